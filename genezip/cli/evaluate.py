@@ -1,0 +1,7 @@
+"""Commands: evaluate."""
+
+import typer
+
+
+def register(root: typer.Typer) -> None:
+    """Add these commands to the root command."""

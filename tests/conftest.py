@@ -1,0 +1,29 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Folder of the real GRCh38 slices; skips where it is missing.
+
+    ``GENEZIP_REQUIRE_REAL=1`` turns the skip into a failure, so that a run which should
+    have the data cannot pass without it.
+    """
+    folder = Path(os.environ.get("GENEZIP_MIRROR") or REPO.parent / "shared" / "data")
+    if not (folder / "demo" / "genome.fa.gz").exists():
+        reason = f"no mirror of real data at {folder} (set GENEZIP_MIRROR)"
+        if os.environ.get("GENEZIP_REQUIRE_REAL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
