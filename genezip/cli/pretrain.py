@@ -1,7 +1,51 @@
-"""Commands: pretrain."""
+"""``genezip pretrain``."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 
 def register(root: typer.Typer) -> None:
     """Add these commands to the root command."""
+    root.command()(pretrain)
+
+
+def pretrain(
+    corpus: Annotated[Path, typer.Option(help="manifest.json of the corpus")],
+    architecture: Annotated[Path, typer.Option(help="config/models/NAME.yaml")],
+    out: Annotated[Path, typer.Option(help="model folder to write")],
+    name: Annotated[str, typer.Option(help="model name")],
+    region_preset: Annotated[
+        Path | None, typer.Option(help="config/regions/NAME.yaml: region budget")
+    ] = None,
+    uniform_bpt: Annotated[float | None, typer.Option(help="the same target everywhere")] = None,
+    match_bpt: Annotated[
+        Path | None,
+        typer.Option(help="uniform target equal to this preset's expected BPT on validation DNA"),
+    ] = None,
+    settings: Annotated[str | None, typer.Option(help="section `pretrain`: JSON or YAML")] = None,
+    seed: Annotated[int, typer.Option(help="seed of weights and sampling")] = 0,
+    scale: Annotated[str, typer.Option(help="full, demo or test; stamped on the model")] = "full",
+    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="folder of resumable checkpoints")
+    ] = None,
+) -> None:
+    """Train a model on a corpus; Ctrl-C stops it, the same command goes on."""
+    import torch
+
+    from genezip import config
+    from genezip.training.setup import prepare, targets_of
+
+    torch.set_num_threads(threads)
+    targets = targets_of(corpus, region_preset, uniform_bpt, match_bpt)
+    prepare(
+        corpus=corpus,
+        architecture=architecture,
+        targets=targets,
+        settings=config.settings(config.Pretrain, settings),
+        seed=seed,
+        name=name,
+        scale=scale,
+    ).train(out, checkpoints or out.parent / "checkpoints" / out.name)

@@ -1,0 +1,32 @@
+"""The one place that picks fused or plain kernels for the state-space scan.
+
+Plain PyTorch is the default and the definition. On a CUDA device with the optional
+``mamba-ssm`` package the fused Triton scan takes its place.
+"""
+
+from functools import cache
+from typing import Any
+
+from torch import Tensor
+
+from genezip.models.scan import full_precision
+from genezip.models.ssd import ssd
+
+
+@cache
+def fused_scan() -> Any | None:
+    """The fused scan of mamba-ssm, or None where the package cannot be imported."""
+    try:
+        from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
+    except ImportError:
+        return None
+    return mamba_chunk_scan_combined
+
+
+def scan(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int) -> Tensor:
+    """y of :func:`genezip.models.ssd.ssd`, by the fastest kernel that is there."""
+    fused = fused_scan() if x.is_cuda else None
+    if fused is not None:
+        return fused(x, dt, a, b.unsqueeze(2), c.unsqueeze(2), chunk_size=chunk)
+    wide = [full_precision(t) for t in (x, dt, a, b, c)]
+    return ssd(*wide, chunk)[0].to(x.dtype)

@@ -1,0 +1,124 @@
+"""Model folders: ``config.json`` + ``model.safetensors``, whole or refused.
+
+The configuration holds the resolved architecture and the target BPT, so weights never
+need this repository's ``config/`` folder.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, architecture
+from genezip.models.network import GeneZipNetwork
+from genezip.provenance import atomic_path, sha256_file, write_json
+
+FORMAT_VERSION = 1
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model folder says of its model.
+
+    Attributes
+    ----------
+    name : model name, seed : training seed
+    architecture : resolved layout
+    target_bpt : target of every region class, bp per token
+    training : settings and results of the training, as written by the loop
+    """
+
+    name: str
+    seed: int
+    architecture: Architecture
+    target_bpt: dict[str, float]
+    training: dict[str, Any]
+
+
+def save_weights(path: str | Path, network: GeneZipNetwork) -> None:
+    """Write the weights as safetensors (atomically)."""
+    with atomic_path(path) as temporary:
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary)
+
+
+def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard) -> None:
+    """Write a model folder; ``config.json`` comes last and holds the weights' hash."""
+    folder = Path(folder)
+    save_weights(folder / WEIGHTS, network)
+    write_json(
+        folder / CONFIG,
+        {
+            "format_version": FORMAT_VERSION,
+            "name": card.name,
+            "seed": card.seed,
+            "parameters": network.count_parameters(),
+            "architecture": card.architecture.to_dict(),
+            "target_bpt": card.target_bpt,
+            "weights_sha256": sha256_file(folder / WEIGHTS),
+            "training": card.training,
+        },
+    )
+
+
+def load_card(folder: str | Path) -> ModelCard:
+    """Read ``config.json`` of a model folder.
+
+    Raises
+    ------
+    GenezipError
+        If folder or file is missing, unreadable, or of another format version.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG
+    if not path.is_file():
+        raise GenezipError(
+            f"{folder} is no model folder ({CONFIG} is missing); train one or name another"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found = config["format_version"]
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+        raise GenezipError(f"{path} is not a genezip model configuration; train again") from None
+    if found != FORMAT_VERSION:
+        raise GenezipError(
+            f"{path} has format version {found}, this genezip reads {FORMAT_VERSION}; "
+            "train again or install the matching genezip"
+        )
+    return ModelCard(
+        config["name"],
+        config["seed"],
+        architecture(config["architecture"], str(path)),
+        config["target_bpt"],
+        {**config["training"], "weights_sha256": config["weights_sha256"]},
+    )
+
+
+def load_network(folder: str | Path, weights: str = WEIGHTS) -> tuple[GeneZipNetwork, ModelCard]:
+    """Load a model folder for inference.
+
+    Raises
+    ------
+    GenezipError
+        If the weights are missing, broken, altered, or do not fit the architecture.
+    """
+    card = load_card(folder)
+    path = Path(folder) / weights
+    if not path.is_file():
+        raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
+    if weights == WEIGHTS and sha256_file(path) != card.training["weights_sha256"]:
+        raise GenezipError(
+            f"{path} is broken: its sha256 differs from {CONFIG}; copy the file again or train again"
+        )
+    network = GeneZipNetwork(card.architecture)
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise GenezipError(f"{path} does not hold the weights of {CONFIG}: {reason}") from None
+    return network.eval(), card

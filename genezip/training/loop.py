@@ -1,0 +1,276 @@
+"""Pretraining: one visible loop, resumable at any step.
+
+Checkpoints live in a folder of their own, because a workflow deletes the declared outputs
+of a job that failed; the finished model is written in one go at the end.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from genezip.config import Pretrain
+from genezip.data.batches import TrainingBatches
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture
+from genezip.models.losses import lm_loss, rar_loss
+from genezip.models.network import GeneZipNetwork, build
+from genezip.models.pretrained import ModelCard, save_pretrained, save_weights
+from genezip.provenance import sha256_json, versions, write_text
+from genezip.taxonomy import CLASSES
+from genezip.training.checkpoint import TrainingState, load_state, save_state
+from genezip.training.interrupt import stop_request
+from genezip.training.model_card import model_card
+from genezip.training.optim import build_optimizer, set_rate
+from genezip.training.validation import validate
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training run is made of.
+
+    Attributes
+    ----------
+    name, seed : model name and seed of weights and sampling
+    architecture, settings, target_bpt : layout, optimisation, target per region class
+    corpus_sha256 : hash of the corpus manifest, part of the run's identity
+    valid_ids, valid_regions : uint8 arrays, shape (n, L); may be empty
+    facts : further provenance for ``config.json`` (scale, source, where the target came from)
+    """
+
+    name: str
+    seed: int
+    architecture: Architecture
+    settings: Pretrain
+    target_bpt: dict[str, float]
+    corpus_sha256: str
+    valid_ids: np.ndarray
+    valid_regions: np.ndarray
+    facts: dict[str, Any]
+
+    def identity(self) -> str:
+        """Hash of everything that must be equal for a checkpoint to be continued."""
+        return sha256_json(
+            [
+                self.name,
+                self.seed,
+                self.architecture.to_dict(),
+                self.settings.model_dump(),
+                self.target_bpt,
+                self.corpus_sha256,
+            ]
+        )
+
+
+def device_of(settings: Pretrain) -> torch.device:
+    """The device that the settings name; ``auto`` takes CUDA where there is one."""
+    name = settings.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise GenezipError("pretrain.device is cuda, but no CUDA device is there; set it to auto")
+    return torch.device(name)
+
+
+def training_step(
+    network: GeneZipNetwork,
+    ids: torch.Tensor,
+    regions: torch.Tensor,
+    target_bpt: torch.Tensor,
+    settings: Pretrain,
+) -> dict[str, Any]:
+    """Forward and backward of one optimiser step, in micro-batches.
+
+    The network sees bases 0 .. L - 2 and predicts 1 .. L - 1; RAR uses the labels of the
+    positions it sees. Gradients are added up in place; losses are means over the batch.
+    """
+    parts = math.ceil(len(ids) / settings.micro_batch)
+    log: dict[str, Any] = {"lm_loss": 0.0, "rar_loss": 0.0}
+    kept, prob, counts, bit = [], [], [], 0
+    for part in range(parts):
+        rows = slice(part * settings.micro_batch, (part + 1) * settings.micro_batch)
+        batch, labels = ids[rows], regions[rows]
+        share = len(batch) / len(ids)
+        with torch.autocast(
+            ids.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"
+        ):
+            output = network(batch[:, :-1])
+        lm = lm_loss(output.logits, batch)
+        rar, f, g = rar_loss(
+            output, labels[:, :-1], target_bpt, settings.rar_mask, settings.region_label
+        )
+        ((lm + settings.alpha * rar) * share).backward()
+        log["lm_loss"] += float(lm.detach()) * share
+        log["rar_loss"] += float(rar.detach()) * share
+        kept.append(torch.stack(f))
+        prob.append(torch.stack(g))
+        counts.append([int(c.valid.sum()) for c in output.chunks])
+        bit += int(sum(r.bound_bit().sum() for r in output.routings) > 0)
+    positions = [ids.shape[0] * (ids.shape[1] - 1)] + np.sum(counts, axis=0).tolist()
+    log["stage_tokens"] = positions[1:]
+    log["kept"] = [b / a for a, b in zip(positions, positions[1:], strict=False)]
+    log["bpt"] = positions[0] / positions[-1]
+    log["F"] = _rounded(torch.stack(kept).nanmean(0))
+    log["G"] = _rounded(torch.stack(prob).nanmean(0))
+    log["bound_bit"] = bit / parts
+    return log
+
+
+def _rounded(values: torch.Tensor) -> list[list[float | None]]:
+    """Per stage and class, with None for an absent class (JSON has no NaN)."""
+    rows = values.tolist()
+    return [[None if math.isnan(v) else round(v, 5) for v in row] for row in rows]
+
+
+def pretrain(
+    run: Run,
+    batches: TrainingBatches,
+    out: Path,
+    checkpoints: Path,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+) -> dict[str, Any]:
+    """Train a model and write its folder; continue an interrupted run of the same identity.
+
+    Writes into ``out``: ``model.safetensors`` (last step), ``best.safetensors`` (lowest
+    validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``.
+
+    Raises
+    ------
+    GenezipError
+        When loss or gradient stops being finite; the last checkpoint stays.
+    KeyboardInterrupt
+        On Ctrl-C, after the step in progress is finished and a checkpoint is written.
+    """
+    settings = run.settings
+    device = device_of(settings)
+    network = build(run.architecture, run.seed).to(device).train()
+    optimizer = build_optimizer(network, settings)
+    targets = torch.tensor([run.target_bpt[name] for name in CLASSES], device=device)
+    identity = run.identity()
+    curve = checkpoints / "curve.jsonl"
+    first, best, spent = 0, math.inf, 0.0
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    state = load_state(checkpoints, identity)
+    if state is not None:
+        network.load_state_dict(state.network)
+        optimizer.load_state_dict(state.optimizer)
+        batches.load_state_dict(state.batches)
+        first, best, spent = state.step, state.best_ppl, state.seconds
+        say(f"{run.name}: resuming at step {first} of {settings.steps}")
+    _cut_curve(curve, first)
+    began = time.monotonic() - spent
+
+    def checkpoint(step: int) -> None:
+        save_state(
+            checkpoints,
+            TrainingState(
+                identity,
+                step,
+                network.state_dict(),
+                optimizer.state_dict(),
+                batches.state_dict(),
+                best,
+                time.monotonic() - began,
+            ),
+        )
+
+    bar = tqdm(
+        total=settings.steps,
+        initial=first,
+        desc=f"{run.name} seed {run.seed}",
+        unit="step",
+        disable=None,
+        mininterval=1.0,
+    )
+    try:
+        with stop_request() as stop, open(curve, "a", encoding="utf-8") as log:
+            for step in range(first, settings.steps):
+                ids, regions = (torch.from_numpy(a).to(device) for a in batches.next_batch())
+                lr = set_rate(optimizer, step, settings)
+                record = training_step(network, ids, regions, targets, settings)
+                norm = float(
+                    torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+                )
+                if not math.isfinite(record["lm_loss"] + record["rar_loss"] + norm):
+                    raise GenezipError(
+                        f"training of {run.name} became not finite (NaN) at step {step}; lower "
+                        "pretrain.learning_rate or pretrain.alpha and train again"
+                    )
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                done = step + 1
+                line = {"step": done, "lr": lr, "grad_norm": norm, **record}
+                line["seconds"] = round(time.monotonic() - began, 2)
+                log.write(json.dumps(line) + "\n")
+                if len(run.valid_ids) and (
+                    done % settings.validate_every == 0 or done == settings.steps
+                ):
+                    valid = validate(network, run.valid_ids, run.valid_regions, run.target_bpt)
+                    log.write(json.dumps({"step": done, "valid": valid}) + "\n")
+                    if valid["ppl"] < best:
+                        best = valid["ppl"]
+                        save_weights(checkpoints / "best.safetensors", network)
+                    if bar.disable:
+                        say(
+                            f"{run.name} seed {run.seed}: step {done}/{settings.steps}, "
+                            f"validation perplexity {valid['ppl']:.3f}, bpt {valid['bpt']:.0f}"
+                        )
+                if stop or done % settings.checkpoint_every == 0:
+                    log.flush()
+                    checkpoint(done)
+                if stop:
+                    say(f"{run.name}: stopped at step {done}; the same command goes on from there")
+                    raise KeyboardInterrupt
+                bar.set_postfix(loss=f"{record['lm_loss']:.3f}", bpt=f"{record['bpt']:.0f}")
+                bar.update()
+    finally:
+        bar.close()
+    if not math.isfinite(best):
+        save_weights(checkpoints / "best.safetensors", network)
+    seconds = round(time.monotonic() - began, 1)
+    _finish(run, network, out, checkpoints, {"seconds": seconds, "best_valid_ppl": best})
+    return {"seconds": seconds, "best_valid_ppl": best}
+
+
+def _finish(
+    run: Run, network: GeneZipNetwork, out: Path, checkpoints: Path, result: dict[str, Any]
+) -> None:
+    """Write the model folder, ``config.json`` last, and drop the checkpoints."""
+    best = result["best_valid_ppl"]
+    training = {
+        "settings": run.settings.model_dump(),
+        "corpus_sha256": run.corpus_sha256,
+        "seconds": result["seconds"],
+        "best_valid_ppl": best if math.isfinite(best) else None,
+        "versions": versions(),
+        **run.facts,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    card = ModelCard(run.name, run.seed, run.architecture, run.target_bpt, training)
+    write_text(out / "curve.jsonl", (checkpoints / "curve.jsonl").read_text(encoding="utf-8"))
+    write_text(out / "README.md", model_card(card, network.count_parameters()))
+    (checkpoints / "best.safetensors").replace(out / "best.safetensors")
+    save_pretrained(out, network.cpu(), card)
+    for name in ("state.pt", "curve.jsonl"):
+        (checkpoints / name).unlink(missing_ok=True)
+
+
+def _cut_curve(curve: Path, step: int) -> None:
+    """Keep the log up to a step, so that a resumed run continues it without a seam."""
+    lines = curve.read_text(encoding="utf-8").splitlines() if curve.exists() else []
+    kept = []
+    for line in lines:
+        try:
+            if json.loads(line)["step"] <= step and step > 0:
+                kept.append(line)
+        except json.JSONDecodeError:
+            break  # a line cut off by a crash
+    write_text(curve, "".join(f"{line}\n" for line in kept))

@@ -1,0 +1,87 @@
+"""Optimiser groups and schedule (GeneZip section d, Table 4)."""
+
+import math
+
+import torch
+
+from genezip.config import Pretrain
+from genezip.models.network import GeneZipNetwork
+
+
+def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
+    """Learning-rate multiplier of every level and the parameter prefixes it holds for.
+
+    sqrt(d_trunk / d_stage) for a stage (and the embedding, which belongs to stage 0), 1 for
+    the trunk; compression factors count as 1, as in the release.
+    """
+    widths = network.shape.d_model
+    levels = []
+    for s in range(network.shape.n_stages):
+        names = [
+            f"{part}.{s}" for part in ("encoders", "decoders", "routers", "residuals", "paddings")
+        ]
+        levels.append(
+            (math.sqrt(widths[-1] / widths[s]), names + (["embedding"] if s == 0 else []))
+        )
+    levels.append((1.0, ["trunk"]))
+    return levels
+
+
+def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
+    """AdamW groups: one per level and decay rule, each with its ``multiplier``.
+
+    Decay is applied to matrices only; ``decay_vectors`` also decays 1-D parameters other
+    than biases of linear maps, and the embedding, as the authors' release does.
+    """
+    named = dict(network.named_parameters())
+    groups = []
+    for multiplier, prefixes in stage_multipliers(network):
+        mine = {
+            name: parameter
+            for name, parameter in named.items()
+            if any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+        }
+        decayed = [p for name, p in mine.items() if _decays(name, p, settings.decay_vectors)]
+        ids = {id(p) for p in decayed}
+        rest = [p for p in mine.values() if id(p) not in ids]
+        for parameters, decay in ((decayed, settings.weight_decay), (rest, 0.0)):
+            if parameters:
+                groups.append(
+                    {"params": parameters, "weight_decay": decay, "multiplier": multiplier}
+                )
+    return groups
+
+
+def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
+    if name.endswith("bias") and not name.endswith("dt_bias"):
+        return False
+    if parameter.dim() == 1 or name == "embedding":
+        return decay_vectors and not name.endswith("mixer.norm_weight")
+    return True
+
+
+def rate(step: int, settings: Pretrain) -> float:
+    """Share of the peak learning rate at a step (0-based): warm-up, then linear decay."""
+    if step < settings.warmup_steps:
+        return (step + 1) / settings.warmup_steps
+    left = settings.steps - settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, left)
+    return 1 - (1 - settings.final_lr_fraction) * done
+
+
+def build_optimizer(network: GeneZipNetwork, settings: Pretrain) -> torch.optim.AdamW:
+    """AdamW with the groups above; rates are set by :func:`set_rate`."""
+    return torch.optim.AdamW(
+        parameter_groups(network, settings),
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=1e-8,
+    )
+
+
+def set_rate(optimizer: torch.optim.AdamW, step: int, settings: Pretrain) -> float:
+    """Set the learning rate of every group for a step; return the trunk's."""
+    base = settings.learning_rate * rate(step, settings)
+    for group in optimizer.param_groups:
+        group["lr"] = base * group["multiplier"]
+    return base

@@ -1,0 +1,67 @@
+"""Validation inside training: perplexity, BPT and promoter enrichment."""
+
+from typing import Any
+
+import numpy as np
+
+from genezip.models.inference import run
+from genezip.models.network import GeneZipNetwork
+from genezip.taxonomy import CLASS_IDS, CLASSES, GROUPS
+from genezip.vocab import is_base
+
+
+def choose_windows(ids: np.ndarray, count: int) -> np.ndarray:
+    """Indices of up to ``count`` evenly spread windows that hold mostly known bases."""
+    known = np.flatnonzero(is_base(ids).mean(axis=1) >= 0.95)
+    if len(known) <= count:
+        return known
+    return known[np.linspace(0, len(known) - 1, count).round().astype(int)]
+
+
+def validate(
+    network: GeneZipNetwork,
+    ids: np.ndarray,
+    regions: np.ndarray,
+    target_bpt: dict[str, float],
+    batch: int = 4,
+) -> dict[str, Any]:
+    """Metrics pooled over windows.
+
+    Parameters
+    ----------
+    ids, regions : uint8 arrays, shape (n, L)
+        Token ids and region classes.
+
+    Returns
+    -------
+    dict with ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment, tokens per
+    region class and the share of windows where a bound bit; None where undefined
+    """
+    was_training = network.training
+    network.eval()
+    tokens, bases = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+    nll, targets, bit = 0.0, 0, 0
+    for labels, result in zip(regions, run(network, list(ids), batch), strict=True):
+        chunk_bp = np.diff(np.append(result.token_starts, len(labels)))
+        density = np.repeat(1.0 / chunk_bp, chunk_bp)
+        tokens += np.bincount(labels, density, minlength=len(CLASSES))
+        bases += np.bincount(labels, minlength=len(CLASSES))
+        nll += float(np.nansum(result.nll, dtype=np.float64))
+        targets += int(np.isfinite(result.nll).sum())
+        bit += bool(result.bound_bit.any())
+    network.train(was_training)
+    asked = sum(bases[CLASS_IDS[name]] / target_bpt[name] for name in CLASSES)
+    metrics: dict[str, Any] = {
+        "ppl": float(np.exp(nll / max(targets, 1))),
+        "bpt": float(bases.sum() / tokens.sum()),
+        "expected_bpt": float(bases.sum() / asked),
+        "bound_bit": bit / max(len(ids), 1),
+        "windows": len(ids),
+    }
+    for group, names in GROUPS.items():
+        members = [CLASS_IDS[name] for name in names]
+        share = bases[members].sum() / bases.sum()
+        metrics[f"{group}_enrichment"] = (
+            float(tokens[members].sum() / tokens.sum() / share) if share > 0 else None
+        )
+    return metrics

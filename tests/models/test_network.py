@@ -1,0 +1,164 @@
+"""The whole network: sizes, causality, padding, presets."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.inference import run_batch
+from genezip.models.losses import lm_loss, rar_loss
+from genezip.models.network import GeneZipNetwork, build
+
+SMALL = Architecture(
+    d_model=(16, 16, 24),
+    encoder_layers=(1, 1),
+    trunk_layers=1,
+    decoder_layers=(1, 1),
+    d_state=8,
+    headdim=8,
+    k_min=(1, 1),
+    k_max=(None, None),
+    ssd_chunk=16,
+    logit_scale="inverse_sqrt_width",
+)
+
+
+def small(**changes: object) -> GeneZipNetwork:
+    """A small network whose layers speak up as after training, not as at the start."""
+    network = build(Architecture(**{**SMALL.to_dict(), **changes}), seed=3).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("out_proj.weight"):
+                parameter.mul_(20)
+    return network
+
+
+def bases(length: int, rows: int = 1, seed: int = 0) -> torch.Tensor:
+    return torch.randint(3, 7, (rows, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("genezip-70m", 69_810_232), ("genezip-636m", 635_941_248)]
+)
+def test_published_sizes(repo: Path, name: str, parameters: int) -> None:
+    with torch.device("meta"):
+        network = GeneZipNetwork(load_architecture(repo / f"config/models/{name}.yaml"))
+    assert network.count_parameters() == parameters
+
+
+def test_70m_forward_and_backward(repo: Path) -> None:
+    network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
+    ids = bases(513)
+    output = network(ids[:, :-1])
+    rar, _, _ = rar_loss(output, torch.zeros(1, 512), torch.full((7,), 128.0))
+    (lm_loss(output.logits, ids) + 0.03 * rar).backward()
+    missing = [n for n, p in network.named_parameters() if p.grad is None]
+    assert missing == []
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def random_masks(length: int) -> list[torch.Tensor]:
+    outer = torch.rand(1, length, generator=torch.Generator().manual_seed(1)) < 0.3
+    outer[:, 0] = True
+    inner = torch.rand(1, int(outer.sum()), generator=torch.Generator().manual_seed(2)) < 0.4
+    inner[:, 0] = True
+    return [outer, inner]
+
+
+def test_causal_while_no_bound_bites() -> None:
+    network = small()
+    ids = bases(300)
+    changed = ids.clone()
+    changed[:, 200:] = bases(100, seed=9)
+    with torch.no_grad():
+        one, other = network(ids).logits, network(changed).logits
+    assert (one[:, :200] - other[:, :200]).abs().max() < 1e-5
+    assert (one[:, 200:] - other[:, 200:]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("bounds", [{"k_min": (250, 8)}, {"k_max": (5, None)}])
+def test_not_causal_where_a_bound_bites(bounds: dict) -> None:
+    """The published projection ranks the whole sequence, so perplexity needs this caveat."""
+    network = small(**bounds)
+    ids = bases(300)
+    changed = ids.clone()
+    changed[:, 150:] = bases(150, seed=9)
+    with torch.no_grad():
+        one, other = network(ids), network(changed)
+    assert one.routings[0].bound_bit().all()
+    assert (one.logits[:, :150] - other.logits[:, :150]).abs().max() > 1e-4
+
+
+def test_unequal_lengths_equal_one_by_one() -> None:
+    network = small(k_min=(4, 2)).double()
+    windows = [bases(n, seed=n)[0].numpy().astype("uint8") for n in (200, 77, 1, 130)]
+    together = run_batch(network, windows)
+    for window, result in zip(windows, together, strict=True):
+        alone = run_batch(network, [window])[0]
+        assert result.token_starts.tolist() == alone.token_starts.tolist()
+        assert result.stage_tokens.tolist() == alone.stage_tokens.tolist()
+        assert result.boundary_prob == pytest.approx(alone.boundary_prob, abs=1e-5)
+        assert result.nll == pytest.approx(alone.nll, abs=1e-4, nan_ok=True)
+
+
+def test_token_starts_follow_both_stages() -> None:
+    network = small()
+    outer = torch.zeros(1, 10, dtype=torch.bool)
+    outer[0, [0, 3, 4, 8]] = True
+    inner = torch.tensor([[True, False, True, False]])
+    output = network(bases(10), forced=[outer, inner])
+    starts, valid = output.token_starts()
+    assert starts[valid].tolist() == [0, 4]
+
+
+def test_forced_masks_of_one_token_and_of_all() -> None:
+    network = small()
+    for fill in (False, True):
+        outer = torch.full((1, 40), fill)
+        outer[:, 0] = True
+        inner = torch.full((1, int(outer.sum())), fill)
+        inner[:, 0] = True
+        logits = network(bases(40), forced=[outer, inner]).logits
+        assert torch.isfinite(logits).all()
+
+
+def test_gradient_reaches_the_routers_through_the_confidence() -> None:
+    network = small().train()
+    ids = bases(200)
+    lm_loss(network(ids, forced=random_masks(200)).logits, ids).backward()
+    for router in network.routers:
+        assert router.q_proj.weight.grad.abs().sum() > 0
+
+
+def test_initial_values_depend_on_the_seed_alone() -> None:
+    before = torch.random.get_rng_state()
+    one, two, other = build(SMALL, 1), build(SMALL, 1), build(SMALL, 2)
+    assert torch.equal(before, torch.random.get_rng_state())
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(one.embedding, other.embedding)
+
+
+def test_output_projections_shrink_with_depth(repo: Path) -> None:
+    """N(0, 0.02 / sqrt(n)), n = 4, 8, 23 residual additions from the outside in (70M)."""
+    network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
+    for stack, depth in (
+        (network.encoders[0], 4),
+        (network.decoders[1], 8),
+        (network.trunk, 23),
+    ):
+        std = stack.blocks[0].mixer.out_proj.weight.std().item()
+        assert std == pytest.approx(0.02 / depth**0.5, rel=0.02)
+    assert network.embedding.std().item() == pytest.approx(1.0, rel=0.05)
+    assert torch.equal(network.routers[0].q_proj.weight, torch.eye(512))
+    assert network.residuals[0].weight.abs().max() == 0
+
+
+def test_wrong_architecture_is_one_sentence(tmp_path: Path) -> None:
+    from genezip.errors import GenezipError
+
+    path = tmp_path / "odd.yaml"
+    path.write_text("d_model: [64, 64, 96]\nencoder_layers: [1]\n")
+    with pytest.raises(GenezipError, match=r"odd\.yaml"):
+        load_architecture(path)
