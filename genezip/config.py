@@ -109,7 +109,9 @@ class Corpus(Section):
     window_bp: int = Field(12_800, ge=64, description="length of a training window (bp)")
     train_windows: int = Field(950_000, ge=1, description="number of training windows")
     valid_windows: int = Field(
-        50_000, ge=0, description="validation windows sampled like the training windows; "
+        50_000,
+        ge=0,
+        description="validation windows sampled like the training windows; "
         "0 tiles the validation pieces instead",
     )
     heldout_window_bp: int = Field(
@@ -123,14 +125,16 @@ class Corpus(Section):
         0.01, description="training windows with a larger share of N are rejected"
     )
     exclude: list[str] = Field(
-        [], description="BED files, path from the repository; no training or validation window "
+        [],
+        description="BED files, path from the repository; no training or validation window "
         "may overlap them (benchmark leakage)",
     )
     homology_k: int | None = Field(
         None, description="k of the canonical k-mers of the homology filter; null turns it off"
     )
     homology_max_shared: Fraction = Field(
-        0.1, description="held-out windows sharing more than this fraction of their k-mers with "
+        0.1,
+        description="held-out windows sharing more than this fraction of their k-mers with "
         "training pieces are dropped",
     )
     shard_rows: int = Field(4096, ge=1, description="windows in one Parquet shard")
@@ -148,7 +152,8 @@ class ModelEntry(Section):
         None, gt=1, description="uniform control: this target everywhere (bp per token)"
     )
     match_bpt: str | None = Field(
-        None, description="uniform control: equal to the expected BPT of this region preset on "
+        None,
+        description="uniform control: equal to the expected BPT of this region preset on "
         "the validation windows",
     )
     seeds: list[int] = Field([0], min_length=1, description="one training run per seed")
@@ -225,7 +230,8 @@ class Report(Section):
     """The page."""
 
     locus: str | None = Field(
-        None, description="held-out locus drawn in the page, chrom:start-end (0-based, "
+        None,
+        description="held-out locus drawn in the page, chrom:start-end (0-based, "
         "half-open); null takes the 65,536 bp with most promoter bases",
     )
     reference: str = Field(description="the model that the page is about")
@@ -331,7 +337,9 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in overlay.items():
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
     return merged
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genezip.cli import compress, config, corpus, evaluate, genome, pretrain, report
+from genezip.cli import compress, config, corpus, evaluate, genome, heldout, pretrain, report
 from genezip.errors import GenezipError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _module in (genome, corpus, pretrain, compress, evaluate, report, config):
+for _module in (genome, corpus, pretrain, compress, evaluate, heldout, report, config):
     _module.register(app)
 
 

@@ -1,12 +1,17 @@
-"""``genezip config schema | show``."""
+"""``genezip config schema | show | docs``."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Show the configuration and its schema.", no_args_is_help=True)
+from genezip.errors import GenezipError
+
+app = typer.Typer(help="Show the configuration, its schema and its keys.", no_args_is_help=True)
+
+BEGIN = "<!-- keys: written by `genezip config docs config/README.md` -->"
+END = "<!-- end of keys -->"
 
 
 def register(root: typer.Typer) -> None:
@@ -16,10 +21,12 @@ def register(root: typer.Typer) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of the configuration."""
+    """Print the JSON schema of the configuration, as YAML."""
+    import yaml
+
     from genezip import config
 
-    typer.echo(json.dumps(config.schema(), indent=2))
+    typer.echo(yaml.safe_dump(config.schema(), sort_keys=False, width=100), nl=False)
 
 
 @app.command()
@@ -28,3 +35,89 @@ def show(files: Annotated[list[Path], typer.Argument(help="YAML files, later one
     from genezip import config
 
     typer.echo(json.dumps(config.load(*files).model_dump(), indent=2))
+
+
+@app.command()
+def docs(
+    readme: Annotated[
+        Path | None, typer.Argument(help="File whose key tables are replaced; else print them.")
+    ] = None,
+) -> None:
+    """Write the tables of all keys, made from their descriptions."""
+    from genezip import config, provenance
+
+    tables = key_tables(config.schema())
+    if readme is None:
+        typer.echo(tables, nl=False)
+        return
+    if not readme.is_file():
+        raise GenezipError(f"{readme} does not exist; name a file with the two key markers")
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise GenezipError(f"{readme} lacks the lines {BEGIN} and {END}; add them")
+    provenance.write_text(readme, f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
+
+
+def key_tables(schema: dict[str, Any]) -> str:
+    """Markdown tables of every key: one heading per config section, in file order."""
+    definitions = schema["$defs"]
+    parts = [_table("Top level", schema, definitions)]
+    parts += _sections("", schema, definitions)
+    return "\n".join(parts)
+
+
+def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
+    """Tables of the sections below a schema, each before those nested in it."""
+    parts = []
+    for key, value in schema["properties"].items():
+        name = _section_name(value)
+        if name is None:
+            continue
+        path = f"{prefix}{key}." if "additionalProperties" not in value else f"{prefix}{key}.<name>."
+        parts.append(_table(f"`{path[:-1]}`", definitions[name], definitions))
+        parts += _sections(path, definitions[name], definitions)
+    return parts
+
+
+def _section_name(value: dict[str, Any]) -> str | None:
+    """Name of the section that a key holds, directly or under names of the user."""
+    candidates = [value, *value.get("additionalProperties", {}).get("anyOf", [])]
+    found = [item["$ref"].rsplit("/", 1)[1] for item in candidates if "$ref" in item]
+    return found[0] if found else None
+
+
+def _table(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> str:
+    required = section.get("required", [])
+    lines = [f"### {title}", ""]
+    if title != "Top level":
+        lines += [" ".join(section["description"].split()), ""]
+    lines += ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+    for key, value in section["properties"].items():
+        if "default" in value:
+            default = f"`{json.dumps(value['default'])}`"
+        else:
+            default = "**required**" if key in required else "see below"
+        meaning = value.get("description", "").replace("|", "\\|")
+        lines.append(f"| `{key}` | {_kind(value, definitions)} | {default} | {meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def _kind(value: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """What a key accepts, in words: type, legal values, limits."""
+    if "anyOf" in value:
+        return " or ".join(_kind(item, definitions) for item in value["anyOf"])
+    if "$ref" in value:
+        return "section"
+    if "enum" in value:
+        return ", ".join(f"`{item}`" for item in value["enum"])
+    if "prefixItems" in value:
+        return f"{len(value['prefixItems'])} numbers"
+    if value.get("type") == "array":
+        return f"list of {_kind(value['items'], definitions)}"
+    if value.get("type") == "object":
+        return "sections by name"
+    words = {"string": "text", "boolean": "`true`, `false`", "null": "`null`"}
+    limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {value[name]:g}" for name, sign in limits.items() if name in value]
+    return " ".join([words.get(value["type"], value["type"]), " and ".join(bounds)]).strip()

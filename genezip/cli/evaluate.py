@@ -1,7 +1,183 @@
-"""Commands: evaluate."""
+"""``genezip evaluate ...``: trivial baselines, metrics, repeats and the locus of the page."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
+
+app = typer.Typer(help="Score compressed DNA and make the baselines.", no_args_is_help=True)
+
+CompressedFiles = Annotated[
+    list[Path], typer.Option("--compressed", help="Compressed windows; give it once per file.")
+]
+SourceFile = Annotated[Path, typer.Option("--source", help="source.json of `genezip fetch`.")]
+RegionsBed = Annotated[Path, typer.Option("--regions", help="Region map, BED.")]
+Corpus = Annotated[Path, typer.Option("--corpus", help="manifest.json of the corpus.")]
+Settings = Annotated[
+    str | None, typer.Option("--settings", help="Config section as JSON, or a YAML file.")
+]
+Scale = Annotated[str, typer.Option("--scale", help="Stamped on every row: full, demo, test.")]
+Out = Annotated[Path, typer.Option("--out", help="File to write.")]
 
 
 def register(root: typer.Typer) -> None:
     """Add these commands to the root command."""
+    root.add_typer(app, name="evaluate")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@app.command()
+def routers(
+    like: Annotated[Path, typer.Option(help="Compressed windows whose token counts are copied.")],
+    router: Annotated[str, typer.Option(help="fixed_stride or gc_cpg.")],
+    source: SourceFile,
+    regions: RegionsBed,
+    corpus: Corpus,
+    region_preset: Annotated[Path, typer.Option(help="Region budget, a YAML of config/regions.")],
+    out: Out,
+    settings: Settings = None,
+) -> None:
+    """Compress the same windows with a trivial router of equal token count."""
+    from genezip import config
+    from genezip.data.compressed import read_compressed
+    from genezip.data.corpus import CorpusReader
+    from genezip.errors import GenezipError
+    from genezip.evaluation import routers as trivial
+    from genezip.genome.regions import RegionMap
+    from genezip.genome.source import Source
+
+    model = read_compressed(like)
+    if router == "fixed_stride":
+        trivial.write_fixed_stride(model, out)
+        return
+    if router != "gc_cpg":
+        raise GenezipError(f"there is no router {router!r}; use fixed_stride or gc_cpg")
+    preset = config.parse(config.RegionPreset, config.read_yaml(region_preset), str(region_preset))
+    trivial.write_gc_cpg(
+        model,
+        Source.load(source).assembly(),
+        RegionMap.read_bed(regions),
+        CorpusReader(corpus),
+        preset.target_bpt(),
+        config.settings(config.Evaluation, settings),
+        out,
+        _say,
+    )
+
+
+@app.command()
+def markov(
+    corpus: Corpus, source: SourceFile, out: Out, scale: Scale, settings: Settings = None
+) -> None:
+    """Perplexity of Markov models of the training pieces on the held-out windows."""
+    from genezip import config
+    from genezip.data import tidy
+    from genezip.data.corpus import CorpusReader
+    from genezip.evaluation.labels import read_labels
+    from genezip.evaluation.markov import markov_rows
+    from genezip.genome.source import Source
+
+    chosen = config.settings(config.Evaluation, settings)
+    reader, opened = CorpusReader(corpus), Source.load(source)
+    labels = read_labels(reader, chosen)
+    assembly = opened.assembly()
+    tidy.write(out, markov_rows(reader, assembly, labels, chosen, scale, opened.kind, _say))
+
+
+@app.command()
+def compression(
+    compressed: CompressedFiles,
+    corpus: Corpus,
+    reference: Annotated[str, typer.Option(help="The model that the page is about.")],
+    control: Annotated[str, typer.Option(help="The uniform control.")],
+    scale: Scale,
+    out: Out,
+    comparisons: Annotated[Path, typer.Option(help="Paired comparisons to write.")],
+    windows: Annotated[Path, typer.Option(help="Table per window to write.")],
+    settings: Settings = None,
+) -> None:
+    """Every held-out metric of every router, and the paired comparisons."""
+    import pandas as pd
+
+    from genezip import config
+    from genezip.data import tidy
+    from genezip.data.compressed import read_compressed
+    from genezip.data.corpus import CorpusReader
+    from genezip.evaluation.comparisons import comparison_rows
+    from genezip.evaluation.compression import compression_rows, window_table
+    from genezip.evaluation.labels import read_labels
+    from genezip.evaluation.window_sums import collect
+    from genezip.provenance import atomic_path
+
+    reader = CorpusReader(corpus)
+    kind = reader.manifest["source"]
+    labels = read_labels(reader, config.settings(config.Evaluation, settings))
+    sums = []
+    for path in compressed:
+        sums.append(collect(read_compressed(path), labels))
+        _say(f"compression: {path}")
+    rows = [row for one in sums for row in compression_rows(one, labels, scale, kind)]
+    paired = comparison_rows(sums, labels, reference, control, scale, kind)
+    table = pd.concat([window_table(one, labels) for one in sums], ignore_index=True)
+    tidy.write(out, rows)
+    tidy.write(comparisons, paired)
+    with atomic_path(windows) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+
+
+@app.command()
+def repeats(
+    compressed: CompressedFiles,
+    source: SourceFile,
+    regions: RegionsBed,
+    corpus: Corpus,
+    scale: Scale,
+    out: Out,
+    settings: Settings = None,
+) -> None:
+    """Local BPT in interspersed and tandem repeats against the rest."""
+    from genezip import config
+    from genezip.data import tidy
+    from genezip.data.compressed import read_compressed
+    from genezip.data.corpus import CorpusReader
+    from genezip.evaluation.repeat_sets import RepeatAnnotation
+    from genezip.evaluation.repeats import read_routers, repeat_rows, tally_routers
+    from genezip.genome.regions import RegionMap
+    from genezip.genome.source import Source
+
+    chosen = config.settings(config.Evaluation, settings)
+    opened, kind = Source.load(source), CorpusReader(corpus).manifest["source"]
+    assembly = opened.assembly()
+    annotation = RepeatAnnotation(assembly, opened.rmsk(), opened.trf())
+    loaded = read_routers(read_compressed(path) for path in compressed)
+    region_map = RegionMap.read_bed(regions)
+    tallies = tally_routers(loaded, assembly, region_map, annotation, chosen, _say)
+    tidy.write(out, repeat_rows(tallies, chosen, scale, kind))
+
+
+@app.command()
+def locus(
+    compressed: CompressedFiles,
+    source: SourceFile,
+    regions: RegionsBed,
+    out: Out,
+    genes: Annotated[Path, typer.Option(help="Gene models inside the locus to write.")],
+    settings: Settings = None,
+) -> None:
+    """Boundary probability and local BPT of each model at one held-out locus."""
+    from genezip import config
+    from genezip.data.compressed import read_compressed
+    from genezip.evaluation.locus import locus_tables
+    from genezip.genome.regions import RegionMap
+    from genezip.genome.source import Source
+    from genezip.provenance import atomic_path
+
+    chosen = config.settings(config.Report, settings)
+    files = [read_compressed(path) for path in compressed]
+    tables = locus_tables(files, RegionMap.read_bed(regions), Source.load(source), chosen.locus)
+    for path, table in zip((out, genes), tables, strict=True):
+        with atomic_path(path) as temporary:
+            table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

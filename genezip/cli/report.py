@@ -1,7 +1,34 @@
 """Commands: report."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 
 def register(root: typer.Typer) -> None:
     """Add these commands to the root command."""
+    root.command()(report)
+
+
+def report(
+    results: Annotated[Path, typer.Option(help="The results folder of a run.")],
+    settings: Annotated[str, typer.Option(help="Config section `report` (JSON or YAML file).")],
+    out: Annotated[Path, typer.Option(help="The page (HTML).")],
+    figures: Annotated[Path, typer.Option(help="Folder for the figures (SVG and TSV).")],
+    scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
+    source: Annotated[
+        Path | None, typer.Option(help="source.json of the run: names the data files.")
+    ] = None,
+) -> None:
+    """Write the report: one self-contained page, and every figure as SVG with its numbers."""
+    from genezip import config
+    from genezip.errors import GenezipError
+    from genezip.report.html import write_report
+    from genezip.report.results import load
+
+    if scale not in ("full", "demo", "test"):
+        raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
+    loaded = load(results, config.settings(config.Report, settings), scale, source)
+    size = write_report(loaded, out, figures)
+    typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

@@ -113,7 +113,7 @@ def load_network(folder: str | Path, weights: str = WEIGHTS) -> tuple[GeneZipNet
         raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
     if weights == WEIGHTS and sha256_file(path) != card.training["weights_sha256"]:
         raise GenezipError(
-            f"{path} is broken: its sha256 differs from {CONFIG}; copy the file again or train again"
+            f"{path} is broken: its sha256 differs from {CONFIG}; copy it again or train again"
         )
     network = GeneZipNetwork(card.architecture)
     try:

@@ -68,7 +68,7 @@ def ssd(
     Any length is allowed; the last chunk is filled with steps of dt = 0, which neither
     decay nor add.
     """
-    batch, length, heads, width = x.shape
+    length, heads, width = x.shape[1:]
     size = b.shape[-1]
     chunk = min(chunk, length)
     fill = -length % chunk

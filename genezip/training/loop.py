@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from genezip.config import Pretrain
-from genezip.data.batches import TrainingBatches
+from genezip.data.batches import WindowStream
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture
 from genezip.models.losses import lm_loss, rar_loss
@@ -114,9 +115,9 @@ def training_step(
         prob.append(torch.stack(g))
         counts.append([int(c.valid.sum()) for c in output.chunks])
         bit += int(sum(r.bound_bit().sum() for r in output.routings) > 0)
-    positions = [ids.shape[0] * (ids.shape[1] - 1)] + np.sum(counts, axis=0).tolist()
+    positions = [ids.shape[0] * (ids.shape[1] - 1), *np.sum(counts, axis=0).tolist()]
     log["stage_tokens"] = positions[1:]
-    log["kept"] = [b / a for a, b in zip(positions, positions[1:], strict=False)]
+    log["kept"] = [b / a for a, b in pairwise(positions)]
     log["bpt"] = positions[0] / positions[-1]
     log["F"] = _rounded(torch.stack(kept).nanmean(0))
     log["G"] = _rounded(torch.stack(prob).nanmean(0))
@@ -132,7 +133,7 @@ def _rounded(values: torch.Tensor) -> list[list[float | None]]:
 
 def pretrain(
     run: Run,
-    batches: TrainingBatches,
+    batches: WindowStream,
     out: Path,
     checkpoints: Path,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
@@ -193,7 +194,10 @@ def pretrain(
     try:
         with stop_request() as stop, open(curve, "a", encoding="utf-8") as log:
             for step in range(first, settings.steps):
-                ids, regions = (torch.from_numpy(a).to(device) for a in batches.next_batch())
+                drawn = batches.next_batch()
+                ids, regions = (
+                    torch.from_numpy(drawn[key]).to(device) for key in ("ids", "regions")
+                )
                 lr = set_rate(optimizer, step, settings)
                 record = training_step(network, ids, regions, targets, settings)
                 norm = float(

@@ -7,6 +7,8 @@ import torch
 from genezip.config import Pretrain
 from genezip.models.network import GeneZipNetwork
 
+STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "paddings")
+
 
 def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
     """Learning-rate multiplier of every level and the parameter prefixes it holds for.
@@ -17,12 +19,8 @@ def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
     widths = network.shape.d_model
     levels = []
     for s in range(network.shape.n_stages):
-        names = [
-            f"{part}.{s}" for part in ("encoders", "decoders", "routers", "residuals", "paddings")
-        ]
-        levels.append(
-            (math.sqrt(widths[-1] / widths[s]), names + (["embedding"] if s == 0 else []))
-        )
+        names = [f"{part}.{s}" for part in STAGE_PARTS] + ["embedding"] * (s == 0)
+        levels.append((math.sqrt(widths[-1] / widths[s]), names))
     levels.append((1.0, ["trunk"]))
     return levels
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
-from genezip.data.batches import TrainingBatches
+from genezip.data.batches import WindowStream
 from genezip.data.corpus import CorpusReader, expected_bpt
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.provenance import sha256_file
 from genezip.taxonomy import CLASSES
 from genezip.training.loop import Run, pretrain
-from genezip.training.validation import choose_windows
+from genezip.training.validation import validation_windows
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Prepared:
     """A run and its training data."""
 
     run: Run
-    batches: TrainingBatches
+    batches: WindowStream
 
     def train(self, out: Path, checkpoints: Path) -> dict[str, Any]:
         """Train and write the model folder."""
@@ -78,9 +78,8 @@ def prepare(
     """Load what a run needs; every wrong input is a sentence before training starts."""
     shape = load_architecture(architecture)
     reader = CorpusReader(corpus)
-    batches = TrainingBatches(reader, settings.batch, seed)
-    ids, regions, _ = reader.load("valid")
-    chosen = choose_windows(ids, settings.validate_windows)
+    batches = WindowStream(reader, settings.batch, seed)
+    ids, regions = validation_windows(reader, settings.validate_windows)
     run = Run(
         name=name,
         seed=seed,
@@ -88,8 +87,8 @@ def prepare(
         settings=settings,
         target_bpt=targets.bpt,
         corpus_sha256=sha256_file(corpus),
-        valid_ids=ids[chosen],
-        valid_regions=regions[chosen],
+        valid_ids=ids,
+        valid_regions=regions,
         facts={
             "scale": scale,
             "source": reader.manifest["source"],

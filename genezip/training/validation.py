@@ -4,18 +4,34 @@ from typing import Any
 
 import numpy as np
 
+from genezip.data.corpus import CorpusReader
 from genezip.models.inference import run
 from genezip.models.network import GeneZipNetwork
 from genezip.taxonomy import CLASS_IDS, CLASSES, GROUPS
 from genezip.vocab import is_base
 
+MIN_KNOWN = 0.95
 
-def choose_windows(ids: np.ndarray, count: int) -> np.ndarray:
-    """Indices of up to ``count`` evenly spread windows that hold mostly known bases."""
-    known = np.flatnonzero(is_base(ids).mean(axis=1) >= 0.95)
-    if len(known) <= count:
-        return known
-    return known[np.linspace(0, len(known) - 1, count).round().astype(int)]
+
+def validation_windows(reader: CorpusReader, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Up to ``count`` evenly spread validation windows that hold at least 95 % known bases.
+
+    Returns
+    -------
+    ids, regions : uint8 arrays, shape (n, L); n is 0 where the corpus has none
+    """
+    total = sum(entry["rows"] for entry in reader.files("valid"))
+    every = max(1, total // count)
+    ids, regions, seen = [], [], 0
+    for shard in reader.shards("valid"):
+        rows = np.arange(-seen % every, len(shard.ids), every)
+        rows = rows[is_base(shard.ids[rows]).mean(axis=1) >= MIN_KNOWN]
+        ids.append(shard.ids[rows])
+        regions.append(shard.regions[rows])
+        seen += len(shard.ids)
+    if not ids:
+        return np.zeros((0, 1), dtype=np.uint8), np.zeros((0, 1), dtype=np.uint8)
+    return np.concatenate(ids)[:count], np.concatenate(regions)[:count]
 
 
 def validate(

@@ -61,9 +61,7 @@ def test_huge_steps_take_the_masked_form(monkeypatch: pytest.MonkeyPatch) -> Non
     """One chunk decays by far more than the factorised form can hold."""
     used = []
     masked = ssd_module._masked_form
-    monkeypatch.setattr(
-        ssd_module, "_masked_form", lambda *a: used.append(True) or masked(*a)
-    )
+    monkeypatch.setattr(ssd_module, "_masked_form", lambda *a: used.append(True) or masked(*a))
     x, dt, a, b, c = inputs(96, dtype=torch.float32)
     ssd(x, dt, a, b, c, chunk=32)
     assert not used

@@ -1,0 +1,61 @@
+# make demo   real DNA in, report out, about twelve minutes on two cores
+# make test   all quick tests, under five minutes
+# Other targets: venv, lint, check-all, generated, clean.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint check-all generated clean
+
+PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+PYTHON ?= $(PYTHON_FOUND)
+STAMP := .venv/stamp
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Real data: a mirror folder beside the checkout, unless GENEZIP_MIRROR names another one.
+# Without any, the demo downloads the same regions, or simulates a genome when offline.
+MIRROR_BESIDE := $(wildcard ../shared/data)
+GENEZIP_MIRROR ?= $(MIRROR_BESIDE)
+ifneq ($(strip $(GENEZIP_MIRROR)),)
+override GENEZIP_MIRROR := $(abspath $(GENEZIP_MIRROR))
+export GENEZIP_MIRROR
+endif
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@[ -n "$(PYTHON)" ] && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "genezip needs Python 3.11 or newer; install it or name one: make venv PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: venv
+	snakemake --profile workflow/profiles/demo -- all
+	@echo "The report is runs/demo/results/report.html"
+
+test: venv
+	pytest -n 2 -m "not slow"
+
+lint: venv
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check workflow
+	snakemake --lint
+
+check-all: lint demo
+	pytest -m "slow or not slow"
+
+# Files made from genezip/config.py; tests hold them equal.
+generated: venv
+	genezip config schema > workflow/schemas/config.schema.yaml
+	genezip config docs config/README.md
+
+clean:
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .snakemake

@@ -1,0 +1,50 @@
+"""``genezip evaluate heldout``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genezip.cli import evaluate
+
+
+def register(root: typer.Typer) -> None:
+    """Add this command to the group ``evaluate``."""
+    evaluate.app.command()(heldout)
+
+
+def heldout(
+    model: Annotated[Path, typer.Option(help="model folder")],
+    corpus: Annotated[Path, typer.Option(help="manifest.json of the corpus")],
+    out: Annotated[Path, typer.Option(help="compressed windows (Parquet) to write")],
+    settings: Annotated[str | None, typer.Option(help="section `compress`: JSON or YAML")] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="the same model before its first step")
+    ] = False,
+    split: Annotated[str, typer.Option(help="test, valid or train windows of the corpus")] = "test",
+    pieces: Annotated[
+        str | None,
+        typer.Option(help="`rmsk`: the pieces of --source with RepeatMasker rows instead"),
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="source.json, for --pieces")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+) -> None:
+    """Compress held-out windows with a model."""
+    import torch
+
+    from genezip import config
+    from genezip.data.corpus import CorpusReader
+    from genezip.errors import GenezipError
+    from genezip.evaluation.heldout import compress_heldout, corpus_places, repeat_places
+    from genezip.genome.source import Source
+
+    torch.set_num_threads(threads)
+    chosen = config.settings(config.Compress, settings)
+    if pieces is None:
+        places = corpus_places(corpus, split)
+    elif pieces != "rmsk" or source is None:
+        raise GenezipError(f"--pieces is {pieces!r}; give --pieces rmsk together with --source")
+    else:
+        window_bp = CorpusReader(corpus).manifest["settings"]["heldout_window_bp"]
+        places = repeat_places(Source.load(source), window_bp)
+    compress_heldout(model, places, chosen, out, untrained)

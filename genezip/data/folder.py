@@ -1,0 +1,70 @@
+"""A folder that is either the complete old one or the complete new one."""
+
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genezip.errors import GenezipError
+
+
+@contextmanager
+def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of ``path`` when the block succeeds.
+
+    Whatever goes wrong inside, the new folder is removed and an existing ``path`` stays.
+
+    Parameters
+    ----------
+    path : folder, need not exist
+    own : names
+        What may be inside an existing folder. One with anything else is refused: those files
+        would be lost.
+
+    Raises
+    ------
+    GenezipError
+        For a folder with foreign files, and when writing fails (full disk, no permission).
+    """
+    target = Path(path).resolve()
+    _refuse_foreign(path, target, own)
+    new = target.with_name(f".{target.name}.part")
+    old = target.with_name(f".{target.name}.old")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        try:
+            new.mkdir(parents=True)
+        except OSError as error:
+            raise GenezipError(f"cannot make a folder at {path}: {error.strerror}") from error
+        yield new
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+        new.rename(target)
+    except OSError as error:
+        written = (str(new), str(old), str(target))
+        if error.filename is not None and not str(error.filename).startswith(written):
+            raise  # an input that cannot be read, not the output
+        reason = error.strerror or str(error)
+        raise GenezipError(
+            f"cannot write {path}: {reason}; free space or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():
+            old.rename(target)
+
+
+def _refuse_foreign(path: str | Path, target: Path, own: Collection[str]) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise GenezipError(f"{path} is a file; name a folder")
+    foreign = sorted(item.name for item in target.iterdir() if item.name not in own)
+    if foreign:
+        raise GenezipError(
+            f"{path} holds {foreign[0]}, which would be lost when the folder is replaced; "
+            "choose an empty folder"
+        )

@@ -1,0 +1,43 @@
+"""Tracks of the held-out DNA for a genome browser."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from genezip.data.compressed import read_compressed
+from genezip.errors import GenezipError
+from genezip.genome.regions import RegionMap
+from genezip.genome.source import Source
+from genezip.genome.track_writer import TrackWriter
+
+REGIONS = "regions.bed.gz"
+
+
+def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) -> None:
+    """Write boundary_prob.bw, bpt.bw, chunks.bed.gz, regions.bed.gz and igv_session.xml.
+
+    Padding at the end of a window is left out; headers carry true chromosome lengths.
+
+    Raises
+    ------
+    GenezipError
+        If the file has no boundary probabilities (a trivial router).
+    """
+    source = Source.load(source_json)
+    sizes = source.chrom_sizes()
+    order = {chrom: number for number, chrom in enumerate(sizes)}
+    file = read_compressed(compressed)
+    light = (replace(window, nll=None) for window in file.windows("+"))
+    windows = sorted(light, key=lambda w: (order[w.chrom], w.start))
+    if not windows or windows[0].boundary_prob is None:
+        raise GenezipError(f"{compressed} has no boundary probabilities; name a model's file")
+    with TrackWriter(out, sizes, source.build, {"regions": REGIONS}) as tracks:
+        for window in windows:
+            length = window.end - window.start
+            chunk_bp = window.chunk_bp
+            ends = np.minimum(np.cumsum(chunk_bp), length)
+            kept = np.diff(np.append(0, ends))
+            assert window.boundary_prob is not None
+            tracks.add(window.chrom, window.start, window.boundary_prob[:length], kept[kept > 0])
+    RegionMap.read_bed(regions).write_bed9(out / REGIONS)

@@ -1,0 +1,246 @@
+"""Paired comparisons: does the learned router do more than a trivial one?
+
+A difference or ratio is taken inside every bootstrap resample, and both models see the same
+resample, so what they share (the windows) cancels. Differences within GC tertiles ask
+whether enrichment is more than GC content: bases are split by the GC content of the 1,024 bp
+around them, and promoter enrichment is taken inside each third, with its own base share.
+With several seeds there is one row per seed and one with an empty seed, the mean of the
+seeds; its interval covers the choice of windows, not the spread of seeds.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from genezip.errors import GenezipError
+from genezip.evaluation import metrics
+from genezip.evaluation.bootstrap import Estimate
+from genezip.evaluation.compression import ENRICHED, Row, expand
+from genezip.evaluation.labels import N_TERTILES, Labels, Subset
+from genezip.evaluation.window_sums import Columns, WindowSums
+from genezip.taxonomy import CLASS_IDS, GROUPS
+
+_GROUP_COLUMNS = [ENRICHED.index(group) for group in GROUPS]
+_GROUPS = tuple(GROUPS)
+
+# metric -> (regions, values of shape (1 + resamples, regions), windows behind it)
+Values = dict[str, tuple[tuple[str, ...], np.ndarray, int]]
+
+
+def _group_enrichment(columns: Columns, subset: Subset) -> np.ndarray:
+    """Enrichment of the three groups in the sample and each resample, (1 + R, 3)."""
+    sums = subset.bootstrap.sums({name: columns[name].sum(axis=1) for name in ("bp", "tokens")})
+    return metrics.enrichment(sums["bp"], sums["tokens"])[:, _GROUP_COLUMNS]
+
+
+def tertile_enrichment(columns: Columns, subset: Subset) -> np.ndarray:
+    """Enrichment of the three groups inside each GC tertile, (1 + R, 3 tertiles, 3 groups)."""
+    sums = subset.bootstrap.sums({name: columns[name][:, :N_TERTILES] for name in ("bp", "tokens")})
+    return metrics.enrichment(sums["bp"], sums["tokens"])[..., _GROUP_COLUMNS]
+
+
+def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
+    sums = subset.bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
+    return metrics.perplexity(sums["nll"], sums["predicted"])[:, :1]
+
+
+def pair_values(first: Columns, second: Columns, subset: Subset, *, ratio: bool) -> Values:
+    """Differences (and ratios) of two models over the same windows and resamples."""
+    n = int(subset.chosen.sum())
+    ours, theirs = _group_enrichment(first, subset), _group_enrichment(second, subset)
+    found: Values = {"enrichment_difference": (_GROUPS, ours - theirs, n)}
+    if ratio:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found["enrichment_ratio"] = (_GROUPS, ours / theirs, n)
+    if "nll" in first and "nll" in second:
+        difference = _perplexity(first, subset) - _perplexity(second, subset)
+        found["ppl_difference"] = (("all",), difference, n)
+    return found
+
+
+def _tertile_names() -> list[str]:
+    return [f"gc_tertile_{number + 1}" for number in range(N_TERTILES)]
+
+
+def _by_tertile(values: np.ndarray, metric: str, n: int) -> dict[str, Values]:
+    """Values of each tertile and their mean, by subset name; values (1 + R, 3, 3)."""
+    found: dict[str, Values] = {
+        name: {metric: (_GROUPS, values[:, number], n)}
+        for number, name in enumerate(_tertile_names())
+    }
+    found["gc_tertile_mean"] = {metric: (_GROUPS, values.mean(axis=1), n)}
+    return found
+
+
+def _partner(reference: WindowSums, others: list[WindowSums]) -> WindowSums | None:
+    """The file of another model that belongs to this seed of the reference, if any.
+
+    A router made for this very run comes first, then an equal seed, then the only file there
+    is; a router made for another seed of the reference has other token counts and is no partner.
+    """
+    made_for = [other for other in others if _made_for(other) == (reference.name, reference.seed)]
+    if made_for:
+        return made_for[0]
+    free = [other for other in others if _made_for(other)[0] != reference.name]
+    same_seed = [other for other in free if other.seed == reference.seed]
+    if same_seed:
+        return same_seed[0]
+    return free[0] if len(free) == 1 else None
+
+
+def _made_for(sums: WindowSums) -> tuple[str | None, int | None]:
+    """Name and seed of the model whose token counts a router copies."""
+    return sums.info.get("like"), sums.info.get("like_seed")
+
+
+def _check_tokens(reference: WindowSums, other: WindowSums) -> None:
+    """A router made like the reference must hold as many tokens in every window."""
+    if _made_for(other) != (reference.name, reference.seed):
+        return
+    ours, theirs = (sums.by_strand["+"]["tokens"].sum(axis=(1, 2)) for sums in (reference, other))
+    if not np.allclose(ours, theirs, atol=1e-3):
+        raise GenezipError(
+            f"router {other.name} was made for another run of {reference.name} (token counts "
+            "differ); run `genezip evaluate routers` again"
+        )
+
+
+class _Rows:
+    """Collects values per seed, then writes rows per seed and for the mean of the seeds."""
+
+    def __init__(self, labels: Labels, scale: str, source: str) -> None:
+        self._common = {
+            "task": "comparison",
+            "split": labels.split,
+            "scale": scale,
+            "source": source,
+        }
+        self._seen: dict[tuple[str, str, str], list[tuple[int | None, Subset, Values]]] = {}
+
+    def add(
+        self, model: str, seed: int | None, strand: str, name: str, subset: Subset, values: Values
+    ) -> None:
+        self._seen.setdefault((model, strand, name), []).append((seed, subset, values))
+
+    def rows(self) -> list[Row]:
+        found: list[Row] = []
+        for (model, strand, name), per_seed in self._seen.items():
+            cells: dict[str, Any] = {"model": model, "strand": strand, "subset": name}
+            for seed, subset, values in per_seed:
+                found += self._rows(values, subset, seed=seed, **cells)
+            if len(per_seed) > 1:
+                subset = per_seed[0][1]
+                first = per_seed[0][2]
+                mean: Values = {
+                    metric: (
+                        regions,
+                        np.mean([values[metric][1] for _, _, values in per_seed], axis=0),
+                        n,
+                    )
+                    for metric, (regions, _, n) in first.items()
+                }
+                found += self._rows(mean, subset, seed=None, **cells)
+        return found
+
+    def _rows(self, values: Values, drawn: Subset, **cells: Any) -> list[Row]:
+        summarised = {
+            metric: (regions, drawn.bootstrap.summarise(draws), np.array(n))
+            for metric, (regions, draws, n) in values.items()
+        }
+        return expand(summarised, **self._common, **cells)
+
+
+def _tertile_facts(labels: Labels, subset: Subset, sums: WindowSums) -> Iterator[tuple[str, Any]]:
+    """Upper GC edge and promoter share of each tertile."""
+    bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=0)
+    promoter = bp[:, CLASS_IDS["promoter"]]
+    n = np.array(int(subset.chosen.sum()))
+    nowhere = np.array(np.nan)
+    for number, name in enumerate(_tertile_names()):
+        found = {}
+        if number < N_TERTILES - 1:
+            edge = np.array(labels.gc_edges[number])
+            found["gc_upper_edge"] = (("all",), Estimate(edge, nowhere, nowhere), n)
+        share = promoter[number] / max(bp[number].sum(), 1)
+        found["region_share"] = (("promoter",), Estimate(np.array(share), nowhere, nowhere), n)
+        yield name, found
+
+
+def comparison_rows(
+    files: list[WindowSums],
+    labels: Labels,
+    reference: str,
+    control: str,
+    scale: str,
+    source: str,
+) -> list[Row]:
+    """Paired rows of the reference against every other router.
+
+    Models are named ``reference - other`` (``reference / control`` where the metric is a
+    ratio). Tertiles use the windows with few N, and bases that are not N.
+
+    Raises
+    ------
+    GenezipError
+        If reference or control is not among the files, or a router belongs to another model.
+    """
+    by_name: dict[str, list[WindowSums]] = {}
+    for sums in files:
+        by_name.setdefault(sums.name, []).append(sums)
+    for name in (reference, control):
+        if name not in by_name:
+            raise GenezipError(
+                f"no compressed file of {name} is given, only {', '.join(by_name)}; add it to "
+                "--compressed or name another model"
+            )
+    collected = _Rows(labels, scale, source)
+    strict = labels.subsets[1]
+    for sums in files:
+        for strand in sums.by_strand:
+            columns = sums.columns(strand, strict.chosen, strict.strict)
+            inside = tertile_enrichment(columns, strict)
+            for name, values in _by_tertile(inside, "enrichment", int(strict.chosen.sum())).items():
+                collected.add(sums.name, sums.seed, strand, name, strict, values)
+    for ours in by_name[reference]:
+        for name, candidates in by_name.items():
+            theirs = None if name == reference else _partner(ours, candidates)
+            if theirs is not None:
+                _check_tokens(ours, theirs)
+                _compare(ours, theirs, labels, collected, ratio=name == control)
+    rows = collected.rows()
+    for name, found in _tertile_facts(labels, strict, by_name[reference][0]):
+        rows += expand(
+            found,
+            model="corpus",
+            task="comparison",
+            subset=name,
+            split=labels.split,
+            strand="+",
+            scale=scale,
+            source=source,
+        )
+    return rows
+
+
+def _compare(
+    ours: WindowSums, theirs: WindowSums, labels: Labels, collected: _Rows, *, ratio: bool
+) -> None:
+    for strand in ours.by_strand:
+        if strand not in theirs.by_strand:
+            continue
+        for subset in labels.subsets:
+            first, second = (
+                sums.columns(strand, subset.chosen, subset.strict) for sums in (ours, theirs)
+            )
+            values = pair_values(first, second, subset, ratio=ratio)
+            quotient = {"enrichment_ratio": values.pop("enrichment_ratio")} if ratio else {}
+            minus, over = f"{ours.name} - {theirs.name}", f"{ours.name} / {theirs.name}"
+            collected.add(minus, ours.seed, strand, subset.name, subset, values)
+            if quotient:
+                collected.add(over, ours.seed, strand, subset.name, subset, quotient)
+            if subset.strict:
+                difference = tertile_enrichment(first, subset) - tertile_enrichment(second, subset)
+                n = int(subset.chosen.sum())
+                for name, inside in _by_tertile(difference, "enrichment_difference", n).items():
+                    collected.add(minus, ours.seed, strand, name, subset, inside)

@@ -1,0 +1,208 @@
+"""Held-out compression: BPT, budget error, enrichment and perplexity, with intervals.
+
+Two views of the windows, always: `all` (comparable with the paper's Table 6, which assembly
+gaps dominate, padding counted) and those with few N (padding left out). Pooled values
+(sums over windows, then the formula) come first; means of windows carry ``window`` in
+their metric name. Enrichment is pooled by default; ``enrichment_window_mean`` is the
+paper's mean over the windows that have the group.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.data import tidy
+from genezip.evaluation import metrics
+from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
+from genezip.evaluation.labels import Labels, Subset
+from genezip.evaluation.window_sums import Columns, WindowSums
+from genezip.taxonomy import CLASSES, GROUPS
+
+Row = dict[str, Any]
+Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
+
+ALL = ("all",)
+WITH_ALL = ("all", *CLASSES)
+ENRICHED = tuple(metrics.ENRICHED)
+
+
+def expand(found: Found, **cells: Any) -> list[Row]:
+    """One row per metric and region; NaN values and intervals become empty cells.
+
+    ``found`` maps a metric to its regions, its estimate and the number of windows behind it.
+    """
+    rows = []
+    for metric, (regions, estimate, windows) in found.items():
+        parts = [
+            np.atleast_1d(part)
+            for part in (estimate.value, estimate.low, estimate.high, np.asarray(windows))
+        ]
+        parts = [np.broadcast_to(part, len(regions)) for part in parts]
+        for region, value, low, high, n in zip(regions, *parts, strict=True):
+            rows.append(
+                tidy.row(
+                    region=region,
+                    metric=metric,
+                    value=_cell(value),
+                    ci_low=_cell(low),
+                    ci_high=_cell(high),
+                    n=int(n),
+                    **{"unit": "windows", **cells},
+                )
+            )
+    return rows
+
+
+def _cell(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def language_model_metrics(columns: Columns, bootstrap: BlockBootstrap) -> Found:
+    """Perplexity and bits per base, overall and per region, from nll and predicted."""
+    sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
+    nats = metrics.mean_nll(sums["nll"], sums["predicted"])
+    predicted = columns["predicted"]
+    windows = np.append((predicted.sum(1) > 0).sum(), (predicted > 0).sum(axis=0))
+    return {
+        "ppl": (WITH_ALL, bootstrap.summarise(np.exp(nats)), windows),
+        "bits_per_base": (WITH_ALL, bootstrap.summarise(nats / np.log(2)), windows),
+    }
+
+
+def _pooled(bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap) -> Found:
+    sums = bootstrap.sums({"bp": bp, "tokens": tokens})
+    regions = np.concatenate(
+        [
+            metrics.bpt(sums["bp"], sums["tokens"])[:, None],
+            metrics.region_bpt(sums["bp"], sums["tokens"]),
+        ],
+        axis=1,
+    )
+    share = sums["bp"] / sums["bp"].sum(-1, keepdims=True)
+    enrichment = metrics.enrichment(sums["bp"], sums["tokens"])
+    windows = np.append(len(bp), (bp > 0).sum(axis=0))
+    grouped = (metrics.group_bp(bp) > 0).sum(axis=0)
+    return {
+        "bpt": (WITH_ALL, bootstrap.summarise(regions), windows),
+        "region_share": (CLASSES, bootstrap.summarise(share), windows[1:]),
+        "enrichment": (ENRICHED, bootstrap.summarise(enrichment), grouped),
+    }
+
+
+def _window_statistics(name: str, values: np.ndarray, bootstrap: BlockBootstrap) -> Found:
+    """Mean and SD over the windows in which a value is defined; values (n, k)."""
+    good = np.isfinite(values)
+    filled = np.where(good, values, 0.0)
+    sums = bootstrap.sums({"n": good.astype(float), "x": filled, "xx": filled**2})
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums["x"] / sums["n"]
+        sd = np.sqrt(np.maximum(sums["xx"] / sums["n"] - mean**2, 0) * sums["n"] / (sums["n"] - 1))
+    regions = ALL if values.shape[1] == 1 else ENRICHED
+    windows = good.sum(axis=0)
+    return {
+        f"{name}_window_mean": (regions, bootstrap.summarise(mean), windows),
+        f"{name}_window_sd": (regions, bootstrap.summarise(sd), windows),
+    }
+
+
+def _budget(
+    bp: np.ndarray, tokens: np.ndarray, target: np.ndarray, bootstrap: BlockBootstrap
+) -> Found:
+    sums = bootstrap.sums({"bp": bp, "tokens": tokens})
+    pooled = {
+        "expected_bpt": metrics.expected_bpt(sums["bp"], target),
+        "bpt_ratio": metrics.bpt_ratio(sums["bp"], sums["tokens"], target),
+        "micro_err": metrics.micro_err(sums["bp"], sums["tokens"], target),
+    }
+    found: Found = {
+        name: (ALL, bootstrap.summarise(values), np.array(len(bp)))
+        for name, values in pooled.items()
+    }
+    nowhere = np.full(len(CLASSES), np.nan)
+    found["target_bpt"] = (CLASSES, Estimate(target, nowhere, nowhere), (bp > 0).sum(axis=0))
+    for name, per_window in (
+        ("bpt_ratio", metrics.bpt_ratio(bp, tokens, target)),
+        ("micro_err", metrics.micro_err(bp, tokens, target)),
+    ):
+        found.update(_window_statistics(name, per_window[:, None], bootstrap))
+    return found
+
+
+def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
+    """Share of windows whose mask was changed by floor or ceiling: any stage, then each."""
+    shares = {"bound_bit_share": bound_bit.max(axis=1, initial=0.0)}
+    for stage in range(bound_bit.shape[1]):
+        shares[f"bound_bit_share_stage{stage}"] = bound_bit[:, stage]
+    sums = bootstrap.sums({"one": np.ones(len(bound_bit)), **shares})
+    return {
+        name: (ALL, bootstrap.summarise(sums[name] / sums["one"]), np.array(len(bound_bit)))
+        for name in shares
+    }
+
+
+def subset_metrics(
+    columns: Columns, target_bpt: dict[str, float] | None, bootstrap: BlockBootstrap
+) -> Found:
+    """Every metric of one router on one subset of windows and one strand."""
+    bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
+    found = _pooled(bp, tokens, bootstrap)
+    found.update(_window_statistics("bpt", metrics.bpt(bp, tokens)[:, None], bootstrap))
+    found.update(_window_statistics("enrichment", metrics.enrichment(bp, tokens), bootstrap))
+    if target_bpt is not None:
+        found.update(_budget(bp, tokens, metrics.target_array(target_bpt), bootstrap))
+    found.update(_bounds(columns["bound_bit"], bootstrap))
+    if "nll" in columns:
+        found.update(language_model_metrics(columns, bootstrap))
+    return found
+
+
+def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) -> list[Row]:
+    """Result rows of one file of compressed windows."""
+    rows = []
+    for strand in sums.by_strand:
+        for subset in labels.subsets:
+            if not subset.chosen.any():
+                continue
+            columns = sums.columns(strand, subset.chosen, subset.strict)
+            rows += expand(
+                subset_metrics(columns, sums.target_bpt, subset.bootstrap),
+                model=sums.name,
+                task="compression",
+                subset=subset.name,
+                split=labels.split,
+                strand=strand,
+                seed=sums.seed,
+                scale=scale,
+                source=source,
+            )
+    return rows
+
+
+def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
+    """One line per window and strand: what the figures of the page draw (padding counted)."""
+    everything: Subset = labels.subsets[0]
+    tables = []
+    for strand in sums.by_strand:
+        columns = sums.columns(strand, everything.chosen, strict=False)
+        bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
+        table = labels.table[["chrom", "start", "end", "piece"]].copy()
+        table.insert(0, "model", sums.name)
+        table.insert(1, "seed", pd.Series([sums.seed] * len(table), dtype="Int64"))
+        table["strand"] = strand
+        table["tokens"] = tokens.sum(axis=1)
+        table["bpt"] = metrics.bpt(bp, tokens)
+        table["bpt_ratio"] = np.nan
+        if sums.target_bpt is not None:
+            target = metrics.target_array(sums.target_bpt)
+            table["bpt_ratio"] = metrics.bpt_ratio(bp, tokens, target)
+        table["ppl"] = np.nan
+        if "nll" in columns:
+            table["ppl"] = metrics.perplexity(columns["nll"], columns["predicted"])[:, 0]
+        enrichment = metrics.enrichment(bp, tokens)
+        for group in GROUPS:
+            table[f"{group}_enrichment"] = enrichment[:, ENRICHED.index(group)]
+        table["n_fraction"] = labels.table["n_fraction"]
+        table["bound_bit"] = columns["bound_bit"].max(axis=1, initial=0.0)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

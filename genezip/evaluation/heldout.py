@@ -1,0 +1,145 @@
+"""Compress windows with a model: the file that every metric starts from."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from genezip.config import Compress
+from genezip.data.compressed import CompressedWindow, write_compressed
+from genezip.data.corpus import CorpusReader
+from genezip.errors import GenezipError
+from genezip.genome.source import Source
+from genezip.models.inference import WindowResult, run
+from genezip.models.network import GeneZipNetwork, build
+from genezip.models.pretrained import ModelCard, load_card, load_network
+from genezip.vocab import reverse_complement
+
+
+@dataclass(frozen=True)
+class Place:
+    """A window and where it lies; ``ids`` may be longer than the interval (padding)."""
+
+    chrom: str
+    start: int
+    end: int
+    piece: str
+    split: str
+    ids: np.ndarray
+
+
+def corpus_places(manifest: Path, split: str = "test") -> list[Place]:
+    """The windows of one split of a corpus.
+
+    Raises
+    ------
+    GenezipError
+        If there is none.
+    """
+    places = [
+        Place(w.chrom, w.start, w.end, w.piece, w.split, w.ids)
+        for w in CorpusReader(manifest).windows(split)
+    ]
+    if not places:
+        raise GenezipError(f"{manifest} has no {split} windows; build the corpus again")
+    return places
+
+
+def repeat_places(source: Source, window_bp: int) -> list[Place]:
+    """Whole windows of the pieces with RepeatMasker annotation, tiled from each start."""
+    assembly = source.assembly()
+    places = []
+    for piece in assembly.pieces:
+        if not piece.rmsk:
+            continue
+        for start in range(piece.start, piece.end - window_bp + 1, window_bp):
+            ids = assembly.ids(piece, start, start + window_bp)
+            places.append(
+                Place(piece.chrom, start, start + window_bp, piece.name, piece.split, ids)
+            )
+    return places
+
+
+def open_model(folder: Path, untrained: bool) -> tuple[GeneZipNetwork, ModelCard]:
+    """A trained model, or the same architecture and seed before its first step."""
+    if untrained:
+        card = load_card(folder)
+        return build(card.architecture, card.seed).eval(), card
+    return load_network(folder)
+
+
+def compress_places(
+    network: GeneZipNetwork, places: list[Place], settings: Compress
+) -> Iterator[CompressedWindow]:
+    """Compress every window, on one strand or on both."""
+    results = run(network, (place.ids for place in places), settings.batch)
+    for place, result in zip(places, results, strict=True):
+        yield forward_window(place, result)
+    if settings.both_strands:
+        reverse = (reverse_complement(place.ids) for place in places)
+        for place, result in zip(places, run(network, reverse, settings.batch), strict=True):
+            yield reverse_window(place, result)
+
+
+def forward_window(place: Place, result: WindowResult) -> CompressedWindow:
+    """The forward strand as it is."""
+    return CompressedWindow(
+        chrom=place.chrom,
+        start=place.start,
+        end=place.end,
+        strand="+",
+        piece=place.piece,
+        split=place.split,
+        length=len(place.ids),
+        token_starts=result.token_starts,
+        stage_tokens=result.stage_tokens,
+        bound_bit=result.bound_bit,
+        boundary_prob=result.boundary_prob,
+        nll=result.nll,
+    )
+
+
+def reverse_window(place: Place, result: WindowResult) -> CompressedWindow:
+    """The reverse complement, mapped back: chunk [a, b) there is [L - b, L - a) here."""
+    length = len(place.ids)
+    ends = np.append(result.token_starts[1:], length)
+    return CompressedWindow(
+        chrom=place.chrom,
+        start=place.start,
+        end=place.end,
+        strand="-",
+        piece=place.piece,
+        split=place.split,
+        length=length,
+        token_starts=(length - ends[::-1]).astype(np.int32),
+        stage_tokens=result.stage_tokens,
+        bound_bit=result.bound_bit,
+        nll=result.nll[::-1],
+    )
+
+
+def compress_heldout(
+    model: Path, places: list[Place], settings: Compress, out: Path, untrained: bool = False
+) -> int:
+    """Write the compressed windows of a model; return how many (none is a valid file)."""
+    network, card = open_model(model, untrained)
+    strands = 2 if settings.both_strands else 1
+    windows: Iterable[CompressedWindow] = tqdm(
+        compress_places(network, places, settings),
+        total=strands * len(places),
+        desc="untrained" if untrained else card.name,
+        unit="window",
+        disable=None,
+    )
+    return write_compressed(
+        out,
+        windows,
+        name="untrained" if untrained else card.name,
+        seed=card.seed,
+        target_bpt=card.target_bpt,
+        scale=card.training["scale"],
+        source=card.training["source"],
+        parameters=network.count_parameters(),
+    )

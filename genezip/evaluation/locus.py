@@ -1,0 +1,252 @@
+"""One held-out locus: boundary probability and local BPT beside the gene models.
+
+Data for a panel like the paper's Figure 4. Two tables are written. The locus table has
+rows of two kinds (column ``kind``): ``bin`` (64 bp of one model: mean stage-0 boundary
+probability, number of tokens that start there, local BPT over the 1,024 bp around it) and
+``region`` (a run of one region class, model empty). The gene table has one transcript per
+gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.data.compressed import CompressedFile, CompressedWindow
+from genezip.errors import GenezipError
+from genezip.genome.annotation import Annotation
+from genezip.taxonomy import CLASS_IDS, CLASSES
+
+LOCUS_BP = 65_536
+BIN_BP = 64
+_SMOOTH_BINS = 16  # local BPT is taken over this many bins (1,024 bp)
+
+BIN_COLUMNS = (
+    "kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob", "tokens", "bpt",
+)  # fmt: skip
+GENE_COLUMNS = (
+    "chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id", "gene_type",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Locus:
+    """A stretch of one chromosome, 0-based, half-open (bp)."""
+
+    chrom: str
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.chrom}:{self.start}-{self.end}"
+
+
+def parse_locus(text: str) -> Locus:
+    """Locus of ``chrom:start-end`` (0-based, half-open; thousands may be separated).
+
+    Raises
+    ------
+    GenezipError
+        If the text is something else, or is empty or backwards.
+    """
+    match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text.strip())
+    if match:
+        locus = Locus(match[1], *(int(match[k].replace(",", "")) for k in (2, 3)))
+        if locus.start < locus.end:
+            return locus
+    raise GenezipError(f"report.locus is {text!r}; write it as chr9:120,000-185,536")
+
+
+def _windows(file: CompressedFile) -> dict[tuple[str, int], CompressedWindow]:
+    """Held-out windows of strand '+' by chromosome and start."""
+    return {
+        (window.chrom, window.start): window
+        for window in file.windows("+")
+        if window.split == "test"
+    }
+
+
+def stretches(spans: list[tuple[str, int, int]]) -> list[Locus]:
+    """Join windows that follow each other without a gap."""
+    found: list[Locus] = []
+    for chrom, start, end in sorted(spans):
+        if found and found[-1].chrom == chrom and found[-1].end == start:
+            found[-1] = Locus(chrom, found[-1].start, end)
+        else:
+            found.append(Locus(chrom, start, end))
+    return found
+
+
+def choose_locus(covered: list[Locus], region_map: Any, length: int = LOCUS_BP) -> Locus:
+    """The ``length`` bp with most promoter bases inside the covered stretches.
+
+    Starts are multiples of 64 bp from the start of a stretch; the first of equals is taken.
+    Where no stretch is that long, the longest one is taken whole.
+    """
+    best, most = None, -1
+    for stretch in covered:
+        if stretch.end - stretch.start < length:
+            continue
+        ids = region_map.ids(stretch.chrom, stretch.start, stretch.end)
+        before = np.concatenate([[0], np.cumsum(ids == CLASS_IDS["promoter"])])
+        offsets = np.arange(0, stretch.end - stretch.start - length + 1, BIN_BP)
+        promoter = before[offsets + length] - before[offsets]
+        if promoter.max() > most:
+            most = int(promoter.max())
+            start = stretch.start + int(offsets[promoter.argmax()])
+            best = Locus(stretch.chrom, start, start + length)
+    return best or max(covered, key=lambda stretch: stretch.end - stretch.start)
+
+
+def _binned(values: np.ndarray) -> np.ndarray:
+    """Sums over bins of 64 bp; the last bin may be shorter."""
+    return np.add.reduceat(values, np.arange(0, len(values), BIN_BP))
+
+
+def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) -> pd.DataFrame:
+    """Boundary probability, tokens and local BPT of one model in bins of 64 bp."""
+    length = locus.end - locus.start
+    density, begins, prob = np.zeros(length), np.zeros(length), np.full(length, np.nan)
+    for window in windows:
+        low, high = max(window.start, locus.start), min(window.end, locus.end)
+        if low >= high:
+            continue
+        inside = slice(low - window.start, high - window.start)
+        here = slice(low - locus.start, high - locus.start)
+        first = np.zeros(window.length)
+        first[window.token_starts] = 1
+        density[here], begins[here] = window.token_density()[inside], first[inside]
+        if window.boundary_prob is not None:
+            prob[here] = window.boundary_prob[inside]
+    size = _binned(np.ones(length))
+    kernel = np.ones(min(_SMOOTH_BINS, len(size)))
+    starts = locus.start + np.arange(len(size)) * BIN_BP
+    return pd.DataFrame(
+        {
+            "kind": "bin",
+            "model": file.name,
+            "seed": file.seed,
+            "chrom": locus.chrom,
+            "start": starts,
+            "end": starts + size.astype(np.int64),
+            "region": None,
+            "boundary_prob": _binned(prob) / size,
+            "tokens": _binned(begins).astype(np.int64),
+            "bpt": np.convolve(size, kernel, "same")
+            / np.convolve(_binned(density), kernel, "same"),
+        }
+    )
+
+
+def region_rows(region_map: Any, locus: Locus) -> pd.DataFrame:
+    """Runs of region classes inside the locus."""
+    lengths, classes = region_map.runs(locus.chrom, locus.start, locus.end)
+    ends = locus.start + np.cumsum(lengths, dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "kind": "region",
+            "chrom": locus.chrom,
+            "start": ends - lengths,
+            "end": ends,
+            "region": [CLASSES[number] for number in classes],
+        }
+    )
+
+
+def locus_tables(
+    files: list[CompressedFile], region_map: Any, source: Any, wanted: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Locus table and gene table.
+
+    Raises
+    ------
+    GenezipError
+        If the files share no held-out window, or the wanted locus is not covered.
+    """
+    held = [_windows(file) for file in files]
+    shared = [key for key in held[0] if all(key in windows for windows in held)]
+    if not shared:
+        raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
+    covered = stretches([(chrom, start, held[0][chrom, start].end) for chrom, start in shared])
+    if wanted is None:
+        locus = choose_locus(covered, region_map)
+    else:
+        locus = parse_locus(wanted)
+        if not any(
+            stretch.chrom == locus.chrom
+            and stretch.start <= locus.start
+            and locus.end <= stretch.end
+            for stretch in covered
+        ):
+            raise GenezipError(
+                f"report.locus {locus} is not covered by held-out windows; choose one inside "
+                + ", ".join(str(stretch) for stretch in covered[:5])
+            )
+    here = [
+        [
+            window
+            for window in windows.values()
+            if window.chrom == locus.chrom and window.start < locus.end and locus.start < window.end
+        ]
+        for windows in held
+    ]
+    tables = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
+    tables.append(region_rows(region_map, locus))
+    table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
+    pieces = {piece.name: piece for piece in source.assembly().pieces}
+    annotation = _annotation(source, pieces[here[0][0].piece].annotation)
+    return table[list(BIN_COLUMNS)], gene_models(annotation, locus)
+
+
+def _annotation(source: Any, name: str) -> Annotation:
+    """Basic transcripts where the annotation tells them apart, else all of them."""
+    try:
+        return source.annotation(name)
+    except GenezipError:
+        return source.annotation(name, basic_only=False)
+
+
+def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:
+    """One transcript per gene that overlaps the locus: the longest CDS, then the longest span."""
+
+    def overlapping(table: pd.DataFrame) -> pd.DataFrame:
+        inside = (table["start"] < locus.end) & (table["end"] > locus.start)
+        return table[(table["chrom"] == locus.chrom) & inside]
+
+    transcripts = overlapping(annotation.transcripts).copy()
+    all_cds = annotation.cds[annotation.cds["transcript_id"].isin(transcripts["transcript_id"])]
+    coding = (all_cds["end"] - all_cds["start"]).groupby(all_cds["transcript_id"]).sum()
+    transcripts["cds_bp"] = transcripts["transcript_id"].map(coding).fillna(0)
+    transcripts["span"] = transcripts["end"] - transcripts["start"]
+    transcripts["label"] = transcripts["gene_name"].fillna(transcripts["gene_id"])
+    best = transcripts.sort_values(
+        ["cds_bp", "span", "transcript_id"], ascending=[False, False, True], kind="stable"
+    ).drop_duplicates(["label", "strand"])
+    best = best.set_index("transcript_id")
+    parts = []
+    for feature, rows in (
+        ("transcript", overlapping(annotation.transcripts)),
+        ("exon", overlapping(annotation.exons)),
+        ("cds", overlapping(annotation.cds)),
+    ):
+        rows = rows[rows["transcript_id"].isin(best.index)][
+            ["chrom", "start", "end", "strand", "transcript_id"]
+        ].copy()
+        rows["start"], rows["end"] = (
+            rows["start"].clip(locus.start),
+            rows["end"].clip(upper=locus.end),
+        )
+        rows["feature"] = feature
+        rows["gene_name"] = rows["transcript_id"].map(best["label"])
+        rows["gene_type"] = rows["transcript_id"].map(best["gene_type"])
+        parts.append(rows)
+    table = pd.concat(parts, ignore_index=True)[list(GENE_COLUMNS)]
+    order = {"transcript": 0, "exon": 1, "cds": 2}
+    return table.sort_values(
+        ["gene_name", "transcript_id", "feature", "start"],
+        key=lambda column: column.map(order) if column.name == "feature" else column,
+        kind="stable",
+        ignore_index=True,
+    )

@@ -1,0 +1,286 @@
+"""Markov models of order 0 to 11: the trivial language models.
+
+Trained on the training pieces (every base once, forward strand, N breaks the context) and
+scored on exactly the targets of the learned models: every A, C, G, T of a held-out window
+but its first base, with no context from outside the window.
+
+Recursive interpolation: order k backs off to order k - 1 with a prior strength,
+
+    p_k(x | c) = (n(c x) + strength_k p_{k-1}(x | c')) / (n(c) + strength_k),
+
+where c' is c without its oldest base and order -1 is uniform. The strengths are chosen one
+order after the other on validation windows (never on held-out ones), from powers of two.
+Close to the window start, or to an N, a base has fewer than k bases of context and the
+longest order that fits is used.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from genezip.config import Evaluation
+from genezip.errors import GenezipError
+from genezip.evaluation.bootstrap import Estimate
+from genezip.evaluation.compression import Found, Row, expand, language_model_metrics
+from genezip.evaluation.labels import Labels
+from genezip.taxonomy import CLASSES
+from genezip.vocab import A_ID, N_ID, is_base
+
+STRENGTHS = tuple(float(2**power) for power in range(15))
+DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on
+_BUFFER_BP = 4_000_000
+_VALIDATION_BP = 4_000_000  # evenly spaced validation windows up to here
+
+
+def _context(ids: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Digit (0..3) of every base and bases of context before it, at most ``longest``.
+
+    The context of N itself is -1: it is neither counted nor predicted.
+    """
+    known = is_base(ids)
+    digit = np.where(known, ids - A_ID, 0).astype(np.int64)
+    position = np.arange(len(ids))
+    last_n = np.maximum.accumulate(np.where(known, -1, position))
+    run = np.minimum(position - last_n - 1, longest)
+    return digit, np.where(known, run, -1)
+
+
+def _add_oldest(code: np.ndarray, digit: np.ndarray, order: int) -> np.ndarray:
+    """Codes of order ``order`` from those of order - 1: the oldest base is the highest digit.
+
+    Meaningless where the context is shorter than ``order``.
+    """
+    longer = code.copy()
+    if order:
+        longer[order:] += digit[:-order] * 4**order
+    else:
+        longer += digit
+    return longer
+
+
+def _joined(sequences: Iterable[tuple[np.ndarray, int]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Sequences joined by N into buffers of a few Mbp: fewer, larger array operations.
+
+    Takes (ids, lead), where the first ``lead`` bases are context only; yields ids and which
+    of them count.
+    """
+    parts: list[np.ndarray] = []
+    leads: list[int] = []
+
+    def buffer() -> tuple[np.ndarray, np.ndarray]:
+        separated = [np.append(ids, np.uint8(N_ID)) for ids in parts]
+        counted = np.concatenate(
+            [np.arange(len(ids)) >= lead for ids, lead in zip(separated, leads, strict=True)]
+        )
+        return np.concatenate(separated), counted
+
+    for ids, lead in sequences:
+        parts.append(ids)
+        leads.append(lead)
+        if sum(map(len, parts)) >= _BUFFER_BP:
+            yield buffer()
+            parts, leads = [], []
+    if parts:
+        yield buffer()
+
+
+def _chunks(assembly: Any, pieces: Iterable[Any], order: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Pieces in chunks that one buffer holds, each led by the ``order`` bases before it."""
+    for piece in pieces:
+        for start in range(piece.start, piece.end, _BUFFER_BP):
+            lead = min(order, start - piece.start)
+            end = min(start + _BUFFER_BP, piece.end)
+            yield np.asarray(assembly.ids(piece, start - lead, end)), lead
+
+
+@dataclass(frozen=True)
+class MarkovModel:
+    """Counts of every order and, once chosen, the prior strengths.
+
+    ``counts[k]`` is int64 of shape (4^(k+1),): the count of context + base, read as base-4
+    digits, oldest base first.
+    """
+
+    counts: list[np.ndarray]
+    strengths: tuple[float, ...]
+
+    @property
+    def order(self) -> int:
+        """Longest context in bases."""
+        return len(self.counts) - 1
+
+    @cached_property
+    def totals(self) -> list[np.ndarray]:
+        """Counts of the contexts: int64 of shape (4^k,) for each order k."""
+        return [counts.reshape(-1, 4).sum(axis=1) for counts in self.counts]
+
+
+def train(
+    sequences: Iterable[tuple[np.ndarray, int]],
+    order: int,
+    say: Callable[[str], None] | None = None,
+) -> MarkovModel:
+    """Count all orders up to ``order``; the strengths are the default ones.
+
+    Parameters
+    ----------
+    sequences : iterable of (uint8 token ids, lead)
+        A base counts for order k when k known bases stand before it in the same sequence.
+        The first ``lead`` bases give context only.
+    """
+    counts = [np.zeros(4 ** (k + 1), dtype=np.int64) for k in range(order + 1)]
+    seen = 0
+    for ids, own in _joined(sequences):
+        seen += int(is_base(ids[own]).sum())
+        digit, run = _context(ids, order)
+        code = np.zeros(len(ids), dtype=np.int64)
+        for k in range(order + 1):
+            code = _add_oldest(code, digit, k)
+            # Bases with the full context reach lower orders by summing out the oldest base.
+            counted = run >= order if k == order else (run >= k) & (run < order)
+            counts[k] += np.bincount(code[counted & own], minlength=4 ** (k + 1))
+        if say:
+            say(f"Markov models: {seen / 1e6:.1f} Mbp counted")
+    longer = counts[order]
+    for k in range(order - 1, -1, -1):
+        longer = longer.reshape(4, -1).sum(axis=0)
+        counts[k] += longer
+        longer = counts[k]
+    if counts[0].sum() == 0:
+        raise GenezipError("the training pieces have no A, C, G or T; Markov models cannot be made")
+    return MarkovModel(counts, (DEFAULT_STRENGTH,) * (order + 1))
+
+
+def _interpolated(
+    model: MarkovModel,
+    ids: np.ndarray,
+    choose: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
+) -> Iterator[np.ndarray]:
+    """Probability of each base under order 0, 1, ... (1 for N), order by order.
+
+    ``choose(n, total, lower)`` returns the strength of the order at hand, from counts of
+    context + base and of context, and the probability under the order below.
+    """
+    digit, run = _context(ids, model.order)
+    code = np.zeros(len(ids), dtype=np.int64)
+    p = np.where(run >= 0, 0.25, 1.0)
+    for k, counts in enumerate(model.counts):
+        code = _add_oldest(code, digit, k)
+        here = np.flatnonzero(run >= k)
+        n = counts[code[here]].astype(np.float64)
+        total = model.totals[k][code[here] >> 2].astype(np.float64)
+        lower = p[here]
+        strength = choose(n, total, lower)
+        p = p.copy()
+        p[here] = (n + strength * lower) / (total + strength)
+        yield p
+
+
+def choose_strengths(model: MarkovModel, windows: Iterable[np.ndarray]) -> MarkovModel:
+    """Model with the strength of each order that gives validation windows the highest likelihood.
+
+    Parameters
+    ----------
+    windows : iterable of uint8 token ids
+        Validation windows; without any base the default strength stays.
+    """
+    parts = [ids for ids, _ in _joined((window, 0) for window in windows)]
+    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
+    if not is_base(ids).any():
+        return model
+    chosen: list[float] = []
+
+    def best(n: np.ndarray, total: np.ndarray, lower: np.ndarray) -> float:
+        def loss(strength: float) -> float:
+            return -float(np.log((n + strength * lower) / (total + strength)).sum())
+
+        chosen.append(min(STRENGTHS, key=loss))
+        return chosen[-1]
+
+    for _ in _interpolated(model, ids, best):
+        pass
+    return MarkovModel(model.counts, tuple(chosen))
+
+
+def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
+    """Nats of every base under every order, float64 array of shape (order + 1, L).
+
+    0 for N; the first base of ``ids`` has order 0 (callers leave it out).
+    """
+    strengths = iter(model.strengths)
+    every = _interpolated(model, ids, lambda n, total, lower: next(strengths))
+    return np.stack([-np.log(p) for p in every])
+
+
+def _window_columns(
+    model: MarkovModel, windows: Iterable[Any], orders: list[int], labels: Labels
+) -> dict[int, dict[str, np.ndarray]]:
+    """nll and predicted, (n windows, 7), of each order."""
+    n_windows = len(labels.cells)
+    nll = {order: np.zeros((n_windows, len(CLASSES))) for order in orders}
+    predicted = np.zeros((n_windows, len(CLASSES)))
+    for number, window in enumerate(windows):
+        target = is_base(window.ids)
+        target[0] = False
+        region = window.regions[target].astype(np.int64)
+        predicted[number] = np.bincount(region, minlength=len(CLASSES))
+        nats = negative_log_likelihood(model, window.ids)
+        for order in orders:
+            nll[order][number] = np.bincount(region, nats[order][target], minlength=len(CLASSES))
+    return {order: {"nll": nll[order], "predicted": predicted} for order in orders}
+
+
+def _validation_windows(reader: Any) -> Iterator[np.ndarray]:
+    size = sum(len(window.ids) for window in reader.windows("valid"))
+    step = max(1, -(-size // _VALIDATION_BP))
+    for number, window in enumerate(reader.windows("valid")):
+        if number % step == 0:
+            yield window.ids
+
+
+def markov_rows(
+    reader: Any,
+    assembly: Any,
+    labels: Labels,
+    settings: Evaluation,
+    scale: str,
+    source: str,
+    say: Callable[[str], None] | None = None,
+) -> list[Row]:
+    """Train on the training pieces, score the held-out windows, return result rows.
+
+    Models are named ``markov<order>``; the chosen strength is the metric ``prior_strength``.
+    """
+    orders = sorted(set(settings.markov_orders))
+    chunks = _chunks(assembly, assembly.pieces_of("train"), orders[-1])
+    model = train(chunks, orders[-1], say)
+    model = choose_strengths(model, _validation_windows(reader))
+    if say:
+        say(
+            "Markov models: prior strengths " + ", ".join(f"{value:g}" for value in model.strengths)
+        )
+    columns = _window_columns(model, reader.windows(labels.split), orders, labels)
+    rows: list[Row] = []
+    nowhere = np.array(np.nan)
+    for order in orders:
+        for subset in labels.subsets:
+            if not subset.chosen.any():
+                continue
+            chosen = {name: values[subset.chosen] for name, values in columns[order].items()}
+            found: Found = language_model_metrics(chosen, subset.bootstrap)
+            strength = Estimate(np.array(model.strengths[order]), nowhere, nowhere)
+            found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
+            rows += expand(
+                found,
+                model=f"markov{order}",
+                task="markov",
+                subset=subset.name,
+                split=labels.split,
+                strand="+",
+                scale=scale,
+                source=source,
+            )
+    return rows

@@ -1,0 +1,116 @@
+"""Which bases are repeats: sets of bases, each with its background in the same pieces.
+
+A scheme is a partition of the bases of a piece:
+
+- ``softmask`` (pieces that are soft-masked and have TRF calls): ``softmasked_outside_trf``
+  (lower case outside TRF: interspersed repeats and a little low complexity), ``tandem``
+  (TRF) against ``rest`` (neither);
+- ``trf`` (all pieces with TRF calls, also those that are not soft-masked, where interspersed
+  repeats are unknown and stay in the background): ``tandem_all_pieces`` against
+  ``outside_trf_all_pieces``;
+- ``rmsk`` (pieces with RepeatMasker classes): each class outside TRF, all interspersed ones
+  together (``rmsk_interspersed``) and ``rmsk_tandem`` (TRF) against ``rmsk_rest`` (no
+  RepeatMasker row, no TRF). Classes written with ``?`` or not listed here belong to no set
+  and to no background.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+RMSK_CLASSES = ("LINE", "SINE", "LTR", "DNA", "Retroposon", "Satellite")
+_INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
+OUTSIDE = 255  # code of a base that belongs neither to a set nor to the background
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Repeat sets with one background.
+
+    ``sets`` maps a set to its codes; code 0 is the background.
+    """
+
+    name: str
+    background: str
+    sets: dict[str, tuple[int, ...]]
+    n_codes: int
+
+
+SOFTMASK = Scheme("softmask", "rest", {"softmasked_outside_trf": (1,), "tandem": (2,)}, 3)
+TRF = Scheme("trf", "outside_trf_all_pieces", {"tandem_all_pieces": (1,)}, 2)
+RMSK = Scheme(
+    "rmsk",
+    "rmsk_rest",
+    {
+        **{name: (number + 2,) for number, name in enumerate(RMSK_CLASSES)},
+        "rmsk_interspersed": tuple(RMSK_CLASSES.index(name) + 2 for name in _INTERSPERSED),
+        "rmsk_tandem": (1,),
+    },
+    len(RMSK_CLASSES) + 2,
+)
+
+SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK)}
+
+
+def covered(starts: np.ndarray, ends: np.ndarray, low: int, high: int) -> np.ndarray:
+    """True where any interval covers a base of [low, high), bool (high - low,)."""
+    steps = np.zeros(high - low + 1, dtype=np.int32)
+    starts, ends = np.clip(starts, low, high) - low, np.clip(ends, low, high) - low
+    np.add.at(steps, starts, 1)
+    np.add.at(steps, ends, -1)
+    return np.cumsum(steps[:-1]) > 0
+
+
+class RepeatAnnotation:
+    """Codes of the bases of a piece under each scheme.
+
+    Parameters
+    ----------
+    assembly : genezip.genome.assembly.Assembly
+    rmsk, trf : DataFrame or None
+        Rows with chrom, start, end; ``rmsk`` also ``repeat_class``.
+    """
+
+    def __init__(self, assembly: Any, rmsk: pd.DataFrame | None, trf: pd.DataFrame | None) -> None:
+        self._assembly = assembly
+        self._rmsk, self._trf = rmsk, trf
+
+    def schemes(self, piece: Any) -> list[Scheme]:
+        """Schemes for which the annotation of a piece suffices."""
+        if not piece.trf or self._trf is None:
+            return []
+        found = [TRF]
+        if piece.soft_masked:
+            found.append(SOFTMASK)
+        if piece.rmsk and self._rmsk is not None:
+            found.append(RMSK)
+        return found
+
+    def codes(self, piece: Any, scheme: Scheme) -> np.ndarray:
+        """Code of every base of a piece, uint8 (piece length,); tandem wins over interspersed."""
+        codes = np.zeros(piece.end - piece.start, dtype=np.uint8)
+        if scheme is SOFTMASK:
+            sequence = self._assembly.sequence(piece, piece.start, piece.end)
+            codes[sequence >= ord("a")] = 1
+        elif scheme is RMSK:
+            here = self._rows(self._rmsk, piece)
+            names = here["repeat_class"].to_numpy()
+            codes[self._covered(here, piece)] = OUTSIDE
+            for number, name in enumerate(RMSK_CLASSES):
+                codes[self._covered(here[names == name], piece)] = number + 2
+        tandem = self._covered(self._rows(self._trf, piece), piece)
+        codes[tandem] = 2 if scheme is SOFTMASK else 1
+        return codes
+
+    @staticmethod
+    def _rows(table: pd.DataFrame | None, piece: Any) -> pd.DataFrame:
+        assert table is not None
+        inside = (table["end"] > piece.start) & (table["start"] < piece.end)
+        return table[(table["chrom"] == piece.chrom) & inside]
+
+    @staticmethod
+    def _covered(table: pd.DataFrame, piece: Any) -> np.ndarray:
+        starts, ends = (table[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
+        return covered(starts, ends, piece.start, piece.end)

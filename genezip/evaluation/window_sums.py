@@ -1,0 +1,116 @@
+"""Sums per window: all that the metrics need of a file of compressed windows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genezip.data.compressed import CompressedFile, CompressedWindow
+from genezip.errors import GenezipError
+from genezip.evaluation.labels import N_STRATA, N_TERTILES, Labels
+from genezip.taxonomy import CLASS_IDS, CLASSES
+
+_N_CELLS = N_STRATA * 8
+_DIG = CLASS_IDS["dig"]
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class WindowSums:
+    """Sums of one router over the windows of :class:`Labels`, in the same order.
+
+    ``by_strand`` maps '+' (and 'both', the mean of the strands) to columns:
+
+    - bp, tokens: float64 (n, 4, 7), bases and fractional tokens (Eq. 15) by GC stratum and region
+    - padding_bp, padding_tokens: float64 (n,), the part of them that is padding (N, dig)
+    - bound_bit: float64 (n, S), whether floor or ceiling changed the mask of a stage
+    - nll, predicted: float64 (n, 7), sum of negative log likelihood (nats) and its bases;
+      absent where the router is no language model
+    """
+
+    name: str
+    seed: int | None
+    target_bpt: dict[str, float] | None
+    info: dict[str, Any]
+    by_strand: dict[str, Columns]
+
+    def columns(self, strand: str, chosen: np.ndarray, strict: bool) -> Columns:
+        """Columns of some windows; ``strict`` takes padding out of bp and tokens."""
+        columns = {name: values[chosen] for name, values in self.by_strand[strand].items()}
+        padding_bp, padding_tokens = columns.pop("padding_bp"), columns.pop("padding_tokens")
+        if strict:
+            for name, padding in (("bp", padding_bp), ("tokens", padding_tokens)):
+                columns[name] = columns[name].copy()
+                columns[name][:, N_TERTILES, _DIG] -= padding
+            # Exactly zero, not a rounding remainder, where padding was all there was.
+            columns["tokens"][columns["bp"] == 0] = 0
+        return columns
+
+
+def _by_cell(cells: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    counts = np.bincount(cells, weights=weights, minlength=_N_CELLS)
+    return counts.reshape(N_STRATA, 8)[:, : len(CLASSES)]
+
+
+def window_columns(window: CompressedWindow, cells: np.ndarray) -> Columns:
+    """Sums of one window; shapes as in :class:`WindowSums` without the first axis."""
+    density = window.token_density()
+    real = window.end - window.start
+    columns: Columns = {
+        "bp": _by_cell(cells).astype(np.float64),
+        "tokens": _by_cell(cells, density),
+        "padding_bp": np.array(float(window.length - real)),
+        "padding_tokens": np.array(density[real:].sum()),
+        "bound_bit": window.bound_bit.astype(np.float64),
+    }
+    if window.nll is not None:
+        predicted = np.isfinite(window.nll)
+        region = cells[predicted] % 8
+        columns["predicted"] = np.bincount(region, minlength=len(CLASSES)).astype(np.float64)
+        columns["nll"] = np.bincount(region, weights=window.nll[predicted], minlength=len(CLASSES))
+    return columns
+
+
+def collect(file: CompressedFile, labels: Labels) -> WindowSums:
+    """Sums of every labelled window of a file (windows of other splits are passed over).
+
+    Raises
+    ------
+    GenezipError
+        If a window is unknown to the corpus, has another length, or is missing.
+    """
+    found: dict[str, dict[int, Columns]] = {"+": {}, "-": {}}
+    for window in file.windows():
+        if window.split != labels.split:
+            continue
+        where = f"{window.chrom}:{window.start}-{window.end}"
+        number = labels.index.get((window.chrom, window.start, window.end))
+        if number is None or len(labels.cells[number]) != window.length:
+            raise GenezipError(
+                f"window {where} of {file.path} is not in the corpus; compress the held-out "
+                "windows of this corpus again"
+            )
+        found[window.strand][number] = window_columns(window, labels.cells[number])
+    n_windows = len(labels.cells)
+    for strand, columns in found.items():
+        if len(columns) != n_windows and (strand == "+" or columns):
+            raise GenezipError(
+                f"{file.path} has {len(columns)} of the {n_windows} held-out windows on strand "
+                f"{strand}; compress the held-out windows of this corpus again"
+            )
+    stacked = {
+        strand: _stack([columns[number] for number in range(n_windows)])
+        for strand, columns in found.items()
+        if columns
+    }
+    by_strand = {"+": stacked["+"]}
+    if "-" in stacked:
+        by_strand["both"] = {
+            name: (values + stacked["-"][name]) / 2 for name, values in stacked["+"].items()
+        }
+    return WindowSums(file.name, file.seed, file.target_bpt, file.info, by_strand)
+
+
+def _stack(windows: list[Columns]) -> Columns:
+    return {name: np.stack([columns[name] for columns in windows]) for name in windows[0]}

@@ -1,0 +1,254 @@
+"""A genome as pieces: stretches of chromosomes with sequence, coordinates and split.
+
+At demo scale a piece is a slice or a window of GRCh38, at full scale a whole chromosome.
+Everything downstream asks for bases by genome coordinate and cannot tell the difference.
+"""
+
+import csv
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyfaidx
+
+from genezip.errors import GenezipError
+from genezip.genome.intervals import merge
+from genezip.vocab import encode, is_base
+
+SPLITS = ("train", "valid", "test")
+_COLUMNS = (
+    "name",
+    "chrom",
+    "start",
+    "end",
+    "split",
+    "annotation",
+    "soft_masked",
+    "rmsk",
+    "trf",
+)
+_BLOCK_BP = 1 << 22  # whole chromosomes are read in blocks, so memory stays small
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a chromosome whose sequence we have.
+
+    Attributes
+    ----------
+    name : str
+        Name of its FASTA record.
+    chrom, start, end : str, int, int
+        Genome coordinates, 0-based, half-open (bp).
+    split : str
+        train, valid or test.
+    annotation : str
+        Name of the annotation set that labels it.
+    soft_masked, rmsk, trf : bool
+        Whether lower case marks repeats, and whether RepeatMasker and TRF tables cover it.
+    """
+
+    name: str
+    chrom: str
+    start: int
+    end: int
+    split: str
+    annotation: str
+    soft_masked: bool
+    rmsk: bool
+    trf: bool
+
+    @property
+    def length(self) -> int:
+        """Length (bp)."""
+        return self.end - self.start
+
+
+class Assembly:
+    """Pieces with their sequence, read from an indexed FASTA on demand."""
+
+    def __init__(
+        self,
+        build: str,
+        chrom_sizes: dict[str, int],
+        pieces: tuple[Piece, ...],
+        fasta: pyfaidx.Fasta,
+    ) -> None:
+        self.build = build
+        self.chrom_sizes = chrom_sizes
+        self.pieces = pieces
+        self._fasta = fasta
+
+    @classmethod
+    def open(
+        cls, fasta: str | Path, pieces_tsv: str | Path, chrom_sizes: str | Path, build: str
+    ) -> "Assembly":
+        """Open pieces and check them against the FASTA and the chromosome lengths.
+
+        Raises
+        ------
+        GenezipError
+            For a FASTA that is missing or cannot be indexed, a record that is missing or of
+            another length than its piece, a piece beyond its chromosome, a name used
+            twice, or pieces that overlap.
+        """
+        sizes = _read_sizes(Path(chrom_sizes))
+        pieces = _read_pieces(Path(pieces_tsv))
+        _check_pieces(pieces, sizes, Path(pieces_tsv))
+        opened = _open_fasta(Path(fasta))
+        for piece in pieces:
+            if piece.name not in opened:
+                raise GenezipError(
+                    f"{fasta} has no record {piece.name}, which {pieces_tsv} lists; "
+                    "run `genezip fetch` again"
+                )
+            found = len(opened[piece.name])
+            if found != piece.length:
+                raise GenezipError(
+                    f"record {piece.name} of {fasta} has {found:,} bases, {pieces_tsv} says "
+                    f"{piece.length:,}; run `genezip fetch` again"
+                )
+        return cls(build, sizes, pieces, opened)
+
+    def pieces_of(self, split: str) -> tuple[Piece, ...]:
+        """The pieces of one split, in file order."""
+        return tuple(piece for piece in self.pieces if piece.split == split)
+
+    def sequence(
+        self, piece: Piece, start: int | None = None, end: int | None = None
+    ) -> np.ndarray:
+        """Bases of a piece as ASCII codes, case as in the source.
+
+        Parameters
+        ----------
+        piece : Piece
+        start, end : int, optional
+            Genome coordinates inside the piece; default its ends.
+
+        Returns
+        -------
+        uint8 array, shape (end - start,)
+        """
+        start = piece.start if start is None else start
+        end = piece.end if end is None else end
+        if not piece.start <= start <= end <= piece.end:
+            raise GenezipError(
+                f"{piece.chrom}:{start}-{end} is not inside the piece {piece.name}; "
+                "ask for coordinates of the chromosome"
+            )
+        if start == end:
+            return np.zeros(0, dtype=np.uint8)
+        text = self._fasta[piece.name][start - piece.start : end - piece.start]
+        bases = np.frombuffer(text.encode("latin-1"), dtype=np.uint8)
+        if len(bases) != end - start:
+            raise GenezipError(
+                f"the FASTA gave {len(bases):,} of {end - start:,} bases of {piece.name}: it is "
+                "cut short or its .fai is out of date; remove the .fai or fetch again"
+            )
+        return bases
+
+    def ids(self, piece: Piece, start: int | None = None, end: int | None = None) -> np.ndarray:
+        """Token ids of :meth:`sequence` (uint8 array; see :mod:`genezip.vocab`)."""
+        return encode(self.sequence(piece, start, end), piece.name)
+
+    def n_runs(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+        """Runs of N and other ambiguity codes of a piece.
+
+        Returns
+        -------
+        (starts, ends) : int64 arrays, genome coordinates, sorted and disjoint
+        """
+        starts, ends = [], []
+        for lo in range(piece.start, piece.end, _BLOCK_BP):
+            hi = min(lo + _BLOCK_BP, piece.end)
+            unknown = ~is_base(self.ids(piece, lo, hi))
+            change = np.diff(np.concatenate([[0], unknown.view(np.int8), [0]]))
+            starts.append(np.flatnonzero(change == 1) + lo)
+            ends.append(np.flatnonzero(change == -1) + lo)
+        return merge(np.concatenate(starts), np.concatenate(ends))  # joins runs cut at a block end
+
+
+def _open_fasta(path: Path) -> pyfaidx.Fasta:
+    if not path.is_file():
+        raise GenezipError(f"{path} does not exist; name an existing FASTA")
+    try:
+        return pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
+    except GenezipError:
+        raise
+    except Exception as error:  # pyfaidx raises a dozen kinds, all meaning the same here
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise GenezipError(
+            f"{path} cannot be indexed ({reason}); give a FASTA whose lines within a record "
+            "are equally long, and remove a stale .fai"
+        ) from None
+
+
+def _read_sizes(path: Path) -> dict[str, int]:
+    sizes = {}
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        fields = line.split("\t")
+        if len(fields) < 2 or not fields[1].strip().isdigit():
+            raise GenezipError(f"line {number} of {path} is not a name, a tab and a length in bp")
+        sizes[fields[0]] = int(fields[1])
+    return sizes
+
+
+def _read_pieces(path: Path) -> tuple[Piece, ...]:
+    lines = _text(path).splitlines()
+    reader = csv.DictReader(lines, delimiter="\t")
+    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
+    if missing:
+        raise GenezipError(f"{path} lacks the column {missing[0]}; run `genezip fetch` again")
+    pieces = []
+    for number, row in enumerate(reader, 2):
+        try:
+            start, end = int(row["start"]), int(row["end"])
+            marks = {name: bool(int(row[name])) for name in ("soft_masked", "rmsk", "trf")}
+        except (TypeError, ValueError):
+            raise GenezipError(
+                f"line {number} of {path} is malformed; run `genezip fetch` again"
+            ) from None
+        pieces.append(
+            Piece(row["name"], row["chrom"], start, end, row["split"], row["annotation"], **marks)
+        )
+    if not pieces:
+        raise GenezipError(f"{path} lists no piece; run `genezip fetch` again")
+    return tuple(pieces)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
+
+
+def _check_pieces(pieces: tuple[Piece, ...], sizes: dict[str, int], where: Path) -> None:
+    names: set[str] = set()
+    for piece in pieces:
+        if piece.name in names:
+            raise GenezipError(f"{where} lists the piece {piece.name} twice; keep one")
+        names.add(piece.name)
+        if piece.split not in SPLITS:
+            raise GenezipError(
+                f"piece {piece.name} of {where} has split {piece.split!r}; use {', '.join(SPLITS)}"
+            )
+        if piece.chrom not in sizes:
+            raise GenezipError(
+                f"piece {piece.name} of {where} is on {piece.chrom}, which has no "
+                "length in chrom.sizes; add it"
+            )
+        if not 0 <= piece.start < piece.end <= sizes[piece.chrom]:
+            raise GenezipError(
+                f"piece {piece.name} of {where} covers {piece.start:,}-{piece.end:,}, outside "
+                f"{piece.chrom}, which has {sizes[piece.chrom]:,} bases: wrong build?"
+            )
+    ordered = sorted(pieces, key=lambda piece: (piece.chrom, piece.start))
+    for left, right in itertools.pairwise(ordered):
+        if left.chrom == right.chrom and right.start < left.end:
+            raise GenezipError(
+                f"the pieces {left.name} and {right.name} of {where} overlap; keep one"
+            )

@@ -1,0 +1,117 @@
+"""Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from genezip.errors import GenezipError
+from genezip.genome.genemodel import PART_COLUMNS, Annotation, complete
+from genezip.genome.tabular import explain, read_table, wrong_interval
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+_TYPES = {
+    "chrom": _NAME,
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "name": pa.string(),
+    "score": None,
+    "strand": _NAME,
+    "thick_start": pa.int64(),
+    "thick_end": pa.int64(),
+    "rgb": None,
+    "n_blocks": pa.int64(),
+    "sizes": pa.string(),
+    "offsets": pa.string(),
+}
+
+
+def read_bed12(path: str | Path) -> Annotation:
+    """Gene models of a BED12 file (plain or gzip).
+
+    Blocks are exons, the thick part of the blocks is CDS, the rest of a coding transcript's
+    blocks is UTR. BED12 knows no genes, so the name of the transcript stands in. A name
+    used twice (a transcript aligned to several places) gets ``_dup1``, ``_dup2``, ...
+
+    Raises
+    ------
+    GenezipError
+        For a missing, truncated, empty or malformed file, the last with its line number.
+    """
+    rows = read_table(path, _TYPES, _wrong).to_pandas()
+    if rows.empty:
+        raise GenezipError(f"{path} has no row; is it BED12?")
+    try:
+        sizes, offsets = _numbers(rows["sizes"]), _numbers(rows["offsets"])
+    except ValueError:
+        sizes = offsets = np.zeros(0, dtype=np.int64)
+    n_blocks = rows["n_blocks"].to_numpy()
+    ordered = (rows["end"] > rows["start"]).all() and rows["strand"].isin(["+", "-", "."]).all()
+    if not (ordered and (n_blocks > 0).all() and len(sizes) == len(offsets) == n_blocks.sum()):
+        _explain(path)
+    row = np.repeat(np.arange(len(rows)), n_blocks)
+    start = rows["start"].to_numpy()[row] + offsets
+    end = start + sizes
+    last = np.cumsum(n_blocks) - 1
+    if (
+        (sizes <= 0).any()
+        or (start[last - n_blocks + 1] != rows["start"]).any()
+        or (end[last] != rows["end"]).any()
+    ):
+        _explain(path)
+
+    copy = rows.groupby("name", sort=False).cumcount()
+    unique = rows["name"].where(copy == 0, rows["name"] + "_dup" + copy.astype(str))
+    transcripts = pd.DataFrame(
+        {
+            "chrom": rows["chrom"].astype(str),
+            "start": rows["start"],
+            "end": rows["end"],
+            "strand": rows["strand"].astype(str).where(rows["strand"] == "-", "+"),
+            "transcript_id": unique,
+            "gene_id": rows["name"],
+            "gene_name": rows["name"],
+            "gene_type": np.where(
+                rows["thick_end"] > rows["thick_start"], "protein_coding", "noncoding"
+            ),
+        }
+    )
+    exons = transcripts[[*PART_COLUMNS, "gene_id"]].iloc[row].reset_index(drop=True)
+    exons = exons.assign(start=start, end=end)
+    thick_start = np.maximum(start, rows["thick_start"].to_numpy()[row])
+    thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
+    cds = exons.assign(start=thick_start, end=thick_end)[thick_end > thick_start]
+    none = exons.iloc[:0]
+    return complete(Path(path).name, transcripts, transcripts.iloc[:0], exons, cds, none)
+
+
+def _numbers(lists: pd.Series) -> np.ndarray:
+    """All numbers of comma-separated lists (a trailing comma is allowed), in row order."""
+    text = ",".join(lists.str.rstrip(","))
+    return np.array(text.split(","), dtype=np.int64)
+
+
+def _explain(path: str | Path) -> None:
+    explain(Path(path), len(_TYPES), _wrong)
+    raise GenezipError(f"{path} has blocks that do not fit their transcripts; is it BED12?")
+
+
+def _wrong(fields: list[str]) -> str | None:
+    if wrong := wrong_interval(fields[1], fields[2], first=0):
+        return wrong
+    if fields[5] not in ("+", "-", "."):
+        return f"strand {fields[5]!r} is none of + - ."
+    try:
+        int(fields[6]), int(fields[7])
+        count = int(fields[9])
+        sizes = [int(number) for number in fields[10].rstrip(",").split(",")]
+        offsets = [int(number) for number in fields[11].rstrip(",").split(",")]
+    except ValueError:
+        return "columns 7, 8 and 10 to 12 must be whole numbers"
+    if not count == len(sizes) == len(offsets):
+        return f"it announces {count} blocks but lists {len(sizes)} sizes, {len(offsets)} starts"
+    span = int(fields[2]) - int(fields[1])
+    if min(sizes) <= 0 or offsets[0] != 0 or offsets[-1] + sizes[-1] != span:
+        return "its blocks do not reach from its start to its end"
+    return None

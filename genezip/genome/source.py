@@ -1,0 +1,175 @@
+"""The one file that every later stage depends on: ``source.json``.
+
+It says which source of DNA was used (mirror, download, simulated, or your own files) and
+lists the files of that source with size, SHA-256, origin, release and licence. Beside it
+lie the files, all in the same layout, so that no later stage asks where the DNA came from.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genezip.errors import GenezipError
+from genezip.provenance import sha256_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genezip.genome.annotation import Annotation
+    from genezip.genome.assembly import Assembly
+
+SCHEMA_VERSION = 1
+KINDS = ("mirror", "download", "simulated", "files")
+_KEYS = (
+    "source",
+    "description",
+    "build",
+    "fasta",
+    "pieces",
+    "chrom_sizes",
+    "annotations",
+    "repeats",
+    "files",
+)
+
+
+class SourceUnavailable(GenezipError):
+    """A source cannot be had here and now; the next one in the list may be tried."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of DNA with its annotation and repeats.
+
+    Attributes
+    ----------
+    kind : str
+        mirror, download, simulated or files; stamped into every result row.
+    description : str
+        One line for the head of the report.
+    build : str
+        Name of the assembly.
+    folder : Path
+        Folder of ``source.json``; paths in ``raw`` are relative to it.
+    raw : dict
+        ``source.json`` itself.
+    """
+
+    kind: str
+    description: str
+    build: str
+    folder: Path
+    raw: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Source":
+        """Read ``source.json``; check its version and that every file is there in full size.
+
+        Raises
+        ------
+        GenezipError
+            The file is missing, of another version or incomplete, or one of the files it
+            lists is missing or of another size.
+        """
+        path = Path(path)
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise GenezipError(f"{path} is not valid JSON; run `genezip fetch` again") from None
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != SCHEMA_VERSION:
+            raise GenezipError(
+                f"{path} has schema_version {version}, this genezip reads {SCHEMA_VERSION}; "
+                "run `genezip fetch` again"
+            )
+        missing = [key for key in _KEYS if key not in raw]
+        if missing:
+            raise GenezipError(f"{path} lacks {', '.join(missing)}; run `genezip fetch` again")
+        source = cls(raw["source"], raw["description"], raw["build"], path.parent, raw)
+        for entry in raw["files"]:
+            source._check_size(entry)
+        return source
+
+    def _check_size(self, entry: dict[str, Any]) -> None:
+        path = self.folder / entry["path"]
+        if not path.is_file():
+            raise GenezipError(f"{path} is missing; run `genezip fetch` again")
+        if path.stat().st_size != entry["bytes"]:
+            raise GenezipError(
+                f"{path} has {path.stat().st_size} bytes, source.json says {entry['bytes']}; "
+                "run `genezip fetch` again"
+            )
+
+    def verify(self) -> None:
+        """Compare the SHA-256 of every file with ``source.json`` (reads everything)."""
+        for entry in self.raw["files"]:
+            path = self.folder / entry["path"]
+            if sha256_file(path) != entry["sha256"]:
+                raise GenezipError(
+                    f"{path} was altered (SHA-256 differs from source.json); "
+                    "run `genezip fetch` again"
+                )
+
+    def assembly(self) -> "Assembly":
+        """The pieces of sequence with their coordinates and splits."""
+        from genezip.genome.assembly import Assembly
+
+        return Assembly.open(
+            self.folder / self.raw["fasta"],
+            self.folder / self.raw["pieces"],
+            self.folder / self.raw["chrom_sizes"],
+            self.build,
+        )
+
+    def chrom_sizes(self) -> dict[str, int]:
+        """True length of every chromosome (bp)."""
+        return read_chrom_sizes(self.folder / self.raw["chrom_sizes"])
+
+    def annotation(self, name: str, basic_only: bool = True) -> "Annotation":
+        """One annotation set by name, its contig names matched to the assembly."""
+        from genezip.genome import annotation
+
+        sets = self.raw["annotations"]
+        if name not in sets:
+            raise GenezipError(
+                f"source.json has no annotation set {name!r}; it has {', '.join(sets) or 'none'}"
+            )
+        entry = sets[name]
+        found = annotation.read(self.folder / entry["path"], entry["format"], basic_only)
+        return annotation.match_chrom_style(found, self.chrom_sizes())
+
+    def annotations(self, basic_only: bool = True) -> "dict[str, Annotation]":
+        """All annotation sets by name."""
+        return {name: self.annotation(name, basic_only) for name in self.raw["annotations"]}
+
+    def rmsk(self) -> "pd.DataFrame | None":
+        """Interspersed repeats (RepeatMasker), or None where the source has none."""
+        from genezip.genome.repeats import read_rmsk_out
+
+        path = self.raw["repeats"].get("rmsk")
+        return None if path is None else read_rmsk_out(self.folder / path)
+
+    def trf(self) -> "pd.DataFrame | None":
+        """Tandem repeats (TRF), or None where the source has none."""
+        from genezip.genome.repeats import read_trf
+
+        path = self.raw["repeats"].get("trf")
+        return None if path is None else read_trf(self.folder / path)
+
+
+def read_chrom_sizes(path: str | Path) -> dict[str, int]:
+    """Chromosome lengths (bp) of a two-column table, in file order."""
+    sizes: dict[str, int] = {}
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            chrom, length = line.split("\t")[:2]
+            sizes[chrom] = int(length)
+    return sizes
+
+
+def hg38_sizes() -> dict[str, int]:
+    """Lengths of the 24 nuclear chromosomes of GRCh38 and chrM (bp)."""
+    return read_chrom_sizes(Path(__file__).with_name("hg38.chrom.sizes"))

@@ -1,0 +1,92 @@
+"""Tracks of a compressed genome, written as the windows come (constant memory)."""
+
+import gzip
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+import pyBigWig
+
+from genezip.genome.tracks import write_igv_session
+from genezip.provenance import atomic_path
+
+BOUNDARY_PROB = "boundary_prob.bw"
+BPT = "bpt.bw"
+CHUNKS = "chunks.bed.gz"
+SESSION = "igv_session.xml"
+
+
+class TrackWriter:
+    """boundary_prob.bw, bpt.bw, chunks.bed.gz and igv_session.xml of one folder.
+
+    Windows must come in the order of ``chrom_sizes`` and of their starts. The files appear
+    under their names only when all of them are whole.
+
+    Parameters
+    ----------
+    folder : where the files go
+    chrom_sizes : lengths of the chromosomes (bp), true ones also where only pieces are written
+    genome : what the IGV session loads: a genome id such as ``hg38``, or a FASTA path
+    more_tracks : further files of the session, by their title
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        chrom_sizes: Mapping[str, int],
+        genome: str = "",
+        more_tracks: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.chrom_sizes = dict(chrom_sizes)
+        self.genome = genome
+        self.more_tracks = dict(more_tracks or {})
+        self.first: tuple[str, int, int] | None = None
+
+    def __enter__(self) -> Self:
+        self.stack = ExitStack()
+        self.prob = self._bigwig(BOUNDARY_PROB)
+        self.bpt = self._bigwig(BPT)
+        part = self.stack.enter_context(atomic_path(self.folder / CHUNKS))
+        # no name and time in the header: equal input, equal bytes
+        raw = self.stack.enter_context(open(part, "wb"))
+        self.chunks: IO[bytes] = self.stack.enter_context(
+            gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0)
+        )
+        return self
+
+    def _bigwig(self, name: str) -> Any:
+        part = self.stack.enter_context(atomic_path(self.folder / name))
+        handle = pyBigWig.open(str(part), "w")
+        self.stack.callback(handle.close)
+        handle.addHeader(list(self.chrom_sizes.items()))
+        return handle
+
+    def add(self, chrom: str, start: int, boundary_prob: np.ndarray, chunk_bp: np.ndarray) -> None:
+        """Add one window.
+
+        Parameters
+        ----------
+        boundary_prob : float array, shape (L,)
+        chunk_bp : integer array, shape (M,), summing to L
+        """
+        if self.first is None:
+            self.first = (chrom, start, start + len(boundary_prob))
+        self.prob.addEntries(
+            chrom, start, values=boundary_prob.astype(np.float64).round(4), span=1, step=1
+        )
+        ends = start + np.cumsum(chunk_bp)
+        starts = ends - chunk_bp
+        self.bpt.addEntries([chrom] * len(ends), starts, ends=ends, values=chunk_bp.astype(float))
+        lines = (f"{chrom}\t{a}\t{b}\t{b - a} bp\n" for a, b in zip(starts, ends, strict=True))
+        self.chunks.write("".join(lines).encode())
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.__exit__(*error)
+        if error[0] is None:
+            titles = {"boundary probability": BOUNDARY_PROB, "bp per token": BPT, "chunks": CHUNKS}
+            write_igv_session(
+                self.folder / SESSION, self.genome, {**titles, **self.more_tracks}, self.first
+            )

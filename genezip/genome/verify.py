@@ -1,0 +1,171 @@
+"""The region map built a second time, with bedtools, and compared base for base.
+
+The two share the annotation readers and nothing else: bedtools slops, merges, subtracts and
+intersects where :mod:`genezip.genome.regions` sweeps events.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genezip.config import Regions
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.genemodel import Annotation
+from genezip.genome.regions import RegionMap
+from genezip.taxonomy import CLASS_IDS, CLASSES
+
+_UNLABELLED = 255
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome of a comparison.
+
+    Attributes
+    ----------
+    bp : int
+        Bases compared.
+    different : int
+        Bases with another class.
+    first : str
+        The first difference in words; empty if there is none.
+    """
+
+    bp: int
+    different: int
+    first: str
+
+
+def verify_region_map(
+    region_map: RegionMap,
+    annotations: Mapping[str, Annotation],
+    assembly: Assembly,
+    settings: Regions,
+) -> Verification:
+    """Rebuild a region map with bedtools and compare every base of every piece.
+
+    Parameters
+    ----------
+    region_map : RegionMap
+        The map to check, usually read back from its BED file.
+    annotations : mapping
+        Set name -> gene models with the contig names of the assembly.
+    assembly : Assembly
+    settings : Regions
+
+    Raises
+    ------
+    GenezipError
+        If bedtools or pybedtools is missing.
+    """
+    bedtools = _bedtools()
+    bp = different = 0
+    first = ""
+    with tempfile.TemporaryDirectory(prefix="genezip-verify-") as folder:
+        bedtools.set_tempdir(folder)
+        try:
+            for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
+                pieces = [piece for piece in assembly.pieces if piece.annotation == name]
+                classes = _classes(bedtools, annotations[name], assembly, settings, Path(folder))
+                for piece, expected in _painted(bedtools, classes, pieces):
+                    found = region_map.ids(piece.chrom, piece.start, piece.end)
+                    wrong = np.flatnonzero(found != expected)
+                    bp += piece.length
+                    different += len(wrong)
+                    if len(wrong) and not first:
+                        first = _in_words(piece, int(wrong[0]), found, expected)
+        finally:
+            bedtools.cleanup()
+            bedtools.set_tempdir(tempfile.gettempdir())
+    return Verification(bp, different, first)
+
+
+def _bedtools():  # type: ignore[no-untyped-def]  # pybedtools has no types
+    if shutil.which("bedtools") is None:
+        raise GenezipError("regions verify needs bedtools on PATH; install it (conda or apt)")
+    try:
+        import pybedtools
+    except ImportError:
+        raise GenezipError(
+            "regions verify needs pybedtools; install it with pip install 'genezip[verify]'"
+        ) from None
+    return pybedtools
+
+
+def _classes(bedtools, annotation: Annotation, assembly: Assembly, settings: Regions, folder: Path):  # type: ignore[no-untyped-def]
+    """A BedTool for each class of a whole genome, with what higher classes own removed."""
+    sizes = folder / "sizes"
+    sizes.write_text("".join(f"{c}\t{n}\n" for c, n in assembly.chrom_sizes.items()))
+    genome = str(sizes)
+
+    def bed(table: pd.DataFrame):  # type: ignore[no-untyped-def]
+        ordered = table[["chrom", "start", "end"]].sort_values(["chrom", "start"])
+        path = Path(tempfile.mkstemp(dir=folder, suffix=".bed")[1])
+        ordered.to_csv(path, sep="\t", header=False, index=False)
+        return bedtools.BedTool(str(path))
+
+    tss = annotation.tss()
+    tss = bed(tss.assign(start=tss["position"], end=tss["position"] + 1))
+    half, far = settings.promoter_half_width, settings.nig_distance
+    chromosomes = pd.DataFrame(
+        [(c, 0, n) for c, n in assembly.chrom_sizes.items()], columns=["chrom", "start", "end"]
+    )
+    claims = {
+        "promoter": tss.slop(l=half, r=half - 1, g=genome),
+        "cds": bed(annotation.cds),
+        "utr": bed(annotation.utr),
+        "exon": bed(annotation.exons),
+        "intron": bed(annotation.transcripts),
+        "nig": tss.slop(b=far, g=genome),
+        "dig": bed(chromosomes),
+    }
+    owned = bed(chromosomes.iloc[:0])
+    classes = {}
+    for name in CLASSES:
+        if _is_empty(claims[name]):
+            continue
+        claim = claims[name].sort().merge()
+        if _is_empty(owned):
+            classes[name], owned = claim, claim
+        else:
+            classes[name] = claim.subtract(owned)
+            owned = owned.cat(claim, postmerge=True)
+    return classes
+
+
+def _is_empty(tool) -> bool:  # type: ignore[no-untyped-def]
+    return Path(tool.fn).stat().st_size == 0
+
+
+def _painted(bedtools, classes, pieces: list[Piece]):  # type: ignore[no-untyped-def]
+    """Every piece with its class ids as bedtools sees them."""
+    rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(pieces))
+    bed = bedtools.BedTool(rows, from_string=True).sort()
+    hits = []
+    for name, tool in classes.items():
+        cut = bed.intersect(tool)
+        if not _is_empty(cut):
+            table = pd.read_csv(cut.fn, sep="\t", names=["chrom", "start", "end", "piece"])
+            hits.append(table.assign(label=CLASS_IDS[name]))
+    table = pd.concat(hits, ignore_index=True)
+    for index, group in table.groupby("piece"):
+        piece = pieces[int(index)]
+        ids = np.full(piece.length, _UNLABELLED, dtype=np.uint8)
+        for start, end, label in zip(group["start"], group["end"], group["label"], strict=True):
+            ids[start - piece.start : end - piece.start] = label
+        yield piece, ids
+
+
+def _in_words(piece: Piece, offset: int, found: np.ndarray, expected: np.ndarray) -> str:
+    rebuilt = expected[offset]
+    name = "no class" if rebuilt == _UNLABELLED else CLASSES[rebuilt]
+    return (
+        f"{piece.chrom}:{piece.start + offset:,} is {CLASSES[found[offset]]} in the map and {name} "
+        "by bedtools"
+    )

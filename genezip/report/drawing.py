@@ -1,0 +1,40 @@
+"""A figure with the numbers behind it and the words beside it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from genezip.report import style
+from genezip.report.results import Number
+
+INTERVAL = "Lines are 95 % intervals (bootstrap over blocks of neighbouring windows)."
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, the numbers behind it, and the words beside it."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+    data: pd.DataFrame
+
+
+def new_figure(height_in: float) -> Figure:
+    """A figure of the page's width."""
+    return Figure(figsize=(style.WIDTH_IN, height_in))
+
+
+def record(number: Number, **cells: Any) -> dict[str, Any]:
+    """One line of the table behind a figure."""
+    return {
+        **cells,
+        "value": number.value,
+        "ci_low": number.low,
+        "ci_high": number.high,
+        "n": number.n,
+        "unit": number.unit,
+    }

@@ -1,0 +1,186 @@
+"""Figures of held-out compression: perplexity and bases per token, by region."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from genezip.report import claims, style
+from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.results import Results, plain
+from genezip.taxonomy import CLASSES
+
+ROWS = ("all", *CLASSES)
+
+
+def _region_rows(axes: Axes, regions: list[str]) -> dict[str, int]:
+    """Label one row per region from the top, each name in its colour; returns name -> y."""
+    places = {name: len(regions) - 1 - row for row, name in enumerate(regions)}
+    axes.set_yticks(list(places.values()), [style.region_label(name) for name in places])
+    for text, name in zip(axes.get_yticklabels(), places, strict=True):
+        text.set_color(style.region_colour(name))
+        text.set_fontweight("bold")
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-0.6, len(regions) - 0.4)
+    for y in places.values():
+        axes.axhline(y, color=style.RULE, linewidth=0.5, zorder=0)
+    axes.spines["left"].set_visible(False)
+    return places
+
+
+def _pair(results: Results) -> dict[str, style.ModelStyle]:
+    names = [results.reference, results.control]
+    return style.model_styles(names, results.reference, results.control)
+
+
+def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
+    """Models as dots, Markov models as numbered ticks, one row per region."""
+    known = [r for r in ROWS if results.number("ppl", results.reference, region=r)]
+    places = _region_rows(axes, known)
+    rows = []
+    for order in orders:
+        for region, y in places.items():
+            if number := results.markov_ppl(order, region):
+                axes.text(
+                    number.value, y, str(order), ha="center", va="center", fontsize=7.5,
+                    color=style.SOFT, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+                )  # fmt: skip
+                axes.plot(number.value, y, alpha=0)  # text alone does not widen the axis
+                rows.append(record(number, model=f"markov{order}", region=region, metric="ppl"))
+    for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
+        for region, y in places.items():
+            if number := results.number("ppl", name, region=region):
+                style.dot(axes, number.value, y + offset, look, number.low, number.high)
+                rows.append(record(number, model=name, region=region, metric="ppl"))
+    axes.set_xlabel("perplexity (4 = guessing; lower is better)")
+    axes.set_title("by region")
+    return rows
+
+
+def _ppl_by_order(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
+    """Markov perplexity against order, and the two models as level lines."""
+    found = [(order, number) for order in orders if (number := results.markov_ppl(order))]
+    axes.plot([o for o, _ in found], [n.value for _, n in found], color=style.SOFT, zorder=2)
+    axes.plot(
+        [o for o, _ in found], [n.value for _, n in found], "o", markersize=3.2, color=style.SOFT
+    )
+    for name, look in _pair(results).items():
+        if number := results.number("ppl", name):
+            axes.axhline(number.value, color=look.colour, linestyle=look.dashes)
+    if found:
+        axes.annotate(
+            "Markov models", (found[0][0], found[0][1].value),
+            xytext=(8, 0), textcoords="offset points", va="center", fontsize=8, color=style.SOFT,
+        )  # fmt: skip
+    axes.set_xlabel("order of the Markov model (bases of context)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.set_title("all bases")
+    return [record(n, model=f"markov{o}", region="all", metric="ppl") for o, n in found]
+
+
+def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
+    """Share of windows in which floor or ceiling changed the tokens of a stage."""
+    rows, labels = [], []
+    pair = _pair(results)
+    for name, look in pair.items():
+        stage = 0
+        while number := results.number(f"bound_bit_share_stage{stage}", name):
+            y = -len(labels)
+            percent = [None if v is None else 100 * v for v in (number.low, number.high)]
+            style.dot(axes, 100 * number.value, y, look, *percent)
+            labels.append(f"stage {stage}")
+            rows.append(record(number, model=name, region="all", metric=f"bound_bit_stage{stage}"))
+            stage += 1
+    axes.set_yticks([-y for y in range(len(labels))], labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-len(labels) + 0.4, 0.6)
+    for y in range(len(labels)):
+        axes.axhline(-y, color=style.RULE, linewidth=0.5, zorder=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(-4, 104)
+    axes.set_xlabel("windows (%)")
+    axes.set_title("a bound bit")
+    return rows
+
+
+def perplexity(results: Results) -> Drawing | None:
+    """Perplexity by region, against Markov models, beside how often a bound bit."""
+    if results.number("ppl", results.reference) is None:
+        return None
+    names = results.markov["model"].dropna().unique()
+    orders = sorted({int(n[6:]) for n in names if n.startswith("markov") and n[6:].isdigit()})
+    shown = [o for o in orders if o in (0, claims.MARKOV_ORDER, orders[-1])]
+    best = min(orders, key=lambda o: n.value if (n := results.markov_ppl(o)) else 9, default=None)
+    shown = sorted({*shown, *([] if best is None else [best])})
+    figure = new_figure(3.9)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
+    figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
+    rows = _ppl_by_region(left, results, shown)
+    rows += [row for row in _ppl_by_order(middle, results, orders) if row not in rows]
+    rows += _bound_share(right, results)
+    style.key(left, list(_pair(results).values()), y=1.12)
+    numbered = ", ".join(map(str, shown))
+    return Drawing(
+        "perplexity",
+        "Guessing the next base",
+        "Perplexity is the number of bases the model hesitates between, on average: 4 is pure "
+        "guessing. Left: by region; grey numerals mark Markov models of that order "
+        f"({numbered}), which guess from the last bases alone. Middle: Markov models of every "
+        "order, and the two models as level lines (solid and dashed as in training figures). "
+        "Right: the share of windows in which the floor or ceiling on tokens changed what the "
+        "router chose; these bounds look at the whole window, so where they bite, perplexity is "
+        f"not strictly that of a left-to-right model. {INTERVAL}",
+        figure,
+        pd.DataFrame(rows).drop_duplicates(),
+    )
+
+
+def bpt(results: Results) -> Drawing | None:
+    """Realised against asked bases per token, by region, of both models."""
+    reference = results.reference
+    known = [r for r in ROWS if results.number("bpt", reference, region=r)]
+    if not known:
+        return None
+    figure = new_figure(3.7)
+    axes = figure.subplots()
+    figure.subplots_adjust(left=0.135, right=0.985, bottom=0.13, top=0.88)
+    places = _region_rows(axes, known)
+    rows = []
+    for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
+        for region, y in places.items():
+            metric = "expected_bpt" if region == "all" else "target_bpt"
+            if target := results.number(metric, name, region=region):
+                axes.plot(
+                    [target.value] * 2, [y + offset - 0.16, y + offset + 0.16],
+                    color=look.colour, linewidth=4, alpha=0.28, solid_capstyle="butt",
+                )  # fmt: skip
+                rows.append(record(target, model=name, region=region, metric=metric))
+            if number := results.number("bpt", name, region=region):
+                style.dot(axes, number.value, y + offset, look, number.low, number.high)
+                axes.annotate(
+                    plain(number.value, 2 if number.value < 100 else 3),
+                    (number.high or number.value, y + offset),
+                    xytext=(6, 0), textcoords="offset points", va="center",
+                    fontsize=7.5, color=look.colour,
+                )  # fmt: skip
+                rows.append(record(number, model=name, region=region, metric="bpt"))
+    axes.set_xscale("log")
+    ticks = [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    values = [row["value"] for row in rows] + [row["ci_high"] or 0 for row in rows]
+    axes.set_xlim(0.75 * min(v for v in values if v), 1.5 * max(values))
+    axes.set_xlabel("bases per token (log scale; fewer = finer)")
+    style.key(axes, list(_pair(results).values()), y=1.04)
+    return Drawing(
+        "bpt",
+        "How finely each region is cut",
+        "Dots: bases per token that came out on held-out DNA. Pale bars of the same colour: what "
+        "the model was asked for (for all bases together: what the targets of the regions imply "
+        "for this DNA). A dot on its bar is on target; to the left, the region got more tokens "
+        f"than asked. {INTERVAL}",
+        figure,
+        pd.DataFrame(rows),
+    )

@@ -1,0 +1,228 @@
+"""Figures of training: losses, bases per token, and how the ratio loss steers each region."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from genezip.report import style
+from genezip.report.drawing import Drawing, new_figure
+from genezip.report.results import Curve, Results
+from genezip.taxonomy import CLASSES, COLOURS, LABELS
+
+SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
+PERCENT_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
+BPT_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+def _chosen(results: Results) -> list[Curve]:
+    """The curves of the reference and the control, one seed each (the lowest)."""
+    chosen: dict[str, Curve] = {}
+    for curve in sorted(results.curves, key=lambda curve: curve.seed):
+        if curve.model in (results.reference, results.control) and not curve.steps.empty:
+            chosen.setdefault(curve.model, curve)
+    return [chosen[name] for name in (results.reference, results.control) if name in chosen]
+
+
+def _smooth(values: pd.Series) -> pd.Series:
+    window = max(round(len(values) * SMOOTH_SHARE), 1)
+    return values.rolling(window, min_periods=1, center=True).mean()
+
+
+def _scalar(curve: Curve, column: str) -> pd.Series:
+    """A logged number by step; empty where it was not logged."""
+    if column not in curve.steps:
+        return pd.Series(dtype=float)
+    return curve.steps.set_index("step")[column].dropna().astype(float)
+
+
+def _stages(curve: Curve, column: str) -> list[pd.Series]:
+    """A logged list with one number per stage, as one series per stage."""
+    if column not in curve.steps:
+        return []
+    logged = curve.steps.set_index("step")[column].dropna()
+    table = pd.DataFrame(logged.tolist(), index=logged.index, dtype=float)
+    return [table[stage] for stage in table]
+
+
+def _classes(curve: Curve, column: str) -> list[pd.DataFrame]:
+    """F or G: per stage a table of step x region class, NaN where a class was absent."""
+    if column not in curve.steps:
+        return []
+    logged = curve.steps.set_index("step")[column].dropna()
+    values = np.array(logged.tolist(), dtype=float)  # (steps, stages, classes)
+    if values.ndim != 3 or values.shape[2] != len(CLASSES):
+        return []
+    return [
+        pd.DataFrame(values[:, stage], index=logged.index, columns=list(CLASSES))
+        for stage in range(values.shape[1])
+    ]
+
+
+def _end_labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Names at the right end of lines, pushed apart where they would collide."""
+    log = axes.get_yscale() == "log"
+    forward, back = (np.log, np.exp) if log else (float, float)
+    low, high = (forward(limit) for limit in axes.get_ylim())
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    height = axes.get_position().height * figure.get_figheight() * 72
+    gap = (high - low) * 10.5 / height
+    previous = -np.inf
+    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
+        place = max(forward(y), low, previous + gap)
+        previous = place
+        axes.annotate(
+            text, (x, back(place)), xytext=(4, 0), textcoords="offset points", va="center",
+            fontsize=8, color=colour, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _log_axis(axes: Axes, ticks: tuple[float, ...], scale: float = 1) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(FixedLocator([tick / scale for tick in ticks]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{scale * y:,g}"))
+
+
+def _long(curve: Curve, quantity: str, values: pd.Series, **cells: object) -> pd.DataFrame:
+    table = pd.DataFrame({"step": values.index, "value": values.to_numpy()})
+    return table.assign(model=curve.model, seed=curve.seed, quantity=quantity, **cells)
+
+
+def _scalar_panel(
+    axes: Axes, results: Results, curves: list[Curve], column: str, valid: str | None = None
+) -> list[pd.DataFrame]:
+    """One number over training, a line per model; rings are validations."""
+    looks = style.model_styles([c.model for c in curves], results.reference, results.control)
+    frames, ends, smoothed = [], [], []
+    for curve in curves:
+        values, look = _scalar(curve, column), looks[curve.model]
+        if values.empty:
+            continue
+        smooth = _smooth(values)
+        smoothed.append(smooth)
+        axes.plot(values.index, values, color=look.colour, alpha=0.13, linewidth=0.6)
+        axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
+        ends.append((smooth.index[-1], smooth.iloc[-1], curve.model, look.colour))
+        frames.append(_long(curve, column, values))
+        if valid and not curve.valid.empty and valid in curve.valid:
+            points = curve.valid.set_index("step")[valid].dropna().astype(float)
+            points = np.log(points) if valid == "ppl" else points
+            axes.plot(points.index, points, look.marker, markersize=4.5, color=look.colour,
+                      markerfacecolor="white", zorder=4)  # fmt: skip
+            frames.append(_long(curve, f"validation {column}", points))
+    if smoothed:
+        together = pd.concat(smoothed)
+        low, high = together.min(), together.quantile(0.985)
+        axes.set_ylim(low - 0.3 * (high - low), high + 0.3 * (high - low))
+        if column == "bpt":
+            _log_axis(axes, BPT_TICKS)
+            axes.set_ylim(together.min() / 1.4, together.max() * 1.4)
+        _end_labels(axes, ends)
+    return frames
+
+
+def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.DataFrame]:
+    """Share of positions kept at each stage, a line per model and stage."""
+    looks = style.model_styles([c.model for c in curves], results.reference, results.control)
+    frames, ends = [], []
+    for curve in curves:
+        look = looks[curve.model]
+        for stage, values in enumerate(_stages(curve, "kept")):
+            smooth = _smooth(values)
+            axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
+            ends.append((smooth.index[-1], smooth.iloc[-1], f"stage {stage}", look.colour))
+            frames.append(_long(curve, "kept", values, stage=stage))
+    _log_axis(axes, PERCENT_TICKS, 100)
+    if ends:
+        _end_labels(axes, ends)
+    return frames
+
+
+def curves(results: Results) -> Drawing | None:
+    """Losses, bases per token and kept positions of both models over training."""
+    chosen = _chosen(results)
+    if not chosen:
+        return None
+    figure = new_figure(4.7)
+    panels = figure.subplots(2, 2, sharex=True)
+    figure.subplots_adjust(left=0.055, right=0.9, bottom=0.1, top=0.94, wspace=0.36, hspace=0.3)
+    frames = [
+        *_scalar_panel(panels[0, 0], results, chosen, "lm_loss", "ppl"),
+        *_scalar_panel(panels[0, 1], results, chosen, "rar_loss"),
+        *_scalar_panel(panels[1, 0], results, chosen, "bpt", "bpt"),
+        *_kept_panel(panels[1, 1], results, chosen),
+    ]
+    titles = (
+        "next-base loss (nats per base)",
+        "region-aware ratio loss (sum of stages)",
+        "bases per token",
+        "positions kept at each stage (%)",
+    )
+    for axes, title in zip(panels.flat, titles, strict=True):
+        axes.set_title(title)
+        if not axes.lines:
+            axes.text(0.5, 0.5, "not recorded", ha="center", transform=axes.transAxes)
+    for axes in panels[1]:
+        axes.set_xlabel("training step")
+    names = " and ".join(f"{curve.model} (seed {curve.seed})" for curve in chosen)
+    return Drawing(
+        "curves",
+        "How training went",
+        f"{names}. The next-base loss is the logarithm of the perplexity; the ratio loss steers "
+        "how often each region is cut, and is 1 per stage on target. Stage 0 chooses among "
+        "bases, stage 1 among what stage 0 kept; the two shares multiply to the tokens per base. "
+        "Faint lines are single training steps, strong lines running means, rings are "
+        "validation DNA.",
+        figure,
+        pd.concat(frames, ignore_index=True),
+    )
+
+
+def steering(results: Results) -> Drawing | None:
+    """F and G of the reference by region and stage, against their targets."""
+    chosen = [curve for curve in _chosen(results) if curve.model == results.reference]
+    tables = {c: _classes(chosen[0], c) for c in ("F", "G")} if chosen else {}
+    if not tables or not tables["F"] or not tables["G"]:
+        return None
+    curve, stages = chosen[0], len(tables["F"])
+    figure = new_figure(0.6 + 2.3 * stages)
+    panels = figure.subplots(stages, 2, sharex=True, sharey="row", squeeze=False)
+    figure.subplots_adjust(
+        left=0.055, right=0.88, bottom=0.45 / figure.get_figheight(), top=0.93, wspace=0.08,
+        hspace=0.26,
+    )  # fmt: skip
+    names = {"F": "share above threshold", "G": "mean boundary probability"}
+    targets = curve.config.get("target_bpt") or {}
+    frames = []
+    for column, (quantity, by_stage) in enumerate(tables.items()):
+        for stage, table in enumerate(by_stage):
+            axes, ends = panels[stage, column], []
+            for name in reversed(CLASSES):
+                smooth = _smooth(table[name]).clip(lower=1e-4).dropna()
+                if smooth.empty:
+                    continue
+                axes.plot(smooth.index, smooth, color=COLOURS[name])
+                ends.append((smooth.index[-1], smooth.iloc[-1], LABELS[name], COLOURS[name]))
+                frames.append(_long(curve, quantity, table[name], stage=stage, region=name))
+            _log_axis(axes, PERCENT_TICKS, 100)
+            for rate in sorted({float(t) ** (-1 / stages) for t in targets.values()}):
+                axes.axhline(rate, color=style.SOFT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)
+            axes.set_title(f"{quantity}, stage {stage}: {names[quantity]} (%)")
+            if column == 1:
+                _end_labels(axes, ends)
+    for axes in panels[-1]:
+        axes.set_xlabel("training step")
+    return Drawing(
+        "steering",
+        "How the ratio loss steers each region",
+        f"{curve.model} (seed {curve.seed}). For every region, F is the share of positions whose "
+        "boundary probability is above one half (those that would become tokens), G the mean "
+        "boundary probability; the loss pulls both towards the region's target (dotted lines: "
+        "the targets, finest region on top). F far above G, or F at zero while G stays, "
+        "would mean that the loss is met on paper only.",
+        figure,
+        pd.concat(frames, ignore_index=True),
+    )

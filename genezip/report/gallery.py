@@ -1,0 +1,58 @@
+"""Every figure of the page, by name, and how they are written as files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from genezip.provenance import atomic_path, write_text
+from genezip.report import (
+    figures_compression,
+    figures_corpus,
+    figures_enrichment,
+    figures_locus,
+    figures_repeats,
+    figures_training,
+    style,
+)
+from genezip.report.drawing import Drawing, new_figure
+from genezip.report.results import Results
+
+FIGURES: Final[dict[str, Callable[[Results], Drawing | None]]] = {
+    "corpus": figures_corpus.corpus,
+    "curves": figures_training.curves,
+    "steering": figures_training.steering,
+    "perplexity": figures_compression.perplexity,
+    "bpt": figures_compression.bpt,
+    "enrichment": figures_enrichment.enrichment,
+    "gc_thirds": figures_enrichment.gc_thirds,
+    "locus": figures_locus.locus,
+    "repeats": figures_repeats.repeats,
+}
+
+
+def draw(results: Results) -> dict[str, Drawing]:
+    """All figures whose numbers were computed, in the order of the page."""
+    with style.applied():
+        found = {name: function(results) for name, function in FIGURES.items()}
+    return {name: drawing for name, drawing in found.items() if drawing is not None}
+
+
+def not_computed(name: str) -> Drawing:
+    """What is written for a figure without numbers, so that its files exist and say so."""
+    with style.applied():
+        figure = new_figure(0.6)
+        figure.text(0.02, 0.5, f"{name}: nothing was computed in this run", va="center")
+    empty = pd.DataFrame(columns=["value"])
+    return Drawing(name, name, "Nothing was computed in this run.", figure, empty)
+
+
+def write(drawings: dict[str, Drawing], folder: Path) -> None:
+    """Write every figure as ``<name>.svg`` and its numbers as ``<name>.tsv``."""
+    for name in FIGURES:
+        drawing = drawings.get(name) or not_computed(name)
+        text = style.svg(drawing.figure, name, drawing.title, standalone=True)
+        write_text(folder / f"{name}.svg", text)
+        with atomic_path(folder / f"{name}.tsv") as temporary:
+            drawing.data.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

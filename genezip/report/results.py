@@ -1,0 +1,283 @@
+"""The result files of one run, loaded and checked once, for the page and its figures.
+
+Nothing is computed here that a stage has computed before; the page reads files only.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from genezip.config import Report
+from genezip.errors import GenezipError
+
+TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
+TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
+LANGUAGE_METRICS = ("ppl", "bits_per_base")
+LOCUS_COLUMNS = {
+    "kind",
+    "model",
+    "chrom",
+    "start",
+    "end",
+    "region",
+    "boundary_prob",
+    "tokens",
+    "bpt",
+}
+GENE_COLUMNS = {"chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id"}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A measured value with its 95 % interval, where there is one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    unit: str | None = None
+
+    @property
+    def interval(self) -> str:
+        """``low to high``, or nothing."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{plain(self.low)} to {plain(self.high)}"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Training log of one model and seed: one row per step, one per validation."""
+
+    model: str
+    seed: int
+    steps: pd.DataFrame
+    valid: pd.DataFrame
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the page shows; optional parts are empty frames when not computed."""
+
+    folder: Path
+    scale: str
+    reference: str
+    control: str
+    manifest: dict[str, Any]
+    source: dict[str, Any]
+    compression: pd.DataFrame
+    comparisons: pd.DataFrame
+    regions: pd.DataFrame
+    markov: pd.DataFrame
+    locus: pd.DataFrame
+    locus_genes: pd.DataFrame
+    repeats: pd.DataFrame
+    benchmarks: pd.DataFrame
+    curves: list[Curve] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models and routers with compression results, in file order."""
+        return list(dict.fromkeys(self.compression["model"]))
+
+    @property
+    def strand(self) -> str:
+        """``both`` (the mean of the strands) where every model has it, else ``+``."""
+        with_both = self.compression.loc[self.compression["strand"] == "both", "model"]
+        return "both" if set(with_both) == set(self.models) else "+"
+
+    @property
+    def subset(self) -> str:
+        """The windows that the page is about: those with few N, where they are told apart."""
+        names = self.compression["subset"].dropna().unique()
+        return next((name for name in names if name.startswith("n_le_")), "all")
+
+    def seeds(self, model: str) -> list[int]:
+        """Training seeds of a model, ascending; empty for a router without one."""
+        rows = self.compression.loc[self.compression["model"] == model, "seed"].dropna()
+        return sorted({int(seed) for seed in rows})
+
+    def number(self, metric: str, model: str, **where: Any) -> Number | None:
+        """One held-out result of a model or router; see :func:`pick`.
+
+        Perplexity is that of the forward strand, on which the Markov models are scored too.
+        """
+        strand = "+" if metric in LANGUAGE_METRICS else self.strand
+        where = {"subset": self.subset, "strand": strand, **where}
+        return pick(self.compression, metric=metric, model=model, **where)
+
+    def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
+        """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""
+        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
+        return pick(self.comparisons, metric=metric, model=pair, **where)
+
+    def markov_ppl(self, order: int, region: str = "all", metric: str = "ppl") -> Number | None:
+        """Held-out perplexity (or bits per base) of the Markov model of an order."""
+        where = {"subset": self.subset, "region": region, "strand": "+"}
+        return pick(self.markov, metric=metric, model=f"markov{order}", **where)
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """A number for people: three significant digits, thousands separated, a true minus."""
+    if not math.isfinite(value):
+        return "not defined"
+    if value == 0:
+        return "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def pick(frame: pd.DataFrame, **where: Any) -> Number | None:
+    """The single held-out row that matches; None if there is none or its value is missing.
+
+    ``subset`` and ``region`` default to ``all``; ``seed`` to the lowest one.
+
+    Raises
+    ------
+    GenezipError
+        If several rows match: a result file that says two things is wrong.
+    """
+    rows = frame
+    for column, wanted in {"split": "test", "subset": "all", "region": "all", **where}.items():
+        rows = rows[rows[column] == wanted]
+    if "seed" not in where and rows["seed"].notna().any():
+        rows = rows[rows["seed"] == rows["seed"].min()]
+    if len(rows) > 1:
+        raise GenezipError(
+            f"the result files hold {len(rows)} rows for {where}; remove the folder "
+            "and evaluate again"
+        )
+    if rows.empty or pd.isna(rows.iloc[0]["value"]):
+        return None
+    row = rows.iloc[0]
+    return Number(
+        float(row["value"]),
+        None if pd.isna(row["ci_low"]) else float(row["ci_low"]),
+        None if pd.isna(row["ci_high"]) else float(row["ci_high"]),
+        None if pd.isna(row["n"]) else int(row["n"]),
+        None if pd.isna(row["unit"]) else str(row["unit"]),
+    )
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain dictionaries."""
+    return cast(list[dict[str, Any]], frame.to_dict("records"))
+
+
+def _need(path: Path) -> Path:
+    if not path.is_file():
+        raise GenezipError(f"{path} does not exist; run the stage that writes it first")
+    return path
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_need(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise GenezipError(f"{path} is not valid JSON: {error}; write it again") from None
+    if not isinstance(value, dict):
+        raise GenezipError(f"{path} holds no JSON object; write it again")
+    return value
+
+
+def _table(path: Path, columns: set[str], required: bool = False) -> pd.DataFrame:
+    """A TSV with at least these columns; an absent optional file is an empty frame."""
+    if not required and not path.is_file():
+        return pd.DataFrame(columns=sorted(columns))
+    text = dict.fromkeys((*TIDY_TEXT, "chrom", "gene_name"), str)
+    try:
+        frame = pd.read_csv(_need(path), sep="\t", dtype=text)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise GenezipError(f"{path} is not a readable TSV: {error}; write it again") from None
+    missing = columns - set(frame.columns)
+    if missing:
+        raise GenezipError(f"{path} lacks the columns {', '.join(sorted(missing))}; write it again")
+    return frame
+
+
+def _curve(path: Path) -> Curve:
+    """A training log; lines are JSON, a half-written last line is ignored."""
+    model, _, seed = path.parent.name.rpartition(".seed")
+    steps, valid = [], []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(record.get("valid"), dict):
+            valid.append({"step": record["step"], **record["valid"]})
+        if "lm_loss" in record:
+            steps.append(record)
+    config_file = path.parent / "config.json"
+    return Curve(
+        model,
+        int(seed),
+        pd.DataFrame(steps).drop_duplicates("step", keep="last") if steps else pd.DataFrame(),
+        pd.DataFrame(valid).drop_duplicates("step", keep="last") if valid else pd.DataFrame(),
+        _json(config_file) if config_file.is_file() else {},
+    )
+
+
+def _benchmarks(folder: Path) -> pd.DataFrame:
+    """Seconds and peak memory of every stage, from Snakemake's benchmark files."""
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        frame = pd.read_csv(path, sep="\t", na_values=["-"])
+        if {"s", "max_rss"} <= set(frame.columns) and len(frame):
+            stage = path.relative_to(folder).with_suffix("").as_posix()
+            rows.append((stage, frame["s"].mean(), frame["max_rss"].max(), path.stat().st_mtime))
+    frame = pd.DataFrame(rows, columns=["stage", "seconds", "max_rss_mb", "finished"])
+    return frame.sort_values("finished", kind="stable").drop(columns="finished")
+
+
+def load(folder: Path, settings: Report, scale: str, source: Path | None = None) -> Results:
+    """Read the result files under ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+        The ``results`` folder of a run.
+    settings : Report
+        Names of the reference model and its control.
+    scale : str
+        full, demo or test.
+    source : Path, optional
+        ``source.json`` of the run, for the list of data files.
+
+    Raises
+    ------
+    GenezipError
+        If the manifest, the compression results or the comparisons are missing, a file is
+        damaged, or the results do not know the reference or the control.
+    """
+    tidy = TIDY_COLUMNS
+    compress = folder / "compress"
+    results = Results(
+        folder=folder,
+        scale=scale,
+        reference=settings.reference,
+        control=settings.control,
+        manifest=_json(folder / "corpus" / "manifest.json"),
+        source=_json(source) if source else {},
+        compression=_table(compress / "compression.tsv", tidy, required=True),
+        comparisons=_table(compress / "comparisons.tsv", tidy, required=True),
+        regions=_table(folder / "regions" / "gene7.summary.tsv", set()),
+        markov=_table(compress / "markov.tsv", tidy),
+        locus=_table(compress / "locus.tsv", LOCUS_COLUMNS),
+        locus_genes=_table(compress / "locus_genes.tsv", GENE_COLUMNS),
+        repeats=_table(folder / "repeats" / "repeats.tsv", tidy),
+        benchmarks=_benchmarks(folder / "benchmarks"),
+        curves=[_curve(path) for path in sorted((folder / "pretrain").glob("*/curve.jsonl"))],
+    )
+    for name in (results.reference, results.control):
+        if name not in results.models:
+            raise GenezipError(
+                f"{compress / 'compression.tsv'} holds no results of {name}; evaluate it or "
+                "set report.reference and report.control to models that were"
+            )
+    return results

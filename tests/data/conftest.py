@@ -1,0 +1,129 @@
+"""A tiny genome whose corpus can be checked by eye."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genezip.config import Corpus, Sampling
+from genezip.errors import GenezipError
+from genezip.genome.annotation import Annotation
+from genezip.genome.assembly import Assembly
+from genezip.genome.intervals import run_lengths
+from genezip.taxonomy import CLASS_IDS
+
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
+PIECES = """name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf
+a:100-4100\ta\t100\t4100\ttrain\tgenes\t0\t0\t0
+short\td\t0\t60\ttrain\tgenes\t0\t0\t0
+b\tb\t0\t1000\tvalid\tgenes\t0\t0\t0
+c\tc\t0\t1000\ttest\tgenes\t0\t0\t0
+"""
+
+
+def make_sequences() -> dict[str, str]:
+    """Random bases; a has N at 2000-2300, b at 0-130, c starts with N and copies a piece of a."""
+    rng = np.random.default_rng(7)
+    text = {
+        name: "".join(rng.choice(list("ACGT"), length))
+        for name, length in (("a", 4100), ("d", 60), ("b", 1000), ("c", 1000))
+    }
+    text["a"] = text["a"][:2000] + "N" * 300 + text["a"][2300:]
+    text["b"] = "N" * 130 + text["b"][130:].lower()
+    copied = text["a"][500:628].translate(COMPLEMENT)[::-1]
+    text["c"] = "N" * 128 + text["c"][128:256] + copied + text["c"][384:]
+    return text
+
+
+class Labels:
+    """A region map kept as one label per base."""
+
+    def __init__(self, chromosomes: dict[str, np.ndarray]) -> None:
+        self.chromosomes = chromosomes
+
+    def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
+        return self.chromosomes[chrom][start:end]
+
+    def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        return run_lengths(self.ids(chrom, start, end))
+
+
+class World:
+    """Source, region map and settings of the tiny genome."""
+
+    kind = "simulated"
+    raw: ClassVar = {"annotations": {"genes": {}}}
+
+    def __init__(self, folder: Path) -> None:
+        self.sequences = make_sequences()
+        text = self.sequences
+        fasta = {"a:100-4100": text["a"][100:], "short": text["d"], "b": text["b"], "c": text["c"]}
+        (folder / "pieces.fa").write_text("".join(f">{n}\n{s}\n" for n, s in fasta.items()))
+        (folder / "pieces.tsv").write_text(PIECES)
+        (folder / "chrom.sizes").write_text("a\t5000\nb\t1000\nc\t1000\nd\t60\n")
+        self.folder = folder
+        columns = ["chrom", "start", "end", "strand", "transcript_id"]
+        transcripts = pd.DataFrame(
+            [
+                ("a", 1000, 1600, "+", "t1"),
+                ("a", 3000, 3501, "-", "t2"),
+                ("b", 300, 700, "+", "t3"),
+            ],
+            columns=columns,
+        ).assign(gene_id="g", gene_name="g", gene_type="protein_coding")
+        cds = pd.DataFrame(
+            [
+                ("a", 1100, 1200, "+", "t1"),
+                ("a", 1150, 1250, "+", "t1"),
+                ("a", 4050, 4400, "-", "t2"),
+                ("b", 500, 560, "+", "t3"),
+            ],
+            columns=columns,
+        )
+        self.annotation_set = Annotation(
+            transcripts=transcripts, exons=cds, cds=cds, utr=cds.iloc[:0], name="genes"
+        )
+        labels = {
+            name: np.full(5000, CLASS_IDS["nig"], dtype=np.uint8) for name in ("a", "b", "c", "d")
+        }
+        labels["a"][900:1100] = CLASS_IDS["promoter"]
+        labels["a"][1100:1250] = CLASS_IDS["cds"]
+        labels["c"][900:] = CLASS_IDS["intron"]
+        self.region_map = Labels(labels)
+
+    def assembly(self) -> Assembly:
+        return Assembly.open(
+            self.folder / "pieces.fa",
+            self.folder / "pieces.tsv",
+            self.folder / "chrom.sizes",
+            "toy",
+        )
+
+    def annotation(self, name: str, basic_only: bool = True) -> Annotation:
+        if basic_only:
+            raise GenezipError(f"{name} has no row with the tag")
+        return self.annotation_set
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return World(folder)
+
+
+@pytest.fixture
+def settings() -> Corpus:
+    return Corpus(
+        window_bp=64,
+        train_windows=40,
+        valid_windows=0,
+        heldout_window_bp=128,
+        keep_short=True,
+        sampling=Sampling(uniform=0.5, tss=0.3, cds=0.2),
+        shard_rows=16,
+        homology_k=21,
+        homology_max_shared=0.1,
+    )

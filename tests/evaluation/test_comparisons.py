@@ -1,0 +1,135 @@
+"""Paired differences: exact zeros, pairing of seeds and routers, GC tertiles."""
+
+import numpy as np
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.evaluation.comparisons import comparison_rows
+from genezip.evaluation.labels import read_labels
+from genezip.evaluation.window_sums import collect
+
+
+@pytest.fixture
+def genome(toy):
+    """Twelve windows of 512 bp of varying GC, one promoter of 64 bp in each."""
+    rng = np.random.default_rng(2)
+    for number in range(12):
+        gc = 0.2 + 0.05 * number
+        letters = rng.choice(list("ACGT"), 512, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])
+        regions = np.full(512, 5)
+        regions[200:264] = 0
+        toy.tile(toy.add_piece(f"p{number}", "".join(letters), regions), 512)
+    return toy
+
+
+@pytest.fixture
+def collected(genome, settings, save, compressed_window):
+    labels = read_labels(genome, settings)
+
+    def make(name, starts, nll=None, **head):
+        windows = [
+            compressed_window(
+                place, starts, nll=None if nll is None else np.full(512, nll, dtype=np.float32)
+            )
+            for place in genome.corpus
+        ]
+        return collect(save(name, windows, **head), labels)
+
+    return labels, make
+
+
+EVEN = range(0, 512, 64)
+STEERED = (0, 128, *range(200, 264, 16), 264, 388)  # as many tokens, four inside the promoter
+
+
+def value(rows, model, metric, subset="all", region="promoter", seed=0):
+    found = [
+        row
+        for row in rows
+        if (row["model"], row["metric"], row["subset"], row["region"], row["seed"])
+        == (model, metric, subset, region, seed)
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_identical_files_differ_by_exactly_zero(collected):
+    labels, make = collected
+    files = [make("ours", STEERED, seed=0, nll=1.2), make("twin", STEERED, seed=0, nll=1.2)]
+    rows = comparison_rows(files, labels, "ours", "twin", "test", "simulated")
+    differences = [row for row in rows if row["metric"].endswith("_difference")]
+    assert {row["subset"] for row in differences} >= {"all", "n_le_5pct", "gc_tertile_mean"}
+    for row in differences:
+        if row["region"] != "genic":
+            assert (row["value"], row["ci_low"], row["ci_high"]) == (0, 0, 0)
+    ratio = value(rows, "ours / twin", "enrichment_ratio")
+    assert (ratio["value"], ratio["ci_low"], ratio["ci_high"]) == (1, 1, 1)
+
+
+def test_a_steered_router_beats_an_even_one_in_every_tertile(collected):
+    labels, make = collected
+    files = [make("ours", STEERED, seed=0, nll=1.2), make("even", EVEN, seed=0, nll=1.3)]
+    rows = comparison_rows(files, labels, "ours", "even", "test", "simulated")
+    expected = (4 / 8) / (64 / 512) - 1  # four of eight tokens on an eighth of the bases
+    assert value(rows, "ours - even", "enrichment_difference")["value"] == pytest.approx(expected)
+    for subset in ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3", "gc_tertile_mean"):
+        row = value(rows, "ours - even", "enrichment_difference", subset)
+        assert row["ci_low"] > 1
+        apart = [value(rows, name, "enrichment", subset)["value"] for name in ("ours", "even")]
+        assert row["value"] == pytest.approx(apart[0] - apart[1])
+    ppl = value(rows, "ours - even", "ppl_difference", region="all")
+    assert ppl["value"] == pytest.approx(np.exp(1.2) - np.exp(1.3), rel=1e-5)
+    edges = [value(rows, "corpus", "gc_upper_edge", f"gc_tertile_{k}", "all", None) for k in (1, 2)]
+    assert edges[0]["value"] < edges[1]["value"]
+
+
+def test_tertile_enrichment_by_hand(collected, genome):
+    labels, make = collected
+    files = [make("ours", STEERED, seed=0), make("even", EVEN, seed=0)]
+    rows = comparison_rows(files, labels, "ours", "even", "test", "simulated")
+    tokens = tokens_promoter = bases = bases_promoter = 0.0
+    density = np.repeat(1 / np.diff([*STEERED, 512]), np.diff([*STEERED, 512]))
+    for place, cells in zip(genome.corpus, labels.cells, strict=True):
+        lowest = cells // 8 == 0
+        promoter = lowest & (place.regions == 0)
+        tokens, bases = tokens + density[lowest].sum(), bases + lowest.sum()
+        tokens_promoter += density[promoter].sum()
+        bases_promoter += promoter.sum()
+    expected = (tokens_promoter / tokens) / (bases_promoter / bases)
+    assert value(rows, "ours", "enrichment", "gc_tertile_1")["value"] == pytest.approx(expected)
+
+
+def test_seeds_are_paired_and_averaged(collected):
+    labels, make = collected
+    files = [
+        make("ours", STEERED, seed=0),
+        make("ours", EVEN, seed=1),
+        make("control", EVEN, seed=0),
+        make("control", EVEN, seed=1),
+    ]
+    rows = comparison_rows(files, labels, "ours", "control", "test", "simulated")
+    per_seed = [
+        value(rows, "ours - control", "enrichment_difference", seed=seed)["value"]
+        for seed in (0, 1, None)
+    ]
+    assert per_seed[0] == pytest.approx(3)
+    assert per_seed[1] == pytest.approx(0)
+    assert per_seed[2] == pytest.approx(1.5)
+
+
+def test_a_router_belongs_to_the_run_it_copies(collected):
+    labels, make = collected
+    ours = make("ours", STEERED, seed=0)
+    control = make("control", EVEN, seed=0)
+    other_seed = make("gc_cpg", EVEN, seed=1, like="ours", like_seed=1)
+    rows = comparison_rows([ours, control, other_seed], labels, "ours", "control", "test", "x")
+    assert not any(row["model"] == "ours - gc_cpg" for row in rows)
+    stale = make("gc_cpg", [0, 5], seed=0, like="ours", like_seed=0)
+    with pytest.raises(GenezipError, match="another run of ours"):
+        comparison_rows([ours, control, stale], labels, "ours", "control", "test", "x")
+
+
+def test_a_missing_model_is_named(collected):
+    labels, make = collected
+    with pytest.raises(GenezipError, match="no compressed file of control is given, only ours"):
+        comparison_rows([make("ours", EVEN)], labels, "ours", "control", "test", "simulated")

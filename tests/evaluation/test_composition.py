@@ -1,0 +1,39 @@
+"""Sliding composition against a plain loop."""
+
+import numpy as np
+import pytest
+
+from genezip.evaluation.composition import gc_and_cpg, gc_content
+from genezip.vocab import encode
+
+
+def slow(sequence: str, width: int) -> list[tuple[float, float]]:
+    found = []
+    for base in range(len(sequence)):
+        low = max(0, base - width // 2)
+        text = sequence[low : base + width - width // 2]
+        known = sum(text.count(letter) for letter in "ACGT")
+        c, g = text.count("C"), text.count("G")
+        if known == 0:
+            found.append((np.nan, np.nan))
+        else:
+            found.append(((c + g) / known, text.count("CG") * known / max(c * g, 1)))
+    return found
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 8, 100])
+def test_against_a_loop(width):
+    letters = np.random.default_rng(width).choice(list("ACGTN"), 60, p=[0.2, 0.25, 0.25, 0.2, 0.1])
+    sequence = "".join(letters) + "N" * 12 + "CGCG"
+    gc, cpg = gc_and_cpg(encode(sequence), width)
+    expected = np.array(slow(sequence, width))
+    np.testing.assert_allclose(gc, expected[:, 0])
+    np.testing.assert_allclose(cpg, expected[:, 1])
+    np.testing.assert_allclose(gc_content(encode(sequence), width), expected[:, 0])
+
+
+def test_by_eye():
+    # window of 4 around base 4 of AACGCGTT: bases 2..5 = CGCG
+    gc, cpg = gc_and_cpg(encode("AACGCGTT"), 4)
+    assert gc[4] == 1
+    assert cpg[4] == 2 * 4 / (2 * 2)

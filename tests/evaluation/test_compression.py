@@ -1,0 +1,118 @@
+"""Result rows of compressed files: values, intervals, subsets, strands."""
+
+import numpy as np
+import pytest
+
+from genezip.data import tidy
+from genezip.evaluation.compression import compression_rows, window_table
+from genezip.evaluation.labels import read_labels
+from genezip.evaluation.window_sums import collect
+from genezip.taxonomy import CLASSES
+
+TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
+
+
+@pytest.fixture
+def striped(toy):
+    """Eight windows of 128 bp; every other 16 bp are promoter, the rest NIG."""
+    letters = np.random.default_rng(0).choice(list("ACGT"), 1024)
+    toy.tile(toy.add_piece("p", "".join(letters), (np.arange(1024) // 16 % 2) * 5), 128)
+    return toy
+
+
+def rows_of(file, toy, settings):
+    labels = read_labels(toy, settings)
+    return compression_rows(collect(file, labels), labels, "test", "simulated"), labels
+
+
+def cell(rows, metric, region="all", subset="all", strand="+"):
+    found = [
+        row
+        for row in rows
+        if (row["metric"], row["region"], row["subset"], row["strand"])
+        == (metric, region, subset, strand)
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_equal_chunks_meet_an_equal_budget(striped, settings, save, compressed_window):
+    windows = [compressed_window(place, range(0, 128, 32)) for place in striped.corpus]
+    file = save("even", windows, seed=1, target_bpt=dict.fromkeys(CLASSES, 32.0))
+    rows, _ = rows_of(file, striped, settings)
+    for metric, value in {
+        "bpt": 32, "bpt_window_mean": 32, "bpt_window_sd": 0, "expected_bpt": 32, "bpt_ratio": 1,
+        "bpt_ratio_window_mean": 1, "micro_err": 0, "bound_bit_share": 0,
+    }.items():  # fmt: skip
+        row = cell(rows, metric)
+        assert row["value"] == pytest.approx(value)
+        assert (row["ci_low"], row["ci_high"]) == (pytest.approx(value), pytest.approx(value))
+        assert (row["n"], row["unit"], row["seed"], row["scale"]) == (8, "windows", 1, "test")
+    assert cell(rows, "enrichment", "promoter")["value"] == pytest.approx(1)
+    assert cell(rows, "bpt", "nig")["value"] == pytest.approx(32)
+    assert cell(rows, "region_share", "nig")["value"] == pytest.approx(0.5)
+    assert cell(rows, "enrichment", "genic")["value"] is None
+    assert not any(row["metric"] == "ppl" for row in rows)
+    assert all(set(row) == set(tidy.COLUMNS) for row in rows)
+
+
+def test_tokens_in_promoters(striped, settings, save, compressed_window):
+    # promoter stripes of 16 bp get 4 tokens of 4 bp, NIG stripes one token of 16 bp
+    starts = [
+        s for stripe in range(0, 128, 32) for s in (*range(stripe, stripe + 16, 4), stripe + 16)
+    ]
+    windows = [compressed_window(place, starts) for place in striped.corpus]
+    rows, _ = rows_of(save("m", windows, target_bpt=TARGET), striped, settings)
+    assert cell(rows, "bpt", "promoter")["value"] == pytest.approx(4)
+    assert cell(rows, "bpt", "nig")["value"] == pytest.approx(16)
+    assert cell(rows, "enrichment", "promoter")["value"] == pytest.approx((4 / 5) / (1 / 2))
+    assert cell(rows, "enrichment_window_mean", "promoter")["value"] == pytest.approx(1.6)
+    assert cell(rows, "target_bpt", "nig")["value"] == 64
+    assert cell(rows, "micro_err")["value"] == pytest.approx(
+        (abs(np.log(4 / 32)) + abs(np.log(16 / 64))) / 2
+    )
+
+
+def test_random_boundaries_have_no_enrichment(
+    striped, settings, save, compressed_window, random_cuts
+):
+    rng = np.random.default_rng(5)
+    windows = [compressed_window(place, random_cuts(rng, 128, 40)) for place in striped.corpus]
+    rows, _ = rows_of(save("random", windows), striped, settings)
+    row = cell(rows, "enrichment", "promoter")
+    assert row["value"] == pytest.approx(1, abs=0.15)
+    assert row["ci_low"] < 1 < row["ci_high"]
+
+
+def test_perplexity_and_bounds(striped, settings, save, compressed_window):
+    windows = []
+    for number, place in enumerate(striped.corpus):
+        nll = np.where(place.regions == 0, np.log(2), np.log(4)).astype(np.float32)
+        nll[0] = np.nan
+        bound = np.array([number == 0, number < 4])
+        windows.append(compressed_window(place, [0, 64], nll=nll, bound_bit=bound))
+    rows, labels = rows_of(file := save("m", windows), striped, settings)
+    assert cell(rows, "ppl", "promoter")["value"] == pytest.approx(2)
+    assert cell(rows, "bits_per_base", "nig")["value"] == pytest.approx(2)
+    mean = (63 * np.log(2) + 64 * np.log(4)) / 127
+    assert cell(rows, "ppl")["value"] == pytest.approx(np.exp(mean))
+    assert cell(rows, "bound_bit_share")["value"] == pytest.approx(0.5)
+    assert cell(rows, "bound_bit_share_stage0")["value"] == pytest.approx(1 / 8)
+    table = window_table(collect(file, labels), labels)
+    assert table["bound_bit"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert table["tokens"].tolist() == [2] * 8
+    assert table["ppl"].tolist() == pytest.approx([np.exp(mean)] * 8)
+
+
+def test_windows_without_a_group_are_skipped_in_the_window_mean(
+    toy, settings, save, compressed_window
+):
+    for name, regions in (("p", [0] * 8 + [5] * 8), ("q", "nig")):
+        toy.tile(toy.add_piece(name, "ACGT" * 4, regions), 16)
+    windows = [compressed_window(place, [0, 4, 8]) for place in toy.corpus]
+    rows, _ = rows_of(save("m", windows), toy, settings)
+    row = cell(rows, "enrichment_window_mean", "promoter")
+    assert row["value"] == pytest.approx((2 / 3) / (1 / 2))
+    assert row["n"] == 1
+    # pooled: 2 of 6 tokens on 8 of 32 bases
+    assert cell(rows, "enrichment", "promoter")["value"] == pytest.approx((2 / 6) / (8 / 32))

@@ -1,0 +1,109 @@
+"""The locus of the page: choice, bins, region runs, gene models."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.evaluation.locus import (
+    BIN_COLUMNS,
+    GENE_COLUMNS,
+    Locus,
+    bins,
+    choose_locus,
+    gene_models,
+    locus_tables,
+    parse_locus,
+    stretches,
+)
+
+
+def annotation():
+    transcripts = pd.DataFrame(
+        [
+            ("c", 100, 900, "+", "t1", "g1", "GENE", "protein_coding"),
+            ("c", 0, 950, "+", "t2", "g1", "GENE", "protein_coding"),
+            ("c", 600, 700, "-", "t3", "g2", None, "lncRNA"),
+            ("d", 100, 900, "+", "t4", "g3", "ELSEWHERE", "protein_coding"),
+        ],
+        columns=[
+            "chrom", "start", "end", "strand", "transcript_id", "gene_id", "gene_name", "gene_type",
+        ],
+    )  # fmt: skip
+    parts = ["chrom", "start", "end", "strand", "transcript_id"]
+    exons = [("c", 100, 300, "+", "t1"), ("c", 850, 900, "+", "t1"), ("c", 0, 950, "+", "t2")]
+    cds = pd.DataFrame([("c", 150, 280, "+", "t1"), ("c", 850, 860, "+", "t1")], columns=parts)
+    return SimpleNamespace(
+        transcripts=transcripts, exons=pd.DataFrame(exons, columns=parts), cds=cds
+    )
+
+
+def test_parse():
+    assert parse_locus("chr9:120,000-185,536") == Locus("chr9", 120_000, 185_536)
+    for text in ("chr9", "chr9:5-5", "chr9:9-5", "chr9:-5-9"):
+        with pytest.raises(GenezipError, match=r"report\.locus is"):
+            parse_locus(text)
+
+
+def test_windows_join_without_gaps():
+    spans = [("c", 20, 30), ("c", 0, 10), ("c", 10, 20), ("c", 40, 50), ("d", 50, 60)]
+    assert stretches(spans) == [Locus("c", 0, 30), Locus("c", 40, 50), Locus("d", 50, 60)]
+
+
+def test_most_promoter_bases(toy):
+    regions = np.full(1024, 5)
+    regions[500:560] = regions[900:910] = 0
+    toy.add_piece("c", "A" * 1024, regions)
+    assert choose_locus([Locus("c", 0, 1024)], toy, 256) == Locus("c", 320, 576)
+    assert choose_locus([Locus("c", 0, 100), Locus("c", 128, 256)], toy, 512) == Locus(
+        "c", 128, 256
+    )
+
+
+def test_bins_by_hand(toy, save, compressed_window):
+    toy.tile(toy.add_piece("c", "A" * 256, "nig"), 128)
+    prob = np.repeat([0.25, 0.75], 64).astype(np.float16)
+    windows = [compressed_window(place, [0, 32, 64], boundary_prob=prob) for place in toy.corpus]
+    table = bins(save("m", windows, seed=0), windows, Locus("c", 64, 224))
+    assert table["start"].tolist() == [64, 128, 192]
+    assert table["end"].tolist() == [128, 192, 224]
+    assert table["boundary_prob"].tolist() == [0.75, 0.25, 0.75]
+    assert table["tokens"].tolist() == [1, 2, 1]
+    # fewer bins than the smoothing is wide: tokens 1, 2, 0.5 over 64, 64, 32 bp
+    assert table["bpt"].iloc[1] == pytest.approx(160 / 3.5)
+
+
+def test_one_transcript_per_gene_clipped():
+    table = gene_models(annotation(), Locus("c", 200, 860))
+    assert table.columns.tolist() == list(GENE_COLUMNS)
+    found = table[["gene_name", "feature", "start", "end"]].to_numpy().tolist()
+    assert found == [
+        ["GENE", "transcript", 200, 860],
+        ["GENE", "exon", 200, 300],
+        ["GENE", "exon", 850, 860],
+        ["GENE", "cds", 200, 280],
+        ["GENE", "cds", 850, 860],
+        ["g2", "transcript", 600, 700],
+    ]
+
+
+def test_tables_of_two_models(toy, save, compressed_window):
+    regions = np.full(512, 5)
+    regions[100:200] = 0
+    piece = toy.add_piece("c", "A" * 512, regions)
+    toy.tile(piece, 128)
+    windows = [compressed_window(place, [0, 64]) for place in toy.corpus]
+    files = [save("a", windows, seed=0), save("b", windows[:3], seed=0)]
+    source = SimpleNamespace(assembly=lambda: toy, annotation=lambda name: annotation())
+    table, genes = locus_tables(files, toy, source, "c:64-320")
+    assert table.columns.tolist() == list(BIN_COLUMNS)
+    assert table["model"].value_counts().to_dict() == {"a": 4, "b": 4}
+    runs = table[table["kind"] == "region"][["start", "end", "region"]].to_numpy().tolist()
+    assert runs == [[64, 100, "nig"], [100, 200, "promoter"], [200, 320, "nig"]]
+    assert set(genes["gene_name"]) == {"GENE"}
+    with pytest.raises(GenezipError, match=r"c:300-500 is not covered .* inside c:0-384"):
+        locus_tables(files, toy, source, "c:300-500")
+    whole, _ = locus_tables(files, toy, source, None)
+    assert (whole["start"].min(), whole["end"].max()) == (0, 384)

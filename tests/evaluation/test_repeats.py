@@ -1,0 +1,144 @@
+"""Repeats: sets by eye, local BPT by hand, and the shifted control."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.evaluation.repeat_sets import OUTSIDE, RMSK, SOFTMASK, TRF, RepeatAnnotation, covered
+from genezip.evaluation.repeats import ratios, read_routers, repeat_rows, tally_routers
+
+
+def table(*rows, **columns):
+    frame = pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    return frame.assign(**columns)
+
+
+def test_covered():
+    found = covered(np.array([2, 3, 8]), np.array([4, 5, 20]), 1, 10)
+    assert found.astype(int).tolist() == [0, 1, 1, 1, 0, 0, 0, 1, 1]
+
+
+def test_codes_of_the_three_schemes(toy):
+    piece = toy.add_piece("p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, trf=1, rmsk=1)
+    trf = table(("p", 110, 113), ("p", 0, 101), ("q", 100, 116))
+    rmsk = table(("p", 104, 108), ("p", 108, 112), ("p", 114, 116))
+    rmsk["repeat_class"] = ["SINE", "DNA?", "LTR"]
+    repeats = RepeatAnnotation(toy, rmsk, trf)
+    assert repeats.schemes(piece) == [TRF, SOFTMASK, RMSK]
+    assert repeats.codes(piece, TRF).tolist() == [1, *[0] * 9, 1, 1, 1, 0, 0, 0]
+    assert repeats.codes(piece, SOFTMASK).tolist() == [2, 0, 0, 0, *[1] * 6, 2, 2, 2, 0, 0, 0]
+    sine, ltr = RMSK.sets["SINE"][0], RMSK.sets["LTR"][0]
+    expected = [1, 0, 0, 0, *[sine] * 4, OUTSIDE, OUTSIDE, 1, 1, 1, 0, ltr, ltr]
+    assert repeats.codes(piece, RMSK).tolist() == expected
+    bare = toy.add_piece("q", "ACGT", "nig")
+    assert repeats.schemes(bare) == []
+    assert RepeatAnnotation(toy, None, None).schemes(piece) == []
+
+
+def test_ratios_by_hand():
+    # promoter: set 10 bp in 1 token, rest 10 bp in 2; nig: set 80 bp in 2, rest 100 bp in 5
+    bp, tokens = np.zeros((2, 7)), np.zeros((2, 7))
+    bp[:, 0], bp[:, 5] = [10, 10], [100, 80]
+    tokens[:, 0], tokens[:, 5] = [2, 1], [5, 2]
+    bpt, ratio, adjusted = ratios(bp, tokens, (1,))
+    assert bpt[[0, 1, 6]].tolist() == [30, 10, 40]
+    assert ratio[[0, 1, 6]].tolist() == pytest.approx([30 / (110 / 7), 2, 2])
+    # expected 2 + 80 * 5 / 100 = 6 tokens, observed 3
+    assert adjusted.tolist() == [2]
+    assert np.isnan(ratio[2])
+
+
+@pytest.fixture
+def masked(toy):
+    """Windows of 64 bp; the second half of each is lower case; TRF has one stretch."""
+    piece = toy.add_piece("p", ("ACGT" * 8 + "acgt" * 8) * 16, "nig", soft_masked=1, trf=1)
+    toy.tile(piece, 64)
+    other = toy.add_piece("q", "ACGT" * 64, "nig", trf=1)
+    toy.tile(other, 64)
+    trf = table(("p", 0, 8), ("q", 0, 64))
+    return toy, RepeatAnnotation(toy, None, trf)
+
+
+def rows_of(files, toy, repeats, settings):
+    tallies = tally_routers(read_routers(files), toy, toy, repeats, settings)
+    return repeat_rows(tallies, settings, "test", "simulated")
+
+
+def pick(rows, metric, subset, region="all", model="m"):
+    key = (metric, subset, region, model)
+    found = [r for r in rows if (r["metric"], r["subset"], r["region"], r["model"]) == key]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_fewer_tokens_in_repeats(masked, settings, save, compressed_window):
+    toy, repeats = masked
+    # 8 chunks of 4 bp in upper case, 2 of 16 bp in lower case
+    starts = [*range(0, 32, 4), 32, 48]
+    file = save("m", [compressed_window(place, starts) for place in toy.corpus], seed=0)
+    rows = rows_of([file], toy, repeats, settings)
+    assert pick(rows, "bpt", "softmasked_outside_trf")["value"] == pytest.approx(16)
+    assert pick(rows, "bpt", "rest")["value"] == pytest.approx(4)
+    row = pick(rows, "bpt_ratio", "softmasked_outside_trf")
+    assert (row["value"], row["ci_low"], row["n"], row["unit"]) == (
+        pytest.approx(4), pytest.approx(4), 512, "bases",
+    )  # fmt: skip
+    assert pick(rows, "bpt_ratio", "softmasked_outside_trf", "nig")["value"] == pytest.approx(4)
+    adjusted = pick(rows, "bpt_ratio_region_adjusted", "softmasked_outside_trf")
+    assert adjusted["value"] == pytest.approx(4)
+    control = pick(rows, "bpt_ratio_shifted", "softmasked_outside_trf")
+    assert control["ci_low"] < control["value"] < 4
+    assert (control["n"], control["unit"]) == (20, "shifts")
+    # tandem in p is upper case; the one of q is a whole window, upper and lower alike
+    assert pick(rows, "bpt", "tandem")["value"] == pytest.approx(4)
+    tandem = 72 / (8 / 4 + 10)
+    assert pick(rows, "bpt", "tandem_all_pieces")["value"] == pytest.approx(tandem)
+
+
+def test_the_control_of_random_boundaries_surrounds_the_ratio(
+    masked, settings, save, compressed_window, random_cuts
+):
+    toy, repeats = masked
+    rng = np.random.default_rng(1)
+    cut = [compressed_window(place, random_cuts(rng, 64, 12)) for place in toy.corpus]
+    rows = rows_of([save("m", cut)], toy, repeats, settings)
+    control = pick(rows, "bpt_ratio_shifted", "softmasked_outside_trf")
+    assert control["value"] == pytest.approx(1, abs=0.2)
+    assert rows == rows_of([save("m", cut)], toy, repeats, settings)
+
+
+def test_n_and_windows_with_many_n_do_not_count(toy, settings, save, compressed_window):
+    sequence = "ACGT" * 15 + "ACGN" + "ACGT" * 8 + "N" * 32
+    toy.tile(toy.add_piece("p", sequence, "nig", soft_masked=1, trf=1), 64)
+    file = save("m", [compressed_window(place, [0, 32]) for place in toy.corpus])
+    rows = rows_of([file], toy, RepeatAnnotation(toy, None, table(("p", 0, 1))), settings)
+    assert pick(rows, "bpt", "rest")["n"] == 62
+    assert pick(rows, "bpt", "tandem")["n"] == 1
+
+
+def test_files_of_one_router_are_joined_and_splits_kept_apart(
+    masked, settings, save, compressed_window
+):
+    toy, _ = masked
+    piece = toy.add_piece("t", "ACGT" * 32, "nig", split="train", trf=1, rmsk=1)
+    toy.tile(piece, 64)
+    rmsk = table(("t", 0, 64)).assign(repeat_class="LINE")
+    repeats = RepeatAnnotation(toy, rmsk, table(("p", 0, 8)))
+    held = [compressed_window(place, [0, 32]) for place in toy.windows("test")]
+    train = [compressed_window(place, [0, 32]) for place in toy.windows("train")]
+    first = save("m", held)
+    moved = first.path.rename(first.path.with_name("held.parquet"))
+    first = type(first)(first.name, first.seed, first.target_bpt, first.info, moved)
+    rows = rows_of([first, save("m", train), save("router", held)], toy, repeats, settings)
+    line = pick(rows, "bpt_ratio", "LINE")
+    assert (line["split"], line["value"]) == ("train", pytest.approx(1))
+    assert pick(rows, "bpt", "rmsk_rest")["n"] == 64
+    assert {row["split"] for row in rows if row["model"] == "router"} == {"test"}
+
+
+def test_different_pieces_are_refused(masked, settings, save, compressed_window):
+    toy, repeats = masked
+    windows = [compressed_window(place, [0]) for place in toy.corpus]
+    with pytest.raises(GenezipError, match="test windows of b lie on other pieces"):
+        rows_of([save("a", windows), save("b", windows[:1])], toy, repeats, settings)

@@ -1,0 +1,66 @@
+"""Sums of windows by hand: boundaries, strands, padding."""
+
+import numpy as np
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.evaluation.labels import read_labels
+from genezip.evaluation.window_sums import collect
+
+
+@pytest.fixture
+def ten(toy):
+    """One window of 10 bp: promoter on bases 2..4, intron elsewhere."""
+    regions = [4, 4, 0, 0, 0, 4, 4, 4, 4, 4]
+    toy.tile(toy.add_piece("p", "ACGTACGTAC", regions), 10)
+    return toy
+
+
+def test_boundaries_0_3_7(ten, settings, save, compressed_window):
+    # chunks [0,3) [3,7) [7,10): promoter has base 2 of the first, bases 3 and 4 of the second
+    window = compressed_window(ten.corpus[0], [0, 3, 7])
+    sums = collect(save("m", [window]), read_labels(ten, settings))
+    columns = sums.by_strand["+"]
+    assert columns["bp"].sum(axis=1)[0].tolist() == [3, 0, 0, 0, 7, 0, 0]
+    tokens = columns["tokens"].sum(axis=1)[0]
+    assert tokens[0] == pytest.approx(1 / 3 + 2 / 4)
+    assert tokens.sum() == pytest.approx(3)
+    assert set(sums.by_strand) == {"+"}
+    assert "nll" not in columns
+
+
+def test_both_strands_are_averaged(ten, settings, save, compressed_window):
+    nll = np.full(10, np.log(4), dtype=np.float32)
+    forward, reverse = nll.copy(), nll.copy() * 2
+    forward[0], reverse[9] = np.nan, np.nan  # each strand leaves out its own first base
+    windows = [
+        compressed_window(ten.corpus[0], [0, 3, 7], nll=forward),
+        compressed_window(ten.corpus[0], [0, 5], "-", nll=reverse, bound_bit=np.array([True])),
+    ]
+    both = collect(save("m", windows), read_labels(ten, settings)).by_strand["both"]
+    assert both["tokens"].sum() == pytest.approx(2.5)
+    assert both["predicted"].sum() == 9
+    assert both["nll"].sum() == pytest.approx(9 * 1.5 * np.log(4), rel=1e-6)
+    assert both["bound_bit"].tolist() == [[0.5]]
+
+
+def test_strict_leaves_padding_out(toy, settings, save, compressed_window):
+    toy.tile(toy.add_piece("p", "ACGTACGT", "nig"), 10, pad_last=True)
+    labels = read_labels(toy, settings)
+    # chunks [0,6) [6,10): two real bases and two of padding share the second token
+    sums = collect(save("m", [compressed_window(toy.corpus[0], [0, 6])]), labels)
+    loose, strict = (sums.columns("+", subset.chosen, subset.strict) for subset in labels.subsets)
+    assert loose["bp"].sum() == 10
+    assert loose["tokens"].sum() == pytest.approx(2)
+    assert strict["bp"].sum() == 8
+    assert strict["tokens"].sum() == pytest.approx(1.5)
+
+
+def test_windows_that_do_not_belong_are_named(ten, settings, save, compressed_window):
+    labels = read_labels(ten, settings)
+    stranger = compressed_window(ten.corpus[0], [0])
+    object.__setattr__(stranger, "start", 5)
+    with pytest.raises(GenezipError, match="p:5-10 of .* is not in the corpus"):
+        collect(save("m", [stranger]), labels)
+    with pytest.raises(GenezipError, match="0 of the 1 held-out windows"):
+        collect(save("empty", []), labels)

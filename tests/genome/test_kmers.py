@@ -1,0 +1,97 @@
+"""Canonical k-mers against words in a Python set."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genezip.genome.kmers import KmerSet, blocks, canonical_kmers, shared_fraction
+from genezip.vocab import encode
+
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
+
+
+def words(sequence: str, k: int) -> list[str]:
+    """Every k-mer without N, as the smaller of itself and its reverse complement."""
+    found = []
+    for start in range(len(sequence) - k + 1):
+        word = sequence[start : start + k]
+        if set(word) <= set("ACGT"):
+            found.append(min(word, word.translate(COMPLEMENT)[::-1]))
+    return found
+
+
+def unpack(kmer: int, k: int) -> str:
+    return "".join("ACGT"[(kmer >> 2 * (k - 1 - i)) & 3] for i in range(k))
+
+
+@given(st.text(alphabet="ACGTN", max_size=80), st.integers(1, 31))
+@settings(max_examples=150, deadline=None)
+def test_kmers_equal_words(sequence: str, k: int) -> None:
+    kmers = canonical_kmers(encode(sequence), k)
+    assert kmers.dtype == np.uint64
+    assert [unpack(int(kmer), k) for kmer in kmers] == words(sequence, k)
+
+
+def test_by_eye() -> None:
+    # AAC is smaller than GTT; ACG and CGT are one another's reverse complement.
+    assert [unpack(int(x), 3) for x in canonical_kmers(encode("GTTACGT"), 3)] == [
+        "AAC",
+        "TAA",
+        "GTA",
+        "ACG",
+        "ACG",
+    ]
+
+
+def test_other_strand_gives_the_same_set() -> None:
+    sequence = "ACGGTNACCATTTGACGGATNCC"
+    other = sequence.translate(COMPLEMENT)[::-1]
+    a, b = (KmerSet(canonical_kmers(encode(text), 5)) for text in (sequence, other))
+    assert a.kmers.tolist() == b.kmers.tolist()
+
+
+@pytest.mark.parametrize("k", [0, 32])
+def test_wrong_k(k: int) -> None:
+    with pytest.raises(ValueError, match="1 to 31"):
+        canonical_kmers(encode("ACGT"), k)
+
+
+def test_set_membership() -> None:
+    known = KmerSet(np.array([9, 3, 3], dtype=np.uint64))
+    assert len(known) == 2
+    assert known.contains(np.array([3, 4, 9, 10], dtype=np.uint64)).tolist() == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    empty = KmerSet(np.zeros(0, dtype=np.uint64))
+    assert empty.contains(np.array([3], dtype=np.uint64)).tolist() == [False]
+
+
+@pytest.mark.parametrize("length", [0, 4, 5, 6, 7, 23])
+def test_blocks_lose_and_double_no_kmer(length: int) -> None:
+    sequence = encode(("ACGGTCATTGCAAGTCCGTATAGC" * 2)[:length])
+    parts = [canonical_kmers(sequence[a:b], 5) for a, b in blocks(length, 5, block_bp=3)]
+    joined = np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
+    assert joined.tolist() == canonical_kmers(sequence, 5).tolist()
+
+
+def test_shared_fraction_by_eye() -> None:
+    windows = [encode(text) for text in ("AAAAC", "GGNGGG", "NNNN", "CATTT")]
+    # 3-mers: AAA AAA AAC | GGG (= CCC) | none | CAT (= ATG), ATT (= AAT), TTT (= AAA)
+    fractions, counts = shared_fraction(windows, [encode("AAAT"), encode("NNCCCN")], 3)
+    assert counts.tolist() == [3, 1, 0, 3]
+    assert fractions == pytest.approx([2 / 3, 1, 0, 2 / 3])
+
+
+def test_shared_fraction_equals_words() -> None:
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("ACGTN"), 60, p=[0.24] * 4 + [0.04])) for _ in range(8)]
+    windows, others = texts[:4], texts[4:]
+    train = {word for text in others for word in words(text, 4)}
+    mine = [words(text, 4) for text in windows]
+    slow = [np.mean([word in train for word in own]) for own in mine]
+    fast, _ = shared_fraction([encode(t) for t in windows], [encode(t) for t in others], 4)
+    assert fast == pytest.approx(slow)

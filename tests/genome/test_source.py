@@ -1,0 +1,164 @@
+"""source.json: what it promises is checked at the door."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyfaidx
+import pytest
+
+from genezip.config import Simulation
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Piece
+from genezip.genome.layout import Draft, staged
+from genezip.genome.records import read_records, write_records
+from genezip.genome.simulate import simulate
+from genezip.genome.source import Source, hg38_sizes
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    with staged(folder) as draft:
+        simulate(draft, Simulation(chromosome_bp=[30_000, 20_000], valid=[], test=["sim2"]))
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path / "s")
+    return tmp_path / "s"
+
+
+def test_load_gives_everything(folder: Path) -> None:
+    source = Source.load(folder / "source.json")
+    source.verify()
+    assert (source.kind, source.build) == ("simulated", "simulated")
+    assert "\n" not in source.description
+    assert [piece.split for piece in source.assembly().pieces] == ["train", "test"]
+    assert len(source.annotation("genes").tss()) > 0
+    assert list(source.annotations()) == ["genes"]
+    rmsk, trf = source.rmsk(), source.trf()
+    assert rmsk is not None
+    assert set(rmsk["chrom"]) == {"sim1", "sim2"}
+    assert trf is not None
+    assert (trf["end"] <= 30_000).all()
+
+
+def test_no_repeats_is_none(folder: Path) -> None:
+    raw = json.loads((folder / "source.json").read_text())
+    raw["repeats"] = {"rmsk": None, "trf": None}
+    (folder / "source.json").write_text(json.dumps(raw))
+    source = Source.load(folder / "source.json")
+    assert source.rmsk() is None
+    assert source.trf() is None
+
+
+def test_unknown_annotation_set(folder: Path) -> None:
+    with pytest.raises(GenezipError, match="no annotation set 'refseq'; it has genes"):
+        Source.load(folder / "source.json").annotation("refseq")
+
+
+def test_missing_file_is_named(folder: Path) -> None:
+    (folder / "trf.bed.gz").unlink()
+    with pytest.raises(GenezipError, match=r"trf\.bed\.gz is missing"):
+        Source.load(folder / "source.json")
+
+
+def test_truncated_file_is_named(folder: Path) -> None:
+    path = folder / "pieces.fa"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(GenezipError, match=r"pieces\.fa has \d+ bytes, source.json says"):
+        Source.load(folder / "source.json")
+
+
+def test_altered_file_is_named(folder: Path) -> None:
+    path = folder / "pieces.fa"
+    text = bytearray(path.read_bytes())
+    text[-2] = ord("A") if text[-2] != ord("A") else ord("C")
+    path.write_bytes(text)
+    source = Source.load(folder / "source.json")  # the size is right
+    with pytest.raises(GenezipError, match=r"pieces\.fa was altered"):
+        source.verify()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "does not exist; run `genezip fetch` first"),
+        ("{", "is not valid JSON"),
+        ("[]", "schema_version None"),
+        ('{"schema_version": 2}', "schema_version 2, this genezip reads 1"),
+        ('{"schema_version": 1, "source": "mirror"}', "lacks description, build, fasta"),
+    ],
+)
+def test_wrong_source_json(tmp_path: Path, text: str | None, sentence: str) -> None:
+    if text is not None:
+        (tmp_path / "source.json").write_text(text)
+    with pytest.raises(GenezipError, match=sentence):
+        Source.load(tmp_path / "source.json")
+
+
+def test_index_is_that_of_pyfaidx(tmp_path: Path) -> None:
+    records = [("a", b"ACGT" * 50), ("b:0-60", b"acgtNN" * 10), ("c", b"A")]
+    write_records(tmp_path / "x.fa", records)
+    ours = (tmp_path / "x.fa.fai").read_text()
+    shutil.copy(tmp_path / "x.fa", tmp_path / "y.fa")
+    pyfaidx.Faidx(str(tmp_path / "y.fa"))
+    assert ours == (tmp_path / "y.fa.fai").read_text()
+    assert list(read_records(tmp_path / "x.fa")) == records
+
+
+def _write(draft: Draft, *pieces: tuple[str, int, int, str, bytes]) -> None:
+    rows = [
+        (Piece(f"{c}:{s}-{e}", c, s, e, split, "genes", False, False, False), sequence)
+        for c, s, e, split, sequence in pieces
+    ]
+    draft.write_pieces(rows, {"c": 100}, "here", "-", "-")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "sentence"),
+    [
+        ([("c", 0, 5, "train", b"ACG")], "has 3 bases instead of 5"),
+        ([("c", 98, 103, "train", b"ACGTA")], "ends beyond c, which has 100 bases"),
+        ([("c", 0, 4, "train", b"ACEG")], "letter 'E' at position 2"),
+        ([("c", 0, 4, "train", b"ACGT"), ("c", 3, 7, "test", b"ACGT")], "overlap"),
+        ([("c", 0, 4, "test", b"ACGT")], "no piece is left to train on"),
+    ],
+)
+def test_wrong_pieces(tmp_path: Path, pieces: list, sentence: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(GenezipError, match=sentence), staged(tmp_path / "out") as draft:
+        _write(draft, *pieces)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_leaves_the_old_source(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(KeyboardInterrupt), staged(folder) as draft:
+        _write(draft, ("c", 0, 4, "train", b"ACGT"))
+        raise KeyboardInterrupt
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_new_source_removes_the_files_of_the_old_and_no_others(folder: Path) -> None:
+    (folder / "README.md").write_text("mine")
+    with staged(folder) as draft:
+        _write(draft, ("c", 0, 4, "train", b"ACGT"))
+        draft.finish("files", "one piece", "test")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "chrom.sizes",
+        "pieces.fa",
+        "pieces.fa.fai",
+        "pieces.tsv",
+        "source.json",
+    ]
+    assert Source.load(folder / "source.json").raw["source"] == "files"
+
+
+def test_lengths_of_hg38() -> None:
+    sizes = hg38_sizes()
+    assert len(sizes) == 25
+    assert (sizes["chr9"], sizes["chrM"]) == (138_394_717, 16_569)
+    assert sum(sizes.values()) == 3_088_286_401  # 24 nuclear chromosomes and chrM

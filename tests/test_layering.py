@@ -1,0 +1,147 @@
+"""What may import what: the layers of the package, read from its source files."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+BASE = {"config", "errors", "provenance", "taxonomy", "vocab"}
+NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
+
+# Layer -> (our own layers it may import, third-party packages it may import).
+LAYERS = {
+    "base": (BASE, {"numpy", "pydantic", "yaml"}),
+    "genome": (BASE | {"genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyBigWig"}),
+    "models": (
+        BASE | {"models"},
+        {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"},
+    ),
+    "data": (BASE | {"genome", "data"}, NUMBERS | {"torch"}),
+    "training": (BASE | {"data", "models", "training"}, {"torch", "numpy", "safetensors", "tqdm"}),
+    "evaluation": (
+        BASE | {"genome", "data", "models", "training", "evaluation"},
+        NUMBERS | {"torch", "sklearn"},
+    ),
+    "report": (BASE - {"vocab"} | {"report"}, {"numpy", "pandas", "matplotlib", "jinja2"}),
+    "compress": (BASE | {"genome", "models", "compress", "fasta_compress"}, {"torch", *NUMBERS}),
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(module: str) -> str:
+    parts = module.split(".")
+    if len(parts) == 1:
+        return "package"
+    if parts[1] in BASE:
+        return "base"
+    if parts[1] in {"compress", "fasta_compress"}:
+        return "compress"
+    return parts[1]
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    """Dotted names that a file imports; type-checking blocks do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        typing_only = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        in_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if typing_only or (top_level_only and in_function):
+            return
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree)
+    return found
+
+
+def third_party(names: set[str]) -> set[str]:
+    roots = {name.split(".")[0] for name in names}
+    return {root for root in roots if root != "genezip" and root not in sys.stdlib_module_names}
+
+
+def own_layers(names: set[str]) -> set[str]:
+    """First part below the package of each import of ours."""
+    parts = [name.split(".")[1] for name in names if name.startswith("genezip.")]
+    return {part for part in parts if not part.startswith("__")}
+
+
+# The doors (package, command line) may import everything; see the tests below.
+INNER = [path for path in MODULES if layer_of(name_of(path)) not in {"package", "cli", "__main__"}]
+
+
+@pytest.mark.parametrize("path", INNER, ids=name_of)
+def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
+    module = name_of(path)
+    own, others = LAYERS[layer_of(module)]
+    names = imports(path)
+    if module == "genezip.genome.verify":
+        others = others | {"pybedtools"}  # the independent check, by the command `verify` alone
+    assert sorted(own_layers(names) - own) == []
+    assert sorted(third_party(names) - others) == []
+
+
+@pytest.mark.parametrize("path", INNER, ids=name_of)
+def test_torch_stays_where_it_is_needed(path: Path) -> None:
+    module = name_of(path)
+    parts = module.split(".")
+    stem = parts[-1]
+    free = (
+        layer_of(module) in {"base", "genome", "report"}
+        or (module.startswith("genezip.data.") and stem in {"corpus", "compressed", "tidy"})
+        or (module.startswith("genezip.evaluation.") and stem != "heldout")
+    )
+    if free:
+        assert "torch" not in third_party(imports(path))
+
+
+def test_commands_import_the_package_inside_their_functions() -> None:
+    light = {"genezip.errors", "genezip.cli"}
+    for path in sorted((PACKAGE / "cli").glob("*.py")):
+        names = imports(path, top_level_only=True)
+        heavy = {
+            name
+            for name in names
+            if name.startswith("genezip.") and not any(name.startswith(door) for door in light)
+        }
+        assert not heavy, f"{path.name} imports {sorted(heavy)} at its top"
+        assert third_party(names) <= {"typer"}, path.name
+
+
+def test_the_workflow_imports_nothing_of_ours() -> None:
+    for path in [*PACKAGE.parent.glob("workflow/Snakefile"), *PACKAGE.parent.rglob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        assert "import genezip" not in text and "from genezip" not in text, path
+
+
+def test_genome_report_and_help_never_load_torch() -> None:
+    """A fresh interpreter imports every torch-free module and the command line, and looks."""
+    modules = [
+        name_of(path)
+        for path in MODULES
+        if layer_of(name_of(path)) in {"base", "genome", "report", "package", "cli"}
+    ]
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "torch was loaded"

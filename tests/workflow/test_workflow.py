@@ -1,0 +1,180 @@
+"""The workflow: plans on a bare checkout, and one real run on a simulated genome.
+
+Snakemake needs over a second to start, so each test asks one call several questions.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+STAGES = ["fetch", "regions", "corpus", "pretrain", "compress", "repeats", "report"]
+
+
+def snakemake(
+    cwd: Path, *arguments: str | Path, timeout: int = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake without any real data in reach; both streams come back as one text."""
+    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        [*SNAKEMAKE, *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def planned(output: str) -> dict[str, int]:
+    """Rule -> number of jobs, from the table of a dry run."""
+    table = output.split("Job stats:", 1)[1].split("total", 1)[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def checkout(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare checkout: workflow and config, no resources, no results."""
+    folder = tmp_path_factory.mktemp("bare") / "genezip"
+    folder.mkdir()
+    for name in ("workflow", "config", "envs", "genezip"):
+        shutil.copytree(repo / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def test_the_paper_run_is_planned_without_data_or_network(checkout: Path) -> None:
+    done = snakemake(checkout, "-n", "--cores", "16", "all")
+    assert done.returncode == 0, done.stdout
+    jobs = planned(done.stdout)
+    assert set(STAGES) < set(jobs)
+    assert jobs["pretrain"] == 2  # the reference and its control, one seed each
+    assert jobs["compress_trivially"] == 2
+    assert list((checkout / "results").glob("*")) == []
+
+
+def test_the_demo_is_the_same_rules_with_another_config(checkout: Path) -> None:
+    demo = ("-n", "--profile", "workflow/profiles/demo")
+    done = snakemake(checkout, *demo, "all")
+    assert done.returncode == 0, done.stdout
+    assert set(STAGES) < set(planned(done.stdout))
+    assert "Train genezip-tiny, seed 0" in done.stdout
+    assert "70m" not in done.stdout
+    layers = [f"config/{name}.yaml" for name in ("config", "demo", "three-seeds")]
+    more = snakemake(checkout, *demo, "--configfile", *layers, "--", "all")
+    assert planned(more.stdout)["pretrain"] == 6, more.stdout
+
+
+def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
+    target = "results/regions/gene7.bed.gz"
+    done = snakemake(checkout, "-n", "--cores", "1", target)
+    assert planned(done.stdout) == {"fetch": 1, "regions": 1}, done.stdout
+    target = "results/pretrain/hnet-128bpt-70m.seed3/model.safetensors"
+    done = snakemake(checkout, "-n", "--cores", "1", target)
+    assert planned(done.stdout) == {"fetch": 1, "regions": 1, "corpus": 1, "pretrain": 1}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        ("corpsu: {window_bp: 512}", "corpsu"),
+        ("corpus: {windwo_bp: 512}", "windwo_bp"),
+        ("report: {reference: nobody}", "report.reference names 'nobody'"),
+    ],
+)
+def test_a_wrong_config_stops_the_run(
+    checkout: Path, tmp_path: Path, overlay: str, sentence: str
+) -> None:
+    (tmp_path / "wrong.yaml").write_text(overlay)
+    files = [checkout / "config" / "config.yaml", tmp_path / "wrong.yaml"]
+    done = snakemake(checkout, "-n", "--cores", "1", "--configfile", *files, "--", "all")
+    assert done.returncode == 1
+    assert sentence in done.stdout
+
+
+def test_lint_and_format(repo: Path, checkout: Path) -> None:
+    lint = snakemake(checkout, "--lint")
+    assert lint.returncode == 0, lint.stdout
+    formatted = subprocess.run(
+        [Path(sys.executable).parent / "snakefmt", "--check", repo / "workflow"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert formatted.returncode == 0, formatted.stderr
+
+
+def test_schema_and_key_tables_are_generated(repo: Path) -> None:
+    from genezip import config
+    from genezip.cli.config import BEGIN, END, key_tables
+
+    schema = (repo / "workflow" / "schemas" / "config.schema.yaml").read_text()
+    assert yaml.safe_load(schema) == config.schema(), "run: make generated"
+    readme = (repo / "config" / "README.md").read_text()
+    tables = readme.split(BEGIN)[1].split(END)[0]
+    assert tables.strip() == key_tables(config.schema()).strip(), "run: make generated"
+
+
+def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
+    from genezip import config
+
+    base, demo = repo / "config" / "config.yaml", repo / "config" / "demo.yaml"
+    overlays = [*(repo / "config").glob("*.yaml"), repo / "tests" / "workflow" / "config.yaml"]
+    for overlay in overlays:
+        layers = [base, demo, overlay] if overlay.stem == "three-seeds" else [base, overlay]
+        for entry in config.load(*layers).chosen_models().values():
+            assert (repo / "config" / "models" / f"{entry.architecture}.yaml").is_file(), overlay
+
+
+def test_params_are_narrow(repo: Path) -> None:
+    """A rule that takes settings takes its own section; only common.smk sees the whole config."""
+    allowed = {
+        "fetch": {"genome"},
+        "regions": {"regions"},
+        "corpus": {"corpus"},
+        "pretrain": {"pretrain"},
+        "compress": {"compress", "evaluation", "report"},
+        "repeats": {"evaluation"},
+        "report": {"report"},
+    }
+    for path in sorted((repo / "workflow" / "rules").glob("*.smk")):
+        if path.stem == "common":
+            continue
+        text = path.read_text()
+        assert "config[" not in text
+        assert set(re.findall(r'settings\("(\w+)"\)', text)) <= allowed[path.stem], path.name
+
+
+def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) -> None:
+    """Fetch to report, then nothing left to do, then Snakemake's own report."""
+    call = [
+        *("--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path),
+        *("--cores", "2", "--configfile", repo / "config" / "config.yaml"),
+        *(repo / "tests" / "workflow" / "config.yaml", "--"),
+    ]
+    done = snakemake(tmp_path, *call, "all", timeout=300)
+    assert done.returncode == 0, done.stdout[-6000:]
+    results = tmp_path / "results"
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "simulated" in page
+    assert len(page) < 5_000_000
+    source = json.loads((tmp_path / "resources" / "source.json").read_text())
+    assert source["source"] == "simulated"
+    for log in (tmp_path / "logs").rglob("*.log"):
+        assert "Traceback" not in log.read_text(), log
+
+    again = snakemake(tmp_path, *call, "all")
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+    report = snakemake(tmp_path, "--report", "workflow.html", *call, "all")
+    assert report.returncode == 0, report.stdout[-3000:]
+    assert (tmp_path / "workflow.html").stat().st_size > 100_000

@@ -1,0 +1,160 @@
+"""Validated configuration, result paths and target lists; functions only, no rules."""
+
+import json
+from pathlib import Path
+from shlex import quote
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+# `name: null` drops a model of a lower layer. The schema then checks every key that is left
+# (unknown keys stop the run) and fills in the defaults.
+MODELS = {
+    name: entry for name, entry in config.get("models", {}).items() if entry is not None
+}
+config["models"] = MODELS
+validate(config, "../schemas/config.schema.yaml")
+
+ROOT = Path(workflow.basedir).parent
+SCALE = config["scale"]
+REFERENCE = config["report"]["reference"]
+CONTROL = config["report"]["control"]
+ROUTERS = ["fixed_stride", "gc_cpg"]
+FIGURES = (
+    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats".split()
+)
+
+TARGETS = ("regions", "match_bpt", "uniform_bpt")
+
+for name, entry in MODELS.items():
+    if sum(entry[key] is not None for key in TARGETS) != 1:
+        raise WorkflowError(f"models.{name}: set exactly one of {', '.join(TARGETS)}")
+for key in ("reference", "control"):
+    if config["report"][key] not in MODELS:
+        raise WorkflowError(
+            f"report.{key} names {config['report'][key]!r}, which is not in models"
+        )
+if MODELS[REFERENCE]["regions"] is None:
+    raise WorkflowError(f"report.reference: models.{REFERENCE} needs a region preset")
+
+# Every rule runs this checkout, also inside conda environments, which hold only libraries.
+shell.prefix(
+    f'export PYTHONPATH="{ROOT}"; genezip() {{{{ python -m genezip "$@"; }}}}; '
+)
+
+
+# Large buffers stay mapped between steps instead of being returned to the system after
+# each operation: on CPU the same training runs about a third faster (glibc 2.35 or newer;
+# other systems ignore it).
+MALLOC = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:"
+    "glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
+)
+
+# Small scales train their models side by side, one thread each. At full scale a job asks
+# for a GPU and eight threads; --cores, --resources or a profile may give it less.
+MODEL_THREADS = 8 if SCALE == "full" else 1
+MODEL_GPUS = 1 if SCALE == "full" else 0
+
+
+wildcard_constraints:
+    model="|".join(MODELS),
+    seed=r"\d+",
+    router="|".join(ROUTERS),
+
+
+def settings(section):
+    """Params function: one config section, as the JSON text that ``--settings`` reads.
+
+    A rule that takes its own section only is rerun only when that section changes.
+    """
+
+    def as_json(wildcards):
+        return json.dumps(config.get(section, {}), sort_keys=True)
+
+    return as_json
+
+
+def preset(folder, name):
+    """A preset of the checkout: config/<folder>/<name>.yaml."""
+    return str(ROOT / "config" / folder / f"{name}.yaml")
+
+
+def architecture(wildcards):
+    """Architecture preset of a model."""
+    return preset("models", MODELS[wildcards.model]["architecture"])
+
+
+def region_preset(wildcards):
+    """Region preset that gives a model its target BPT; none for a fixed uniform target."""
+    entry = MODELS[wildcards.model]
+    name = entry["regions"] or entry["match_bpt"]
+    return preset("regions", name) if name else []
+
+
+def reference_preset(wildcards):
+    """Region preset of the reference model; the GC/CpG router gets the same targets."""
+    return preset("regions", MODELS[REFERENCE]["regions"])
+
+
+def target(wildcards, input):
+    """Command-line option that says what a model's bases per token are steered to."""
+    entry = MODELS[wildcards.model]
+    if entry["uniform_bpt"]:
+        return f"--uniform-bpt {entry['uniform_bpt']}"
+    option = "--region-preset" if entry["regions"] else "--match-bpt"
+    return f"{option} {quote(input.regions)}"
+
+
+def own_genome(wildcards):
+    """Files of the user (source `files`), relative to the repository."""
+    genome = config.get("genome", {})
+    names = ("fasta", "annotation", "rmsk", "trf")
+    return [str(ROOT / genome[name]) for name in names if genome.get(name)]
+
+
+def excluded(wildcards):
+    """BED files that no training window may touch, relative to the repository."""
+    return [str(ROOT / path) for path in config.get("corpus", {}).get("exclude", [])]
+
+
+def runs(*models):
+    """``model.seed<n>`` of the given models, one per seed; of every model without names."""
+    return [
+        f"{model}.seed{seed}"
+        for model in models or MODELS
+        for seed in MODELS[model]["seeds"]
+    ]
+
+
+def first_run(model):
+    """The run of a model that stands for it in tracks and in the locus."""
+    return runs(model)[0]
+
+
+def compressed_pair(wildcards):
+    """Held-out DNA as the reference and its control compressed it."""
+    return [
+        f"results/compress/{first_run(name)}.parquet" for name in (REFERENCE, CONTROL)
+    ]
+
+
+def compressed_heldout(wildcards):
+    """Held-out DNA as every model and every trivial router compressed it."""
+    names = [*runs(), "untrained.seed0", *[f"routers/{router}" for router in ROUTERS]]
+    return [f"results/compress/{name}.parquet" for name in names]
+
+
+def compressed_repeats(wildcards):
+    """Held-out DNA and the pieces with RepeatMasker classes, of reference and control."""
+    names = runs(REFERENCE, CONTROL)
+    return [
+        f"results/compress/{folder}{name}.parquet"
+        for folder in ("", "rmsk/")
+        for name in names
+    ]
+
+
+def compressed_options(wildcards, input):
+    """One ``--compressed`` option for each file."""
+    return [f"--compressed {path}" for path in input.compressed]

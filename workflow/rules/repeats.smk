@@ -1,0 +1,30 @@
+rule repeats:
+    """Bases per token in interspersed repeats, tandem repeats and the rest."""
+    input:
+        compressed=compressed_repeats,
+        source="resources/source.json",
+        regions="results/regions/gene7.bed.gz",
+        corpus="results/corpus/manifest.json",
+    output:
+        report(
+            "results/repeats/repeats.tsv",
+            caption="../report/repeats.rst",
+            category="6 Repeats",
+            labels={"table": "bases per token by repeat class"},
+        ),
+    log:
+        "logs/repeats/repeats.log",
+    benchmark:
+        "results/benchmarks/repeats.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        compressed=compressed_options,
+        settings=settings("evaluation"),
+        scale=SCALE,
+    message:
+        "Measure bases per token in repeats"
+    shell:
+        "genezip evaluate repeats {params.compressed} --source {input.source} "
+        "--regions {input.regions} --corpus {input.corpus} --settings {params.settings:q} "
+        "--scale {params.scale} --out {output} 2>&1 | tee -i {log} >&2"

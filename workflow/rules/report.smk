@@ -1,0 +1,93 @@
+rule report:
+    """One page a biologist can read from top to bottom; every figure also as SVG and TSV."""
+    input:
+        source="resources/source.json",
+        regions="results/regions/gene7.summary.tsv",
+        corpus="results/corpus/manifest.json",
+        curves=expand("results/pretrain/{run}/curve.jsonl", run=runs()),
+        metrics="results/compress/compression.tsv",
+        comparisons="results/compress/comparisons.tsv",
+        windows="results/compress/windows.tsv",
+        markov="results/compress/markov.tsv",
+        locus="results/compress/locus.tsv",
+        genes="results/compress/locus_genes.tsv",
+        repeats="results/repeats/repeats.tsv",
+    output:
+        page=report(
+            "results/report.html",
+            caption="../report/report.rst",
+            category="0 Report",
+            labels={"page": "report"},
+        ),
+        corpus=report(
+            "results/figures/corpus.svg",
+            caption="../report/corpus.rst",
+            category="1 Corpus",
+            labels={"figure": "composition"},
+        ),
+        curves=report(
+            "results/figures/curves.svg",
+            caption="../report/curves.rst",
+            category="2 Training",
+            labels={"figure": "training curves"},
+        ),
+        steering=report(
+            "results/figures/steering.svg",
+            caption="../report/curves.rst",
+            category="2 Training",
+            labels={"figure": "ratio loss by region"},
+        ),
+        perplexity=report(
+            "results/figures/perplexity.svg",
+            caption="../report/compression.rst",
+            category="3 Compression",
+            labels={"figure": "perplexity"},
+        ),
+        bpt=report(
+            "results/figures/bpt.svg",
+            caption="../report/compression.rst",
+            category="3 Compression",
+            labels={"figure": "bases per token"},
+        ),
+        enrichment=report(
+            "results/figures/enrichment.svg",
+            caption="../report/enrichment.rst",
+            category="4 Enrichment",
+            labels={"figure": "where the tokens go"},
+        ),
+        gc_thirds=report(
+            "results/figures/gc_thirds.svg",
+            caption="../report/enrichment.rst",
+            category="4 Enrichment",
+            labels={"figure": "within thirds of GC content"},
+        ),
+        locus=report(
+            "results/figures/locus.svg",
+            caption="../report/locus.rst",
+            category="5 A locus",
+            labels={"figure": "boundary probability"},
+        ),
+        repeats=report(
+            "results/figures/repeats.svg",
+            caption="../report/repeats.rst",
+            category="6 Repeats",
+            labels={"figure": "repeats"},
+        ),
+        numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
+    log:
+        "logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        settings=settings("report"),
+        scale=SCALE,
+        results=subpath(output.page, parent=True),
+        figures=subpath(output.corpus, parent=True),
+    message:
+        "Write the report"
+    shell:
+        "genezip report --results {params.results} --settings {params.settings:q} "
+        "--source {input.source} --scale {params.scale} --out {output.page} "
+        "--figures {params.figures} 2>&1 | tee -i {log} >&2"
