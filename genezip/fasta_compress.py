@@ -15,7 +15,7 @@ from tqdm import tqdm
 from genezip.compress import Compressed, GeneZip
 from genezip.errors import GenezipError
 from genezip.genome.fasta import FastaStream
-from genezip.genome.tracks import TrackWriter
+from genezip.genome.track_writer import TrackWriter
 from genezip.provenance import atomic_path
 
 

@@ -41,6 +41,27 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_room(path: str | Path, needed: int) -> None:
+    """Refuse to begin a file that the disk cannot hold.
+
+    For writers that crash on a full disk instead of reporting it: about ``needed`` bytes
+    are allocated beside ``path`` and given back at once.
+    """
+    path = Path(path)
+    trial = path.with_name(f".{path.name}.{os.getpid()}.room")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(trial, "wb") as handle:
+            os.posix_fallocate(handle.fileno(), 0, max(needed, 1))
+    except OSError as error:
+        raise GenezipError(
+            f"cannot write {path}: {error.strerror} (about {needed:,} bytes are needed); "
+            "free space or choose another folder"
+        ) from error
+    finally:
+        trial.unlink(missing_ok=True)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:

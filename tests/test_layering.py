@@ -27,7 +27,10 @@ LAYERS = {
         BASE | {"genome", "data", "models", "training", "evaluation"},
         NUMBERS | {"torch", "sklearn"},
     ),
-    "report": (BASE - {"vocab"} | {"report"}, {"numpy", "pandas", "matplotlib", "jinja2"}),
+    "report": (
+        BASE - {"vocab"} | {"report"},
+        {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe"},
+    ),
     "compress": (BASE | {"genome", "models", "compress", "fasta_compress"}, {"torch", *NUMBERS}),
 }
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from genezip.cli import compress, config, corpus, evaluate, genome, heldout, pretrain, report
+from genezip.cli import compress, config, corpus, evaluate, genome, heldout, pretrain, regions, report
 from genezip.errors import GenezipError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _module in (genome, corpus, pretrain, compress, evaluate, heldout, report, config):
+for _module in (genome, regions, corpus, pretrain, compress, evaluate, heldout, report, config):
     _module.register(app)
 
 
@@ -45,6 +45,3 @@ def main(arguments: list[str] | None = None) -> None:
     except GenezipError as error:
         sys.stderr.write(f"genezip: {error}\n")
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("genezip: interrupted\n")
-        raise SystemExit(130) from None

@@ -32,7 +32,8 @@ def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) 
     windows = sorted(light, key=lambda w: (order[w.chrom], w.start))
     if not windows or windows[0].boundary_prob is None:
         raise GenezipError(f"{compressed} has no boundary probabilities; name a model's file")
-    with TrackWriter(out, sizes, source.build, {"regions": REGIONS}) as tracks:
+    covered = sum(window.end - window.start for window in windows)
+    with TrackWriter(out, sizes, source.build, {"regions": REGIONS}, covered) as tracks:
         for window in windows:
             length = window.end - window.start
             chunk_bp = window.chunk_bp

@@ -129,14 +129,8 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
     table["block"] = block_ids(table["piece"], table["start"], settings.block_bp)
     keys = zip(table["chrom"], table["start"].tolist(), table["end"].tolist(), strict=True)
     index = {key: number for number, key in enumerate(keys)}
-    return Labels(
-        split,
-        table,
-        cells,
-        index,
-        (edges[0] / _LEVELS, edges[1] / _LEVELS),
-        subsets(table, settings),
-    )
+    gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
+    return Labels(split, table, cells, index, gc_edges, subsets(table, settings))
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:

@@ -132,7 +132,7 @@ def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) ->
             "start": starts,
             "end": starts + size.astype(np.int64),
             "region": None,
-            "boundary_prob": _binned(prob) / size,
+            "boundary_prob": np.round(_binned(prob) / size, 5),
             "tokens": _binned(begins).astype(np.int64),
             "bpt": np.convolve(size, kernel, "same")
             / np.convolve(_binned(density), kernel, "same"),

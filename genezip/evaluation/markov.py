@@ -148,7 +148,6 @@ def train(
     for k in range(order - 1, -1, -1):
         longer = longer.reshape(4, -1).sum(axis=0)
         counts[k] += longer
-        longer = counts[k]
     if counts[0].sum() == 0:
         raise GenezipError("the training pieces have no A, C, G or T; Markov models cannot be made")
     return MarkovModel(counts, (DEFAULT_STRENGTH,) * (order + 1))

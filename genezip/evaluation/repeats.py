@@ -66,13 +66,22 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class _Covered:
-    """The counted bases of one piece: offset, region, block, and token density per router."""
+class CoveredBases:
+    """The counted bases of one piece: where they are and what each router spends on them.
+
+    position, region, block: (n,), offset in the piece, class id, bootstrap block.
+    density: (routers, n), tokens per base.
+    region_starts, region_values: runs of classes over the whole piece.
+    before: (1 + routers, length + 1), bases and tokens left of every offset of the piece.
+    """
 
     position: np.ndarray
     region: np.ndarray
     block: np.ndarray
-    density: np.ndarray  # (routers, n)
+    density: np.ndarray
+    region_starts: np.ndarray
+    region_values: np.ndarray
+    before: np.ndarray
 
 
 def _covered_bases(
@@ -81,7 +90,7 @@ def _covered_bases(
     piece: Any,
     windows: list[list[CompressedWindow]],
     settings: Evaluation,
-) -> _Covered | None:
+) -> CoveredBases | None:
     """Bases of a piece that every router compressed and that are neither N nor among many N."""
     ids = assembly.ids(piece, piece.start, piece.end)
     known = is_base(ids)
@@ -98,41 +107,87 @@ def _covered_bases(
     position = np.flatnonzero(known & (density > 0).all(axis=0))
     if not position.size:
         return None
-    region = region_map.ids(piece.chrom, piece.start, piece.end)[position]
-    return _Covered(position, region.astype(np.int64), block[position], density[:, position])
+    region = region_map.ids(piece.chrom, piece.start, piece.end)
+    density = density[:, position]
+    before = np.zeros((1 + len(windows), len(ids) + 1))
+    before[0, position + 1] = 1
+    before[1:, position + 1] = density
+    return CoveredBases(
+        position,
+        region[position].astype(np.int64),
+        block[position],
+        density,
+        *runs(region),
+        np.cumsum(before, axis=1),
+    )
 
 
-def _cross(
-    code: np.ndarray, bases: _Covered, n_codes: int, block: np.ndarray | None = None
+def runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts (int64) and values of the runs of equal values; the first start is 0."""
+    starts = np.append(0, np.flatnonzero(np.diff(values)) + 1)
+    return starts, values[starts]
+
+
+def cross(
+    code: np.ndarray, bases: CoveredBases, n_codes: int, block: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bases (..., codes, 7) and tokens (routers, ..., codes, 7), by block if given."""
+    """Count base by base: the codes are those of the covered bases.
+
+    Returns
+    -------
+    bp : float64 array, shape (codes, 7), with blocks in front if given
+    tokens : float64 array, the same with routers in front
+    """
     shape: tuple[int, ...] = (n_codes, len(CLASSES))
     key = code.astype(np.int64) * len(CLASSES) + bases.region
     if block is not None:
-        shape = (int(bases.block.max()) + 1, *shape)
-        key += bases.block.astype(np.int64) * (n_codes * len(CLASSES))
+        shape = (int(block.max()) + 1, *shape)
+        key += block.astype(np.int64) * (n_codes * len(CLASSES))
     used = code != OUTSIDE
-    everything = bool(used.all())
-    key = key if everything else key[used]
     size = int(np.prod(shape))
-    bp = np.bincount(key, minlength=size).reshape(shape)
+    bp = np.bincount(key[used], minlength=size).reshape(shape)
     tokens = [
-        np.bincount(key, density if everything else density[used], minlength=size).reshape(shape)
+        np.bincount(key[used], density[used], minlength=size).reshape(shape)
         for density in bases.density
     ]
     return bp.astype(np.float64), np.stack(tokens)
 
 
+def cross_shifted(
+    starts: np.ndarray, values: np.ndarray, offset: int, bases: CoveredBases, n_codes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`cross` for codes moved right by ``offset``, circular, from runs of codes.
+
+    A stretch between two borders of any kind has one code and one region, and its sums are
+    differences of running sums: thousands of stretches instead of millions of bases.
+    """
+    length = bases.before.shape[1] - 1
+    moved = (starts + offset) % length
+    order = np.argsort(moved)
+    moved, values = moved[order], values[order]
+    borders = np.unique(np.concatenate([[0], moved, bases.region_starts]))
+    # Left of the first moved border lies the run that wraps around: index -1, the last one.
+    code = values[np.searchsorted(moved, borders, side="right") - 1]
+    region = bases.region_values[np.searchsorted(bases.region_starts, borders, "right") - 1]
+    sums = np.diff(bases.before[:, np.append(borders, length)], axis=1)
+    used = code != OUTSIDE
+    key = (code.astype(np.int64) * len(CLASSES) + region)[used]
+    size = n_codes * len(CLASSES)
+    found = np.stack([np.bincount(key, row[used], minlength=size) for row in sums])
+    found = found.reshape(-1, n_codes, len(CLASSES))
+    return found[0], found[1:]
+
+
 def tally_piece(
-    codes: np.ndarray, bases: _Covered, scheme: Scheme, offsets: np.ndarray, tally: Tally
+    codes: np.ndarray, bases: CoveredBases, scheme: Scheme, offsets: np.ndarray, tally: Tally
 ) -> None:
     """Add one piece to a tally: as annotated by block, and once for every shift."""
-    bp, tokens = _cross(codes[bases.position], bases, scheme.n_codes, bases.block)
+    bp, tokens = cross(codes[bases.position], bases, scheme.n_codes, bases.block)
     tally.bp.append(bp)
     tally.tokens.append(tokens)
+    starts, values = runs(codes)
     for number, offset in enumerate(offsets):
-        shifted = np.roll(codes, offset)[bases.position]
-        bp, tokens = _cross(shifted, bases, scheme.n_codes)
+        bp, tokens = cross_shifted(starts, values, int(offset), bases, scheme.n_codes)
         tally.shifted_bp[number] += bp
         tally.shifted_tokens[:, number] += tokens
 

@@ -8,7 +8,10 @@
   window is centred, so it also sees the bases to the right, which a causal router cannot:
   the stronger version of the baseline.
 
-Both copy the windows and token counts of a file of compressed windows, strand '+'.
+Both copy the windows and token counts of a file of compressed windows, strand '+'. The
+count is copied window by window, so they inherit how that model shares its tokens among
+windows (even a fixed stride is above 1 in promoters when windows with promoters get more):
+what is compared is the placement inside a window.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,6 +45,8 @@ def stride_starts(length: int, tokens: int) -> np.ndarray:
 def rate_starts(rate: np.ndarray, tokens: int) -> np.ndarray:
     """First bases of ``tokens`` chunks with equal shares of the summed rate.
 
+    Token j starts at the base in which the running sum reaches j / ``tokens`` of the total.
+
     Parameters
     ----------
     rate : float array, shape (L,)
@@ -57,7 +62,7 @@ def rate_starts(rate: np.ndarray, tokens: int) -> np.ndarray:
     """
     before = np.concatenate([[0.0], np.cumsum(rate, dtype=np.float64)])
     wanted = np.arange(tokens) * (before[-1] / tokens)
-    starts = np.searchsorted(before[:-1], wanted * (1 - 1e-12))
+    starts = np.searchsorted(before[:-1], wanted * (1 + 1e-12), side="right") - 1
     rank = np.arange(tokens)
     starts = np.maximum.accumulate(starts - rank) + rank
     starts = np.minimum(starts, len(rate) - tokens + rank)
@@ -101,9 +106,7 @@ def learn_rates(
             count += np.bincount(bins, minlength=N_BINS)
             total += np.bincount(bins, weights=rate, minlength=N_BINS)
     if count.sum() == 0:
-        raise GenezipError(
-            "the training pieces have no A, C, G or T; the GC/CpG router cannot learn"
-        )
+        raise GenezipError("the training pieces have no A, C, G or T; gc_cpg cannot learn")
     mean = total.sum() / count.sum()
     return np.asarray((total + _PRIOR_BP * mean) / (count + _PRIOR_BP))
 

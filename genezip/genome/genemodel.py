@@ -78,11 +78,12 @@ def complete(
 ) -> Annotation:
     """Fill what a file leaves out.
 
-    1. A transcript with CDS or UTR rows but no exon row: those rows are its exons.
-    2. A coding transcript without UTR rows: UTR = its exons outside its CDS.
-    3. A gene of ``genes``: the gene is the transcript.
-    4. Exons whose transcript has no row: the transcript is their span.
-    5. A transcript without any row of its own: one exon (small RNAs, pseudogenes).
+    1. A part that names a gene instead of one of its transcripts goes to the first of them.
+    2. A transcript with CDS or UTR rows but no exon row: those rows are its exons.
+    3. A coding transcript without UTR rows: UTR = its exons outside its CDS.
+    4. A gene of ``genes``: the gene is the transcript.
+    5. Exons whose transcript has no row: the transcript is their span.
+    6. A transcript without any row of its own: one exon (small RNAs, pseudogenes).
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ def complete(
     exons, cds, utr : DataFrame
         :data:`PART_COLUMNS` and gene_id.
     """
+    exons, cds, utr = (_of_transcripts(table, transcripts) for table in (exons, cds, utr))
     coding = pd.concat([cds, utr], ignore_index=True)
     exons = pd.concat([exons, coding[_lacks(coding, exons)]], ignore_index=True)
     bare = cds[_lacks(cds, utr)]
@@ -153,6 +155,16 @@ def among(ids: pd.Series, known: pd.Series) -> np.ndarray:
     values = pc.unique(pa.array(known).cast(pa.large_string()))
     found = pc.is_in(pa.array(ids).cast(pa.large_string()), value_set=values)
     return np.asarray(found, dtype=bool)
+
+
+def _of_transcripts(parts: pd.DataFrame, transcripts: pd.DataFrame) -> pd.DataFrame:
+    """Move parts that name a gene to the first transcript of that gene."""
+    lost = _lacks(parts, transcripts) & among(parts["transcript_id"], transcripts["gene_id"])
+    if not lost.any():
+        return parts
+    first = transcripts.drop_duplicates("gene_id").set_index("gene_id")["transcript_id"]
+    moved = parts["transcript_id"].where(~lost, parts["transcript_id"].map(first))
+    return parts.assign(transcript_id=moved)
 
 
 def _lacks(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:

@@ -8,6 +8,7 @@ it is near (NIG) or distal (DIG) intergenic. N bases get labels like any other.
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ from genezip.genome.naming import match_chrom_style, say_on_stderr
 from genezip.genome.tabular import read_table, wrong_interval
 from genezip.genome.tracks import BED9_TYPES, write_bed9
 from genezip.taxonomy import CLASS_IDS, CLASSES, item_rgb
+
+if TYPE_CHECKING:
+    import pyranges
 
 _EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -97,6 +101,13 @@ class RegionMap:
         ]
         empty = pd.DataFrame({"chrom": [], "start": [], "end": [], "name": []})
         return pd.concat(frames, ignore_index=True) if frames else empty
+
+    def to_pyranges(self) -> "pyranges.PyRanges":
+        """The runs as PyRanges (Name is the class), to join with intervals of your own."""
+        import pyranges
+
+        columns = {"chrom": "Chromosome", "start": "Start", "end": "End", "name": "Name"}
+        return pyranges.PyRanges(self.table().rename(columns=columns))
 
     def write_bed9(self, path: str | Path) -> None:
         """Write the runs as BED9 with one colour per class (gzip if the name ends in .gz)."""

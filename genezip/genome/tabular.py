@@ -86,13 +86,9 @@ def read_table(
             for batch in arrow_csv.open_csv(stream, *reader):
                 batches.append(batch if keep is None else keep(batch))
     except (pa.ArrowInvalid, OSError) as error:
+        explain(path, len(types), check, stop_at)
         if "Empty CSV file" not in str(error):
-            explain(path, len(types), check, stop_at)
             raise GenezipError(f"{path} cannot be read: {error}") from None
-        explain(path, len(types), check, stop_at)
-    if not any(batch.num_rows for batch in batches):
-        # nothing kept can also mean that every row was skipped as a wrong number of columns
-        explain(path, len(types), check, stop_at)
     return pa.Table.from_batches(batches) if batches else _empty(types)
 
 

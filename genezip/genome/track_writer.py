@@ -10,12 +10,14 @@ import numpy as np
 import pyBigWig
 
 from genezip.genome.tracks import write_igv_session
-from genezip.provenance import atomic_path
+from genezip.provenance import atomic_path, check_room
 
 BOUNDARY_PROB = "boundary_prob.bw"
 BPT = "bpt.bw"
 CHUNKS = "chunks.bed.gz"
 SESSION = "igv_session.xml"
+
+BYTES_PER_BASE = 5  # of a per-base bigWig before compression, zoom levels included
 
 
 class TrackWriter:
@@ -30,6 +32,7 @@ class TrackWriter:
     chrom_sizes : lengths of the chromosomes (bp), true ones also where only pieces are written
     genome : what the IGV session loads: a genome id such as ``hg38``, or a FASTA path
     more_tracks : further files of the session, by their title
+    written_bp : bases that will come, for the check of free space; all of them if None
     """
 
     def __init__(
@@ -38,10 +41,12 @@ class TrackWriter:
         chrom_sizes: Mapping[str, int],
         genome: str = "",
         more_tracks: Mapping[str, str] | None = None,
+        written_bp: int | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.chrom_sizes = dict(chrom_sizes)
         self.genome = genome
+        self.written_bp = sum(chrom_sizes.values()) if written_bp is None else written_bp
         self.more_tracks = dict(more_tracks or {})
         self.first: tuple[str, int, int] | None = None
 
@@ -59,6 +64,7 @@ class TrackWriter:
 
     def _bigwig(self, name: str) -> Any:
         part = self.stack.enter_context(atomic_path(self.folder / name))
+        check_room(self.folder / name, BYTES_PER_BASE * self.written_bp)
         handle = pyBigWig.open(str(part), "w")
         self.stack.callback(handle.close)
         handle.addHeader(list(self.chrom_sizes.items()))

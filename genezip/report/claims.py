@@ -4,9 +4,10 @@ Thresholds are the project's own aims for a small model on held-out DNA; each cl
 judged from the result files, for every training seed, and the page prints all of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from genezip.report.results import Number, Results, plain
+from genezip.report.results import Number, Results, fixed, measured, plain
 
 MIN_ENRICHMENT = 1.8
 MIN_RATIO_TO_CONTROL = 1.4
@@ -27,6 +28,7 @@ class Claim:
     seeds : the seeds, in the same order
     low, high : the claim holds when low < value < high (None: no limit on that side)
     threshold : the limits in words
+    show : how its numbers are written
     """
 
     text: str
@@ -35,6 +37,7 @@ class Claim:
     low: float | None
     high: float | None
     threshold: str
+    show: Callable[[float], str] = fixed
 
     def _inside(self, value: float) -> bool:
         above = self.low is None or value > self.low
@@ -59,6 +62,10 @@ class Claim:
         ends = [end for m in self.measured if m for end in (m.low, m.high) if end is not None]
         unsure = any(self._inside(end) != self.holds for end in ends)
         return f"{verdict}, interval crosses the threshold" if unsure else verdict
+
+
+def _four(value: float) -> str:
+    return plain(value, 4)
 
 
 def evaluate(results: Results) -> list[Claim]:
@@ -108,7 +115,8 @@ def evaluate(results: Results) -> list[Claim]:
             seeds,
             None,
             markov.value if markov else None,
-            f"below {plain(markov.value, 4)}" if markov else f"{order} was not fitted",
+            f"below {_four(markov.value)}" if markov else f"{order} was not fitted",
+            _four,
         ),
     ]
 
@@ -123,10 +131,19 @@ def _meaning(number: Number, better: str, worse: str) -> str:
     return "an interval that includes zero, so no difference is shown"
 
 
-def signed(number: Number) -> str:
-    """A difference with its sign, and its interval."""
-    value = f"{'+' if number.value > 0 else ''}{plain(number.value)}"
-    return f"{value} (95 % interval {number.interval})" if number.interval else value
+def signed(number: Number, interval: str = "95 % interval ") -> str:
+    """A difference with its sign and its interval."""
+    text = measured(number).replace("(", f"({interval}")
+    return f"+{text}" if number.value > 0 else text
+
+
+def telling_orders(results: Results) -> list[int]:
+    """Markov orders worth naming: 0, that of the claim, the best, the highest."""
+    orders = [int(name[6:]) for name in set(results.markov["model"]) if name[6:].isdigit()]
+    known = {order: number.value for order in orders if (number := results.markov_ppl(order))}
+    if not known:
+        return []
+    return sorted({0, MARKOV_ORDER, min(known, key=known.__getitem__), max(known)} & known.keys())
 
 
 def finding(results: Results) -> str:
@@ -144,8 +161,8 @@ def finding(results: Results) -> str:
         )
     first = (
         f"On held-out DNA, with the same number of tokens, {reference} gives promoters "
-        f"{plain(ours.value)} times their share of the tokens and a router that sees only GC "
-        f"and CpG content {plain(theirs.value)} times, a paired difference of {signed(overall)}: "
+        f"{fixed(ours.value)} times their share of the tokens and a router that sees only GC "
+        f"and CpG content {fixed(theirs.value)} times, a paired difference of {signed(overall)}: "
     )
     first += _meaning(
         overall,
@@ -153,13 +170,15 @@ def finding(results: Results) -> str:
         "base composition alone favours promoters more than the model does",
     )
     if inside is None:
-        return first + "; the difference within DNA of equal GC content was not computed."
+        return first + "; the difference within DNA of similar GC content was not computed."
     second = _meaning(
         inside,
         "so the difference is not one of GC content",
-        "so among DNA of like GC content the model does worse",
+        "so among DNA of similar GC content the model does worse",
     )
-    return f"{first}; within thirds of like GC content it is {signed(inside)} on average, {second}."
+    return (
+        f"{first}; within thirds of similar GC content it is {signed(inside)} on average, {second}."
+    )
 
 
 def tertile_sentence(results: Results) -> str | None:
@@ -168,7 +187,7 @@ def tertile_sentence(results: Results) -> str | None:
     found = [results.compared("enrichment_difference", pair, subset=name) for name in TERTILES]
     if any(number is None for number in found):
         return None
-    low, middle, high = (signed(number) for number in found if number)
+    low, middle, high = (signed(number, "") for number in found if number)
     return (
         f"The paired difference within each third is {low} where GC content is lowest, {middle} "
         f"in the middle, and {high} where it is highest."
@@ -189,6 +208,6 @@ def seed_sentence(results: Results) -> str | None:
             results.number("enrichment", name, region="promoter", seed=seed)
             for seed in results.seeds(name)
         ]
-        values = ", ".join(plain(number.value) for number in found if number)
+        values = ", ".join(fixed(number.value) for number in found if number)
         parts.append(f"{values} for {name}")
     return f"Promoter enrichment of the training runs (one seed each): {'; '.join(parts)}."

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from genezip.report import claims, style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
-from genezip.report.results import Results, plain
+from genezip.report.results import Results
 from genezip.taxonomy import CLASSES
 
 ROWS = ("all", *CLASSES)
@@ -58,8 +58,9 @@ def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict
     return rows
 
 
-def _ppl_by_order(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
+def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
     """Markov perplexity against order, and the two models as level lines."""
+    orders = range(max(claims.telling_orders(results), default=-1) + 1)
     found = [(order, number) for order in orders if (number := results.markov_ppl(order))]
     axes.plot([o for o, _ in found], [n.value for _, n in found], color=style.SOFT, zorder=2)
     axes.plot(
@@ -81,14 +82,14 @@ def _ppl_by_order(axes: Axes, results: Results, orders: list[int]) -> list[dict[
 
 def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
     """Share of windows in which floor or ceiling changed the tokens of a stage."""
-    rows, labels = [], []
-    pair = _pair(results)
-    for name, look in pair.items():
+    rows: list[dict[str, Any]] = []
+    labels: list[str] = []
+    for name, look in _pair(results).items():
         stage = 0
         while number := results.number(f"bound_bit_share_stage{stage}", name):
             y = -len(labels)
-            percent = [None if v is None else 100 * v for v in (number.low, number.high)]
-            style.dot(axes, 100 * number.value, y, look, *percent)
+            low, high = (None if v is None else 100 * v for v in (number.low, number.high))
+            style.dot(axes, 100 * number.value, y, look, low, high)
             labels.append(f"stage {stage}")
             rows.append(record(number, model=name, region="all", metric=f"bound_bit_stage{stage}"))
             stage += 1
@@ -108,16 +109,12 @@ def perplexity(results: Results) -> Drawing | None:
     """Perplexity by region, against Markov models, beside how often a bound bit."""
     if results.number("ppl", results.reference) is None:
         return None
-    names = results.markov["model"].dropna().unique()
-    orders = sorted({int(n[6:]) for n in names if n.startswith("markov") and n[6:].isdigit()})
-    shown = [o for o in orders if o in (0, claims.MARKOV_ORDER, orders[-1])]
-    best = min(orders, key=lambda o: n.value if (n := results.markov_ppl(o)) else 9, default=None)
-    shown = sorted({*shown, *([] if best is None else [best])})
+    shown = claims.telling_orders(results)
     figure = new_figure(3.9)
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
     figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
     rows = _ppl_by_region(left, results, shown)
-    rows += [row for row in _ppl_by_order(middle, results, orders) if row not in rows]
+    rows += [row for row in _ppl_by_order(middle, results) if row not in rows]
     rows += _bound_share(right, results)
     style.key(left, list(_pair(results).values()), y=1.12)
     numbered = ", ".join(map(str, shown))
@@ -136,51 +133,62 @@ def perplexity(results: Results) -> Drawing | None:
     )
 
 
+def _bpt_columns(axes: Axes, results: Results, places: dict[str, int]) -> None:
+    """The numbers of the figure on its right: got and asked, a column per model."""
+    for x, (name, look) in zip((1.09, 1.27), _pair(results).items(), strict=True):
+        place: dict[str, Any] = {
+            "transform": axes.get_yaxis_transform(),
+            "color": look.colour,
+            "va": "center",
+        }
+        axes.text(x, len(places) - 0.15, name, ha="center", fontsize=8, fontweight="bold", **place)
+        axes.text(x, len(places) - 0.5, "got / asked", ha="center", fontsize=7.5, **place)
+        for region, y in places.items():
+            metric = "expected_bpt" if region == "all" else "target_bpt"
+            target = results.number(metric, name, region=region)
+            if number := results.number("bpt", name, region=region):
+                axes.text(x - 0.008, y, f"{number.value:,.0f} ", ha="right", fontsize=8.5, **place)
+                asked = f"/ {target.value:,.0f}" if target else "/ –"
+                axes.text(x - 0.008, y, asked, ha="left", fontsize=8.5, **place)
+
+
 def bpt(results: Results) -> Drawing | None:
     """Realised against asked bases per token, by region, of both models."""
-    reference = results.reference
-    known = [r for r in ROWS if results.number("bpt", reference, region=r)]
+    known = [r for r in ROWS if results.number("bpt", results.reference, region=r)]
     if not known:
         return None
     figure = new_figure(3.7)
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.135, right=0.985, bottom=0.13, top=0.88)
+    figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
     places = _region_rows(axes, known)
     rows = []
     for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
         for region, y in places.items():
             metric = "expected_bpt" if region == "all" else "target_bpt"
             if target := results.number(metric, name, region=region):
-                axes.plot(
-                    [target.value] * 2, [y + offset - 0.16, y + offset + 0.16],
-                    color=look.colour, linewidth=4, alpha=0.28, solid_capstyle="butt",
-                )  # fmt: skip
+                ends = [y + offset - 0.17, y + offset + 0.17]
+                bar = axes.plot([target.value] * 2, ends, color=look.colour, linewidth=4, alpha=0.3)
+                bar[0].set_solid_capstyle("butt")
                 rows.append(record(target, model=name, region=region, metric=metric))
             if number := results.number("bpt", name, region=region):
                 style.dot(axes, number.value, y + offset, look, number.low, number.high)
-                axes.annotate(
-                    plain(number.value, 2 if number.value < 100 else 3),
-                    (number.high or number.value, y + offset),
-                    xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=7.5, color=look.colour,
-                )  # fmt: skip
                 rows.append(record(number, model=name, region=region, metric="bpt"))
     axes.set_xscale("log")
-    ticks = [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_locator(FixedLocator([2.0**power for power in range(1, 16)]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     values = [row["value"] for row in rows] + [row["ci_high"] or 0 for row in rows]
-    axes.set_xlim(0.75 * min(v for v in values if v), 1.5 * max(values))
+    axes.set_xlim(0.75 * min(value for value in values if value), 1.25 * max(values))
     axes.set_xlabel("bases per token (log scale; fewer = finer)")
     style.key(axes, list(_pair(results).values()), y=1.04)
+    _bpt_columns(axes, results, places)
     return Drawing(
         "bpt",
         "How finely each region is cut",
         "Dots: bases per token that came out on held-out DNA. Pale bars of the same colour: what "
         "the model was asked for (for all bases together: what the targets of the regions imply "
-        "for this DNA). A dot on its bar is on target; to the left, the region got more tokens "
-        f"than asked. {INTERVAL}",
+        "for this DNA). A dot on its bar is on target; to the left of it, the region got more "
+        f"tokens than asked. {INTERVAL}",
         figure,
         pd.DataFrame(rows),
     )

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from genezip.report import style
 from genezip.report.drawing import Drawing, new_figure
-from genezip.report.results import Results, plain
+from genezip.report.results import Results
 from genezip.taxonomy import CLASSES, COLOURS
 
 SPLITS = {"train": "training", "valid": "validation", "test": "held out"}
@@ -41,7 +41,7 @@ def _stack(axes: Axes, shares: pd.DataFrame, names: tuple[str, ...], label_from:
                 axes.text(
                     left + here[name] / 2,
                     y,
-                    f"{plain(here[name], 2)} %",
+                    f"{here[name]:.1f} %",
                     ha="center",
                     va="center",
                     fontsize=8,
@@ -66,7 +66,7 @@ def corpus(results: Results) -> Drawing | None:
     figure.subplots_adjust(left=0.09, right=0.985, bottom=0.47 / figure.get_figheight(), top=0.68)
     _stack(left, table, CLASSES, 0.055)
     left.set_title("all classes")
-    _stack(right, table, SMALL_CLASSES, 0.08)
+    _stack(right, table, SMALL_CLASSES, 0.1)
     right.set_title("the gene classes alone, enlarged")
     right.set_yticklabels([])
     style.region_key(figure, 0.09, 0.93)

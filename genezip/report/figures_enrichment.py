@@ -24,7 +24,7 @@ def enrichment(results: Results) -> Drawing | None:
     looks = style.model_styles(results.models, results.reference, results.control)
     figure = new_figure(1.25 + 0.34 * len(looks))
     height = figure.get_figheight()
-    panels = figure.subplots(1, 3, sharey=True, width_ratios=[1.35, 1, 1])
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
     figure.subplots_adjust(
         left=0.135, right=0.985, bottom=0.55 / height, top=1 - 0.4 / height, wspace=0.12
     )
@@ -49,6 +49,7 @@ def enrichment(results: Results) -> Drawing | None:
                 axes.annotate(
                     f"{number.value:.2f}", (number.value, y), xytext=(0, 6), ha="center",
                     textcoords="offset points", fontsize=7.5, color=look.colour,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
                 )  # fmt: skip
                 first = next(iter(results.seeds(name)), None)
                 rows.append(record(number, model=name, seed=first, region=group))
@@ -96,8 +97,8 @@ def gc_thirds(results: Results) -> Drawing | None:
         return None
     labels = _third_labels(results)
     figure = new_figure(3.9)
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
-    figure.subplots_adjust(left=0.055, right=0.985, bottom=0.15, top=0.82, wspace=0.32)
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.05])
+    figure.subplots_adjust(left=0.055, right=0.985, bottom=0.15, top=0.82, wspace=0.42)
     rows = []
     left.axhline(1, color=style.SOFT, linewidth=0.8)
     for number, (name, look) in enumerate(looks.items()):

@@ -90,62 +90,61 @@ def _log_ratio(axes: Axes) -> None:
 
 def repeats(results: Results) -> Drawing | None:
     """Bases per token in repeats over the background: plain, adjusted, and by region."""
-    looks = style.model_styles(
-        [results.reference, results.control], results.reference, results.control
-    )
+    pair = [results.reference, results.control]
+    looks = style.model_styles(pair, results.reference, results.control)
     sets = [s for s in SETS if _get(results, results.reference, "bpt_ratio", s)]
     if not sets:
         return None
     rows = [(repeat, "all") for repeat in sets]
-    strata = [
-        (repeat, region)
-        for repeat in sets[:2]
-        for region in CLASSES
-        if (n := _get(results, results.reference, "bpt_ratio", repeat, region))
-        and (n.n or 0) >= MIN_BASES
-    ]
-    top, bottom = 0.36 * len(rows), 0.3 * len(strata)
-    figure = new_figure(top + bottom + 2.1)
-    total = figure.get_figheight()
-    grid = figure.add_gridspec(
-        2, 1, height_ratios=[top, max(bottom, 0.1)], left=0.2, right=0.985,
-        bottom=0.5 / total, top=1 - 0.6 / total, hspace=1.0 / max((top + bottom) / 2, 0.6),
-    )  # fmt: skip
-    upper = grid[0].subgridspec(1, 2, wspace=0.08)
-    left, right = figure.add_subplot(upper[0]), figure.add_subplot(upper[1])
-    data = _panel(left, results, looks, "bpt_ratio", rows)
-    data += _panel(right, results, looks, "bpt_ratio_region_adjusted", rows)
-    left.set_yticks(
-        range(len(rows))[::-1], [f"{repeat.label}, {SPLITS[repeat.split]}" for repeat in sets]
+    strata = [[(repeat, region) for region in _regions(results, repeat)] for repeat in sets[:2]]
+    heights = [0.36 * len(rows), 0.36 * max(len(part) for part in strata)]
+    total = sum(heights) + 2.25
+    figure = new_figure(total)
+    panels = figure.subplots(2, 2, height_ratios=heights, squeeze=False)
+    figure.subplots_adjust(
+        left=0.19,
+        right=0.985,
+        bottom=0.5 / total,
+        top=1 - 0.65 / total,
+        wspace=0.42,
+        hspace=2 * 0.95 / sum(heights),
     )
-    right.set_yticks([])
-    left.set_title("all regions together")
-    right.set_title("adjusted for the regions that the repeats lie in")
-    style.key(left, list(looks.values()), y=1 + 0.34 / top)
-    below = figure.add_subplot(grid[1])
-    data += _panel(below, results, looks, "bpt_ratio", strata)
-    below.set_yticks(
-        range(len(strata))[::-1],
-        [f"{repeat.label} · {style.region_label(region)}" for repeat, region in strata],
-    )
-    for text, (_, region) in zip(below.get_yticklabels(), strata, strict=True):
-        text.set_color(style.region_colour(region))
-    below.set_title(f"within each region, {SPLITS[sets[0].split]}")
-    for axes in (left, right, below):
+    data = _panel(panels[0, 0], results, looks, "bpt_ratio", rows)
+    data += _panel(panels[0, 1], results, looks, "bpt_ratio_region_adjusted", rows)
+    panels[0, 0].set_title("all regions together")
+    panels[0, 1].set_title("adjusted for the regions they lie in")
+    for axes in panels[0]:
+        axes.set_yticks(range(len(rows))[::-1], [f"{s.label}, {SPLITS[s.split]}" for s in sets])
+    style.key(panels[0, 0], list(looks.values()), y=1 + 0.34 / heights[0])
+    for axes, repeat, part in zip(panels[1], sets[:2], strata, strict=False):
+        data += _panel(axes, results, looks, "bpt_ratio", part)
+        axes.set_yticks(range(len(part))[::-1], [style.region_label(r) for _, r in part])
+        for text, (_, region) in zip(axes.get_yticklabels(), part, strict=True):
+            text.set_color(style.region_colour(region))
+        axes.set_title(f"{repeat.label}, {SPLITS[repeat.split]}, within each region")
+    for axes in panels[1, len(strata) :]:
+        axes.set_visible(False)
+    for axes in panels.flat:
         _log_ratio(axes)
-    below.set_xlabel("bases per token in the repeat / in the background (log; above 1 = coarser)")
+        axes.set_xlabel("bases per token: repeat / background")
     return Drawing(
         "repeats",
         "Repeats against the DNA around them",
         "Bases per token inside a kind of repeat divided by that of the background (neither "
         "kind), on the same pieces: right of 1, the model spends fewer tokens on the repeat. "
         "Interspersed repeats of held-out DNA are its soft-masked bases outside tandem repeats; "
-        "RepeatMasker classes exist on training DNA only. Repeats are rare in promoters, which "
-        "are cut finely anyway, so the plain ratio (left) mixes two things; the adjusted ratio "
-        "(right) and the ratio within each region (below) take this out. Pale bands: 95 % of "
+        "RepeatMasker classes, where they exist on training DNA only, are shown as such. Repeats "
+        "are rare in promoters, which are cut finely anyway, so the plain ratio mixes two things; "
+        "the adjusted ratio and the ratio within each region take this out. Pale bands: 95 % of "
         "the ratios that the same intervals give after a random shift along the piece; a dot "
         "inside its band shows no preference. Regions with fewer than "
         f"{MIN_BASES:,} such bases are not drawn. {INTERVAL}",
         figure,
         pd.DataFrame(data),
     )
+
+
+def _regions(results: Results, repeat: Set) -> list[str]:
+    """Regions with enough bases of a repeat set to be drawn."""
+    found = {r: _get(results, results.reference, "bpt_ratio", repeat, r) for r in CLASSES}
+    return [region for region, number in found.items() if number and (number.n or 0) >= MIN_BASES]

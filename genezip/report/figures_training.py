@@ -1,5 +1,7 @@
 """Figures of training: losses, bases per token, and how the ratio loss steers each region."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,6 +14,7 @@ from genezip.report.results import Curve, Results
 from genezip.taxonomy import CLASSES, COLOURS, LABELS
 
 SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
+MAX_POINTS = 400  # of a line, so that long runs do not make heavy pages
 PERCENT_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 BPT_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
@@ -22,12 +25,19 @@ def _chosen(results: Results) -> list[Curve]:
     for curve in sorted(results.curves, key=lambda curve: curve.seed):
         if curve.model in (results.reference, results.control) and not curve.steps.empty:
             chosen.setdefault(curve.model, curve)
-    return [chosen[name] for name in (results.reference, results.control) if name in chosen]
+    # the control is drawn first, so that the reference lies on top
+    return [chosen[name] for name in (results.control, results.reference) if name in chosen]
 
 
 def _smooth(values: pd.Series) -> pd.Series:
     window = max(round(len(values) * SMOOTH_SHARE), 1)
     return values.rolling(window, min_periods=1, center=True).mean()
+
+
+def _thin(values: pd.Series) -> pd.Series:
+    """Evenly spread points of a long line, the last one always among them."""
+    keep = np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(int))
+    return values.iloc[keep] if len(values) > MAX_POINTS else values
 
 
 def _scalar(curve: Curve, column: str) -> pd.Series:
@@ -86,8 +96,14 @@ def _log_axis(axes: Axes, ticks: tuple[float, ...], scale: float = 1) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{scale * y:,g}"))
 
 
-def _long(curve: Curve, quantity: str, values: pd.Series, **cells: object) -> pd.DataFrame:
+def _long(
+    curve: Curve, quantity: str, values: pd.Series, smooth: pd.Series | None = None, **cells: Any
+) -> pd.DataFrame:
+    """What was drawn of one line: the value at each drawn step, and the running mean there."""
     table = pd.DataFrame({"step": values.index, "value": values.to_numpy()})
+    if smooth is not None:
+        table = pd.DataFrame({"step": smooth.index, "running_mean": smooth.to_numpy()})
+        table["value"] = values.reindex(smooth.index).to_numpy()
     return table.assign(model=curve.model, seed=curve.seed, quantity=quantity, **cells)
 
 
@@ -101,15 +117,15 @@ def _scalar_panel(
         values, look = _scalar(curve, column), looks[curve.model]
         if values.empty:
             continue
-        smooth = _smooth(values)
+        smooth, single = _thin(_smooth(values)), _thin(values)
         smoothed.append(smooth)
-        axes.plot(values.index, values, color=look.colour, alpha=0.13, linewidth=0.6)
+        axes.plot(single.index, single, color=look.colour, alpha=0.15, linewidth=0.6)
         axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
         ends.append((smooth.index[-1], smooth.iloc[-1], curve.model, look.colour))
-        frames.append(_long(curve, column, values))
+        frames.append(_long(curve, column, values, smooth))
         if valid and not curve.valid.empty and valid in curve.valid:
             points = curve.valid.set_index("step")[valid].dropna().astype(float)
-            points = np.log(points) if valid == "ppl" else points
+            points = points.map(np.log) if valid == "ppl" else points
             axes.plot(points.index, points, look.marker, markersize=4.5, color=look.colour,
                       markerfacecolor="white", zorder=4)  # fmt: skip
             frames.append(_long(curve, f"validation {column}", points))
@@ -131,10 +147,10 @@ def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.Da
     for curve in curves:
         look = looks[curve.model]
         for stage, values in enumerate(_stages(curve, "kept")):
-            smooth = _smooth(values)
+            smooth = _thin(_smooth(values))
             axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
             ends.append((smooth.index[-1], smooth.iloc[-1], f"stage {stage}", look.colour))
-            frames.append(_long(curve, "kept", values, stage=stage))
+            frames.append(_long(curve, "kept", values, smooth, stage=stage))
     _log_axis(axes, PERCENT_TICKS, 100)
     if ends:
         _end_labels(axes, ends)
@@ -167,7 +183,7 @@ def curves(results: Results) -> Drawing | None:
             axes.text(0.5, 0.5, "not recorded", ha="center", transform=axes.transAxes)
     for axes in panels[1]:
         axes.set_xlabel("training step")
-    names = " and ".join(f"{curve.model} (seed {curve.seed})" for curve in chosen)
+    names = " and ".join(f"{curve.model} (seed {curve.seed})" for curve in reversed(chosen))
     return Drawing(
         "curves",
         "How training went",
@@ -201,12 +217,12 @@ def steering(results: Results) -> Drawing | None:
         for stage, table in enumerate(by_stage):
             axes, ends = panels[stage, column], []
             for name in reversed(CLASSES):
-                smooth = _smooth(table[name]).clip(lower=1e-4).dropna()
+                smooth = _thin(_smooth(table[name]).clip(lower=1e-4).dropna())
                 if smooth.empty:
                     continue
                 axes.plot(smooth.index, smooth, color=COLOURS[name])
                 ends.append((smooth.index[-1], smooth.iloc[-1], LABELS[name], COLOURS[name]))
-                frames.append(_long(curve, quantity, table[name], stage=stage, region=name))
+                frames.append(_long(curve, quantity, table[name], smooth, stage=stage, region=name))
             _log_axis(axes, PERCENT_TICKS, 100)
             for rate in sorted({float(t) ** (-1 / stages) for t in targets.values()}):
                 axes.axhline(rate, color=style.SOFT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)

@@ -1,6 +1,7 @@
 """Results to one self-contained page, with every figure also as SVG and TSV."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         lstrip_blocks=True,
     )
     text = environment.get_template("report.html.j2").render(page=page)
+    text = re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", text)
     size = len(text.encode())
     if size > MAX_BYTES:
         raise GenezipError(

@@ -5,6 +5,7 @@ Nothing is computed here that a stage has computed before; the page reads files 
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -40,13 +41,6 @@ class Number:
     high: float | None = None
     n: int | None = None
     unit: str | None = None
-
-    @property
-    def interval(self) -> str:
-        """``low to high``, or nothing."""
-        if self.low is None or self.high is None:
-            return ""
-        return f"{plain(self.low)} to {plain(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -128,8 +122,22 @@ def plain(value: float, digits: int = 3) -> str:
         return "not defined"
     if value == 0:
         return "0"
-    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    return fixed(value, max(digits - 1 - math.floor(math.log10(abs(value))), 0))
+
+
+def fixed(value: float, decimals: int = 2) -> str:
+    """A number for people with so many decimals; enrichments and their differences have two."""
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str:
+    """A value with its interval in brackets, or a dash where there is none."""
+    if number is None:
+        return "–"
+    if number.low is None or number.high is None:
+        return show(number.value)
+    return f"{show(number.value)} ({show(number.low)} to {show(number.high)})"
 
 
 def pick(frame: pd.DataFrame, **where: Any) -> Number | None:

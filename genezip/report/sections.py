@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from genezip.report import claims, style
-from genezip.report.results import Number, Results, plain, records
+from genezip.report.results import Results, fixed, measured, plain, records
 from genezip.taxonomy import CLASSES, GROUPS, LABELS
 
 Cell = str | dict[str, Any]
@@ -35,14 +35,8 @@ class Section:
     terms: list[tuple[str, str]] = field(default_factory=list)
 
 
-def measured(number: Number | None, digits: int = 3) -> str:
-    """A value with its interval in brackets, or a dash."""
-    if number is None:
-        return "–"
-    if not number.interval:
-        return plain(number.value, digits)
-    low, high = number.low or 0.0, number.high or 0.0
-    return f"{plain(number.value, digits)} ({plain(low, digits)} to {plain(high, digits)})"
+def _four(value: float) -> str:
+    return plain(value, 4)
 
 
 def claims_section(results: Results) -> Section:
@@ -50,7 +44,7 @@ def claims_section(results: Results) -> Section:
     rows: list[list[Cell]] = []
     found = claims.evaluate(results)
     for claim in found:
-        values = [measured(number) for number in claim.measured]
+        values = [measured(number, claim.show) for number in claim.measured]
         if len(claim.seeds) > 1:
             values = [f"seed {s}: {v}" for s, v in zip(claim.seeds, values, strict=False)]
         kind = "holds" if claim.holds else "fails" if claim.known else "open"
@@ -106,13 +100,11 @@ def perplexity_section(results: Results) -> Section:
         bits = results.number("bits_per_base", name)
         share = results.number("bound_bit_share", name)
         percent = "–" if share is None else f"{plain(100 * share.value)} %"
-        rows.append([look.label, measured(ppl, 4), measured(bits, 4), percent])
-    for name in dict.fromkeys(results.markov["model"]):
-        order = name.removeprefix("markov")
-        ppl = results.markov_ppl(int(order)) if order.isdigit() else None
-        if ppl is not None:
-            bits = results.markov_ppl(int(order), metric="bits_per_base")
-            rows.append([f"Markov, order {order}", measured(ppl, 4), measured(bits, 4), "–"])
+        rows.append([look.label, measured(ppl, _four), measured(bits, _four), percent])
+    for order in claims.telling_orders(results):
+        ppl = results.markov_ppl(order)
+        bits = results.markov_ppl(order, metric="bits_per_base")
+        rows.append([f"Markov, order {order}", measured(ppl, _four), measured(bits, _four), "–"])
     head = ["model", "perplexity (95 % interval)", "bits per base", "windows where a bound bit"]
     tables = [Table(head, rows, (1, 2, 3), "All bases of held-out DNA")] if rows else []
     text = [
@@ -170,7 +162,8 @@ def numbers_section(results: Results) -> Section:
         found = [results.number(metric, model, **where) for metric in metrics]
         found += [results.number("enrichment", model, region=g, **where) for g in GROUPS]
         label = style.model_styles([model], results.reference, results.control)[model].label
-        cells = [plain(number.value) if number else "–" for number in found]
+        cells = [plain(number.value) if number else "–" for number in found[:2]]
+        cells += [fixed(number.value) if number else "–" for number in found[2:]]
         few_n = subset.removeprefix("n_le_").removesuffix("pct")
         windows = "all" if subset == "all" else f"N ≤ {few_n} %"
         rows.append([label, "–" if seed is None else str(seed), windows, key["strand"], *cells])

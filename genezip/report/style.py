@@ -188,14 +188,12 @@ def key(axes: Axes, styles: list[ModelStyle], y: float = 1.06) -> None:
     )
 
 
-def region_key(figure: Figure, x: float, y: float, step: float | None = None) -> None:
+def region_key(figure: Figure, x: float, y: float) -> None:
     """One line of region names, each in a chip of its colour, at figure coordinates."""
-    total = sum(len(LABELS[name]) + 5 for name in CLASSES)
-    width = step or (0.98 - x)
     for name in CLASSES:
         figure.text(x, y, "■", color=COLOURS[name], va="center", fontsize=9.5)
         figure.text(x + 0.017, y, LABELS[name], color=INK, va="center", fontsize=8.5)
-        x += width * (len(LABELS[name]) + 5) / total
+        x += 0.043 + 0.0074 * len(LABELS[name])
 
 
 def svg(figure: Figure, name: str, label: str, standalone: bool = False) -> str:

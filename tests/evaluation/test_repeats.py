@@ -6,7 +6,16 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.evaluation.repeat_sets import OUTSIDE, RMSK, SOFTMASK, TRF, RepeatAnnotation, covered
-from genezip.evaluation.repeats import ratios, read_routers, repeat_rows, tally_routers
+from genezip.evaluation.repeats import (
+    CoveredBases,
+    cross,
+    cross_shifted,
+    ratios,
+    read_routers,
+    repeat_rows,
+    runs,
+    tally_routers,
+)
 
 
 def table(*rows, **columns):
@@ -34,6 +43,30 @@ def test_codes_of_the_three_schemes(toy):
     bare = toy.add_piece("q", "ACGT", "nig")
     assert repeats.schemes(bare) == []
     assert RepeatAnnotation(toy, None, None).schemes(piece) == []
+
+
+@pytest.mark.parametrize("offset", [1, 7, 30, 59])
+def test_shifting_runs_equals_rolling_bases(offset):
+    rng = np.random.default_rng(offset)
+    length = 60
+    codes = np.repeat(rng.choice([0, 1, 2, OUTSIDE], 12), 5).astype(np.uint8)
+    region = np.repeat(rng.integers(0, 7, 10), 6).astype(np.uint8)
+    position = np.sort(rng.choice(length, 40, replace=False))
+    density = rng.random((2, 40))
+    before = np.zeros((3, length + 1))
+    before[0, position + 1], before[1:, position + 1] = 1, density
+    bases = CoveredBases(
+        position,
+        region[position].astype(np.int64),
+        np.zeros(40, dtype=np.int32),
+        density,
+        *runs(region),
+        np.cumsum(before, axis=1),
+    )
+    slow = cross(np.roll(codes, offset)[position], bases, 3)
+    fast = cross_shifted(*runs(codes), offset, bases, 3)
+    for left, right in zip(slow, fast, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-12)
 
 
 def test_ratios_by_hand():

@@ -60,7 +60,7 @@ def test_windows_that_do_not_belong_are_named(ten, settings, save, compressed_wi
     labels = read_labels(ten, settings)
     stranger = compressed_window(ten.corpus[0], [0])
     object.__setattr__(stranger, "start", 5)
-    with pytest.raises(GenezipError, match="p:5-10 of .* is not in the corpus"):
+    with pytest.raises(GenezipError, match=r"p:5-10 of .* is not in the corpus"):
         collect(save("m", [stranger]), labels)
     with pytest.raises(GenezipError, match="0 of the 1 held-out windows"):
         collect(save("empty", []), labels)

@@ -101,6 +101,24 @@ def test_a_wrong_config_stops_the_run(
     assert sentence in done.stdout
 
 
+def test_a_failing_stage_stops_the_run_with_its_sentence(checkout: Path, tmp_path: Path) -> None:
+    """The sentence is on the terminal and in the log, and no output is left."""
+    (tmp_path / "wrong.yaml").write_text("genome: {sources: [files], fasta: no.fa}")
+    files = [checkout / "config" / "config.yaml", tmp_path / "wrong.yaml"]
+    call = ("--cores", "1", "--directory", tmp_path, "--configfile", *files, "--", "fetch")
+    done = snakemake(checkout, *call)
+    assert done.returncode == 1
+    assert "no.fa" in done.stdout, done.stdout
+
+    (tmp_path / "wrong.yaml").write_text("genome: {sources: [files], fasta: null}")
+    done = snakemake(checkout, *call)
+    assert done.returncode == 1
+    sentence = next(line for line in done.stdout.splitlines() if line.startswith("genezip: "))
+    assert sentence in (tmp_path / "logs" / "fetch.log").read_text()
+    assert "completed successfully" not in done.stdout
+    assert not (tmp_path / "resources" / "source.json").exists()
+
+
 def test_lint_and_format(repo: Path, checkout: Path) -> None:
     lint = snakemake(checkout, "--lint")
     assert lint.returncode == 0, lint.stdout
@@ -155,13 +173,10 @@ def test_params_are_narrow(repo: Path) -> None:
 
 
 def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) -> None:
-    """Fetch to report, then nothing left to do, then Snakemake's own report."""
-    call = [
-        *("--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path),
-        *("--cores", "2", "--configfile", repo / "config" / "config.yaml"),
-        *(repo / "tests" / "workflow" / "config.yaml", "--"),
-    ]
-    done = snakemake(tmp_path, *call, "all", timeout=300)
+    """Fetch to report; then nothing is left to do; a new setting reruns only what reads it."""
+    layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    call = ["--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path, "--cores", "2"]
+    done = snakemake(tmp_path, *call, "--configfile", *layers, "--", "all", timeout=300)
     assert done.returncode == 0, done.stdout[-6000:]
     results = tmp_path / "results"
     page = (results / "report.html").read_text(encoding="utf-8")
@@ -172,9 +187,15 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     for log in (tmp_path / "logs").rglob("*.log"):
         assert "Traceback" not in log.read_text(), log
 
-    again = snakemake(tmp_path, *call, "all")
+    again = snakemake(tmp_path, *call, "--configfile", *layers, "--", "all")
     assert "Nothing to be done" in again.stdout, again.stdout
 
-    report = snakemake(tmp_path, "--report", "workflow.html", *call, "all")
-    assert report.returncode == 0, report.stdout[-3000:]
+    layers.append(tmp_path / "locus.yaml")
+    layers[-1].write_text("report: {locus: 'sim4:10000-40000'}")
+    other = snakemake(tmp_path, *call, "-n", "--configfile", *layers, "--", "all")
+    assert set(planned(other.stdout)) == {"locus", "report", "all"}, other.stdout
+
+    report = ("--report", tmp_path / "workflow.html", "--configfile", *layers[:2], "--", "all")
+    done = snakemake(tmp_path, *call, *report)
+    assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000

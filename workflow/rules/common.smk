@@ -38,10 +38,11 @@ if MODELS[REFERENCE]["regions"] is None:
     raise WorkflowError(f"report.reference: models.{REFERENCE} needs a region preset")
 
 # Every rule runs this checkout, also inside conda environments, which hold only libraries.
+# `pipefail`: a rule fails with its command, although `tee` copies the output to log and terminal.
 shell.prefix(
-    f'export PYTHONPATH="{ROOT}"; genezip() {{{{ python -m genezip "$@"; }}}}; '
+    f'set -euo pipefail; export PYTHONPATH="{ROOT}"; '
+    'genezip() {{ python -m genezip "$@"; }}; '
 )
-
 
 # Large buffers stay mapped between steps instead of being returned to the system after
 # each operation: on CPU the same training runs about a third faster (glibc 2.35 or newer;

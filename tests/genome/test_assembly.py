@@ -1,0 +1,113 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.genome import assembly as assembly_module
+from genezip.genome.assembly import Assembly
+
+GENOME = {"chr1": "ACGTNNacgtACGTAC", "chr2": "TTTTNRYAAA"}
+PIECES = [("chr1", 2, 12, "train"), ("chr1", 12, 16, "valid"), ("chr2", 0, 10, "test")]
+
+
+def reopen(folder):
+    return Assembly.open(
+        folder / "pieces.fa", folder / "pieces.tsv", folder / "chrom.sizes", "tiny"
+    )
+
+
+def test_bases_are_asked_for_by_genome_coordinate(make_assembly):
+    assembly = make_assembly(GENOME, PIECES)
+    piece = assembly.pieces[0]
+    assert piece.length == 10
+    assert assembly.sequence(piece).tobytes() == b"GTNNacgtAC"
+    assert assembly.sequence(piece, 6, 8).tobytes() == b"ac"
+    assert assembly.sequence(piece, 6, 6).tolist() == []
+    assert assembly.ids(piece, 2, 7).tolist() == [5, 6, 7, 7, 3]
+    assert assembly.chrom_sizes == {"chr1": 16, "chr2": 10}
+    assert [p.name for p in assembly.pieces_of("test")] == ["chr2:0-10"]
+
+
+def test_bases_outside_a_piece_are_refused(make_assembly):
+    assembly = make_assembly(GENOME, PIECES)
+    with pytest.raises(GenezipError, match="chr1:0-5 is not inside the piece chr1:2-12"):
+        assembly.sequence(assembly.pieces[0], 0, 5)
+
+
+@pytest.mark.parametrize("block", [3, 1000])
+def test_n_runs_are_whole_across_blocks(make_assembly, monkeypatch, block):
+    monkeypatch.setattr(assembly_module, "_BLOCK_BP", block)
+    assembly = make_assembly(GENOME, PIECES)
+    found = [np.stack(assembly.n_runs(piece), axis=1).tolist() for piece in assembly.pieces]
+    assert found == [[[4, 6]], [], [[4, 7]]]  # R and Y are no certain bases either
+
+
+def test_missing_fasta(make_assembly, tmp_path):
+    make_assembly(GENOME, PIECES)
+    (tmp_path / "pieces.fa").unlink()
+    with pytest.raises(GenezipError, match=r"pieces\.fa does not exist"):
+        reopen(tmp_path)
+
+
+def test_fasta_that_cannot_be_indexed(make_assembly, tmp_path):
+    make_assembly(GENOME, PIECES)
+    (tmp_path / "pieces.fa").write_text(">chr1:2-12\nAC\nACGT\nA\nACG\n")
+    (tmp_path / "pieces.fa.fai").unlink()
+    with pytest.raises(GenezipError, match=r"pieces\.fa cannot be indexed"):
+        reopen(tmp_path)
+
+
+def test_fasta_cut_short_under_its_index(make_assembly, tmp_path):
+    make_assembly(GENOME, PIECES)
+    index = (tmp_path / "pieces.fa.fai").read_bytes()
+    text = (tmp_path / "pieces.fa").read_text()
+    (tmp_path / "pieces.fa").write_text(text[:-6])
+    (tmp_path / "pieces.fa.fai").write_bytes(index)  # newer than the FASTA, so it is trusted
+    assembly = reopen(tmp_path)
+    with pytest.raises(GenezipError, match="gave 5 of 10 bases of chr2:0-10"):
+        assembly.sequence(assembly.pieces[2])
+
+
+def test_record_missing_or_of_another_length(make_assembly, tmp_path):
+    make_assembly(GENOME, PIECES)
+    table = (tmp_path / "pieces.tsv").read_text()
+    (tmp_path / "pieces.tsv").write_text(table.replace("chr1:12-16\t", "chr1:twelve\t"))
+    with pytest.raises(GenezipError, match="has no record chr1:twelve"):
+        reopen(tmp_path)
+    (tmp_path / "pieces.tsv").write_text(table.replace("\t12\t16\t", "\t12\t15\t"))
+    with pytest.raises(GenezipError, match=r"chr1:12-16 .* has 4 bases, .* says 3"):
+        reopen(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("chr1:12-16\tchr1\t12", "chr1:2-12\tchr1\t12", "lists the piece chr1:2-12 twice"),
+        ("chr1\t12\t16", "chr1\t11\t15", "chr1:2-12 and chr1:12-16 .* overlap"),
+        ("chr2\t0\t10", "chr2\t0\t11", "outside chr2, which has 10 bases: wrong build"),
+        ("chr2\t0\t10", "chr3\t0\t10", "is on chr3, which has no length"),
+        ("\ttest\t", "\theld\t", "has split 'held'"),
+        ("chr2\t0\t10", "chr2\tzero\t10", "line 4 .* is malformed"),
+        ("\tsplit\t", "\tpart\t", "lacks the column split"),
+    ],
+)
+def test_wrong_piece_tables(make_assembly, tmp_path, old, new, sentence):
+    make_assembly(GENOME, PIECES)
+    table = tmp_path / "pieces.tsv"
+    assert table.read_text().count(old) == 1
+    table.write_text(table.read_text().replace(old, new))
+    with pytest.raises(GenezipError, match=sentence):
+        reopen(tmp_path)
+
+
+def test_missing_or_broken_tables(make_assembly, tmp_path):
+    make_assembly(GENOME, PIECES)
+    shutil.copy(tmp_path / "chrom.sizes", tmp_path / "kept")
+    (tmp_path / "chrom.sizes").write_text("chr1\t16\nchr2 10\n")
+    with pytest.raises(GenezipError, match=r"line 2 of .*chrom\.sizes"):
+        reopen(tmp_path)
+    shutil.copy(tmp_path / "kept", tmp_path / "chrom.sizes")
+    (tmp_path / "pieces.tsv").unlink()
+    with pytest.raises(GenezipError, match=r"pieces\.tsv does not exist"):
+        reopen(tmp_path)

@@ -1,0 +1,143 @@
+import gzip
+
+import pytest
+
+from genezip.genome.annotation import read_gff3
+
+
+def write(tmp_path, *rows):
+    lines = [
+        f"{chrom}\ttest\t{feature}\t{start + 1}\t{end}\t.\t{strand}\t.\t{attributes}\n"
+        for chrom, feature, start, end, strand, attributes in rows
+    ]
+    path = tmp_path / "a.gff"
+    path.write_text("##gff-version 3\n" + "".join(lines) + "###\n##FASTA\n>c\nACGT\n")
+    return path
+
+
+def bounds(table):
+    return sorted((int(a), int(b)) for a, b in zip(table["start"], table["end"], strict=True))
+
+
+def test_gene_mrna_exon_cds(tmp_path):
+    annotation = read_gff3(
+        write(
+            tmp_path,
+            ("c", "region", 0, 100, "+", "ID=c"),
+            ("c", "gene", 10, 50, "-", "ID=g;gene=abc%2C1;gene_biotype=protein_coding"),
+            ("c", "mRNA", 10, 50, "-", "ID=t;Parent=g"),
+            ("c", "exon", 10, 20, "-", "ID=e1;Parent=t"),
+            ("c", "exon", 30, 50, "-", "ID=e2;Parent=t"),
+            ("c", "CDS", 15, 20, "-", "ID=p;Parent=t"),
+            ("c", "CDS", 30, 43, "-", "ID=p;Parent=t"),
+        )
+    )
+    assert bounds(annotation.transcripts) == [(10, 50)]
+    row = annotation.transcripts.iloc[0]
+    assert (row["transcript_id"], row["gene_id"], row["gene_name"]) == ("t", "g", "abc,1")
+    assert row["gene_type"] == "protein_coding"
+    assert bounds(annotation.exons) == [(10, 20), (30, 50)]
+    assert bounds(annotation.cds) == [(15, 20), (30, 43)]
+    assert bounds(annotation.utr) == [(10, 15), (43, 50)]
+    assert annotation.tss()["position"].tolist() == [49]
+
+
+def test_cds_on_the_gene_without_exon_rows(tmp_path):
+    annotation = read_gff3(
+        write(
+            tmp_path,
+            ("c", "gene", 10, 50, "+", "ID=g;Name=thrA"),
+            ("c", "CDS", 10, 50, "+", "ID=p;Parent=g"),
+            ("c", "pseudogene", 60, 90, "+", "ID=q"),
+        )
+    )
+    assert bounds(annotation.transcripts) == [(10, 50), (60, 90)]
+    assert bounds(annotation.exons) == [(10, 50), (60, 90)]
+    assert bounds(annotation.cds) == [(10, 50)]
+    assert len(annotation.utr) == 0
+
+
+def test_cds_on_a_gene_that_has_a_transcript_belongs_to_it(tmp_path):
+    annotation = read_gff3(
+        write(
+            tmp_path,
+            ("c", "gene", 10, 50, "+", "ID=g"),
+            ("c", "CDS", 15, 30, "+", "ID=p;Parent=g"),
+            ("c", "CDS", 29, 45, "+", "ID=p;Parent=g"),  # ribosomal frameshift
+            ("c", "mRNA", 10, 50, "+", "ID=t;Parent=g"),
+            ("c", "exon", 10, 50, "+", "ID=e;Parent=t"),
+        )
+    )
+    assert annotation.transcripts["transcript_id"].tolist() == ["t"]
+    assert set(annotation.cds["transcript_id"]) == {"t"}
+    assert bounds(annotation.utr) == [(10, 15), (45, 50)]
+
+
+def test_an_exon_of_two_transcripts_counts_for_both(tmp_path):
+    annotation = read_gff3(
+        write(
+            tmp_path,
+            ("c", "gene", 0, 50, "+", "ID=g"),
+            ("c", "mRNA", 0, 50, "+", "ID=t1;Parent=g"),
+            ("c", "lnc_RNA", 0, 50, "+", "ID=t2;Parent=g"),
+            ("c", "exon", 0, 50, "+", "Parent=t1,t2"),
+            ("c", "CDS", 10, 20, "+", "ID=p;Parent=t1"),
+        )
+    )
+    assert sorted(annotation.exons["transcript_id"]) == ["t1", "t2"]
+    assert bounds(annotation.utr) == [(0, 10), (20, 50)]  # t1 only
+
+
+def test_nested_rna_without_exon_rows_and_rows_without_parent(tmp_path):
+    annotation = read_gff3(
+        write(
+            tmp_path,
+            ("c", "gene", 0, 50, "+", "ID=g"),
+            ("c", "primary_transcript", 0, 50, "+", "ID=t;Parent=g"),
+            ("c", "exon", 0, 50, "+", "Parent=t"),
+            ("c", "miRNA", 10, 30, "+", "ID=m;Parent=t"),
+            ("c", "exon", 10, 30, "+", "Parent=m"),
+            ("c", "gene", 60, 80, "-", "ID=h"),
+            ("c", "tRNA", 60, 80, "-", "ID=r;Parent=h"),
+            ("c", "CDS", 90, 99, "+", "ID=alone"),
+        )
+    )
+    table = annotation.transcripts.set_index("transcript_id")
+    assert table["gene_id"].to_dict() == {"t": "g", "m": "g", "r": "h", "alone": "alone"}
+    assert bounds(annotation.exons) == [(0, 50), (10, 30), (60, 80), (90, 99)]
+
+
+def test_basic_tag_filters_only_where_it_is_used(tmp_path):
+    rows = [
+        ("c", "gene", 0, 50, "+", "ID=g"),
+        ("c", "mRNA", 0, 50, "+", "ID=t1;Parent=g;tag=CCDS,basic"),
+        ("c", "exon", 0, 50, "+", "Parent=t1;tag=CCDS,basic"),
+        ("c", "mRNA", 0, 40, "+", "ID=t2;Parent=g"),
+        ("c", "exon", 0, 40, "+", "Parent=t2"),
+    ]
+    assert bounds(read_gff3(write(tmp_path, *rows)).exons) == [(0, 50)]
+    assert len(read_gff3(write(tmp_path, *rows), basic_only=False).transcripts) == 2
+    untagged = [(*row[:5], row[5].replace(";tag=CCDS,basic", "")) for row in rows]
+    assert len(read_gff3(write(tmp_path, *untagged)).transcripts) == 2
+
+
+def test_yeast(mirror):
+    path = mirror / "other_systems" / "yeast_S288C.GCA_000146045.2_R64.genomic.gff.gz"
+    annotation = read_gff3(path)
+    with gzip.open(path, "rt") as handle:
+        features = [line.split("\t")[2] for line in handle if not line.startswith("#")]
+    assert len(annotation.cds) == features.count("CDS") == 6316
+    # one transcript for each gene and pseudogene; 47 Ty genes hang their CDS on the gene row
+    assert annotation.transcripts["gene_id"].nunique() == 6381 + 18
+    assert len(annotation.transcripts) == 6381 + 18
+    inside = annotation.exons.merge(annotation.transcripts, on=["transcript_id", "chrom"])
+    assert (inside["start_x"] >= inside["start_y"]).all()
+    assert (inside["end_x"] <= inside["end_y"]).all()
+
+
+@pytest.mark.parametrize("name", ["ecoli_K12_MG1655.GCF_000005845.2.genomic.gff.gz"])
+def test_bacterial_genes_without_transcripts(mirror, name):
+    annotation = read_gff3(mirror / "other_systems" / name)
+    assert len(annotation.cds) == 4337
+    assert (annotation.transcripts["gene_type"] == "protein_coding").sum() == 4288
+    assert len(annotation.utr) == 0

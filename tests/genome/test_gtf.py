@@ -1,0 +1,216 @@
+import gzip
+
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.genome.annotation import read, read_gtf
+
+IDS = 'gene_id "g1"; transcript_id "t1"; '
+BASIC = IDS + 'tag "CCDS"; tag "basic"; tag "appris";'
+
+
+def bounds(table):
+    return sorted((int(a), int(b)) for a, b in zip(table["start"], table["end"], strict=True))
+
+
+def test_every_tag_attribute_is_seen(write_gtf):
+    path = write_gtf(
+        [
+            ("chr1", "gene", 0, 90, "+", 'gene_id "g1"; gene_name "ONE"; gene_type "lncRNA";'),
+            ("chr1", "transcript", 10, 50, "+", BASIC + ' gene_name "ONE"; gene_type "lncRNA";'),
+            ("chr1", "exon", 10, 20, "+", BASIC),
+            ("chr1", "exon", 30, 50, "+", BASIC),
+            ("chr1", "transcript", 0, 90, "+", 'gene_id "g1"; transcript_id "t2"; tag "not_basic";'),
+            ("chr1", "exon", 0, 90, "+", 'gene_id "g1"; transcript_id "t2";'),
+        ]
+    )
+    annotation = read_gtf(path)
+    assert annotation.transcripts.to_dict("records") == [
+        {
+            "chrom": "chr1",
+            "start": 10,
+            "end": 50,
+            "strand": "+",
+            "transcript_id": "t1",
+            "gene_id": "g1",
+            "gene_name": "ONE",
+            "gene_type": "lncRNA",
+        }
+    ]
+    assert bounds(annotation.exons) == [(10, 20), (30, 50)]
+    assert len(read_gtf(path, basic_only=False).transcripts) == 2
+
+
+def test_no_basic_tag_says_what_to_set(write_gtf):
+    path = write_gtf([("chr1", "transcript", 10, 50, "+", IDS), ("chr1", "exon", 10, 50, "+", IDS)])
+    with pytest.raises(GenezipError, match=r"no row with tag \"basic\"; set regions.basic_only"):
+        read_gtf(path)
+
+
+def test_stop_codon_is_cds_and_tss_is_zero_based(write_gtf):
+    rows = [
+        ("chr1", "transcript", 10, 50, "-", IDS),
+        ("chr1", "exon", 10, 50, "-", IDS),
+        ("chr1", "CDS", 23, 40, "-", IDS),
+        ("chr1", "stop_codon", 20, 23, "-", IDS),
+        ("chr1", "start_codon", 37, 40, "-", IDS),
+    ]
+    annotation = read_gtf(write_gtf(rows), basic_only=False)
+    assert bounds(annotation.cds) == [(20, 23), (23, 40)]
+    assert bounds(annotation.utr) == [(10, 20), (40, 50)]
+    assert annotation.tss()["position"].tolist() == [49]
+    plus = [(*row[:4], "+", row[5]) for row in rows]
+    assert read_gtf(write_gtf(plus), basic_only=False).tss()["position"].tolist() == [10]
+
+
+@pytest.mark.parametrize("names", [("UTR", "UTR"), ("five_prime_utr", "three_prime_utr")])
+def test_utr_rows_of_gencode_and_ensembl(write_gtf, names):
+    rows = [
+        ("1", "transcript", 10, 50, "+", IDS),
+        ("1", "exon", 10, 50, "+", IDS),
+        ("1", "CDS", 20, 40, "+", IDS),
+        ("1", names[0], 10, 20, "+", IDS),
+        ("1", names[1], 43, 50, "+", IDS),  # the stop codon is left out, as Ensembl does
+    ]
+    assert bounds(read_gtf(write_gtf(rows), basic_only=False).utr) == [(10, 20), (43, 50)]
+
+
+def test_missing_utr_rows_use_the_own_cds_only(write_gtf):
+    other = 'gene_id "g1"; transcript_id "t2";'
+    noncoding = 'gene_id "g1"; transcript_id "t3";'
+    rows = [
+        ("chr1", "exon", 10, 20, "+", IDS),
+        ("chr1", "exon", 30, 50, "+", IDS),
+        ("chr1", "CDS", 35, 40, "+", IDS),
+        ("chr1", "exon", 5, 60, "+", other),
+        ("chr1", "CDS", 15, 60, "+", other),
+        ("chr1", "exon", 0, 70, "+", noncoding),
+    ]
+    utr = read_gtf(write_gtf(rows), basic_only=False).utr
+    assert bounds(utr[utr["transcript_id"] == "t1"]) == [(10, 20), (30, 35), (40, 50)]
+    assert bounds(utr[utr["transcript_id"] == "t2"]) == [(5, 15)]
+    assert len(utr) == 4
+
+
+def test_missing_transcript_rows_make_the_gene_the_transcript(write_gtf):
+    path = write_gtf(
+        [
+            ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";'),
+            ("chr1", "exon", 10, 20, "-", IDS),
+            ("chr1", "exon", 30, 50, "-", 'gene_id "g1"; transcript_id "t2";'),
+        ]
+    )
+    annotation = read_gtf(path, basic_only=False)
+    assert bounds(annotation.transcripts) == [(8, 50)]
+    assert annotation.transcripts["transcript_id"].tolist() == ["g1"]
+    assert set(annotation.exons["transcript_id"]) == {"g1"}
+    assert annotation.tss()["position"].tolist() == [49]
+
+
+def test_without_gene_and_transcript_rows_spans_are_transcripts(write_gtf):
+    path = write_gtf(
+        [
+            ("chr1", "exon", 10, 20, "+", IDS),
+            ("chr1", "exon", 30, 50, "+", IDS),
+            ("chr1", "exon", 60, 70, "-", 'gene_id "g2";'),
+        ]
+    )
+    annotation = read_gtf(path, basic_only=False)
+    assert bounds(annotation.transcripts) == [(10, 50), (60, 70)]
+    assert annotation.transcripts["transcript_id"].tolist() == ["t1", "g2"]
+
+
+def test_a_gene_whose_transcripts_are_not_basic_stays_out(write_gtf):
+    path = write_gtf(
+        [
+            ("chr1", "transcript", 10, 50, "+", BASIC),
+            ("chr1", "exon", 10, 50, "+", BASIC),
+            ("chr1", "gene", 60, 90, "+", 'gene_id "g2";'),
+            ("chr1", "transcript", 60, 90, "+", 'gene_id "g2"; transcript_id "t9";'),
+            ("chr1", "gene", 100, 120, "+", 'gene_id "g3";'),
+        ]
+    )
+    assert bounds(read_gtf(path).transcripts) == [(10, 50)]
+
+
+def test_a_transcript_without_any_part_is_one_exon(write_gtf):
+    path = write_gtf([("chr1", "transcript", 10, 50, "+", IDS)])
+    assert bounds(read_gtf(path, basic_only=False).exons) == [(10, 50)]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("chr1\tt\texon\t1\t9\t.\t+\t.", r"line 3 .* has 8 tab-separated columns instead of 9"),
+        ("chr1\tt\texon\tone\t9\t.\t+\t.\tx", "line 3 .* start 'one' and end '9' are not both"),
+        ("chr1\tt\texon\t0\t9\t.\t+\t.\tx", "line 3 .* start 0 lies before the first base, 1"),
+        ("chr1\tt\texon\t9\t8\t.\t+\t.\tx", "line 3 .* end 8 lies before start 9"),
+        ("chr1\tt\texon\t1\t9\t.\tplus\t.\tx", r"line 3 .* strand 'plus' is none of \+ - . \?"),
+    ],
+)
+def test_malformed_rows_are_named_by_line(write_gtf, line, sentence):
+    path = write_gtf([("chr1", "exon", 10, 50, "+", BASIC)])
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(GenezipError, match=sentence):
+        read_gtf(path)
+
+
+def test_gff3_given_as_gtf(write_gtf):
+    path = write_gtf([("chr1", "exon", 10, 50, "+", "ID=e1;Parent=t1")])
+    with pytest.raises(GenezipError, match=r"exon row at chr1:11-50 without transcript_id"):
+        read_gtf(path, basic_only=False)
+
+
+def test_truncated_gzip_is_named(write_gtf, tmp_path):
+    rows = [("chr1", "exon", i, i + 9, "+", f'gene_id "g{i}"; tag "basic";') for i in range(3000)]
+    whole = gzip.compress(write_gtf(rows).read_bytes())
+    path = tmp_path / "cut.gtf.gz"
+    path.write_bytes(whole)
+    assert len(read_gtf(path).exons) == 3000
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GenezipError, match=r"cut\.gtf\.gz is a truncated or broken gzip file"):
+        read_gtf(path)
+
+
+def test_empty_missing_and_unknown(tmp_path, write_gtf):
+    with pytest.raises(GenezipError, match=r"absent\.gtf does not exist"):
+        read_gtf(tmp_path / "absent.gtf")
+    with pytest.raises(GenezipError, match="no gene, transcript, exon or CDS row"):
+        read_gtf(write_gtf([]))
+    (tmp_path / "nothing.gtf").write_text("")
+    with pytest.raises(GenezipError, match="no gene, transcript, exon or CDS row"):
+        read_gtf(tmp_path / "nothing.gtf")
+    with pytest.raises(GenezipError, match="'gtf2' is no annotation format"):
+        read(write_gtf([]), "gtf2")
+
+
+def test_gencode_38_chr17_basic_rows(mirror):
+    """104,215 rows are tagged basic; start codons (3,657) are not needed, stops are CDS."""
+    path = mirror / "annotation" / "gencode.v38.annotation.chr17.gtf.gz"
+    annotation = read_gtf(path)
+    counts = {name: len(table) for name, table in annotation.tables().items()}
+    assert counts == {"transcripts": 5962, "exons": 44718, "cds": 36180 + 3668, "utr": 10030}
+    assert sum(counts.values()) + 3657 == 104_215
+
+
+@pytest.mark.parametrize(
+    "name", ["gencode.v22.annotation.chr22.gtf.gz", "ensembl91.GRCh38.chr9_1-1000000.gtf.gz"]
+)
+def test_derived_utr_equals_the_rows_of_real_files(mirror, tmp_path, name):
+    """The rule for missing UTR rows gives, base for base, the UTR that the file spells out."""
+    path = mirror / "annotation" / name
+    with gzip.open(path, "rt") as handle:
+        lines = [line for line in handle if line.split("\t")[2].lower()[-3:] != "utr"]
+    (tmp_path / "without.gtf").write_text("".join(lines))
+    told, derived = read_gtf(path), read_gtf(tmp_path / "without.gtf")
+
+    def bases(annotation):
+        # CDS wins over UTR in the map; GENCODE counts the stop codon as UTR, Ensembl does not
+        utr, cds = set(), set()
+        for table, found in ((annotation.utr, utr), (annotation.cds, cds)):
+            for start, end in bounds(table):
+                found.update(range(start, end))
+        return utr - cds
+
+    assert bases(told) == bases(derived)
+    assert len(bases(told)) > 10_000

@@ -1,0 +1,270 @@
+"""A made-up results folder in the formats that the stages write, with numbers known by eye."""
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from genezip.data import tidy
+from genezip.taxonomy import CLASSES
+
+REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
+TARGET = dict(zip(CLASSES, (32.0, 32.0, 64.0, 64.0, 256.0, 256.0, 512.0), strict=True))
+BPT = {
+    REFERENCE: dict(zip(CLASSES, (70, 130, 190, 220, 230, 228, 260), strict=True)),
+    CONTROL: dict(zip(CLASSES, (180, 190, 192, 193, 195, 192, 190), strict=True)),
+}
+# model -> enrichment of promoter, genic, intergenic
+ENRICHMENT = {
+    REFERENCE: (2.9, 1.3, 0.95),
+    CONTROL: (1.05, 1.0, 1.0),
+    "untrained": (0.9, 0.8, 1.01),
+    "fixed_stride": (1.0, 1.0, 1.0),
+    "gc_cpg": (2.1, 1.4, 0.96),
+}
+PPL = {REFERENCE: 3.69, CONTROL: 3.68, "untrained": 4.01}
+MARKOV = (3.950, 3.829, 3.801, 3.786, 3.764, 3.726, 3.661, 3.589, 3.526, 3.503, 3.540, 3.616)
+SUBSETS = ("all", "n_le_5pct")
+
+Rows = list[dict[str, Any]]
+
+
+def number(value: float, spread: float, n: int = 157, unit: str = "windows") -> dict[str, Any]:
+    return {
+        "value": value,
+        "ci_low": value - spread,
+        "ci_high": value + spread,
+        "n": n,
+        "unit": unit,
+    }
+
+
+def compression(models: Iterable[str], seeds: Iterable[int]) -> Rows:
+    rows: Rows = []
+    for model in models:
+        learned = model in BPT
+        for seed in seeds if learned else [None]:
+            for subset in SUBSETS:
+                for strand in ("+", "both") if model in PPL else ("+",):
+                    cells = {
+                        "model": model,
+                        "task": "compression",
+                        "subset": subset,
+                        "split": "test",
+                        "strand": strand,
+                        "seed": seed,
+                        "scale": "demo",
+                        "source": "simulated",
+                    }
+                    rows += [tidy.row(**cells, **extra) for extra in _metrics(model)]
+    return rows
+
+
+def _metrics(model: str) -> Rows:
+    found: Rows = []
+
+    def add(metric: str, region: str, value: float, spread: float) -> None:
+        found.append({"metric": metric, "region": region, **number(value, spread)})
+
+    for group, value in zip(("promoter", "genic", "intergenic"), ENRICHMENT[model], strict=True):
+        add("enrichment", group, value, 0.06 * value)
+    add("bound_bit_share", "all", 0.12, 0.03)
+    add("bound_bit_share_stage0", "all", 0.02, 0.01)
+    add("bound_bit_share_stage1", "all", 0.11, 0.03)
+    add("bpt", "all", 217 if model == REFERENCE else 192, 8)
+    if model in BPT:
+        add("expected_bpt", "all", 206, 4)
+        add("bpt_ratio", "all", 1.05, 0.04)
+        add("micro_err", "all", 0.35, 0.02)
+        for region in CLASSES:
+            add("bpt", region, BPT[model][region], 0.08 * BPT[model][region])
+            add("target_bpt", region, TARGET[region] if model == REFERENCE else 206, 0)
+    if model in PPL:
+        for place, region in enumerate(("all", *CLASSES)):
+            add("ppl", region, PPL[model] + 0.02 * (place % 4) - 0.03 * (place % 3), 0.015)
+            add("bits_per_base", region, 1.88, 0.01)
+    return found
+
+
+def comparisons(seeds: Iterable[int], gc_difference: float = 0.8, inside: float = 0.4) -> Rows:
+    rows: Rows = []
+    others = [name for name in ENRICHMENT if name != REFERENCE]
+    common = {"task": "comparison", "split": "test", "strand": "+", "scale": "demo"}
+    thirds = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3", "gc_tertile_mean")
+    for place, third in enumerate(thirds):
+        for name, values in ENRICHMENT.items():
+            value = 1 + (values[0] - 1) * (0.6, 0.5, 0.4, 0.5)[place]
+            rows.append(
+                tidy.row(**common, model=name, subset=third, region="promoter",
+                         metric="enrichment", seed=0 if name in BPT else None,
+                         **number(value, 0.1))
+            )  # fmt: skip
+        if place < 2:
+            rows.append(
+                tidy.row(**common, model="corpus", subset=third, region="all",
+                         metric="gc_upper_edge", value=(0.38, 0.44)[place], n=157)
+            )  # fmt: skip
+    for seed in seeds:
+        for name in others:
+            pair = f"{REFERENCE} - {name}"
+            plain = gc_difference if name == "gc_cpg" else 2.9 - ENRICHMENT[name][0]
+            for subset in SUBSETS:
+                rows.append(
+                    tidy.row(**common, model=pair, subset=subset, region="promoter", seed=seed,
+                             metric="enrichment_difference", **number(plain, 0.3))
+                )  # fmt: skip
+            for third in thirds:
+                value = inside if name == "gc_cpg" else plain / 2
+                rows.append(
+                    tidy.row(**common, model=pair, subset=third, region="promoter", seed=seed,
+                             metric="enrichment_difference", **number(value, 0.25))
+                )  # fmt: skip
+        for subset in SUBSETS:
+            rows.append(
+                tidy.row(**common, model=f"{REFERENCE} / {CONTROL}", subset=subset, seed=seed,
+                         region="promoter", metric="enrichment_ratio", **number(2.76, 0.3))
+            )  # fmt: skip
+    return rows
+
+
+def markov() -> Rows:
+    return [
+        tidy.row(model=f"markov{order}", task="markov", subset=subset, region=region, split="test",
+                 strand="+", metric=metric, **number(value if metric == "ppl" else 1.9, 0.01))
+        for order, value in enumerate(MARKOV)
+        for subset in SUBSETS
+        for region in ("all", *CLASSES)
+        for metric in ("ppl", "bits_per_base")
+    ]  # fmt: skip
+
+
+def repeats() -> Rows:
+    rows: Rows = []
+    places = {
+        "softmasked_outside_trf": ("test", 1.12), "tandem": ("test", 1.3),
+        "SINE": ("train", 0.9), "LINE": ("train", 1.2),
+    }  # fmt: skip
+    for model in (REFERENCE, CONTROL):
+        for subset, (split, value) in places.items():
+            for region in ("all", *CLASSES):
+                for metric in ("bpt_ratio", "bpt_ratio_region_adjusted"):
+                    if region != "all" and metric != "bpt_ratio":
+                        continue
+                    cells = {"model": model, "task": "repeats", "subset": subset, "split": split,
+                             "region": region, "strand": "+", "seed": 0}  # fmt: skip
+                    n = 50_000 if region != "utr" else 200
+                    rows.append(tidy.row(**cells, metric=metric, **number(value, 0.05, n, "bases")))
+                    shifted = number(1.0, 0.04, 100, "shifts")
+                    rows.append(tidy.row(**cells, metric=f"{metric}_shifted", **shifted))
+    return rows
+
+
+def curve(steps: int = 60) -> str:
+    rng = random.Random(0)
+    lines = []
+    for step in range(1, steps + 1):
+        done = 1 - 2.718 ** (-5 * step / steps)
+        f = [[max((0.5 - 0.4 * done) * rng.uniform(0.7, 1.3) / (1 + r / 4), 0.02)
+              for r in range(7)] for _ in range(2)]  # fmt: skip
+        f[0][3] = None  # type: ignore[call-overload]
+        lines.append(
+            {"step": step, "lr": 0.003, "lm_loss": 1.39 - 0.08 * done + rng.gauss(0, 0.01),
+             "rar_loss": 2.6 - 0.55 * done + rng.gauss(0, 0.03), "kept": [f[0][0], f[1][0]],
+             "F": f, "G": f, "bpt": 1 / (f[0][0] * f[1][0]), "seconds": 0.4 * step}
+        )  # fmt: skip
+        if step % 15 == 0:
+            lines.append({"step": step, "valid": {"ppl": 3.7, "bpt": 150.0}})
+    return "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 61, "lm_lo'
+
+
+def locus() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = random.Random(1)
+    rows: Rows = []
+    for model in (REFERENCE, CONTROL):
+        for start in range(600_000, 665_536, 64):
+            near = 617_000 <= start < 619_000 and model == REFERENCE
+            prob = rng.uniform(0.05, 0.12) + (0.15 if near else 0)
+            rows.append(
+                {"kind": "bin", "model": model, "seed": 0, "chrom": "chr9", "start": start,
+                 "end": start + 64, "boundary_prob": prob, "bpt": 60 if near else 220,
+                 "tokens": int(rng.random() < (0.9 if near else 0.3))}
+            )  # fmt: skip
+    edges = (600_000, 617_000, 619_000, 620_000, 650_000, 665_536)
+    names = ("nig", "promoter", "utr", "intron", "nig")
+    for name, start, end in zip(names, edges, edges[1:], strict=False):
+        rows.append({"kind": "region", "chrom": "chr9", "start": start, "end": end, "region": name})
+    columns = ["kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob",
+               "tokens", "bpt"]  # fmt: skip
+    genes = pd.DataFrame(
+        [
+            ("chr9", 618_000, 650_000, "transcript", "+", "ALPHA1", "T1", "protein_coding"),
+            ("chr9", 618_000, 619_500, "exon", "+", "ALPHA1", "T1", "protein_coding"),
+            ("chr9", 648_000, 650_000, "exon", "+", "ALPHA1", "T1", "protein_coding"),
+            ("chr9", 619_000, 619_500, "cds", "+", "ALPHA1", "T1", "protein_coding"),
+            ("chr9", 612_000, 617_500, "transcript", "-", "BETA", "T2", "lncRNA"),
+            ("chr9", 617_000, 617_500, "exon", "-", "BETA", "T2", "lncRNA"),
+        ],
+        columns=["chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id",
+                 "gene_type"],
+    )  # fmt: skip
+    return pd.DataFrame(rows, columns=columns), genes
+
+
+def manifest() -> dict[str, Any]:
+    split = {"windows": 157, "bp": 2_009_600, "n_bp": 500}
+    shares = (0.027, 0.010, 0.012, 0.007, 0.420, 0.496, 0.028)
+    composition = {name: round(2_009_600 * s) for name, s in zip(CLASSES, shares, strict=True)}
+    return {
+        "schema_version": 1,
+        "source": "simulated",
+        "splits": dict.fromkeys(("train", "valid", "test"), {**split, "composition": composition}),
+        "dropped": {"windows": 13, "of": 157, "threshold": 0.1, "k": 31},
+        "settings": {"window_bp": 12800, "sampling": {"tss": 0.3}},
+        "provenance": {
+            "settings_sha256": "ab" * 32,
+            "inputs": {"source.json": "cd" * 32},
+            "versions": {"genezip": "0.1.0", "python": "3.11.2"},
+        },
+    }  # fmt: skip
+
+
+def write(folder: Path, text: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text(text, encoding="utf-8")
+
+
+def build(folder: Path, seeds: tuple[int, ...] = (0,), **difference: float) -> Path:
+    """Write the whole folder; ``difference`` goes to :func:`comparisons`."""
+    write(folder / "corpus" / "manifest.json", json.dumps(manifest()))
+    tidy.write(folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds))
+    tidy.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
+    tidy.write(folder / "compress" / "markov.tsv", markov())
+    tidy.write(folder / "repeats" / "repeats.tsv", repeats())
+    for table, name in zip(locus(), ("locus", "locus_genes"), strict=True):
+        table.to_csv(folder / "compress" / f"{name}.tsv", sep="\t", index=False)
+    for model in (REFERENCE, CONTROL):
+        for seed in seeds:
+            run = folder / "pretrain" / f"{model}.seed{seed}"
+            write(run / "curve.jsonl", curve())
+            config = {"name": model, "parameters": 123_456, "target_bpt": TARGET,
+                      "weights_sha256": "ef" * 32,
+                      "training": {"settings": {"steps": 60, "alpha": 0.3}}}  # fmt: skip
+            write(run / "config.json", json.dumps(config))
+    for stage, seconds in (("fetch", 2.5), ("pretrain/genezip-tiny.seed0", 401.0)):
+        path = folder / "benchmarks" / f"{stage}.tsv"
+        write(path, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t512.5\n")
+    return folder
+
+
+@pytest.fixture
+def make_results(tmp_path: Path) -> Callable[..., Path]:
+    """Function that writes a results folder below ``tmp_path`` and returns its path."""
+
+    def make(**choices: Any) -> Path:
+        return build(tmp_path / "results", **choices)
+
+    return make
