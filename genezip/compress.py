@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from genezip.errors import GenezipError
-from genezip.models.inference import run, run_batch
+from genezip.models.inference import WindowResult, run, run_batch
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import ModelCard, load_network
 from genezip.vocab import encode
@@ -92,7 +92,7 @@ class GeneZip:
             yield _compressed(result, lengths[number])
 
 
-def _compressed(result, length: int) -> Compressed:  # type: ignore[no-untyped-def]
+def _compressed(result: WindowResult, length: int) -> Compressed:
     chunk_bp = np.diff(np.append(result.token_starts.astype(np.int64), length))
     return Compressed(
         tokens=result.tokens,

@@ -281,7 +281,7 @@ class RegionPreset(Section):
 
     def target_bpt(self) -> dict[str, float]:
         """Target BPT of every class, in class order (bp per token)."""
-        return {name: self.base_bpt * self.multipliers[name] for name in CLASSES}  # type: ignore[index]
+        return {name: self.base_bpt * self.multipliers[name] for name in CLASSES}
 
 
 AnySection = TypeVar("AnySection", bound=Section)

@@ -18,7 +18,6 @@ from genezip.genome.fasta import FastaStream
 from genezip.genome.track_writer import TrackWriter
 from genezip.provenance import atomic_path
 
-
 ROW_GROUP = 16_384
 
 

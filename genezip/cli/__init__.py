@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from genezip.cli import compress, config, corpus, evaluate, genome, heldout, pretrain, regions, report
+from genezip.cli import (
+    compress,
+    config,
+    corpus,
+    evaluate,
+    genome,
+    heldout,
+    pretrain,
+    regions,
+    report,
+)
 from genezip.errors import GenezipError
 
 app = typer.Typer(

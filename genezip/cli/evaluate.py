@@ -144,7 +144,8 @@ def repeats(
     from genezip.data.compressed import read_compressed
     from genezip.data.corpus import CorpusReader
     from genezip.evaluation.repeat_sets import RepeatAnnotation
-    from genezip.evaluation.repeats import read_routers, repeat_rows, tally_routers
+    from genezip.evaluation.repeat_tally import read_routers, tally_routers
+    from genezip.evaluation.repeats import repeat_rows
     from genezip.genome.regions import RegionMap
     from genezip.genome.source import Source
 

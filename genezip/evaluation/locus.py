@@ -121,7 +121,10 @@ def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) ->
         if window.boundary_prob is not None:
             prob[here] = window.boundary_prob[inside]
     size = _binned(np.ones(length))
-    kernel = np.ones(min(_SMOOTH_BINS, len(size)))
+
+    def around(values: np.ndarray) -> np.ndarray:
+        return np.convolve(values, np.ones(min(_SMOOTH_BINS, len(values))), "same")
+
     starts = locus.start + np.arange(len(size)) * BIN_BP
     return pd.DataFrame(
         {
@@ -134,8 +137,7 @@ def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) ->
             "region": None,
             "boundary_prob": np.round(_binned(prob) / size, 5),
             "tokens": _binned(begins).astype(np.int64),
-            "bpt": np.convolve(size, kernel, "same")
-            / np.convolve(_binned(density), kernel, "same"),
+            "bpt": np.round(around(size) / around(_binned(density)), 3),
         }
     )
 

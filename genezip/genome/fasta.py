@@ -4,13 +4,12 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
 from genezip.errors import GenezipError
 from genezip.vocab import encode
-
 
 LINE_LIMIT = 1 << 20
 
@@ -45,7 +44,7 @@ class FastaStream:
         if empty:
             raise GenezipError(f"record {empty[0]!r} of {self.path} has no bases; remove it")
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> BinaryIO | gzip.GzipFile:
         try:
             handle = open(self.path, "rb")  # noqa: SIM115  (closed by the caller)
         except FileNotFoundError:
@@ -87,7 +86,8 @@ class FastaStream:
         The last window of a record is as short as what is left. Memory is one window,
         whatever the length of the record.
         """
-        name, start, parts, held = "", 0, [], 0
+        parts: list[np.ndarray] = []
+        name, start, held = "", 0, 0
         for record, line in self._lines():
             if line is None:
                 if held:

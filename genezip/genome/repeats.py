@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
-from genezip.genome.tabular import read_lines, read_table, wrong_interval
+from genezip.genome.tabular import explain, read_lines, read_table, wrong_interval
 
 _TRF_TYPES: dict[str, pa.DataType | None] = {
     "chrom": pa.dictionary(pa.int32(), pa.string()),
@@ -100,7 +100,7 @@ def read_trf(path: str | Path) -> pd.DataFrame:
     if rows.empty:
         raise GenezipError(f"{path} has no repeat; is it a simpleRepeat table?")
     if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
-        raise GenezipError(f"{path} has a repeat that ends before it starts; mend the table")
+        explain(Path(path), len(types), _wrong_trf)
     return _sorted(
         rows.assign(chrom=rows["chrom"].astype(str), period=rows["period"].astype(np.int64))
     )

@@ -1,15 +1,14 @@
 """Tracks of a compressed genome, written as the windows come (constant memory)."""
 
-import gzip
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pyBigWig
 
-from genezip.genome.tracks import write_igv_session
+from genezip.genome.tracks import open_gzip, write_igv_session
 from genezip.provenance import atomic_path, check_room
 
 BOUNDARY_PROB = "boundary_prob.bw"
@@ -55,11 +54,7 @@ class TrackWriter:
         self.prob = self._bigwig(BOUNDARY_PROB)
         self.bpt = self._bigwig(BPT)
         part = self.stack.enter_context(atomic_path(self.folder / CHUNKS))
-        # no name and time in the header: equal input, equal bytes
-        raw = self.stack.enter_context(open(part, "wb"))
-        self.chunks: IO[bytes] = self.stack.enter_context(
-            gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0)
-        )
+        self.chunks = self.stack.enter_context(open_gzip(part))
         return self
 
     def _bigwig(self, name: str) -> Any:

@@ -28,5 +28,5 @@ def scan(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int) -> 
     fused = fused_scan() if x.is_cuda else None
     if fused is not None:
         return fused(x, dt, a, b.unsqueeze(2), c.unsqueeze(2), chunk_size=chunk)
-    wide = [full_precision(t) for t in (x, dt, a, b, c)]
-    return ssd(*wide, chunk)[0].to(x.dtype)
+    x32, dt, a, b, c = (full_precision(t) for t in (x, dt, a, b, c))
+    return ssd(x32, dt, a, b, c, chunk)[0].to(x.dtype)

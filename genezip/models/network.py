@@ -89,11 +89,7 @@ class GeneZipNetwork(nn.Module):
                 depth += self.shape.encoder_layers[s] + self.shape.decoder_layers[s]
                 _reset(self.encoders[s], depth)
                 _reset(self.decoders[s], depth)
-                self.routers[s].reset_parameters()
-                nn.init.zeros_(self.residuals[s].weight)
-                bound = 1 / math.sqrt(self.shape.d_model[s])
-                nn.init.uniform_(self.residuals[s].bias, -bound, bound)
-                nn.init.zeros_(self.paddings[s])
+                _reset_stage(self.routers[s], self.residuals[s], self.paddings[s])
             _reset(self.trunk, depth + self.shape.trunk_layers)
 
     def forward(
@@ -149,7 +145,17 @@ class GeneZipNetwork(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def _reset(stack: Stack, depth: int) -> None:
+def _reset_stage(router: nn.Module, residual: nn.Module, padding: Tensor) -> None:
+    assert isinstance(router, Router)
+    assert isinstance(residual, nn.Linear)
+    router.reset_parameters()
+    nn.init.zeros_(residual.weight)
+    bound = 1 / math.sqrt(residual.in_features)
+    nn.init.uniform_(residual.bias, -bound, bound)
+    nn.init.zeros_(padding)
+
+
+def _reset(stack: nn.Module, depth: int) -> None:
     for module in stack.modules():
         if isinstance(module, Mamba2):
             module.reset_parameters(0.02 / math.sqrt(depth))

@@ -7,7 +7,8 @@ judged from the result files, for every training seed, and the page prints all o
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from genezip.report.results import Number, Results, fixed, measured, plain
+from genezip.report.results import Results
+from genezip.report.scores import Number, fixed, measured, plain
 
 MIN_ENRICHMENT = 1.8
 MIN_RATIO_TO_CONTROL = 1.4
@@ -139,7 +140,7 @@ def signed(number: Number, interval: str = "95 % interval ") -> str:
 
 def telling_orders(results: Results) -> list[int]:
     """Markov orders worth naming: 0, that of the claim, the best, the highest."""
-    orders = [int(name[6:]) for name in set(results.markov["model"]) if name[6:].isdigit()]
+    orders = [int(name[6:]) for name in set(results.markov.models) if name[6:].isdigit()]
     known = {order: number.value for order in orders if (number := results.markov_ppl(order))}
     if not known:
         return []

@@ -1,13 +1,14 @@
 """A figure with the numbers behind it and the words beside it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from genezip.report import style
-from genezip.report.results import Number
+from genezip.report.scores import Number
 
 INTERVAL = "Lines are 95 % intervals (bootstrap over blocks of neighbouring windows)."
 
@@ -21,6 +22,11 @@ class Drawing:
     caption: str
     figure: Figure
     data: pd.DataFrame
+
+    @cached_property
+    def svg(self) -> str:
+        """The figure as SVG text, made once for page and file."""
+        return style.svg(self.figure, self.name, self.title)
 
 
 def new_figure(height_in: float) -> Figure:

@@ -135,21 +135,22 @@ def perplexity(results: Results) -> Drawing | None:
 
 def _bpt_columns(axes: Axes, results: Results, places: dict[str, int]) -> None:
     """The numbers of the figure on its right: got and asked, a column per model."""
-    for x, (name, look) in zip((1.09, 1.27), _pair(results).items(), strict=True):
-        place: dict[str, Any] = {
-            "transform": axes.get_yaxis_transform(),
-            "color": look.colour,
-            "va": "center",
-        }
-        axes.text(x, len(places) - 0.15, name, ha="center", fontsize=8, fontweight="bold", **place)
-        axes.text(x, len(places) - 0.5, "got / asked", ha="center", fontsize=7.5, **place)
+    top = len(places)
+    for x, (name, look) in zip((1.1, 1.28), _pair(results).items(), strict=True):
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": look.colour}
+        axes.text(x, top + 0.2, name, ha="center", fontsize=8.5, fontweight="bold", **place)
+        axes.text(x, top - 0.2, "got / asked", ha="center", fontsize=8, **place)
         for region, y in places.items():
             metric = "expected_bpt" if region == "all" else "target_bpt"
             target = results.number(metric, name, region=region)
             if number := results.number("bpt", name, region=region):
-                axes.text(x - 0.008, y, f"{number.value:,.0f} ", ha="right", fontsize=8.5, **place)
-                asked = f"/ {target.value:,.0f}" if target else "/ –"
-                axes.text(x - 0.008, y, asked, ha="left", fontsize=8.5, **place)
+                asked = f"{target.value:,.0f}" if target else "–"
+                for text, shift, side in (
+                    (f"{number.value:,.0f}", -0.014, "right"),
+                    ("/", 0.0, "center"),
+                    (asked, 0.014, "left"),
+                ):
+                    axes.text(x + shift, y, text, ha=side, va="center", fontsize=8.5, **place)
 
 
 def bpt(results: Results) -> Drawing | None:

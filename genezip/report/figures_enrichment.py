@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from genezip.report import claims, style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
-from genezip.report.results import Results, pick
+from genezip.report.results import Results
 from genezip.taxonomy import GROUPS
 
 THIRDS = {"gc_tertile_1": "lowest GC", "gc_tertile_2": "middle GC", "gc_tertile_3": "highest GC"}
@@ -78,7 +78,7 @@ def enrichment(results: Results) -> Drawing | None:
 def _third_labels(results: Results) -> dict[str, str]:
     """Thirds with their range of GC content, as the corpus was split."""
     edges = [
-        pick(results.comparisons, metric="gc_upper_edge", model="corpus", subset=name)
+        results.comparisons.find("gc_upper_edge", "corpus", subset=name)
         for name in list(THIRDS)[:2]
     ]
     if edges[0] is None or edges[1] is None:

@@ -12,7 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from genezip.report import style
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.figures_training import BPT_TICKS
-from genezip.report.results import Results, records
+from genezip.report.results import Results
+from genezip.report.scores import records
 from genezip.taxonomy import COLOURS
 
 LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the locus

@@ -9,7 +9,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from genezip.report import style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
-from genezip.report.results import Number, Results, pick
+from genezip.report.results import Results
+from genezip.report.scores import Number
 from genezip.taxonomy import CLASSES
 
 MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be drawn
@@ -39,9 +40,12 @@ SPLITS = {"test": "held out", "train": "training DNA"}
 
 
 def _get(results: Results, model: str, metric: str, a: Set, region: str = "all") -> Number | None:
-    return pick(
-        results.repeats, model=model, metric=metric, subset=a.subset, split=a.split, region=region
-    )
+    """One result; None where the region has too few bases of the repeat to say something."""
+    where: dict[str, Any] = {"subset": a.subset, "split": a.split, "region": region}
+    bases = results.repeats.find("bpt_ratio", model, **where)
+    if region != "all" and (bases is None or (bases.n or 0) < MIN_BASES):
+        return None
+    return results.repeats.find(metric, model, **where)
 
 
 def _panel(
@@ -96,33 +100,32 @@ def repeats(results: Results) -> Drawing | None:
     if not sets:
         return None
     rows = [(repeat, "all") for repeat in sets]
-    strata = [[(repeat, region) for region in _regions(results, repeat)] for repeat in sets[:2]]
-    heights = [0.36 * len(rows), 0.36 * max(len(part) for part in strata)]
+    regions = _regions(results, sets[:2])
+    heights = [0.36 * len(rows), 0.36 * max(len(regions), 1)]
     total = sum(heights) + 2.25
     figure = new_figure(total)
-    panels = figure.subplots(2, 2, height_ratios=heights, squeeze=False)
+    panels = figure.subplots(2, 2, height_ratios=heights, sharey="row")
     figure.subplots_adjust(
         left=0.19,
         right=0.985,
         bottom=0.5 / total,
         top=1 - 0.65 / total,
-        wspace=0.42,
+        wspace=0.1,
         hspace=2 * 0.95 / sum(heights),
     )
     data = _panel(panels[0, 0], results, looks, "bpt_ratio", rows)
     data += _panel(panels[0, 1], results, looks, "bpt_ratio_region_adjusted", rows)
     panels[0, 0].set_title("all regions together")
     panels[0, 1].set_title("adjusted for the regions they lie in")
-    for axes in panels[0]:
-        axes.set_yticks(range(len(rows))[::-1], [f"{s.label}, {SPLITS[s.split]}" for s in sets])
+    panels[0, 0].set_yticks(range(len(rows))[::-1], [f"{a.label}, {SPLITS[a.split]}" for a in sets])
     style.key(panels[0, 0], list(looks.values()), y=1 + 0.34 / heights[0])
-    for axes, repeat, part in zip(panels[1], sets[:2], strata, strict=False):
-        data += _panel(axes, results, looks, "bpt_ratio", part)
-        axes.set_yticks(range(len(part))[::-1], [style.region_label(r) for _, r in part])
-        for text, (_, region) in zip(axes.get_yticklabels(), part, strict=True):
-            text.set_color(style.region_colour(region))
+    for axes, repeat in zip(panels[1], sets[:2], strict=False):
+        data += _panel(axes, results, looks, "bpt_ratio", [(repeat, r) for r in regions])
         axes.set_title(f"{repeat.label}, {SPLITS[repeat.split]}, within each region")
-    for axes in panels[1, len(strata) :]:
+    panels[1, 0].set_yticks(range(len(regions))[::-1], [style.region_label(r) for r in regions])
+    for text, region in zip(panels[1, 0].get_yticklabels(), regions, strict=True):
+        text.set_color(style.region_colour(region))
+    for axes in panels[1, len(sets) :]:
         axes.set_visible(False)
     for axes in panels.flat:
         _log_ratio(axes)
@@ -144,7 +147,10 @@ def repeats(results: Results) -> Drawing | None:
     )
 
 
-def _regions(results: Results, repeat: Set) -> list[str]:
-    """Regions with enough bases of a repeat set to be drawn."""
-    found = {r: _get(results, results.reference, "bpt_ratio", repeat, r) for r in CLASSES}
-    return [region for region, number in found.items() if number and (number.n or 0) >= MIN_BASES]
+def _regions(results: Results, sets: list[Set]) -> list[str]:
+    """Regions with enough bases of any of the repeat sets to be drawn."""
+    return [
+        region
+        for region in CLASSES
+        if any(_get(results, results.reference, "bpt_ratio", repeat, region) for repeat in sets)
+    ]

@@ -19,6 +19,8 @@ from genezip.report import (
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.results import Results
 
+XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
+
 FIGURES: Final[dict[str, Callable[[Results], Drawing | None]]] = {
     "corpus": figures_corpus.corpus,
     "curves": figures_training.curves,
@@ -52,7 +54,6 @@ def write(drawings: dict[str, Drawing], folder: Path) -> None:
     """Write every figure as ``<name>.svg`` and its numbers as ``<name>.tsv``."""
     for name in FIGURES:
         drawing = drawings.get(name) or not_computed(name)
-        text = style.svg(drawing.figure, name, drawing.title, standalone=True)
-        write_text(folder / f"{name}.svg", text)
+        write_text(folder / f"{name}.svg", XML + drawing.svg)
         with atomic_path(folder / f"{name}.tsv") as temporary:
             drawing.data.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

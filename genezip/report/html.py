@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from genezip.errors import GenezipError
 from genezip.provenance import write_text
-from genezip.report import claims, gallery, provenance_section, sections, style
+from genezip.report import claims, gallery, provenance_section, sections
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results
 
@@ -88,7 +88,7 @@ def _filled(section: sections.Section, drawings: dict[str, Drawing], folder: str
             "name": name,
             "title": drawings[name].title,
             "caption": drawings[name].caption,
-            "svg": Markup(style.svg(drawings[name].figure, name, drawings[name].title)),
+            "svg": Markup(drawings[name].svg),
             "folder": folder,
         }
         for name in section.figures

@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.report.results import Results, plain, records
+from genezip.report.results import Results
+from genezip.report.scores import plain, records
 from genezip.report.sections import Cell, Section, Table
 
 METHOD = (

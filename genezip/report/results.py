@@ -4,16 +4,16 @@ Nothing is computed here that a stage has computed before; the page reads files 
 """
 
 import json
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from genezip.config import Report
 from genezip.errors import GenezipError
+from genezip.report.scores import Number, Scores
 
 TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
 TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
@@ -30,17 +30,6 @@ LOCUS_COLUMNS = {
     "bpt",
 }
 GENE_COLUMNS = {"chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id"}
-
-
-@dataclass(frozen=True)
-class Number:
-    """A measured value with its 95 % interval, where there is one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,117 +53,55 @@ class Results:
     control: str
     manifest: dict[str, Any]
     source: dict[str, Any]
-    compression: pd.DataFrame
-    comparisons: pd.DataFrame
+    compression: Scores
+    comparisons: Scores
     regions: pd.DataFrame
-    markov: pd.DataFrame
+    markov: Scores
     locus: pd.DataFrame
     locus_genes: pd.DataFrame
-    repeats: pd.DataFrame
+    repeats: Scores
     benchmarks: pd.DataFrame
     curves: list[Curve] = field(default_factory=list)
 
     @property
     def models(self) -> list[str]:
         """Names of the models and routers with compression results, in file order."""
-        return list(dict.fromkeys(self.compression["model"]))
+        return self.compression.models
 
-    @property
+    @cached_property
     def strand(self) -> str:
         """``both`` (the mean of the strands) where every model has it, else ``+``."""
-        with_both = self.compression.loc[self.compression["strand"] == "both", "model"]
-        return "both" if set(with_both) == set(self.models) else "+"
+        frame = self.compression.frame
+        both = set(frame.loc[frame["strand"] == "both", "model"])
+        return "both" if both == set(self.models) else "+"
 
-    @property
+    @cached_property
     def subset(self) -> str:
         """The windows that the page is about: those with few N, where they are told apart."""
-        names = self.compression["subset"].dropna().unique()
+        names = self.compression.frame["subset"].dropna().unique()
         return next((name for name in names if name.startswith("n_le_")), "all")
 
     def seeds(self, model: str) -> list[int]:
         """Training seeds of a model, ascending; empty for a router without one."""
-        rows = self.compression.loc[self.compression["model"] == model, "seed"].dropna()
-        return sorted({int(seed) for seed in rows})
+        return self.compression.seeds(model)
 
     def number(self, metric: str, model: str, **where: Any) -> Number | None:
-        """One held-out result of a model or router; see :func:`pick`.
+        """One held-out result of a model or router; see :meth:`Scores.find`.
 
         Perplexity is that of the forward strand, on which the Markov models are scored too.
         """
         strand = "+" if metric in LANGUAGE_METRICS else self.strand
         where = {"subset": self.subset, "strand": strand, **where}
-        return pick(self.compression, metric=metric, model=model, **where)
+        return self.compression.find(metric, model, **where)
 
     def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
         """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""
         where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
-        return pick(self.comparisons, metric=metric, model=pair, **where)
+        return self.comparisons.find(metric, pair, **where)
 
     def markov_ppl(self, order: int, region: str = "all", metric: str = "ppl") -> Number | None:
         """Held-out perplexity (or bits per base) of the Markov model of an order."""
-        where = {"subset": self.subset, "region": region, "strand": "+"}
-        return pick(self.markov, metric=metric, model=f"markov{order}", **where)
-
-
-def plain(value: float, digits: int = 3) -> str:
-    """A number for people: three significant digits, thousands separated, a true minus."""
-    if not math.isfinite(value):
-        return "not defined"
-    if value == 0:
-        return "0"
-    return fixed(value, max(digits - 1 - math.floor(math.log10(abs(value))), 0))
-
-
-def fixed(value: float, decimals: int = 2) -> str:
-    """A number for people with so many decimals; enrichments and their differences have two."""
-    text = f"{value:,.{decimals}f}"
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
-
-
-def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str:
-    """A value with its interval in brackets, or a dash where there is none."""
-    if number is None:
-        return "–"
-    if number.low is None or number.high is None:
-        return show(number.value)
-    return f"{show(number.value)} ({show(number.low)} to {show(number.high)})"
-
-
-def pick(frame: pd.DataFrame, **where: Any) -> Number | None:
-    """The single held-out row that matches; None if there is none or its value is missing.
-
-    ``subset`` and ``region`` default to ``all``; ``seed`` to the lowest one.
-
-    Raises
-    ------
-    GenezipError
-        If several rows match: a result file that says two things is wrong.
-    """
-    rows = frame
-    for column, wanted in {"split": "test", "subset": "all", "region": "all", **where}.items():
-        rows = rows[rows[column] == wanted]
-    if "seed" not in where and rows["seed"].notna().any():
-        rows = rows[rows["seed"] == rows["seed"].min()]
-    if len(rows) > 1:
-        raise GenezipError(
-            f"the result files hold {len(rows)} rows for {where}; remove the folder "
-            "and evaluate again"
-        )
-    if rows.empty or pd.isna(rows.iloc[0]["value"]):
-        return None
-    row = rows.iloc[0]
-    return Number(
-        float(row["value"]),
-        None if pd.isna(row["ci_low"]) else float(row["ci_low"]),
-        None if pd.isna(row["ci_high"]) else float(row["ci_high"]),
-        None if pd.isna(row["n"]) else int(row["n"]),
-        None if pd.isna(row["unit"]) else str(row["unit"]),
-    )
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as plain dictionaries."""
-    return cast(list[dict[str, Any]], frame.to_dict("records"))
+        return self.markov.find(metric, f"markov{order}", subset=self.subset, region=region)
 
 
 def _need(path: Path) -> Path:
@@ -272,13 +199,13 @@ def load(folder: Path, settings: Report, scale: str, source: Path | None = None)
         control=settings.control,
         manifest=_json(folder / "corpus" / "manifest.json"),
         source=_json(source) if source else {},
-        compression=_table(compress / "compression.tsv", tidy, required=True),
-        comparisons=_table(compress / "comparisons.tsv", tidy, required=True),
+        compression=Scores(_table(compress / "compression.tsv", tidy, required=True)),
+        comparisons=Scores(_table(compress / "comparisons.tsv", tidy, required=True)),
         regions=_table(folder / "regions" / "gene7.summary.tsv", set()),
-        markov=_table(compress / "markov.tsv", tidy),
+        markov=Scores(_table(compress / "markov.tsv", tidy)),
         locus=_table(compress / "locus.tsv", LOCUS_COLUMNS),
         locus_genes=_table(compress / "locus_genes.tsv", GENE_COLUMNS),
-        repeats=_table(folder / "repeats" / "repeats.tsv", tidy),
+        repeats=Scores(_table(folder / "repeats" / "repeats.tsv", tidy)),
         benchmarks=_benchmarks(folder / "benchmarks"),
         curves=[_curve(path) for path in sorted((folder / "pretrain").glob("*/curve.jsonl"))],
     )

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from genezip.report import claims, style
-from genezip.report.results import Results, fixed, measured, plain, records
+from genezip.report.results import Results
+from genezip.report.scores import fixed, measured, plain, records
 from genezip.taxonomy import CLASSES, GROUPS, LABELS
 
 Cell = str | dict[str, Any]
@@ -151,8 +152,8 @@ def numbers_section(results: Results) -> Section:
     head = ["model", "seed", "windows", "strand", "bases per token", "expected", "ratio"]
     head += ["MicroErr", "promoter enr.", "genic enr.", "intergenic enr."]
     rows: list[list[Cell]] = []
-    frame = results.compression[results.compression["split"] == "test"]
-    keys = frame[["model", "seed", "subset", "strand"]].drop_duplicates()
+    frame = results.compression.frame
+    keys = frame[frame["split"] == "test"][["model", "seed", "subset", "strand"]].drop_duplicates()
     for key in records(keys):
         model, subset = key["model"], key["subset"]
         seed = None if pd.isna(key["seed"]) else int(key["seed"])

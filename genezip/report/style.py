@@ -196,8 +196,8 @@ def region_key(figure: Figure, x: float, y: float) -> None:
         x += 0.043 + 0.0074 * len(LABELS[name])
 
 
-def svg(figure: Figure, name: str, label: str, standalone: bool = False) -> str:
-    """A figure as one SVG element (or, standalone, a whole SVG file).
+def svg(figure: Figure, name: str, label: str) -> str:
+    """A figure as one SVG element, for a page or (with an XML declaration) a file.
 
     Element ids carry the figure's name, because many figures share one page; ids that
     nothing points to are dropped, and no date is written, so equal data give equal text.
@@ -209,8 +209,6 @@ def svg(figure: Figure, name: str, label: str, standalone: bool = False) -> str:
         Short name of the figure, letters and ``-`` only.
     label : str
         What the picture shows, for readers who cannot see it.
-    standalone : bool
-        Whether to keep the XML declaration (a file) or not (inside a page).
     """
     text = io.StringIO()
     with mpl.rc_context({**RC, "svg.hashsalt": name}):
@@ -228,6 +226,4 @@ def svg(figure: Figure, name: str, label: str, standalone: bool = False) -> str:
     body = body.replace("'DejaVu Sans', sans-serif", _FONT_STACK)
     body = body.replace("'DejaVu Sans'", _FONT_STACK)
     escaped = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    body = body.replace("<svg ", f'<svg role="img" aria-label="{escaped}" ', 1)
-    head = '<?xml version="1.0" encoding="utf-8"?>\n' if standalone else ""
-    return head + body
+    return body.replace("<svg ", f'<svg role="img" aria-label="{escaped}" ', 1)

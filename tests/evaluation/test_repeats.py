@@ -6,16 +6,15 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.evaluation.repeat_sets import OUTSIDE, RMSK, SOFTMASK, TRF, RepeatAnnotation, covered
-from genezip.evaluation.repeats import (
+from genezip.evaluation.repeat_tally import (
     CoveredBases,
     cross,
     cross_shifted,
-    ratios,
     read_routers,
-    repeat_rows,
     runs,
     tally_routers,
 )
+from genezip.evaluation.repeats import ratios, repeat_rows
 
 
 def table(*rows, **columns):

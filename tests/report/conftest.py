@@ -9,7 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from genezip.config import Report
 from genezip.data import tidy
+from genezip.report import gallery
+from genezip.report.drawing import Drawing
+from genezip.report.results import Results, load
 from genezip.taxonomy import CLASSES
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
@@ -28,6 +32,7 @@ ENRICHMENT = {
 }
 PPL = {REFERENCE: 3.69, CONTROL: 3.68, "untrained": 4.01}
 MARKOV = (3.950, 3.829, 3.801, 3.786, 3.764, 3.726, 3.661, 3.589, 3.526, 3.503, 3.540, 3.616)
+SPLITS = ("train", "valid", "test")
 SUBSETS = ("all", "n_le_5pct")
 
 Rows = list[dict[str, Any]]
@@ -221,7 +226,7 @@ def manifest() -> dict[str, Any]:
     return {
         "schema_version": 1,
         "source": "simulated",
-        "splits": dict.fromkeys(("train", "valid", "test"), {**split, "composition": composition}),
+        "splits": {name: {**split, "composition": composition} for name in SPLITS},
         "dropped": {"windows": 13, "of": 157, "threshold": 0.1, "k": 31},
         "settings": {"window_bp": 12800, "sampling": {"tss": 0.3}},
         "provenance": {
@@ -258,6 +263,19 @@ def build(folder: Path, seeds: tuple[int, ...] = (0,), **difference: float) -> P
         path = folder / "benchmarks" / f"{stage}.tsv"
         write(path, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t512.5\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """One results folder, loaded; not to be changed."""
+    folder = build(tmp_path_factory.mktemp("demo") / "results")
+    return load(folder, Report(reference=REFERENCE, control=CONTROL), "demo")
+
+
+@pytest.fixture(scope="session")
+def drawings(results: Results) -> dict[str, Drawing]:
+    """Its figures."""
+    return gallery.draw(results)
 
 
 @pytest.fixture

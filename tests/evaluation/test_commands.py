@@ -1,0 +1,168 @@
+"""`genezip evaluate ...` from end to end on a small simulated genome."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genezip import cli
+from genezip.config import Corpus, Regions
+from genezip.data import tidy
+from genezip.data.build import build_corpus
+from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
+from genezip.data.corpus import CorpusReader
+from genezip.genome.regions import build_region_map
+from genezip.genome.source import Source
+from genezip.taxonomy import CLASSES
+from genezip.vocab import is_base
+
+EVALUATION = json.dumps({"bootstrap": 50, "block_bp": 8192, "markov_orders": [0, 2], "shifts": 5})
+WINDOW_BP = 2048
+REPORT = json.dumps({"reference": "ours", "control": "even"})
+
+
+def compressed(place, rate, rng):
+    starts = np.flatnonzero(np.append(True, rng.random(WINDOW_BP - 1) < rate[1:])).astype(np.int32)
+    nll = np.where(is_base(place.ids), 1.3, np.nan).astype(np.float32)
+    nll[0] = np.nan
+    return CompressedWindow(
+        place.chrom, place.start, place.end, "+", place.piece, place.split, WINDOW_BP, starts,
+        np.array([len(starts)], dtype=np.int32), np.array([False]), rate.astype(np.float16), nll,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Folder with source, regions, corpus and the files of two made-up models."""
+    folder = tmp_path_factory.mktemp("run")
+    lengths = [part for bp in (90_000, 50_000, 70_000) for part in ("--chromosome-bp", bp)]
+    call("simulate", "--out", folder / "resources", *lengths)
+    source = Source.load(folder / "resources" / "source.json")
+    region_map = build_region_map(source.annotations(), source.assembly(), Regions())
+    region_map.write_bed9(folder / "regions.bed.gz")
+    corpus = Corpus(
+        window_bp=WINDOW_BP, heldout_window_bp=WINDOW_BP, train_windows=4, valid_windows=0,
+        keep_short=False,
+    )  # fmt: skip
+    build_corpus(source, region_map, corpus, folder / "corpus")
+    rng = np.random.default_rng(0)
+    for name, rates in (("ours", [0.1, *[0.02] * 6]), ("even", [0.02] * 7)):
+        places = CorpusReader(folder / "corpus" / "manifest.json").windows("test")
+        windows = [compressed(place, np.array(rates)[place.regions], rng) for place in places]
+        target = dict(zip(CLASSES, 1 / np.array(rates), strict=True))
+        write_compressed(folder / f"{name}.parquet", windows, name=name, seed=0, target_bpt=target)
+    return folder
+
+
+def call(*arguments):
+    """Run the real command line in process; it must succeed."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    assert stop.value.code == 0
+
+
+def options(run, *names):
+    """Options by name, each with its value."""
+    values = {
+        "--corpus": run / "corpus" / "manifest.json",
+        "--source": run / "resources" / "source.json",
+        "--regions": run / "regions.bed.gz",
+        "--settings": EVALUATION,
+        "--scale": "test",
+    }
+    return [part for name in names for part in (name, values[name])]
+
+
+def files(run, *names):
+    return [part for name in names for part in ("--compressed", run / f"{name}.parquet")]
+
+
+@pytest.fixture(scope="module")
+def routers(run, repo):
+    preset = repo / "config" / "regions" / "transcript_balanced.yaml"
+    for router in ("fixed_stride", "gc_cpg"):
+        call(
+            "evaluate", "routers", "--like", run / "ours.parquet", "--router", router,
+            *options(run, "--corpus", "--source", "--regions", "--settings"),
+            "--region-preset", preset, "--out", run / f"{router}.parquet",
+        )  # fmt: skip
+    return run
+
+
+def test_routers_copy_token_counts(routers):
+    counts = [
+        [
+            len(window.token_starts)
+            for window in read_compressed(routers / f"{name}.parquet").windows()
+        ]
+        for name in ("ours", "fixed_stride", "gc_cpg")
+    ]
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_markov(run):
+    out = run / "markov.tsv"
+    names = ("--corpus", "--source", "--settings", "--scale")
+    call("evaluate", "markov", *options(run, *names), "--out", out)
+    rows = tidy.read(out)
+    assert set(rows["model"]) == {"markov0", "markov2"}
+    assert set(rows["source"]) == {"simulated"}
+    every = rows[(rows["metric"] == "ppl") & (rows["region"] == "all")]
+    assert every["value"].between(2, 4.2).all()
+
+
+def test_compression(routers):
+    run = routers
+    call(
+        "evaluate", "compression", *files(run, "ours", "even", "fixed_stride", "gc_cpg"),
+        *options(run, "--corpus", "--settings", "--scale"), "--reference", "ours",
+        "--control", "even", "--out", run / "compression.tsv",
+        "--comparisons", run / "comparisons.tsv", "--windows", run / "windows.tsv",
+    )  # fmt: skip
+    rows = tidy.read(run / "compression.tsv")
+    assert set(rows["model"]) == {"ours", "even", "fixed_stride", "gc_cpg"}
+    assert set(rows["subset"]) == {"all", "n_le_5pct"}
+    key = ["model", "subset", "region", "strand", "metric", "seed"]
+    assert not rows.duplicated(key).any()
+    paired = tidy.read(run / "comparisons.tsv")
+    assert not paired.duplicated(key).any()
+    pairs = {"ours - even", "ours / even", "ours - fixed_stride", "ours - gc_cpg"}
+    assert pairs <= set(paired["model"])
+    windows = pd.read_csv(run / "windows.tsv", sep="\t")
+    assert (windows["tokens"] > 0).all()
+
+
+def test_repeats(run):
+    out = run / "repeats.tsv"
+    names = ("--corpus", "--source", "--regions", "--settings", "--scale")
+    call("evaluate", "repeats", *files(run, "ours", "even"), *options(run, *names), "--out", out)
+    rows = tidy.read(out)
+    assert {"softmasked_outside_trf", "tandem", "rest"} <= set(rows["subset"])
+    ratio = rows[(rows["metric"] == "bpt_ratio") & (rows["model"] == "even")]
+    assert ratio.loc[ratio["region"] == "all", "value"].between(0.5, 2).all()
+
+
+def test_locus(run):
+    out, genes = run / "locus.tsv", run / "genes.tsv"
+    call(
+        "evaluate", "locus", *files(run, "ours", "even"), *options(run, "--source", "--regions"),
+        "--settings", REPORT, "--out", out, "--genes", genes,
+    )  # fmt: skip
+    table = pd.read_csv(out, sep="\t")
+    bins = table[table["kind"] == "bin"]
+    assert bins.groupby("model")["end"].max().nunique() == 1
+    assert bins["boundary_prob"].between(0, 1).all()
+    assert {"transcript", "exon"} <= set(pd.read_csv(genes, sep="\t")["feature"])
+
+
+def test_an_unknown_router_is_refused(run, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(
+            ["evaluate", "routers", "--like", str(run / "ours.parquet"), "--router", "magic"]
+            + [str(part) for part in options(run, "--corpus", "--source", "--regions")]
+            + ["--region-preset", "x.yaml", "--out", str(run / "magic.parquet")]
+        )
+    assert stop.value.code == 1
+    assert "there is no router 'magic'" in capsys.readouterr().err
+    assert not (run / "magic.parquet").exists()

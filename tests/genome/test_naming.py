@@ -1,0 +1,71 @@
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.genome.annotation import match_chrom_style, read_gtf
+
+
+@pytest.fixture
+def annotation_on(write_gtf):
+    def make(*chroms, end=50):
+        return read_gtf(
+            write_gtf([(c, "exon", 10, end, "+", f'transcript_id "t{c}";') for c in chroms]),
+            basic_only=False,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (["1", "X", "MT"], ["chr1", "chrX", "chrM"]),
+        (["chr1", "chrX", "chrM"], ["1", "X", "MT"]),
+        (["chrI", "chrMT"], ["I", "MT"]),
+    ],
+)
+def test_names_are_converted_and_it_is_said(annotation_on, theirs, ours):
+    said = []
+    matched = match_chrom_style(annotation_on(*theirs), dict.fromkeys(ours, 50), said.append)
+    assert matched.transcripts["chrom"].tolist() == ours
+    assert matched.exons["chrom"].tolist() == ours
+    assert said == [
+        f"genes.gtf: contig names converted ({theirs[0]} -> {ours[0]}, {len(ours)} in all)"
+    ]
+
+
+def test_equal_names_are_left_alone_in_silence(annotation_on):
+    annotation, said = annotation_on("1", "MT"), []
+    assert match_chrom_style(annotation, {"1": 50, "MT": 50}, said.append) is annotation
+    assert said == []
+
+
+def test_contigs_that_the_assembly_lacks_are_dropped_with_their_number(annotation_on):
+    said = []
+    annotation = annotation_on("chr1", "chr6_alt", end=50)
+    matched = match_chrom_style(annotation, {"chr1": 50}, said.append)
+    assert matched.exons["chrom"].tolist() == ["chr1"]
+    assert said == [
+        "genes.gtf: 1 transcripts on 1 contigs that the assembly lacks are left out (chr6_alt)"
+    ]
+
+
+def test_nothing_in_common_names_both(annotation_on):
+    with pytest.raises(
+        GenezipError,
+        match=r"no contig in common \(annotation: a, b, c, ...; assembly: chr1, chr2\)",
+    ):
+        match_chrom_style(annotation_on("a", "b", "c", "d"), {"chr1": 50, "chr2": 50})
+
+
+def test_a_row_beyond_its_contig_is_another_build(annotation_on):
+    with pytest.raises(
+        GenezipError, match=r"row of t1 that ends at chr1:51, but chr1 has 50 bases: wrong build"
+    ):
+        match_chrom_style(annotation_on("1", end=51), {"chr1": 50}, lambda _: None)
+
+
+def test_messages_go_to_standard_error(annotation_on, capsys):
+    match_chrom_style(annotation_on("1"), {"chr1": 50})
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("genezip: genes.gtf: contig names converted")

@@ -1,0 +1,71 @@
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.genome.repeats import read_rmsk_out, read_trf
+
+RMSK_HEAD = """   SW  perc perc perc  query      position in query           matching       repeat
+score  div. del. ins.  sequence    begin     end    (left)    repeat         class/family
+
+"""
+ALU = "2368 10.4 0.0 0.0 chr2 101 400 (99) + AluY SINE/Alu 1 299 (12) 3\n"
+UNKNOWN = "239 9.4 0.0 0.0 chr1 11 42 (951) C MER1 Unknown (341) 34 3 2 *\n"
+TRF = "chr1\t10000\t10468\ttrf\t6\t77.2\t6\t95\t3\t789\t33\t51\t0\t15\t1.43\tTAACCC\n"
+
+
+def test_rmsk_counts_from_zero_and_splits_class_and_family(tmp_path):
+    path = tmp_path / "a.out"
+    path.write_text(RMSK_HEAD + ALU + UNKNOWN)
+    assert read_rmsk_out(path).to_numpy().tolist() == [
+        ["chr1", 10, 42, "MER1", "Unknown", "Unknown"],
+        ["chr2", 100, 400, "AluY", "SINE", "Alu"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("2368 10.4 chr2\n", "line 5 .* has 3 columns instead of 15"),
+        (ALU.replace("101", "500"), "line 5 .* end 400 lies before start 500"),
+        ("chr1 100 200\n", "line 5 .* does not begin with a score"),
+    ],
+)
+def test_malformed_rmsk_rows(tmp_path, row, sentence):
+    (tmp_path / "a.out").write_text(RMSK_HEAD + ALU + row)
+    with pytest.raises(GenezipError, match=sentence):
+        read_rmsk_out(tmp_path / "a.out")
+
+
+def test_trf(tmp_path):
+    path = tmp_path / "a.bed"
+    path.write_text("#chrom\tchromStart\n" + TRF.replace("10000\t10468", "20000\t20009") + TRF)
+    table = read_trf(path)
+    assert table.to_numpy().tolist() == [
+        ["chr1", 10000, 10468, 6, 77.2],
+        ["chr1", 20000, 20009, 6, 77.2],
+    ]
+
+
+def test_malformed_and_empty_tables(tmp_path):
+    path = tmp_path / "a.bed"
+    path.write_text(TRF + TRF.replace("\t77.2", "\tmany"))
+    with pytest.raises(GenezipError, match="line 2 .* period and copy number"):
+        read_trf(path)
+    path.write_text(TRF + TRF.replace("10468", "9000"))
+    with pytest.raises(GenezipError, match="line 2 .* end 9000 lies before start 10000"):
+        read_trf(path)
+    path.write_text("#chrom\n")
+    with pytest.raises(GenezipError, match="has no repeat"):
+        read_trf(path)
+    with pytest.raises(GenezipError, match="has no repeat"):
+        read_rmsk_out(path)
+
+
+def test_real_tables(mirror):
+    rmsk = read_rmsk_out(mirror / "demo" / "rmsk.chr21_chr22.fa.out.gz")
+    assert len(rmsk) == 2680
+    assert rmsk.iloc[0].tolist() == ["chr21", 21999693, 22000000, "THE1A", "LTR", "ERVL-MaLR"]
+    assert set(rmsk["chrom"]) == {"chr21", "chr22"}
+    assert len(read_trf(mirror / "demo" / "trf_simpleRepeat.bed.gz")) == 2739
+    windows = read_trf(mirror / "repeats" / "trf_simpleRepeat.hg38.windows.bed.gz")
+    assert len(windows) == 2997
+    assert (windows["period"] > 0).all()

@@ -1,0 +1,88 @@
+import os
+import shutil
+from dataclasses import dataclass
+
+import pytest
+
+from genezip.config import Regions
+from genezip.errors import GenezipError
+from genezip.genome.annotation import read_gtf
+from genezip.genome.assembly import Piece
+from genezip.genome.regions import build_region_map
+from genezip.genome.source import hg38_sizes
+from genezip.genome.verify import verify_region_map
+
+IDS = 'gene_id "g"; transcript_id "t";'
+ROWS = [
+    ("c", "exon", 1, 20, "+", IDS),
+    ("c", "exon", 30, 50, "+", IDS),
+    ("c", "CDS", 15, 20, "+", IDS),
+    ("c", "CDS", 30, 40, "+", IDS),
+    ("c", "exon", 56, 58, "-", 'gene_id "h";'),
+    ("d", "exon", 0, 8, "-", 'gene_id "i";'),
+]
+SMALL = Regions(promoter_half_width=3, nig_distance=12, required=[])
+PIECES = [("c", 0, 22, "train"), ("c", 35, 60, "test"), ("d", 0, 40, "train")]
+
+needs_bedtools = pytest.mark.skipif(
+    shutil.which("bedtools") is None and os.environ.get("GENEZIP_REQUIRE_REAL") != "1",
+    reason="bedtools is not on PATH",
+)
+
+
+@dataclass
+class Coordinates:
+    """What the check needs of an assembly: no bases."""
+
+    chrom_sizes: dict[str, int]
+    pieces: tuple[Piece, ...]
+
+
+@pytest.fixture
+def small(write_gtf, make_assembly):
+    assembly = make_assembly({"c": "A" * 60, "d": "A" * 40, "e": "A" * 5}, PIECES)
+    return {"genes": read_gtf(write_gtf(ROWS), basic_only=False)}, assembly
+
+
+@needs_bedtools
+def test_bedtools_agrees_on_a_small_genome(small):
+    annotations, assembly = small
+    region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)
+    outcome = verify_region_map(region_map, annotations, assembly, SMALL)
+    assert (outcome.bp, outcome.different, outcome.first) == (87, 0, "")
+
+
+@needs_bedtools
+def test_every_difference_is_counted_and_the_first_is_named(small):
+    annotations, assembly = small
+    region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)
+    wider = SMALL.model_copy(update={"promoter_half_width": 4})
+    outcome = verify_region_map(region_map, annotations, assembly, wider)
+    # one base more on either side of three TSSs (1, 57 and 7), clipped at 0 and at 60
+    assert outcome.different == 4
+    assert outcome.first == "c:4 is exon in the map and promoter by bedtools"
+
+
+def test_without_bedtools_it_says_so(small, monkeypatch):
+    annotations, assembly = small
+    region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(GenezipError, match="regions verify needs bedtools on PATH"):
+        verify_region_map(region_map, annotations, assembly, SMALL)
+
+
+@needs_bedtools
+def test_bedtools_agrees_on_the_demo_slices(mirror):
+    pieces = []
+    for line in (mirror / "demo" / "splits.bed").read_text().splitlines():
+        chrom, start, end, split = line.split("\t")
+        name = f"{chrom}:{start}-{end}"
+        pieces.append(
+            Piece(name, chrom, int(start), int(end), split, "genes", False, False, False)
+        )
+    sizes = {chrom: hg38_sizes()[chrom] for chrom in ("chr1", "chr2", "chr9", "chr21", "chr22")}
+    assembly = Coordinates(sizes, tuple(pieces))
+    annotations = {"genes": read_gtf(mirror / "demo" / "genes.gtf.gz")}
+    region_map = build_region_map(annotations, assembly, Regions(), lambda _: None)
+    outcome = verify_region_map(region_map, annotations, assembly, Regions())
+    assert (outcome.bp, outcome.different) == (6_175_271, 0)

@@ -1,0 +1,73 @@
+"""Figures: what is drawn is what the files say, and SVG text is small, stable and unique."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from genezip.config import Report
+from genezip.report import figures_locus, figures_training, gallery, style
+from genezip.report.drawing import Drawing
+from genezip.report.results import Results, load
+
+SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
+
+
+def test_every_figure_is_drawn_and_written(drawings: dict[str, Drawing], tmp_path: Path) -> None:
+    assert list(drawings) == list(gallery.FIGURES)
+    gallery.write(drawings, tmp_path / "figures")
+    for name, drawing in drawings.items():
+        assert drawing.name == name and drawing.caption.endswith(".")
+        root = ElementTree.parse(tmp_path / "figures" / f"{name}.svg").getroot()
+        assert root.tag.endswith("svg")
+        table = pd.read_csv(tmp_path / "figures" / f"{name}.tsv", sep="\t")
+        assert len(table) == len(drawing.data) > 0
+
+
+def test_ids_in_one_page_do_not_collide(drawings: dict[str, Drawing]) -> None:
+    text = "".join(drawing.svg for drawing in drawings.values())
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) > 0
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+
+
+def test_equal_results_give_equal_svg(results: Results) -> None:
+    first, second = (gallery.FIGURES["corpus"](results) for _ in range(2))
+    assert first is not None and second is not None
+    assert first.svg == second.svg
+    assert "<text" in first.svg and "aria-label" in first.svg
+
+
+def test_figures_without_numbers_are_left_out_but_written(
+    make_results: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_results()
+    for name in ("compress/locus.tsv", "compress/locus_genes.tsv", "repeats/repeats.tsv"):
+        (folder / name).unlink()
+    results = load(folder, SETTINGS, "demo")
+    assert gallery.FIGURES["locus"](results) is None
+    assert gallery.FIGURES["repeats"](results) is None
+    gallery.write({}, tmp_path / "figures")
+    assert "nothing was computed" in (tmp_path / "figures" / "locus.svg").read_text()
+    assert {p.stem for p in (tmp_path / "figures").glob("*.tsv")} == set(gallery.FIGURES)
+
+
+def test_a_long_run_is_thinned() -> None:
+    values = pd.Series(range(30_600))
+    thin = figures_training._thin(values)
+    assert len(thin) == figures_training.MAX_POINTS
+    assert thin.iloc[0] == 0 and thin.iloc[-1] == 30_599
+
+
+def test_lanes_keep_genes_apart() -> None:
+    assert figures_locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
+
+
+def test_models_have_styles_of_their_own() -> None:
+    names = ["gc_cpg", "hnet-tiny", "genezip-tiny", "fixed_stride", "untrained", "extra"]
+    looks = style.model_styles(names, "genezip-tiny", "hnet-tiny")
+    assert list(looks)[:2] == ["genezip-tiny", "hnet-tiny"]
+    assert set(looks) == set(names)
+    assert len({(look.colour, look.marker) for look in looks.values()}) == len(names)
