@@ -1,13 +1,12 @@
-"""Tracks for genome browsers: BED9, bigWig, and an IGV session that opens them.
+"""Files for genome browsers: BED9 with colours, and an IGV session that opens tracks.
 
-Coordinates are those of the chromosome and bigWig headers carry whole-chromosome lengths,
-so a track made from a slice lies where it belongs.
+Coordinates are those of the chromosome, so a track made from a slice lies where it belongs.
+The bigWig files are written window by window in :mod:`genezip.genome.track_writer`.
 """
 
 import gzip
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from xml.etree import ElementTree
@@ -16,9 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
-import pyBigWig
 
-from genezip.errors import GenezipError
 from genezip.provenance import atomic_path, write_text
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -78,110 +75,6 @@ def write_bed9(path: str | Path, table: pd.DataFrame) -> None:
 def _open_plain(path: Path) -> Iterator[BinaryIO]:
     with open(path, "wb") as handle:
         yield handle
-
-
-@dataclass(frozen=True)
-class Signal:
-    """Values of consecutive bases.
-
-    Attributes
-    ----------
-    chrom : str
-    start : int
-        Genome coordinate of the first value (0-based).
-    values : float32 array, shape (n,)
-        One value per base; NaN where there is none (padding, N).
-    """
-
-    chrom: str
-    start: int
-    values: np.ndarray
-
-
-def write_bigwig(
-    path: str | Path, chrom_sizes: Mapping[str, int], signals: Iterable[Signal]
-) -> None:
-    """Write per-base values as bigWig.
-
-    Equal neighbours become one interval, so a piecewise constant track stays small. The
-    signals are consumed one at a time; they must come sorted by the order of
-    ``chrom_sizes`` and by start.
-
-    Parameters
-    ----------
-    path : str or Path
-    chrom_sizes : mapping
-        Whole-chromosome lengths (bp) for the header.
-    signals : iterable of Signal
-
-    Raises
-    ------
-    GenezipError
-        For signals out of order, beyond their chromosome or without any value, and when
-        the file cannot be written.
-    """
-    order = {chrom: index for index, chrom in enumerate(chrom_sizes)}
-    reached, written = (-1, 0), 0
-    with atomic_path(path) as temporary:
-        track = pyBigWig.open(str(temporary), "w")
-        if track is None:
-            raise GenezipError(f"cannot write {path}; choose another folder")
-        try:
-            track.addHeader(list(chrom_sizes.items()))
-            for signal in signals:
-                end = signal.start + len(signal.values)
-                if signal.chrom not in order:
-                    raise GenezipError(f"{path}: {signal.chrom} has no length; give chrom.sizes")
-                if signal.start < 0 or end > chrom_sizes[signal.chrom]:
-                    raise GenezipError(
-                        f"{path}: {signal.chrom}:{signal.start:,}-{end:,} lies outside "
-                        f"{signal.chrom} ({chrom_sizes[signal.chrom]:,} bp)"
-                    )
-                if (order[signal.chrom], signal.start) < reached:
-                    raise GenezipError(f"{path}: signals are not sorted by chromosome and start")
-                reached = (order[signal.chrom], end)
-                starts, ends, values = _constant_runs(signal)
-                written += int((ends - starts).sum())
-                if len(starts):
-                    track.addEntries(
-                        [signal.chrom] * len(starts),
-                        starts.tolist(),
-                        ends=ends.tolist(),
-                        values=values.tolist(),
-                    )
-        except RuntimeError as error:
-            raise GenezipError(
-                f"cannot write {path}: {error}; free space or choose another folder"
-            ) from None
-        finally:
-            track.close()
-        if written == 0:
-            raise GenezipError(f"{path} would hold no value")
-        _check_bigwig(temporary, path, written)
-
-
-def _constant_runs(signal: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    values = np.asarray(signal.values, dtype=np.float32)
-    if len(values) == 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), values
-    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
-    ends = np.append(first[1:], len(values))
-    real = ~np.isnan(values[first])
-    return signal.start + first[real], signal.start + ends[real], values[first[real]]
-
-
-def _check_bigwig(temporary: Path, path: str | Path, written: int) -> None:
-    """pyBigWig keeps quiet about a full disk, so count what can be read back."""
-    try:
-        with pyBigWig.open(str(temporary)) as track:
-            covered = track.header()["nBasesCovered"]
-    except RuntimeError:
-        covered = -1
-    if covered != written:
-        raise GenezipError(
-            f"cannot write {path}: it could not be read back whole; free space or choose "
-            "another folder"
-        )
 
 
 def write_igv_session(

@@ -67,6 +67,7 @@ def verify_region_map(
     bedtools = _bedtools()
     bp = different = 0
     first = ""
+    before = tempfile.gettempdir()
     with tempfile.TemporaryDirectory(prefix="genezip-verify-") as folder:
         bedtools.set_tempdir(folder)
         try:
@@ -82,7 +83,7 @@ def verify_region_map(
                         first = _in_words(piece, int(wrong[0]), found, expected)
         finally:
             bedtools.cleanup()
-            bedtools.set_tempdir(tempfile.gettempdir())
+            bedtools.set_tempdir(before)  # it moves the temporary folder of the whole process
     return Verification(bp, different, first)
 
 

@@ -145,12 +145,11 @@ def test_schema_and_key_tables_are_generated(repo: Path) -> None:
 def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
     from genezip import config
 
-    base, demo = repo / "config" / "config.yaml", repo / "config" / "demo.yaml"
-    overlays = [*(repo / "config").glob("*.yaml"), repo / "tests" / "workflow" / "config.yaml"]
-    for overlay in overlays:
-        layers = [base, demo, overlay] if overlay.stem == "three-seeds" else [base, overlay]
-        for entry in config.load(*layers).chosen_models().values():
-            assert (repo / "config" / "models" / f"{entry.architecture}.yaml").is_file(), overlay
+    folder = repo / "config"
+    runs = [[folder / "demo.yaml", overlay] for overlay in folder.glob("*.yaml")]
+    for overlays in [*runs, [repo / "tests" / "workflow" / "config.yaml"]]:
+        for entry in config.load(folder / "config.yaml", *overlays).chosen_models().values():
+            assert (folder / "models" / f"{entry.architecture}.yaml").is_file(), overlays
 
 
 def test_params_are_narrow(repo: Path) -> None:

@@ -56,6 +56,7 @@ MALLOC = (
 # for a GPU and eight threads; --cores, --resources or a profile may give it less.
 MODEL_THREADS = 8 if SCALE == "full" else 1
 MODEL_GPUS = 1 if SCALE == "full" else 0
+MODEL_ENV = f"../../envs/genezip{'-gpu' if SCALE == 'full' else ''}.yaml"
 
 
 wildcard_constraints:

@@ -11,7 +11,7 @@ rule compress:
     benchmark:
         "results/benchmarks/compress/{model}.seed{seed}.tsv"
     conda:
-        "../../envs/genezip.yaml"
+        MODEL_ENV
     threads: MODEL_THREADS
     resources:
         gpu=MODEL_GPUS,
@@ -40,7 +40,7 @@ rule compress_untrained:
     benchmark:
         "results/benchmarks/compress/untrained.seed0.tsv"
     conda:
-        "../../envs/genezip.yaml"
+        MODEL_ENV
     threads: MODEL_THREADS
     resources:
         gpu=MODEL_GPUS,
@@ -71,7 +71,7 @@ rule compress_repeat_pieces:
     benchmark:
         "results/benchmarks/compress/rmsk/{model}.seed{seed}.tsv"
     conda:
-        "../../envs/genezip.yaml"
+        MODEL_ENV
     threads: MODEL_THREADS
     resources:
         gpu=MODEL_GPUS,

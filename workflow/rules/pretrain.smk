@@ -20,7 +20,7 @@ rule pretrain:
     # the longest jobs go first, so that all models train side by side
     priority: 10
     conda:
-        "../../envs/genezip.yaml"
+        MODEL_ENV
     threads: MODEL_THREADS
     resources:
         gpu=MODEL_GPUS,
