@@ -65,7 +65,7 @@ lint: venv
 	snakemake --lint
 
 check-all: lint demo yeast
-	pytest -m "slow or not slow"
+	pytest
 
 # Files made from genezip/config.py; tests hold them equal.
 generated: venv

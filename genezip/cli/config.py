@@ -74,9 +74,9 @@ def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) 
         name = _section_name(value)
         if name is None:
             continue
-        path = f"{prefix}{key}." if "additionalProperties" not in value else f"{prefix}{key}.<name>."
-        parts.append(_table(f"`{path[:-1]}`", definitions[name], definitions))
-        parts += _sections(path, definitions[name], definitions)
+        path = f"{prefix}{key}.<name>" if "additionalProperties" in value else f"{prefix}{key}"
+        parts.append(_table(f"`{path}`", definitions[name], definitions))
+        parts += _sections(f"{path}.", definitions[name], definitions)
     return parts
 
 

@@ -20,6 +20,9 @@ def report(
     source: Annotated[
         Path | None, typer.Option(help="source.json of the run: names the data files.")
     ] = None,
+    evaluation: Annotated[
+        str | None, typer.Option(help="Config section `evaluation`: says how intervals were made.")
+    ] = None,
 ) -> None:
     """Write the report: one self-contained page, and every figure as SVG with its numbers."""
     from genezip import config
@@ -29,6 +32,7 @@ def report(
 
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
-    loaded = load(results, config.settings(config.Report, settings), scale, source)
+    how = config.settings(config.Evaluation, evaluation) if evaluation else None
+    loaded = load(results, config.settings(config.Report, settings), scale, source, how)
     size = write_report(loaded, out, figures)
     typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

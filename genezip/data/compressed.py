@@ -155,7 +155,10 @@ def write_compressed(
     }
     schema = SCHEMA.with_metadata({b"genezip": json.dumps(head).encode()})
     count = 0
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as out:
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as out,
+    ):
         batch: list[dict[str, Any]] = []
         for window in windows:
             batch.append(_cells(window))

@@ -174,8 +174,6 @@ def _open_fasta(path: Path) -> pyfaidx.Fasta:
         raise GenezipError(f"{path} does not exist; name an existing FASTA")
     try:
         return pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
-    except GenezipError:
-        raise
     except Exception as error:  # pyfaidx raises a dozen kinds, all meaning the same here
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GenezipError(

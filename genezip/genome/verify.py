@@ -155,8 +155,8 @@ def _painted(bedtools, classes, pieces: list[Piece]):  # type: ignore[no-untyped
             table = pd.read_csv(cut.fn, sep="\t", names=["chrom", "start", "end", "piece"])
             hits.append(table.assign(label=CLASS_IDS[name]))
     table = pd.concat(hits, ignore_index=True)
-    for index, group in table.groupby("piece"):
-        piece = pieces[int(index)]
+    for index, piece in enumerate(pieces):
+        group = table[table["piece"] == index]
         ids = np.full(piece.length, _UNLABELLED, dtype=np.uint8)
         for start, end, label in zip(group["start"], group["end"], group["label"], strict=True):
             ids[start - piece.start : end - piece.start] = label

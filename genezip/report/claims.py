@@ -56,13 +56,17 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """``holds``, ``does not hold`` or ``not computed``, and what the intervals add."""
+        """``holds``, ``does not hold`` or ``not computed``."""
         if not self.known:
             return "not computed"
-        verdict = "holds" if self.holds else "does not hold"
+        return "holds" if self.holds else "does not hold"
+
+    @property
+    def note(self) -> str:
+        """What the intervals add to the verdict, or nothing."""
         ends = [end for m in self.measured if m for end in (m.low, m.high) if end is not None]
         unsure = any(self._inside(end) != self.holds for end in ends)
-        return f"{verdict}, interval crosses the threshold" if unsure else verdict
+        return "the interval crosses the threshold" if self.known and unsure else ""
 
 
 def _four(value: float) -> str:
@@ -192,6 +196,17 @@ def tertile_sentence(results: Results) -> str | None:
     return (
         f"The paired difference within each third is {low} where GC content is lowest, {middle} "
         f"in the middle, and {high} where it is highest."
+    )
+
+
+def interval_sentence(results: Results) -> str:
+    """How the intervals were made."""
+    how = results.evaluation
+    blocks = f"blocks of {how.block_bp:,} bp" if how else "blocks of neighbouring windows"
+    resamples = f", {how.bootstrap:,} resamples" if how else ""
+    return (
+        f"Intervals come from a bootstrap over {blocks}{resamples}, because neighbouring windows "
+        "are not independent; both routers are measured on the same resampled blocks."
     )
 
 

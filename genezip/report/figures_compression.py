@@ -66,9 +66,16 @@ def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
     axes.plot(
         [o for o, _ in found], [n.value for _, n in found], "o", markersize=3.2, color=style.SOFT
     )
-    for name, look in _pair(results).items():
-        if number := results.number("ppl", name):
-            axes.axhline(number.value, color=look.colour, linestyle=look.dashes)
+    ends = {name: number for name in _pair(results) if (number := results.number("ppl", name))}
+    highest = max(ends, key=lambda name: ends[name].value)
+    for name, number in ends.items():
+        look = _pair(results)[name]
+        axes.axhline(number.value, color=look.colour, linestyle=look.dashes)
+        axes.annotate(
+            name, (1, number.value), xycoords=("axes fraction", "data"), ha="right",
+            va="bottom" if name == highest else "top", xytext=(0, 2 if name == highest else -2),
+            textcoords="offset points", fontsize=8, color=look.colour,
+        )  # fmt: skip
     if found:
         axes.annotate(
             "Markov models", (found[0][0], found[0][1].value),
@@ -84,6 +91,7 @@ def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
     """Share of windows in which floor or ceiling changed the tokens of a stage."""
     rows: list[dict[str, Any]] = []
     labels: list[str] = []
+    colours: list[str] = []
     for name, look in _pair(results).items():
         stage = 0
         while number := results.number(f"bound_bit_share_stage{stage}", name):
@@ -91,9 +99,12 @@ def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
             low, high = (None if v is None else 100 * v for v in (number.low, number.high))
             style.dot(axes, 100 * number.value, y, look, low, high)
             labels.append(f"stage {stage}")
+            colours.append(look.colour)
             rows.append(record(number, model=name, region="all", metric=f"bound_bit_stage{stage}"))
             stage += 1
     axes.set_yticks([-y for y in range(len(labels))], labels)
+    for text, colour in zip(axes.get_yticklabels(), colours, strict=True):
+        text.set_color(colour)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-len(labels) + 0.4, 0.6)
     for y in range(len(labels)):

@@ -60,7 +60,7 @@ def enrichment(results: Results) -> Drawing | None:
     _name_rows(panels[0], looks)
     limit = claims.MIN_ENRICHMENT
     panels[0].axvline(limit, color=style.SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
-    panels[0].text(limit, -0.47, f" claim: > {limit}", fontsize=7.5, color=style.SOFT, va="bottom")
+    panels[0].text(limit, -0.47, f"claim: > {limit} ", fontsize=7.5, color=style.SOFT, ha="right")
     panels[1].set_xlabel("enrichment: share of tokens / share of bases (1 = as if cut evenly)")
     return Drawing(
         "enrichment",

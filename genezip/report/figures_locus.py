@@ -169,8 +169,8 @@ def locus(results: Results) -> Drawing | None:
         "boundary probability in bins of "
         f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
         "a token starts, and the local bases per token. Tinted stripes are promoters: a model "
-        "that has learned them shows more ticks and fewer bases per token there. The models saw "
-        "neither this chromosome nor any annotation of it.",
+        "that has learned them shows more ticks and fewer bases per token there. The models were "
+        "not trained on this stretch, and no model ever sees an annotation.",
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )

@@ -15,7 +15,8 @@ from genezip.taxonomy import CLASSES, COLOURS, LABELS
 
 SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
 MAX_POINTS = 400  # of a line, so that long runs do not make heavy pages
-PERCENT_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
+PERCENT_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+LEAST_SHARE = 1e-3  # smaller shares are drawn here, as a log axis has no zero
 BPT_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -70,21 +71,31 @@ def _classes(curve: Curve, column: str) -> list[pd.DataFrame]:
     ]
 
 
+def spread(places: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Ascending places moved apart by at least ``gap``, inside [low, high] if they fit."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, low, moved[-1] + gap if moved else low))
+    ceiling = high
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], ceiling)
+        ceiling = moved[index] - gap
+    return moved
+
+
 def _end_labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Names at the right end of lines, pushed apart where they would collide."""
+    """Names at the right end of lines (x, y, text, colour), moved apart where they collide."""
     log = axes.get_yscale() == "log"
     forward, back = (np.log, np.exp) if log else (float, float)
     low, high = (forward(limit) for limit in axes.get_ylim())
     figure = axes.figure
     assert isinstance(figure, Figure)
     height = axes.get_position().height * figure.get_figheight() * 72
-    gap = (high - low) * 10.5 / height
-    previous = -np.inf
-    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
-        place = max(forward(y), low, previous + gap)
-        previous = place
+    ends = sorted(ends, key=lambda end: end[1])
+    places = spread([forward(end[1]) for end in ends], (high - low) * 11 / height, low, high)
+    for (x, _, text, colour), place in zip(ends, places, strict=True):
         axes.annotate(
-            text, (x, back(place)), xytext=(4, 0), textcoords="offset points", va="center",
+            text, (x, back(place)), xytext=(5, 0), textcoords="offset points", va="center",
             fontsize=8, color=colour, annotation_clip=False,
         )  # fmt: skip
 
@@ -147,7 +158,7 @@ def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.Da
     for curve in curves:
         look = looks[curve.model]
         for stage, values in enumerate(_stages(curve, "kept")):
-            smooth = _thin(_smooth(values))
+            smooth = _thin(_smooth(values).clip(lower=LEAST_SHARE))
             axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
             ends.append((smooth.index[-1], smooth.iloc[-1], f"stage {stage}", look.colour))
             frames.append(_long(curve, "kept", values, smooth, stage=stage))
@@ -205,30 +216,34 @@ def steering(results: Results) -> Drawing | None:
         return None
     curve, stages = chosen[0], len(tables["F"])
     figure = new_figure(0.6 + 2.3 * stages)
-    panels = figure.subplots(stages, 2, sharex=True, sharey="row", squeeze=False)
+    panels = figure.subplots(stages, 2, sharex=True, sharey=True, squeeze=False)
     figure.subplots_adjust(
         left=0.055, right=0.88, bottom=0.45 / figure.get_figheight(), top=0.93, wspace=0.08,
         hspace=0.26,
     )  # fmt: skip
     names = {"F": "share above threshold", "G": "mean boundary probability"}
     targets = curve.config.get("target_bpt") or {}
+    labels: dict[Axes, list[tuple[float, float, str, str]]] = {}
     frames = []
     for column, (quantity, by_stage) in enumerate(tables.items()):
         for stage, table in enumerate(by_stage):
-            axes, ends = panels[stage, column], []
+            axes: Axes = panels[stage, column]
+            ends: list[tuple[float, float, str, str]] = []
             for name in reversed(CLASSES):
-                smooth = _thin(_smooth(table[name]).clip(lower=1e-4).dropna())
+                smooth = _thin(_smooth(table[name]).clip(lower=LEAST_SHARE).dropna())
                 if smooth.empty:
                     continue
                 axes.plot(smooth.index, smooth, color=COLOURS[name])
-                ends.append((smooth.index[-1], smooth.iloc[-1], LABELS[name], COLOURS[name]))
+                ends.append((table.index[-1], smooth.iloc[-1], LABELS[name], COLOURS[name]))
                 frames.append(_long(curve, quantity, table[name], smooth, stage=stage, region=name))
             _log_axis(axes, PERCENT_TICKS, 100)
             for rate in sorted({float(t) ** (-1 / stages) for t in targets.values()}):
                 axes.axhline(rate, color=style.SOFT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)
             axes.set_title(f"{quantity}, stage {stage}: {names[quantity]} (%)")
-            if column == 1:
-                _end_labels(axes, ends)
+            labels[axes] = ends
+    panels[0, 0].set_ylim(LEAST_SHARE / 1.2, 1.2)
+    for axes in panels[:, 1]:
+        _end_labels(axes, labels[axes])
     for axes in panels[-1]:
         axes.set_xlabel("training step")
     return Drawing(
@@ -236,9 +251,10 @@ def steering(results: Results) -> Drawing | None:
         "How the ratio loss steers each region",
         f"{curve.model} (seed {curve.seed}). For every region, F is the share of positions whose "
         "boundary probability is above one half (those that would become tokens), G the mean "
-        "boundary probability; the loss pulls both towards the region's target (dotted lines: "
-        "the targets, finest region on top). F far above G, or F at zero while G stays, "
-        "would mean that the loss is met on paper only.",
+        "boundary probability. The loss acts on G alone: it lowers G where F is above the "
+        "region's target (dotted lines, finest region on top) and raises it where F is below, "
+        "so F should settle on its line, and the finest regions on top. Shares below "
+        f"{100 * LEAST_SHARE:g} % are drawn at {100 * LEAST_SHARE:g} %.",
         figure,
         pd.concat(frames, ignore_index=True),
     )

@@ -116,7 +116,8 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         If the page would be larger than 5 MB.
     """
     notice, badges = _badges(results)
-    more = [claims.tertile_sentence(results), claims.seed_sentence(results)]
+    sentences = (claims.tertile_sentence, claims.interval_sentence, claims.seed_sentence)
+    more = [sentence(results) for sentence in sentences]
     page = Page(
         title=f"What {results.reference} made of DNA it had never seen",
         notice=notice,

@@ -44,8 +44,8 @@ def time_section(results: Results) -> Section:
     ]
     total = float(frame["seconds"].sum())
     note = (
-        f"Added up: {clock(total)}. Stages that ran side by side overlap, so the whole run took "
-        "less. This page is written last and is not in the table."
+        f"Added up: {clock(total)}. Stages that ran side by side overlap, so the whole run may "
+        "have taken less. This page is written last and is not in the table."
     )
     head = ["stage", "seconds", "", "peak memory (MB)"]
     return Section("time", "Seconds per stage", tables=[Table(head, rows, (1, 3), note=note)])
@@ -57,8 +57,18 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             found += _flat(value, f"{prefix}{key}.")
         else:
-            found.append((f"{prefix}{key}", "–" if value is None else str(value)))
+            found.append((f"{prefix}{key}", _show(value)))
     return found
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(_show(item) for item in value) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def settings_section(results: Results) -> Section:
@@ -93,7 +103,7 @@ def settings_section(results: Results) -> Section:
     if record.get("versions"):
         rows = [[name, str(value)] for name, value in record["versions"].items()]
         tables.append(Table(["software", "version"], rows))
-    return Section("settings", "Settings and provenance", tables=tables)
+    return Section("settings", "Settings and provenance", tables=tables, dense=True)
 
 
 def _training(config: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.config import Report
+from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
 from genezip.report.scores import Number, Scores
 
@@ -62,6 +62,7 @@ class Results:
     repeats: Scores
     benchmarks: pd.DataFrame
     curves: list[Curve] = field(default_factory=list)
+    evaluation: Evaluation | None = None
 
     @property
     def models(self) -> list[str]:
@@ -170,7 +171,13 @@ def _benchmarks(folder: Path) -> pd.DataFrame:
     return frame.sort_values("finished", kind="stable").drop(columns="finished")
 
 
-def load(folder: Path, settings: Report, scale: str, source: Path | None = None) -> Results:
+def load(
+    folder: Path,
+    settings: Report,
+    scale: str,
+    source: Path | None = None,
+    evaluation: Evaluation | None = None,
+) -> Results:
     """Read the result files under ``folder``.
 
     Parameters
@@ -183,6 +190,8 @@ def load(folder: Path, settings: Report, scale: str, source: Path | None = None)
         full, demo or test.
     source : Path, optional
         ``source.json`` of the run, for the list of data files.
+    evaluation : Evaluation, optional
+        Settings of the evaluation, to say how the intervals were made.
 
     Raises
     ------
@@ -201,12 +210,13 @@ def load(folder: Path, settings: Report, scale: str, source: Path | None = None)
         source=_json(source) if source else {},
         compression=Scores(_table(compress / "compression.tsv", tidy, required=True)),
         comparisons=Scores(_table(compress / "comparisons.tsv", tidy, required=True)),
-        regions=_table(folder / "regions" / "gene7.summary.tsv", set()),
+        regions=_table(folder / "regions" / "gene7.summary.tsv", {"split", "class", "bp"}),
         markov=Scores(_table(compress / "markov.tsv", tidy)),
         locus=_table(compress / "locus.tsv", LOCUS_COLUMNS),
         locus_genes=_table(compress / "locus_genes.tsv", GENE_COLUMNS),
         repeats=Scores(_table(folder / "repeats" / "repeats.tsv", tidy)),
         benchmarks=_benchmarks(folder / "benchmarks"),
+        evaluation=evaluation,
         curves=[_curve(path) for path in sorted((folder / "pretrain").glob("*/curve.jsonl"))],
     )
     for name in (results.reference, results.control):

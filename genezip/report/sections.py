@@ -34,6 +34,7 @@ class Section:
     figures: tuple[str, ...] = ()
     tables: list[Table] = field(default_factory=list)
     terms: list[tuple[str, str]] = field(default_factory=list)
+    dense: bool = False
 
 
 def _four(value: float) -> str:
@@ -49,7 +50,7 @@ def claims_section(results: Results) -> Section:
         if len(claim.seeds) > 1:
             values = [f"seed {s}: {v}" for s, v in zip(claim.seeds, values, strict=False)]
         kind = "holds" if claim.holds else "fails" if claim.known else "open"
-        verdict = {"verdict": kind, "text": claim.verdict}
+        verdict = {"verdict": kind, "text": claim.verdict, "note": claim.note}
         rows.append([claim.text, "; ".join(values), claim.threshold, verdict])
     held = sum(claim.holds for claim in found)
     return Section(
@@ -70,7 +71,7 @@ def corpus_section(results: Results) -> Section:
     if dropped.get("k") and dropped.get("windows") is not None:
         text.append(
             f"{dropped['windows']} of {dropped['of']} held-out windows were left out because more "
-            f"than {100 * dropped['threshold']:g} % of their {dropped['k']}-mers also occur in "
+            f"than {100 * dropped['threshold']:g} % of their {dropped['k']}\N{NON-BREAKING HYPHEN}mers also occur in "
             "training DNA (recent duplications), which would flatter the model."
         )
     return Section("corpus", "The DNA", text, ("corpus",))
@@ -203,7 +204,8 @@ def glossary_section() -> Section:
          "over A, C, G and T (Eq. 18); bits per base is its logarithm to base 2."),
         ("F and G",
          "Share of positions of a region whose boundary probability exceeds one half, and their "
-         "mean boundary probability; the region-aware ratio loss steers both (Eq. 7 to 9)."),
+         "mean boundary probability. The region-aware ratio loss moves G until F is on target "
+         "(Eq. 7 to 9)."),
         ("bound",
          "Floor or ceiling on the tokens of a window. Where the router stays outside, the best "
          "or worst positions of the whole window are switched on or off (Eq. 10, 11)."),

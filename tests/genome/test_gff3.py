@@ -1,8 +1,10 @@
 import gzip
+from types import SimpleNamespace
 
-import pytest
-
+from genezip.config import Regions
 from genezip.genome.annotation import read_gff3
+from genezip.genome.assembly import Piece
+from genezip.genome.regions import build_region_map
 
 
 def write(tmp_path, *rows):
@@ -135,8 +137,34 @@ def test_yeast(mirror):
     assert (inside["end_x"] <= inside["end_y"]).all()
 
 
-@pytest.mark.parametrize("name", ["ecoli_K12_MG1655.GCF_000005845.2.genomic.gff.gz"])
-def test_bacterial_genes_without_transcripts(mirror, name):
+def test_region_map_of_yeast(mirror):
+    """60 % coding, short introns, no distal base: what one expects of a compact genome."""
+    path = mirror / "other_systems" / "yeast_S288C.GCA_000146045.2_R64.genomic.gff.gz"
+    with gzip.open(path, "rt") as handle:
+        heads = [line.split() for line in handle if line.startswith("##sequence-region")]
+    sizes = {chrom: int(end) for _, chrom, _, end in heads}
+    pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
+    assembly = SimpleNamespace(pieces=pieces, chrom_sizes=sizes)
+    said = []
+    region_map = build_region_map(
+        {"genes": read_gff3(path)}, assembly, Regions(promoter_half_width=250), said.append
+    )
+    table = region_map.table()
+    bp = (table["end"] - table["start"]).groupby(table["name"]).sum().to_dict()
+    assert bp == {
+        "promoter": 2_967_508,
+        "cds": 7_257_339,
+        "utr": 5,  # bases skipped by ribosomal frameshifts; the file knows no UTR
+        "exon": 24_046,
+        "intron": 26_327,
+        "nig": 1_796_101,
+    }
+    assert sum(bp.values()) == sum(sizes.values()) == 12_071_326
+    assert said == ["no base is dig; its rows will be empty"]
+
+
+def test_bacterial_genes_without_transcripts(mirror):
+    name = "ecoli_K12_MG1655.GCF_000005845.2.genomic.gff.gz"
     annotation = read_gff3(mirror / "other_systems" / name)
     assert len(annotation.cds) == 4337
     assert (annotation.transcripts["gene_type"] == "protein_coding").sum() == 4288

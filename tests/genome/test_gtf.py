@@ -6,6 +6,7 @@ from genezip.errors import GenezipError
 from genezip.genome.annotation import read, read_gtf
 
 IDS = 'gene_id "g1"; transcript_id "t1"; '
+OTHER = 'gene_id "g1"; transcript_id "t2";'
 BASIC = IDS + 'tag "CCDS"; tag "basic"; tag "appris";'
 
 
@@ -20,8 +21,8 @@ def test_every_tag_attribute_is_seen(write_gtf):
             ("chr1", "transcript", 10, 50, "+", BASIC + ' gene_name "ONE"; gene_type "lncRNA";'),
             ("chr1", "exon", 10, 20, "+", BASIC),
             ("chr1", "exon", 30, 50, "+", BASIC),
-            ("chr1", "transcript", 0, 90, "+", 'gene_id "g1"; transcript_id "t2"; tag "not_basic";'),
-            ("chr1", "exon", 0, 90, "+", 'gene_id "g1"; transcript_id "t2";'),
+            ("chr1", "transcript", 0, 90, "+", OTHER + ' tag "not_basic";'),
+            ("chr1", "exon", 0, 90, "+", OTHER),
         ]
     )
     annotation = read_gtf(path)
@@ -76,14 +77,13 @@ def test_utr_rows_of_gencode_and_ensembl(write_gtf, names):
 
 
 def test_missing_utr_rows_use_the_own_cds_only(write_gtf):
-    other = 'gene_id "g1"; transcript_id "t2";'
     noncoding = 'gene_id "g1"; transcript_id "t3";'
     rows = [
         ("chr1", "exon", 10, 20, "+", IDS),
         ("chr1", "exon", 30, 50, "+", IDS),
         ("chr1", "CDS", 35, 40, "+", IDS),
-        ("chr1", "exon", 5, 60, "+", other),
-        ("chr1", "CDS", 15, 60, "+", other),
+        ("chr1", "exon", 5, 60, "+", OTHER),
+        ("chr1", "CDS", 15, 60, "+", OTHER),
         ("chr1", "exon", 0, 70, "+", noncoding),
     ]
     utr = read_gtf(write_gtf(rows), basic_only=False).utr
@@ -97,7 +97,7 @@ def test_missing_transcript_rows_make_the_gene_the_transcript(write_gtf):
         [
             ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";'),
             ("chr1", "exon", 10, 20, "-", IDS),
-            ("chr1", "exon", 30, 50, "-", 'gene_id "g1"; transcript_id "t2";'),
+            ("chr1", "exon", 30, 50, "-", OTHER),
         ]
     )
     annotation = read_gtf(path, basic_only=False)

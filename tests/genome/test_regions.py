@@ -115,7 +115,9 @@ class TestByHand:
     def test_each_piece_is_labelled_from_its_own_set(self, write_gtf, make_assembly, drawn):
         assembly = make_assembly(CHROM, [("c", 0, 30, "train")])
         (piece,) = assembly.pieces
-        other = piece.__class__(**{**vars(piece), "name": "x", "start": 30, "end": 60, "annotation": "b"})
+        other = piece.__class__(
+            **{**vars(piece), "name": "x", "start": 30, "end": 60, "annotation": "b"}
+        )
         assembly.pieces = (piece, other)
         sets = {
             "genes": read_gtf(write_gtf(PLUS), False),
@@ -184,7 +186,7 @@ def test_summary_counts_every_split_and_class(write_gtf, make_assembly):
 
 def test_a_required_class_must_not_be_empty(write_gtf, make_assembly):
     asked = SMALL.model_copy(update={"required": ["promoter", "exon", "cds"]})
-    with pytest.raises(GenezipError, match="no base is exon, which regions.required lists"):
+    with pytest.raises(GenezipError, match=r"no base is exon, which regions\.required lists"):
         build(write_gtf, make_assembly(CHROM), PLUS, asked)
 
 
@@ -217,7 +219,9 @@ spans = st.tuples(st.integers(0, 55), st.integers(1, 25)).map(
     lambda p: (p[0], min(p[0] + p[1], 60))
 )
 transcripts = st.lists(
-    st.tuples(spans, st.sampled_from("+-"), st.lists(spans, max_size=3), st.lists(spans, max_size=2)),
+    st.tuples(
+        spans, st.sampled_from("+-"), st.lists(spans, max_size=3), st.lists(spans, max_size=2)
+    ),
     min_size=1,
     max_size=5,
 )

@@ -80,9 +80,7 @@ def test_bedtools_agrees_on_the_demo_slices(mirror):
     for line in (mirror / "demo" / "splits.bed").read_text().splitlines():
         chrom, start, end, split = line.split("\t")
         name = f"{chrom}:{start}-{end}"
-        pieces.append(
-            Piece(name, chrom, int(start), int(end), split, "genes", False, False, False)
-        )
+        pieces.append(Piece(name, chrom, int(start), int(end), split, "genes", False, False, False))
     sizes = {chrom: hg38_sizes()[chrom] for chrom in ("chr1", "chr2", "chr9", "chr21", "chr22")}
     assembly = Coordinates(sizes, tuple(pieces))
     annotations = {"genes": read_gtf(mirror / "demo" / "genes.gtf.gz")}

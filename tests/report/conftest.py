@@ -245,6 +245,8 @@ def write(folder: Path, text: str) -> None:
 def build(folder: Path, seeds: tuple[int, ...] = (0,), **difference: float) -> Path:
     """Write the whole folder; ``difference`` goes to :func:`comparisons`."""
     write(folder / "corpus" / "manifest.json", json.dumps(manifest()))
+    summary = "".join(f"train\t{name}\t{100 - 10 * n}\n" for n, name in enumerate(CLASSES))
+    write(folder / "regions" / "gene7.summary.tsv", "split\tclass\tbp\n" + summary)
     tidy.write(folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds))
     tidy.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
     tidy.write(folder / "compress" / "markov.tsv", markov())

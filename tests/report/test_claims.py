@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from genezip.config import Report
+from genezip.config import Evaluation, Report
 from genezip.report import claims
 from genezip.report.results import Results, load
 
@@ -31,7 +31,7 @@ def loaded(folder: Path) -> Results:
 
 def test_all_claims_hold(make_results: Callable[..., Path]) -> None:
     found = claims.evaluate(loaded(make_results()))
-    assert [claim.verdict for claim in found] == ["holds"] * 4
+    assert [(claim.verdict, claim.note) for claim in found] == [("holds", "")] * 4
     assert found[3].threshold == "below 3.764"
 
 
@@ -56,7 +56,7 @@ def test_an_interval_over_the_threshold_is_said(make_results: Callable[..., Path
     path = folder / "compress" / "comparisons.tsv"
     change(path, 1.5, model="genezip-tiny / hnet-tiny", metric="enrichment_ratio")
     claim = claims.evaluate(loaded(folder))[1]
-    assert claim.holds and claim.verdict == "holds, interval crosses the threshold"
+    assert (claim.verdict, claim.note) == ("holds", "the interval crosses the threshold")
 
 
 def test_one_failing_seed_is_enough(make_results: Callable[..., Path]) -> None:
@@ -113,6 +113,14 @@ def test_seeds_are_listed(make_results: Callable[..., Path]) -> None:
     assert one is not None and "trained once" in one
     two = claims.seed_sentence(loaded(make_results(seeds=(0, 1))))
     assert two is not None and "2.90, 2.90 for genezip-tiny" in two
+
+
+def test_intervals_are_explained(make_results: Callable[..., Path]) -> None:
+    folder = make_results()
+    assert "neighbouring windows" in claims.interval_sentence(loaded(folder))
+    how = Evaluation(block_bp=1000, bootstrap=20)
+    results = load(folder, SETTINGS, "demo", evaluation=how)
+    assert "blocks of 1,000 bp, 20 resamples" in claims.interval_sentence(results)
 
 
 def test_telling_orders(make_results: Callable[..., Path]) -> None:

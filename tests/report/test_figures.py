@@ -61,6 +61,12 @@ def test_a_long_run_is_thinned() -> None:
     assert thin.iloc[0] == 0 and thin.iloc[-1] == 30_599
 
 
+def test_labels_are_moved_apart_inside_the_axes() -> None:
+    assert figures_training.spread([1, 1.5, 9], 1, 0, 10) == [1, 2, 9]
+    assert figures_training.spread([9.5, 9.8, 10], 1, 0, 10) == [8, 9, 10]
+    assert figures_training.spread([-3, 0], 1, 0, 10) == [0, 1]
+
+
 def test_lanes_keep_genes_apart() -> None:
     assert figures_locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
 
