@@ -20,9 +20,9 @@ def test_failure_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match=r"cannot write .*x\.txt: No space left"):
-        with atomic_path(tmp_path / "x.txt"):
-            raise OSError(28, os.strerror(28))
+    full = pytest.raises(GenezipError, match=r"cannot write .*x\.txt: No space left")
+    with full, atomic_path(tmp_path / "x.txt"):
+        raise OSError(28, os.strerror(28))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -54,12 +54,6 @@ def clip(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> Intervals:
     return starts[inside], ends[inside]
 
 
-def covered_bp(starts: np.ndarray, ends: np.ndarray) -> int:
-    """Bases in at least one interval."""
-    starts, ends = merge(starts, ends)
-    return int((ends - starts).sum())
-
-
 def contains(positions: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """True where a position lies in any interval (bool array of the shape of positions)."""
     starts, ends = merge(starts, ends)
@@ -137,8 +131,3 @@ def run_lengths(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(0, dtype=np.int32), ids
     first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
     return np.diff(np.append(first, len(ids))).astype(np.int32), ids[first]
-
-
-def expand_runs(lengths: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Inverse of :func:`run_lengths`: uint8 array, shape (sum of lengths,)."""
-    return np.repeat(np.asarray(values, dtype=np.uint8), lengths)

@@ -141,7 +141,7 @@ def gc_thirds(results: Results) -> Drawing | None:
         "gc_thirds",
         "Is it only GC content?",
         "Promoters are rich in G and C. Here the held-out bases are split into thirds by the GC "
-        "content of the 1,024 bp around them, and promoter enrichment is taken inside each "
+        "content of their surroundings, and promoter enrichment is taken inside each "
         "third, against that third's own share of promoter bases. Left: every router. Right: "
         f"{results.reference} minus each of the others, in colour and marker of the other, both "
         "measured on the same resampled blocks. An interval that touches the vertical line shows "

@@ -71,8 +71,9 @@ def corpus_section(results: Results) -> Section:
     if dropped.get("k") and dropped.get("windows") is not None:
         text.append(
             f"{dropped['windows']} of {dropped['of']} held-out windows were left out because more "
-            f"than {100 * dropped['threshold']:g} % of their {dropped['k']}\N{NON-BREAKING HYPHEN}mers also occur in "
-            "training DNA (recent duplications), which would flatter the model."
+            f"than {100 * dropped['threshold']:g} % of their {dropped['k']}"
+            "\N{NON-BREAKING HYPHEN}mers also occur in training DNA (recent "
+            "duplications), which would flatter the model."
         )
     return Section("corpus", "The DNA", text, ("corpus",))
 

@@ -1,25 +1,17 @@
 """Strands of held-out windows, and trained against untrained."""
 
+from pathlib import Path
+
 import numpy as np
 
 from genezip.config import Compress
 from genezip.evaluation.heldout import Place, compress_places, reverse_window
-from genezip.models.architecture import Architecture
+from genezip.models.architecture import load_architecture
 from genezip.models.inference import WindowResult
 from genezip.models.network import build
 from genezip.vocab import encode, reverse_complement
 
-SHAPE = Architecture(
-    d_model=(16, 16, 24),
-    encoder_layers=(1, 1),
-    trunk_layers=1,
-    decoder_layers=(1, 1),
-    d_state=8,
-    headdim=8,
-    k_min=(2, 2),
-    k_max=(None, None),
-    ssd_chunk=16,
-)
+SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 def place(ids: np.ndarray) -> Place:

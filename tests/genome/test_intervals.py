@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 from genezip.genome.intervals import (
     clip,
     contains,
-    covered_bp,
-    expand_runs,
     flatten_by_priority,
     is_sorted,
     is_tiling,
@@ -41,10 +39,6 @@ def test_merge_keeps_an_interval_inside_another_out_and_drops_empty_ones():
 
 def test_clip_cuts_and_drops():
     assert pairs(clip(*arrays([(0, 5), (4, 12), (12, 20), (2, 4)]), 4, 10)) == [(4, 5), (4, 10)]
-
-
-def test_covered_bp_counts_each_base_once():
-    assert covered_bp(*arrays([(0, 5), (3, 8), (10, 11)])) == 9
 
 
 def test_contains_is_half_open():
@@ -126,4 +120,4 @@ def test_runs_round_trip(values):
     assert lengths.dtype == np.int32
     assert np.all(lengths > 0)
     assert np.all(classes[1:] != classes[:-1])
-    assert expand_runs(lengths, classes).tolist() == values
+    assert np.repeat(classes, lengths).tolist() == values

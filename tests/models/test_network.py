@@ -10,23 +10,12 @@ from genezip.models.inference import run_batch
 from genezip.models.losses import lm_loss, rar_loss
 from genezip.models.network import GeneZipNetwork, build
 
-SMALL = Architecture(
-    d_model=(16, 16, 24),
-    encoder_layers=(1, 1),
-    trunk_layers=1,
-    decoder_layers=(1, 1),
-    d_state=8,
-    headdim=8,
-    k_min=(1, 1),
-    k_max=(None, None),
-    ssd_chunk=16,
-    logit_scale="inverse_sqrt_width",
-)
+SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 def small(**changes: object) -> GeneZipNetwork:
     """A small network whose layers speak up as after training, not as at the start."""
-    network = build(Architecture(**{**SMALL.to_dict(), **changes}), seed=3).eval()
+    network = build(Architecture(**{**SMALL.to_dict(), "k_min": (1, 1), **changes}), seed=3).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("out_proj.weight"):

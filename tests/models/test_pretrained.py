@@ -9,22 +9,12 @@ import pytest
 
 from genezip import GeneZip
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture
+from genezip.models.architecture import load_architecture
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, load_network, save_pretrained
 from genezip.taxonomy import CLASSES
 
-SHAPE = Architecture(
-    d_model=(16, 16, 24),
-    encoder_layers=(1, 1),
-    trunk_layers=1,
-    decoder_layers=(1, 1),
-    d_state=8,
-    headdim=8,
-    k_min=(2, 2),
-    k_max=(None, None),
-    ssd_chunk=16,
-)
+SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 @pytest.fixture

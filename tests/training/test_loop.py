@@ -9,24 +9,13 @@ import torch
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture
+from genezip.models.architecture import load_architecture
 from genezip.models.pretrained import load_network
 from genezip.taxonomy import CLASSES
 from genezip.training import loop
 from genezip.training.loop import Run, pretrain
 
-SHAPE = Architecture(
-    d_model=(16, 16, 24),
-    encoder_layers=(1, 1),
-    trunk_layers=1,
-    decoder_layers=(1, 1),
-    d_state=8,
-    headdim=8,
-    k_min=(2, 2),
-    k_max=(None, None),
-    ssd_chunk=32,
-    logit_scale="inverse_sqrt_width",
-)
+SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 class Batches:
