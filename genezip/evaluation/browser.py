@@ -1,5 +1,6 @@
 """Tracks of the held-out DNA for a genome browser."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,11 @@ def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) 
     if not windows or windows[0].boundary_prob is None:
         raise GenezipError(f"{compressed} has no boundary probabilities; name a model's file")
     covered = sum(window.end - window.start for window in windows)
-    with TrackWriter(out, sizes, source.build, {"regions": REGIONS}, covered) as tracks:
+    # IGV knows public builds by name; another genome is opened from its own FASTA
+    public = source.kind in ("mirror", "download")
+    fasta = source.folder / source.raw["fasta"]
+    genome = source.build if public else os.path.relpath(fasta, out)
+    with TrackWriter(out, sizes, genome, {"regions": REGIONS}, covered) as tracks:
         for window in windows:
             length = window.end - window.start
             chunk_bp = window.chunk_bp

@@ -50,18 +50,20 @@ class TrackWriter:
         self.first: tuple[str, int, int] | None = None
 
     def __enter__(self) -> Self:
-        self.stack = ExitStack()
-        self.prob = self._bigwig(BOUNDARY_PROB)
-        self.bpt = self._bigwig(BPT)
-        part = self.stack.enter_context(atomic_path(self.folder / CHUNKS))
-        self.chunks = self.stack.enter_context(open_gzip(part))
+        with ExitStack() as stack:  # what was opened is closed if the next cannot be
+            self.prob = self._bigwig(BOUNDARY_PROB, stack)
+            self.bpt = self._bigwig(BPT, stack)
+            part = stack.enter_context(atomic_path(self.folder / CHUNKS))
+            self.chunks = stack.enter_context(open_gzip(part))
+            self.stack = stack.pop_all()
         return self
 
-    def _bigwig(self, name: str) -> Any:
-        part = self.stack.enter_context(atomic_path(self.folder / name))
+    def _bigwig(self, name: str, stack: ExitStack) -> Any:
+        part = stack.enter_context(atomic_path(self.folder / name))
+        # pyBigWig aborts or hangs on a full disk instead of saying so
         check_room(self.folder / name, BYTES_PER_BASE * self.written_bp)
         handle = pyBigWig.open(str(part), "w")
-        self.stack.callback(handle.close)
+        stack.callback(handle.close)
         handle.addHeader(list(self.chrom_sizes.items()))
         return handle
 

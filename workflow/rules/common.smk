@@ -77,6 +77,12 @@ def settings(section):
     return as_json
 
 
+def one_strand(wildcards):
+    """Params function: section ``compress`` without the reverse complement."""
+    section = {**config.get("compress", {}), "both_strands": False}
+    return json.dumps(section, sort_keys=True)
+
+
 def preset(folder, name):
     """A preset of the checkout: config/<folder>/<name>.yaml."""
     return str(ROOT / "config" / folder / f"{name}.yaml")

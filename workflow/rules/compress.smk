@@ -45,7 +45,7 @@ rule compress_untrained:
     resources:
         gpu=MODEL_GPUS,
     params:
-        settings=settings("compress"),
+        settings=one_strand,
         model=subpath(input.weights, parent=True),
         malloc=MALLOC,
     message:
@@ -76,7 +76,7 @@ rule compress_repeat_pieces:
     resources:
         gpu=MODEL_GPUS,
     params:
-        settings=settings("compress"),
+        settings=one_strand,
         model=subpath(input.weights, parent=True),
         malloc=MALLOC,
     message:

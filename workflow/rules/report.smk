@@ -82,6 +82,7 @@ rule report:
         "../../envs/genezip.yaml"
     params:
         settings=settings("report"),
+        evaluation=settings("evaluation"),
         scale=SCALE,
         results=subpath(output.page, parent=True),
         figures=subpath(output.corpus, parent=True),
@@ -89,5 +90,5 @@ rule report:
         "Write the report"
     shell:
         "genezip report --results {params.results} --settings {params.settings:q} "
-        "--source {input.source} --scale {params.scale} --out {output.page} "
+        "--evaluation {params.evaluation:q} --source {input.source} --scale {params.scale} --out {output.page} "
         "--figures {params.figures} 2>&1 | tee -i {log} >&2"
