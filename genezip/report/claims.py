@@ -178,7 +178,7 @@ def finding(results: Results) -> str:
         return first + "; the difference within DNA of similar GC content was not computed."
     second = _meaning(
         inside,
-        "so the difference is not one of GC content",
+        "so GC content alone does not explain it",
         "so among DNA of similar GC content the model does worse",
     )
     return (

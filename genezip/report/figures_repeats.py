@@ -106,7 +106,7 @@ def repeats(results: Results) -> Drawing | None:
     figure = new_figure(total)
     panels = figure.subplots(2, 2, height_ratios=heights, sharey="row")
     figure.subplots_adjust(
-        left=0.19,
+        left=0.215,
         right=0.985,
         bottom=0.5 / total,
         top=1 - 0.65 / total,

@@ -16,7 +16,7 @@ from genezip.taxonomy import CLASSES, COLOURS, LABELS
 SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
 MAX_POINTS = 400  # of a line, so that long runs do not make heavy pages
 PERCENT_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-LEAST_SHARE = 1e-3  # smaller shares are drawn here, as a log axis has no zero
+LEAST_SHARE = 1e-2  # smaller shares are drawn here, as a log axis has no zero
 BPT_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
