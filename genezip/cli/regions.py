@@ -35,6 +35,7 @@ def build(
 
     section = config.settings(config.Regions, settings)
     opened = Source.load(source)
+    opened.verify()  # once, by the first stage that reads the fetched files
     assembly = opened.assembly()
     annotations = opened.annotations(section.basic_only)
     for name, annotation in annotations.items():

@@ -253,6 +253,17 @@ def test_required_class_without_a_base(own: Path, tmp_path: Path, works: Cli, fa
     assert tree(out) == {}
 
 
+def test_wrong_checksum(own: Path, tmp_path: Path, works: Cli, fails: Cli) -> None:
+    """One base changed: the size is right, the content is not."""
+    source = fetched(own, tmp_path, works)
+    data = bytearray((source / "pieces.fa").read_bytes())
+    data[100] = ord("C") if data[100] != ord("C") else ord("G")
+    (source / "pieces.fa").write_bytes(data)
+    said = fails(*regions_arguments(source, tmp_path / "regions"))
+    assert "pieces.fa was altered" in said
+    assert tree(tmp_path / "regions") == {}
+
+
 def test_altered_file(own: Path, tmp_path: Path, works: Cli, fails: Cli) -> None:
     source = fetched(own, tmp_path, works)
     with open(source / "pieces.fa", "ab") as handle:
