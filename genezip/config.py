@@ -185,7 +185,7 @@ class Pretrain(Section):
     betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW betas")
     weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay")
     decay_vectors: bool = Field(
-        False, description="also decay 1-D parameters and embedding (the authors' rule)"
+        False, description="also decay 1-D parameters but biases (the authors' rule)"
     )
     clip_norm: float = Field(2.0, gt=0, description="gradient norm limit")
     precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision")

@@ -7,6 +7,7 @@ Plain PyTorch is the default and the definition. On a CUDA device with the optio
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from genezip.models.scan import full_precision
@@ -28,5 +29,6 @@ def scan(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int) -> 
     fused = fused_scan() if x.is_cuda else None
     if fused is not None:
         return fused(x, dt, a, b.unsqueeze(2), c.unsqueeze(2), chunk_size=chunk)
-    x32, dt, a, b, c = (full_precision(t) for t in (x, dt, a, b, c))
-    return ssd(x32, dt, a, b, c, chunk)[0].to(x.dtype)
+    with torch.autocast(device_type=x.device.type, enabled=False):
+        x32, dt, a, b, c = (full_precision(t) for t in (x, dt, a, b, c))
+        return ssd(x32, dt, a, b, c, chunk)[0].to(x.dtype)

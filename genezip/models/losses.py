@@ -39,10 +39,19 @@ def base_nll(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     return nll, (targets >= A_ID) & (targets <= T_ID)
 
 
-def lm_loss(logits: Tensor, ids: Tensor) -> Tensor:
-    """Mean next-base loss over informative targets (nats per base)."""
+def lm_loss(logits: Tensor, ids: Tensor, targets: Tensor | None = None) -> Tensor:
+    """Mean next-base loss over informative targets (nats per base).
+
+    ``targets`` is the number to divide by when ``ids`` are a part of a larger batch.
+    """
     nll, informative = base_nll(logits, ids)
-    return (nll * informative).sum() / informative.sum().clamp(min=1)
+    total = informative.sum() if targets is None else targets
+    return (nll * informative).sum() / total.clamp(min=1)
+
+
+def count_targets(ids: Tensor) -> Tensor:
+    """Informative next-base targets of a batch (scalar)."""
+    return ((ids[:, 1:] >= A_ID) & (ids[:, 1:] <= T_ID)).sum()
 
 
 def stage_targets(target_bpt: Tensor, stages: int) -> Tensor:
@@ -52,7 +61,7 @@ def stage_targets(target_bpt: Tensor, stages: int) -> Tensor:
 
 def rar_stage(
     routing: Routing, regions: Tensor, targets: Tensor, mask: Literal["pre", "post"]
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """RAR loss of one stage.
 
     Parameters
@@ -67,8 +76,9 @@ def rar_stage(
     Returns
     -------
     loss : scalar Tensor, mean over sequences of the mass-weighted sum over classes
-    kept, prob : float32 Tensors, shape (R,)
-        F and G pooled over the batch, for the log; NaN for an absent class.
+    sums : float32 Tensor, shape (R, 3), for the log
+        Positions, kept positions and summed probability of every class in the batch;
+        F and G are their ratios.
     """
     batch, classes = regions.shape[0], targets.shape[0]
     hard = routing.provisional if mask == "pre" else routing.boundary_mask
@@ -84,9 +94,7 @@ def rar_stage(
     loss = n / (n - 1) * ((n - 1) * f * g + (1 - f) * (1 - g))
     mass = count * used
     weights = mass / mass.sum(1, keepdim=True).clamp(min=1)
-    total = count.sum(0)
-    pooled = [torch.where(total > 0, s.sum(0) / total, torch.nan) for s in (kept, prob.detach())]
-    return (weights * loss).sum(1).mean(), pooled[0], pooled[1]
+    return (weights * loss).sum(1).mean(), sums.detach().view(batch, classes, 3).sum(0)
 
 
 def rar_stage_loop(
@@ -146,7 +154,7 @@ def rar_loss(
     target_bpt: Tensor,
     mask: Literal["pre", "post"] = "post",
     label: Literal["first", "majority"] = "first",
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+) -> tuple[Tensor, Tensor]:
     """RAR summed over the stages (Eq. 9).
 
     Parameters
@@ -158,7 +166,7 @@ def rar_loss(
     Returns
     -------
     loss : scalar Tensor
-    kept, prob : per stage, F and G of every class (float32, shape (R,))
+    sums : float32 Tensor, shape (S, R, 3), see :func:`rar_stage`
     """
     targets = stage_targets(target_bpt, len(output.routings))
     valid = output.routings[0].valid
@@ -166,12 +174,10 @@ def rar_loss(
     counts = counts * valid.unsqueeze(-1)
     labels = regions.long()
     loss = output.logits.new_zeros(())
-    kept: list[Tensor] = []
-    prob: list[Tensor] = []
+    sums: list[Tensor] = []
     for routing, chunks in zip(output.routings, output.chunks, strict=True):
-        stage, f, g = rar_stage(routing, labels, targets, mask)
+        stage, stage_sums = rar_stage(routing, labels, targets, mask)
         loss = loss + stage
-        kept.append(f)
-        prob.append(g)
+        sums.append(stage_sums)
         labels, counts = propagate_regions(counts, chunks, label)
-    return loss, kept, prob
+    return loss, torch.stack(sums)

@@ -75,7 +75,7 @@ class GeneZipNetwork(nn.Module):
         self.logit_scale = scale
 
     def reset_parameters(self, seed: int) -> None:
-        """Initial values (section d of the method), the same for a seed on any machine.
+        """Initial values of the authors' release, the same for a seed on any machine.
 
         Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from
         the outside in; the tied embedding is N(0, 1); routers are the identity and the
@@ -111,7 +111,9 @@ class GeneZipNetwork(nn.Module):
         output = Output(logits=self.embedding, states=self.embedding)
         states = self._level(0, self.embedding[ids.long()], valid, forced, output)
         output.states = states
-        output.logits = full_precision(linear(states, self.embedding)) * self.logit_scale
+        with torch.autocast(device_type=ids.device.type, enabled=False):
+            logits = linear(full_precision(states), full_precision(self.embedding))
+            output.logits = logits * self.logit_scale
         return output
 
     def _level(

@@ -22,7 +22,7 @@ from genezip.config import Pretrain
 from genezip.data.batches import WindowStream
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture
-from genezip.models.losses import lm_loss, rar_loss
+from genezip.models.losses import count_targets, lm_loss, rar_loss
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, save_pretrained, save_weights
 from genezip.provenance import sha256_json, versions, write_text
@@ -91,11 +91,14 @@ def training_step(
     """Forward and backward of one optimiser step, in micro-batches.
 
     The network sees bases 0 .. L - 2 and predicts 1 .. L - 1; RAR uses the labels of the
-    positions it sees. Gradients are added up in place; losses are means over the batch.
+    positions it sees. Gradients are added up in place: the next-base loss is the mean over
+    the informative targets of the whole batch, RAR the mean over its sequences; the log is
+    of the whole batch as well.
     """
     parts = math.ceil(len(ids) / settings.micro_batch)
+    informative = count_targets(ids)
     log: dict[str, Any] = {"lm_loss": 0.0, "rar_loss": 0.0}
-    kept, prob, counts, bit = [], [], [], 0
+    sums, counts, bit = [], [], 0
     for part in range(parts):
         rows = slice(part * settings.micro_batch, (part + 1) * settings.micro_batch)
         batch, labels = ids[rows], regions[rows]
@@ -104,24 +107,26 @@ def training_step(
             ids.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"
         ):
             output = network(batch[:, :-1])
-        lm = lm_loss(output.logits, batch)
-        rar, f, g = rar_loss(
+        lm = lm_loss(output.logits, batch, informative)
+        rar, stage_sums = rar_loss(
             output, labels[:, :-1], target_bpt, settings.rar_mask, settings.region_label
         )
-        ((lm + settings.alpha * rar) * share).backward()
-        log["lm_loss"] += float(lm.detach()) * share
-        log["rar_loss"] += float(rar.detach()) * share
-        kept.append(torch.stack(f))
-        prob.append(torch.stack(g))
+        rar = rar * share
+        (lm + settings.alpha * rar).backward()
+        log["lm_loss"] += float(lm.detach())
+        log["rar_loss"] += float(rar.detach())
+        sums.append(stage_sums)
         counts.append([int(c.valid.sum()) for c in output.chunks])
-        bit += int(sum(r.bound_bit().sum() for r in output.routings) > 0)
+        bits = torch.stack([routing.bound_bit() for routing in output.routings])
+        bit += int(bits.any(dim=0).sum())
     positions = [ids.shape[0] * (ids.shape[1] - 1), *np.sum(counts, axis=0).tolist()]
     log["stage_tokens"] = positions[1:]
     log["kept"] = [b / a for a, b in pairwise(positions)]
     log["bpt"] = positions[0] / positions[-1]
-    log["F"] = _rounded(torch.stack(kept).nanmean(0))
-    log["G"] = _rounded(torch.stack(prob).nanmean(0))
-    log["bound_bit"] = bit / parts
+    positions_of, kept, prob = torch.stack(sums).sum(0).unbind(-1)
+    log["F"] = _rounded(kept / positions_of)
+    log["G"] = _rounded(prob / positions_of)
+    log["bound_bit"] = bit / len(ids)
     return log
 
 

@@ -1,4 +1,4 @@
-"""Optimiser groups and schedule (GeneZip section d, Table 4)."""
+"""Optimiser groups and schedule (GeneZip Table 4)."""
 
 import math
 
@@ -7,29 +7,31 @@ import torch
 from genezip.config import Pretrain
 from genezip.models.network import GeneZipNetwork
 
-STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "paddings")
+STAGE_PARTS = ("encoders", "decoders", "routers", "residuals")
 
 
 def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
     """Learning-rate multiplier of every level and the parameter prefixes it holds for.
 
     sqrt(d_trunk / d_stage) for a stage (and the embedding, which belongs to stage 0), 1 for
-    the trunk; compression factors count as 1, as in the release.
+    the trunk; compression factors count as 1, as in the release. The vector that widens
+    tokens belongs to the level it widens them for.
     """
     widths = network.shape.d_model
     levels = []
     for s in range(network.shape.n_stages):
-        names = [f"{part}.{s}" for part in STAGE_PARTS] + ["embedding"] * (s == 0)
+        names = [f"{part}.{s}" for part in STAGE_PARTS]
+        names.append("embedding" if s == 0 else f"paddings.{s - 1}")
         levels.append((math.sqrt(widths[-1] / widths[s]), names))
-    levels.append((1.0, ["trunk"]))
+    levels.append((1.0, ["trunk", f"paddings.{network.shape.n_stages - 1}"]))
     return levels
 
 
 def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
     """AdamW groups: one per level and decay rule, each with its ``multiplier``.
 
-    Decay is applied to matrices only; ``decay_vectors`` also decays 1-D parameters other
-    than biases of linear maps, and the embedding, as the authors' release does.
+    Decay is applied to all but 1-D parameters; ``decay_vectors`` also decays those, except
+    biases and the gated norms, as the authors' release does.
     """
     named = dict(network.named_parameters())
     groups = []
@@ -51,11 +53,10 @@ def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
 
 
 def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
-    if name.endswith("bias") and not name.endswith("dt_bias"):
-        return False
-    if parameter.dim() == 1 or name == "embedding":
-        return decay_vectors and not name.endswith("mixer.norm_weight")
-    return True
+    if parameter.dim() > 1:
+        return True
+    spared = name.endswith((".bias", "conv_bias", "mixer.norm_weight"))
+    return decay_vectors and not spared
 
 
 def rate(step: int, settings: Pretrain) -> float:

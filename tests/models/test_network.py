@@ -7,6 +7,7 @@ import torch
 
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.inference import run_batch
+from genezip.models.kernels import scan
 from genezip.models.losses import lm_loss, rar_loss
 from genezip.models.network import GeneZipNetwork, build
 
@@ -40,7 +41,7 @@ def test_70m_forward_and_backward(repo: Path) -> None:
     network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
     ids = bases(513)
     output = network(ids[:, :-1])
-    rar, _, _ = rar_loss(output, torch.zeros(1, 512), torch.full((7,), 128.0))
+    rar, _ = rar_loss(output, torch.zeros(1, 512), torch.full((7,), 128.0))
     (lm_loss(output.logits, ids) + 0.03 * rar).backward()
     missing = [n for n, p in network.named_parameters() if p.grad is None]
     assert missing == []
@@ -151,3 +152,33 @@ def test_wrong_architecture_is_one_sentence(tmp_path: Path) -> None:
     path.write_text("d_model: [64, 64, 96]\nencoder_layers: [1]\n")
     with pytest.raises(GenezipError, match=r"odd\.yaml"):
         load_architecture(path)
+
+
+def test_bf16_autocast_keeps_scans_and_head_in_fp32() -> None:
+    """Projections may round; scans, de-chunk, routing cosine and logits may not."""
+    network = small()
+    ids = bases(200, rows=2)
+    masks = [mask.expand(2, -1) for mask in random_masks(200)]
+    with torch.no_grad():
+        exact = network(ids, forced=masks)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = network(ids, forced=masks)
+    assert rounded.logits.dtype == torch.float32
+    assert rounded.routings[0].boundary_prob.dtype == torch.float32
+    scale = exact.logits.abs().max()
+    assert (rounded.logits - exact.logits).abs().max() < 0.03 * scale
+    ssd_in = torch.randn(1, 100, 2, 8), torch.rand(1, 100, 2), -torch.ones(2)
+    maps = torch.randn(2, 1, 100, 8)
+    want = scan(*ssd_in, *maps, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(scan(*ssd_in, *maps, 16), want)
+
+
+def test_bf16_training_step_has_finite_gradients() -> None:
+    network = small().train()
+    ids = bases(200, rows=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = network(ids[:, :-1])
+    rar, _ = rar_loss(output, torch.zeros(2, 199), torch.full((7,), 16.0))
+    (lm_loss(output.logits, ids) + rar).backward()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.numel())

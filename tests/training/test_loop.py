@@ -118,7 +118,7 @@ def test_other_settings_start_anew(tmp_path: Path) -> None:
 
 
 def test_nan_stops_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "lm_loss", lambda logits, ids: logits.sum() * float("nan"))
+    monkeypatch.setattr(loop, "lm_loss", lambda logits, ids, n: logits.sum() * float("nan"))
     with pytest.raises(GenezipError, match=r"not finite \(NaN\) at step 0"):
         pretrain(run_of(), Batches(), tmp_path / "model", tmp_path / "checkpoints")
     assert not (tmp_path / "model").exists()
