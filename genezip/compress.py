@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from genezip.errors import GenezipError
+from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run, run_batch
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import ModelCard, load_network
@@ -55,9 +56,13 @@ class GeneZip:
         self.card = card
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load a model folder (``config.json`` and ``model.safetensors``)."""
-        return cls(*load_network(folder))
+    def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> Self:
+        """Load a model folder (``config.json`` and ``model.safetensors``).
+
+        ``device`` is ``cpu``, ``cuda`` or ``auto``.
+        """
+        network, card = load_network(folder)
+        return cls(network.to(choose_device(device)), card)
 
     def compress(self, sequence: str | bytes | np.ndarray) -> Compressed:
         """Compress one sequence in one pass.
@@ -65,7 +70,9 @@ class GeneZip:
         Parameters
         ----------
         sequence : str, bytes or uint8 array of ASCII codes
-            DNA of any case; IUPAC codes count as N.
+            DNA of any case; IUPAC codes count as N. Memory grows with the length (about
+            50 kB per base for the tiny model): a chromosome goes through
+            :meth:`compress_windows` or ``genezip compress``.
 
         Raises
         ------

@@ -171,7 +171,7 @@ class Pretrain(Section):
 
     steps: int = Field(30_600, ge=1, description="optimiser steps, never derived from the clock")
     batch: int = Field(256, ge=1, description="windows per optimiser step")
-    micro_batch: int = Field(32, ge=1, description="windows per forward pass; divides batch")
+    micro_batch: int = Field(2, ge=1, description="windows per forward pass; divides batch")
     alpha: float = Field(0.03, ge=0, description="weight of the region-aware ratio loss")
     rar_mask: Literal["pre", "post"] = Field(
         "post", description="F in the RAR loss before (`pre`) or after bounded routing (`post`)"
@@ -194,11 +194,18 @@ class Pretrain(Section):
     validate_windows: int = Field(3000, ge=1, description="validation windows used")
     checkpoint_every: int = Field(3000, ge=1, description="steps between resumable checkpoints")
 
+    @model_validator(mode="after")
+    def _whole_micro_batches(self) -> Self:
+        if self.batch % self.micro_batch:
+            raise ValueError(f"micro_batch {self.micro_batch} must divide batch {self.batch}")
+        return self
+
 
 class Compress(Section):
     """Compression of the held-out DNA (rule `compress`)."""
 
-    batch: int = Field(16, ge=1, description="windows per forward pass")
+    batch: int = Field(2, ge=1, description="windows per forward pass")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compress")
     both_strands: bool = Field(
         True, description="also compress the reverse complement and average metrics over strands"
     )
@@ -315,6 +322,8 @@ def read_yaml(path: str | Path) -> Any:
             return yaml.safe_load(handle) or {}
     except FileNotFoundError:
         raise GenezipError(f"{path} does not exist; name an existing YAML file") from None
+    except OSError as error:
+        raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         reason = str(error).replace("\n", " ")
         raise GenezipError(f"{path} is not valid YAML: {reason}") from None

@@ -1,5 +1,6 @@
 """``genezip compress``: a FASTA of any size to tokens and tracks, window by window."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,7 +32,13 @@ class Summary:
 
 
 def compress_fasta(
-    fasta: Path, model: Path, out: Path, tracks: Path | None, window_bp: int, batch: int = 4
+    fasta: Path,
+    model: Path,
+    out: Path,
+    tracks: Path | None,
+    window_bp: int,
+    batch: int = 1,
+    device: str = "auto",
 ) -> Summary:
     """Compress every record of a FASTA.
 
@@ -50,16 +57,18 @@ def compress_fasta(
     """
     if window_bp < 1:
         raise GenezipError(f"--window-bp is {window_bp}; give a length of at least 1")
-    zipper = GeneZip.from_pretrained(model)
+    zipper = GeneZip.from_pretrained(model, device)
     width = zipper.card.architecture.d_model[-1]
     bases = tokens = 0
     records = FastaStream(fasta)
     with ExitStack() as stack:
+        # closed in reverse: the table is whole before any file gets its name
         part = stack.enter_context(atomic_path(out))
-        table = stack.enter_context(_TokenTable(part, width))
         track = None
         if tracks is not None:
-            track = stack.enter_context(TrackWriter(tracks, records.lengths))
+            genome = _beside(fasta, tracks)
+            track = stack.enter_context(TrackWriter(tracks, records.lengths, genome))
+        table = stack.enter_context(_TokenTable(part, width))
         places: deque[tuple[str, int]] = deque()
 
         def ids() -> Iterator[np.ndarray]:
@@ -77,6 +86,13 @@ def compress_fasta(
             bases += int(result.chunk_bp.sum())
             tokens += len(result.chunk_bp)
     return Summary(len(records.lengths), bases, tokens)
+
+
+def _beside(fasta: Path, tracks: Path) -> str:
+    """The FASTA as the genome of an IGV session: its path seen from there, if IGV reads it."""
+    with open(fasta, "rb") as handle:
+        packed = handle.read(2) == b"\x1f\x8b"
+    return "" if packed else os.path.relpath(fasta, tracks)
 
 
 class _TokenTable:

@@ -21,6 +21,7 @@ def compress(
     ] = None,
     window_bp: Annotated[int, typer.Option(help="bases compressed in one pass")] = 12_800,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto")] = "auto",
 ) -> None:
     """Compress your own DNA; no annotation is needed."""
     import torch
@@ -28,7 +29,7 @@ def compress(
     from genezip.fasta_compress import compress_fasta
 
     torch.set_num_threads(threads)
-    summary = compress_fasta(fasta, model, out, tracks, window_bp)
+    summary = compress_fasta(fasta, model, out, tracks, window_bp, device=device)
     typer.echo(
         f"{summary.records} records, {summary.bases:,} bp -> {summary.tokens:,} tokens "
         f"({summary.bases / summary.tokens:.1f} bp per token) in {out}"

@@ -12,6 +12,7 @@ from genezip.data.compressed import CompressedWindow, write_compressed
 from genezip.data.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.genome.source import Source
+from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, load_card, load_network
@@ -125,6 +126,7 @@ def compress_heldout(
 ) -> int:
     """Write the compressed windows of a model; return how many (none is a valid file)."""
     network, card = open_model(model, untrained)
+    network = network.to(choose_device(settings.device))
     strands = 2 if settings.both_strands else 1
     windows: Iterable[CompressedWindow] = tqdm(
         compress_places(network, places, settings),

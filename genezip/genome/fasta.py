@@ -51,6 +51,8 @@ class FastaStream:
             raise GenezipError(f"{self.path} does not exist; name an existing FASTA") from None
         except IsADirectoryError:
             raise GenezipError(f"{self.path} is a folder; name a FASTA file") from None
+        except OSError as error:
+            raise GenezipError(f"{self.path} cannot be read: {error.strerror}") from None
         magic = handle.read(2)
         handle.seek(0)
         return gzip.GzipFile(fileobj=handle) if magic == b"\x1f\x8b" else handle

@@ -16,7 +16,8 @@ BPT = "bpt.bw"
 CHUNKS = "chunks.bed.gz"
 SESSION = "igv_session.xml"
 
-BYTES_PER_BASE = 5  # of a per-base bigWig before compression, zoom levels included
+# Upper guesses for the check of free space: one value per base, and one per chunk
+PROB_BYTES, BPT_BYTES = 5, 1
 
 
 class TrackWriter:
@@ -51,17 +52,17 @@ class TrackWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:  # what was opened is closed if the next cannot be
-            self.prob = self._bigwig(BOUNDARY_PROB, stack)
-            self.bpt = self._bigwig(BPT, stack)
+            self.prob = self._bigwig(BOUNDARY_PROB, PROB_BYTES, stack)
+            self.bpt = self._bigwig(BPT, BPT_BYTES, stack)
             part = stack.enter_context(atomic_path(self.folder / CHUNKS))
             self.chunks = stack.enter_context(open_gzip(part))
             self.stack = stack.pop_all()
         return self
 
-    def _bigwig(self, name: str, stack: ExitStack) -> Any:
+    def _bigwig(self, name: str, bytes_per_base: int, stack: ExitStack) -> Any:
         part = stack.enter_context(atomic_path(self.folder / name))
         # pyBigWig aborts or hangs on a full disk instead of saying so
-        check_room(self.folder / name, BYTES_PER_BASE * self.written_bp)
+        check_room(self.folder / name, bytes_per_base * self.written_bp)
         handle = pyBigWig.open(str(part), "w")
         stack.callback(handle.close)
         handle.addHeader(list(self.chrom_sizes.items()))
@@ -87,9 +88,11 @@ class TrackWriter:
         self.chunks.write("".join(lines).encode())
 
     def __exit__(self, *error: Any) -> None:
-        self.stack.__exit__(*error)
-        if error[0] is None:
-            titles = {"boundary probability": BOUNDARY_PROB, "bp per token": BPT, "chunks": CHUNKS}
-            write_igv_session(
-                self.folder / SESSION, self.genome, {**titles, **self.more_tracks}, self.first
-            )
+        if error[0] is not None:
+            self.stack.__exit__(*error)
+            return
+        with self.stack:
+            part = self.stack.enter_context(atomic_path(self.folder / SESSION))
+            tracks = {"boundary probability": BOUNDARY_PROB, "bp per token": BPT}
+            tracks |= {"chunks": CHUNKS, **self.more_tracks}
+            write_igv_session(part, self.genome, tracks, self.first)

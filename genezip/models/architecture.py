@@ -49,6 +49,13 @@ class Architecture:
                 raise ValueError(f"{name} must have {stages} values, one per stage")
         if any(inner < outer for outer, inner in zip(self.d_model, self.d_model[1:], strict=False)):
             raise ValueError("d_model must not shrink from stage to stage")
+        sizes = (self.d_state, self.headdim, self.expand, self.d_conv, self.ssd_chunk)
+        layers = (*self.encoder_layers, self.trunk_layers, *self.decoder_layers)
+        if min(*sizes, *self.d_model, *self.k_min) < 1 or min(layers) < 0 or stages < 1:
+            raise ValueError("sizes must be at least 1 and layer counts at least 0")
+        for low, high in zip(self.k_min, self.k_max, strict=True):
+            if high is not None and high < low:
+                raise ValueError(f"k_max {high} is below k_min {low}")
         if any(width * self.expand % self.headdim for width in self.d_model):
             raise ValueError("headdim must divide expand x d_model of every stage")
         return self

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, architecture
@@ -19,6 +19,7 @@ from genezip.provenance import atomic_path, sha256_file, write_json
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
+BEST = "best.safetensors"
 CONFIG = "config.json"
 
 
@@ -42,15 +43,20 @@ class ModelCard:
 
 
 def save_weights(path: str | Path, network: GeneZipNetwork) -> None:
-    """Write the weights as safetensors (atomically)."""
+    """Write the weights as safetensors (atomically; a full disk is one sentence)."""
+    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary)
+        temporary.write_bytes(save(tensors))
 
 
 def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard) -> None:
-    """Write a model folder; ``config.json`` comes last and holds the weights' hash."""
+    """Write a model folder; ``config.json`` comes last and holds the hash of all weights.
+
+    Other weights of the same run (:data:`BEST`) that lie in the folder are hashed as well.
+    """
     folder = Path(folder)
     save_weights(folder / WEIGHTS, network)
+    weights = [name for name in (WEIGHTS, BEST) if (folder / name).exists()]
     write_json(
         folder / CONFIG,
         {
@@ -60,7 +66,7 @@ def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard
             "parameters": network.count_parameters(),
             "architecture": card.architecture.to_dict(),
             "target_bpt": card.target_bpt,
-            "weights_sha256": sha256_file(folder / WEIGHTS),
+            "sha256": {name: sha256_file(folder / name) for name in weights},
             "training": card.training,
         },
     )
@@ -83,20 +89,20 @@ def load_card(folder: str | Path) -> ModelCard:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         found = config["format_version"]
+        if found != FORMAT_VERSION:
+            raise GenezipError(
+                f"{path} has format version {found}, this genezip reads {FORMAT_VERSION}; "
+                "train again or install the matching genezip"
+            )
+        return ModelCard(
+            config["name"],
+            config["seed"],
+            architecture(config["architecture"], str(path)),
+            config["target_bpt"],
+            {**config["training"], "sha256": config["sha256"]},
+        )
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
         raise GenezipError(f"{path} is not a genezip model configuration; train again") from None
-    if found != FORMAT_VERSION:
-        raise GenezipError(
-            f"{path} has format version {found}, this genezip reads {FORMAT_VERSION}; "
-            "train again or install the matching genezip"
-        )
-    return ModelCard(
-        config["name"],
-        config["seed"],
-        architecture(config["architecture"], str(path)),
-        config["target_bpt"],
-        {**config["training"], "weights_sha256": config["weights_sha256"]},
-    )
 
 
 def load_network(folder: str | Path, weights: str = WEIGHTS) -> tuple[GeneZipNetwork, ModelCard]:
@@ -111,7 +117,7 @@ def load_network(folder: str | Path, weights: str = WEIGHTS) -> tuple[GeneZipNet
     path = Path(folder) / weights
     if not path.is_file():
         raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
-    if weights == WEIGHTS and sha256_file(path) != card.training["weights_sha256"]:
+    if sha256_file(path) != card.training["sha256"].get(weights):
         raise GenezipError(
             f"{path} is broken: its sha256 differs from {CONFIG}; copy it again or train again"
         )

@@ -1,5 +1,9 @@
-"""Resumable training state: weights, optimiser, random numbers, data position."""
+"""Resumable training state: weights, optimiser, data position.
 
+There is no other randomness in training: initial values and batches follow from the seed.
+"""
+
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +35,10 @@ class TrainingState:
 
 def save_state(folder: Path, state: TrainingState) -> None:
     """Write the state atomically."""
+    data = io.BytesIO()
+    torch.save(vars(state), data)
     with atomic_path(folder / STATE) as temporary:
-        torch.save(vars(state), temporary)
+        temporary.write_bytes(data.getbuffer())
 
 
 def load_state(folder: Path, identity: str) -> TrainingState | None:
@@ -45,7 +51,7 @@ def load_state(folder: Path, identity: str) -> TrainingState | None:
     if not path.exists():
         return None
     try:
-        state = TrainingState(**torch.load(path, weights_only=True))
+        state = TrainingState(**torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:
         raise GenezipError(
             f"{path} cannot be read ({type(error).__name__}); delete it to train from the start"

@@ -6,13 +6,15 @@ of a job that failed; the finished model is written in one go at the end.
 
 import json
 import math
+import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -20,18 +22,23 @@ from tqdm import tqdm
 
 from genezip.config import Pretrain
 from genezip.data.batches import WindowStream
+from genezip.data.folder import replaced_folder
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture
+from genezip.models.device import choose_device
 from genezip.models.losses import count_targets, lm_loss, rar_loss
 from genezip.models.network import GeneZipNetwork, build
-from genezip.models.pretrained import ModelCard, save_pretrained, save_weights
+from genezip.models.pretrained import BEST, ModelCard, save_pretrained, save_weights
 from genezip.provenance import sha256_json, versions, write_text
 from genezip.taxonomy import CLASSES
-from genezip.training.checkpoint import TrainingState, load_state, save_state
+from genezip.training.checkpoint import STATE, TrainingState, load_state, save_state
 from genezip.training.interrupt import stop_request
 from genezip.training.model_card import model_card
 from genezip.training.optim import build_optimizer, set_rate
 from genezip.training.validation import validate
+
+CURVE = "curve.jsonl"
+FILES = ("model.safetensors", BEST, "config.json", CURVE, "README.md")
 
 
 @dataclass(frozen=True)
@@ -69,16 +76,6 @@ class Run:
                 self.corpus_sha256,
             ]
         )
-
-
-def device_of(settings: Pretrain) -> torch.device:
-    """The device that the settings name; ``auto`` takes CUDA where there is one."""
-    name = settings.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise GenezipError("pretrain.device is cuda, but no CUDA device is there; set it to auto")
-    return torch.device(name)
 
 
 def training_step(
@@ -156,12 +153,12 @@ def pretrain(
         On Ctrl-C, after the step in progress is finished and a checkpoint is written.
     """
     settings = run.settings
-    device = device_of(settings)
+    device = choose_device(settings.device)
     network = build(run.architecture, run.seed).to(device).train()
     optimizer = build_optimizer(network, settings)
     targets = torch.tensor([run.target_bpt[name] for name in CLASSES], device=device)
     identity = run.identity()
-    curve = checkpoints / "curve.jsonl"
+    curve = checkpoints / CURVE
     first, best, spent = 0, math.inf, 0.0
     checkpoints.mkdir(parents=True, exist_ok=True)
     state = load_state(checkpoints, identity)
@@ -197,7 +194,7 @@ def pretrain(
         mininterval=1.0,
     )
     try:
-        with stop_request() as stop, open(curve, "a", encoding="utf-8") as log:
+        with stop_request() as stop, _appended(curve) as log:
             for step in range(first, settings.steps):
                 drawn = batches.next_batch()
                 ids, regions = (
@@ -226,16 +223,17 @@ def pretrain(
                     log.write(json.dumps({"step": done, "valid": valid}) + "\n")
                     if valid["ppl"] < best:
                         best = valid["ppl"]
-                        save_weights(checkpoints / "best.safetensors", network)
+                        save_weights(checkpoints / BEST, network)
                     if bar.disable:
                         say(
                             f"{run.name} seed {run.seed}: step {done}/{settings.steps}, "
                             f"validation perplexity {valid['ppl']:.3f}, bpt {valid['bpt']:.0f}"
                         )
-                if stop or done % settings.checkpoint_every == 0:
+                last = done == settings.steps
+                if stop or last or done % settings.checkpoint_every == 0:
                     log.flush()
                     checkpoint(done)
-                if stop:
+                if stop and not last:
                     say(f"{run.name}: stopped at step {done}; the same command goes on from there")
                     raise KeyboardInterrupt
                 bar.set_postfix(loss=f"{record['lm_loss']:.3f}", bpt=f"{record['bpt']:.0f}")
@@ -243,16 +241,29 @@ def pretrain(
     finally:
         bar.close()
     if not math.isfinite(best):
-        save_weights(checkpoints / "best.safetensors", network)
+        save_weights(checkpoints / BEST, network)
     seconds = round(time.monotonic() - began, 1)
     _finish(run, network, out, checkpoints, {"seconds": seconds, "best_valid_ppl": best})
     return {"seconds": seconds, "best_valid_ppl": best}
 
 
+@contextmanager
+def _appended(curve: Path) -> Iterator[TextIO]:
+    """The open log; a full disk while writing it is one sentence."""
+    try:
+        with open(curve, "a", encoding="utf-8") as log:
+            yield log
+    except OSError as error:
+        raise GenezipError(
+            f"cannot write {curve}: {error.strerror}; free space, then train again: the run "
+            "goes on from its last checkpoint"
+        ) from error
+
+
 def _finish(
     run: Run, network: GeneZipNetwork, out: Path, checkpoints: Path, result: dict[str, Any]
 ) -> None:
-    """Write the model folder, ``config.json`` last, and drop the checkpoints."""
+    """Write the model folder in one go, then drop the checkpoints."""
     best = result["best_valid_ppl"]
     training = {
         "settings": run.settings.model_dump(),
@@ -262,13 +273,13 @@ def _finish(
         "versions": versions(),
         **run.facts,
     }
-    out.mkdir(parents=True, exist_ok=True)
     card = ModelCard(run.name, run.seed, run.architecture, run.target_bpt, training)
-    write_text(out / "curve.jsonl", (checkpoints / "curve.jsonl").read_text(encoding="utf-8"))
-    write_text(out / "README.md", model_card(card, network.count_parameters()))
-    (checkpoints / "best.safetensors").replace(out / "best.safetensors")
-    save_pretrained(out, network.cpu(), card)
-    for name in ("state.pt", "curve.jsonl"):
+    with replaced_folder(out, FILES) as folder:
+        shutil.copy(checkpoints / BEST, folder / BEST)
+        shutil.copy(checkpoints / CURVE, folder / CURVE)
+        write_text(folder / "README.md", model_card(card, network.count_parameters()))
+        save_pretrained(folder, network, card)
+    for name in (STATE, BEST, CURVE):
         (checkpoints / name).unlink(missing_ok=True)
 
 

@@ -48,7 +48,7 @@ def test_failure_leaves_nothing(tmp_path: Path) -> None:
 def test_no_room_is_said_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(track_writer, "BYTES_PER_BASE", 1 << 50)
+    monkeypatch.setattr(track_writer, "BPT_BYTES", 1 << 50)
     with pytest.raises(GenezipError, match="free space"), TrackWriter(tmp_path, SIZES):
         pass
     assert list(tmp_path.iterdir()) == []

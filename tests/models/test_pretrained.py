@@ -75,7 +75,7 @@ def test_other_format_version(folder: Path) -> None:
         load_network(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '{"format_version": 1}'])
 def test_no_configuration(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(GenezipError, match="not a genezip model configuration"):
@@ -93,8 +93,16 @@ def test_flipped_byte(folder: Path) -> None:
 def test_truncated_best_weights(folder: Path) -> None:
     data = (folder / "model.safetensors").read_bytes()
     (folder / "best.safetensors").write_bytes(data[:100])
-    with pytest.raises(GenezipError, match=r"best\.safetensors does not hold the weights"):
+    with pytest.raises(GenezipError, match=r"best\.safetensors is broken"):
         load_network(folder, "best.safetensors")
+
+
+def test_weights_of_another_architecture(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["architecture"]["d_state"] = 4
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(GenezipError, match="does not hold the weights"):
+        load_network(folder)
 
 
 def test_weights_missing(folder: Path) -> None:
@@ -108,11 +116,10 @@ def test_failed_save_keeps_the_old_folder(folder: Path, monkeypatch: pytest.Monk
 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full(tensors: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+    def full(tensors: object) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pretrained, "save_file", full)
+    monkeypatch.setattr(pretrained, "save", full)
     with pytest.raises(GenezipError, match="No space left on device"):
         load_card = pretrained.load_card(folder)
         save_pretrained(folder, build(SHAPE, 2), load_card)

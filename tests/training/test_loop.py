@@ -10,6 +10,7 @@ import torch
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
+from genezip.models.device import choose_device
 from genezip.models.pretrained import load_network
 from genezip.taxonomy import CLASSES
 from genezip.training import loop
@@ -71,6 +72,26 @@ def test_loss_falls_and_the_folder_is_whole(tmp_path: Path) -> None:
         == json.loads((tmp_path / "model" / "config.json").read_text())["parameters"]
     )
     assert not (tmp_path / "checkpoints" / "state.pt").exists()
+
+
+def test_failure_at_the_very_end_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step is a checkpoint; the next start only writes the folder."""
+    out, kept = tmp_path / "model", tmp_path / "kept"
+
+    def full(*arguments: object) -> None:
+        raise GenezipError("cannot write: no space")
+
+    with monkeypatch.context() as patch, pytest.raises(GenezipError, match="no space"):
+        patch.setattr(loop, "save_pretrained", full)
+        pretrain(run_of(), Batches(), out, kept)
+    assert not out.exists()
+    said: list[str] = []
+    pretrain(run_of(), Batches(), out, kept, said.append)
+    assert said[0] == "toy: resuming at step 12 of 12"
+    assert {path.name for path in out.iterdir()} == set(loop.FILES)
+    load_network(out, "best.safetensors")
 
 
 class StopsAt(Batches):
@@ -138,5 +159,6 @@ def test_micro_batches_give_the_same_gradient() -> None:
 
 def test_cuda_asked_for_but_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(GenezipError, match=r"pretrain\.device is cuda"):
-        loop.device_of(Pretrain(device="cuda"))
+    with pytest.raises(GenezipError, match="cuda is asked for, but none is there"):
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"

@@ -1,0 +1,20 @@
+"""Where a network runs."""
+
+import torch
+
+from genezip.errors import GenezipError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """``cpu``, ``cuda``, or ``auto``: CUDA where there is a device.
+
+    Raises
+    ------
+    GenezipError
+        If ``cuda`` is asked for and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise GenezipError("device cuda is asked for, but none is there; use auto or cpu")
+    return torch.device(name)
