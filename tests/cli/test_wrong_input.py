@@ -407,15 +407,23 @@ def test_compress_wrong_letters_at_the_end(
     assert tree(tmp_path / "out") == {}
 
 
-def test_disk_full_while_compressing(own: Path, model: Path, tmp_path: Path) -> None:
-    """A limit on file size stands in for a full disk (a real child process)."""
+def full_disk() -> None:
+    """A limit on file size stands in for a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
+@pytest.mark.parametrize("command", ["compress", "pretrain"])
+def test_disk_full(
+    command: str, own: Path, model: Path, corpus: Path, repo: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    process = child(compress_arguments(own / "genome.fa", model, out), preexec_fn=limit)
+    arguments = (
+        compress_arguments(own / "genome.fa", model, out)
+        if command == "compress"
+        else train_arguments(corpus, repo, out)
+    )
+    process = child(arguments, preexec_fn=full_disk)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1, said
     assert "cannot write" in said.splitlines()[-1]

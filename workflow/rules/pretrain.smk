@@ -10,6 +10,7 @@ rule pretrain:
         regions=region_preset,
     output:
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
+        best="results/pretrain/{model}.seed{seed}/best.safetensors",
         config="results/pretrain/{model}.seed{seed}/config.json",
         curve="results/pretrain/{model}.seed{seed}/curve.jsonl",
         card="results/pretrain/{model}.seed{seed}/README.md",
