@@ -65,6 +65,7 @@ lint: venv
 	snakemake --lint
 
 check-all: lint demo yeast
+	python benchmarks/layers.py
 	pytest
 
 # Files made from genezip/config.py; tests hold them equal.
