@@ -23,6 +23,10 @@ def report(
     evaluation: Annotated[
         str | None, typer.Option(help="Config section `evaluation`: says how intervals were made.")
     ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="MODEL.seedN of this run (repeat); others in the folder are left out."),
+    ] = None,
 ) -> None:
     """Write the report: one self-contained page, and every figure as SVG with its numbers."""
     from genezip import config
@@ -33,6 +37,6 @@ def report(
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
-    loaded = load(results, config.settings(config.Report, settings), scale, source, how)
+    loaded = load(results, config.settings(config.Report, settings), scale, source, how, run)
     size = write_report(loaded, out, figures)
     typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

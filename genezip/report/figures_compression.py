@@ -1,5 +1,6 @@
 """Figures of held-out compression: perplexity and bases per token, by region."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from genezip.report import claims, style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
 from genezip.report.results import Results
+from genezip.report.scores import Number
+from genezip.report.verdicts import NO_BASE
 from genezip.taxonomy import CLASSES
 
 ROWS = ("all", *CLASSES)
@@ -29,6 +32,32 @@ def _region_rows(axes: Axes, regions: list[str]) -> dict[str, int]:
     return places
 
 
+def _known(results: Results, metric: str) -> list[str]:
+    """Regions with a number, and those of which held-out DNA holds no base: a row says so."""
+    return [
+        region
+        for region in ROWS
+        if results.number(metric, results.reference, region=region) or results.no_base(region)
+    ]
+
+
+def _say_empty(
+    axes: Axes, results: Results, places: dict[str, int], metric: str
+) -> list[dict[str, Any]]:
+    """Write into the rows without any base that there is none; their lines of the table."""
+    empty = [region for region in places if results.no_base(region)]
+    for region in empty:
+        axes.text(
+            0.01, places[region], NO_BASE, transform=axes.get_yaxis_transform(), va="center",
+            fontsize=8, style="italic", color=style.SOFT,
+        )  # fmt: skip
+    return [
+        record(Number(math.nan, n=0), model=name, region=region, metric=metric, note=NO_BASE)
+        for name in _pair(results)
+        for region in empty
+    ]
+
+
 def _pair(results: Results) -> dict[str, style.ModelStyle]:
     names = [results.reference, results.control]
     return style.model_styles(names, results.reference, results.control)
@@ -36,9 +65,8 @@ def _pair(results: Results) -> dict[str, style.ModelStyle]:
 
 def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
     """Models as dots, Markov models as numbered ticks, one row per region."""
-    known = [r for r in ROWS if results.number("ppl", results.reference, region=r)]
-    places = _region_rows(axes, known)
-    rows = []
+    places = _region_rows(axes, _known(results, "ppl"))
+    rows = _say_empty(axes, results, places, "ppl")
     for order in orders:
         for region, y in places.items():
             if number := results.markov_ppl(order, region):
@@ -138,7 +166,7 @@ def perplexity(results: Results) -> Drawing | None:
         "order, and the two models as level lines (solid and dashed as in training figures). "
         "Right: the share of windows in which the floor or ceiling on tokens changed what the "
         "router chose; these bounds look at the whole window, so where they bite, perplexity is "
-        f"not strictly that of a left-to-right model. {INTERVAL}",
+        f"not strictly that of a left-to-right model. {INTERVAL}{results.seed_note}",
         figure,
         pd.DataFrame(rows).drop_duplicates(),
     )
@@ -166,14 +194,14 @@ def _bpt_columns(axes: Axes, results: Results, places: dict[str, int]) -> None:
 
 def bpt(results: Results) -> Drawing | None:
     """Realised against asked bases per token, by region, of both models."""
-    known = [r for r in ROWS if results.number("bpt", results.reference, region=r)]
-    if not known:
+    known = _known(results, "bpt")
+    if results.number("bpt", results.reference) is None:
         return None
     figure = new_figure(3.7)
     axes = figure.subplots()
     figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
     places = _region_rows(axes, known)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
         for region, y in places.items():
             metric = "expected_bpt" if region == "all" else "target_bpt"
@@ -194,13 +222,14 @@ def bpt(results: Results) -> Drawing | None:
     axes.set_xlabel("bases per token (log scale; fewer = finer)")
     style.key(axes, list(_pair(results).values()), y=1.04)
     _bpt_columns(axes, results, places)
+    rows += _say_empty(axes, results, places, "bpt")
     return Drawing(
         "bpt",
         "How finely each region is cut",
         "Dots: bases per token that came out on held-out DNA. Pale bars of the same colour: what "
         "the model was asked for (for all bases together: what the targets of the regions imply "
         "for this DNA). A dot on its bar is on target; to the left of it, the region got more "
-        f"tokens than asked. {INTERVAL}",
+        f"tokens than asked. {INTERVAL}{results.seed_note}",
         figure,
         pd.DataFrame(rows),
     )

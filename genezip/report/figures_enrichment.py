@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from genezip.report import claims, style
+from genezip.report import claims, lead, style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
 from genezip.report.results import Results
 from genezip.taxonomy import GROUPS
@@ -66,10 +66,17 @@ def enrichment(results: Results) -> Drawing | None:
         "enrichment",
         "Where the tokens go",
         "Enrichment is a group's share of the tokens divided by its share of the bases; above 1 "
-        "the group is cut more finely than average. The GC/CpG router, fixed stride and "
-        "untrained model learn nothing from regions; the first two spend as many tokens as "
-        f"{results.reference}. The claim is about {results.reference}. {INTERVAL}"
-        + (" Small open marks: further seeds." if results.seeds(results.reference)[1:] else ""),
+        "the group is cut more finely than average. The GC/CpG router learned from the annotation "
+        "of training DNA how finely DNA of each composition is to be cut, and sees nothing but "
+        "composition when it cuts; fixed stride and the untrained model learned nothing. Both "
+        f"routers spend as many tokens in each window as {results.reference} and differ from it in "
+        "where inside the window they lie, so even a fixed stride can be off 1. The claim is about "
+        f"{results.reference}. {INTERVAL}"
+        + (
+            " Large marks: lowest seed; small open marks: further seeds."
+            if results.seeds(results.reference)[1:]
+            else ""
+        ),
         figure,
         pd.DataFrame(rows),
     )
@@ -104,7 +111,7 @@ def gc_thirds(results: Results) -> Drawing | None:
     for number, (name, look) in enumerate(looks.items()):
         offset = 0.13 * (number - (len(looks) - 1) / 2)
         for x, third in enumerate(THIRDS):
-            found = results.compared("enrichment", name, subset=third)
+            found, _ = results.compared_over_seeds("enrichment", name, subset=third)
             if found is None:
                 continue
             style.dot(left, found.value, x + offset, look, found.low, found.high, vertical=True)
@@ -125,7 +132,8 @@ def gc_thirds(results: Results) -> Drawing | None:
         offset = 0.16 * ((len(others) - 1) / 2 - number)
         for row, subset in enumerate(places):
             pair = f"{results.reference} - {name}"
-            if found := results.compared("enrichment_difference", pair, subset=subset):
+            found, _ = results.compared_over_seeds("enrichment_difference", pair, subset=subset)
+            if found:
                 y = len(places) - 1 - row + offset
                 style.dot(right, found.value, y, look, found.low, found.high)
                 rows.append(record(found, model=pair, subset=subset, metric="difference"))
@@ -144,8 +152,15 @@ def gc_thirds(results: Results) -> Drawing | None:
         "content of their surroundings, and promoter enrichment is taken inside each "
         "third, against that third's own share of promoter bases. Left: every router. Right: "
         f"{results.reference} minus each of the others, in colour and marker of the other, both "
-        "measured on the same resampled blocks. An interval that touches the vertical line shows "
-        f"no difference. {INTERVAL}",
+        "measured on the same resampled blocks. With an interval that touches the vertical line "
+        "no difference is shown. The highest third has no upper edge, so composition still "
+        f"varies inside it. {INTERVAL}{lead.third_blocks(results)}"
+        + (
+            " Marks are means over training runs where every run was compared, else the lowest "
+            "seed."
+            if results.seeds(results.reference)[1:]
+            else ""
+        ),
         figure,
         pd.DataFrame(rows),
     )

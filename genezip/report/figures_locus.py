@@ -170,7 +170,7 @@ def locus(results: Results) -> Drawing | None:
         f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
         "a token starts, and the local bases per token. Tinted stripes are promoters: a model "
         "that has learned them shows more ticks and fewer bases per token there. The models were "
-        "not trained on this stretch, and no model ever sees an annotation.",
+        "not trained on this stretch, and no model ever sees an annotation as input.",
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )

@@ -1,6 +1,6 @@
 """Figure of repeats: are they cut more coarsely than the DNA around them?"""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,43 +9,10 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from genezip.report import style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.repeat_sets import MIN_BASES, SETS, SPLITS, RepeatSet, band, ratio
 from genezip.report.results import Results
 from genezip.report.scores import Number
 from genezip.taxonomy import CLASSES
-
-MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be drawn
-
-
-class Set(NamedTuple):
-    """A repeat set of one split."""
-
-    subset: str
-    split: str
-    label: str
-
-
-SETS = (
-    Set("softmasked_outside_trf", "test", "interspersed"),
-    Set("tandem", "test", "tandem"),
-    Set("tandem_all_pieces", "test", "tandem, all pieces"),
-    Set("rmsk_interspersed", "test", "interspersed (RepeatMasker)"),
-    Set("rmsk_interspersed", "train", "interspersed"),
-    Set("rmsk_tandem", "train", "tandem"),
-    Set("SINE", "train", "SINE"),
-    Set("LINE", "train", "LINE"),
-    Set("LTR", "train", "LTR"),
-    Set("DNA", "train", "DNA transposon"),
-)
-SPLITS = {"test": "held out", "train": "training DNA"}
-
-
-def _get(results: Results, model: str, metric: str, a: Set, region: str = "all") -> Number | None:
-    """One result; None where the region has too few bases of the repeat to say something."""
-    where: dict[str, Any] = {"subset": a.subset, "split": a.split, "region": region}
-    bases = results.repeats.find("bpt_ratio", model, **where)
-    if region != "all" and (bases is None or (bases.n or 0) < MIN_BASES):
-        return None
-    return results.repeats.find(metric, model, **where)
 
 
 def _panel(
@@ -53,21 +20,21 @@ def _panel(
     results: Results,
     looks: dict[str, style.ModelStyle],
     metric: str,
-    rows: list[tuple[Set, str]],
+    rows: list[tuple[RepeatSet, str]],
 ) -> list[dict[str, Any]]:
     """One row per (set, region): dots with intervals over the range of the shifted control."""
     found = []
     for row, (repeat, region) in enumerate(rows):
         y = len(rows) - 1 - row
         for offset, (name, look) in zip((0.17, -0.17), looks.items(), strict=False):
-            if band := _get(results, name, f"{metric}_shifted", repeat, region):
-                low, high = band.low or band.value, band.high or band.value
+            if shifted := ratio(results, name, f"{metric}_shifted", repeat, region):
+                low, high = band(shifted)
                 axes.add_patch(
                     Rectangle((low, y + offset - 0.13), high - low, 0.26, color=look.colour,
                               alpha=0.17, linewidth=0)
                 )  # fmt: skip
-                found.append(_line(band, name, f"{metric}_shifted", repeat, region))
-            if number := _get(results, name, metric, repeat, region):
+                found.append(_line(shifted, name, f"{metric}_shifted", repeat, region))
+            if number := ratio(results, name, metric, repeat, region):
                 style.dot(axes, number.value, y + offset, look, number.low, number.high, size=5.5)
                 found.append(_line(number, name, metric, repeat, region))
         axes.axhline(y, color=style.RULE, linewidth=0.5, zorder=0)
@@ -78,7 +45,7 @@ def _panel(
     return found
 
 
-def _line(number: Number, model: str, metric: str, a: Set, region: str) -> dict[str, Any]:
+def _line(number: Number, model: str, metric: str, a: RepeatSet, region: str) -> dict[str, Any]:
     return record(number, model=model, metric=metric, subset=a.subset, split=a.split, region=region)
 
 
@@ -96,7 +63,7 @@ def repeats(results: Results) -> Drawing | None:
     """Bases per token in repeats over the background: plain, adjusted, and by region."""
     pair = [results.reference, results.control]
     looks = style.model_styles(pair, results.reference, results.control)
-    sets = [s for s in SETS if _get(results, results.reference, "bpt_ratio", s)]
+    sets = [s for s in SETS if ratio(results, results.reference, "bpt_ratio", s)]
     if not sets:
         return None
     rows = [(repeat, "all") for repeat in sets]
@@ -117,7 +84,7 @@ def repeats(results: Results) -> Drawing | None:
     data += _panel(panels[0, 1], results, looks, "bpt_ratio_region_adjusted", rows)
     panels[0, 0].set_title("all regions together")
     panels[0, 1].set_title("adjusted for the regions they lie in")
-    panels[0, 0].set_yticks(range(len(rows))[::-1], [f"{a.label}, {SPLITS[a.split]}" for a in sets])
+    panels[0, 0].set_yticks(range(len(rows))[::-1], [a.name for a in sets])
     style.key(panels[0, 0], list(looks.values()), y=1 + 0.34 / heights[0])
     for axes, repeat in zip(panels[1], sets[:2], strict=False):
         data += _panel(axes, results, looks, "bpt_ratio", [(repeat, r) for r in regions])
@@ -133,24 +100,26 @@ def repeats(results: Results) -> Drawing | None:
     return Drawing(
         "repeats",
         "Repeats against the DNA around them",
-        "Bases per token inside a kind of repeat divided by that of the background (neither "
-        "kind), on the same pieces: right of 1, the model spends fewer tokens on the repeat. "
-        "Interspersed repeats of held-out DNA are its soft-masked bases outside tandem repeats; "
+        "Bases per token inside a kind of repeat divided by that of its background, on the same "
+        "pieces: right of 1, the model spends fewer tokens on the repeat. The background is DNA "
+        "that is in neither kind, except for “tandem, all pieces”: there it is everything outside "
+        "TRF calls, interspersed repeats included. Interspersed repeats of held-out DNA are "
+        "soft-masked bases outside tandem repeats, on pieces with soft-masking only; "
         "RepeatMasker classes, where they exist on training DNA only, are shown as such. Repeats "
         "are rare in promoters, which are cut finely anyway, so the plain ratio mixes two things; "
-        "the adjusted ratio and the ratio within each region take this out. Pale bands: 95 % of "
-        "the ratios that the same intervals give after a random shift along the piece; a dot "
-        "inside its band shows no preference. Regions with fewer than "
-        f"{MIN_BASES:,} such bases are not drawn. {INTERVAL}",
+        "the adjusted ratio and the ratio within each region reduce this. Pale bands: 95 % of "
+        "the ratios that the same intervals give after a random shift along the piece; for a dot "
+        "inside its band no preference is shown. Regions with fewer than "
+        f"{MIN_BASES:,} such bases are not drawn. {INTERVAL}{results.seed_note}",
         figure,
         pd.DataFrame(data),
     )
 
 
-def _regions(results: Results, sets: list[Set]) -> list[str]:
+def _regions(results: Results, sets: list[RepeatSet]) -> list[str]:
     """Regions with enough bases of any of the repeat sets to be drawn."""
     return [
         region
         for region in CLASSES
-        if any(_get(results, results.reference, "bpt_ratio", repeat, region) for repeat in sets)
+        if any(ratio(results, results.reference, "bpt_ratio", repeat, region) for repeat in sets)
     ]

@@ -202,10 +202,24 @@ def curves(results: Results) -> Drawing | None:
         "how often each region is cut, and is 1 per stage on target. Stage 0 chooses among "
         "bases, stage 1 among what stage 0 kept; the two shares multiply to the tokens per base. "
         "Faint lines are single training steps, strong lines running means, rings are "
-        "validation DNA.",
+        "validation DNA. The two models have different targets, so their bases per token on "
+        "training windows, which are rich in genes, are meant to differ.",
         figure,
         pd.concat(frames, ignore_index=True),
     )
+
+
+def share_f(curve: Curve | None) -> str:
+    """What F counts, by the run's own setting (``rar_mask``)."""
+    settings = ((curve.config if curve else {}).get("training") or {}).get("settings") or {}
+    counted = {
+        "pre": "whose boundary probability is above one half, before the bounds on tokens per "
+        "window (the projection) change any of them",
+        "post": "that become tokens, after the bounds on tokens per window (the projection) have "
+        "been applied",
+    }
+    which = counted.get(str(settings.get("rar_mask")), "that are counted as boundaries")
+    return f"F is the share of positions {which}"
 
 
 def steering(results: Results) -> Drawing | None:
@@ -221,7 +235,7 @@ def steering(results: Results) -> Drawing | None:
         left=0.055, right=0.88, bottom=0.45 / figure.get_figheight(), top=0.93, wspace=0.08,
         hspace=0.26,
     )  # fmt: skip
-    names = {"F": "share above threshold", "G": "mean boundary probability"}
+    names = {"F": "share of positions counted", "G": "mean boundary probability"}
     targets = curve.config.get("target_bpt") or {}
     labels: dict[Axes, list[tuple[float, float, str, str]]] = {}
     frames = []
@@ -249,8 +263,7 @@ def steering(results: Results) -> Drawing | None:
     return Drawing(
         "steering",
         "How the ratio loss steers each region",
-        f"{curve.model} (seed {curve.seed}). For every region, F is the share of positions whose "
-        "boundary probability is above one half (those that would become tokens), G the mean "
+        f"{curve.model} (seed {curve.seed}). For every region, {share_f(curve)}, and G is the mean "
         "boundary probability. The loss acts on G alone: it lowers G where F is above the "
         "region's target (dotted lines, finest region on top) and raises it where F is below, "
         "so F should settle on its line, and the finest regions on top. Shares below "

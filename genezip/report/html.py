@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from genezip.errors import GenezipError
 from genezip.provenance import write_text
-from genezip.report import claims, gallery, provenance_section, sections
+from genezip.report import gallery, glossary, lead, provenance_section, sections, training_section
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results
 
@@ -67,14 +67,14 @@ def _provenance_line(results: Results) -> str:
 def _sections(results: Results) -> list[sections.Section]:
     return [
         sections.claims_section(results),
-        sections.corpus_section(results),
-        sections.training_section(results),
+        training_section.corpus_section(results),
+        training_section.training_section(results),
         sections.tokens_section(results),
         sections.locus_section(results),
         sections.perplexity_section(results),
         sections.repeats_section(results),
         sections.numbers_section(results),
-        sections.glossary_section(),
+        glossary.glossary_section(results),
         provenance_section.time_section(results),
         provenance_section.settings_section(results),
         provenance_section.data_section(results),
@@ -116,7 +116,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         If the page would be larger than 5 MB.
     """
     notice, badges = _badges(results)
-    sentences = (claims.tertile_sentence, claims.interval_sentence, claims.seed_sentence)
+    sentences = (lead.third_sentence, lead.seed_sentence, lead.interval_sentence)
     more = [sentence(results) for sentence in sentences]
     page = Page(
         title=f"What {results.reference} made of DNA it had never seen",
@@ -124,10 +124,10 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         badges=badges,
         source_line=_source_line(results),
         provenance_line=_provenance_line(results),
-        finding=claims.finding(results),
+        finding=lead.finding(results),
         summary=[sentence for sentence in more if sentence],
         sections=[_filled(section, drawings, folder) for section in _sections(results)],
-        footer="Written by genezip report from the result files alone; no number was typed in.",
+        footer="Written by genezip report; every measured number is read from the result files.",
     )
     environment = Environment(
         loader=PackageLoader("genezip.report"),

@@ -45,7 +45,8 @@ def time_section(results: Results) -> Section:
     total = float(frame["seconds"].sum())
     note = (
         f"Added up: {clock(total)}. Stages that ran side by side overlap, so the whole run may "
-        "have taken less. This page is written last and is not in the table."
+        "have taken less. The report itself is not counted: its time is known only after it is "
+        "written."
     )
     head = ["stage", "seconds", "", "peak memory (MB)"]
     return Section("time", "Seconds per stage", tables=[Table(head, rows, (1, 3), note=note)])

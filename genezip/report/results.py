@@ -13,7 +13,7 @@ import pandas as pd
 
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
-from genezip.report.scores import Number, Scores
+from genezip.report.scores import CORPUS, Number, Scores
 
 TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
 TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
@@ -100,6 +100,43 @@ class Results:
         where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
         return self.comparisons.find(metric, pair, **where)
 
+    def compared_over_seeds(
+        self, metric: str, pair: str, **where: Any
+    ) -> tuple[Number | None, list[int]]:
+        """A paired comparison as the mean over training seeds, and the seeds behind it."""
+        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
+        return self.comparisons.over_seeds(metric, pair, **where)
+
+    def blocks(self, region: str = "all", subset: str | None = None) -> int | None:
+        """Number of bootstrap blocks that hold bases of a region; None where not written."""
+        where: dict[str, Any] = {"subset": subset or self.subset, "region": region}
+        for scores in (self.compression, self.comparisons):
+            for strand in ("+", "both"):
+                if number := scores.find("blocks", CORPUS, strand=strand, **where):
+                    return round(number.value)
+        return None
+
+    def no_base(self, region: str) -> bool:
+        """Whether held-out DNA is known to hold no base of a region class."""
+        share = self.number("region_share", self.reference, region=region)
+        if share is not None:
+            return share.value == 0
+        held_out = self.manifest.get("splits", {}).get("test") or {}
+        return held_out.get("composition", {}).get(region) == 0
+
+    @cached_property
+    def left_out(self) -> int | None:
+        """Held-out windows that the page's subset leaves out; None where that is not known."""
+        found = [self.number("bpt", self.reference, subset=s) for s in ("all", self.subset)]
+        every, kept = (number.n if number else None for number in found)
+        return None if every is None or kept is None else every - kept
+
+    @property
+    def seed_note(self) -> str:
+        """Which training run a figure shows, where there are several; starts with a space."""
+        seeds = self.seeds(self.reference)
+        return f" Of {len(seeds)} training runs, seed {seeds[0]} is shown." if seeds[1:] else ""
+
     def markov_ppl(self, order: int, region: str = "all", metric: str = "ppl") -> Number | None:
         """Held-out perplexity (or bits per base) of the Markov model of an order."""
         return self.markov.find(metric, f"markov{order}", subset=self.subset, region=region)
@@ -159,16 +196,36 @@ def _curve(path: Path) -> Curve:
     )
 
 
-def _benchmarks(folder: Path) -> pd.DataFrame:
-    """Seconds and peak memory of every stage, from Snakemake's benchmark files."""
+def _belongs(stage: str, runs: set[str], reference: str) -> bool:
+    """Whether a benchmark file is of this run; folders keep files of runs made before.
+
+    A stage named after a model and seed must be among the runs. Routers carry the seed of the
+    reference whose token counts they copy, and the untrained model has a seed of its own.
+    """
+    name = stage.rpartition("/")[2]
+    model, dot, seed = name.rpartition(".seed")
+    if not dot or model == "untrained":
+        return stage != "report"  # timed only when it is over, so what is there is older
+    return name in runs or ("/routers/" in stage and f"{reference}.seed{seed}" in runs)
+
+
+def _benchmarks(folder: Path, runs: set[str], reference: str) -> pd.DataFrame:
+    """Seconds and peak memory of every stage of the run, from Snakemake's benchmark files."""
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
+        stage = path.relative_to(folder).with_suffix("").as_posix()
         frame = pd.read_csv(path, sep="\t", na_values=["-"])
-        if {"s", "max_rss"} <= set(frame.columns) and len(frame):
-            stage = path.relative_to(folder).with_suffix("").as_posix()
-            rows.append((stage, frame["s"].mean(), frame["max_rss"].max(), path.stat().st_mtime))
+        timed = {"s", "max_rss"} <= set(frame.columns) and len(frame) > 0
+        if timed and _belongs(stage, runs, reference):
+            finished = path.stat().st_mtime
+            rows.append((stage, frame["s"].mean(), frame["max_rss"].max(), finished))
     frame = pd.DataFrame(rows, columns=["stage", "seconds", "max_rss_mb", "finished"])
     return frame.sort_values("finished", kind="stable").drop(columns="finished")
+
+
+def _evaluated(scores: Scores) -> set[str]:
+    """``model.seed<n>`` of everything with compression results."""
+    return {f"{model}.seed{seed}" for model in scores.models for seed in scores.seeds(model)}
 
 
 def load(
@@ -177,6 +234,7 @@ def load(
     scale: str,
     source: Path | None = None,
     evaluation: Evaluation | None = None,
+    runs: list[str] | None = None,
 ) -> Results:
     """Read the result files under ``folder``.
 
@@ -192,6 +250,9 @@ def load(
         ``source.json`` of the run, for the list of data files.
     evaluation : Evaluation, optional
         Settings of the evaluation, to say how the intervals were made.
+    runs : list of str, optional
+        ``model.seed<n>`` of the runs that the page is about; other training logs and times in
+        the folder are of earlier runs and left out. Without it, those with results count.
 
     Raises
     ------
@@ -201,6 +262,9 @@ def load(
     """
     tidy = TIDY_COLUMNS
     compress = folder / "compress"
+    compression = Scores(_table(compress / "compression.tsv", tidy, required=True))
+    known = set(runs) if runs else _evaluated(compression)
+    logs = sorted((folder / "pretrain").glob("*/curve.jsonl"))
     results = Results(
         folder=folder,
         scale=scale,
@@ -208,16 +272,16 @@ def load(
         control=settings.control,
         manifest=_json(folder / "corpus" / "manifest.json"),
         source=_json(source) if source else {},
-        compression=Scores(_table(compress / "compression.tsv", tidy, required=True)),
+        compression=compression,
         comparisons=Scores(_table(compress / "comparisons.tsv", tidy, required=True)),
         regions=_table(folder / "regions" / "gene7.summary.tsv", {"split", "class", "bp"}),
         markov=Scores(_table(compress / "markov.tsv", tidy)),
         locus=_table(compress / "locus.tsv", LOCUS_COLUMNS),
         locus_genes=_table(compress / "locus_genes.tsv", GENE_COLUMNS),
         repeats=Scores(_table(folder / "repeats" / "repeats.tsv", tidy)),
-        benchmarks=_benchmarks(folder / "benchmarks"),
+        benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
-        curves=[_curve(path) for path in sorted((folder / "pretrain").glob("*/curve.jsonl"))],
+        curves=[_curve(path) for path in logs if path.parent.name in known],
     )
     for name in (results.reference, results.control):
         if name not in results.models:

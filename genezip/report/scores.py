@@ -10,6 +10,7 @@ import pandas as pd
 
 from genezip.errors import GenezipError
 
+CORPUS = "corpus"  # "model" of rows that count the DNA and not what a model made of it
 KEY = ("model", "metric", "subset", "region", "split", "strand")
 
 
@@ -23,6 +24,17 @@ class Number:
     n: int | None = None
     unit: str | None = None
 
+    def side(self, point: float = 0) -> str:
+        """Where the interval lies: ``above`` the point, ``below``, ``around``, or ``unknown``.
+
+        An interval that only touches the point holds it; without an interval nothing is known.
+        """
+        if self.low is None or self.high is None:
+            return "unknown"
+        if self.low > point:
+            return "above"
+        return "below" if self.high < point else "around"
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -32,8 +44,8 @@ class Scores:
 
     @property
     def models(self) -> list[str]:
-        """Names of models, in file order."""
-        return list(dict.fromkeys(self.frame["model"]))
+        """Names of models, in file order; rows about the DNA itself (``corpus``) are none."""
+        return [name for name in dict.fromkeys(self.frame["model"]) if name != CORPUS]
 
     @cached_property
     def _rows(self) -> dict[tuple[str, ...], dict[int | None, list[dict[str, Any]]]]:
@@ -70,13 +82,41 @@ class Scores:
         GenezipError
             If several rows match: result files that say two things are wrong.
         """
-        by_seed = self._rows.get((model, metric, subset, region, split, strand), {})
+        key = (model, metric, subset, region, split, strand)
+        by_seed = self._rows.get(key, {})
         known = [value for value in by_seed if value is not None]
-        rows = by_seed.get(min(known, default=None) if seed is None else seed, [])
+        return self._single(key, min(known, default=None) if seed is None else seed)
+
+    def over_seeds(
+        self,
+        metric: str,
+        model: str,
+        *,
+        subset: str = "all",
+        region: str = "all",
+        split: str = "test",
+        strand: str = "+",
+    ) -> tuple[Number | None, list[int]]:
+        """The mean over training seeds, and the seeds behind it.
+
+        The mean is the row with an empty seed, which is written where there are several seeds.
+        Without such a row it is the row of the lowest seed, and that seed alone is returned.
+        """
+        key = (model, metric, subset, region, split, strand)
+        by_seed = self._rows.get(key, {})
+        known = sorted(value for value in by_seed if value is not None)
+        if len(known) > 1 and None in by_seed and (mean := self._single(key, None)):
+            return mean, known
+        return self._single(key, known[0] if known else None), known[:1]
+
+    def _single(self, key: tuple[str, ...], seed: int | None) -> Number | None:
+        """The row of a seed; None where it is absent or without a value, an error if doubled."""
+        rows = self._rows.get(key, {}).get(seed, [])
         if len(rows) > 1:
+            model, metric, *where = key
             raise GenezipError(
                 f"the result files hold {len(rows)} rows for {metric} of {model} "
-                f"({subset}, {region}, {split}, {strand}); evaluate again"
+                f"({', '.join(where)}); evaluate again"
             )
         if not rows or pd.isna(rows[0]["value"]):
             return None
@@ -112,3 +152,32 @@ def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str
     if number.low is None or number.high is None:
         return show(number.value)
     return f"{show(number.value)} ({show(number.low)} to {show(number.high)})"
+
+
+def decimals_of(*values: float | None, least: int = 2) -> int:
+    """Decimals with which no value that is not zero is written as zero (six at most)."""
+    known = [value for value in values if value]
+    return next((d for d in range(least, 6) if all(round(v, d) for v in known)), 6)
+
+
+def signed(number: Number, brackets: bool = True) -> str:
+    """A difference with its sign and its interval, whose ends never look like zero by rounding.
+
+    Without ``brackets``, ``+0.53, 0.23 to 0.78``: for use inside brackets.
+    """
+    decimals = decimals_of(number.value, number.low, number.high)
+    text = measured(number, lambda value: fixed(value, decimals))
+    text = text.replace("(", "(95 % interval ")
+    if not brackets:
+        text = text.replace(" (95 % interval ", ", ").removesuffix(")")
+    return f"+{text}" if number.value > 0 else text
+
+
+def listed(items: list[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def seeds_named(seeds: list[int]) -> str:
+    """``seed 0`` or ``seeds 0, 1 and 2``."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {listed([str(seed) for seed in seeds])}"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.report import claims, style
+from genezip.report import claims, lead, repeat_sets, style, verdicts
 from genezip.report.results import Results
-from genezip.report.scores import fixed, measured, plain, records
-from genezip.taxonomy import CLASSES, GROUPS, LABELS
+from genezip.report.scores import CORPUS, fixed, measured, plain, records
+from genezip.taxonomy import GROUPS
 
 Cell = str | dict[str, Any]
 
@@ -41,55 +41,46 @@ def _four(value: float) -> str:
     return plain(value, 4)
 
 
+def _per_seed(seeds: list[int], values: list[str]) -> str:
+    """Values of all seeds in one cell, each named where there are several."""
+    if len(seeds) > 1:
+        values = [f"seed {seed}: {value}" for seed, value in zip(seeds, values, strict=False)]
+    return "; ".join(values)
+
+
+def _claim_row(claim: claims.Claim) -> list[Cell]:
+    values = [claim.written(number) for number in claim.measured]
+    if claim.detail:
+        values = [f"{text} {v}" for text, v in zip(claim.detail, values, strict=True)]
+    means = [claim.written(number) for number in claim.window_mean]
+    kind = "holds" if claim.holds else "fails" if claim.known else "open"
+    return [
+        claim.text,
+        _per_seed(claim.seeds, values),
+        _per_seed(claim.seeds, means) if any(claim.window_mean) else "–",
+        claim.threshold,
+        {"verdict": kind, "text": claim.verdict, "note": claim.note},
+    ]
+
+
 def claims_section(results: Results) -> Section:
-    """The claims, each with its number, threshold and verdict."""
-    rows: list[list[Cell]] = []
-    found = claims.evaluate(results)
-    for claim in found:
-        values = [measured(number, claim.show) for number in claim.measured]
-        if len(claim.seeds) > 1:
-            values = [f"seed {s}: {v}" for s, v in zip(claim.seeds, values, strict=False)]
-        kind = "holds" if claim.holds else "fails" if claim.known else "open"
-        verdict = {"verdict": kind, "text": claim.verdict, "note": claim.note}
-        rows.append([claim.text, "; ".join(values), claim.threshold, verdict])
-    held = sum(claim.holds for claim in found)
+    """The claims, each with its number, threshold and verdict, and where thresholds come from."""
+    rows = [_claim_row(claim) for claim in claims.evaluate(results)]
+    note = (
+        "Measured numbers are pooled over all windows and decide the verdict. The window mean, "
+        "as in the paper's Table 6, averages over the windows that hold the region; for the "
+        "second claim it is one window mean over the other, without an interval."
+    )
+    if counted := lead.blocks_text(results):
+        note += f" Behind the intervals are {counted}"
+        note += ", few enough that they are rough." if lead.rough(results) else "."
+    head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
     return Section(
         "claims",
         "What was claimed, and what holds",
-        [f"{held} of {len(found)} claims hold in this run. They were fixed before the run."],
-        tables=[Table(["claim", "measured (95 % interval)", "threshold", "verdict"], rows)],
+        [claims.held_sentence(results), claims.origin(results)],
+        tables=[Table(head, rows, note=note)],
     )
-
-
-def corpus_section(results: Results) -> Section:
-    """Region composition, and what the homology filter dropped."""
-    dropped = results.manifest.get("dropped") or {}
-    text = [
-        "The model was trained, validated and tested on different DNA. Settings were chosen on "
-        "validation DNA; held-out DNA was looked at only to make this page."
-    ]
-    if dropped.get("k") and dropped.get("windows") is not None:
-        text.append(
-            f"{dropped['windows']} of {dropped['of']} held-out windows were left out because more "
-            f"than {100 * dropped['threshold']:g} % of their {dropped['k']}"
-            "\N{NON-BREAKING HYPHEN}mers also occur in training DNA (recent "
-            "duplications), which would flatter the model."
-        )
-    return Section("corpus", "The DNA", text, ("corpus",))
-
-
-def training_section(results: Results) -> Section:
-    """Curves."""
-    steps = [int(c.steps["step"].max()) for c in results.curves if not c.steps.empty]
-    text = []
-    if steps:
-        text.append(
-            f"{len(steps)} training runs of {max(steps):,} steps. {results.reference} is asked "
-            "for another number of bases per token in every region; the control "
-            f"{results.control} sees the same DNA and is asked for one number everywhere. The "
-            "regions enter only this loss: no model ever sees an annotation as input."
-        )
-    return Section("training", "Training", text, ("curves", "steering"))
 
 
 def perplexity_section(results: Results) -> Section:
@@ -109,12 +100,18 @@ def perplexity_section(results: Results) -> Section:
         bits = results.markov_ppl(order, metric="bits_per_base")
         rows.append([f"Markov, order {order}", measured(ppl, _four), measured(bits, _four), "–"])
     head = ["model", "perplexity (95 % interval)", "bits per base", "windows where a bound bit"]
-    tables = [Table(head, rows, (1, 2, 3), "All bases of held-out DNA")] if rows else []
+    seeds = results.seeds(results.reference)
+    which = f" (models: seed {seeds[0]})" if seeds[1:] else ""
+    title = f"All bases of held-out DNA{which}"
+    tables = [Table(head, rows, (1, 2, 3), title)] if rows else []
     text = [
         "Compression is only worth something if the tokens still carry the sequence, so each "
-        "model also guesses every next base. A small model trained for minutes is not expected "
-        "to beat long Markov models here."
+        "model also guesses every next base."
     ]
+    if results.scale in ("demo", "test"):
+        text[0] += " A small model trained for minutes is not expected to beat long Markov models."
+    if sentence := verdicts.perplexity(results):
+        text.append(sentence)
     return Section("perplexity", "Does it still know the sequence?", text, ("perplexity",), tables)
 
 
@@ -127,6 +124,9 @@ def tokens_section(results: Results) -> Section:
             f"{results.reference} makes one token of every {plain(total.value)} bases on "
             "average. What matters is where the tokens are."
         )
+    text += [
+        sentence for sentence in (verdicts.budget(results), verdicts.genic(results)) if sentence
+    ]
     return Section("tokens", "Where the tokens go", text, ("bpt", "enrichment", "gc_thirds"))
 
 
@@ -139,13 +139,46 @@ def locus_section(results: Results) -> Section:
     return Section("locus", "One place in the genome", text, ("locus",))
 
 
+def _repeat_table(results: Results) -> Table | None:
+    """Bases, blocks and ratios of every set with results, of the reference."""
+    rows: list[list[Cell]] = []
+    seeds = results.seeds(results.reference)
+    counted = any(repeat_sets.blocks(results, a) is not None for a in repeat_sets.SETS)
+    for repeat in repeat_sets.SETS:
+        plain_ratio, adjusted = (
+            [repeat_sets.ratio(results, results.reference, metric, repeat, seed=s) for s in seeds]
+            for metric in ("bpt_ratio", "bpt_ratio_region_adjusted")
+        )
+        bases = next((number.n for number in plain_ratio if number), None)
+        if bases is None:
+            continue
+        blocks = repeat_sets.blocks(results, repeat)
+        rows.append(
+            [
+                repeat.name,
+                repeat.background,
+                f"{bases:,}",
+                *([] if not counted else ["–" if blocks is None else f"{blocks:,}"]),
+                _per_seed(seeds, [measured(number) for number in plain_ratio]),
+                _per_seed(seeds, [measured(number) for number in adjusted]),
+            ]
+        )
+    head = ["repeat", "background", "bases", *(["blocks"] if counted else [])]
+    head += ["ratio (95 % interval)", "adjusted for regions"]
+    title = f"Bases per token of {results.reference}, repeat over background"
+    note = "" if counted else "The number of blocks with each repeat was not counted."
+    return Table(head, rows, (2, 3) if counted else (2,), title, note) if rows else None
+
+
 def repeats_section(results: Results) -> Section:
-    """Repeats."""
+    """Repeats, with the verdict first."""
     text = [
         "Repeats are copies, often old and decayed. No target mentions them; whatever the model "
-        "does there it does on its own."
+        "does there it does on its own.",
+        *verdicts.repeats(results),
     ]
-    return Section("repeats", "Repeats", text, ("repeats",))
+    table = _repeat_table(results)
+    return Section("repeats", "Repeats", text, ("repeats",), [table] if table else [])
 
 
 def numbers_section(results: Results) -> Section:
@@ -155,7 +188,10 @@ def numbers_section(results: Results) -> Section:
     head += ["MicroErr", "promoter enr.", "genic enr.", "intergenic enr."]
     rows: list[list[Cell]] = []
     frame = results.compression.frame
-    keys = frame[frame["split"] == "test"][["model", "seed", "subset", "strand"]].drop_duplicates()
+    frame = frame[(frame["split"] == "test") & (frame["model"] != CORPUS)]
+    if results.left_out == 0:
+        frame = frame[frame["subset"] == results.subset]
+    keys = frame[["model", "seed", "subset", "strand"]].drop_duplicates()
     for key in records(keys):
         model, subset = key["model"], key["subset"]
         seed = None if pd.isna(key["seed"]) else int(key["seed"])
@@ -170,55 +206,25 @@ def numbers_section(results: Results) -> Section:
         few_n = subset.removeprefix("n_le_").removesuffix("pct")
         windows = "all" if subset == "all" else f"N ≤ {few_n} %"
         rows.append([label, "–" if seed is None else str(seed), windows, key["strand"], *cells])
-    note = (
-        "Windows with many N (assembly gaps) sit on the floor of tokens per window and dominate "
-        "plain means, so everything is given twice. The figures use the forward strand, on which "
-        "every router and baseline was run, and "
-        f"{'windows with few N' if results.subset != 'all' else 'all windows'}; rows with strand "
-        "“both” are the mean of the forward strand and the reverse complement."
+    limit = results.subset.removeprefix("n_le_").removesuffix("pct")
+    if results.subset == "all" or results.left_out is None:
+        note = "How many windows hold many N (assembly gaps) was not counted."
+    elif results.left_out == 0:
+        note = (
+            f"No held-out window has more than {limit} % N (assembly gaps), so a table without "
+            "such windows would be the same; each row is given once."
+        )
+    else:
+        windows = "windows have" if results.left_out > 1 else "window has"
+        note = (
+            f"{results.left_out:,} held-out {windows} more than {limit} % N (assembly gaps). Such "
+            "windows sit on the floor of tokens per window and dominate plain means, so "
+            f"everything is given twice, and the figures use windows with N ≤ {limit} %."
+        )
+    strand = "the mean of both strands" if results.strand == "both" else "the forward strand"
+    note += (
+        f" The figures use {strand}; rows with strand “both” are the mean of the forward strand "
+        "and the reverse complement."
     )
     tables = [Table(head, rows, tuple(range(4, len(head))), note=note)]
     return Section("numbers", "Numbers in full", tables=tables)
-
-
-def glossary_section() -> Section:
-    """Definitions, in plain words, with the paper's equation numbers."""
-    order = " > ".join(LABELS[name] for name in CLASSES)
-    terms = [
-        ("token, chunk, boundary",
-         "The model cuts DNA into chunks of varying length and keeps one vector, the token, for "
-         "each. A cut is made where the boundary probability exceeds one half."),
-        ("bases per token (BPT)",
-         "Number of bases divided by number of tokens (Eq. 12). Within a region: its bases over "
-         "its tokens, where a chunk shares its one token evenly among its bases (Eq. 15)."),
-        ("expected BPT, ratio",
-         "What the targets of the regions imply for the DNA at hand: bases over the sum of bases "
-         "per target (Eq. 13). The ratio is realised over expected (Eq. 14)."),
-        ("MicroErr",
-         "Mean over bases of |ln(realised / target)| of the region's BPT (Eq. 16); e to its "
-         "power is the typical factor by which a region misses its target."),
-        ("enrichment",
-         "A group's share of the tokens over its share of the bases (Eq. 17), pooled over "
-         "windows. Genic means CDS, UTR and non-coding exon; intergenic includes introns."),
-        ("perplexity, bits per base",
-         "e to the mean negative log likelihood (in nats) of each base given those before it, "
-         "over A, C, G and T (Eq. 18); bits per base is its logarithm to base 2."),
-        ("F and G",
-         "Share of positions of a region whose boundary probability exceeds one half, and their "
-         "mean boundary probability. The region-aware ratio loss moves G until F is on target "
-         "(Eq. 7 to 9)."),
-        ("bound",
-         "Floor or ceiling on the tokens of a window. Where the router stays outside, the best "
-         "or worst positions of the whole window are switched on or off (Eq. 10, 11)."),
-        ("regions",
-         f"Every base has one class, the first that applies of {order}. Near intergenic means "
-         "within a set distance of a transcription start."),
-        ("GC/CpG router",
-         "Spends the same number of tokens per window as the model it is compared with, and "
-         "places them by GC content and CpG ratio in a sliding window alone."),
-        ("95 % interval",
-         "Percentile bootstrap over blocks of neighbouring windows, because neighbours are not "
-         "independent; paired comparisons use the same blocks for both. It covers the choice of "
-         "DNA, not the spread between training runs."),
-    ]  # fmt: skip
-    return Section("glossary", "What the words mean", terms=terms)

@@ -257,9 +257,9 @@ def build(folder: Path, seeds: tuple[int, ...] = (0,), **difference: float) -> P
         for seed in seeds:
             run = folder / "pretrain" / f"{model}.seed{seed}"
             write(run / "curve.jsonl", curve())
+            settings = {"steps": 60, "batch": 2, "alpha": 0.3}
             config = {"name": model, "parameters": 123_456, "target_bpt": TARGET,
-                      "weights_sha256": "ef" * 32,
-                      "training": {"settings": {"steps": 60, "alpha": 0.3}}}  # fmt: skip
+                      "weights_sha256": "ef" * 32, "training": {"settings": settings}}  # fmt: skip
             write(run / "config.json", json.dumps(config))
     for stage, seconds in (("fetch", 2.5), ("pretrain/genezip-tiny.seed0", 401.0)):
         path = folder / "benchmarks" / f"{stage}.tsv"

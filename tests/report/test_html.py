@@ -80,6 +80,24 @@ def test_demo_says_that_it_is_not_comparable(make_results: Callable[..., Path]) 
     assert notice not in words(folder, "full")
 
 
+def test_times_of_other_runs_and_of_the_report_are_left_out(
+    make_results: Callable[..., Path],
+) -> None:
+    folder = make_results()
+    stale = ("pretrain/genezip-tiny.seed7", "pretrain/old.seed0", "report")
+    ours = ("compress/routers/gc_cpg.seed0", "compress/untrained.seed0")
+    for stage in (*stale, *ours):
+        path = folder / "benchmarks" / f"{stage}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("s\th:m:s\tmax_rss\n1000.0\t0:16:40\t10\n")
+    shown = set(load(folder, SETTINGS, "demo").benchmarks["stage"])
+    assert shown == {"fetch", "pretrain/genezip-tiny.seed0", *ours}
+    one = load(folder, SETTINGS, "demo", runs=["hnet-tiny.seed0"])
+    assert set(one.benchmarks["stage"]) == {"fetch", "compress/untrained.seed0"}
+    assert [curve.model for curve in one.curves] == ["hnet-tiny"]
+    assert "report itself is not counted" in words(folder)
+
+
 def test_what_is_missing_is_said(make_results: Callable[..., Path]) -> None:
     folder = make_results()
     for path in (folder / "benchmarks").rglob("*.tsv"):

@@ -84,6 +84,7 @@ rule report:
         settings=settings("report"),
         evaluation=settings("evaluation"),
         scale=SCALE,
+        runs=[f"--run {run}" for run in runs()],
         results=subpath(output.page, parent=True),
         figures=subpath(output.corpus, parent=True),
     message:
@@ -91,4 +92,4 @@ rule report:
     shell:
         "genezip report --results {params.results} --settings {params.settings:q} "
         "--evaluation {params.evaluation:q} --source {input.source} --scale {params.scale} --out {output.page} "
-        "--figures {params.figures} 2>&1 | tee -i {log} >&2"
+        "--figures {params.figures} {params.runs} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,169 @@
+"""The first words of the page: the model against a router that sees base composition only.
+
+Every verdict comes from an interval: better only where it lies above zero, worse only where
+it lies below, otherwise nothing is shown.
+"""
+
+from genezip.report.results import Results
+from genezip.report.scores import Number, fixed, listed, seeds_named, signed
+
+GC_ROUTER = "gc_cpg"
+TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
+FEW_BLOCKS = 30  # with fewer, a percentile bootstrap is only roughly a 95 % interval
+BY_THIRD = {
+    "above": "better",
+    "around": "no difference shown",
+    "below": "worse",
+    "unknown": "no interval, so nothing is shown",
+}
+
+
+def _pair(results: Results) -> str:
+    return f"{results.reference} - {GC_ROUTER}"
+
+
+def _verdict(number: Number, reference: str) -> str:
+    return {
+        "above": f"so {reference} does better",
+        "below": "so the composition router does better",
+        "around": "so the two are not shown to differ",
+        "unknown": "without an interval, so nothing is shown",
+    }[number.side()]
+
+
+def _level(results: Results, model: str, seeds: list[int]) -> float | None:
+    """Promoter enrichment, averaged over the seeds that were compared."""
+    own: list[int | None] = [*seeds] if results.seeds(model) else [None] * len(seeds)
+    found = [results.number("enrichment", model, region="promoter", seed=s) for s in own]
+    values = [number.value for number in found if number]
+    return sum(values) / len(values) if values and len(values) == len(seeds) else None
+
+
+def _levels(results: Results, seeds: list[int]) -> str:
+    ours, theirs = (_level(results, name, seeds) for name in (results.reference, GC_ROUTER))
+    if ours is None or theirs is None:
+        return ""
+    return f" (promoter enrichment {fixed(ours)} against {fixed(theirs)})"
+
+
+def finding(results: Results) -> str:
+    """First sentence of the page: reference against the GC/CpG router at equal token count."""
+    reference = results.reference
+    overall, seeds = results.compared_over_seeds("enrichment_difference", _pair(results))
+    if overall is None:
+        return (
+            f"This run did not compare {reference} with a router that sees only GC and CpG "
+            "content, so it cannot say whether the model has learned more than base composition."
+        )
+    runs = "mean of training " if len(seeds) > 1 else "training "
+    who = f"{reference} ({runs}{seeds_named(seeds)})" if seeds else reference
+    first = (
+        f"On held-out DNA, with equally many tokens in every window, {who} is compared with a "
+        f"router that sees only GC and CpG content{_levels(results, seeds)}: the paired difference "
+        f"in promoter enrichment is {signed(overall)}, {_verdict(overall, reference)}"
+    )
+    inside, _ = results.compared_over_seeds(
+        "enrichment_difference", _pair(results), subset="gc_tertile_mean"
+    )
+    if inside is None:
+        return f"{first}; the difference within DNA of similar GC content was not computed."
+    return (
+        f"{first}; within thirds of GC content it is {signed(inside)} on average, "
+        f"{_verdict(inside, reference)}."
+    )
+
+
+def third_sentence(results: Results) -> str | None:
+    """Verdict and paired difference of each GC tertile, lowest first."""
+    found = [
+        results.compared_over_seeds("enrichment_difference", _pair(results), subset=name)[0]
+        for name in TERTILES
+    ]
+    if any(number is None for number in found):
+        return None
+    low, middle, high = (
+        f"{BY_THIRD[number.side()]} ({signed(number, brackets=False)})"
+        for number in found
+        if number
+    )
+    edge = results.comparisons.find("gc_upper_edge", "corpus", subset=TERTILES[1])
+    above = f"above {100 * edge.value:.0f} % GC" if edge else "above its GC edge"
+    return (
+        f"{results.reference} against that router, by third of GC content: lowest, {low}; middle, "
+        f"{middle}; highest, {high}. The top third is everything {above}, so "
+        "composition still varies inside it."
+    )
+
+
+def seed_sentence(results: Results) -> str:
+    """The paired difference of every training run, or that there is only one."""
+    seeds = results.seeds(results.reference)
+    if len(seeds) < 2:
+        return (
+            "Each model was trained once, so how much the numbers vary between training runs is "
+            "not known from this page."
+        )
+    found = {s: results.compared("enrichment_difference", _pair(results), seed=s) for s in seeds}
+    parts = [
+        f"seed {seed}: {signed(number, brackets=False)}" for seed, number in found.items() if number
+    ]
+    missing = [seed for seed, number in found.items() if number is None]
+    if not parts:
+        return "No training run was compared with the composition router."
+    text = f"The paired difference in each training run is {'; '.join(parts)}."
+    if missing:
+        verb = "were" if len(missing) > 1 else "was"
+        text += f" {seeds_named(missing).capitalize()} {verb} not compared with the router."
+    levels = []
+    for name in (results.reference, results.control):
+        values = [
+            results.number("enrichment", name, region="promoter", seed=seed)
+            for seed in results.seeds(name)
+        ]
+        levels.append(f"{', '.join(fixed(v.value) for v in values if v)} for {name}")
+    return (
+        f"{text} Promoter enrichment itself, seed by seed: {'; '.join(levels)}. Intervals cover "
+        "the choice of DNA, not the spread between training runs."
+    )
+
+
+def blocks_text(results: Results) -> str | None:
+    """Number of blocks behind the intervals, as ``16 blocks of 131 kb, 14 with promoter bases``."""
+    total, promoter = results.blocks(), results.blocks("promoter")
+    if total is None:
+        return None
+    size = f" of {results.evaluation.block_bp / 1000:.0f} kb" if results.evaluation else ""
+    some = f", {promoter} with promoter bases" if promoter is not None else ""
+    return f"{total} blocks{size}{some}"
+
+
+def rough(results: Results) -> bool:
+    """Whether the intervals rest on too few blocks to be more than rough."""
+    counts = [results.blocks(region) for region in ("all", "promoter")]
+    return any(count is not None and count < FEW_BLOCKS for count in counts)
+
+
+def interval_sentence(results: Results) -> str:
+    """How the intervals were made, and on how many blocks they rest."""
+    how = results.evaluation
+    counted = blocks_text(results)
+    blocks = f"blocks of {how.block_bp:,} bp" if how else "blocks of neighbouring windows"
+    resamples = f" ({how.bootstrap:,} resamples)" if how else ""
+    text = (
+        f"Intervals come from a bootstrap over {counted or blocks}{resamples}, because "
+        "neighbouring windows are not independent; both routers are measured on the same "
+        "resampled blocks."
+    )
+    if rough(results):
+        text += f" With fewer than {FEW_BLOCKS} blocks such intervals are rough."
+    return text
+
+
+def third_blocks(results: Results) -> str:
+    """Blocks with promoter bases in each GC tertile, a sentence that starts with a space."""
+    counts = [results.blocks("promoter", subset=name) for name in TERTILES]
+    if any(count is None for count in counts):
+        return ""
+    text = f" Blocks with promoter bases, by third: {listed([str(c) for c in counts])}"
+    few = any(count is not None and count < FEW_BLOCKS for count in counts)
+    return text + (", so the intervals are rough." if few else ".")

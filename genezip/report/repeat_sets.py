@@ -1,0 +1,78 @@
+"""The repeat sets of the page: names, where they lie, what they are compared with."""
+
+from typing import Any, NamedTuple
+
+from genezip.report.results import Results
+from genezip.report.scores import CORPUS, Number
+
+MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be drawn
+SPLITS = {"test": "held out", "train": "training DNA"}
+_MASKED = "bases in neither kind; soft-masked pieces only"
+_RMSK = "bases without any RepeatMasker or TRF call; pieces with RepeatMasker classes only"
+
+
+class RepeatSet(NamedTuple):
+    """A repeat set of one split, and the background that it is compared with."""
+
+    subset: str
+    split: str
+    label: str
+    background: str
+
+    @property
+    def name(self) -> str:
+        """Label with the DNA that it lies on."""
+        return f"{self.label}, {SPLITS[self.split]}"
+
+
+SETS = (
+    RepeatSet("softmasked_outside_trf", "test", "interspersed", _MASKED),
+    RepeatSet("tandem", "test", "tandem", _MASKED),
+    RepeatSet("tandem_all_pieces", "test", "tandem, all pieces", "everything outside TRF calls"),
+    RepeatSet("rmsk_interspersed", "test", "interspersed (RepeatMasker)", _RMSK),
+    RepeatSet("rmsk_interspersed", "train", "interspersed", _RMSK),
+    RepeatSet("rmsk_tandem", "train", "tandem", _RMSK),
+    RepeatSet("SINE", "train", "SINE", _RMSK),
+    RepeatSet("LINE", "train", "LINE", _RMSK),
+    RepeatSet("LTR", "train", "LTR", _RMSK),
+    RepeatSet("DNA", "train", "DNA transposon", _RMSK),
+)
+HELD_OUT = SETS[:2]  # those that the verdict is about: each base counted once
+
+
+def ratio(
+    results: Results,
+    model: str,
+    metric: str,
+    a: RepeatSet,
+    region: str = "all",
+    seed: int | None = None,
+) -> Number | None:
+    """One result; None where the region has too few bases of the repeat to say something."""
+    where: dict[str, Any] = {"subset": a.subset, "split": a.split, "region": region, "seed": seed}
+    bases = results.repeats.find("bpt_ratio", model, **where)
+    if region != "all" and (bases is None or (bases.n or 0) < MIN_BASES):
+        return None
+    return results.repeats.find(metric, model, **where)
+
+
+def band(number: Number) -> tuple[float, float]:
+    """Range of the shifted control; its value alone where it has no range."""
+    low = number.value if number.low is None else number.low
+    return low, number.value if number.high is None else number.high
+
+
+def shown_side(results: Results, metric: str, a: RepeatSet, seed: int, number: Number) -> str:
+    """Side of 1 on which the interval lies; ``around`` where random shifts give such values."""
+    side = number.side(1)
+    shifted = ratio(results, results.reference, f"{metric}_shifted", a, seed=seed)
+    if side in ("above", "below") and shifted:
+        low, high = band(shifted)
+        return "around" if low <= number.value <= high else side
+    return side
+
+
+def blocks(results: Results, a: RepeatSet) -> int | None:
+    """Bootstrap blocks with bases of the set; None where they were not counted."""
+    found = results.repeats.find("blocks", CORPUS, subset=a.subset, split=a.split)
+    return None if found is None else round(found.value)
