@@ -226,9 +226,16 @@ class Evaluation(Section):
         list(range(12)), description="orders of the Markov models (bases of context)"
     )
     composition_windows: list[int] = Field(
-        [128, 256, 512, 1024, 2048],
-        description="sliding-window widths tried for the GC/CpG router (bp); the best on "
-        "validation DNA is used",
+        [256, 512, 1024, 2048, 4096],
+        min_length=1,
+        description="sliding-window widths tried for the GC/CpG router (bp)",
+    )
+    composition_sharpness: list[Annotated[float, Field(gt=0)]] = Field(
+        [1, 1.5, 2, 3, 4],
+        min_length=1,
+        description="exponents tried on the rate of the GC/CpG router (1: as learned; more: "
+        "tokens go to the densest compositions); with the width, the best on validation "
+        "windows is used",
     )
     shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
 

@@ -26,6 +26,13 @@ def build(
     root: Annotated[
         Path, typer.Option(help="Paths of the exclusion BED files are relative to this.")
     ] = Path(),
+    all_transcripts: Annotated[
+        bool,
+        typer.Option(
+            "--all-transcripts",
+            help="Anchor windows at every transcript (`regions.basic_only: false`).",
+        ),
+    ] = False,
 ) -> None:
     """Draw training windows, tile the held-out pieces, drop leaking windows, write shards."""
     from genezip import config
@@ -42,6 +49,7 @@ def build(
         Lines(),
         root,
         {"source": source, "regions": regions},
+        basic_only=not all_transcripts,
     )
     for split, entry in manifest["splits"].items():
         typer.echo(f"{split}: {entry['windows']} windows of {entry['window_bp']} bp", err=True)

@@ -70,21 +70,31 @@ def routers(
 
 @app.command()
 def markov(
-    corpus: Corpus, source: SourceFile, out: Out, scale: Scale, settings: Settings = None
+    corpus: Corpus,
+    source: SourceFile,
+    out: Out,
+    scale: Scale,
+    settings: Settings = None,
+    windows: Annotated[
+        Path | None, typer.Option(help="Sums per window to write too, for paired comparisons.")
+    ] = None,
 ) -> None:
     """Perplexity of Markov models of the training pieces on the held-out windows."""
     from genezip import config
     from genezip.data import tidy
     from genezip.data.corpus import CorpusReader
     from genezip.evaluation.labels import read_labels
-    from genezip.evaluation.markov import markov_rows
+    from genezip.evaluation.markov import markov_rows, score_markov
+    from genezip.evaluation.markov_windows import write_markov_windows
     from genezip.genome.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
     labels = read_labels(reader, chosen)
-    assembly = opened.assembly()
-    tidy.write(out, markov_rows(reader, assembly, labels, chosen, scale, opened.kind, _say))
+    scores = score_markov(reader, opened.assembly(), labels, chosen, _say)
+    tidy.write(out, markov_rows(scores, labels, scale, opened.kind))
+    if windows is not None:
+        write_markov_windows(windows, scores.windows, labels)
 
 
 @app.command()
@@ -98,6 +108,10 @@ def compression(
     comparisons: Annotated[Path, typer.Option(help="Paired comparisons to write.")],
     windows: Annotated[Path, typer.Option(help="Table per window to write.")],
     settings: Settings = None,
+    markov: Annotated[
+        Path | None,
+        typer.Option(help="Windows of `evaluate markov`; compares perplexity with each order."),
+    ] = None,
 ) -> None:
     """Every held-out metric of every router, and the paired comparisons."""
     import pandas as pd
@@ -108,7 +122,9 @@ def compression(
     from genezip.data.corpus import CorpusReader
     from genezip.evaluation.comparisons import comparison_rows
     from genezip.evaluation.compression import compression_rows, window_table
+    from genezip.evaluation.corpus_facts import corpus_rows
     from genezip.evaluation.labels import read_labels
+    from genezip.evaluation.markov_windows import read_markov_windows
     from genezip.evaluation.window_sums import collect
     from genezip.provenance import atomic_path
 
@@ -120,7 +136,9 @@ def compression(
         sums.append(collect(read_compressed(path), labels))
         _say(f"compression: {path}")
     rows = [row for one in sums for row in compression_rows(one, labels, scale, kind)]
-    paired = comparison_rows(sums, labels, reference, control, scale, kind)
+    rows += corpus_rows(labels, sums[0], "compression", scale, kind, tertiles=False)
+    context = None if markov is None else read_markov_windows(markov, labels)
+    paired = comparison_rows(sums, labels, reference, control, scale, kind, context)
     table = pd.concat([window_table(one, labels) for one in sums], ignore_index=True)
     tidy.write(out, rows)
     tidy.write(comparisons, paired)
@@ -167,6 +185,12 @@ def locus(
     out: Out,
     genes: Annotated[Path, typer.Option(help="Gene models inside the locus to write.")],
     settings: Settings = None,
+    all_transcripts: Annotated[
+        bool,
+        typer.Option(
+            "--all-transcripts", help="Genes of every transcript (`regions.basic_only: false`)."
+        ),
+    ] = False,
 ) -> None:
     """Boundary probability and local BPT of each model at one held-out locus."""
     from genezip import config
@@ -178,7 +202,8 @@ def locus(
 
     chosen = config.settings(config.Report, settings)
     files = [read_compressed(path) for path in compressed]
-    tables = locus_tables(files, RegionMap.read_bed(regions), Source.load(source), chosen.locus)
+    region_map, opened = RegionMap.read_bed(regions), Source.load(source)
+    tables = locus_tables(files, region_map, opened, chosen.locus, not all_transcripts)
     for path, table in zip((out, genes), tables, strict=True):
         with atomic_path(path) as temporary:
             table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

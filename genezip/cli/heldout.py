@@ -24,7 +24,9 @@ def heldout(
     split: Annotated[str, typer.Option(help="test, valid or train windows of the corpus")] = "test",
     pieces: Annotated[
         str | None,
-        typer.Option(help="`rmsk`: the pieces of --source with RepeatMasker rows instead"),
+        typer.Option(
+            help="`rmsk`: pieces of --source with RepeatMasker rows instead, none held out"
+        ),
     ] = None,
     source: Annotated[Path | None, typer.Option(help="source.json, for --pieces")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
@@ -46,5 +48,5 @@ def heldout(
         raise GenezipError(f"--pieces is {pieces!r}; give --pieces rmsk together with --source")
     else:
         window_bp = CorpusReader(corpus).manifest["settings"]["heldout_window_bp"]
-        places = repeat_places(Source.load(source), window_bp)
+        places = repeat_places(Source.load(source).assembly(), window_bp)
     compress_heldout(model, places, chosen, out, untrained)

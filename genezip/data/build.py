@@ -50,6 +50,7 @@ def build_corpus(
     progress: Progress = lambda stage, done, total: None,
     root: str | Path = ".",
     inputs: Mapping[str, str | Path] | None = None,
+    basic_only: bool = True,
 ) -> dict[str, Any]:
     """Build the corpus of a source into a folder, replacing an older one.
 
@@ -68,6 +69,9 @@ def build_corpus(
         Paths of ``settings.exclude`` are relative to it.
     inputs : name to path
         Input files whose hashes the manifest records.
+    basic_only : bool
+        Windows are anchored at transcripts tagged "basic"; False where the region map was
+        made of all transcripts (``regions.basic_only``).
 
     Returns
     -------
@@ -82,7 +86,8 @@ def build_corpus(
     """
     assembly = source.assembly()
     with replaced_folder(out_dir, _OWN) as folder:
-        windows = _choose(source, assembly, settings, Path(root), progress)
+        annotations = source.annotations(basic_only)
+        windows = _choose(annotations, assembly, settings, Path(root), progress)
         heldout, homology = filter_homologous(windows["test"], assembly, settings, progress)
         windows["test"] = heldout
         tables = write_tables(folder, homology, settings)
@@ -122,7 +127,11 @@ def _window_bp(split: str, settings: Corpus) -> int:
 
 
 def _choose(
-    source: Source, assembly: Assembly, settings: Corpus, root: Path, progress: Progress
+    annotations: dict[str, Annotation],
+    assembly: Assembly,
+    settings: Corpus,
+    root: Path,
+    progress: Progress,
 ) -> dict[str, list[Placement]]:
     """Windows of every split; each split has its own random stream."""
     train, valid, test = (list(assembly.pieces_of(split)) for split in SPLITS)
@@ -137,7 +146,6 @@ def _choose(
             f"{len(test)} held-out pieces; name chromosomes in genome.test or choose a shorter "
             "corpus.heldout_window_bp"
         )
-    annotations = _annotations(source)
     frames = [read_intervals(root / path, assembly.chrom_sizes) for path in settings.exclude]
     nothing = pd.DataFrame({"chrom": ["-"], "start": [0], "end": [0]})  # concat needs one frame
     excluded = pd.concat([nothing, *frames])
@@ -173,17 +181,6 @@ def _choose(
             "or overlap corpus.exclude; choose other validation chromosomes"
         )
     return windows
-
-
-def _annotations(source: Source) -> dict[str, Annotation]:
-    """Annotation sets for the anchors: basic transcripts, or all where none is tagged so."""
-    found = {}
-    for name in source.raw["annotations"]:
-        try:
-            found[name] = source.annotation(name)
-        except GenezipError:  # no basic tag; any other mistake comes up again here
-            found[name] = source.annotation(name, basic_only=False)
-    return found
 
 
 @dataclass

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.95
+MIN_BLOCKS = 3  # with fewer blocks that hold the region, there is no interval
+MAX_UNDEFINED = 0.05  # and none where a larger share of the resamples misses the region
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,44 @@ class BlockBootstrap:
             found[name] = (self._counts @ by_block).reshape(shape)
         return found
 
-    def summarise(self, values: np.ndarray) -> Estimate:
+    def support(self, weights: np.ndarray) -> np.ndarray:
+        """Number of blocks in which a denominator is not zero.
+
+        Parameters
+        ----------
+        weights : array, shape (n, ...)
+            Share of every window in the denominator; none is negative.
+
+        Returns
+        -------
+        int64 array, shape (...)
+        """
+        shape = np.shape(weights)[1:]
+        found = np.zeros((self.n_blocks, *shape), dtype=bool)
+        np.logical_or.at(found, self._index, np.asarray(weights) > 0)
+        return np.asarray(found.sum(axis=0))
+
+    def summarise(self, values: np.ndarray, support: np.ndarray) -> Estimate:
         """Value (row 0) and 95 % percentile interval (the other rows) of a statistic.
 
-        Resamples in which the statistic is undefined (no promoter drawn, say) are left out.
-        With a single block there is no interval: NaN.
+        A percentile interval over a few blocks says next to nothing, and one over the
+        resamples that happen to hold a rare region is an interval of something else. There is
+        none (NaN) where fewer than 3 blocks have a non-zero denominator, or where more than
+        5 % of the resamples are undefined; a smaller share of undefined ones is left out.
+
+        Parameters
+        ----------
+        values : float array, shape (1 + resamples, ...)
+        support : int array that broadcasts to shape (...)
+            Blocks with a non-zero denominator (:meth:`support`).
         """
         values = np.where(np.isfinite(values), values, np.nan)
-        draws = values[1:].reshape(len(values) - 1, -1)
-        low, high = np.full((2, draws.shape[1]), np.nan)
-        if self.n_blocks > 1:
-            for column in np.flatnonzero(np.isfinite(draws).any(axis=0)):
-                good = draws[np.isfinite(draws[:, column]), column]
-                low[column], high[column] = np.quantile(good, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         shape = values.shape[1:]
+        draws = values[1:].reshape(len(values) - 1, -1)
+        enough = np.broadcast_to(support, shape).reshape(-1) >= MIN_BLOCKS
+        enough = enough & (np.isnan(draws).mean(axis=0) <= MAX_UNDEFINED)
+        low, high = np.full((2, draws.shape[1]), np.nan)
+        for column in np.flatnonzero(enough):
+            good = draws[np.isfinite(draws[:, column]), column]
+            low[column], high[column] = np.quantile(good, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Estimate(values[0], low.reshape(shape), high.reshape(shape))

@@ -4,34 +4,48 @@ A difference or ratio is taken inside every bootstrap resample, and both models 
 resample, so what they share (the windows) cancels. Differences within GC tertiles ask
 whether enrichment is more than GC content: bases are split by the GC content of the 1,024 bp
 around them, and promoter enrichment is taken inside each third, with its own base share.
+Perplexity is also compared with the Markov models, which predict the same bases.
 With several seeds there is one row per seed and one with an empty seed, the mean of the
 seeds; its interval covers the choice of windows, not the spread of seeds.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from genezip.errors import GenezipError
 from genezip.evaluation import metrics
-from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import ENRICHED, Row, expand
+from genezip.evaluation.corpus_facts import corpus_rows, tertile_names
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
+from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.taxonomy import CLASS_IDS, GROUPS
+from genezip.taxonomy import GROUPS
 
 _GROUP_COLUMNS = [ENRICHED.index(group) for group in GROUPS]
 _GROUPS = tuple(GROUPS)
 
-# metric -> (regions, values of shape (1 + resamples, regions), windows behind it)
-Values = dict[str, tuple[tuple[str, ...], np.ndarray, int]]
+# metric -> (regions, values of shape (1 + resamples, regions), windows behind it, blocks with
+# a non-zero denominator in each region)
+Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
 def _group_enrichment(columns: Columns, subset: Subset) -> np.ndarray:
     """Enrichment of the three groups in the sample and each resample, (1 + R, 3)."""
     sums = subset.bootstrap.sums({name: columns[name].sum(axis=1) for name in ("bp", "tokens")})
     return metrics.enrichment(sums["bp"], sums["tokens"])[:, _GROUP_COLUMNS]
+
+
+def _group_support(columns: Columns, subset: Subset) -> np.ndarray:
+    """Blocks that hold the three groups, (3,)."""
+    bp = metrics.group_bp(columns["bp"].sum(axis=1))[:, _GROUP_COLUMNS]
+    return subset.bootstrap.support(bp)
+
+
+def _tertile_support(columns: Columns, subset: Subset) -> np.ndarray:
+    """Blocks that hold the three groups inside each GC tertile, (3 tertiles, 3 groups)."""
+    bp = metrics.group_bp(columns["bp"][:, :N_TERTILES])[..., _GROUP_COLUMNS]
+    return subset.bootstrap.support(bp)
 
 
 def tertile_enrichment(columns: Columns, subset: Subset) -> np.ndarray:
@@ -49,27 +63,30 @@ def pair_values(first: Columns, second: Columns, subset: Subset, *, ratio: bool)
     """Differences (and ratios) of two models over the same windows and resamples."""
     n = int(subset.chosen.sum())
     ours, theirs = _group_enrichment(first, subset), _group_enrichment(second, subset)
-    found: Values = {"enrichment_difference": (_GROUPS, ours - theirs, n)}
+    support = _group_support(first, subset)
+    found: Values = {"enrichment_difference": (_GROUPS, ours - theirs, n, support)}
     if ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
-            found["enrichment_ratio"] = (_GROUPS, ours / theirs, n)
+            found["enrichment_ratio"] = (_GROUPS, ours / theirs, n, support)
     if "nll" in first and "nll" in second:
-        difference = _perplexity(first, subset) - _perplexity(second, subset)
-        found["ppl_difference"] = (("all",), difference, n)
+        found |= ppl_difference(first, second, subset)
     return found
 
 
-def _tertile_names() -> list[str]:
-    return [f"gc_tertile_{number + 1}" for number in range(N_TERTILES)]
+def ppl_difference(first: Columns, second: Columns, subset: Subset) -> Values:
+    """Difference of the perplexity of two language models over the same windows."""
+    difference = _perplexity(first, subset) - _perplexity(second, subset)
+    support = subset.bootstrap.support(first["predicted"].sum(axis=1, keepdims=True))
+    return {"ppl_difference": (("all",), difference, int(subset.chosen.sum()), support)}
 
 
-def _by_tertile(values: np.ndarray, metric: str, n: int) -> dict[str, Values]:
+def _by_tertile(values: np.ndarray, metric: str, n: int, support: np.ndarray) -> dict[str, Values]:
     """Values of each tertile and their mean, by subset name; values (1 + R, 3, 3)."""
     found: dict[str, Values] = {
-        name: {metric: (_GROUPS, values[:, number], n)}
-        for number, name in enumerate(_tertile_names())
+        name: {metric: (_GROUPS, values[:, number], n, support[number])}
+        for number, name in enumerate(tertile_names())
     }
-    found["gc_tertile_mean"] = {metric: (_GROUPS, values.mean(axis=1), n)}
+    found["gc_tertile_mean"] = {metric: (_GROUPS, values.mean(axis=1), n, support.min(axis=0))}
     return found
 
 
@@ -137,34 +154,19 @@ class _Rows:
                         regions,
                         np.mean([values[metric][1] for _, _, values in per_seed], axis=0),
                         n,
+                        support,
                     )
-                    for metric, (regions, _, n) in first.items()
+                    for metric, (regions, _, n, support) in first.items()
                 }
                 found += self._rows(mean, subset, seed=None, **cells)
         return found
 
     def _rows(self, values: Values, drawn: Subset, **cells: Any) -> list[Row]:
         summarised = {
-            metric: (regions, drawn.bootstrap.summarise(draws), np.array(n))
-            for metric, (regions, draws, n) in values.items()
+            metric: (regions, drawn.bootstrap.summarise(draws, support), np.array(n))
+            for metric, (regions, draws, n, support) in values.items()
         }
         return expand(summarised, **self._common, **cells)
-
-
-def _tertile_facts(labels: Labels, subset: Subset, sums: WindowSums) -> Iterator[tuple[str, Any]]:
-    """Upper GC edge and promoter share of each tertile."""
-    bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=0)
-    promoter = bp[:, CLASS_IDS["promoter"]]
-    n = np.array(int(subset.chosen.sum()))
-    nowhere = np.array(np.nan)
-    for number, name in enumerate(_tertile_names()):
-        found = {}
-        if number < N_TERTILES - 1:
-            edge = np.array(labels.gc_edges[number])
-            found["gc_upper_edge"] = (("all",), Estimate(edge, nowhere, nowhere), n)
-        share = promoter[number] / max(bp[number].sum(), 1)
-        found["region_share"] = (("promoter",), Estimate(np.array(share), nowhere, nowhere), n)
-        yield name, found
 
 
 def comparison_rows(
@@ -174,16 +176,20 @@ def comparison_rows(
     control: str,
     scale: str,
     source: str,
+    markov: MarkovWindows | None = None,
 ) -> list[Row]:
     """Paired rows of the reference against every other router.
 
     Models are named ``reference - other`` (``reference / control`` where the metric is a
-    ratio). Tertiles use the windows with few N, and bases that are not N.
+    ratio). Tertiles use the windows with few N, and bases that are not N. With ``markov``,
+    the perplexity of reference and control is also compared with that of every order
+    (``reference - markov4``), on strand '+'.
 
     Raises
     ------
     GenezipError
-        If reference or control is not among the files, or a router belongs to another model.
+        If reference or control is not among the files, a router belongs to another model, or
+        the Markov models were scored on other bases.
     """
     by_name: dict[str, list[WindowSums]] = {}
     for sums in files:
@@ -200,7 +206,8 @@ def comparison_rows(
         for strand in sums.by_strand:
             columns = sums.columns(strand, strict.chosen, strict.strict)
             inside = tertile_enrichment(columns, strict)
-            for name, values in _by_tertile(inside, "enrichment", int(strict.chosen.sum())).items():
+            support, n = _tertile_support(columns, strict), int(strict.chosen.sum())
+            for name, values in _by_tertile(inside, "enrichment", n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
     for ours in by_name[reference]:
         for name, candidates in by_name.items():
@@ -208,19 +215,11 @@ def comparison_rows(
             if theirs is not None:
                 _check_tokens(ours, theirs)
                 _compare(ours, theirs, labels, collected, ratio=name == control)
-    rows = collected.rows()
-    for name, found in _tertile_facts(labels, strict, by_name[reference][0]):
-        rows += expand(
-            found,
-            model="corpus",
-            task="comparison",
-            subset=name,
-            split=labels.split,
-            strand="+",
-            scale=scale,
-            source=source,
-        )
-    return rows
+    if markov is not None:
+        for ours in (*by_name[reference], *by_name[control]):
+            _compare_markov(ours, markov, labels, collected)
+    facts = corpus_rows(labels, by_name[reference][0], "comparison", scale, source, tertiles=True)
+    return [*collected.rows(), *facts]
 
 
 def _compare(
@@ -241,6 +240,27 @@ def _compare(
                 collected.add(over, ours.seed, strand, subset.name, subset, quotient)
             if subset.strict:
                 difference = tertile_enrichment(first, subset) - tertile_enrichment(second, subset)
-                n = int(subset.chosen.sum())
-                for name, inside in _by_tertile(difference, "enrichment_difference", n).items():
+                n, support = int(subset.chosen.sum()), _tertile_support(first, subset)
+                tertiles = _by_tertile(difference, "enrichment_difference", n, support)
+                for name, inside in tertiles.items():
                     collected.add(minus, ours.seed, strand, name, subset, inside)
+
+
+def _compare_markov(
+    ours: WindowSums, markov: MarkovWindows, labels: Labels, collected: _Rows
+) -> None:
+    """Difference of perplexity to the Markov model of each order, over the same bases."""
+    if "nll" not in ours.by_strand["+"]:
+        return
+    for subset in labels.subsets:
+        first = ours.columns("+", subset.chosen, subset.strict)
+        for order in markov.by_order:
+            second = markov.columns(order, subset.chosen)
+            if not np.array_equal(first["predicted"], second["predicted"]):
+                raise GenezipError(
+                    f"the Markov models predict other bases than {ours.name}; run `genezip "
+                    "evaluate markov` and `genezip evaluate heldout` on the same corpus"
+                )
+            values = ppl_difference(first, second, subset)
+            name = f"{ours.name} - markov{order}"
+            collected.add(name, ours.seed, "+", subset.name, subset, values)

@@ -62,11 +62,11 @@ def language_model_metrics(columns: Columns, bootstrap: BlockBootstrap) -> Found
     """Perplexity and bits per base, overall and per region, from nll and predicted."""
     sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
     nats = metrics.mean_nll(sums["nll"], sums["predicted"])
-    predicted = columns["predicted"]
-    windows = np.append((predicted.sum(1) > 0).sum(), (predicted > 0).sum(axis=0))
+    predicted = metrics.with_all(columns["predicted"])
+    windows, support = (predicted > 0).sum(axis=0), bootstrap.support(predicted)
     return {
-        "ppl": (WITH_ALL, bootstrap.summarise(np.exp(nats)), windows),
-        "bits_per_base": (WITH_ALL, bootstrap.summarise(nats / np.log(2)), windows),
+        "ppl": (WITH_ALL, bootstrap.summarise(np.exp(nats), support), windows),
+        "bits_per_base": (WITH_ALL, bootstrap.summarise(nats / np.log(2), support), windows),
     }
 
 
@@ -82,11 +82,16 @@ def _pooled(bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap) -> Fo
     share = sums["bp"] / sums["bp"].sum(-1, keepdims=True)
     enrichment = metrics.enrichment(sums["bp"], sums["tokens"])
     windows = np.append(len(bp), (bp > 0).sum(axis=0))
-    grouped = (metrics.group_bp(bp) > 0).sum(axis=0)
+    grouped = metrics.group_bp(bp)
+    support = bootstrap.support(metrics.with_all(bp))
     return {
-        "bpt": (WITH_ALL, bootstrap.summarise(regions), windows),
-        "region_share": (CLASSES, bootstrap.summarise(share), windows[1:]),
-        "enrichment": (ENRICHED, bootstrap.summarise(enrichment), grouped),
+        "bpt": (WITH_ALL, bootstrap.summarise(regions, support), windows),
+        "region_share": (CLASSES, bootstrap.summarise(share, support[0]), windows[1:]),
+        "enrichment": (
+            ENRICHED,
+            bootstrap.summarise(enrichment, bootstrap.support(grouped)),
+            (grouped > 0).sum(axis=0),
+        ),
     }
 
 
@@ -99,10 +104,10 @@ def _window_statistics(name: str, values: np.ndarray, bootstrap: BlockBootstrap)
         mean = sums["x"] / sums["n"]
         sd = np.sqrt(np.maximum(sums["xx"] / sums["n"] - mean**2, 0) * sums["n"] / (sums["n"] - 1))
     regions = ALL if values.shape[1] == 1 else ENRICHED
-    windows = good.sum(axis=0)
+    windows, support = good.sum(axis=0), bootstrap.support(good)
     return {
-        f"{name}_window_mean": (regions, bootstrap.summarise(mean), windows),
-        f"{name}_window_sd": (regions, bootstrap.summarise(sd), windows),
+        f"{name}_window_mean": (regions, bootstrap.summarise(mean, support), windows),
+        f"{name}_window_sd": (regions, bootstrap.summarise(sd, support), windows),
     }
 
 
@@ -116,7 +121,7 @@ def _budget(
         "micro_err": metrics.micro_err(sums["bp"], sums["tokens"], target),
     }
     found: Found = {
-        name: (ALL, bootstrap.summarise(values), np.array(len(bp)))
+        name: (ALL, bootstrap.summarise(values, bootstrap.support(bp.sum(1))), np.array(len(bp)))
         for name, values in pooled.items()
     }
     nowhere = np.full(len(CLASSES), np.nan)
@@ -134,9 +139,10 @@ def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
     shares = {"bound_bit_share": bound_bit.max(axis=1, initial=0.0)}
     for stage in range(bound_bit.shape[1]):
         shares[f"bound_bit_share_stage{stage}"] = bound_bit[:, stage]
-    sums = bootstrap.sums({"one": np.ones(len(bound_bit)), **shares})
+    one = np.ones(len(bound_bit))
+    sums, support = bootstrap.sums({"one": one, **shares}), bootstrap.support(one)
     return {
-        name: (ALL, bootstrap.summarise(sums[name] / sums["one"]), np.array(len(bound_bit)))
+        name: (ALL, bootstrap.summarise(sums[name] / sums["one"], support), np.array(len(one)))
         for name in shares
     }
 

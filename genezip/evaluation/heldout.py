@@ -1,8 +1,10 @@
 """Compress windows with a model: the file that every metric starts from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -11,12 +13,13 @@ from genezip.config import Compress
 from genezip.data.compressed import CompressedWindow, write_compressed
 from genezip.data.corpus import CorpusReader
 from genezip.errors import GenezipError
-from genezip.genome.source import Source
 from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, load_card, load_network
 from genezip.vocab import reverse_complement
+
+MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,24 @@ class Place:
     ids: np.ndarray
 
 
-def corpus_places(manifest: Path, split: str = "test") -> list[Place]:
+@dataclass(frozen=True)
+class Places:
+    """Windows that are read when they are needed, and again the next time.
+
+    ``read`` starts over; a genome of ids is never in memory.
+    """
+
+    count: int
+    read: Callable[[], Iterator[Place]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Place]:
+        return self.read()
+
+
+def corpus_places(manifest: Path, split: str = "test") -> Places:
     """The windows of one split of a corpus.
 
     Raises
@@ -39,28 +59,44 @@ def corpus_places(manifest: Path, split: str = "test") -> list[Place]:
     GenezipError
         If there is none.
     """
-    places = [
-        Place(w.chrom, w.start, w.end, w.piece, w.split, w.ids)
-        for w in CorpusReader(manifest).windows(split)
-    ]
-    if not places:
+    reader = CorpusReader(manifest)
+    count = reader.manifest["splits"].get(split, {}).get("windows", 0)
+    if not count:
         raise GenezipError(f"{manifest} has no {split} windows; build the corpus again")
-    return places
+
+    def read() -> Iterator[Place]:
+        for w in reader.windows(split):
+            yield Place(w.chrom, w.start, w.end, w.piece, w.split, w.ids)
+
+    return Places(count, read)
 
 
-def repeat_places(source: Source, window_bp: int) -> list[Place]:
-    """Whole windows of the pieces with RepeatMasker annotation, tiled from each start."""
-    assembly = source.assembly()
-    places = []
-    for piece in assembly.pieces:
-        if not piece.rmsk:
-            continue
-        for start in range(piece.start, piece.end - window_bp + 1, window_bp):
+def repeat_places(assembly: Any, window_bp: int, max_windows: int = MAX_REPEAT_WINDOWS) -> Places:
+    """Whole windows of the pieces with RepeatMasker annotation, tiled from each start.
+
+    Held-out pieces are left out: the windows of the corpus cover them, without those that
+    were dropped because they share sequence with training. Of more than ``max_windows``,
+    that many are taken, evenly spread over the pieces.
+    """
+    tiles = [
+        (piece, range(piece.start, piece.end - window_bp + 1, window_bp))
+        for piece in assembly.pieces
+        if piece.rmsk and piece.split != "test"
+    ]
+    first = np.cumsum([0, *(len(starts) for _, starts in tiles)])
+    total = int(first[-1])
+    count = min(total, max_windows)
+    chosen = np.arange(count) * total // max(count, 1)
+
+    def read() -> Iterator[Place]:
+        for number in chosen:
+            at = int(np.searchsorted(first, number, side="right")) - 1
+            piece, starts = tiles[at]
+            start = starts[int(number - first[at])]
             ids = assembly.ids(piece, start, start + window_bp)
-            places.append(
-                Place(piece.chrom, start, start + window_bp, piece.name, piece.split, ids)
-            )
-    return places
+            yield Place(piece.chrom, start, start + window_bp, piece.name, piece.split, ids)
+
+    return Places(count, read)
 
 
 def open_model(folder: Path, untrained: bool) -> tuple[GeneZipNetwork, ModelCard]:
@@ -72,15 +108,17 @@ def open_model(folder: Path, untrained: bool) -> tuple[GeneZipNetwork, ModelCard
 
 
 def compress_places(
-    network: GeneZipNetwork, places: list[Place], settings: Compress
+    network: GeneZipNetwork, places: Places | Sequence[Place], settings: Compress
 ) -> Iterator[CompressedWindow]:
     """Compress every window, on one strand or on both."""
-    results = run(network, (place.ids for place in places), settings.batch)
-    for place, result in zip(places, results, strict=True):
+    ahead, behind = tee(places)
+    results = run(network, (place.ids for place in ahead), settings.batch)
+    for place, result in zip(behind, results, strict=True):
         yield forward_window(place, result)
     if settings.both_strands:
-        reverse = (reverse_complement(place.ids) for place in places)
-        for place, result in zip(places, run(network, reverse, settings.batch), strict=True):
+        ahead, behind = tee(places)
+        reverse = (reverse_complement(place.ids) for place in ahead)
+        for place, result in zip(behind, run(network, reverse, settings.batch), strict=True):
             yield reverse_window(place, result)
 
 
@@ -122,7 +160,11 @@ def reverse_window(place: Place, result: WindowResult) -> CompressedWindow:
 
 
 def compress_heldout(
-    model: Path, places: list[Place], settings: Compress, out: Path, untrained: bool = False
+    model: Path,
+    places: Places | Sequence[Place],
+    settings: Compress,
+    out: Path,
+    untrained: bool = False,
 ) -> int:
     """Write the compressed windows of a model; return how many (none is a valid file)."""
     network, card = open_model(model, untrained)

@@ -158,9 +158,16 @@ def region_rows(region_map: Any, locus: Locus) -> pd.DataFrame:
 
 
 def locus_tables(
-    files: list[CompressedFile], region_map: Any, source: Any, wanted: str | None
+    files: list[CompressedFile],
+    region_map: Any,
+    source: Any,
+    wanted: str | None,
+    basic_only: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Locus table and gene table.
+
+    Genes are drawn from transcripts tagged "basic", or from all, as the region map was made
+    (``regions.basic_only``).
 
     Raises
     ------
@@ -198,16 +205,8 @@ def locus_tables(
     tables.append(region_rows(region_map, locus))
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
     pieces = {piece.name: piece for piece in source.assembly().pieces}
-    annotation = _annotation(source, pieces[here[0][0].piece].annotation)
+    annotation = source.annotation(pieces[here[0][0].piece].annotation, basic_only)
     return table[list(BIN_COLUMNS)], gene_models(annotation, locus)
-
-
-def _annotation(source: Any, name: str) -> Annotation:
-    """Basic transcripts where the annotation tells them apart, else all of them."""
-    try:
-        return source.annotation(name)
-    except GenezipError:
-        return source.annotation(name, basic_only=False)
 
 
 def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, Row, expand, language_model_metrics
 from genezip.evaluation.labels import Labels
+from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.taxonomy import CLASSES
 from genezip.vocab import A_ID, N_ID, is_base
 
@@ -216,7 +217,7 @@ def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
 
 def _window_columns(
     model: MarkovModel, windows: Iterable[Any], orders: list[int], labels: Labels
-) -> dict[int, dict[str, np.ndarray]]:
+) -> MarkovWindows:
     """nll and predicted, (n windows, 7), of each order."""
     n_windows = len(labels.cells)
     nll = {order: np.zeros((n_windows, len(CLASSES))) for order in orders}
@@ -229,7 +230,7 @@ def _window_columns(
         nats = negative_log_likelihood(model, window.ids)
         for order in orders:
             nll[order][number] = np.bincount(region, nats[order][target], minlength=len(CLASSES))
-    return {order: {"nll": nll[order], "predicted": predicted} for order in orders}
+    return MarkovWindows({order: {"nll": nll[order], "predicted": predicted} for order in orders})
 
 
 def _validation_windows(reader: Any) -> Iterator[np.ndarray]:
@@ -240,19 +241,22 @@ def _validation_windows(reader: Any) -> Iterator[np.ndarray]:
             yield window.ids
 
 
-def markov_rows(
+@dataclass(frozen=True)
+class MarkovScores:
+    """Sums over every held-out window under each order, and the chosen prior strengths."""
+
+    windows: MarkovWindows
+    strengths: tuple[float, ...]
+
+
+def score_markov(
     reader: Any,
     assembly: Any,
     labels: Labels,
     settings: Evaluation,
-    scale: str,
-    source: str,
     say: Callable[[str], None] | None = None,
-) -> list[Row]:
-    """Train on the training pieces, score the held-out windows, return result rows.
-
-    Models are named ``markov<order>``; the chosen strength is the metric ``prior_strength``.
-    """
+) -> MarkovScores:
+    """Train on the training pieces, choose strengths on validation, score held-out windows."""
     orders = sorted(set(settings.markov_orders))
     chunks = _chunks(assembly, assembly.pieces_of("train"), orders[-1])
     model = train(chunks, orders[-1], say)
@@ -261,16 +265,24 @@ def markov_rows(
         say(
             "Markov models: prior strengths " + ", ".join(f"{value:g}" for value in model.strengths)
         )
-    columns = _window_columns(model, reader.windows(labels.split), orders, labels)
+    windows = _window_columns(model, reader.windows(labels.split), orders, labels)
+    return MarkovScores(windows, model.strengths)
+
+
+def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -> list[Row]:
+    """Result rows of every order, named ``markov<order>``.
+
+    The chosen strength is the metric ``prior_strength``.
+    """
     rows: list[Row] = []
     nowhere = np.array(np.nan)
-    for order in orders:
+    for order in scores.windows.by_order:
         for subset in labels.subsets:
             if not subset.chosen.any():
                 continue
-            chosen = {name: values[subset.chosen] for name, values in columns[order].items()}
-            found: Found = language_model_metrics(chosen, subset.bootstrap)
-            strength = Estimate(np.array(model.strengths[order]), nowhere, nowhere)
+            columns = scores.windows.columns(order, subset.chosen)
+            found: Found = language_model_metrics(columns, subset.bootstrap)
+            strength = Estimate(np.array(scores.strengths[order]), nowhere, nowhere)
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(
                 found,

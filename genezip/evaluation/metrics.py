@@ -70,11 +70,14 @@ def group_bp(bp: np.ndarray) -> np.ndarray:
     return np.asarray(bp @ _MEMBERS)
 
 
+def with_all(values: np.ndarray) -> np.ndarray:
+    """Sum over all regions first, then each: (..., 7) -> (..., 8)."""
+    return np.concatenate([values.sum(-1, keepdims=True), values], axis=-1)
+
+
 def mean_nll(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Mean negative log likelihood in nats, all regions first, then each: (..., 8)."""
-    nll = np.concatenate([nll.sum(-1, keepdims=True), nll], axis=-1)
-    predicted = np.concatenate([predicted.sum(-1, keepdims=True), predicted], axis=-1)
-    return _divide(nll, predicted)
+    return _divide(with_all(nll), with_all(predicted))
 
 
 def perplexity(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -20,8 +20,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.genome.intervals import clip, merge
+
 RMSK_CLASSES = ("LINE", "SINE", "LTR", "DNA", "Retroposon", "Satellite")
 _INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
+_BLOCK_BP = 1 << 22  # sequence is read in blocks
 OUTSIDE = 255  # code of a base that belongs neither to a set nor to the background
 
 
@@ -56,11 +59,13 @@ SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK)}
 
 def covered(starts: np.ndarray, ends: np.ndarray, low: int, high: int) -> np.ndarray:
     """True where any interval covers a base of [low, high), bool (high - low,)."""
-    steps = np.zeros(high - low + 1, dtype=np.int32)
-    starts, ends = np.clip(starts, low, high) - low, np.clip(ends, low, high) - low
-    np.add.at(steps, starts, 1)
-    np.add.at(steps, ends, -1)
-    return np.cumsum(steps[:-1]) > 0
+    # Disjoint intervals step up and down by one, so a byte per base is enough.
+    starts, ends = merge(*clip(starts, ends, low, high))
+    steps = np.zeros(high - low + 1, dtype=np.int8)
+    steps[starts - low] = 1
+    steps[ends - low] = -1
+    np.cumsum(steps, dtype=np.int8, out=steps)
+    return steps[:-1].view(bool)
 
 
 class RepeatAnnotation:
@@ -92,11 +97,13 @@ class RepeatAnnotation:
         """Code of every base of a piece, uint8 (piece length,); tandem wins over interspersed."""
         codes = np.zeros(piece.end - piece.start, dtype=np.uint8)
         if scheme is SOFTMASK:
-            sequence = self._assembly.sequence(piece, piece.start, piece.end)
-            codes[sequence >= ord("a")] = 1
+            for low in range(piece.start, piece.end, _BLOCK_BP):
+                high = min(low + _BLOCK_BP, piece.end)
+                lower = self._assembly.sequence(piece, low, high) >= ord("a")
+                codes[low - piece.start : high - piece.start][lower] = 1
         elif scheme is RMSK:
             here = self._rows(self._rmsk, piece)
-            names = here["repeat_class"].to_numpy()
+            names = here["repeat_class"]
             codes[self._covered(here, piece)] = OUTSIDE
             for number, name in enumerate(RMSK_CLASSES):
                 codes[self._covered(here[names == name], piece)] = number + 2

@@ -1,11 +1,12 @@
 """Counting bases and tokens by repeat set and region, as annotated and with repeats shifted.
 
-All routers are counted together over the bases that all of them compressed. The annotated
-count is base by base (:func:`cross`) and by bootstrap block; the shifted ones, many times as
-many, go from border to border (:func:`cross_shifted`).
+All routers are counted together over the bases that all of them compressed, one stretch of
+a piece after the other: a whole chromosome is a piece. The annotated count is base by base
+(:func:`cross`) and by bootstrap block; the shifted ones, many times as many, go from border
+to border (:func:`cross_runs`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +15,12 @@ import numpy as np
 from genezip.config import Evaluation
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
+from genezip.evaluation.code_runs import Runs, runs, shifted_runs
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
 from genezip.taxonomy import CLASSES
 from genezip.vocab import is_base
+
+STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
 
 
 @dataclass(frozen=True)
@@ -54,112 +58,132 @@ class Tally:
     shifted_bp: np.ndarray
     shifted_tokens: np.ndarray
 
+    def add_piece(self, n_blocks: int) -> None:
+        """Zeros for the blocks of one more piece."""
+        shape = (n_blocks, *self.shifted_bp.shape[1:])
+        self.bp.append(np.zeros(shape))
+        self.tokens.append(np.zeros((len(self.routers), *shape)))
+
 
 @dataclass(frozen=True)
 class CoveredBases:
-    """The counted bases of one piece: where they are and what each router spends on them.
+    """The counted bases of one stretch of a piece and what each router spends on them.
 
-    position, region, block: (n,), offset in the piece, class id, bootstrap block.
+    first: offset of the stretch in its piece; all other offsets are in the stretch.
+    position, region, block: (n,), offset, class id and bootstrap block of the bases.
     density: (routers, n), tokens per base.
-    region_starts, region_values: runs of classes over the whole piece.
-    before: (1 + routers, length + 1), bases and tokens left of every offset of the piece.
+    regions: runs of classes.
+    before: (1 + routers, length + 1), bases and tokens left of every offset.
     """
 
+    first: int
     position: np.ndarray
     region: np.ndarray
     block: np.ndarray
     density: np.ndarray
-    region_starts: np.ndarray
-    region_values: np.ndarray
+    regions: Runs
     before: np.ndarray
 
+    @property
+    def length(self) -> int:
+        """Bases of the stretch."""
+        return self.before.shape[1] - 1
 
-def _covered_bases(
+
+def stretches(
     assembly: Any,
     region_map: Any,
     piece: Any,
     windows: list[list[CompressedWindow]],
     settings: Evaluation,
-) -> CoveredBases | None:
-    """Bases of a piece that every router compressed and that are neither N nor among many N."""
-    ids = assembly.ids(piece, piece.start, piece.end)
-    known = is_base(ids)
-    density = np.zeros((len(windows), len(ids)), dtype=np.float32)
-    block = np.zeros(len(ids), dtype=np.int32)
-    first = min(window.start for window in windows[0])
+    stretch_bp: int,
+) -> Iterator[CoveredBases]:
+    """Bases of a piece that every router compressed and that are neither N nor among many N.
+
+    ``windows`` are those of each router. A window belongs to the bootstrap block of its
+    start, wherever stretches begin.
+    """
+    clean: dict[tuple[int, int], bool] = {}
+    first = min(window.start for of_router in windows for window in of_router)
+    by_stretch: dict[int, list[list[CompressedWindow]]] = {}
     for number, of_router in enumerate(windows):
         for window in of_router:
-            inside = slice(window.start - piece.start, window.end - piece.start)
-            if 1 - known[inside].mean() > settings.max_n_fraction:
+            key = window.start, window.end
+            if key not in clean:
+                n_fraction = 1 - is_base(assembly.ids(piece, *key)).mean()
+                clean[key] = bool(n_fraction <= settings.max_n_fraction)
+            if not clean[key]:
                 continue
-            density[number, inside] = window.token_density()[: window.end - window.start]
-            block[inside] = (window.start - first) // settings.block_bp
-    position = np.flatnonzero(known & (density > 0).all(axis=0))
-    if not position.size:
-        return None
-    region = region_map.ids(piece.chrom, piece.start, piece.end)
-    density = density[:, position]
-    before = np.zeros((1 + len(windows), len(ids) + 1))
-    before[0, position + 1] = 1
-    before[1:, position + 1] = density
-    return CoveredBases(
-        position,
-        region[position].astype(np.int64),
-        block[position],
-        density,
-        *runs(region),
-        np.cumsum(before, axis=1),
-    )
-
-
-def runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts (int64) and values of the runs of equal values; the first start is 0."""
-    starts = np.append(0, np.flatnonzero(np.diff(values)) + 1)
-    return starts, values[starts]
+            low, high = ((at - piece.start) // stretch_bp for at in (window.start, window.end - 1))
+            for stretch in range(low, high + 1):
+                empty: list[list[CompressedWindow]] = [[] for _ in windows]
+                by_stretch.setdefault(stretch, empty)[number].append(window)
+    for stretch in sorted(by_stretch):
+        low = piece.start + stretch * stretch_bp
+        high = min(low + stretch_bp, piece.end)
+        known = is_base(assembly.ids(piece, low, high))
+        density = np.zeros((len(windows), high - low), dtype=np.float32)
+        block = np.zeros(high - low, dtype=np.int32)
+        for number, of_router in enumerate(by_stretch[stretch]):
+            for window in of_router:
+                start, end = max(window.start, low), min(window.end, high)
+                own = window.token_density()[start - window.start : end - window.start]
+                density[number, start - low : end - low] = own
+                block[start - low : end - low] = (window.start - first) // settings.block_bp
+        position = np.flatnonzero(known & (density > 0).all(axis=0))
+        if not position.size:
+            continue
+        region = region_map.ids(piece.chrom, low, high)
+        density = density[:, position]
+        before = np.zeros((1 + len(windows), high - low + 1))
+        before[0, position + 1] = 1
+        before[1:, position + 1] = density
+        np.cumsum(before, axis=1, out=before)
+        yield CoveredBases(
+            low - piece.start,
+            position,
+            region[position],
+            block[position],
+            density,
+            runs(region),
+            before,
+        )
 
 
 def cross(
-    code: np.ndarray, bases: CoveredBases, n_codes: int, block: np.ndarray | None = None
+    code: np.ndarray, bases: CoveredBases, n_codes: int, n_blocks: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count base by base: the codes are those of the covered bases.
 
     Returns
     -------
-    bp : float64 array, shape (codes, 7), with blocks in front if given
-    tokens : float64 array, the same with routers in front
+    bp : float64 array, shape (blocks, codes, 7)
+    tokens : float64 array, shape (routers, blocks, codes, 7)
     """
-    shape: tuple[int, ...] = (n_codes, len(CLASSES))
-    key = code.astype(np.int64) * len(CLASSES) + bases.region
-    if block is not None:
-        shape = (int(block.max()) + 1, *shape)
-        key += block.astype(np.int64) * (n_codes * len(CLASSES))
+    shape = (n_blocks, n_codes, len(CLASSES))
     used = code != OUTSIDE
+    key = (bases.block[used].astype(np.int64) * n_codes + code[used]) * len(CLASSES)
+    key += bases.region[used]
     size = int(np.prod(shape))
-    bp = np.bincount(key[used], minlength=size).reshape(shape)
+    bp = np.bincount(key, minlength=size).reshape(shape)
     tokens = [
-        np.bincount(key[used], density[used], minlength=size).reshape(shape)
-        for density in bases.density
+        np.bincount(key, density[used], minlength=size).reshape(shape) for density in bases.density
     ]
     return bp.astype(np.float64), np.stack(tokens)
 
 
-def cross_shifted(
-    starts: np.ndarray, values: np.ndarray, offset: int, bases: CoveredBases, n_codes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`cross` for codes moved right by ``offset``, circular, from runs of codes.
+def cross_runs(codes: Runs, bases: CoveredBases, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count as :func:`cross`, without blocks, from runs of codes over the stretch.
 
-    A stretch between two borders of any kind has one code and one region, and its sums are
-    differences of running sums: thousands of stretches instead of millions of bases.
+    A part between two borders of any kind has one code and one region, and its sums are
+    differences of running sums: thousands of parts instead of millions of bases.
     """
-    length = bases.before.shape[1] - 1
-    moved = (starts + offset) % length
-    order = np.argsort(moved)
-    moved, values = moved[order], values[order]
-    borders = np.unique(np.concatenate([[0], moved, bases.region_starts]))
-    # Left of the first moved border lies the run that wraps around: index -1, the last one.
-    code = values[np.searchsorted(moved, borders, side="right") - 1]
-    region = bases.region_values[np.searchsorted(bases.region_starts, borders, "right") - 1]
-    sums = np.diff(bases.before[:, np.append(borders, length)], axis=1)
+    starts, values = codes
+    region_starts, region_values = bases.regions
+    borders = np.unique(np.concatenate([starts, region_starts]))
+    code = values[np.searchsorted(starts, borders, side="right") - 1]
+    region = region_values[np.searchsorted(region_starts, borders, side="right") - 1]
+    sums = np.diff(bases.before[:, np.append(borders, bases.length)], axis=1)
     used = code != OUTSIDE
     key = (code.astype(np.int64) * len(CLASSES) + region)[used]
     size = n_codes * len(CLASSES)
@@ -168,16 +192,19 @@ def cross_shifted(
     return found[0], found[1:]
 
 
-def tally_piece(
-    codes: np.ndarray, bases: CoveredBases, scheme: Scheme, offsets: np.ndarray, tally: Tally
+def _add_stretch(
+    codes: Runs, length: int, bases: CoveredBases, scheme: Scheme, offsets: np.ndarray, tally: Tally
 ) -> None:
-    """Add one piece to a tally: as annotated by block, and once for every shift."""
-    bp, tokens = cross(codes[bases.position], bases, scheme.n_codes, bases.block)
-    tally.bp.append(bp)
-    tally.tokens.append(tokens)
-    starts, values = runs(codes)
+    """Add one stretch to a tally: as annotated by block, and once for every shift."""
+    low, high = bases.first, bases.first + bases.length
+    starts, values = shifted_runs(codes, length, 0, low, high)
+    code = np.repeat(values, np.diff(starts, append=bases.length))[bases.position]
+    bp, tokens = cross(code, bases, scheme.n_codes, len(tally.bp[-1]))
+    tally.bp[-1] += bp
+    tally.tokens[-1] += tokens
     for number, offset in enumerate(offsets):
-        bp, tokens = cross_shifted(starts, values, int(offset), bases, scheme.n_codes)
+        moved = shifted_runs(codes, length, int(offset), low, high)
+        bp, tokens = cross_runs(moved, bases, scheme.n_codes)
         tally.shifted_bp[number] += bp
         tally.shifted_tokens[:, number] += tokens
 
@@ -189,6 +216,7 @@ def tally_routers(
     annotation: RepeatAnnotation,
     settings: Evaluation,
     say: Callable[[str], None] | None = None,
+    stretch_bp: int = STRETCH_BP,
 ) -> dict[tuple[str, str], Tally]:
     """Tallies by (split, scheme name) over the bases that all routers of a split share.
 
@@ -204,21 +232,30 @@ def tally_routers(
         here = [router for router in routers if (split, names[0]) in router.windows]
         for name in names:
             piece = pieces[name]
-            offsets = rng.integers(1, max(piece.end - piece.start, 2), settings.shifts)
-            schemes = annotation.schemes(piece)
-            if not schemes:
+            length = piece.end - piece.start
+            offsets = rng.integers(1, max(length, 2), settings.shifts)
+            # Runs are thousands of times smaller than codes of every base.
+            codes = {
+                scheme.name: runs(annotation.codes(piece, scheme))
+                for scheme in annotation.schemes(piece)
+            }
+            if not codes:
                 continue
             windows = [router.windows[split, name] for router in here]
-            bases = _covered_bases(assembly, region_map, piece, windows, settings)
-            if bases is None:
-                continue
-            for scheme in schemes:
-                tally = tallies.setdefault(
-                    (split, scheme.name), _empty(here, settings.shifts, scheme.n_codes)
-                )
-                tally_piece(annotation.codes(piece, scheme), bases, scheme, offsets, tally)
-            if say:
-                say(f"repeats: {name} ({split}), {len(bases.position)} bases")
+            starts = [window.start for of_router in windows for window in of_router]
+            n_blocks = (max(starts) - min(starts)) // settings.block_bp + 1
+            counted = 0
+            for bases in stretches(assembly, region_map, piece, windows, settings, stretch_bp):
+                for scheme in annotation.schemes(piece):
+                    tally = tallies.setdefault(
+                        (split, scheme.name), _empty(here, settings.shifts, scheme.n_codes)
+                    )
+                    if not counted:
+                        tally.add_piece(n_blocks)
+                    _add_stretch(codes[scheme.name], length, bases, scheme, offsets, tally)
+                counted += len(bases.position)
+            if say and counted:
+                say(f"repeats: {name} ({split}), {counted} bases")
     return tallies
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from genezip.config import Evaluation
 from genezip.data import tidy
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
+from genezip.evaluation.metrics import with_all
 from genezip.evaluation.repeat_sets import SCHEMES
 from genezip.evaluation.repeat_tally import Tally
 from genezip.taxonomy import CLASSES
@@ -50,9 +51,6 @@ def ratios(
     set_bp, set_tokens = (values[..., list(codes), :].sum(-2) for values in (bp, tokens))
     rest_bp, rest_tokens = bp[..., 0, :], tokens[..., 0, :]
 
-    def with_all(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values.sum(-1, keepdims=True), values], axis=-1)
-
     bpt = _divide(with_all(set_bp), with_all(set_tokens))
     ratio = bpt / _divide(with_all(rest_bp), with_all(rest_tokens))
     usable = rest_bp > 0
@@ -80,28 +78,36 @@ def repeat_rows(
         bp = np.concatenate(tally.bp)
         used = bp.any(axis=(1, 2))  # a block between dropped windows holds no base
         bootstrap = BlockBootstrap(np.arange(used.sum()), settings.bootstrap, settings.seed)
+        sets = {scheme.background: (0,), **scheme.sets}
+        # Blocks that hold bases of a set: anywhere, then in each region, (8,).
+        blocks = {
+            name: bootstrap.support(with_all(bp[used][:, list(codes)].sum(axis=1)))
+            for name, codes in sets.items()
+        }
         for number, router in enumerate(tally.routers):
             tokens = np.concatenate([piece[number] for piece in tally.tokens])
             sums = bootstrap.sums({"bp": bp[used], "tokens": tokens[used]})
-            for name, codes in {scheme.background: (0,), **scheme.sets}.items():
+            for name, codes in sets.items():
                 cells = {"model": router.name, "seed": router.seed, "subset": name}
                 cells |= {"task": "repeats", "split": split, "strand": "+"}
                 cells |= {"scale": scale, "source": source}
                 n = bp[:, list(codes)].sum(axis=(0, 1))
                 bases = np.append(n.sum(), n)
                 bpt, ratio, adjusted = ratios(sums["bp"], sums["tokens"], codes)
-                rows += _rows("bpt", bootstrap.summarise(bpt), bases, "bases", cells)
+                rows += _rows("bpt", bootstrap.summarise(bpt, blocks[name]), bases, "bases", cells)
                 if name == scheme.background:
                     continue
                 _, moved, moved_adjusted = ratios(
                     tally.shifted_bp, tally.shifted_tokens[number], codes
                 )
+                both = np.minimum(blocks[name], blocks[scheme.background])
                 shifts = np.where(bases > 0, settings.shifts, 0)
                 for metric, values, control in (
                     ("bpt_ratio", ratio, moved),
                     ("bpt_ratio_region_adjusted", adjusted, moved_adjusted),
                 ):
-                    rows += _rows(metric, bootstrap.summarise(values), bases, "bases", cells)
+                    estimate = bootstrap.summarise(values, both[: values.shape[1]])
+                    rows += _rows(metric, estimate, bases, "bases", cells)
                     rows += _rows(f"{metric}_shifted", _control(control), shifts, "shifts", cells)
     return rows
 

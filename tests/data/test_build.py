@@ -52,6 +52,17 @@ def test_windows_carry_sequence_and_labels_of_their_place(world, settings, tmp_p
     assert reader.check() == 40 + 5 + 7
 
 
+def test_anchors_follow_the_setting_of_the_region_map(world, settings, tmp_path) -> None:
+    """A mistake in the annotation is said, never answered by other transcripts."""
+    world.tagged = False
+    with pytest.raises(GenezipError, match="no row with the tag"):
+        build(world, settings, tmp_path / "corpus")
+    assert not (tmp_path / "corpus").exists()
+    build_corpus(world, world.region_map, settings, tmp_path / "corpus", basic_only=False)
+    modes = CorpusReader(tmp_path / "corpus" / "manifest.json").load("train")[2]["sampling_mode"]
+    assert {"tss", "cds"} <= set(modes)
+
+
 def test_training_windows_keep_the_rules(world, settings, tmp_path) -> None:
     _, _, table = build(world, settings, tmp_path / "corpus").load("train")
     assert len(table) == 40

@@ -113,7 +113,13 @@ def toy() -> ToyGenome:
 
 @pytest.fixture
 def settings() -> Evaluation:
-    return Evaluation(bootstrap=200, block_bp=64, shifts=20, composition_windows=[8, 16])
+    return Evaluation(
+        bootstrap=200,
+        block_bp=64,
+        shifts=20,
+        composition_windows=[8, 16],
+        composition_sharpness=[1, 2],
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from genezip.evaluation.bootstrap import BlockBootstrap
 def test_a_constant_has_its_own_interval():
     boot = BlockBootstrap(np.arange(10) // 2, 100, seed=0)
     sums = boot.sums({"x": np.full(10, 3.0), "one": np.ones(10)})
-    estimate = boot.summarise(sums["x"] / sums["one"])
+    estimate = boot.summarise(sums["x"] / sums["one"], np.array(boot.n_blocks))
     assert (estimate.value, estimate.low, estimate.high) == (3, 3, 3)
 
 
@@ -33,7 +33,7 @@ def test_the_interval_covers_the_mean_of_independent_blocks():
         values = rng.normal(size=60)
         boot = BlockBootstrap(np.arange(60), 200, seed)
         sums = boot.sums({"x": values, "one": np.ones(60)})
-        estimate = boot.summarise(sums["x"] / sums["one"])
+        estimate = boot.summarise(sums["x"] / sums["one"], np.array(boot.n_blocks))
         hits += bool(estimate.low < 0 < estimate.high)
     assert 0.88 < hits / 200 < 0.99
 
@@ -43,20 +43,56 @@ def test_blocks_widen_the_interval_of_correlated_windows():
     widths = []
     for blocks in (np.arange(200), np.arange(200) // 10):
         boot = BlockBootstrap(blocks, 300, seed=0)
-        estimate = boot.summarise(boot.sums({"x": values})["x"])
+        estimate = boot.summarise(boot.sums({"x": values})["x"], np.array(boot.n_blocks))
         widths.append(estimate.high - estimate.low)
     assert widths[1] > 2 * widths[0]
 
 
-def test_undefined_resamples_are_left_out_and_one_block_has_no_interval():
-    boot = BlockBootstrap(np.arange(3), 100, seed=0)
-    rare = boot.sums({"x": np.array([2.0, 0, 0])})["x"]
+def test_support_counts_blocks_with_a_denominator():
+    boot = BlockBootstrap(np.array([5, 5, 2, 2, 9]), 10, seed=0)
+    weights = np.array([[1, 0], [2, 0], [0, 0], [3, 0.5], [0, 0]])
+    assert boot.support(weights).tolist() == [2, 1]
+    assert boot.support(np.ones(5)) == 3
+
+
+def ratio(boot, hits, weights):
+    sums = boot.sums({"hits": hits, "weights": weights})
     with np.errstate(invalid="ignore"):
-        estimate = boot.summarise(rare / rare)
-    assert (estimate.value, estimate.low, estimate.high) == (1, 1, 1)
+        return boot.summarise(sums["hits"] / sums["weights"], boot.support(weights))
+
+
+def test_a_region_in_few_blocks_has_a_value_but_no_interval():
+    """One block of two, one of many, two of three: a width of zero would say too much."""
+    for n_blocks, holding in ((2, 1), (40, 1), (3, 2)):
+        boot = BlockBootstrap(np.arange(n_blocks), 200, seed=0)
+        weights = (np.arange(n_blocks) < holding).astype(float)
+        estimate = ratio(boot, 2 * weights, weights)
+        assert estimate.value == 2
+        assert np.isnan([estimate.low, estimate.high]).all()
+    three = BlockBootstrap(np.arange(3), 200, seed=0)
+    estimate = ratio(three, np.array([1.0, 2, 3]), np.ones(3))
+    assert estimate.low < 2 < estimate.high
+
+
+def test_no_interval_where_many_resamples_miss_the_region():
+    """Of 1,000 blocks, 2 (13.5 % undefined), 3 (5 %) and 5 (0.7 %) hold it."""
+    boot = BlockBootstrap(np.arange(1000), 2000, seed=1)
+    hits = np.random.default_rng(0).random(1000)
+    missed = []
+    for holding in (2, 3, 5):
+        weights = (np.arange(1000) < holding).astype(float)
+        missed.append(float((boot.sums({"x": weights})["x"][1:] == 0).mean()))
+        estimate = ratio(boot, hits * weights, weights)
+        assert np.isnan(estimate.low) == (holding < 3 or missed[-1] > 0.05)
+    assert missed[0] > 0.1
+    assert missed[2] < 0.02
+
+
+def test_one_block_and_none():
     alone = BlockBootstrap(np.zeros(5, dtype=int), 100, seed=0)
-    estimate = alone.summarise(alone.sums({"x": np.ones(5)})["x"])
-    assert estimate.value == 5
+    estimate = ratio(alone, np.ones(5), np.ones(5))
+    assert estimate.value == 1
     assert np.isnan(estimate.low)
     empty = BlockBootstrap(np.zeros(0, dtype=int), 10, seed=0)
     assert empty.sums({"x": np.zeros((0, 7))})["x"].shape == (11, 7)
+    assert empty.support(np.zeros((0, 7))).tolist() == [0] * 7

@@ -101,33 +101,46 @@ def test_routers_copy_token_counts(routers):
     assert counts[0] == counts[1] == counts[2]
 
 
-def test_markov(run):
+@pytest.fixture(scope="module")
+def markov(run):
     out = run / "markov.tsv"
     names = ("--corpus", "--source", "--settings", "--scale")
-    call("evaluate", "markov", *options(run, *names), "--out", out)
-    rows = tidy.read(out)
+    windows = run / "markov_windows.parquet"
+    call("evaluate", "markov", *options(run, *names), "--out", out, "--windows", windows)
+    return run
+
+
+def test_markov(markov):
+    rows = tidy.read(markov / "markov.tsv")
     assert set(rows["model"]) == {"markov0", "markov2"}
     assert set(rows["source"]) == {"simulated"}
     every = rows[(rows["metric"] == "ppl") & (rows["region"] == "all")]
     assert every["value"].between(2, 4.2).all()
 
 
-def test_compression(routers):
+def test_compression(routers, markov):
     run = routers
     call(
         "evaluate", "compression", *files(run, "ours", "even", "fixed_stride", "gc_cpg"),
         *options(run, "--corpus", "--settings", "--scale"), "--reference", "ours",
+        "--markov", run / "markov_windows.parquet",
         "--control", "even", "--out", run / "compression.tsv",
         "--comparisons", run / "comparisons.tsv", "--windows", run / "windows.tsv",
     )  # fmt: skip
     rows = tidy.read(run / "compression.tsv")
-    assert set(rows["model"]) == {"ours", "even", "fixed_stride", "gc_cpg"}
+    models = {"ours", "even", "fixed_stride", "gc_cpg"}
+    assert set(rows["model"]) == {*models, "corpus"}
+    for metric in ("enrichment", "enrichment_window_mean"):
+        here = (rows["metric"] == metric) & (rows["region"] == "promoter")
+        assert set(rows.loc[here & rows["value"].notna(), "model"]) == models
+    assert set(rows.loc[rows["metric"] == "blocks", "region"]) == {"all", "promoter"}
     assert set(rows["subset"]) == {"all", "n_le_5pct"}
     key = ["model", "subset", "region", "strand", "metric", "seed"]
     assert not rows.duplicated(key).any()
     paired = tidy.read(run / "comparisons.tsv")
     assert not paired.duplicated(key).any()
     pairs = {"ours - even", "ours / even", "ours - fixed_stride", "ours - gc_cpg"}
+    pairs |= {f"{name} - markov{order}" for name in ("ours", "even") for order in (0, 2)}
     assert pairs <= set(paired["model"])
     windows = pd.read_csv(run / "windows.tsv", sep="\t")
     assert (windows["tokens"] > 0).all()

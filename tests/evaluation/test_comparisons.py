@@ -6,6 +6,7 @@ import pytest
 from genezip.errors import GenezipError
 from genezip.evaluation.comparisons import comparison_rows
 from genezip.evaluation.labels import read_labels
+from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import collect
 
 
@@ -117,6 +118,23 @@ def test_seeds_are_paired_and_averaged(collected):
     assert per_seed[2] == pytest.approx(1.5)
 
 
+def test_routers_of_every_seed_are_compared_and_averaged(collected):
+    labels, make = collected
+    files = [make("control", EVEN, seed=0)]
+    for seed, starts in enumerate((STEERED, EVEN)):
+        files.append(make("ours", starts, seed=seed))
+        files.append(make("fixed_stride", EVEN, seed=seed, like="ours", like_seed=seed))
+    rows = comparison_rows(files, labels, "ours", "control", "test", "simulated")
+    for subset in ("all", "gc_tertile_mean"):
+        first, second, mean = (
+            value(rows, "ours - fixed_stride", "enrichment_difference", subset, seed=seed)["value"]
+            for seed in (0, 1, None)
+        )
+        assert first > 1
+        assert second == pytest.approx(0)
+        assert mean == pytest.approx(first / 2)
+
+
 def test_a_router_belongs_to_the_run_it_copies(collected):
     labels, make = collected
     ours = make("ours", STEERED, seed=0)
@@ -127,6 +145,68 @@ def test_a_router_belongs_to_the_run_it_copies(collected):
     stale = make("gc_cpg", [0, 5], seed=0, like="ours", like_seed=0)
     with pytest.raises(GenezipError, match="another run of ours"):
         comparison_rows([ours, control, stale], labels, "ours", "control", "test", "x")
+
+
+def test_perplexity_is_compared_with_every_markov_order_window_by_window(collected, settings):
+    labels, make = collected
+    files = [
+        make("ours", EVEN, seed=0, nll=1.2),
+        make("ours", EVEN, seed=1, nll=1.1),
+        make("control", EVEN, seed=0, nll=1.25),
+        make("router", EVEN),
+    ]
+    predicted = files[0].by_strand["+"]["predicted"]
+    # each window is 0.1 nats worse under order 4 than under ours, whatever its own level
+    level = np.linspace(0.5, 1.5, 12)[:, None]
+    ours = {"nll": predicted * level, "predicted": predicted}
+    files[0].by_strand["+"].update(ours)
+    markov = MarkovWindows(
+        {
+            0: {"nll": predicted * 1.4, "predicted": predicted},
+            4: {"nll": predicted * (level + 0.1), "predicted": predicted},
+        }
+    )
+    rows = comparison_rows(files, labels, "ours", "control", "test", "simulated", markov)
+    models = {row["model"] for row in rows if "markov" in row["model"]}
+    assert models == {f"{name} - markov{k}" for name in ("ours", "control") for k in (0, 4)}
+    row = value(rows, "ours - markov4", "ppl_difference", region="all")
+    assert row["value"] == pytest.approx(np.exp(1) - np.exp(1.1))
+    # paired: the level of a window cancels up to its factor, and the sign never changes
+    assert row["ci_low"] < row["value"] < row["ci_high"] < 0
+    alone = np.exp(level.mean()) * 0.1
+    assert row["ci_high"] - row["ci_low"] < alone
+    seeds = [
+        value(rows, "ours - markov0", "ppl_difference", region="all", seed=seed)["value"]
+        for seed in (0, 1, None)
+    ]
+    assert seeds[2] == pytest.approx((seeds[0] + seeds[1]) / 2)
+    other = MarkovWindows({0: {"nll": predicted, "predicted": predicted + 1}})
+    with pytest.raises(GenezipError, match="predict other bases than ours"):
+        comparison_rows(files, labels, "ours", "control", "test", "simulated", other)
+
+
+def test_blocks_behind_each_subset_are_counted(collected):
+    """Twelve pieces are twelve groups of blocks; windows of 512 bp in blocks of 64 start one."""
+    labels, make = collected
+    files = [make("ours", STEERED, seed=0), make("even", EVEN, seed=0)]
+    rows = comparison_rows(files, labels, "ours", "even", "test", "simulated")
+    for subset in ("all", "n_le_5pct"):
+        for region in ("all", "promoter"):
+            row = value(rows, "corpus", "blocks", subset, region, None)
+            assert (row["value"], row["n"], row["unit"]) == (12, 12, "windows")
+    for number in range(3):
+        for region, classes in (("all", range(7)), ("promoter", [0])):
+            held = [
+                ((cells // 8 == number) & np.isin(cells % 8, list(classes))).any()
+                for cells in labels.cells
+            ]
+            row = value(rows, "corpus", "blocks", f"gc_tertile_{number + 1}", region, None)
+            assert row["value"] == sum(held)
+    fewest = value(rows, "corpus", "blocks", "gc_tertile_mean", "promoter", None)["value"]
+    assert fewest == min(
+        value(rows, "corpus", "blocks", f"gc_tertile_{k}", "promoter", None)["value"]
+        for k in (1, 2, 3)
+    )
 
 
 def test_a_missing_model_is_named(collected):

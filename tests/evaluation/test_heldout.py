@@ -1,11 +1,21 @@
-"""Strands of held-out windows, and trained against untrained."""
+"""Strands of held-out windows, windows of repeats, and trained against untrained."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from genezip.config import Compress
-from genezip.evaluation.heldout import Place, compress_places, reverse_window
+from genezip.errors import GenezipError
+from genezip.evaluation.heldout import (
+    Place,
+    Places,
+    compress_places,
+    corpus_places,
+    repeat_places,
+    reverse_window,
+)
 from genezip.models.architecture import load_architecture
 from genezip.models.inference import WindowResult
 from genezip.models.network import build
@@ -57,3 +67,56 @@ def test_palindrome_reads_the_same_on_both_strands() -> None:
     forward, backward = compress_places(build(SHAPE, 0).eval(), [place(ids)], Compress())
     assert forward.chunk_bp.tolist() == backward.chunk_bp[::-1].tolist()
     assert np.array_equal(forward.nll, backward.nll[::-1], equal_nan=True)
+
+
+def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
+    """Dropped held-out windows must not come back through their repeats."""
+    toy.add_piece("a", "ACGT" * 25, "nig", split="train", rmsk=1, start=50)
+    toy.add_piece("b", "ACGT" * 25, "nig", split="test", rmsk=1)
+    toy.add_piece("c", "ACGT" * 25, "nig", split="train")
+    toy.add_piece("d", "ACGT" * 10, "nig", split="valid", rmsk=1)
+    places = repeat_places(toy, 30)
+    assert len(places) == 4
+    for _ in range(2):  # read again for the other strand
+        found = [(p.piece, p.split, p.start, p.end) for p in places]
+        assert found == [
+            ("a", "train", 50, 80), ("a", "train", 80, 110), ("a", "train", 110, 140),
+            ("d", "valid", 0, 30),
+        ]  # fmt: skip
+    assert next(iter(places)).ids.tolist() == encode("ACGT" * 7 + "AC").tolist()
+    none = repeat_places(toy, 500)
+    assert (len(none), list(none)) == (0, [])
+
+
+def test_repeat_windows_are_bounded_and_evenly_spread(toy) -> None:
+    toy.add_piece("a", "A" * 1000, "nig", split="train", rmsk=1)
+    toy.add_piece("b", "C" * 1000, "nig", split="train", rmsk=1)
+    places = repeat_places(toy, 10, max_windows=8)
+    assert len(places) == 8
+    assert [(p.piece, p.start) for p in places] == [
+        (name, start) for name in "ab" for start in (0, 250, 500, 750)
+    ]
+
+
+def test_ids_are_read_when_they_are_needed() -> None:
+    """No more than a batch of windows ahead of the results."""
+    read = []
+
+    def windows():
+        for number in range(6):
+            read.append(number)
+            yield place(np.full(30, 3 + number % 4, dtype=np.uint8))
+
+    found = compress_places(
+        build(SHAPE, 0).eval(), Places(6, windows), Compress(batch=2, both_strands=False)
+    )
+    next(found)
+    assert read == [0, 1]
+    assert len(list(found)) == 5
+
+
+def test_a_corpus_without_held_out_windows_is_refused(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"schema_version": 1, "splits": {"test": {"windows": 0}}}))
+    with pytest.raises(GenezipError, match="has no test windows"):
+        corpus_places(manifest)

@@ -4,17 +4,22 @@ import math
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from genezip.config import Evaluation
+from genezip.errors import GenezipError
 from genezip.evaluation.labels import read_labels
 from genezip.evaluation.markov import (
     MarkovModel,
     choose_strengths,
     markov_rows,
     negative_log_likelihood,
+    score_markov,
     train,
 )
+from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
 from genezip.vocab import encode
 
 
@@ -106,7 +111,7 @@ def test_rows_leave_out_first_bases_and_n(toy, settings):
     toy.tile(toy.add_piece("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 3]})
     labels = read_labels(toy, settings)
-    rows = markov_rows(toy, toy, labels, settings, "test", "simulated")
+    rows = markov_rows(score_markov(toy, toy, labels, settings), labels, "test", "simulated")
     ppl = {
         (row["model"], row["region"], row["subset"]): row for row in rows if row["metric"] == "ppl"
     }
@@ -119,3 +124,31 @@ def test_rows_leave_out_first_bases_and_n(toy, settings):
     strengths = [row for row in rows if row["metric"] == "prior_strength"]
     assert len(strengths) == 4
     assert {row["task"] for row in rows} == {"markov"}
+
+
+def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
+    toy.tile(toy.add_piece("train", "ACGT" * 100, "nig", split="train"), 100)
+    toy.tile(toy.add_piece("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
+    settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 2]})
+    labels = read_labels(toy, settings)
+    scores = score_markov(toy, toy, labels, settings)
+    path = tmp_path / "markov.parquet"
+    write_markov_windows(path, scores.windows, labels)
+    found = read_markov_windows(path, labels)
+    assert list(found.by_order) == [0, 2]
+    for order, columns in scores.windows.by_order.items():
+        for name, values in columns.items():
+            assert np.array_equal(found.by_order[order][name], values)
+    # the first base and every N are left out; regions are told apart
+    assert found.by_order[0]["predicted"][:, [0, 5]].tolist() == [[79, 0], [0, 99]]
+    second = found.columns(2, np.array([False, True]))
+    assert second["nll"].shape == (1, 7)
+
+    toy.corpus.pop()
+    with pytest.raises(GenezipError, match="holds other windows than the corpus"):
+        read_markov_windows(path, read_labels(toy, settings))
+    with pytest.raises(GenezipError, match="run `genezip evaluate markov` first"):
+        read_markov_windows(tmp_path / "none.parquet", labels)
+    pq.write_table(pa.table({"x": [1]}), path)
+    with pytest.raises(GenezipError, match="holds no test windows of Markov models"):
+        read_markov_windows(path, labels)

@@ -83,6 +83,12 @@ def one_strand(wildcards):
     return json.dumps(section, sort_keys=True)
 
 
+def transcripts(wildcards):
+    """Params function: the option of commands that read genes as the region map did."""
+    basic_only = config.get("regions", {}).get("basic_only", True)
+    return "" if basic_only else "--all-transcripts"
+
+
 def preset(folder, name):
     """A preset of the checkout: config/<folder>/<name>.yaml."""
     return str(ROOT / "config" / folder / f"{name}.yaml")
@@ -148,13 +154,21 @@ def compressed_pair(wildcards):
 
 
 def compressed_heldout(wildcards):
-    """Held-out DNA as every model and every trivial router compressed it."""
-    names = [*runs(), "untrained.seed0", *[f"routers/{router}" for router in ROUTERS]]
+    """Held-out DNA as every model and every trivial router compressed it.
+
+    A router copies the token counts of one run, so there is one for each of the reference.
+    """
+    routers = [
+        f"routers/{router}.seed{seed}"
+        for router in ROUTERS
+        for seed in MODELS[REFERENCE]["seeds"]
+    ]
+    names = [*runs(), "untrained.seed0", *routers]
     return [f"results/compress/{name}.parquet" for name in names]
 
 
 def compressed_repeats(wildcards):
-    """Held-out DNA and the pieces with RepeatMasker classes, of reference and control."""
+    """Held-out DNA and other pieces with RepeatMasker classes, of reference and control."""
     names = runs(REFERENCE, CONTROL)
     return [
         f"results/compress/{folder}{name}.parquet"

@@ -58,7 +58,7 @@ rule compress_untrained:
 
 
 rule compress_repeat_pieces:
-    """The pieces with RepeatMasker classes; they train, and their rows say so."""
+    """Pieces with RepeatMasker classes that are not held out; their rows say their split."""
     input:
         source="resources/source.json",
         corpus="results/corpus/manifest.json",
@@ -90,25 +90,25 @@ rule compress_repeat_pieces:
 
 
 rule compress_trivially:
-    """Routers that learn nothing, with as many tokens as the reference model."""
+    """Trivial routers with as many tokens as one run of the reference model."""
     input:
-        like=f"results/compress/{first_run(REFERENCE)}.parquet",
+        like=f"results/compress/{REFERENCE}.seed{{seed}}.parquet",
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
         corpus="results/corpus/manifest.json",
         preset=reference_preset,
     output:
-        "results/compress/routers/{router}.parquet",
+        "results/compress/routers/{router}.seed{seed}.parquet",
     log:
-        "logs/compress/routers/{router}.log",
+        "logs/compress/routers/{router}.seed{seed}.log",
     benchmark:
-        "results/benchmarks/compress/routers/{router}.tsv"
+        "results/benchmarks/compress/routers/{router}.seed{seed}.tsv"
     conda:
         "../../envs/genezip.yaml"
     params:
         settings=settings("evaluation"),
     message:
-        "Cut held-out DNA with the router {wildcards.router}"
+        "Cut held-out DNA with the router {wildcards.router}, seed {wildcards.seed}"
     shell:
         "genezip evaluate routers --like {input.like} --router {wildcards.router} "
         "--source {input.source} --regions {input.regions} --corpus {input.corpus} "
@@ -122,12 +122,13 @@ rule markov:
         source="resources/source.json",
         corpus="results/corpus/manifest.json",
     output:
-        report(
+        table=report(
             "results/compress/markov.tsv",
             caption="../report/markov.rst",
             category="3 Compression",
             labels={"table": "Markov models"},
         ),
+        windows="results/compress/markov_windows.parquet",
     log:
         "logs/compress/markov.log",
     benchmark:
@@ -141,14 +142,15 @@ rule markov:
         "Fit Markov models to the training DNA"
     shell:
         "genezip evaluate markov --corpus {input.corpus} --source {input.source} "
-        "--settings {params.settings:q} --scale {params.scale} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+        "--settings {params.settings:q} --scale {params.scale} --out {output.table} "
+        "--windows {output.windows} 2>&1 | tee -i {log} >&2"
 
 
 rule compression:
     """Perplexity, bases per token and enrichment of every model and router, side by side."""
     input:
         compressed=compressed_heldout,
+        markov="results/compress/markov_windows.parquet",
         corpus="results/corpus/manifest.json",
     output:
         metrics=report(
@@ -179,7 +181,8 @@ rule compression:
     message:
         "Measure compression"
     shell:
-        "genezip evaluate compression {params.compressed} --corpus {input.corpus} "
+        "genezip evaluate compression {params.compressed} --markov {input.markov} "
+        "--corpus {input.corpus} "
         "--settings {params.settings:q} --reference {params.reference} "
         "--control {params.control} --scale {params.scale} --out {output.metrics} "
         "--comparisons {output.comparisons} --windows {output.windows} "
@@ -204,12 +207,13 @@ rule locus:
     params:
         compressed=compressed_options,
         settings=settings("report"),
+        transcripts=transcripts,
     message:
         "Cut out the locus of the report"
     shell:
         "genezip evaluate locus {params.compressed} --source {input.source} "
-        "--regions {input.regions} --settings {params.settings:q} --out {output.table} "
-        "--genes {output.genes} 2>&1 | tee -i {log} >&2"
+        "--regions {input.regions} --settings {params.settings:q} {params.transcripts} "
+        "--out {output.table} --genes {output.genes} 2>&1 | tee -i {log} >&2"
 
 
 rule tracks:

@@ -15,11 +15,13 @@ rule corpus:
         "../../envs/genezip.yaml"
     params:
         settings=settings("corpus"),
+        transcripts=transcripts,
         root=ROOT,
         out=subpath(output.manifest, parent=True),
     message:
         "Sample windows and drop held-out windows that share sequence with training"
     shell:
         "genezip corpus build --source {input.source} --regions {input.regions} "
-        "--settings {params.settings:q} --root {params.root:q} --out {params.out} "
+        "--settings {params.settings:q} {params.transcripts} --root {params.root:q} "
+        "--out {params.out} "
         "2>&1 | tee -i {log} >&2"

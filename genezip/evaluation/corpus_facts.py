@@ -1,0 +1,79 @@
+"""Rows about the held-out windows themselves (model ``corpus``): what stands behind intervals.
+
+An interval over windows that come from few blocks of DNA is wide however many windows there
+are, so the number of blocks is given for every subset: those with any base of it (region
+``all``) and those with promoter bases (region ``promoter``).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from genezip.evaluation.bootstrap import Estimate
+from genezip.evaluation.compression import Found, Row, expand
+from genezip.evaluation.labels import N_TERTILES, Labels, Subset
+from genezip.evaluation.window_sums import WindowSums
+from genezip.taxonomy import CLASS_IDS
+
+_PROMOTER = CLASS_IDS["promoter"]
+
+
+def tertile_names() -> list[str]:
+    """Subset names of the GC tertiles, from low to high."""
+    return [f"gc_tertile_{number + 1}" for number in range(N_TERTILES)]
+
+
+def _fact(value: Any, subset: Subset, *regions: str) -> tuple[Any, ...]:
+    """A value without an interval, as :func:`expand` takes it."""
+    value = np.asarray(value, dtype=np.float64)
+    nowhere = np.full(value.shape, np.nan)
+    return regions, Estimate(value, nowhere, nowhere), np.array(int(subset.chosen.sum()))
+
+
+def block_counts(bp: np.ndarray, subset: Subset) -> np.ndarray:
+    """Blocks with any base and blocks with promoter bases: (n, ..., 7) -> int64 (..., 2)."""
+    counted = np.stack([bp.sum(axis=-1), bp[..., _PROMOTER]], axis=-1)
+    return subset.bootstrap.support(counted)
+
+
+def window_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]]:
+    """Blocks of both subsets of windows; bases are equal in the sums of any router."""
+    for subset in labels.subsets:
+        bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
+        yield subset.name, {"blocks": _fact(block_counts(bp, subset), subset, "all", "promoter")}
+
+
+def tertile_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]]:
+    """Upper GC edge, promoter share and blocks of each tertile; the fewest blocks of any."""
+    subset = labels.subsets[1]
+    bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
+    blocks, total = block_counts(bp, subset), bp.sum(axis=0)
+    for number, name in enumerate(tertile_names()):
+        found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
+        if number < N_TERTILES - 1:
+            found["gc_upper_edge"] = _fact(labels.gc_edges[number], subset, "all")
+        share = total[number, _PROMOTER] / max(total[number].sum(), 1)
+        found["region_share"] = _fact(share, subset, "promoter")
+        yield name, found
+    yield "gc_tertile_mean", {"blocks": _fact(blocks.min(axis=0), subset, "all", "promoter")}
+
+
+def corpus_rows(
+    labels: Labels, sums: WindowSums, task: str, scale: str, source: str, *, tertiles: bool
+) -> list[Row]:
+    """Result rows of model ``corpus``; ``sums`` of any router tells the bases."""
+    facts = [*window_facts(labels, sums), *(tertile_facts(labels, sums) if tertiles else ())]
+    rows = []
+    for name, found in facts:
+        rows += expand(
+            found,
+            model="corpus",
+            task=task,
+            subset=name,
+            split=labels.split,
+            strand="+",
+            scale=scale,
+            source=source,
+        )
+    return rows

@@ -1,0 +1,163 @@
+"""The GC/CpG router: learned rates, and the choice of width and sharpness."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from genezip.config import Evaluation
+from genezip.errors import GenezipError
+from genezip.evaluation import metrics
+from genezip.evaluation.composition_router import (
+    N_BINS,
+    choice_windows,
+    composition_bins,
+    learn_composition_router,
+    learn_rates,
+    try_rates,
+)
+from genezip.evaluation.placement import rate_starts
+from genezip.taxonomy import CLASSES
+from genezip.vocab import encode
+
+TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0}
+SHARPNESS = [1.0, 1.5, 2.0, 3.0]
+
+
+def add(toy, name, split, size, gc, run=200, every=1000):
+    """DNA whose region is its composition: promoters are ``gc`` rich, the rest is poor."""
+    rng = np.random.default_rng(len(toy.pieces))
+    regions = np.full(size, CLASSES.index("nig"))
+    for start in range(every // 2, size - run, every):
+        regions[start : start + run] = 0
+    share = np.where(regions == 0, gc, 1 - gc)[:, None]
+    weights = np.concatenate([1 - share, share, share, 1 - share], axis=1) / 2
+    letters = np.array(list("ACGT"))[(rng.random((size, 1)) > weights.cumsum(axis=1)).sum(axis=1)]
+    toy.tile(toy.add_piece(name, "".join(letters), regions, split=split), 2000)
+
+
+def world(toy, gc, **shape):
+    for name, split, size in (("a", "train", 40_000), ("b", "valid", 20_000), ("c", "test", 8000)):
+        add(toy, name, split, size, gc, **shape)
+    return toy
+
+
+def oracle_enrichment(windows):
+    """Promoter enrichment where every base gets exactly 1 / B_r tokens."""
+    bp = np.sum([np.bincount(regions, minlength=7) for regions in windows.regions], axis=0)
+    return metrics.enrichment(bp, bp / metrics.target_array(TARGET))[0]
+
+
+def test_rates_are_means_over_training_bases(toy):
+    world(toy, 0.8)
+    rates = learn_rates(toy, toy, TARGET, 8)
+    piece = toy.pieces_of("train")[0]
+    bins = composition_bins(toy.read_ids(piece, piece.start, piece.end), 8)
+    wanted = np.where(toy.classes["a"] == 0, 1 / 8, 1 / 64)
+    for number in np.unique(bins):
+        here = wanted[bins == number]
+        pulled = (here.sum() + 1000 * wanted.mean()) / (len(here) + 1000)
+        assert rates[number] == pytest.approx(pulled)
+    assert rates[N_BINS - 1] == pytest.approx(wanted.mean())
+
+
+def test_composition_bins_of_n_only():
+    assert (composition_bins(encode("N" * 5), 4) == N_BINS - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("gc", "width", "shape"), [(0.8, 32, {}), (0.75, 64, {"run": 400, "every": 2000})]
+)
+def test_where_composition_tells_the_region_the_router_is_nearly_an_oracle(toy, gc, width, shape):
+    """Sharpness makes up for regression to the mean, with which a linear router falls behind."""
+    world(toy, gc, **shape)
+    settings = Evaluation(composition_windows=[width], composition_sharpness=SHARPNESS)
+    router = learn_composition_router(toy, toy, toy, TARGET, settings)
+    oracle = oracle_enrichment(choice_windows(toy))
+    by_sharpness = {trial.sharpness: trial for trial in router.trials}
+    linear, chosen = by_sharpness[1.0], by_sharpness[router.sharpness]
+    assert chosen.promoter_enrichment == pytest.approx(oracle, rel=0.03)
+    assert chosen.micro_err < 0.05
+    assert linear.promoter_enrichment < 0.6 * oracle
+    assert linear.micro_err > 0.5
+
+
+def test_a_rate_that_is_right_as_it_is_stays_linear(toy):
+    """Rates of an oracle: the budget is met by the exponent 1, and missed by any other."""
+    world(toy, 1.0, run=400, every=2000)
+    windows = choice_windows(toy)
+    rates = np.full(N_BINS, 1 / 64)
+    for ids, regions in zip(windows.ids, windows.regions, strict=True):
+        rates[composition_bins(ids, 1)[regions == 0]] = 1 / 8
+    trials = list(try_rates(rates, 1, [0.5, *SHARPNESS], windows, TARGET))
+    best = min(trials, key=lambda trial: trial.micro_err)
+    assert best.sharpness == 1
+    assert best.micro_err < 0.05
+    assert best.promoter_enrichment == pytest.approx(oracle_enrichment(windows), rel=0.05)
+
+
+def test_the_smallest_micro_err_wins_and_a_trial_is_as_described(toy):
+    world(toy, 0.8)
+    settings = Evaluation(composition_windows=[16, 64], composition_sharpness=[1, 2])
+    router = learn_composition_router(toy, toy, toy, TARGET, settings)
+    assert [(t.width, t.sharpness) for t in router.trials] == [(16, 1), (16, 2), (64, 1), (64, 2)]
+    best = min(router.trials, key=lambda trial: trial.micro_err)
+    assert (router.width, router.sharpness) == (best.width, best.sharpness)
+    assert router.split == "valid"
+
+    # the same trial, slowly: one window after the other, tokens base by base
+    target = metrics.target_array(TARGET)
+    windows = list(toy.windows("valid"))
+    sharp = [router.rates[composition_bins(w.ids, best.width)] ** best.sharpness for w in windows]
+    budget = sum(sum(1 / target[region] for region in w.regions) for w in windows)
+    total = sum(rate.sum() for rate in sharp)
+    bp, tokens, spent, share = np.zeros(7), np.zeros(7), 0, 0.0
+    for window, rate in zip(windows, sharp, strict=True):
+        share += rate.sum()
+        count = round(budget * share / total) - spent
+        spent += count
+        bounds = [*rate_starts(rate, count).tolist(), len(rate)]
+        for start, end in pairwise(bounds):
+            for region in window.regions[start:end]:
+                bp[region] += 1
+                tokens[region] += 1 / (end - start)
+    assert best.micro_err == pytest.approx(float(metrics.micro_err(bp, tokens, target)))
+    assert tokens.sum() == pytest.approx(round(budget))
+
+
+def test_held_out_windows_are_never_looked_at(toy):
+    world(toy, 0.8)
+    asked = []
+    windows = toy.windows
+
+    def spy(split):
+        asked.append(split)
+        return windows(split)
+
+    toy.windows = spy
+    settings = Evaluation(composition_windows=[16], composition_sharpness=[1])
+    learn_composition_router(toy, toy, toy, TARGET, settings)
+    assert set(asked) == {"valid"}
+
+
+def test_training_windows_serve_where_there_is_no_validation(toy):
+    add(toy, "a", "train", 8000, 0.8)
+    assert choice_windows(toy).split == "train"
+    assert len(choice_windows(toy).ids) == 4
+    toy.corpus.clear()
+    with pytest.raises(GenezipError, match="gc_cpg cannot choose its width"):
+        choice_windows(toy)
+
+
+def test_a_sharper_rate_is_denser_in_promoters(toy):
+    world(toy, 0.7)
+    rates = learn_rates(toy, toy, TARGET, 32)
+    trials = list(try_rates(rates, 32, SHARPNESS, choice_windows(toy), TARGET))
+    enrichment = [trial.promoter_enrichment for trial in trials]
+    assert enrichment == sorted(enrichment)
+
+
+def test_training_dna_without_bases_is_said(toy):
+    toy.add_piece("a", "N" * 50, "nig", split="train")
+    with pytest.raises(GenezipError, match="gc_cpg cannot learn"):
+        learn_rates(toy, toy, TARGET, 8)
