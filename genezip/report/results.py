@@ -67,7 +67,7 @@ class Results:
     @property
     def models(self) -> list[str]:
         """Names of the models and routers with compression results, in file order."""
-        return self.compression.models
+        return [name for name in self.compression.models if name != CORPUS]
 
     @cached_property
     def strand(self) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,10 @@ def source(tmp_path: Path) -> Path:
         "chrom_sizes": "chrom.sizes",
         "annotations": {"genes": {"path": "genes.gtf", "format": "gtf"}},
         "repeats": {"rmsk": None, "trf": None},
-        "files": [{"path": name, "bytes": len(text)} for name, text in FILES.items()],
+        "files": [
+            {"path": name, "bytes": len(text), "sha256": sha256(text.encode()).hexdigest()}
+            for name, text in FILES.items()
+        ],
     }
     (tmp_path / "source.json").write_text(json.dumps(value))
     return tmp_path / "source.json"

@@ -20,6 +20,7 @@ SCALE = config["scale"]
 REFERENCE = config["report"]["reference"]
 CONTROL = config["report"]["control"]
 ROUTERS = ["fixed_stride", "gc_cpg"]
+INTERVALS = ("max_n_fraction", "bootstrap", "block_bp", "seed")
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats".split()
 )
@@ -65,14 +66,18 @@ wildcard_constraints:
     router="|".join(ROUTERS),
 
 
-def settings(section):
+def settings(section, *keys):
     """Params function: one config section, as the JSON text that ``--settings`` reads.
 
-    A rule that takes its own section only is rerun only when that section changes.
+    A rule that takes only the keys it uses is rerun only when one of them changes; without
+    keys it takes the whole section.
     """
 
     def as_json(wildcards):
-        return json.dumps(config.get(section, {}), sort_keys=True)
+        chosen = config.get(section, {})
+        if keys:
+            chosen = {key: chosen[key] for key in keys if key in chosen}
+        return json.dumps(chosen, sort_keys=True)
 
     return as_json
 

@@ -106,7 +106,7 @@ rule compress_trivially:
     conda:
         "../../envs/genezip.yaml"
     params:
-        settings=settings("evaluation"),
+        settings=settings("evaluation", "composition_windows", "composition_sharpness"),
     message:
         "Cut held-out DNA with the router {wildcards.router}, seed {wildcards.seed}"
     shell:
@@ -136,7 +136,7 @@ rule markov:
     conda:
         "../../envs/genezip.yaml"
     params:
-        settings=settings("evaluation"),
+        settings=settings("evaluation", "markov_orders", *INTERVALS),
         scale=SCALE,
     message:
         "Fit Markov models to the training DNA"
@@ -174,7 +174,7 @@ rule compression:
         "../../envs/genezip.yaml"
     params:
         compressed=compressed_options,
-        settings=settings("evaluation"),
+        settings=settings("evaluation", *INTERVALS),
         reference=REFERENCE,
         control=CONTROL,
         scale=SCALE,
@@ -206,7 +206,7 @@ rule locus:
         "../../envs/genezip.yaml"
     params:
         compressed=compressed_options,
-        settings=settings("report"),
+        settings=settings("report", "locus", "reference", "control"),
         transcripts=transcripts,
     message:
         "Cut out the locus of the report"

@@ -20,7 +20,7 @@ rule repeats:
         "../../envs/genezip.yaml"
     params:
         compressed=compressed_options,
-        settings=settings("evaluation"),
+        settings=settings("evaluation", "shifts", *INTERVALS),
         scale=SCALE,
     message:
         "Measure bases per token in repeats"

@@ -82,7 +82,7 @@ rule report:
         "../../envs/genezip.yaml"
     params:
         settings=settings("report"),
-        evaluation=settings("evaluation"),
+        evaluation=settings("evaluation", *INTERVALS),
         scale=SCALE,
         runs=[f"--run {run}" for run in runs()],
         results=subpath(output.page, parent=True),
