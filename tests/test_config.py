@@ -16,6 +16,7 @@ def test_demo_overlays_the_paper(repo: Path) -> None:
     assert set(demo.chosen_models()) == {"genezip-tiny", "hnet-tiny"}
     assert paper.pretrain.alpha == 0.03
     assert paper.corpus.train_windows == 950_000
+    assert (paper.corpus.heldout_window_bp, demo.corpus.heldout_window_bp) == (128_000, 12_800)
 
 
 def test_every_named_preset_exists(repo: Path) -> None:
