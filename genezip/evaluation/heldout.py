@@ -1,7 +1,7 @@
 """Compress windows with a model: the file that every metric starts from."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
 from typing import Any
@@ -142,19 +142,13 @@ def forward_window(place: Place, result: WindowResult) -> CompressedWindow:
 
 def reverse_window(place: Place, result: WindowResult) -> CompressedWindow:
     """The reverse complement, mapped back: chunk [a, b) there is [L - b, L - a) here."""
-    length = len(place.ids)
-    ends = np.append(result.token_starts[1:], length)
-    return CompressedWindow(
-        chrom=place.chrom,
-        start=place.start,
-        end=place.end,
+    forward = forward_window(place, result)
+    ends = np.append(result.token_starts[1:], forward.length)
+    return replace(
+        forward,
         strand="-",
-        piece=place.piece,
-        split=place.split,
-        length=length,
-        token_starts=(length - ends[::-1]).astype(np.int32),
-        stage_tokens=result.stage_tokens,
-        bound_bit=result.bound_bit,
+        token_starts=(forward.length - ends[::-1]).astype(np.int32),
+        boundary_prob=None,
         nll=result.nll[::-1],
     )
 
