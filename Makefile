@@ -1,4 +1,4 @@
-# make demo   real DNA in, report out, about twelve minutes on two cores
+# make demo   real DNA in, report out, about seven minutes on two cores
 # make test   all quick tests, under five minutes
 # Other targets: venv, lint, yeast, check-all, generated, clean.
 
