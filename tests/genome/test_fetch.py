@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -287,20 +288,23 @@ def test_truncated_gzip_is_named(own: Path, name: str, capsys: pytest.CaptureFix
 # --- nothing half-written ---
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
     """A file may grow to 16 kB only: writing more fails as on a full disk."""
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, old[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_disk_full(tmp_path: Path, small_files: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_disk_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert run("simulate", "--out", out, "--chromosome-bp", 100_000) == 1
+    with small_files():  # no longer than the call: the test runner writes files, too
+        assert run("simulate", "--out", out, "--chromosome-bp", 100_000) == 1
     said = capsys.readouterr().err
     assert f"cannot write into {out}: File too large; free space" in said
     assert list(tmp_path.iterdir()) == []
