@@ -55,7 +55,7 @@ def test_long_lines_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (b">a\nACGT\n>a\nAC\n", "two records named 'a'"),
         (b">a\n>b\nAC\n", "record 'a' .* has no bases"),
         (b">a\nACGT\nAC!T\n", r"record 'a' .* from base 4, has the letter '!' at position 2"),
-        (gzip.compress(TEXT * 50)[:-30], "truncated or broken gzip"),
+        (gzip.compress(TEXT * 50, mtime=0)[:-30], "truncated or broken gzip"),
         (b">\nACGT\n", "record without a name"),
     ],
 )
