@@ -17,7 +17,7 @@ from genezip.genome.intervals import merge
 from genezip.vocab import encode, is_base
 
 SPLITS = ("train", "valid", "test")
-_COLUMNS = (
+PIECE_COLUMNS = (
     "name",
     "chrom",
     "start",
@@ -197,7 +197,7 @@ def _read_sizes(path: Path) -> dict[str, int]:
 def _read_pieces(path: Path) -> tuple[Piece, ...]:
     lines = _text(path).splitlines()
     reader = csv.DictReader(lines, delimiter="\t")
-    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or [])]
+    missing = [name for name in PIECE_COLUMNS if name not in (reader.fieldnames or [])]
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; run `genezip fetch` again")
     pieces = []

@@ -16,23 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import PIECE_COLUMNS, Piece
 from genezip.genome.records import write_records
 from genezip.genome.source import SCHEMA_VERSION
 from genezip.provenance import sha256_file, write_json
 from genezip.vocab import encode
-
-PIECE_COLUMNS = (
-    "name",
-    "chrom",
-    "start",
-    "end",
-    "split",
-    "annotation",
-    "soft_masked",
-    "rmsk",
-    "trf",
-)
 
 
 @dataclass

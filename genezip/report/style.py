@@ -112,11 +112,6 @@ def model_styles(names: list[str], reference: str, control: str) -> dict[str, Mo
     return {name: style for name, style in styles.items() if name in names}
 
 
-def is_trivial(name: str) -> bool:
-    """Whether a name belongs to a trivial router (including the untrained model)."""
-    return name in _ROUTERS or "untrained" in name
-
-
 def region_label(name: str) -> str:
     """Readable name of a region class, group or ``all``."""
     return {**LABELS, "all": "all bases", "promoter": "promoter"}.get(name, name)
