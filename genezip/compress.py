@@ -1,9 +1,10 @@
-"""Compress DNA: strings in Python, or FASTA files of any size on the command line.
+"""Compress DNA in Python: tokens, likelihoods, streams, generation.
 
-Raw DNA is enough: nothing here can be given annotation.
+Raw DNA is enough: nothing here can be given annotation. FASTA files of any size go through
+:mod:`genezip.fasta_compress` (``genezip compress``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,11 +12,17 @@ from typing import Self
 import numpy as np
 
 from genezip.errors import GenezipError
+from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
-from genezip.models.inference import WindowResult, run, run_batch
+from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import ModelCard, load_network
+from genezip.models.streaming import Block, Stream
 from genezip.vocab import encode
+
+# Under the bound `sequence` a sequence is one window, held in memory as a whole, up to here.
+ONE_WINDOW_BP = 1_048_576
+BLOCK_BP = 8192
 
 
 @dataclass(frozen=True)
@@ -25,22 +32,32 @@ class Compressed:
     Attributes
     ----------
     tokens : float32 array, shape (M, D)
-        Trunk output of every token.
+        Trunk output of every token, after its closing norm.
     chunk_bp : int64 array, shape (M,)
-        Bases behind each token, summing to L.
+        Bases behind each token, over all stages, summing to L.
     boundary_prob : float32 array, shape (L,)
-        Stage-0 boundary probability of every base.
-    token_starts : int32 array, shape (M,)
+        Stage-0 boundary probability of every base; empty for a flat model.
+    boundary_prob_1 : float32 array
+        Boundary probability of every stage-0 token at stage 1; empty with fewer stages.
+    token_starts : int64 array, shape (M,)
         First base of every chunk.
+    kept_by : uint8 array, shape (M,)
+        Why each token is one: index into :data:`genezip.models.routing.KEPT_BY`
+        (router, floor, forced).
     bound_bit : bool array, shape (S,)
-        Whether floor or ceiling changed the routing of each stage.
+        Whether floor or ceiling changed the routing of each stage anywhere.
+    mode : str
+        How the sequence went through: ``one window``, ``windows of N bp`` or ``stream``.
     """
 
     tokens: np.ndarray
     chunk_bp: np.ndarray
     boundary_prob: np.ndarray
+    boundary_prob_1: np.ndarray
     token_starts: np.ndarray
+    kept_by: np.ndarray
     bound_bit: np.ndarray
+    mode: str
 
     @property
     def bpt(self) -> float:
@@ -56,33 +73,106 @@ class GeneZip:
         self.card = card
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> Self:
-        """Load a model folder (``config.json`` and ``model.safetensors``).
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        device: str = "cpu",
+        bound: BoundKind | None = None,
+        revision: str | None = None,
+    ) -> Self:
+        """Load a model folder (``config.json`` and ``model.safetensors``) or a hub id.
 
-        ``device`` is ``cpu``, ``cuda`` or ``auto``.
+        Parameters
+        ----------
+        device : ``cpu``, ``cuda`` or ``auto``
+        bound : how the number of tokens is kept within limits: ``sequence`` as published,
+            which looks at the whole sequence; ``causal``, which a stream can obey; ``none``.
+            The model's own when absent. Integers of the causal bound that the model does
+            not bring follow from its target BPT.
+        revision : branch, tag or commit of a hub id
         """
-        network, card = load_network(folder)
+        network, card = load_network(folder, revision=revision)
+        if bound is not None:
+            network.set_bound(bound, list(card.target_bpt.values()))
         return cls(network.to(choose_device(device)), card)
 
-    def compress(self, sequence: str | bytes | np.ndarray) -> Compressed:
-        """Compress one sequence in one pass.
+    @property
+    def bound(self) -> BoundKind:
+        """The bound in force."""
+        return self.network.bound
+
+    def compress(
+        self, sequence: str | bytes | np.ndarray, window_bp: int | None = None
+    ) -> Compressed:
+        """Compress a sequence of any length.
+
+        With the bound ``causal`` or ``none`` the sequence is streamed in constant memory
+        (beside the result) and equals one pass over the whole. With ``sequence`` it is one
+        window of at most 1,048,576 bp, or goes window by window when ``window_bp`` is given.
 
         Parameters
         ----------
         sequence : str, bytes or uint8 array of ASCII codes
-            DNA of any case; IUPAC codes count as N. Memory grows with the length (about
-            50 kB per base for the tiny model): a chromosome goes through
-            :meth:`compress_windows` or ``genezip compress``.
+            DNA of any case; IUPAC codes count as N.
+        window_bp : int, optional
+            Compress independent windows of this length instead; the last may be shorter.
 
         Raises
         ------
         GenezipError
-            If the sequence is empty or has a letter that is no base.
+            If the sequence is shorter than one convolution, too long for one window, or has
+            a letter that is no base.
         """
-        ids = encode(sequence)
-        if len(ids) == 0:
-            raise GenezipError("the sequence is empty; give at least one base")
-        return _compressed(run_batch(self.network, [ids])[0], len(ids))
+        ids = self._ids(sequence)
+        if window_bp is None and self.bound != "sequence":
+            return self._streamed(list(self._blocks(ids)), len(ids))
+        results = list(run(self.network, self._windows(ids, window_bp), 1))
+        step = window_bp or len(ids)
+        starts = [number * step + r.token_starts for number, r in enumerate(results)]
+        mode = "one window" if window_bp is None else f"windows of {window_bp} bp"
+        return _joined(results, np.concatenate(starts), len(ids), mode)
+
+    def log_likelihood(
+        self, sequence: str | bytes | np.ndarray, window_bp: int | None = None
+    ) -> np.ndarray:
+        """Natural log of the probability of every base given those before it.
+
+        Arguments as of :meth:`compress`. Under ``sequence`` the bound may look ahead, so the
+        value is no likelihood wherever it bites.
+
+        Returns
+        -------
+        float32 array, shape (L,)
+            NaN where a base is not predicted: the first of the sequence (of each window),
+            and N.
+        """
+        ids = self._ids(sequence)
+        if window_bp is None and self.bound != "sequence":
+            return np.concatenate([block.log_prob for block in self._blocks(ids)])
+        windows = run(self.network, self._windows(ids, window_bp), 1)
+        return np.concatenate([-result.nll for result in windows])
+
+    def stream(self) -> Stream:
+        """An empty stream: feed it pieces, copy it where two continuations part.
+
+        Examples
+        --------
+        The score of a variant costs only what follows it::
+
+            shared = model.stream()
+            shared.feed(before)
+            reference, alternative = shared.copy(), shared.copy()
+            reference.feed("A" + after).log_prob.sum()
+            alternative.feed("G" + after).log_prob.sum()
+        """
+        return Stream(self.network)
+
+    def generate(self, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
+        """Continue a prompt by ``length`` bases (see :meth:`Stream.generate`)."""
+        stream = self.stream()
+        for start in range(0, len(prompt), BLOCK_BP):
+            stream.feed(prompt[start : start + BLOCK_BP])
+        return stream.generate(length, temperature, seed)
 
     def compress_windows(
         self, windows: Iterator[np.ndarray], batch: int = 4
@@ -96,15 +186,76 @@ class GeneZip:
                 yield window
 
         for number, result in enumerate(run(self.network, noted(), batch)):
-            yield _compressed(result, lengths[number])
+            yield _joined([result], result.token_starts, lengths[number], "one window")
+
+    def _ids(self, sequence: str | bytes | np.ndarray) -> np.ndarray:
+        ids = encode(sequence)
+        shortest = self.network.shape.d_conv
+        if len(ids) < shortest:
+            raise GenezipError(
+                f"the sequence has {len(ids)} bases, fewer than one convolution of the model "
+                f"({shortest}); give a longer one"
+            )
+        return ids
+
+    def _blocks(self, ids: np.ndarray) -> Iterator[Block]:
+        stream = self.stream()
+        for start in range(0, len(ids), BLOCK_BP):
+            yield stream.feed_ids(ids[start : start + BLOCK_BP])
+
+    def _streamed(self, blocks: list[Block], length: int) -> Compressed:
+        starts = chunk_starts(
+            np.concatenate([block.token_positions for block in blocks]),
+            self.network.shape.marks_end,
+        )
+        if not len(starts):
+            raise GenezipError(
+                f"a sequence of {length} bases is shorter than the blocks of this model; "
+                "give a longer one"
+            )
+        return _joined(blocks, starts, length, "stream")
+
+    def _windows(self, ids: np.ndarray, window_bp: int | None) -> Iterator[np.ndarray]:
+        if window_bp is not None and window_bp < 1:
+            raise GenezipError(f"window_bp is {window_bp}; give a length of at least 1")
+        if window_bp is None and len(ids) > ONE_WINDOW_BP:
+            raise GenezipError(
+                f"the sequence has {len(ids):,} bases, but the bound sequence looks at all of "
+                f"one window, which may have {ONE_WINDOW_BP:,}; load the model with "
+                "bound='causal' to stream it, or give window_bp to go window by window"
+            )
+        step = window_bp or len(ids)
+        for start in range(0, len(ids), step):
+            yield ids[start : start + step]
 
 
-def _compressed(result: WindowResult, length: int) -> Compressed:
-    chunk_bp = np.diff(np.append(result.token_starts.astype(np.int64), length))
+def chunk_starts(token_positions: np.ndarray, marks_end: bool) -> np.ndarray:
+    """First base of the chunk of every token, from where the tokens stand (int64, (M,))."""
+    if not marks_end:
+        return token_positions
+    return np.append(0, token_positions[:-1] + 1)[: len(token_positions)]
+
+
+def _joined(
+    parts: Sequence[WindowResult | Block], starts: np.ndarray, length: int, mode: str
+) -> Compressed:
+    """One result of consecutive windows or blocks."""
+    starts = starts.astype(np.int64)
+    stages = len(parts[0].boundary_prob)
+    prob = [
+        np.concatenate([part.boundary_prob[s] for part in parts])
+        if s < stages
+        else np.zeros(0, dtype=np.float32)
+        for s in range(2)
+    ]
+    kept_by = np.concatenate([part.kept_by for part in parts])
     return Compressed(
-        tokens=result.tokens,
-        chunk_bp=chunk_bp,
-        boundary_prob=result.boundary_prob,
-        token_starts=result.token_starts,
-        bound_bit=result.bound_bit,
+        tokens=np.concatenate([part.tokens for part in parts]),
+        chunk_bp=np.diff(np.append(starts, length)),
+        boundary_prob=prob[0],
+        boundary_prob_1=prob[1],
+        token_starts=starts,
+        kept_by=kept_by,
+        bound_bit=np.any([part.bound_bit for part in parts], axis=0),
+        mode=mode,
     )

@@ -25,7 +25,7 @@ class Chunks:
         Position of each token in the sequence it was taken from; 0 at padding.
     valid : bool Tensor, shape (B, M)
     token_index : int64 Tensor, shape (B, L)
-        For every position, the last token at or before it.
+        For every position, the last token at or before it; -1 where there is none.
     """
 
     positions: Tensor
@@ -39,33 +39,43 @@ class Chunks:
         index = self.positions.unsqueeze(-1).expand(-1, -1, values.shape[-1])
         return values.gather(1, index)
 
-    def expand(self, tokens: Tensor) -> Tensor:
-        """Give every position its token: (B, M, D) -> (B, L, D)."""
-        index = self.token_index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
-        return tokens.gather(1, index)
+    def expand(self, tokens: Tensor, before: Tensor | None = None) -> Tensor:
+        """Give every position its token: (B, M, D) -> (B, L, D).
+
+        ``before``, shape (B, D), is for positions before the first token.
+        """
+        index = self.token_index
+        if before is not None:
+            tokens = torch.cat([before.unsqueeze(1).to(tokens.dtype), tokens], dim=1)
+            index = index + 1
+        return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
 
 
-def chunk(boundary_mask: Tensor) -> Chunks:
-    """Pack the kept positions of each sequence; one value (the largest count) is read.
+def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:
+    """Pack the kept positions of each sequence.
 
     Parameters
     ----------
     boundary_mask : bool Tensor, shape (B, L)
-        Every sequence keeps its first position.
+    capacity : int, optional
+        Slots for tokens, at least as many as any sequence keeps (a bound on the mask
+        guarantees that). Without it one value is read from the device: the largest count.
     """
     rank = boundary_mask.cumsum(1)  # 1-based number of the last token at or before t
-    counts = rank[:, -1:]
-    most = int(counts.max())
-    length = boundary_mask.shape[1]
+    batch, length = boundary_mask.shape
+    counts = boundary_mask.sum(1, keepdim=True)
+    if length == 0:
+        capacity = 0
+    most = int(counts.max()) if capacity is None else capacity
     slot = torch.where(boundary_mask, rank - 1, most)
     places = torch.arange(length, device=rank.device).expand_as(rank)
     # dropped positions all land in one spare column that is cut off
-    positions = rank.new_zeros(rank.shape[0], most + 1).scatter(1, slot, places)[:, :most]
+    positions = rank.new_zeros(batch, most + 1).scatter(1, slot, places)[:, :most]
     valid = torch.arange(most, device=rank.device) < counts
     return Chunks(positions * valid, valid, rank - 1)
 
 
-def ema_dechunk(tokens: Tensor, prob: Tensor) -> Tensor:
+def ema_dechunk(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> Tensor:
     """zbar_m = P_m z_m + (1 - P_m) zbar_{m-1}, in fp32.
 
     Parameters
@@ -73,6 +83,8 @@ def ema_dechunk(tokens: Tensor, prob: Tensor) -> Tensor:
     tokens : Tensor, shape (B, M, D)
     prob : Tensor, shape (B, M)
         Boundary probability of each token; clipped to [1e-4, 1 - 1e-4].
+    initial : Tensor, shape (B, D), optional
+        zbar before the first of these tokens; zero when absent.
 
     Returns
     -------
@@ -81,13 +93,13 @@ def ema_dechunk(tokens: Tensor, prob: Tensor) -> Tensor:
     with torch.autocast(device_type=tokens.device.type, enabled=False):
         tokens = full_precision(tokens)
         prob = prob.to(tokens.dtype).clamp(EMA_CLIP, 1 - EMA_CLIP)
-        return linear_scan(torch.log1p(-prob), prob.unsqueeze(-1) * tokens)
+        return linear_scan(torch.log1p(-prob), prob.unsqueeze(-1) * tokens, initial)
 
 
-def ema_dechunk_loop(tokens: Tensor, prob: Tensor) -> Tensor:
+def ema_dechunk_loop(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> Tensor:
     """The same, token by token (slow; the definition)."""
     prob = prob.clamp(EMA_CLIP, 1 - EMA_CLIP)
-    state = torch.zeros_like(tokens[:, 0])
+    state = torch.zeros_like(tokens[:, 0]) if initial is None else initial
     states = []
     for m in range(tokens.shape[1]):
         p = prob[:, m, None]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from genezip.errors import GenezipError
 from genezip.models.losses import base_nll
 from genezip.models.network import GeneZipNetwork
 from genezip.vocab import PAD_ID
@@ -21,7 +22,9 @@ class WindowResult:
     token_starts : int32 array, shape (M,), first base of every chunk
     stage_tokens : int32 array, shape (S,), tokens kept at each stage
     bound_bit : bool array, shape (S,), whether floor or ceiling changed the mask
-    boundary_prob : float32 array, shape (L,), stage-0 boundary probability
+    boundary_prob : one float32 array per stage, of the positions that entered the stage: the
+        L bases, then the tokens of stage 0, ...
+    kept_by : uint8 array, shape (M,), codes of :data:`genezip.models.routing.KEPT_BY`
     nll : float32 array, shape (L,), nats; NaN where the base is not predicted
     tokens : float32 array, shape (M, D), trunk output
     """
@@ -29,7 +32,8 @@ class WindowResult:
     token_starts: np.ndarray
     stage_tokens: np.ndarray
     bound_bit: np.ndarray
-    boundary_prob: np.ndarray
+    boundary_prob: list[np.ndarray]
+    kept_by: np.ndarray
     nll: np.ndarray
     tokens: np.ndarray
 
@@ -41,6 +45,11 @@ def run_batch(network: GeneZipNetwork, windows: list[np.ndarray]) -> list[Window
     Parameters
     ----------
     windows : list of uint8 arrays of token ids, each at least one base long
+
+    Raises
+    ------
+    GenezipError
+        If a window is too short for a single token (blocks of a U-Net).
     """
     longest = max(len(window) for window in windows)
     ids = np.full((len(windows), longest), PAD_ID, dtype=np.uint8)
@@ -54,22 +63,34 @@ def run_batch(network: GeneZipNetwork, windows: list[np.ndarray]) -> list[Window
     nll, informative = base_nll(output.logits, batch)
     nll = nn.functional.pad(nll.masked_fill(~informative, torch.nan), (1, 0), value=torch.nan)
     starts, real = output.token_starts()
-    kept = torch.stack([routing.boundary_mask.sum(1) for routing in output.routings], 1)
-    bit = torch.stack([routing.bound_bit() for routing in output.routings], 1)
-    prob = output.routings[0].boundary_prob
-    arrays = [t.cpu().numpy() for t in (starts, real, kept, bit, prob, nll, output.tokens)]
+    tokens, kept_by, nll_of = (t.cpu().numpy() for t in (output.tokens, output.kept_by(), nll))
+    first, is_token = starts.cpu().numpy(), real.cpu().numpy()
+    stages = [
+        (
+            routing.boundary_prob.float().cpu().numpy(),
+            routing.valid.cpu().numpy(),
+            routing.boundary_mask.sum(1).cpu().numpy(),
+            routing.bound_bit().cpu().numpy(),
+        )
+        for routing in output.routings
+    ]
     results = []
     for row, window in enumerate(windows):
-        start, is_token, tokens_kept, changed, probability, loss, tokens = (a[row] for a in arrays)
-        length = len(window)
+        here = is_token[row]
+        if not here.any():
+            raise GenezipError(
+                f"a sequence of {len(window)} bases is shorter than the blocks of this model; "
+                "give a longer one"
+            )
         results.append(
             WindowResult(
-                token_starts=start[is_token].astype(np.int32),
-                stage_tokens=tokens_kept.astype(np.int32),
-                bound_bit=changed,
-                boundary_prob=probability[:length],
-                nll=loss[:length],
-                tokens=tokens[is_token].astype(np.float32),
+                token_starts=first[row][here].astype(np.int32),
+                stage_tokens=np.array([kept[row] for _, _, kept, _ in stages], dtype=np.int32),
+                bound_bit=np.array([bit[row] for _, _, _, bit in stages], dtype=bool),
+                boundary_prob=[prob[row][inside[row]] for prob, inside, _, _ in stages],
+                kept_by=kept_by[row][here],
+                nll=nll_of[row][: len(window)],
+                tokens=tokens[row][here].astype(np.float32),
             )
         )
     return results

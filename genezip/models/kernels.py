@@ -24,11 +24,32 @@ def fused_scan() -> Any | None:
     return mamba_chunk_scan_combined
 
 
-def scan(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int) -> Tensor:
-    """y of :func:`genezip.models.ssd.ssd`, by the fastest kernel that is there."""
-    fused = fused_scan() if x.is_cuda else None
+def scan(
+    x: Tensor,
+    dt: Tensor,
+    a: Tensor,
+    b: Tensor,
+    c: Tensor,
+    chunk: int,
+    state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Outputs and last state of :func:`genezip.models.ssd.ssd`, by the fastest kernel there is.
+
+    y has the type of ``x``; the state is fp32 (fp64 in an fp64 network).
+    """
+    fused = fused_scan() if x.is_cuda and x.dtype != torch.float64 else None
     if fused is not None:
-        return fused(x, dt, a, b.unsqueeze(2), c.unsqueeze(2), chunk_size=chunk)
+        return fused(
+            x,
+            dt,
+            a,
+            b.unsqueeze(2),
+            c.unsqueeze(2),
+            chunk_size=chunk,
+            initial_states=state,
+            return_final_states=True,
+        )
     with torch.autocast(device_type=x.device.type, enabled=False):
         x32, dt, a, b, c = (full_precision(t) for t in (x, dt, a, b, c))
-        return ssd(x32, dt, a, b, c, chunk)[0].to(x.dtype)
+        y, after = ssd(x32, dt, a, b, c, chunk, state)
+        return y.to(x.dtype), after

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from genezip.models.chunking import Chunks
-from genezip.models.network import Output
+from genezip.models.output import Output
 from genezip.models.routing import Routing
 from genezip.models.scan import full_precision
 from genezip.vocab import A_ID, T_ID
@@ -168,8 +168,8 @@ def rar_loss(
     loss : scalar Tensor
     sums : float32 Tensor, shape (S, R, 3), see :func:`rar_stage`
     """
-    targets = stage_targets(target_bpt, len(output.routings))
-    valid = output.routings[0].valid
+    targets = stage_targets(target_bpt, max(1, len(output.routings)))
+    valid = output.valid
     counts = torch.nn.functional.one_hot(regions.long(), targets.shape[0]).float()
     counts = counts * valid.unsqueeze(-1)
     labels = regions.long()
@@ -180,4 +180,6 @@ def rar_loss(
         loss = loss + stage
         sums.append(stage_sums)
         labels, counts = propagate_regions(counts, chunks, label)
+    if not sums:  # a flat model has no stage to steer
+        return loss, loss.new_zeros(0, targets.shape[0], 3)
     return loss, torch.stack(sums)

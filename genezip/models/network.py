@@ -1,54 +1,46 @@
 """The network: encoder, routing, trunk, de-chunk, decoder, tied head.
 
-Bases go in, next-base logits come out; strictly causal as long as no bound bites. Region
-labels cannot enter here: they belong to the loss.
+Bases go in, next-base logits come out; strictly causal unless the bound ``sequence`` bites.
+Region labels cannot enter here: they belong to the loss. GeneZip, H-Net, the autoregressive
+U-Net, trivial routers and flat Mamba-2 are architectures of this one network.
+
+With a :class:`NetworkState` a sequence can come in blocks of any length: convolutions,
+state-space scans, routers, de-chunking and bounds go on where the last block ended.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from genezip.models.architecture import Architecture
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, BoundKind
+from genezip.models.causal_bound import CausalBound, token_limits
 from genezip.models.chunking import Chunks, chunk, ema_dechunk, straight_through
-from genezip.models.mamba2 import Mamba2, Stack
-from genezip.models.routing import Router, Routing
+from genezip.models.mamba2 import Mamba2, Stack, StackState
+from genezip.models.output import Output
+from genezip.models.routers import UnlearnedRouter, make_router
+from genezip.models.routing import Bound, Router, Routing, SequenceBound
 from genezip.models.scan import full_precision
-
-
-@dataclass
-class Output:
-    """What the network makes of a batch.
-
-    Attributes
-    ----------
-    logits : Tensor, shape (B, L, vocab)
-        Position t predicts the base at t + 1.
-    routings, chunks : one per stage, outermost first
-    tokens : Tensor, shape (B, M, D)
-        Trunk output, one vector per final-stage token (padded; see ``chunks[-1].valid``).
-    states : Tensor, shape (B, L, d_model[0])
-        Stage-0 decoder output, one vector per base.
-    """
-
-    logits: Tensor
-    states: Tensor
-    tokens: Tensor = field(default_factory=lambda: torch.empty(0))
-    routings: list[Routing] = field(default_factory=list)
-    chunks: list[Chunks] = field(default_factory=list)
-
-    def token_starts(self) -> tuple[Tensor, Tensor]:
-        """First base of every final-stage token: int64 (B, M) and its bool valid mask."""
-        starts = self.chunks[-1].positions
-        for outer in reversed(self.chunks[:-1]):
-            starts = outer.positions.gather(1, starts)
-        return starts, self.chunks[-1].valid
+from genezip.models.state import NetworkState, StageState
 
 
 class GeneZipNetwork(nn.Module):
-    """Hierarchical network of S routing stages around a trunk."""
+    """Hierarchical network of S routing stages around a trunk.
+
+    Attributes
+    ----------
+    segment : positions that pass through a stack at a time when no gradient is needed, by
+        type of device: what fits its caches
+    fixed_capacity : whether token slots follow from the bounds, so that no token count is
+        read from the device; more padding, for devices where a read stalls the queue
+    """
+
+    segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
+    fixed_capacity: bool = False
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -60,12 +52,16 @@ class GeneZipNetwork(nn.Module):
             Stack(widths[s], shape.encoder_layers[s], shape) for s in stages
         )
         self.routers = nn.ModuleList(
-            Router(widths[s], shape.k_min[s], shape.k_max[s]) for s in stages
+            make_router(shape.router[s], widths[s], shape.stride[s]) for s in stages
         )
         self.residuals = nn.ModuleList(nn.Linear(widths[s], widths[s]) for s in stages)
         # one learned vector widens the tokens of stage s to the width of the next level
         self.paddings = nn.ParameterList(
             nn.Parameter(torch.empty(widths[s + 1] - widths[s])) for s in stages
+        )
+        # what positions before the first token receive, where tokens mark the end of a chunk
+        self.starts = nn.ParameterDict(
+            {str(s): nn.Parameter(torch.empty(widths[s])) for s in stages if self._ends(s)}
         )
         self.trunk = Stack(widths[-1], shape.trunk_layers, shape)
         self.decoders = nn.ModuleList(
@@ -73,6 +69,60 @@ class GeneZipNetwork(nn.Module):
         )
         scale = 1 / math.sqrt(widths[0]) if shape.logit_scale == "inverse_sqrt_width" else 1.0
         self.logit_scale = scale
+        self.bound: BoundKind = "none"
+        if shape.bound != "causal" or shape.max_chunk is not None:
+            self.set_bound(shape.bound)
+
+    def _ends(self, s: int) -> bool:
+        return bool(self.routers[s].marks_end)
+
+    def set_bound(self, kind: BoundKind, target_bpt: Sequence[float] = ()) -> None:
+        """Choose the bound of all learned routers.
+
+        Parameters
+        ----------
+        kind : ``none``, ``sequence`` or ``causal``
+        target_bpt : target of every region class (bp per token); the default integers of
+            the causal bound follow from it where the architecture gives none
+
+        Raises
+        ------
+        GenezipError
+            If the causal bound has neither integers nor targets.
+        """
+        bounds: list[Bound]
+        if kind == "causal":
+            bounds = list(self.shape.causal_bounds(target_bpt))
+            if len(bounds) != self.shape.n_stages:
+                raise GenezipError(
+                    "the causal bound has no integers; give max_chunk, burst and rate in the "
+                    "architecture, or the target BPT they follow from"
+                )
+        elif kind == "sequence":
+            bounds = [
+                None if low is None and high is None else SequenceBound(low, high)
+                for low, high in zip(self.shape.k_min, self.shape.k_max, strict=True)
+            ]
+        else:
+            bounds = [None] * self.shape.n_stages
+        for router, bound in zip(self.routers, bounds, strict=True):
+            if isinstance(router, Router):
+                router.bound = bound
+        self.bound = kind if self.shape.learns_routing else "none"
+
+    def checkpoint_activations(self, flag: bool) -> None:
+        """Recompute the inside of every block in the backward pass instead of keeping it."""
+        for module in self.modules():
+            if isinstance(module, Stack):
+                module.recompute = flag
+
+    def start(self) -> NetworkState:
+        """The state before the first base of a sequence."""
+        stages = [
+            StageState(_start(encoder), _start(decoder))
+            for encoder, decoder in zip(self.encoders, self.decoders, strict=True)
+        ]
+        return NetworkState(stages, self.trunk.start())
 
     def reset_parameters(self, seed: int) -> None:
         """Initial values of the authors' release, the same for a seed on any machine.
@@ -90,10 +140,16 @@ class GeneZipNetwork(nn.Module):
                 _reset(self.encoders[s], depth)
                 _reset(self.decoders[s], depth)
                 _reset_stage(self.routers[s], self.residuals[s], self.paddings[s])
+                if self._ends(s):
+                    nn.init.zeros_(self.starts[str(s)])
             _reset(self.trunk, depth + self.shape.trunk_layers)
 
     def forward(
-        self, ids: Tensor, valid: Tensor | None = None, forced: list[Tensor] | None = None
+        self,
+        ids: Tensor,
+        valid: Tensor | None = None,
+        forced: list[Tensor] | None = None,
+        state: NetworkState | None = None,
     ) -> Output:
         """Run a batch.
 
@@ -105,50 +161,112 @@ class GeneZipNetwork(nn.Module):
             False at padding, which must stand at the end; all valid when absent.
         forced : list of bool Tensors, optional
             Boundary masks to use instead of the model's own, one per stage.
+        state : NetworkState, optional
+            Continues one sequence (B = 1, no padding) and is brought up to its new end.
+
+        Raises
+        ------
+        GenezipError
+            If a stream is to obey the bound ``sequence``.
         """
+        if state is not None and (ids.shape[0] != 1 or valid is not None):
+            raise ValueError("a state continues one sequence: give ids of shape (1, L), no valid")
         if valid is None:
             valid = torch.ones(ids.shape, dtype=torch.bool, device=ids.device)
-        output = Output(logits=self.embedding, states=self.embedding)
-        states = self._level(0, self.embedding[ids.long()], valid, forced, output)
-        output.states = states
+        output = Output(self.embedding, self.embedding, valid, self.shape.marks_end)
+        embedded = self.embedding[ids.long()]
+        output.states = self._level(0, embedded, valid, ids, forced, state, output)
         with torch.autocast(device_type=ids.device.type, enabled=False):
-            logits = linear(full_precision(states), full_precision(self.embedding))
+            logits = linear(full_precision(output.states), full_precision(self.embedding))
             output.logits = logits * self.logit_scale
         return output
 
     def _level(
-        self, s: int, x: Tensor, valid: Tensor, forced: list[Tensor] | None, output: Output
+        self,
+        s: int,
+        x: Tensor,
+        valid: Tensor,
+        ids: Tensor | None,
+        forced: list[Tensor] | None,
+        state: NetworkState | None,
+        output: Output,
     ) -> Tensor:
         """One level: the trunk, or encoder -> tokens -> next level -> bases -> decoder."""
+        segment = self.segment.get(x.device.type)
         if s == self.shape.n_stages:
-            output.tokens = self.trunk(x)
+            trunk_state = None if state is None else state.trunk
+            output.tokens = self.trunk(x, trunk_state, segment)
             return output.tokens
-        encoded = self.encoders[s](x)
-        routing = self.routers[s](encoded, valid, None if forced is None else forced[s])
-        kept = chunk(routing.boundary_mask)
+        stage = None if state is None else state.stages[s]
+        encoded = self.encoders[s](x, None if stage is None else stage.encoder, segment)
+        router = self.routers[s]
+        routing = router(
+            encoded,
+            valid,
+            None if forced is None else forced[s],
+            None if stage is None else stage.router,
+            ids,
+        )
+        kept = chunk(routing.boundary_mask, self._capacity(s, x.shape[1], state))
         output.routings.append(routing)
         output.chunks.append(kept)
         tokens = kept.select(encoded)
-        width = tokens.shape[-1]
         extra = self.paddings[s].expand(*tokens.shape[:-1], -1)
-        inner = self._level(s + 1, torch.cat([tokens, extra], -1), kept.valid, forced, output)
-        smooth = ema_dechunk(inner[..., :width], kept.select(routing.boundary_prob))
+        inner = torch.cat([tokens, extra], -1)
+        inner = self._level(s + 1, inner, kept.valid, None, forced, state, output)
+        inner = inner[..., : tokens.shape[-1]]
+        expanded = self._dechunk(s, inner, kept, routing, stage)
         prob = routing.boundary_prob
         # confidence of the threshold's decision, not of the bounded one
         confidence = torch.where(prob > 0.5, prob, 1 - prob).unsqueeze(-1)
         with torch.autocast(device_type=x.device.type, enabled=False):
             skip = self.residuals[s](full_precision(encoded))
-        return self.decoders[s](
-            torch.addcmul(skip, kept.expand(smooth), straight_through(confidence))
-        )
+        decoded = torch.addcmul(skip, expanded, straight_through(confidence).to(skip.dtype))
+        return self.decoders[s](decoded, None if stage is None else stage.decoder, segment)
+
+    def _capacity(self, s: int, length: int, state: NetworkState | None) -> int | None:
+        """Token slots that the bound of a stage guarantees to suffice, if those are wanted."""
+        if not self.fixed_capacity or state is not None:
+            return None
+        bound = self.routers[s].bound
+        if isinstance(bound, CausalBound):
+            return token_limits(bound, length)[1]
+        if isinstance(bound, SequenceBound) and bound.ceiling is not None:
+            return min(length, max(1, bound.ceiling))
+        return None
+
+    def _dechunk(
+        self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None
+    ) -> Tensor:
+        """Every position's share of the tokens: (B, M, D) -> (B, L, D), fp32.
+
+        Positions before a block's first token read what the stream carries; at the start
+        of a sequence the learned start vector, where tokens mark the end of their chunk.
+        """
+        before = None if stage is None else stage.before
+        smooth = full_precision(inner)
+        if self.routers[s].smooths and inner.shape[1]:
+            smooth = ema_dechunk(inner, kept.select(routing.boundary_prob), before)
+        if before is None and str(s) in self.starts:
+            before = full_precision(self.starts[str(s)]).expand(len(inner), -1)
+        if stage is not None and smooth.shape[1]:
+            stage.before = smooth[:, -1].clone()
+        elif stage is not None:
+            stage.before = before
+        return kept.expand(smooth, before)
 
     def count_parameters(self) -> int:
         """Learned numbers, tied ones counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
+def _start(stack: nn.Module) -> StackState:
+    assert isinstance(stack, Stack)
+    return stack.start()
+
+
 def _reset_stage(router: nn.Module, residual: nn.Module, padding: Tensor) -> None:
-    assert isinstance(router, Router)
+    assert isinstance(router, Router | UnlearnedRouter)
     assert isinstance(residual, nn.Linear)
     router.reset_parameters()
     nn.init.zeros_(residual.weight)

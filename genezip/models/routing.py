@@ -1,16 +1,23 @@
 """Where a token starts: boundary probabilities and bounded routing.
 
 Eq. 2-4 and 10-11 of GeneZip (arXiv 2602.17739); the order of query and key is that of the
-H-Net reference implementation.
+H-Net reference implementation. Two bounds keep the number of tokens within limits:
+``sequence``, the published projection, which looks at the whole sequence, and ``causal``
+(:mod:`genezip.models.causal_bound`), which a stream can obey.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
+from genezip.errors import GenezipError
+from genezip.models.causal_bound import CausalBound, CausalState, admit
 from genezip.models.scan import full_precision
+
+# Why a position became a token; the codes of ``kept_by``.
+KEPT_BY = ("router", "floor", "forced")
 
 
 @dataclass
@@ -24,19 +31,49 @@ class Routing:
     provisional : bool Tensor, shape (B, L)
         p_t > 1/2 (a tie is no boundary), before the bounds; the first position is on.
     boundary_mask : bool Tensor, shape (B, L)
-        After floor and ceiling: the positions that become tokens.
+        After the bounds: the positions that become tokens.
     valid : bool Tensor, shape (B, L)
         False at padding, which stands at the end.
+    kept_by : uint8 Tensor, shape (B, L)
+        At tokens, why they are kept: index into :data:`KEPT_BY`.
     """
 
     boundary_prob: Tensor
     provisional: Tensor
     boundary_mask: Tensor
     valid: Tensor
+    kept_by: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
     def bound_bit(self) -> Tensor:
         """Whether the bounds changed the mask of each sequence (bool, shape (B,))."""
         return (self.provisional != self.boundary_mask).any(dim=1)
+
+
+@dataclass(frozen=True)
+class SequenceBound:
+    """Eq. 10: between ``floor`` and ``ceiling`` tokens per sequence; None is no bound."""
+
+    floor: int | None
+    ceiling: int | None
+
+
+Bound = SequenceBound | CausalBound | None
+
+
+@dataclass
+class RouterState:
+    """What a router carries from block to block.
+
+    Attributes
+    ----------
+    previous : Tensor, shape (B, 1, D), the last position's states; None at the start
+    causal : state of the causal bound; None at the start
+    position : positions seen so far
+    """
+
+    previous: Tensor | None = None
+    causal: CausalState | None = None
+    position: int = 0
 
 
 def bounded(
@@ -61,7 +98,7 @@ def bounded(
     -------
     bool Tensor, shape (B, L)
     """
-    if floor is None and ceiling is None:
+    if (floor is None and ceiling is None) or active.shape[1] == 0:
         return active
     length = valid.sum(1)
     keep = active.sum(1)
@@ -97,31 +134,80 @@ def bounded_loop(
     return mask
 
 
+def apply_bound(
+    prob: Tensor, active: Tensor, valid: Tensor, bound: Bound, state: RouterState | None
+) -> tuple[Tensor, Tensor]:
+    """Mask and ``kept_by`` of a batch under a bound.
+
+    Raises
+    ------
+    GenezipError
+        If a stream is to obey a bound that looks at the whole sequence.
+    """
+    if isinstance(bound, CausalBound):
+        before = None if state is None else state.causal
+        mask, forced, after = admit(active, valid, bound, before)
+        if state is not None:
+            state.causal = after
+        return mask, 2 * forced.to(torch.uint8)
+    if bound is None:
+        return active, torch.zeros_like(active, dtype=torch.uint8)
+    if state is not None:
+        raise GenezipError(
+            "the bound `sequence` looks at the whole sequence and cannot be streamed; "
+            "use the bound causal or none, or go window by window"
+        )
+    mask = bounded(prob, active, valid, bound.floor, bound.ceiling)
+    return mask, (mask & ~active).to(torch.uint8)
+
+
 class Router(nn.Module):
     """Boundary probability from the cosine of adjacent projected states (Eq. 2-3)."""
 
-    def __init__(self, width: int, floor: int | None, ceiling: int | None) -> None:
+    marks_end = False  # a token stands at the first position of its chunk
+    smooths = True  # de-chunking is the moving average over the tokens
+
+    def __init__(self, width: int, bound: Bound) -> None:
         super().__init__()
         self.q_proj = nn.Linear(width, width, bias=False)
         self.k_proj = nn.Linear(width, width, bias=False)
-        self.floor = floor
-        self.ceiling = ceiling
+        self.bound = bound
 
     def reset_parameters(self) -> None:
         """Identity projections: at the start p depends on the states alone."""
         nn.init.eye_(self.q_proj.weight)
         nn.init.eye_(self.k_proj.weight)
 
-    def boundary_prob(self, states: Tensor, valid: Tensor) -> Tensor:
-        """p_t = (1 - cos(W_q h_{t-1}, W_k h_t)) / 2 in fp32, p_0 = 1, padding 0."""
+    def boundary_prob(
+        self, states: Tensor, valid: Tensor, previous: Tensor | None = None
+    ) -> Tensor:
+        """p_t = (1 - cos(W_q h_{t-1}, W_k h_t)) / 2 in fp32, p_0 = 1, padding 0.
+
+        ``previous`` holds the states of the position before the first, shape (B, 1, D);
+        without it the first position starts the sequence.
+        """
         with torch.autocast(device_type=states.device.type, enabled=False):
             states = full_precision(states)
-            query = normalize(self.q_proj(states[:, :-1]), dim=-1)
-            key = normalize(self.k_proj(states[:, 1:]), dim=-1)
+            if states.shape[1] == 0:
+                return states.new_zeros(states.shape[:2])
+            earlier, later = states[:, :-1], states[:, 1:]
+            if previous is not None:
+                earlier, later = torch.cat([previous, earlier], dim=1), states
+            query = normalize(self.q_proj(earlier), dim=-1)
+            key = normalize(self.k_proj(later), dim=-1)
             prob = ((1 - (query * key).sum(-1)) / 2).clamp(0, 1)
-            return pad(prob, (1, 0), value=1.0) * valid
+            if previous is None:
+                prob = pad(prob, (1, 0), value=1.0)
+            return prob * valid
 
-    def forward(self, states: Tensor, valid: Tensor, forced: Tensor | None = None) -> Routing:
+    def forward(
+        self,
+        states: Tensor,
+        valid: Tensor,
+        forced: Tensor | None = None,
+        state: RouterState | None = None,
+        ids: Tensor | None = None,
+    ) -> Routing:
         """Route a batch.
 
         Parameters
@@ -130,8 +216,18 @@ class Router(nn.Module):
         valid : bool Tensor, shape (B, L)
         forced : bool Tensor, shape (B, L), optional
             Use this mask instead of the model's own (tests and trivial routers).
+        state : RouterState, optional
+            Continues a sequence; brought up to the end of ``states``.
+        ids : not used by this router
         """
-        prob = self.boundary_prob(states, valid)
+        previous = None if state is None else state.previous
+        prob = self.boundary_prob(states, valid, previous)
         active = (prob > 0.5) & valid
-        mask = bounded(prob, active, valid, self.floor, self.ceiling) if forced is None else forced
-        return Routing(prob, active, mask, valid)
+        if forced is None:
+            mask, kept_by = apply_bound(prob, active, valid, self.bound, state)
+        else:
+            mask, kept_by = forced, torch.zeros_like(forced, dtype=torch.uint8)
+        if state is not None and states.shape[1]:
+            state.previous = full_precision(states[:, -1:]).clone()
+            state.position += states.shape[1]
+        return Routing(prob, active, mask, valid, kept_by)

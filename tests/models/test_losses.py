@@ -16,7 +16,7 @@ from genezip.models.losses import (
     rar_stage_loop,
     stage_targets,
 )
-from genezip.models.network import Output
+from genezip.models.output import Output
 from genezip.models.routing import Routing
 
 
@@ -91,7 +91,13 @@ def test_rar_sums_over_stages() -> None:
     inner = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
     routings = [routing_of(outer), routing_of(inner)]
     chunks = [chunk(r.boundary_mask) for r in routings]
-    output = Output(torch.zeros(1, 16, 12), torch.zeros(1), torch.zeros(1), routings, chunks)
+    output = Output(
+        logits=torch.zeros(1, 16, 12),
+        states=torch.zeros(1),
+        valid=routings[0].valid,
+        routings=routings,
+        chunks=chunks,
+    )
     loss, _ = rar_loss(output, torch.zeros(1, 16, dtype=torch.long), torch.tensor([16.0]))
     assert float(loss) == pytest.approx(2.0)
 

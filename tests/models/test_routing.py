@@ -64,7 +64,7 @@ def test_sort_equals_loop(
 
 def test_boundary_prob_by_hand() -> None:
     """Equal neighbours give 0, orthogonal ones 1/2 (no boundary), opposite ones 1."""
-    router = Router(2, None, None)
+    router = Router(2, None)
     router.reset_parameters()
     states = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]])
     routing = router(states, torch.ones(1, 4, dtype=torch.bool))
@@ -73,7 +73,7 @@ def test_boundary_prob_by_hand() -> None:
 
 
 def test_query_comes_from_the_previous_position() -> None:
-    router = Router(2, None, None)
+    router = Router(2, None)
     router.reset_parameters()
     with torch.no_grad():
         router.q_proj.weight.copy_(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))  # swaps axes

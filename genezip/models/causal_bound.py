@@ -1,0 +1,258 @@
+"""A bound on routing that never looks ahead.
+
+The paper's projection ranks a whole sequence, so where it bites a base is decided by later
+ones. This bound decides each position from those before it, and a stream can stop anywhere
+and go on. A position the router wants is *admitted* while credit lasts (a token bucket of
+depth beta, filled at the rate a/b); one exactly a multiple of G after the last admitted
+position is *forced*, which costs nothing. Every prefix of L >= 1 positions then keeps n with
+
+    ceil(L / G) <= n <= min(L, beta + floor((L - 1) a / b) + floor((L - 1) / G)).
+
+Ours, not the paper's. :func:`admit_loop` is the definition, :func:`admit` the same in blocks.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from genezip.errors import GenezipError
+
+BLOCK = 16
+LARGEST = 2**31 - 1  # so that a product of two of these integers stays inside int64
+
+
+@dataclass(frozen=True)
+class CausalState:
+    """Where a stream stands, per row; never changed in place, so a reference is a snapshot.
+
+    Attributes
+    ----------
+    position : int64 Tensor, shape (B,)
+        t, the number of valid positions seen.
+    credit : int64 Tensor, shape (B,)
+        x, from 0 to beta: how many more positions may be admitted at once.
+    last_admitted : int64 Tensor, shape (B,)
+        The last position admitted, counted from the start of the stream; -1 before any.
+    """
+
+    position: Tensor
+    credit: Tensor
+    last_admitted: Tensor
+
+
+@dataclass(frozen=True)
+class CausalBound:
+    """The integers of one stage, in that stage's own positions.
+
+    Attributes
+    ----------
+    max_chunk : int
+        G >= 1, the longest chunk.
+    burst : int
+        beta >= 1, how many positions may be admitted in a row whatever the rate.
+    rate : (int, int)
+        a and b, 0 <= a <= b: in the long run at most a of b positions are admitted.
+    """
+
+    max_chunk: int
+    burst: int
+    rate: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_chunk <= LARGEST:
+            raise GenezipError(
+                f"causal bound: max_chunk (G) is {self.max_chunk}; give at least 1 position per "
+                f"chunk and at most {LARGEST}"
+            )
+        if not 1 <= self.burst <= LARGEST:
+            raise GenezipError(
+                f"causal bound: burst (beta) is {self.burst}; give at least 1, for the first "
+                f"position is always kept, and at most {LARGEST}"
+            )
+        numerator, denominator = self.rate
+        if not (0 <= numerator <= denominator <= LARGEST and denominator >= 1):
+            raise GenezipError(
+                f"causal bound: rate is {numerator}/{denominator}; give a/b from 0 to 1 with "
+                f"0 <= a <= b and b from 1 to {LARGEST}"
+            )
+
+    def start(self, batch: int, device: torch.device | str = "cpu") -> CausalState:
+        """The state before the first position of ``batch`` streams."""
+        zeros = torch.zeros(batch, dtype=torch.long, device=device)
+        return CausalState(zeros, zeros + self.burst, zeros - 1)
+
+
+def admit(
+    provisional: Tensor, valid: Tensor, bound: CausalBound, state: CausalState | None = None
+) -> tuple[Tensor, Tensor, CausalState]:
+    """Which positions are kept: the same as :func:`admit_loop`, in blocks.
+
+    Each step takes the credit x to min(high, max(low, x + shift)), and such maps compose to
+    maps of the same kind, so the credit is a scan over integer triples. No loop over
+    positions and no transfer to the host.
+
+    Parameters
+    ----------
+    provisional : bool Tensor, shape (B, L)
+        What the router wants (p > 1/2).
+    valid : bool Tensor, shape (B, L)
+        False at padding, which stands at the end of rows; it is not kept and not counted.
+    bound : CausalBound
+    state : CausalState, optional
+        Where the stream stands; its start when absent.
+
+    Returns
+    -------
+    mask : bool Tensor, shape (B, L)
+        The positions kept, admitted or forced.
+    forced : bool Tensor, shape (B, L)
+        Those of them that the router did not get admitted.
+    state : CausalState
+        After the last valid position; blocks of a stream equal the whole, however cut.
+    """
+    batch, length = provisional.shape
+    state = bound.start(batch, provisional.device) if state is None else state
+    if length == 0:
+        return provisional, provisional, state
+    position = state.position.unsqueeze(1) + torch.arange(length, device=provisional.device)
+    wanted = (provisional | (position == 0)) & valid
+    allowance = _allowance(position, bound.rate) * valid
+    # a wanted position takes x to min(beta, x + allowance) less one, but not below 0
+    cost = wanted.long()
+    low, high = torch.zeros_like(cost), bound.burst - cost
+    after = credit_scan(allowance - cost, low, high, state.credit)
+    before = torch.cat([state.credit.unsqueeze(1), after[:, :-1]], dim=1)
+    admitted = wanted & (before + allowance >= 1)
+
+    marks = torch.where(admitted, position, state.last_admitted.unsqueeze(1))
+    last_admitted = marks.cummax(dim=1).values
+    forced = valid & ~admitted & ((position - last_admitted) % bound.max_chunk == 0)
+    following = CausalState(state.position + valid.sum(1), after[:, -1], last_admitted[:, -1])
+    return admitted | forced, forced, following
+
+
+def _allowance(position: Tensor, rate: tuple[int, int]) -> Tensor:
+    """floor(t a/b) - floor((t-1) a/b) at t > 0, and 0 at t = 0 (int64).
+
+    As a <= b it is 0 or 1, and 1 exactly where t a leaves a remainder below a. Reducing t
+    first keeps the product inside int64 for any t.
+    """
+    numerator, denominator = rate
+    remainder = (position % denominator) * numerator % denominator
+    return ((remainder < numerator) & (position > 0)).long()
+
+
+def credit_scan(shift: Tensor, low: Tensor, high: Tensor, initial: Tensor) -> Tensor:
+    """x_t = min(high_t, max(low_t, x_{t-1} + shift_t)) from x_{-1} = ``initial``.
+
+    Every block of 16 steps is composed to one step, all blocks at once; block ends are
+    scanned in turn by the same function, and each block is then walked from its true start.
+
+    Parameters
+    ----------
+    shift, low, high : int64 Tensor, shape (B, L), low <= high
+    initial : int64 Tensor, shape (B,)
+
+    Returns
+    -------
+    int64 Tensor, shape (B, L)
+        The value after every step.
+    """
+    length = shift.shape[1]
+    if length <= BLOCK:
+        return torch.stack(_walk(shift.T, low.T, high.T, initial), dim=1)
+    # step-major, (16, B, blocks): each of the 16 steps then reads contiguous memory
+    shift, low, high = (_step_major(values) for values in (shift, low, high))
+    ends = credit_scan(*_compose(shift, low, high), initial)  # (B, blocks)
+    before = torch.cat([initial.unsqueeze(1), ends[:, :-1]], dim=1)
+    inside = torch.stack(_walk(shift, low, high, before), dim=-1)  # (B, blocks, 16)
+    return inside.flatten(1)[:, :length]
+
+
+def _step_major(values: Tensor) -> Tensor:
+    # zeros at the end reach no value that is kept: nothing follows the last block
+    values = pad(values, (0, -values.shape[1] % BLOCK))
+    return values.unflatten(1, (-1, BLOCK)).movedim(-1, 0).contiguous()
+
+
+def _walk(shift: Tensor, low: Tensor, high: Tensor, value: Tensor) -> list[Tensor]:
+    values = []
+    for step in range(shift.shape[0]):
+        value = (value + shift[step]).clamp(low[step], high[step])
+        values.append(value)
+    return values
+
+
+def _compose(shift: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    total, least, most = shift[0], low[0], high[0]
+    for step in range(1, shift.shape[0]):
+        total = total + shift[step]
+        least = (least + shift[step]).clamp(low[step], high[step])
+        most = (most + shift[step]).clamp(low[step], high[step])
+    return total, least, most
+
+
+def admit_loop(
+    provisional: Tensor, valid: Tensor, bound: CausalBound, state: CausalState | None = None
+) -> tuple[Tensor, Tensor, CausalState]:
+    """The definition, position by position in whole numbers (slow). Arguments as above."""
+    state = bound.start(provisional.shape[0], provisional.device) if state is None else state
+    (a, b), burst = bound.rate, bound.burst
+    mask, forced = torch.zeros_like(provisional), torch.zeros_like(provisional)
+    ends = []
+    starts = zip(state.position, state.credit, state.last_admitted, strict=True)
+    for row, start in enumerate(starts):
+        t, credit, last = (int(value) for value in start)
+        real = valid[row].tolist()
+        for column, wanted in enumerate(provisional[row].tolist()):
+            if not real[column]:
+                continue
+            if t > 0:
+                credit = min(burst, credit + t * a // b - (t - 1) * a // b)
+            if t == 0 or (wanted and credit >= 1):
+                mask[row, column] = True
+                credit, last = credit - 1, t
+            elif (t - last) % bound.max_chunk == 0:
+                mask[row, column] = forced[row, column] = True
+            t += 1
+        ends.append((t, credit, last))
+    after = torch.tensor(ends, dtype=torch.long, device=provisional.device).reshape(-1, 3)
+    return mask, forced, CausalState(*after.unbind(1))
+
+
+def token_limits(bound: CausalBound, length: int) -> tuple[int, int]:
+    """Fewest and most positions kept of the first ``length``, whatever the router wants."""
+    if length == 0:
+        return 0, 0
+    (a, b), gaps = bound.rate, length - 1
+    most = bound.burst + gaps * a // b + gaps // bound.max_chunk
+    return -(-length // bound.max_chunk), min(length, most)
+
+
+def stacked_limits(bounds: Sequence[CausalBound], length: int) -> tuple[int, int]:
+    """The same after several stages, outermost first; each limit grows with the length."""
+    low = high = length
+    for bound in bounds:
+        low, high = token_limits(bound, low)[0], token_limits(bound, high)[1]
+    return low, high
+
+
+def default_bound(targets: Sequence[float]) -> CausalBound:
+    """The bound of one stage from its targets N_r, positions per token of every region class.
+
+    Room for four times the longest target chunk, and for four times the tokens that the
+    densest class asks for; a burst of 64.
+    """
+    if not targets or not all(1 <= target < math.inf for target in targets):
+        raise GenezipError(
+            f"causal bound: the targets are {list(targets)}; give at least one, each a finite "
+            "number of positions per token from 1 up"
+        )
+    rate = min(Fraction(1), Fraction(4 / min(targets)).limit_denominator(1000))
+    rate = max(rate, Fraction(1, 1000))  # a rate that rounds to nothing would close the bound
+    return CausalBound(math.ceil(4 * max(targets)), 64, (rate.numerator, rate.denominator))

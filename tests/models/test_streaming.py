@@ -1,0 +1,276 @@
+"""Streams: blocks of any length give what one pass over the whole gives."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genezip.compress import GeneZip
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.losses import base_nll
+from genezip.models.network import GeneZipNetwork, build
+from genezip.models.output import Output
+from genezip.models.pretrained import ModelCard
+from genezip.models.streaming import Block, Stream
+from genezip.taxonomy import CLASSES
+from genezip.vocab import decode
+
+SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
+CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}
+FREE = {"bound": "none"}
+
+
+def small(**changes: object) -> GeneZipNetwork:
+    """A small network whose layers speak up as after training."""
+    network = build(Architecture(**{**SMALL.to_dict(), **changes}), seed=3).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("out_proj.weight"):
+                parameter.mul_(20)
+    return network
+
+
+def bases(length: int, seed: int = 0) -> np.ndarray:
+    """Ids of A, C, G, T and now and then N."""
+    random = np.random.default_rng(seed)
+    return random.choice([3, 4, 5, 6, 7], length, p=[0.24, 0.24, 0.24, 0.24, 0.04]).astype(np.uint8)
+
+
+def whole(network: GeneZipNetwork, ids: np.ndarray, **kwargs: object) -> tuple[Output, np.ndarray]:
+    """One pass, and the log-probability of every base."""
+    batch = torch.from_numpy(ids).unsqueeze(0)
+    with torch.inference_mode():
+        output = network(batch, **kwargs)
+    nll, informative = base_nll(output.logits, batch)
+    log_prob = -nll.masked_fill(~informative, torch.nan)[0].numpy()
+    return output, np.append(np.nan, log_prob)
+
+
+def blocks(
+    network: GeneZipNetwork, ids: np.ndarray, size: int, masks: list[np.ndarray] | None = None
+) -> Iterator[Block]:
+    """Feed in blocks; ``masks`` (of the whole, one per stage) are forced."""
+    stream, inner = Stream(network), 0
+    for start in range(0, len(ids), size):
+        part = ids[start : start + size]
+        forced = None
+        if masks is not None:
+            outer = masks[0][start : start + size]
+            count = int(outer.sum())
+            forced = [outer, masks[1][inner : inner + count]]
+            inner += count
+        tensors = None if forced is None else [torch.from_numpy(m).unsqueeze(0) for m in forced]
+        yield stream.feed_ids(part, tensors)
+
+
+def joined(parts: list[Block], name: str) -> np.ndarray:
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+@pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
+@pytest.mark.parametrize("size", [1, 7, 8192])
+def test_fp64_masks_identical_and_log_probabilities_to_1e_9(bound: dict, size: int) -> None:
+    network = small(**bound).double()
+    ids = bases(20_000 if size == 8192 else 500)
+    output, log_prob = whole(network, ids)
+    parts = list(blocks(network, ids, size))
+    positions, _ = output.token_positions()
+    assert joined(parts, "token_positions").tolist() == positions[0].tolist()
+    assert joined(parts, "kept_by").tolist() == output.kept_by()[0].tolist()
+    np.testing.assert_allclose(joined(parts, "log_prob"), log_prob, atol=1e-9, rtol=0)
+    np.testing.assert_allclose(joined(parts, "tokens"), output.tokens[0], atol=1e-9, rtol=0)
+    for stage, routing in enumerate(output.routings):
+        found = np.concatenate([part.boundary_prob[stage] for part in parts])
+        np.testing.assert_allclose(found, routing.boundary_prob[0], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 8192])
+def test_fp32_with_forced_masks(size: int) -> None:
+    network = small(**FREE)
+    ids = bases(20_000 if size == 8192 else 500)
+    random = np.random.default_rng(1)
+    outer = random.random(len(ids)) < 0.2
+    outer[0] = True
+    inner = random.random(int(outer.sum())) < 0.2
+    inner[0] = True
+    forced = [torch.from_numpy(mask).unsqueeze(0) for mask in (outer, inner)]
+    output, log_prob = whole(network, ids, forced=forced)
+    parts = list(blocks(network, ids, size, [outer, inner]))
+    np.testing.assert_allclose(joined(parts, "log_prob"), log_prob, atol=1e-4, rtol=0)
+    for stage, routing in enumerate(output.routings):
+        found = np.concatenate([part.boundary_prob[stage] for part in parts])
+        np.testing.assert_allclose(found, routing.boundary_prob[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_blocks_without_a_boundary_leave_the_inner_states_alone(stage: int) -> None:
+    """Bases before a block's first boundary read the carried average."""
+    network = small(**FREE).double()
+    ids = bases(400)
+    outer = np.zeros(400, dtype=bool)
+    outer[[0, 5, 9, 350]] = True  # blocks of 50: none in the second to seventh
+    if stage == 1:
+        outer[100:300:3] = True  # tokens at stage 0, none of them kept at stage 1
+    inner = np.zeros(int(outer.sum()), dtype=bool)
+    inner[[0, -1]] = True
+    forced = [torch.from_numpy(mask).unsqueeze(0) for mask in (outer, inner)]
+    _, log_prob = whole(network, ids, forced=forced)
+    stream = Stream(network)
+    found, kept = [], 0
+    for start in range(0, 400, 50):
+        part = outer[start : start + 50]
+        count = int(part.sum())
+        masks = [part, inner[kept : kept + count]]
+        kept += count
+        trunk = [mixer.ssm for mixer in stream.state.trunk.mixers]
+        block = stream.feed_ids(
+            ids[start : start + 50], [torch.from_numpy(mask).unsqueeze(0) for mask in masks]
+        )
+        found.append(block.log_prob)
+        if not masks[1].any():
+            assert len(block.tokens) == 0
+            after = [mixer.ssm for mixer in stream.state.trunk.mixers]
+            assert all(a is b for a, b in zip(trunk, after, strict=True))
+    np.testing.assert_allclose(np.concatenate(found), log_prob, atol=1e-9, rtol=0)
+
+
+def test_only_the_start_of_the_sequence_has_probability_one() -> None:
+    parts = list(blocks(small(**FREE), bases(200), 20))
+    assert parts[0].boundary_prob[0][0] == 1
+    assert all(part.boundary_prob[0][0] < 1 for part in parts[1:])
+
+
+@pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
+def test_a_snapshot_equals_the_whole(bound: dict) -> None:
+    """Reference and alternative share their prefix, and do not disturb each other."""
+    network = small(**bound).double()
+    prefix, reference = bases(300), bases(100, seed=5)
+    alternative = np.append([reference[0] % 4 + 3], reference[1:]).astype(np.uint8)
+    shared = Stream(network)
+    shared.feed_ids(prefix)
+    copies = [shared.copy(), shared.copy()]
+    found = [
+        copy.feed_ids(allele).log_prob
+        for copy, allele in zip(copies, (reference, alternative), strict=True)
+    ]
+    again = shared.feed_ids(reference).log_prob
+    np.testing.assert_array_equal(found[0], again)
+    for allele, log_prob in zip((reference, alternative), found, strict=True):
+        _, want = whole(network, np.concatenate([prefix, allele]))
+        np.testing.assert_allclose(log_prob, want[300:], atol=1e-9, rtol=0)
+    assert abs(np.nansum(found[0]) - np.nansum(found[1])) > 1e-3
+
+
+@pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
+def test_generation_equals_the_parallel_pass(bound: dict) -> None:
+    """The most probable base at every step, found again in one pass over the result."""
+    network = small(**bound).double()
+    prompt = bases(40)
+    stream = Stream(network)
+    stream.feed_ids(prompt)
+    made = stream.generate(60, temperature=0)
+    ids = np.concatenate([prompt, np.frombuffer(made.encode(), dtype=np.uint8)])
+    ids[40:] = [3 + "ACGT".index(base) for base in made]
+    output, _ = whole(network, ids)
+    best = output.logits[0, 39:-1, 3:7].argmax(-1) + 3
+    assert best.tolist() == ids[40:].tolist()
+
+
+def test_generation_follows_seed_and_temperature() -> None:
+    def draw(seed: int, temperature: float = 1.0) -> str:
+        stream = Stream(small(**FREE))
+        stream.feed("ACGTACGT")
+        return stream.generate(50, temperature, seed)
+
+    assert draw(1) == draw(1) != draw(2)
+    assert set(draw(1)) <= set("ACGT")
+    with pytest.raises(GenezipError, match="temperature"):
+        draw(1, -1.0)
+    with pytest.raises(GenezipError, match="prompt"):
+        Stream(small(**FREE)).generate(1)
+
+
+def zipper(**changes: object) -> GeneZip:
+    network = small(**changes)
+    card = ModelCard("toy", 0, network.shape, dict.fromkeys(CLASSES, 16.0), {})
+    return GeneZip(network, card)
+
+
+def test_the_sequence_bound_refuses_to_stream() -> None:
+    model = zipper()
+    for call in (model.stream, lambda: model.generate("ACGT", 5)):
+        with pytest.raises(GenezipError, match="sequence looks at the whole sequence"):
+            call()
+    model.network.set_bound("causal", [16.0] * 7)
+    assert len(model.generate("ACGT", 5)) == 5
+
+
+def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One window, or an answer; window by window only when asked, and the output says so."""
+    monkeypatch.setattr("genezip.compress.ONE_WINDOW_BP", 500)
+    model, text = zipper(), decode(bases(700))
+    assert model.compress(text[:500]).mode == "one window"
+    for call in (model.compress, model.log_likelihood):
+        with pytest.raises(GenezipError, match="window_bp to go window by window"):
+            call(text)
+    windowed = model.compress(text, window_bp=200)
+    assert windowed.mode == "windows of 200 bp"
+    alone = model.compress(text[200:400])
+    inside = (windowed.token_starts >= 200) & (windowed.token_starts < 400)
+    assert (windowed.token_starts[inside] - 200).tolist() == alone.token_starts.tolist()
+    np.testing.assert_allclose(windowed.tokens[inside], alone.tokens, atol=1e-5)
+    assert np.isnan(model.log_likelihood(text, window_bp=200)[[0, 200, 400, 600]]).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [FREE, CAUSAL, {"router": ("block", "block"), "stride": (3, 4)}]
+)
+def test_compress_streams_to_the_same_result(
+    changes: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genezip.compress.BLOCK_BP", 64)
+    model, ids = zipper(**changes), bases(333)
+    z = model.compress(decode(ids))
+    output, log_prob = whole(model.network, ids)
+    starts, _ = output.token_starts()
+    assert z.mode == "stream"
+    assert z.token_starts.tolist() == starts[0].tolist()
+    assert z.chunk_bp.sum() == 333 and (z.chunk_bp > 0).all()
+    assert len(z.boundary_prob) == 333
+    assert len(z.boundary_prob_1) == int(output.routings[0].boundary_mask.sum())
+    assert z.tokens.shape == (len(z.chunk_bp), model.network.shape.d_model[-1])
+    np.testing.assert_allclose(model.log_likelihood(decode(ids)), log_prob, atol=1e-4)
+
+
+def test_kept_by_names_the_bound() -> None:
+    floor = zipper(k_min=(200, 3)).compress(decode(bases(300)))
+    assert set(floor.kept_by.tolist()) <= {0, 1}
+    assert 1 in floor.kept_by
+    assert floor.bound_bit[0]
+    forced = zipper(**{**CAUSAL, "max_chunk": (2, 2)}).compress(decode(bases(300)))
+    assert 2 in forced.kept_by
+    assert forced.bound_bit.all()
+
+
+def test_shorter_than_one_convolution() -> None:
+    for call in (zipper().compress, zipper().log_likelihood):
+        with pytest.raises(GenezipError, match=r"3 bases, fewer than one convolution .* \(4\)"):
+            call("ACG")
+
+
+def test_a_state_is_for_one_sequence() -> None:
+    network = small(**FREE)
+    with pytest.raises(ValueError, match="one sequence"):
+        network(torch.full((2, 5), 3), state=network.start())
+
+
+def test_segments_do_not_change_the_result() -> None:
+    network = small(k_min=(30, 8)).double()
+    ids = bases(500)
+    _, one = whole(network, ids)
+    network.segment = {"cpu": 64}
+    _, many = whole(network, ids)
+    np.testing.assert_allclose(many, one, atol=1e-9, rtol=0)
