@@ -21,6 +21,9 @@ def heldout(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="the same model before its first step")
     ] = False,
+    bound: Annotated[
+        str | None, typer.Option(help="none, sequence or causal, instead of the model's own")
+    ] = None,
     split: Annotated[str, typer.Option(help="test, valid or train windows of the corpus")] = "test",
     pieces: Annotated[
         str | None,
@@ -39,6 +42,7 @@ def heldout(
     from genezip.errors import GenezipError
     from genezip.evaluation.heldout import compress_heldout, corpus_places, repeat_places
     from genezip.genome.source import Source
+    from genezip.models.architecture import bound_kind
 
     torch.set_num_threads(threads)
     chosen = config.settings(config.Compress, settings)
@@ -49,4 +53,4 @@ def heldout(
     else:
         window_bp = CorpusReader(corpus).manifest["settings"]["heldout_window_bp"]
         places = repeat_places(Source.load(source).assembly(), window_bp)
-    compress_heldout(model, places, chosen, out, untrained)
+    compress_heldout(model, places, chosen, out, untrained, bound_kind(bound))

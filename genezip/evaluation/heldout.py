@@ -13,6 +13,7 @@ from genezip.config import Compress
 from genezip.data.compressed import CompressedWindow, write_compressed
 from genezip.data.corpus import CorpusReader
 from genezip.errors import GenezipError
+from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork, build
@@ -107,6 +108,11 @@ def open_model(folder: Path, untrained: bool) -> tuple[GeneZipNetwork, ModelCard
     return load_network(folder)
 
 
+def under_bound(name: str, bound: BoundKind) -> str:
+    """What a model is called in the results when it runs under another bound than its own."""
+    return f"{name} ({bound} bound)"
+
+
 def compress_places(
     network: GeneZipNetwork, places: Places | Sequence[Place], settings: Compress
 ) -> Iterator[CompressedWindow]:
@@ -135,7 +141,7 @@ def forward_window(place: Place, result: WindowResult) -> CompressedWindow:
         token_starts=result.token_starts,
         stage_tokens=result.stage_tokens,
         bound_bit=result.bound_bit,
-        boundary_prob=result.boundary_prob,
+        boundary_prob=result.boundary_prob[0] if result.boundary_prob else None,
         nll=result.nll,
     )
 
@@ -159,25 +165,35 @@ def compress_heldout(
     settings: Compress,
     out: Path,
     untrained: bool = False,
+    bound: BoundKind | None = None,
 ) -> int:
-    """Write the compressed windows of a model; return how many (none is a valid file)."""
+    """Write the compressed windows of a model; return how many (none is a valid file).
+
+    ``bound`` replaces the model's own bound on tokens; the name of the file's model then
+    says so (:func:`under_bound`).
+    """
     network, card = open_model(model, untrained)
     network = network.to(choose_device(settings.device))
+    name = "untrained" if untrained else card.name
+    if bound is not None:
+        network.set_bound(bound, list(card.target_bpt.values()))
+        name = under_bound(name, bound)
     strands = 2 if settings.both_strands else 1
     windows: Iterable[CompressedWindow] = tqdm(
         compress_places(network, places, settings),
         total=strands * len(places),
-        desc="untrained" if untrained else card.name,
+        desc=name,
         unit="window",
         disable=None,
     )
     return write_compressed(
         out,
         windows,
-        name="untrained" if untrained else card.name,
+        name=name,
         seed=card.seed,
         target_bpt=card.target_bpt,
         scale=card.training["scale"],
         source=card.training["source"],
         parameters=network.count_parameters(),
+        bound=network.bound,
     )

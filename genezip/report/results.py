@@ -13,7 +13,7 @@ import pandas as pd
 
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
-from genezip.report.scores import CORPUS, Number, Scores
+from genezip.report.scores import CAUSAL, CORPUS, Number, Scores
 
 TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
 TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
@@ -66,8 +66,13 @@ class Results:
 
     @property
     def models(self) -> list[str]:
-        """Names of the models and routers with compression results, in file order."""
-        return [name for name in self.compression.models if name != CORPUS]
+        """Names of the models and routers with compression results, in file order.
+
+        A model under another bound than its own is not one of them: see :meth:`causal`.
+        """
+        return [
+            name for name in self.compression.models if name != CORPUS and not name.endswith(CAUSAL)
+        ]
 
     @cached_property
     def strand(self) -> str:
@@ -94,6 +99,10 @@ class Results:
         strand = "+" if metric in LANGUAGE_METRICS else self.strand
         where = {"subset": self.subset, "strand": strand, **where}
         return self.compression.find(metric, model, **where)
+
+    def causal(self, metric: str, model: str, **where: Any) -> Number | None:
+        """The same result of the same weights under the causal bound, where it was computed."""
+        return self.number(metric, f"{model}{CAUSAL}", strand="+", **where)
 
     def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
         """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""

@@ -11,6 +11,7 @@ import pandas as pd
 from genezip.errors import GenezipError
 
 CORPUS = "corpus"  # "model" of rows that count the DNA and not what a model made of it
+CAUSAL = " (causal bound)"  # ends the name of a model that was run under that bound instead
 KEY = ("model", "metric", "subset", "region", "split", "strand")
 
 

@@ -7,20 +7,26 @@ import numpy as np
 import pytest
 
 from genezip.config import Compress
+from genezip.data.compressed import read_compressed
 from genezip.errors import GenezipError
 from genezip.evaluation.heldout import (
     Place,
     Places,
+    compress_heldout,
     compress_places,
     corpus_places,
     repeat_places,
     reverse_window,
 )
 from genezip.models.architecture import load_architecture
+from genezip.models.causal_bound import stacked_limits
 from genezip.models.inference import WindowResult
 from genezip.models.network import build
+from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.taxonomy import CLASSES
 from genezip.vocab import encode, reverse_complement
 
+ORIGIN = {"source": "simulated"}
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
@@ -34,7 +40,8 @@ def test_reverse_chunks_map_back() -> None:
         token_starts=np.array([0, 2, 7], dtype=np.int32),
         stage_tokens=np.array([5, 3], dtype=np.int32),
         bound_bit=np.array([False, True]),
-        boundary_prob=np.zeros(10, dtype=np.float32),
+        boundary_prob=[np.zeros(10, dtype=np.float32)],
+        kept_by=np.zeros(3, dtype=np.uint8),
         nll=np.arange(10, dtype=np.float32),
         tokens=np.zeros((3, 24), dtype=np.float32),
     )
@@ -58,6 +65,21 @@ def test_both_strands_of_every_window() -> None:
             )
         )
         assert back.chunk_bp[::-1].tolist() == alone.chunk_bp.tolist()
+
+
+def test_another_bound_than_the_models_own_says_so(tmp_path: Path) -> None:
+    card = ModelCard("toy", 0, SHAPE, dict.fromkeys(CLASSES, 16.0), {"scale": "test"} | ORIGIN)
+    save_pretrained(tmp_path / "toy", build(SHAPE, 0), card)
+    rng = np.random.default_rng(0)
+    places = [place(rng.integers(3, 7, 300).astype(np.uint8)) for _ in range(2)]
+    settings = Compress(both_strands=False)
+    for bound, name in ((None, "toy"), ("causal", "toy (causal bound)")):
+        compress_heldout(tmp_path / "toy", places, settings, tmp_path / "z", bound=bound)
+        file = read_compressed(tmp_path / "z")
+        assert (file.name, file.info["bound"]) == (name, bound or "sequence")
+    counts = [len(window.token_starts) for window in file.windows("+")]
+    low, high = stacked_limits(SHAPE.causal_bounds([16.0] * 7), 300)
+    assert all(low <= count <= high for count in counts)
 
 
 def test_palindrome_reads_the_same_on_both_strands() -> None:

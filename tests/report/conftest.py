@@ -66,6 +66,10 @@ def compression(models: Iterable[str], seeds: Iterable[int]) -> Rows:
                         "source": "simulated",
                     }
                     rows += [tidy.row(**cells, **extra) for extra in _metrics(model)]
+                    if model in BPT and strand == "+":
+                        cells["model"] = f"{model} (causal bound)"
+                        extra = number(PPL[model] + 0.007, 0.015)
+                        rows.append(tidy.row(**cells, region="all", metric="ppl", **extra))
     return rows
 
 

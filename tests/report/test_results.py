@@ -8,6 +8,7 @@ import pytest
 from genezip.config import Report
 from genezip.errors import GenezipError
 from genezip.report.results import Results, load
+from genezip.report.sections import perplexity_section
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
@@ -38,6 +39,17 @@ def test_numbers_come_with_their_interval(results: Results) -> None:
     markov = results.markov_ppl(4)
     assert markov is not None and markov.value == 3.764
     assert results.markov_ppl(99) is None
+
+
+def test_another_bound_is_a_number_of_the_model_and_no_model(results: Results) -> None:
+    """Perplexity under both bounds stands in one row of the page."""
+    assert all("causal" not in name for name in results.models)
+    number = results.causal("ppl", "genezip-tiny")
+    assert number is not None and number.value == pytest.approx(3.697)
+    table = perplexity_section(results).tables[0]
+    row = table.rows[0]
+    assert str(row[1]).startswith("3.690") and str(row[4]).startswith("3.697")
+    assert table.rows[-1][4] == "–"  # a Markov model has no bound
 
 
 @pytest.mark.parametrize(

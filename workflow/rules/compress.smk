@@ -28,6 +28,37 @@ rule compress:
         "2>&1 | tee -i {log} >&2"
 
 
+rule compress_causal:
+    """The same weights under the causal bound, where no next base can be seen ahead."""
+    input:
+        corpus="results/corpus/manifest.json",
+        weights="results/pretrain/{model}.seed{seed}/model.safetensors",
+        config="results/pretrain/{model}.seed{seed}/config.json",
+    output:
+        "results/compress/causal/{model}.seed{seed}.parquet",
+    log:
+        "logs/compress/causal/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/compress/causal/{model}.seed{seed}.tsv"
+    conda:
+        MODEL_ENV
+    threads: MODEL_THREADS
+    resources:
+        gpu=MODEL_GPUS,
+    params:
+        settings=one_strand,
+        model=subpath(input.weights, parent=True),
+        malloc=MALLOC,
+    message:
+        "Compress held-out DNA under the causal bound with {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "export GLIBC_TUNABLES={params.malloc}; "
+        "genezip evaluate heldout --model {params.model} --bound causal "
+        "--corpus {input.corpus} "
+        "--settings {params.settings:q} --threads {threads} --out {output} "
+        "2>&1 | tee -i {log} >&2"
+
+
 rule compress_untrained:
     """The same network before its first training step, as a trivial router."""
     input:
