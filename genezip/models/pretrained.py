@@ -1,19 +1,22 @@
 """Model folders: ``config.json`` + ``model.safetensors``, whole or refused.
 
 The configuration holds the resolved architecture and the target BPT, so weights never
-need this repository's ``config/`` folder.
+need this repository's ``config/`` folder. A folder may also be the id of a repository on
+the hub that holds these files.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, architecture
+from genezip.models.hub import HubId, snapshot
 from genezip.models.network import GeneZipNetwork
 from genezip.provenance import atomic_path, sha256_file, write_json
 
@@ -105,26 +108,87 @@ def load_card(folder: str | Path) -> ModelCard:
         raise GenezipError(f"{path} is not a genezip model configuration; train again") from None
 
 
-def load_network(folder: str | Path, weights: str = WEIGHTS) -> tuple[GeneZipNetwork, ModelCard]:
-    """Load a model folder for inference.
+def load_network(
+    folder: str | Path, weights: str = WEIGHTS, revision: str | None = None
+) -> tuple[GeneZipNetwork, ModelCard]:
+    """Load a model folder, or a model on the hub, for inference.
+
+    Parameters
+    ----------
+    folder : path, or hub id ``owner/name`` (text); a path that exists always wins
+    weights : :data:`WEIGHTS` or :data:`BEST`
+    revision : branch, tag or commit of a hub id; the commit it stands for is noted in the
+        card (``training["hub"]``)
 
     Raises
     ------
     GenezipError
-        If the weights are missing, broken, altered, or do not fit the architecture.
+        If the weights are missing, broken, altered, or do not fit the architecture, and
+        whatever :func:`genezip.models.hub.snapshot` raises.
     """
+    hub_id = HubId.parse(folder, revision)
+    if hub_id is None:
+        return _load_folder(Path(folder), weights)
+    found = snapshot(hub_id, [CONFIG, weights])
+    if not (found / CONFIG).is_file():
+        raise GenezipError(
+            f"{hub_id} on the hub has no {CONFIG}; if it holds weights of the authors' release, "
+            f"run genezip weights import {hub_id} --out FOLDER"
+        )
+    network, card = _load_folder(found, weights)
+    hub = {"id": hub_id.name, "commit": found.name}
+    return network, replace(card, training={**card.training, "hub": hub})
+
+
+def _load_folder(folder: Path, weights: str) -> tuple[GeneZipNetwork, ModelCard]:
     card = load_card(folder)
-    path = Path(folder) / weights
+    path = folder / weights
     if not path.is_file():
         raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
-    if sha256_file(path) != card.training["sha256"].get(weights):
-        raise GenezipError(
-            f"{path} is broken: its sha256 differs from {CONFIG}; copy it again or train again"
-        )
     network = GeneZipNetwork(card.architecture)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     try:
+        # the layout first: weights of another model are a clearer finding than a wrong hash
+        problem = mismatch(_shapes(path), expected)
+        if problem is not None:
+            raise GenezipError(
+                f"{path} does not hold the weights of {CONFIG}: {problem}; "
+                "copy both from the same model"
+            )
+        if sha256_file(path) != card.training["sha256"].get(weights):
+            raise _broken(path)
         network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise GenezipError(f"{path} does not hold the weights of {CONFIG}: {reason}") from None
+    except SafetensorError:
+        raise _broken(path) from None
+    if network.bound != card.architecture.bound:  # a causal bound whose integers the targets give
+        network.set_bound(card.architecture.bound, tuple(card.target_bpt.values()))
     return network.eval(), card
+
+
+def _broken(path: Path) -> GenezipError:
+    return GenezipError(
+        f"{path} is broken: its sha256 differs from {CONFIG}; copy it again or train again"
+    )
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in a safetensors file, from its header alone."""
+    with safe_open(path, framework="pt") as file:
+        names = file.keys()
+        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+def mismatch(
+    found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> str | None:
+    """The first tensor that is missing, of another shape, or too many; None if all agree.
+
+    In the order of ``expected``; names that are not expected come last, by alphabet.
+    """
+    for name, shape in expected.items():
+        if name not in found:
+            return f"{name}, of shape {shape}, is missing"
+        if found[name] != shape:
+            return f"{name} has shape {found[name]} where {shape} is expected"
+    extra = min((name for name in found if name not in expected), default=None)
+    return None if extra is None else f"{extra}, of shape {found[extra]}, is not expected"

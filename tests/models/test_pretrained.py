@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from genezip import GeneZip
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, load_network, save_pretrained
+from genezip.models.pretrained import ModelCard, load_network, save_pretrained, save_weights
 from genezip.taxonomy import CLASSES
 
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
@@ -44,13 +47,19 @@ def test_compress_in_five_lines(folder: Path) -> None:
     assert z.bpt == 240 / len(z.chunk_bp)
 
 
-def test_one_base(folder: Path) -> None:
-    assert GeneZip.from_pretrained(folder).compress("g").chunk_bp.tolist() == [1]
+def test_shortest_sequence(folder: Path) -> None:
+    """One convolution of the model is the least."""
+    assert GeneZip.from_pretrained(folder).compress("ggcg").chunk_bp.sum() == 4
 
 
 @pytest.mark.parametrize(
     ("sequence", "sentence"),
-    [("", "the sequence is empty"), ("ACGJT", r"letter 'J' at position 3"), ("AÇ", "'Ç'")],
+    [
+        ("", "has 0 bases, fewer than one convolution"),
+        ("ggc", "has 3 bases, fewer than one convolution"),
+        ("ACGJT", r"letter 'J' at position 3"),
+        ("AÇ", "'Ç'"),
+    ],
 )
 def test_wrong_sequence(folder: Path, sequence: str, sentence: str) -> None:
     with pytest.raises(GenezipError, match=sentence):
@@ -97,12 +106,58 @@ def test_truncated_best_weights(folder: Path) -> None:
         load_network(folder, "best.safetensors")
 
 
-def test_weights_of_another_architecture(folder: Path) -> None:
+def refused(folder: Path) -> str:
+    with pytest.raises(GenezipError) as error:
+        load_network(folder)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_configuration_of_another_layout(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["architecture"]["d_state"] = 4
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(GenezipError, match="does not hold the weights"):
-        load_network(folder)
+    said = refused(folder)
+    assert "model.safetensors does not hold the weights of config.json" in said
+    assert "encoders.0.blocks.0.mixer.conv_weight has shape (48, 4) where (40, 4)" in said
+
+
+def test_weights_of_another_layout(folder: Path) -> None:
+    """Weights copied from another model: their layout is named before their hash."""
+    save_weights(folder / "model.safetensors", build(replace(SHAPE, d_model=(16, 16, 32)), 1))
+    assert "paddings.1 has shape (16,) where (8,) is expected" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"trunk_layers": 2}, "trunk.blocks.1.mixer.a_log, of shape (6,), is not expected"),
+        ({"encoder_layers": (0, 1)}, "encoders.0.blocks.0.norm_weight, of shape (16,), is missing"),
+    ],
+)
+def test_weights_with_other_layers(folder: Path, change: dict[str, Any], sentence: str) -> None:
+    save_weights(folder / "model.safetensors", build(replace(SHAPE, **change), 1))
+    assert sentence in refused(folder)
+
+
+def test_weights_of_another_model_of_the_same_layout(folder: Path) -> None:
+    save_weights(folder / "model.safetensors", build(SHAPE, 2))
+    assert "its sha256 differs from config.json" in refused(folder)
+
+
+def test_causal_bound_takes_its_integers_from_the_targets(tmp_path: Path) -> None:
+    shape = replace(SHAPE, bound="causal", k_min=(None, None))
+    card = ModelCard("toy", 1, shape, dict.fromkeys(CLASSES, 16.0), {})
+    save_pretrained(tmp_path / "toy", build(shape, 1), card)
+    network = load_network(tmp_path / "toy")[0]
+    want = build(shape, 1)
+    want.set_bound("causal", [16.0] * 7)
+    assert network.bound == "causal"
+    ids = torch.full((1, 64), 3)
+    got, expected = network(ids).routings, want(ids).routings
+    for one, other in zip(got, expected, strict=True):
+        assert one.boundary_mask.equal(other.boundary_mask)
+    assert not got[0].boundary_mask.equal(got[0].provisional)  # the bound bites
 
 
 def test_weights_missing(folder: Path) -> None:
