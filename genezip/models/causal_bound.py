@@ -132,7 +132,9 @@ def admit(
     marks = torch.where(admitted, position, state.last_admitted.unsqueeze(1))
     last_admitted = marks.cummax(dim=1).values
     forced = valid & ~admitted & ((position - last_admitted) % bound.max_chunk == 0)
-    following = CausalState(state.position + valid.sum(1), after[:, -1], last_admitted[:, -1])
+    # cloned: a view would keep the whole block in memory as long as the state lives
+    credit, last = after[:, -1].clone(), last_admitted[:, -1].clone()
+    following = CausalState(state.position + valid.sum(1), credit, last)
     return admitted | forced, forced, following
 
 

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from genezip.models.architecture import Architecture
 from genezip.models.convolution import causal_convolution
 from genezip.models.kernels import scan
+from genezip.models.packing import FORGET, Packing
 from genezip.models.scan import full_precision
 
 NORM_EPS = 1e-5
@@ -87,20 +88,29 @@ class Mamba2(nn.Module):
         nn.init.ones_(self.d)
         nn.init.ones_(self.norm_weight)
 
-    def forward(self, x: Tensor, state: MixerState | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, state: MixerState | None = None, packed: Packing | None = None
+    ) -> Tensor:
         """Mix a sequence: (B, L, width) -> (B, L, width); position t sees 0..t.
 
-        ``state`` continues a sequence and is brought up to its end.
+        ``state`` continues a sequence and is brought up to its end; ``packed`` says that
+        several sequences lie in one row.
         """
         gate, mixed, dt = self.in_proj(x).split(
             [self.inner, self.inner + 2 * self.state, self.heads], dim=-1
         )
+        if packed is not None:
+            mixed = mixed.masked_fill(packed.gap.unsqueeze(-1), 0.0)
         mixed = silu(self._convolve(mixed, state))
         values, b, c = mixed.split([self.inner, self.state, self.state], dim=-1)
         values = values.unflatten(-1, (self.heads, self.headdim))  # (B, L, H, P)
         dt = softplus(full_precision(dt) + self.dt_bias)
         before = None if state is None else state.ssm
         a = -full_precision(self.a_log).exp()
+        if packed is not None:
+            values = values.masked_fill(packed.gap[..., None, None], 0.0)
+            dt = dt.masked_fill(packed.gap.unsqueeze(-1), 0.0)
+            dt = torch.where(packed.reset.unsqueeze(-1), -FORGET / a, dt)
         y, after = scan(values, dt, a, b, c, self.chunk, before)
         if state is not None:
             state.ssm = after.clone()  # not a view that keeps every chunk's state alive
@@ -127,10 +137,12 @@ class Block(nn.Module):
         self.norm_weight = nn.Parameter(torch.ones(width))
         self.mixer = Mamba2(width, shape)
 
-    def forward(self, residual: Tensor, state: MixerState | None = None) -> Tensor:
+    def forward(
+        self, residual: Tensor, state: MixerState | None = None, packed: Packing | None = None
+    ) -> Tensor:
         """(B, L, width) -> (B, L, width)."""
         normed = rms_norm(residual, (self.width,), self.norm_weight, NORM_EPS)
-        return residual + full_precision(self.mixer(normed, state))
+        return residual + full_precision(self.mixer(normed, state, packed))
 
 
 class Stack(nn.Module):
@@ -152,7 +164,11 @@ class Stack(nn.Module):
         return StackState([MixerState() for _ in self.blocks])
 
     def forward(
-        self, x: Tensor, state: StackState | None = None, segment: int | None = None
+        self,
+        x: Tensor,
+        state: StackState | None = None,
+        segment: int | None = None,
+        packed: Packing | None = None,
     ) -> Tensor:
         """(B, L, width) -> (B, L, width), fp32.
 
@@ -163,19 +179,23 @@ class Stack(nn.Module):
         segment : int, optional
             Positions that go through all blocks at a time (without gradient only): long
             sequences stay in the caches and need the memory of one segment. Same result.
+        packed : Packing, optional
+            Says that several sequences lie in one row; not together with ``state``.
         """
-        if segment is None or x.shape[1] <= segment or torch.is_grad_enabled():
-            return self._blocks(x, state)
+        whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
+        if whole or packed is not None:
+            return self._blocks(x, state, packed)
+        assert segment is not None
         state = self.start() if state is None else state
         return torch.cat([self._blocks(part, state) for part in x.split(segment, dim=1)], dim=1)
 
-    def _blocks(self, x: Tensor, state: StackState | None) -> Tensor:
+    def _blocks(self, x: Tensor, state: StackState | None, packed: Packing | None = None) -> Tensor:
         x = full_precision(x)
         if x.shape[1] == 0:
             return x
         for number, block in enumerate(self.blocks):
             if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False)
+                x = checkpoint(block, x, None, packed, use_reentrant=False)
             else:
-                x = block(x, None if state is None else state.mixers[number])
+                x = block(x, None if state is None else state.mixers[number], packed)
         return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)

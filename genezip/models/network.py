@@ -22,6 +22,7 @@ from genezip.models.causal_bound import CausalBound, token_limits
 from genezip.models.chunking import Chunks, chunk, ema_dechunk, straight_through
 from genezip.models.mamba2 import Mamba2, Stack, StackState
 from genezip.models.output import Output
+from genezip.models.packing import packing
 from genezip.models.routers import UnlearnedRouter, make_router
 from genezip.models.routing import Bound, Router, Routing, SequenceBound
 from genezip.models.scan import full_precision
@@ -37,10 +38,13 @@ class GeneZipNetwork(nn.Module):
         type of device: what fits its caches
     fixed_capacity : whether token slots follow from the bounds, so that no token count is
         read from the device; more padding, for devices where a read stalls the queue
+    packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
+        padded to the longest (:mod:`genezip.models.packing`); one more read from the device
     """
 
     segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
     fixed_capacity: bool = False
+    packed: bool = False
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -195,7 +199,11 @@ class GeneZipNetwork(nn.Module):
         segment = self.segment.get(x.device.type)
         if s == self.shape.n_stages:
             trunk_state = None if state is None else state.trunk
-            output.tokens = self.trunk(x, trunk_state, segment)
+            if self.packed and state is None and len(x) > 1:
+                row = packing(valid, max(1, self.shape.d_conv - 1))
+                output.tokens = row.unpack(self.trunk(row.pack(x), packed=row))
+            else:
+                output.tokens = self.trunk(x, trunk_state, segment)
             return output.tokens
         stage = None if state is None else state.stages[s]
         encoded = self.encoders[s](x, None if stage is None else stage.encoder, segment)
