@@ -7,11 +7,19 @@ The JSON schema that Snakemake validates is generated from these classes.
 """
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from genezip.errors import GenezipError
 from genezip.taxonomy import CLASSES
@@ -141,37 +149,14 @@ class Corpus(Section):
     seed: int = Field(0, description="seed of the sampling")
 
 
-class ModelEntry(Section):
-    """One model to train and compare."""
-
-    architecture: str = Field(description="name of a file in config/models, without .yaml")
-    regions: str | None = Field(
-        None, description="region preset (a file in config/regions) steering the RAR loss"
-    )
-    uniform_bpt: float | None = Field(
-        None, gt=1, description="uniform control: this target everywhere (bp per token)"
-    )
-    match_bpt: str | None = Field(
-        None,
-        description="uniform control: equal to the expected BPT of this region preset on "
-        "the validation windows",
-    )
-    seeds: list[int] = Field([0], min_length=1, description="one training run per seed")
-
-    @model_validator(mode="after")
-    def _one_target(self) -> Self:
-        given = [self.regions, self.uniform_bpt, self.match_bpt]
-        if sum(value is not None for value in given) != 1:
-            raise ValueError("set exactly one of regions, uniform_bpt, match_bpt")
-        return self
-
-
 class Pretrain(Section):
     """Optimisation (GeneZip Table 4; `pretrain` rule)."""
 
     steps: int = Field(30_600, ge=1, description="optimiser steps, never derived from the clock")
     batch: int = Field(256, ge=1, description="windows per optimiser step")
-    micro_batch: int = Field(2, ge=1, description="windows per forward pass; divides batch")
+    micro_batch: int = Field(
+        2, ge=1, description="windows per forward pass of one GPU; divides batch"
+    )
     alpha: float = Field(0.03, ge=0, description="weight of the region-aware ratio loss")
     rar_mask: Literal["pre", "post"] = Field(
         "post", description="F in the RAR loss before (`pre`) or after bounded routing (`post`)"
@@ -188,6 +173,16 @@ class Pretrain(Section):
         False, description="also decay 1-D parameters but biases (the authors' rule)"
     )
     clip_norm: float = Field(2.0, gt=0, description="gradient norm limit")
+    packed_trunk: bool = Field(
+        False,
+        description="run the trunk on one row of all tokens of a micro-batch instead of rows "
+        "padded to the longest; same result, worth it for large micro-batches",
+    )
+    checkpoint_activations: bool = Field(
+        False,
+        description="compute the inside of every block again in the backward pass instead of "
+        "keeping it: far less memory, about a third more time, the same gradients",
+    )
     precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     validate_every: int = Field(500, ge=1, description="steps between validations")
@@ -198,6 +193,50 @@ class Pretrain(Section):
     def _whole_micro_batches(self) -> Self:
         if self.batch % self.micro_batch:
             raise ValueError(f"micro_batch {self.micro_batch} must divide batch {self.batch}")
+        return self
+
+
+def _some_of(section: type[Section]) -> dict[str, Any]:
+    """JSON schema of any of a section's keys, without defaults."""
+    keys = section.model_json_schema()["properties"]
+    for value in keys.values():
+        value.pop("default", None)
+    return {"type": "object", "properties": keys, "additionalProperties": False}
+
+
+class ModelEntry(Section):
+    """One model to train and compare."""
+
+    architecture: str = Field(description="name of a file in config/models, without .yaml")
+    regions: str | None = Field(
+        None, description="region preset (a file in config/regions) steering the RAR loss"
+    )
+    uniform_bpt: float | None = Field(
+        None,
+        ge=1,
+        description="uniform control: this target everywhere (bp per token); models that learn no "
+        "routing are not steered and give what they spend, a flat model 1",
+    )
+    match_bpt: str | None = Field(
+        None,
+        description="uniform control: equal to the expected BPT of this region preset on "
+        "the validation windows",
+    )
+    seeds: list[int] = Field([0], min_length=1, description="one training run per seed")
+    init_from: str | None = Field(
+        None,
+        description="begin with the weights of this model (same seed): a name in `models`, or the "
+        "path of its folders from the repository, with a slash and without `.seed0`",
+    )
+    pretrain: Annotated[dict[str, Any], WithJsonSchema(_some_of(Pretrain))] = Field(
+        {}, description="keys of section `pretrain` that differ for this model"
+    )
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        given = [self.regions, self.uniform_bpt, self.match_bpt]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("set exactly one of regions, uniform_bpt, match_bpt")
         return self
 
 
@@ -273,7 +312,29 @@ class Config(Section):
             name = getattr(self.report, key)
             if name not in self.chosen_models():
                 raise ValueError(f"report.{key} names {name!r}, which is not in models")
+        for name in self.chosen_models():
+            self._check_initial_weights(name)
+            self.pretrain_of(name)
         return self
+
+    def _check_initial_weights(self, name: str) -> None:
+        """Follow ``init_from`` from model to model: each must exist, none may come twice."""
+        chosen, seen = self.chosen_models(), [name]
+        while (first := chosen[seen[-1]].init_from) is not None and "/" not in first:
+            if first not in chosen:
+                raise ValueError(f"models.{seen[-1]}.init_from names {first!r}, not in models")
+            if first in seen:
+                circle = " from ".join([*seen, first])
+                raise ValueError(f"models.{name}.init_from goes round in a circle: {circle}")
+            seen.append(first)
+
+    def pretrain_of(self, name: str) -> Pretrain:
+        """Training settings of a model: section ``pretrain`` with the model's own keys."""
+        own = self.chosen_models()[name].pretrain
+        try:
+            return Pretrain.model_validate({**self.pretrain.model_dump(), **own})
+        except ValidationError as error:
+            raise ValueError(_reasons(error, f"models.{name}.pretrain.")) from None
 
     def chosen_models(self) -> dict[str, ModelEntry]:
         """The models that are not dropped."""
@@ -301,17 +362,22 @@ class RegionPreset(Section):
 AnySection = TypeVar("AnySection", bound=Section)
 
 
-def _sentence(error: ValidationError, where: str) -> str:
+def _reasons(error: ValidationError, prefix: str = "") -> str:
+    """Every wrong key with its reason; ``prefix`` comes before the keys."""
     parts = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
+        key = prefix + ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             parts.append(f"unknown key '{key}'")
         elif item["type"] == "missing":
             parts.append(f"key '{key}' is missing")
         else:
-            parts.append(f"'{key}': {item['msg']}" if key else item["msg"])
-    return f"{where}: {'; '.join(parts)}; see config/README.md for the keys"
+            parts.append(f"'{key.strip('.')}': {item['msg']}" if key else item["msg"])
+    return "; ".join(parts)
+
+
+def _sentence(error: ValidationError, where: str) -> str:
+    return f"{where}: {_reasons(error)}; see config/README.md for the keys"
 
 
 def parse(section: type[AnySection], value: Any, where: str = "configuration") -> AnySection:
@@ -328,12 +394,20 @@ def read_yaml(path: str | Path) -> Any:
         with open(path, encoding="utf-8") as handle:
             return yaml.safe_load(handle) or {}
     except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; name an existing YAML file") from None
+        raise GenezipError(f"{path} does not exist; {_instead(Path(path))}") from None
     except OSError as error:
         raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         reason = str(error).replace("\n", " ")
         raise GenezipError(f"{path} is not valid YAML: {reason}") from None
+
+
+def _instead(path: Path) -> str:
+    """What to name in place of a YAML file that is missing."""
+    close = get_close_matches(path.stem, [other.stem for other in path.parent.glob("*.yaml")], 1)
+    if close:
+        return f"did you mean {path.with_stem(close[0])}? (genezip models lists the presets)"
+    return "name an existing YAML file (genezip models lists the presets)"
 
 
 def settings(section: type[AnySection], text: str | None) -> AnySection:

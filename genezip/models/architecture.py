@@ -62,6 +62,8 @@ class Architecture:
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if not self.d_model:
+            raise ValueError("d_model must have at least one width, that of the trunk")
         stages = self.n_stages
         filled = {"router": "learned", "stride": None, "k_min": None, "k_max": None}
         for name, value in filled.items():
@@ -79,7 +81,7 @@ class Architecture:
             raise ValueError("d_model must not shrink from stage to stage")
         sizes = (self.d_state, self.headdim, self.expand, self.d_conv, self.ssd_chunk)
         layers = (*self.encoder_layers, self.trunk_layers, *self.decoder_layers)
-        if not self.d_model or min(*sizes, *self.d_model) < 1 or min(layers) < 0:
+        if min(*sizes, *self.d_model) < 1 or min(layers) < 0:
             raise ValueError("sizes must be at least 1 and layer counts at least 0")
         for low, high in zip(self.k_min, self.k_max, strict=True):
             if low is not None and low < 1:
@@ -93,6 +95,8 @@ class Architecture:
                 raise ValueError(f"stride {stride} does not go with router {kind}")
             if stride is not None and stride < 1:
                 raise ValueError(f"stride {stride} is below 1")
+        if "cpg" in self.router[1:]:
+            raise ValueError("router cpg reads bases, so it is of stage 0 only")
         if len(set(self.router)) > 1 and "block" in self.router:
             raise ValueError("router block goes with no other router: its tokens end a chunk")
         self.causal_bounds()  # refuses impossible integers
@@ -161,7 +165,8 @@ def architecture(value: Any, where: str = "architecture") -> Architecture:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise GenezipError(f"{where}: {key or 'value'}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise GenezipError(f"{where}: {key}: {reason}" if key else f"{where}: {reason}") from None
     except GenezipError as error:
         raise GenezipError(f"{where}: {error}") from None
 

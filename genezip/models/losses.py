@@ -76,19 +76,20 @@ def rar_stage(
     Returns
     -------
     loss : scalar Tensor, mean over sequences of the mass-weighted sum over classes
-    sums : float32 Tensor, shape (R, 3), for the log
+    sums : float32 (or float64) Tensor, shape (R, 3), for the log
         Positions, kept positions and summed probability of every class in the batch;
         F and G are their ratios.
     """
     batch, classes = regions.shape[0], targets.shape[0]
     hard = routing.provisional if mask == "pre" else routing.boundary_mask
-    valid = routing.valid.float()
-    values = torch.stack([valid, hard.float() * valid, routing.boundary_prob.float()], dim=-1)
+    prob = full_precision(routing.boundary_prob)
+    valid = routing.valid.to(prob.dtype)
+    values = torch.stack([valid, hard * valid, prob], dim=-1)
     row = torch.arange(batch, device=regions.device).unsqueeze(1) * classes
     flat = (row + regions).flatten()
     sums = values.new_zeros(batch * classes, 3).index_add(0, flat, values.flatten(0, 1))
     count, kept, prob = sums.view(batch, classes, 3).unbind(-1)
-    used = ((count > 0) & (targets > 1)).float()
+    used = ((count > 0) & (targets > 1)).to(count.dtype)
     f, g = kept / count.clamp(min=1), prob / count.clamp(min=1)
     n = torch.where(targets > 1, targets, 2.0)
     loss = n / (n - 1) * ((n - 1) * f * g + (1 - f) * (1 - g))

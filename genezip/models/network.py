@@ -18,7 +18,6 @@ from torch.nn.functional import linear
 
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, BoundKind
-from genezip.models.causal_bound import CausalBound, token_limits
 from genezip.models.chunking import Chunks, chunk, ema_dechunk, straight_through
 from genezip.models.mamba2 import Mamba2, Stack, StackState
 from genezip.models.output import Output
@@ -36,8 +35,9 @@ class GeneZipNetwork(nn.Module):
     ----------
     segment : positions that pass through a stack at a time when no gradient is needed, by
         type of device: what fits its caches
-    fixed_capacity : whether token slots follow from the bounds, so that no token count is
-        read from the device; more padding, for devices where a read stalls the queue
+    fixed_capacity : whether token slots follow from bounds and strides where they set a
+        limit, so that no token count is read from the device; more padding, for devices
+        where a read stalls the queue
     packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
         padded to the longest (:mod:`genezip.models.packing`); one more read from the device
     """
@@ -207,7 +207,7 @@ class GeneZipNetwork(nn.Module):
             return output.tokens
         stage = None if state is None else state.stages[s]
         encoded = self.encoders[s](x, None if stage is None else stage.encoder, segment)
-        router = self.routers[s]
+        router = _router(self.routers[s])
         routing = router(
             encoded,
             valid,
@@ -215,7 +215,8 @@ class GeneZipNetwork(nn.Module):
             None if stage is None else stage.router,
             ids,
         )
-        kept = chunk(routing.boundary_mask, self._capacity(s, x.shape[1], state))
+        fixed = self.fixed_capacity and stage is None
+        kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
         tokens = kept.select(encoded)
@@ -231,17 +232,6 @@ class GeneZipNetwork(nn.Module):
             skip = self.residuals[s](full_precision(encoded))
         decoded = torch.addcmul(skip, expanded, straight_through(confidence).to(skip.dtype))
         return self.decoders[s](decoded, None if stage is None else stage.decoder, segment)
-
-    def _capacity(self, s: int, length: int, state: NetworkState | None) -> int | None:
-        """Token slots that the bound of a stage guarantees to suffice, if those are wanted."""
-        if not self.fixed_capacity or state is not None:
-            return None
-        bound = self.routers[s].bound
-        if isinstance(bound, CausalBound):
-            return token_limits(bound, length)[1]
-        if isinstance(bound, SequenceBound) and bound.ceiling is not None:
-            return min(length, max(1, bound.ceiling))
-        return None
 
     def _dechunk(
         self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None
@@ -268,15 +258,19 @@ class GeneZipNetwork(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
+def _router(module: nn.Module) -> Router | UnlearnedRouter:
+    assert isinstance(module, Router | UnlearnedRouter)
+    return module
+
+
 def _start(stack: nn.Module) -> StackState:
     assert isinstance(stack, Stack)
     return stack.start()
 
 
 def _reset_stage(router: nn.Module, residual: nn.Module, padding: Tensor) -> None:
-    assert isinstance(router, Router | UnlearnedRouter)
     assert isinstance(residual, nn.Linear)
-    router.reset_parameters()
+    _router(router).reset_parameters()
     nn.init.zeros_(residual.weight)
     bound = 1 / math.sqrt(residual.in_features)
     nn.init.uniform_(residual.bias, -bound, bound)

@@ -40,6 +40,10 @@ class UnlearnedRouter(nn.Module):
     def reset_parameters(self) -> None:
         """Nothing is learned."""
 
+    def capacity(self, length: int) -> int | None:
+        """Tokens that ``length`` positions can have at most; None where that is not known."""
+        return None
+
     def forward(
         self,
         states: Tensor,
@@ -73,6 +77,10 @@ class StrideRouter(UnlearnedRouter):
         """Multiples of the stride."""
         return positions % self.stride == 0
 
+    def capacity(self, length: int) -> int | None:
+        """One token for every block that has begun."""
+        return -(-length // self.stride)
+
 
 class BlockRouter(StrideRouter):
     """Blocks of an autoregressive U-Net: a token is the last position of its block.
@@ -90,15 +98,18 @@ class BlockRouter(StrideRouter):
 
 
 class RandomRouter(StrideRouter):
-    """Each position is a token with probability 1 / stride, by a hash of its number.
+    """One token in every block of ``stride`` positions, at an offset hashed from its number.
 
-    The same positions in every sequence, whatever it holds: nothing of the sequence can
-    enter the choice, and a stream chooses as the whole does.
+    So the rate is exact at every length. The same positions in every sequence, whatever it
+    holds: nothing of the sequence can enter the choice, and a stream chooses as the whole
+    does. The first block's token is its first position.
     """
 
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
-        """Hash below 2^31 / stride, and the first position."""
-        return (position_hash(positions) * self.stride < 1 << 31) | (positions == 0)
+        """Where a position is its block's offset."""
+        block = positions // self.stride
+        offset = torch.where(block == 0, 0, position_hash(block) % self.stride)
+        return positions % self.stride == offset
 
 
 class CpgRouter(UnlearnedRouter):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from genezip.errors import GenezipError
-from genezip.models.causal_bound import CausalBound, CausalState, admit
+from genezip.models.causal_bound import CausalBound, CausalState, admit, token_limits
 from genezip.models.scan import full_precision
 
 # Why a position became a token; the codes of ``kept_by``.
@@ -177,6 +177,14 @@ class Router(nn.Module):
         """Identity projections: at the start p depends on the states alone."""
         nn.init.eye_(self.q_proj.weight)
         nn.init.eye_(self.k_proj.weight)
+
+    def capacity(self, length: int) -> int | None:
+        """Tokens that the bound allows of ``length`` positions; None where it sets no limit."""
+        if isinstance(self.bound, CausalBound):
+            return token_limits(self.bound, length)[1]
+        if self.bound is None or self.bound.ceiling is None:
+            return None
+        return min(length, self.bound.ceiling)
 
     def boundary_prob(
         self, states: Tensor, valid: Tensor, previous: Tensor | None = None

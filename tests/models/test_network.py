@@ -28,15 +28,6 @@ def bases(length: int, rows: int = 1, seed: int = 0) -> torch.Tensor:
     return torch.randint(3, 7, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"), [("genezip-70m", 69_810_232), ("genezip-636m", 635_941_248)]
-)
-def test_published_sizes(repo: Path, name: str, parameters: int) -> None:
-    with torch.device("meta"):
-        network = GeneZipNetwork(load_architecture(repo / f"config/models/{name}.yaml"))
-    assert network.count_parameters() == parameters
-
-
 def test_70m_forward_and_backward(repo: Path) -> None:
     network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
     ids = bases(513)
@@ -144,15 +135,6 @@ def test_output_projections_shrink_with_depth(repo: Path) -> None:
     assert network.embedding.std().item() == pytest.approx(1.0, rel=0.05)
     assert torch.equal(network.routers[0].q_proj.weight, torch.eye(512))
     assert network.residuals[0].weight.abs().max() == 0
-
-
-def test_wrong_architecture_is_one_sentence(tmp_path: Path) -> None:
-    from genezip.errors import GenezipError
-
-    path = tmp_path / "odd.yaml"
-    path.write_text("d_model: [64, 64, 96]\nencoder_layers: [1]\n")
-    with pytest.raises(GenezipError, match=r"odd\.yaml"):
-        load_architecture(path)
 
 
 def test_bf16_autocast_keeps_scans_and_head_in_fp32() -> None:

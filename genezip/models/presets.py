@@ -1,0 +1,108 @@
+"""What stands in ``config/models`` and ``config/regions``: every preset in one line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from genezip.config import RegionPreset, parse, read_yaml
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.network import GeneZipNetwork
+
+
+@dataclass(frozen=True)
+class ModelPreset:
+    """An architecture in words.
+
+    Attributes
+    ----------
+    name : name of the file, without ``.yaml``
+    parameters : learned numbers, tied ones counted once
+    layout : see :func:`layout`
+    routers : see :func:`routers`
+    bound : see :func:`bound`
+    """
+
+    name: str
+    parameters: int
+    layout: str
+    routers: str
+    bound: str
+
+
+def count_parameters(shape: Architecture) -> int:
+    """Exact size of an architecture, counted on the network itself without its memory."""
+    with torch.device("meta"):
+        return GeneZipNetwork(shape).count_parameters()
+
+
+def layout(shape: Architecture) -> str:
+    """Stacks in the order bases pass them, as Mamba-2 layers and width.
+
+    ``m2 512 | m2 512 | m15 768 | m2 512 | m2 512``: two encoders, trunk, two decoders.
+    """
+    outer = shape.d_model[:-1]
+    stacks = [
+        *zip(shape.encoder_layers, outer, strict=True),
+        (shape.trunk_layers, shape.d_model[-1]),
+        *zip(shape.decoder_layers[::-1], outer[::-1], strict=True),
+    ]
+    return " | ".join(f"m{layers} {width}" for layers, width in stacks)
+
+
+def routers(shape: Architecture) -> str:
+    """What decides on tokens at each stage, outermost first: ``block 8, block 16``."""
+    stages = zip(shape.router, shape.stride, strict=True)
+    named = [kind if stride is None else f"{kind} {stride}" for kind, stride in stages]
+    return ", ".join(named) or "none"
+
+
+def bound(shape: Architecture) -> str:
+    """The bound on tokens and its integers per stage: ``sequence 8+, 8+``, ``8-3000, 8-3000``."""
+    if not shape.learns_routing or shape.bound == "none":
+        return "none"
+    if shape.bound == "causal":
+        integers = [
+            f"G {one.max_chunk} burst {one.burst} rate {one.rate[0]}/{one.rate[1]}"
+            for one in shape.causal_bounds()
+        ]
+        return f"causal {', '.join(integers) or 'from the targets'}"
+    limits = [_limits(*pair) for pair in zip(shape.k_min, shape.k_max, strict=True)]
+    return f"sequence {', '.join(limits)}"
+
+
+def _limits(low: int | None, high: int | None) -> str:
+    if high is not None:
+        return f"{low or 1}-{high}"
+    return "free" if low is None else f"{low}+"
+
+
+def model_presets(folder: str | Path) -> list[ModelPreset]:
+    """Every architecture of a folder, smallest first.
+
+    Raises
+    ------
+    GenezipError
+        If the folder has none, or one cannot be read.
+    """
+    found = []
+    for path in _files(folder):
+        shape = load_architecture(path)
+        size = count_parameters(shape)
+        found.append(ModelPreset(path.stem, size, layout(shape), routers(shape), bound(shape)))
+    return sorted(found, key=lambda preset: (preset.parameters, preset.name))
+
+
+def region_presets(folder: str | Path) -> dict[str, RegionPreset]:
+    """Every region budget of a folder by name; errors as of :func:`model_presets`."""
+    return {path.stem: parse(RegionPreset, read_yaml(path), str(path)) for path in _files(folder)}
+
+
+def _files(folder: str | Path) -> list[Path]:
+    files = sorted(Path(folder).glob("*.yaml"))
+    if not files:
+        raise GenezipError(
+            f"{folder} holds no preset (*.yaml); name a folder such as config/models"
+        )
+    return files
