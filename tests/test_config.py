@@ -19,6 +19,74 @@ def test_demo_overlays_the_paper(repo: Path) -> None:
     assert (paper.corpus.heldout_window_bp, demo.corpus.heldout_window_bp) == (128_000, 12_800)
 
 
+def test_both_stages_of_the_paper_see_a_hundred_billion_bases(repo: Path) -> None:
+    """12,800 bp in batches of 256, then 128,000 bp in batches of 32 from those weights."""
+    first = config.load(repo / "config/config.yaml")
+    second = config.load(repo / "config/config.yaml", repo / "config/stage-128k.yaml")
+    bases = []
+    for stage, name in ((first, "genezip-70m"), (second, "genezip-70m-128k")):
+        settings = stage.pretrain_of(name)
+        bases.append(settings.steps * settings.batch * stage.corpus.window_bp)
+    assert second.pretrain.batch == 32
+    assert bases == [100_270_080_000, 99_999_744_000]
+    assert (second.pretrain.learning_rate, second.pretrain.warmup_steps) == (1e-3, 500)
+    for name, entry in second.chosen_models().items():
+        assert entry.init_from == f"results/pretrain/{name.removesuffix('-128k')}"
+        before = first.chosen_models()[name.removesuffix("-128k")]
+        assert (entry.architecture, entry.regions, entry.uniform_bpt) == (
+            before.architecture, before.regions, before.uniform_bpt
+        )  # fmt: skip
+
+
+MODELS = """
+models:
+  one: {{architecture: x, uniform_bpt: 8}}
+  two: {{architecture: x, uniform_bpt: 8, init_from: {two}, pretrain: {pretrain}}}
+  three: {{architecture: x, uniform_bpt: 8, init_from: {three}}}
+"""
+
+
+def with_models(repo: Path, folder: Path, **values: str) -> config.Config:
+    values = {"two": "one", "three": "two", "pretrain": "{}", **values}
+    (folder / "models.yaml").write_text(MODELS.format(**values))
+    return config.load(repo / "config/config.yaml", folder / "models.yaml")
+
+
+def test_a_model_may_differ_in_some_settings(repo: Path, tmp_path: Path) -> None:
+    loaded = with_models(repo, tmp_path, pretrain="{steps: 7, alpha: 0}")
+    assert loaded.pretrain_of("two") == loaded.pretrain.model_copy(update={"steps": 7, "alpha": 0})
+    assert loaded.pretrain_of("one") == loaded.pretrain
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"two": "nobody"}, r"models\.two\.init_from names 'nobody', not in models"),
+        ({"two": "two"}, r"init_from goes round in a circle: two from two"),
+        ({"two": "three"}, r"init_from goes round in a circle: two from three from two"),
+        ({"pretrain": "{stepz: 3}"}, r"unknown key 'models\.two\.pretrain\.stepz'"),
+        ({"pretrain": "{alpha: -1}"}, r"'models\.two\.pretrain\.alpha'"),
+        ({"pretrain": "{micro_batch: 3}"}, r"models\.two\.pretrain.*must divide batch 256"),
+    ],
+)
+def test_wrong_models(repo: Path, tmp_path: Path, values: dict[str, str], sentence: str) -> None:
+    with pytest.raises(GenezipError, match=sentence):
+        with_models(repo, tmp_path, **values)
+
+
+def test_initial_weights_from_another_run_have_a_path(repo: Path, tmp_path: Path) -> None:
+    loaded = with_models(repo, tmp_path, two="results/pretrain/older")
+    assert loaded.chosen_models()["two"].init_from == "results/pretrain/older"
+
+
+def test_the_schema_knows_the_keys_of_one_model(repo: Path) -> None:
+    """Snakemake fills in defaults; those of a model must not hide the section's values."""
+    schema = config.schema()["$defs"]["ModelEntry"]["properties"]["pretrain"]
+    assert set(schema["properties"]) == set(config.Pretrain.model_fields)
+    assert not schema["additionalProperties"]
+    assert not any("default" in value for value in schema["properties"].values())
+
+
 def test_every_named_preset_exists(repo: Path) -> None:
     for overlay in ([], [repo / "config/demo.yaml"]):
         chosen = config.load(repo / "config/config.yaml", *overlay).chosen_models()

@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"config", "errors", "provenance", "taxonomy", "vocab"}
+BASE = {"config", "errors", "interrupt", "provenance", "taxonomy", "vocab"}
+COMPRESS = {"compress", "fasta_compress", "fasta_join", "fasta_parts", "fasta_pieces"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 
 # Layer -> (our own layers it may import, third-party packages it may import).
@@ -19,7 +20,8 @@ LAYERS = {
     "genome": (BASE | {"genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyBigWig"}),
     "models": (
         BASE | {"models"},
-        {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"},
+        {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
+        | {"huggingface_hub"},
     ),
     "data": (BASE | {"genome", "data"}, NUMBERS | {"torch"}),
     "training": (BASE | {"data", "models", "training"}, {"torch", "numpy", "safetensors", "tqdm"}),
@@ -31,7 +33,7 @@ LAYERS = {
         BASE - {"vocab"} | {"report"},
         {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe"},
     ),
-    "compress": (BASE | {"genome", "models", "compress", "fasta_compress"}, {"torch", *NUMBERS}),
+    "compress": (BASE | {"genome", "models"} | COMPRESS, {"torch", *NUMBERS}),
 }
 
 
@@ -46,7 +48,7 @@ def layer_of(module: str) -> str:
         return "package"
     if parts[1] in BASE:
         return "base"
-    if parts[1] in {"compress", "fasta_compress"}:
+    if parts[1] in COMPRESS:
         return "compress"
     return parts[1]
 

@@ -82,7 +82,8 @@ def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) 
 
 def _section_name(value: dict[str, Any]) -> str | None:
     """Name of the section that a key holds, directly or under names of the user."""
-    candidates = [value, *value.get("additionalProperties", {}).get("anyOf", [])]
+    named = value.get("additionalProperties") or {}
+    candidates = [value, *named.get("anyOf", [])]
     found = [item["$ref"].rsplit("/", 1)[1] for item in candidates if "$ref" in item]
     return found[0] if found else None
 
@@ -116,7 +117,7 @@ def _kind(value: dict[str, Any], definitions: dict[str, Any]) -> str:
     if value.get("type") == "array":
         return f"list of {_kind(value['items'], definitions)}"
     if value.get("type") == "object":
-        return "sections by name"
+        return "some keys of a section" if "properties" in value else "sections by name"
     words = {"string": "text", "boolean": "`true`, `false`", "null": "`null`"}
     limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {value[name]:g}" for name, sign in limits.items() if name in value]

@@ -27,25 +27,35 @@ def pretrain(
     settings: Annotated[str | None, typer.Option(help="section `pretrain`: JSON or YAML")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights and sampling")] = 0,
     scale: Annotated[str, typer.Option(help="full, demo or test; stamped on the model")] = "full",
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads, shared by all processes")] = 1,
     checkpoints: Annotated[
         Path | None, typer.Option(help="folder of resumable checkpoints")
     ] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="model folder whose weights training begins with")
+    ] = None,
 ) -> None:
-    """Train a model on a corpus; Ctrl-C stops it, the same command goes on."""
+    """Train a model on a corpus; Ctrl-C stops it, the same command goes on.
+
+    On several GPUs: torchrun --standalone --nproc-per-node 8 -m genezip pretrain ...
+    """
     import torch
 
     from genezip import config
+    from genezip.training.ranks import launched
     from genezip.training.setup import prepare, targets_of
 
-    torch.set_num_threads(threads)
-    targets = targets_of(corpus, region_preset, uniform_bpt, match_bpt)
-    prepare(
-        corpus=corpus,
-        architecture=architecture,
-        targets=targets,
-        settings=config.settings(config.Pretrain, settings),
-        seed=seed,
-        name=name,
-        scale=scale,
-    ).train(out, checkpoints or out.parent / "checkpoints" / out.name)
+    with launched() as ranks:
+        torch.set_num_threads(max(1, threads // ranks.local_world))
+        with ranks.together():
+            prepared = prepare(
+                corpus=corpus,
+                architecture=architecture,
+                targets=targets_of(corpus, region_preset, uniform_bpt, match_bpt),
+                settings=config.settings(config.Pretrain, settings),
+                seed=seed,
+                name=name,
+                scale=scale,
+                init_from=init_from,
+            )
+        prepared.train(out, checkpoints or out.parent / "checkpoints" / out.name, ranks)

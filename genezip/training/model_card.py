@@ -1,28 +1,39 @@
 """The README of a model folder, written from what the run knows."""
 
+from typing import Any
+
 from genezip.models.pretrained import ModelCard
 from genezip.taxonomy import LABELS
 
+METRICS = {
+    "ppl": "perplexity",
+    "bpt": "bp per token",
+    "expected_bpt": "bp per token asked for",
+    "promoter_enrichment": "token enrichment in promoters",
+    "genic_enrichment": "token enrichment in genes",
+    "intergenic_enrichment": "token enrichment in introns and between genes",
+    "bound_bit": "share of windows where a bound changed the tokens",
+}
+
 
 def model_card(card: ModelCard, parameters: int) -> str:
-    """Markdown model card."""
+    """Markdown model card.
+
+    Parameters
+    ----------
+    card : as read from the model folder, with the hashes of its weights
+    parameters : learned numbers
+    """
     training = card.training
     settings = training["settings"]
     targets = "\n".join(
         f"| {LABELS[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
     )
-    source = training.get("source", "unknown")
-    best = training.get("best_valid_ppl")
-    ppl = "not measured" if best is None else f"{best:.4f}"
+    hashes = "\n".join(f"| `{name}` | `{value}` |" for name, value in training["sha256"].items())
     return f"""# {card.name}, seed {card.seed}
 
 DNA compressor of the GeneZip method (arXiv 2602.17739): {parameters:,} parameters,
-trained for {settings["steps"]:,} steps of {settings["batch"]} windows on data from
-`{source}` (scale `{training.get("scale", "unknown")}`). Best validation perplexity: {ppl}.
-
-| region | target bp per token |
-|---|---|
-{targets}
+trained for {settings["steps"]:,} steps of {settings["batch"]} windows{_begun(training)}.
 
 ```python
 from genezip import GeneZip
@@ -32,7 +43,59 @@ z = model.compress("ACGT" * 3000)
 z.tokens, z.chunk_bp, z.boundary_prob
 ```
 
-Annotation was used in training only; compression needs raw DNA alone. `model.safetensors`
-are the weights after the last step, `best.safetensors` those of the lowest validation
-perplexity. `config.json` holds architecture, targets, settings and versions.
+Annotation was used in training only; compression needs raw DNA alone.
+
+## Data
+
+{_data(training)}
+
+| region | target bp per token |
+|---|---|
+{targets}
+
+## Metrics
+
+{_metrics(training)}
+
+## Files
+
+`model.safetensors` are the weights after the last step, `best.safetensors` those of the lowest
+validation perplexity. `config.json` holds architecture, targets, settings and versions.
+
+| file | sha256 |
+|---|---|
+{hashes}
 """
+
+
+def _begun(training: dict[str, Any]) -> str:
+    first = training.get("init_from")
+    if not first:
+        return ""
+    return f",\nfrom the weights of {first['name']}, seed {first['seed']} (`{first['sha256']}`)"
+
+
+def _data(training: dict[str, Any]) -> str:
+    windows = training.get("windows")
+    count = f"{windows['train']:,} windows of {windows['window_bp']:,} bp from " if windows else ""
+    return (
+        f"{count}the source `{training.get('source', 'unknown')}` (scale "
+        f"`{training.get('scale', 'unknown')}`), corpus manifest\n"
+        f"`{training.get('corpus_sha256', 'unknown')}`."
+    )
+
+
+def _metrics(training: dict[str, Any]) -> str:
+    valid, best = training.get("valid"), training.get("best_valid_ppl")
+    if not valid:
+        return "Not measured: the corpus has no validation windows."
+    rows = [
+        f"| {words} | {valid[key]:.4f} |"
+        for key, words in METRICS.items()
+        if valid.get(key) is not None
+    ]
+    lowest = f"; the lowest perplexity on the way was {best:.4f}" if best is not None else ""
+    return (
+        f"On {valid['windows']:,} validation windows after the last step{lowest}.\n\n"
+        "| metric | value |\n|---|---|\n" + "\n".join(rows)
+    )

@@ -7,7 +7,7 @@ import torch
 from genezip.config import Pretrain
 from genezip.models.network import GeneZipNetwork
 
-STAGE_PARTS = ("encoders", "decoders", "routers", "residuals")
+STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 
 def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
@@ -15,15 +15,17 @@ def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
 
     sqrt(d_trunk / d_stage) for a stage (and the embedding, which belongs to stage 0), 1 for
     the trunk; compression factors count as 1, as in the release. The vector that widens
-    tokens belongs to the level it widens them for.
+    tokens belongs to the level it widens them for. In a flat model the trunk is stage 0.
     """
-    widths = network.shape.d_model
+    widths, stages = network.shape.d_model, network.shape.n_stages
     levels = []
-    for s in range(network.shape.n_stages):
+    for s in range(stages):
         names = [f"{part}.{s}" for part in STAGE_PARTS]
-        names.append("embedding" if s == 0 else f"paddings.{s - 1}")
         levels.append((math.sqrt(widths[-1] / widths[s]), names))
-    levels.append((1.0, ["trunk", f"paddings.{network.shape.n_stages - 1}"]))
+    levels.append((1.0, ["trunk"]))
+    levels[0][1].append("embedding")
+    for s in range(stages):
+        levels[s + 1][1].append(f"paddings.{s}")
     return levels
 
 
@@ -31,10 +33,10 @@ def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
     """AdamW groups: one per level and decay rule, each with its ``multiplier``.
 
     Decay is applied to all but 1-D parameters; ``decay_vectors`` also decays those, except
-    biases and the gated norms, as the authors' release does.
+    biases and the gated norms, as the authors' release does. Every parameter is in one group.
     """
     named = dict(network.named_parameters())
-    groups = []
+    groups, held = [], 0
     for multiplier, prefixes in stage_multipliers(network):
         mine = {
             name: parameter
@@ -44,11 +46,13 @@ def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
         decayed = [p for name, p in mine.items() if _decays(name, p, settings.decay_vectors)]
         ids = {id(p) for p in decayed}
         rest = [p for p in mine.values() if id(p) not in ids]
+        held += len(mine)
         for parameters, decay in ((decayed, settings.weight_decay), (rest, 0.0)):
             if parameters:
                 groups.append(
                     {"params": parameters, "weight_decay": decay, "multiplier": multiplier}
                 )
+    assert held == len(named), f"{held} of {len(named)} parameters belong to a level"
     return groups
 
 

@@ -11,7 +11,10 @@ from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.provenance import sha256_file
 from genezip.taxonomy import CLASSES
-from genezip.training.loop import Run, pretrain
+from genezip.training.initial import initial_weights
+from genezip.training.loop import pretrain
+from genezip.training.ranks import ALONE, Ranks
+from genezip.training.run import Run
 from genezip.training.validation import validation_windows
 
 
@@ -60,9 +63,9 @@ class Prepared:
     run: Run
     batches: WindowStream
 
-    def train(self, out: Path, checkpoints: Path) -> dict[str, Any]:
+    def train(self, out: Path, checkpoints: Path, ranks: Ranks = ALONE) -> dict[str, Any]:
         """Train and write the model folder."""
-        return pretrain(self.run, self.batches, out, checkpoints)
+        return pretrain(self.run, self.batches, out, checkpoints, ranks=ranks)
 
 
 def prepare(
@@ -74,9 +77,13 @@ def prepare(
     seed: int,
     name: str,
     scale: str,
+    init_from: Path | None = None,
 ) -> Prepared:
-    """Load what a run needs; every wrong input is a sentence before training starts."""
-    shape = load_architecture(architecture)
+    """Load what a run needs; every wrong input is a sentence before training starts.
+
+    ``init_from`` is a model folder of the same layout whose weights the run begins with.
+    """
+    shape = load_architecture(architecture).resolved(list(targets.bpt.values()))
     reader = CorpusReader(corpus)
     batches = WindowStream(reader, settings.batch, seed)
     ids, regions = validation_windows(reader, settings.validate_windows)
@@ -87,6 +94,7 @@ def prepare(
         settings=settings,
         target_bpt=targets.bpt,
         corpus_sha256=sha256_file(corpus),
+        window_bp=reader.manifest["window_bp"],
         valid_ids=ids,
         valid_regions=regions,
         facts={
@@ -94,6 +102,11 @@ def prepare(
             "source": reader.manifest["source"],
             "targets": targets.origin,
             "architecture": architecture.stem,
+            "windows": {
+                "train": batches.windows_per_epoch,
+                "window_bp": reader.manifest["window_bp"],
+            },
         },
+        initial=None if init_from is None else initial_weights(init_from, shape),
     )
     return Prepared(run, batches)

@@ -1,64 +1,30 @@
-"""Training: the loss falls, a stopped run goes on without a seam, NaN stops the run."""
+"""Training: the loss falls, gradients do not depend on the micro-batch, NaN stops the run."""
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.models.architecture import load_architecture
+from genezip.models.architecture import Architecture, architecture
 from genezip.models.device import choose_device
+from genezip.models.network import build
 from genezip.models.pretrained import load_network
-from genezip.taxonomy import CLASSES
-from genezip.training import loop
-from genezip.training.loop import Run, pretrain
+from genezip.training import checkpoint, loop, step
+from genezip.training.loop import pretrain
+from genezip.training.optim import build_optimizer
+from genezip.training.progress import initial_network
+from genezip.training.step import figures, training_step
 
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
-
-
-class Batches:
-    """ACGT repeated, from a random phase: easy to learn."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.count, self.seed = 0, seed
-
-    def next_batch(self) -> dict[str, np.ndarray]:
-        random = np.random.default_rng([self.seed, self.count])
-        self.count += 1
-        ids = (np.arange(128) + random.integers(4, size=(2, 1))) % 4 + 3
-        return {"ids": ids.astype(np.uint8), "regions": np.full((2, 128), 5, dtype=np.uint8)}
-
-    def state_dict(self) -> dict:
-        return {"count": self.count}
-
-    def load_state_dict(self, state: dict) -> None:
-        self.count = state["count"]
+FLAT = Architecture(d_model=(16,), trunk_layers=2, d_state=8, headdim=8)
 
 
-def run_of(**changes: object) -> Run:
-    values = {
-        "steps": 12, "batch": 2, "micro_batch": 2, "warmup_steps": 2, "learning_rate": 3e-3,
-        "precision": "fp32", "device": "cpu", "validate_every": 4, "checkpoint_every": 5,
-        "rar_mask": "pre", "alpha": 0.1, "clip_norm": 1.0, **changes,
-    }  # fmt: skip
-    drawn = Batches(9).next_batch()
-    return Run(
-        "toy", 0, SHAPE, Pretrain(**values), dict.fromkeys(CLASSES, 16.0), "hash",
-        drawn["ids"], drawn["regions"],
-        {"scale": "test", "source": "simulated"},
-    )  # fmt: skip
-
-
-def curve(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
-
-
-def test_loss_falls_and_the_folder_is_whole(tmp_path: Path) -> None:
-    pretrain(run_of(steps=40), Batches(), tmp_path / "model", tmp_path / "checkpoints")
-    lines = curve(tmp_path / "model")
+def test_loss_falls_and_the_folder_is_whole(toy: SimpleNamespace, tmp_path: Path) -> None:
+    pretrain(toy.run_of(steps=40), toy.Batches(), tmp_path / "model", tmp_path / "checkpoints")
+    lines = toy.curve_of(tmp_path / "model")
     steps = [line for line in lines if "lm_loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 41))
     assert steps[-1]["lm_loss"] < 0.5 * steps[0]["lm_loss"]
@@ -67,94 +33,162 @@ def test_loss_falls_and_the_folder_is_whole(tmp_path: Path) -> None:
     assert card.name == "toy"
     assert card.training["best_valid_ppl"] < 4
     load_network(tmp_path / "model", "best.safetensors")
-    assert (
-        network.count_parameters()
-        == json.loads((tmp_path / "model" / "config.json").read_text())["parameters"]
-    )
-    assert not (tmp_path / "checkpoints" / "state.pt").exists()
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert network.count_parameters() == config["parameters"]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["tensorboard"]
 
 
-def test_failure_at_the_very_end_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_card_tells_data_metrics_and_hashes(toy: SimpleNamespace, tmp_path: Path) -> None:
+    facts = {"scale": "test", "source": "simulated", "windows": {"train": 9000, "window_bp": 128}}
+    pretrain(toy.run_of(steps=4, facts=facts), toy.Batches(), tmp_path / "model", tmp_path / "c")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    text = (tmp_path / "model" / "README.md").read_text()
+    for name in ("model.safetensors", "best.safetensors"):
+        assert f"| `{name}` | `{config['sha256'][name]}` |" in text
+    assert f"| perplexity | {config['training']['valid']['ppl']:.4f} |" in text
+    assert "9,000 windows of 128 bp from the source `simulated`" in text
+    assert "manifest\n`hash`" in text
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_flat_model_trains(toy: SimpleNamespace, tmp_path: Path, precision: str) -> None:
+    """No stage: nothing to steer, one token per base."""
+    run = toy.run_of(architecture=FLAT, precision=precision, valid_ids=[], steps=30)
+    pretrain(run, toy.Batches(), tmp_path / "model", tmp_path / "c")
+    lines = toy.curve_of(tmp_path / "model")
+    assert lines[-1]["lm_loss"] < 0.7 * lines[0]["lm_loss"]
+    assert {line["bpt"] for line in lines} == {1.0}
+    assert lines[0]["F"] == lines[0]["stage_tokens"] == []
+
+
+def test_a_causal_bound_without_integers_takes_those_of_the_targets(
+    toy: SimpleNamespace, tmp_path: Path
 ) -> None:
-    """The last step is a checkpoint; the next start only writes the folder."""
-    out, kept = tmp_path / "model", tmp_path / "kept"
-
-    def full(*arguments: object) -> None:
-        raise GenezipError("cannot write: no space")
-
-    with monkeypatch.context() as patch, pytest.raises(GenezipError, match="no space"):
-        patch.setattr(loop, "save_pretrained", full)
-        pretrain(run_of(), Batches(), out, kept)
-    assert not out.exists()
-    said: list[str] = []
-    pretrain(run_of(), Batches(), out, kept, said.append)
-    assert said[0] == "toy: resuming at step 12 of 12"
-    assert {path.name for path in out.iterdir()} == set(loop.FILES)
-    load_network(out, "best.safetensors")
+    """Target 16 everywhere: N = 4 at both stages, so the longest chunk is 4 N = 16."""
+    shape = architecture({**toy.shape.to_dict(), "bound": "causal"})
+    run = toy.run_of(architecture=shape, steps=3, valid_ids=[])
+    network = initial_network(run, torch.device("cpu"))
+    assert network.bound == "causal"
+    assert [router.bound.max_chunk for router in network.routers] == [16, 16]
+    pretrain(run, toy.Batches(), tmp_path / "model", tmp_path / "c")
+    assert [line["step"] for line in toy.curve_of(tmp_path / "model")] == [1, 2, 3]
 
 
-class StopsAt(Batches):
-    """Raises a real SIGINT while the batch of one step is drawn."""
+def test_nan_stops_with_a_sentence(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, lm_loss = iter(range(100)), step.lm_loss
 
-    def __init__(self, step: int) -> None:
-        super().__init__()
-        self.step = step
+    def breaks(logits: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        return lm_loss(logits, *rest) * (float("nan") if next(count) == 8 else 1)
 
-    def next_batch(self) -> dict[str, np.ndarray]:
-        import signal
-
-        if self.count == self.step:
-            signal.raise_signal(signal.SIGINT)
-        return super().next_batch()
-
-
-def test_interrupted_run_goes_on_exactly(tmp_path: Path) -> None:
-    whole, parts, kept = tmp_path / "whole", tmp_path / "parts", tmp_path / "kept"
-    pretrain(run_of(), Batches(), whole, tmp_path / "c")
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(run_of(), StopsAt(6), parts, kept)
-    assert not parts.exists()
-    said: list[str] = []
-    pretrain(run_of(), Batches(), parts, kept, said.append)
-    assert said[0] == "toy: resuming at step 7 of 12"
-    one, other = load_network(whole)[0], load_network(parts)[0]
-    for a, b in zip(one.parameters(), other.parameters(), strict=True):
-        assert torch.equal(a, b)
-    drop = "seconds"
-    assert [{k: v for k, v in line.items() if k != drop} for line in curve(whole)] == [
-        {k: v for k, v in line.items() if k != drop} for line in curve(parts)
-    ]
-
-
-def test_other_settings_start_anew(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(run_of(), StopsAt(6), tmp_path / "model", tmp_path / "kept")
-    said: list[str] = []
-    pretrain(run_of(alpha=0.2), Batches(), tmp_path / "model", tmp_path / "kept", said.append)
-    assert not any("resuming" in line for line in said)
-    assert [line["step"] for line in curve(tmp_path / "model") if "lr" in line] == list(
-        range(1, 13)
-    )
-
-
-def test_nan_stops_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "lm_loss", lambda logits, ids, n: logits.sum() * float("nan"))
-    with pytest.raises(GenezipError, match=r"not finite \(NaN\) at step 0"):
-        pretrain(run_of(), Batches(), tmp_path / "model", tmp_path / "checkpoints")
+    monkeypatch.setattr(step, "lm_loss", breaks)  # two calls are the memory estimate's
+    with pytest.raises(GenezipError, match=r"not finite \(NaN\) at step 6"):
+        pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", tmp_path / "c")
     assert not (tmp_path / "model").exists()
+    state = checkpoint.load_state(tmp_path / "c", toy.run_of().identity(), print)
+    assert state is not None and state.step == 5
+    assert len([line for line in toy.curve_of(tmp_path / "c") if "lm_loss" in line]) == 6
 
 
-def test_micro_batches_give_the_same_gradient() -> None:
-    grads = []
-    for micro in (2, 1):
-        run = run_of(micro_batch=micro)
-        network = loop.build(run.architecture, 0).train()
-        ids, regions = (torch.from_numpy(a) for a in Batches().next_batch().values())
-        loop.training_step(network, ids, regions, torch.full((7,), 16.0), run.settings)
-        grads.append([p.grad.clone() for p in network.parameters()])
-    for one, other in zip(*grads, strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+def test_micro_batches_give_the_same_gradient_and_log(toy: SimpleNamespace) -> None:
+    found = []
+    for micro in (4, 2, 1):
+        network = build(toy.shape, 0).double().train()
+        drawn = toy.Batches(windows=4, unknown=True).next_batch()
+        ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
+        settings = toy.run_of(batch=4, micro_batch=micro).settings
+        values = training_step(network, ids, regions, torch.full((7,), 16.0), settings)
+        log = figures(values.tolist(), 4, 4 * 127, 2, 7)
+        found.append(([p.grad for p in network.parameters()], log))
+    for grads, log in found[1:]:
+        for one, other in zip(grads, found[0][0], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+        for key in ("stage_tokens", "kept", "bpt", "F", "bound_bit"):
+            assert log[key] == found[0][1][key], key
+        assert log["lm_loss"] == pytest.approx(found[0][1]["lm_loss"], rel=1e-12)
+
+
+def test_figures_by_hand() -> None:
+    """Two windows of 5 bases seen, two stages, two classes; one class absent at stage 1."""
+    values = [1.25, 2.0, 1, 6, 3, 4, 2, 1.5, 6, 4, 3.3, 6, 3, 1.2, 0, 0, 0]
+    log = figures(values, 2, 10, 2, 2)
+    assert (log["lm_loss"], log["rar_loss"], log["bound_bit"]) == (1.25, 2.0, 0.5)
+    assert log["stage_tokens"] == [6, 3]
+    assert log["kept"] == [0.6, 0.5]
+    assert log["bpt"] == pytest.approx(10 / 3)
+    assert log["F"] == [[0.5, 0.66667], [0.5, None]]
+    assert log["G"] == [[0.375, 0.55], [0.2, None]]
+
+
+def test_a_step_is_read_from_the_device_once(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but chunking (one token count per stage) and the log reads a number."""
+    reads = {"item": 0, "tolist": 0}
+    for name in reads:
+        original = getattr(torch.Tensor, name)
+
+        def counted(tensor: torch.Tensor, name: str = name, original=original) -> object:
+            reads[name] += 1
+            return original(tensor)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    network = build(toy.shape, 0).train()
+    drawn = toy.Batches(windows=4).next_batch()
+    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
+    settings = toy.run_of(batch=4, micro_batch=2).settings
+    values = training_step(network, ids, regions, torch.full((7,), 16.0), settings)
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+    assert reads == {"item": 0, "tolist": 0}
+    numbers = loop._read(loop.ALONE, values, norm, stop=True)
+    assert reads["tolist"] == 1
+    assert numbers[-2:] == [pytest.approx(float(norm)), 1.0]
+
+
+def test_bf16_keeps_fp32_masters(toy: SimpleNamespace) -> None:
+    """Autocast computes in bf16; weights, gradients and moments are fp32 (section d)."""
+    network = build(toy.shape, 0).train()
+    seen = set()
+    network.trunk.blocks[0].mixer.in_proj.register_forward_hook(
+        lambda module, given, made: seen.add(made.dtype)
+    )
+    settings = toy.run_of(precision="bf16").settings
+    optimizer = build_optimizer(network, settings)
+    drawn = toy.Batches().next_batch()
+    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
+    training_step(network, ids, regions, torch.full((7,), 16.0), settings)
+    assert seen == {torch.bfloat16}
+    assert {p.grad.dtype for p in network.parameters() if p.grad is not None} == {torch.float32}
+    optimizer.step()
+    moments = [
+        state[key] for state in optimizer.state.values() for key in ("exp_avg", "exp_avg_sq")
+    ]
+    assert {tensor.dtype for tensor in [*moments, *network.parameters()]} == {torch.float32}
+
+
+def test_gradients_are_clipped_to_two() -> None:
+    assert Pretrain().clip_norm == 2.0
+    assert Pretrain().precision == "bf16"
+
+
+def test_the_loop_clips(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reaches the optimiser has at most the norm asked for; the log has the norm before."""
+    norms: list[float] = []
+    original = torch.optim.AdamW.step
+
+    def watched(optimizer: torch.optim.AdamW) -> object:
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        norms.append(float(torch.stack([g.norm() for g in grads if g is not None]).norm()))
+        return original(optimizer)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    run = toy.run_of(steps=4, clip_norm=0.01, valid_ids=[])
+    pretrain(run, toy.Batches(), tmp_path / "model", tmp_path / "c")
+    assert norms == pytest.approx([0.01] * 4, rel=1e-3)
+    assert min(line["grad_norm"] for line in toy.curve_of(tmp_path / "model")) > 0.01
 
 
 def test_cuda_asked_for_but_absent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genezip.config import Pretrain
-from genezip.models.architecture import load_architecture
+from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.network import GeneZipNetwork
 from genezip.training.optim import build_optimizer, parameter_groups, rate, set_rate
 
@@ -21,6 +21,44 @@ def test_groups_hold_every_parameter_once(network: GeneZipNetwork) -> None:
     groups = parameter_groups(network, Pretrain())
     ids = [id(p) for group in groups for p in group["params"]]
     assert len(ids) == len(set(ids)) == len(list(network.parameters()))
+
+
+SIZES = {"d_state": 8, "headdim": 8, "trunk_layers": 2}
+STAGED = {
+    **SIZES, "d_model": (16, 16, 24), "encoder_layers": (1, 1), "decoder_layers": (1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "multipliers"),
+    [
+        ({**SIZES, "d_model": (16,)}, {1.0}),
+        ({**STAGED, "router": ("block", "block"), "stride": (8, 16)}, {1.0, 1.2247}),
+        ({**STAGED, "router": ("cpg", "random"), "stride": (None, 4)}, {1.0, 1.2247}),
+        ({**STAGED, "d_model": (8, 16, 32), "bound": "none"}, {1.0, 1.4142, 2.0}),
+    ],
+)
+@pytest.mark.parametrize("decay_vectors", [False, True])
+def test_groups_of_other_models_hold_every_parameter_once(
+    keys: dict, multipliers: set[float], decay_vectors: bool
+) -> None:
+    """Flat, U-Net with learned start vectors, unlearned routers, three widths."""
+    network = GeneZipNetwork(Architecture(**keys))
+    groups = parameter_groups(network, Pretrain(decay_vectors=decay_vectors))
+    held = [id(p) for group in groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in network.parameters())
+    assert {round(group["multiplier"], 4) for group in groups} == multipliers
+    multiplier = {id(p): group["multiplier"] for group in groups for p in group["params"]}
+    for s, start in network.starts.items():
+        assert multiplier[id(start)] == multiplier[id(network.residuals[int(s)].weight)]
+    assert multiplier[id(network.embedding)] == max(multiplier.values())
+
+
+def test_a_parameter_of_no_level_is_a_bug(network: GeneZipNetwork) -> None:
+    stray = GeneZipNetwork(Architecture(**STAGED))
+    stray.register_parameter("stray", torch.nn.Parameter(torch.zeros(3)))
+    with pytest.raises(AssertionError, match="parameters belong to a level"):
+        parameter_groups(stray, Pretrain())
 
 
 def test_outer_stages_learn_faster(network: GeneZipNetwork) -> None:
@@ -41,9 +79,20 @@ def test_weight_decay(network: GeneZipNetwork, decay_vectors: bool) -> None:
     layer = "trunk.blocks.0."
     assert layer + "mixer.in_proj.weight" in names
     assert layer + "mixer.conv_bias" not in names
-    assert "embedding" in names
-    for name in (layer + "mixer.a_log", layer + "norm_weight", "paddings.1"):
+    assert layer + "mixer.norm_weight" not in names
+    assert "residuals.0.bias" not in names
+    assert {"embedding", "routers.0.q_proj.weight", "residuals.0.weight"} <= names
+    vectors = ("mixer.a_log", "mixer.d", "mixer.dt_bias", "norm_weight")
+    for name in (*(layer + vector for vector in vectors), "trunk.norm_weight", "paddings.1"):
         assert (name in names) is decay_vectors
+
+
+def test_the_default_spares_exactly_the_vectors(network: GeneZipNetwork) -> None:
+    """Ours: matrices decay at 0.1, vectors do not; the authors' rule is ``decay_vectors``."""
+    assert Pretrain().decay_vectors is False
+    for group in parameter_groups(network, Pretrain()):
+        assert {p.dim() > 1 for p in group["params"]} == {group["weight_decay"] == 0.1}
+        assert group["weight_decay"] in (0.0, 0.1)
 
 
 def test_schedule() -> None:
@@ -53,6 +102,26 @@ def test_schedule() -> None:
     assert rate(10, settings) == pytest.approx(1.0)
     assert rate(60, settings) == pytest.approx(0.55)
     assert rate(110, settings) == pytest.approx(0.1)
+
+
+def test_the_paper_schedule() -> None:
+    """Linear up over 500 steps, linear to exactly 0 at step 30,600; AdamW as in Table 4."""
+    settings = Pretrain()
+    assert (settings.steps, settings.warmup_steps, settings.learning_rate) == (30_600, 500, 1e-3)
+    assert (settings.batch, settings.alpha, settings.weight_decay) == (256, 0.03, 0.1)
+    assert settings.betas == (0.9, 0.95)
+    assert [rate(step, settings) for step in (0, 249, 499, 500)] == [1 / 500, 0.5, 1.0, 1.0]
+    assert rate(500 + 30_100 // 2, settings) == pytest.approx(0.5)
+    assert rate(30_600, settings) == 0.0
+    fall = [rate(step, settings) - rate(step + 1, settings) for step in range(500, 30_600, 999)]
+    assert fall == pytest.approx([1 / 30_100] * len(fall))
+
+
+def test_the_optimiser_is_that_of_the_paper(network: GeneZipNetwork) -> None:
+    optimizer = build_optimizer(network, Pretrain())
+    assert optimizer.defaults["betas"] == (0.9, 0.95)
+    assert optimizer.defaults["eps"] == 1e-8
+    assert optimizer.defaults["lr"] == 1e-3
 
 
 def test_rate_is_set_per_group(network: GeneZipNetwork) -> None:

@@ -30,6 +30,17 @@ TARGETS = ("regions", "match_bpt", "uniform_bpt")
 for name, entry in MODELS.items():
     if sum(entry[key] is not None for key in TARGETS) != 1:
         raise WorkflowError(f"models.{name}: set exactly one of {', '.join(TARGETS)}")
+for name, entry in MODELS.items():
+    seen = [name]
+    while (first := MODELS[seen[-1]]["init_from"]) and Path(first).name == first:
+        if first not in MODELS:
+            raise WorkflowError(
+                f"models.{seen[-1]}.init_from names {first!r}, which is not in models"
+            )
+        if first in seen:
+            circle = " from ".join([*seen, first])
+            raise WorkflowError(f"models.{name}.init_from goes in a circle: {circle}")
+        seen.append(first)
 for key in ("reference", "control"):
     if config["report"][key] not in MODELS:
         raise WorkflowError(
@@ -82,6 +93,35 @@ def settings(section, *keys):
     return as_json
 
 
+def model_settings(wildcards):
+    """Params function: section ``pretrain`` with the model's own keys, as JSON text."""
+    own = MODELS[wildcards.model]["pretrain"]
+    return json.dumps({**config.get("pretrain", {}), **own}, sort_keys=True)
+
+
+def initial_weights(wildcards):
+    """Weights that a model begins with: another model's, same seed; none for a fresh start."""
+    first = MODELS[wildcards.model]["init_from"]
+    if first is None:
+        return []
+    folder = f"results/pretrain/{first}" if first in MODELS else str(ROOT / first)
+    return f"{folder}.seed{wildcards.seed}/model.safetensors"
+
+
+def init_from(wildcards, input):
+    """Command-line option that names the model folder of the initial weights."""
+    return (
+        f"--init-from {quote(str(Path(input.initial).parent))}" if input.initial else ""
+    )
+
+
+def launcher(wildcards, resources):
+    """How training is started: one process per GPU where a job has more than one."""
+    if resources.gpu > 1:
+        return f"torchrun --standalone --nproc-per-node {resources.gpu} -m genezip"
+    return "genezip"
+
+
 def one_strand(wildcards):
     """Params function: section ``compress`` without the reverse complement."""
     section = {**config.get("compress", {}), "both_strands": False}
@@ -96,7 +136,13 @@ def transcripts(wildcards):
 
 def preset(folder, name):
     """A preset of the checkout: config/<folder>/<name>.yaml."""
-    return str(ROOT / "config" / folder / f"{name}.yaml")
+    path = ROOT / "config" / folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
+        raise WorkflowError(
+            f"there is no preset {name!r} in config/{folder}; there are {known}"
+        )
+    return str(path)
 
 
 def architecture(wildcards):
@@ -162,13 +208,15 @@ def compressed_heldout(wildcards):
     """Held-out DNA as every model and every trivial router compressed it.
 
     A router copies the token counts of one run, so there is one for each of the reference.
+    Reference and control are also scored under the causal bound.
     """
     routers = [
         f"routers/{router}.seed{seed}"
         for router in ROUTERS
         for seed in MODELS[REFERENCE]["seeds"]
     ]
-    names = [*runs(), "untrained.seed0", *routers]
+    causal = [f"causal/{run}" for run in runs(REFERENCE, CONTROL)]
+    names = [*runs(), "untrained.seed0", *routers, *causal]
     return [f"results/compress/{name}.parquet" for name in names]
 
 

@@ -2,12 +2,14 @@ rule pretrain:
     """Train one model with one seed.
 
     Resumable checkpoints live in results/pretrain/checkpoints, which is no declared output:
-    Snakemake deletes declared outputs before a job starts again, and training resumes.
+    Snakemake deletes declared outputs before a job starts again, and training resumes. A job
+    with more than one GPU (--set-resources pretrain:gpu=8) trains on all of them.
     """
     input:
         corpus="results/corpus/manifest.json",
         architecture=architecture,
         regions=region_preset,
+        initial=initial_weights,
     output:
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
         best="results/pretrain/{model}.seed{seed}/best.safetensors",
@@ -26,8 +28,10 @@ rule pretrain:
     resources:
         gpu=MODEL_GPUS,
     params:
-        settings=settings("pretrain"),
+        launcher=launcher,
+        settings=model_settings,
         target=target,
+        initial=init_from,
         scale=SCALE,
         malloc=MALLOC,
         out=subpath(output.weights, parent=True),
@@ -35,7 +39,8 @@ rule pretrain:
         "Train {wildcards.model}, seed {wildcards.seed}"
     shell:
         "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip pretrain --corpus {input.corpus} --architecture {input.architecture:q} "
-        "{params.target} --settings {params.settings:q} --seed {wildcards.seed} "
+        "{params.launcher} pretrain --corpus {input.corpus} "
+        "--architecture {input.architecture:q} {params.target} {params.initial} "
+        "--settings {params.settings:q} --seed {wildcards.seed} "
         "--name {wildcards.model} --scale {params.scale} --threads {threads} --out {params.out} "
         "2>&1 | tee -i {log} >&2"

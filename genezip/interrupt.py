@@ -1,4 +1,4 @@
-"""Ctrl-C (and a scheduler's SIGTERM) between two steps, never inside one."""
+"""Ctrl-C (and a scheduler's SIGTERM) between two steps of a long run, never inside one."""
 
 import signal
 import threading
@@ -18,12 +18,17 @@ class StopRequest:
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one stops at once."""
+def stop_request(again_at_once: bool = True) -> Iterator[StopRequest]:
+    """Turn SIGINT and SIGTERM into a request.
+
+    A second one stops at once. Among several processes it must not (``again_at_once`` is
+    False): terminal and launcher both pass a signal on, and the launcher kills what does not
+    end by itself.
+    """
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.asked:
+        if request.asked and again_at_once:
             raise KeyboardInterrupt
         request.asked = True
 

@@ -1,0 +1,96 @@
+"""The learning curve: one JSON line per step and validation, and TensorBoard scalars beside it.
+
+Both are cut at the checkpoint a run goes on from, so neither shows a step twice.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from genezip.errors import GenezipError
+from genezip.provenance import write_text
+from genezip.taxonomy import CLASSES
+
+CURVE = "curve.jsonl"
+TENSORBOARD = "tensorboard"
+
+
+class Curve:
+    """Open logs of a run in its checkpoint folder.
+
+    Parameters
+    ----------
+    folder : checkpoint folder
+    step : optimiser steps done; later lines of an earlier part of the run are dropped
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        _cut(folder / CURVE, step)
+        if step == 0:
+            shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+        self.lines = open(folder / CURVE, "a", encoding="utf-8")  # noqa: SIM115
+        self.scalars = SummaryWriter(str(folder / TENSORBOARD), purge_step=step + 1)
+
+    def step(self, step: int, line: dict[str, Any]) -> None:
+        """Log an optimiser step."""
+        self.lines.write(json.dumps({"step": step, **line}) + "\n")
+        for name in ("lm_loss", "rar_loss", "bpt", "lr", "grad_norm", "bound_bit"):
+            self._scalar(f"train/{name}", line[name], step)
+        for letter in ("F", "G"):
+            for stage, row in enumerate(line[letter]):
+                for name, value in zip(CLASSES, row, strict=True):
+                    self._scalar(f"{letter}_stage{stage}/{name}", value, step)
+
+    def valid(self, step: int, metrics: dict[str, Any]) -> None:
+        """Log a validation."""
+        self.lines.write(json.dumps({"step": step, "valid": metrics}) + "\n")
+        for name, value in metrics.items():
+            self._scalar(f"valid/{name}", value, step)
+
+    def _scalar(self, name: str, value: float | None, step: int) -> None:
+        if value is not None:  # a class that is absent has no share
+            self.scalars.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        """Write what was logged so far."""
+        self.lines.flush()
+        self.scalars.flush()
+
+    def close(self) -> None:
+        """Write and close."""
+        self.scalars.close()
+        self.lines.close()
+
+
+@contextmanager
+def open_curve(folder: Path, step: int) -> Iterator[Curve]:
+    """The open curve; a full disk while writing it is one sentence."""
+    try:
+        curve = Curve(folder, step)
+        try:
+            yield curve
+        finally:
+            curve.close()
+    except OSError as error:
+        raise GenezipError(
+            f"cannot write {folder / CURVE}: {error.strerror}; free space, then train again: the "
+            "run goes on from its last checkpoint"
+        ) from error
+
+
+def _cut(curve: Path, step: int) -> None:
+    """Keep the log up to a step, so that a resumed run continues it without a seam."""
+    lines = curve.read_text(encoding="utf-8").splitlines() if curve.exists() else []
+    kept = []
+    for line in lines:
+        try:
+            if json.loads(line)["step"] <= step and step > 0:
+                kept.append(line)
+        except json.JSONDecodeError:
+            break  # a line cut off by a crash
+    write_text(curve, "".join(f"{line}\n" for line in kept))

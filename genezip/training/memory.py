@@ -1,0 +1,197 @@
+"""Memory of a training run: estimated and said before it starts, refused when it cannot fit.
+
+Weights, gradients and the two AdamW moments are counted. What grows with the bases in flight
+is measured: forward and backward run on one short window at two lengths while every tensor
+that is created is tallied, and the line through the two peaks is followed to the real length.
+"""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from genezip.config import Pretrain
+from genezip.errors import GenezipError
+from genezip.models.network import GeneZipNetwork
+from genezip.taxonomy import CLASSES
+from genezip.training.step import micro_batch_loss
+from genezip.vocab import A_ID, T_ID
+
+PROBE_BP = 2048
+COPIES = 4  # weight, gradient, first and second moment
+# Allocators hold more than the tensors in use: measured 0 to 50 % on CPU, usually 20 %.
+MARGIN = 1.2
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that one process of a run needs.
+
+    Attributes
+    ----------
+    parameters : weights, gradients and moments
+    fixed : largest use beside them that does not grow with the bases (copies of weights)
+    per_base : activations, gradients of activations and intermediates per base in flight
+    windows, window_bp : what one forward pass holds
+    """
+
+    parameters: int
+    fixed: int
+    per_base: float
+    windows: int
+    window_bp: int
+
+    def total(self, windows: int | None = None) -> int:
+        """Bytes with ``windows`` per forward pass (default: as the run is set)."""
+        bases = (self.windows if windows is None else windows) * self.window_bp
+        return self.parameters + round(MARGIN * (self.fixed + self.per_base * bases))
+
+    def fitting(self, available: int) -> int:
+        """Windows per forward pass that fit; 0 where not even one does."""
+        left = available - self.total(0)
+        return max(0, int(left / max(1.0, MARGIN * self.per_base * self.window_bp)))
+
+
+class PeakBytes(TorchDispatchMode):
+    """Tallies the bytes of tensors created inside the block; ``peak`` is the most at a time.
+
+    Works on every device, and sees backward passes and recomputed activations. Views and
+    tensors from before count nothing.
+    """
+
+    def __init__(self, known: list[Tensor]) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._alive = {tensor.untyped_storage()._cdata for tensor in known}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count the storages it made."""
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_iter(made):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return made
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._alive:
+            return
+        self._alive.add(key)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._free, key, size)
+
+    def _free(self, key: int, size: int) -> None:
+        self._alive.discard(key)
+        self.now -= size
+
+
+def estimate(
+    network: GeneZipNetwork, settings: Pretrain, windows: int, window_bp: int
+) -> MemoryEstimate:
+    """Estimate the memory of training; the network is left as it was, without gradients.
+
+    With its initial weights a router keeps about half of all positions, later far fewer, so
+    the estimate is that of the first steps.
+
+    Parameters
+    ----------
+    windows : windows per forward pass of this process
+    """
+    longer = min(PROBE_BP, window_bp)
+    shorter = max(2, longer // 2)
+    peaks = [_peak(network, settings, bases) for bases in (shorter, longer)]
+    per_base = max(0.0, (peaks[1] - peaks[0]) / max(1, longer - shorter))
+    fixed = max(0, peaks[1] - round(per_base * longer))
+    parameters = sum(COPIES * p.numel() * p.element_size() for p in network.parameters())
+    return MemoryEstimate(parameters, fixed, per_base, windows, window_bp)
+
+
+def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int) -> int:
+    """Most bytes at a time in forward and backward over one window, gradients of weights aside."""
+    device = network.embedding.device
+    draw = torch.Generator().manual_seed(0)  # leaves the run's own random numbers alone
+    ids = torch.randint(A_ID, T_ID + 1, (1, bases), generator=draw).to(device, torch.uint8)
+    regions = torch.randint(len(CLASSES), (1, bases), generator=draw).to(device, torch.uint8)
+    targets = torch.full((len(CLASSES),), 32.0, device=device)
+    informative = torch.tensor(bases, device=device)
+
+    def drop(parameter: Tensor) -> None:
+        parameter.grad = None
+
+    parameters = list(network.parameters())
+    hooks = [parameter.register_post_accumulate_grad_hook(drop) for parameter in parameters]
+    try:
+        with PeakBytes([*parameters, *network.buffers()]) as memory:
+            loss, _ = micro_batch_loss(network, ids, regions, targets, settings, informative, 1.0)
+            loss.backward()
+            del loss
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return memory.peak
+
+
+def available_bytes(device: torch.device, processes: int = 1) -> int | None:
+    """Free memory for this process; None where the system does not say.
+
+    Parameters
+    ----------
+    processes : processes that share the machine's memory (on CPU)
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    kilobytes = next(line.split()[1] for line in text.splitlines() if "MemAvailable" in line)
+    return int(kilobytes) * 1024 // processes
+
+
+def check_memory(
+    name: str,
+    need: MemoryEstimate,
+    settings: Pretrain,
+    available: int | None,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> None:
+    """Say what a run needs.
+
+    Raises
+    ------
+    GenezipError
+        If it needs more than is available, with what would help.
+    """
+    total, flight = need.total(), need.total() - need.parameters
+    free = "" if available is None else f" of {_gb(available)} free on {device.type}"
+    say(
+        f"{name}: needs about {_gb(total)}{free}: weights, gradients and moments "
+        f"{_gb(need.parameters)}, activations {_gb(flight)} ({need.windows} x "
+        f"{need.window_bp:,} bp at a time; the first steps keep most tokens, later ones fewer)"
+    )
+    if available is None or total <= available:
+        return
+    advice = []
+    fitting = need.fitting(available)
+    if need.windows > 1:
+        lower = f"{fitting} would fit" if fitting else "1 does not fit either"
+        advice.append(f"lower pretrain.micro_batch ({lower})")
+    if not settings.checkpoint_activations:
+        advice.append("set pretrain.checkpoint_activations")
+    advice.append("train on shorter windows (corpus.window_bp)")
+    raise GenezipError(
+        f"training {name} needs about {_gb(total)}, but {device.type} has {_gb(available or 0)} "
+        f"free; {', or '.join(advice)}"
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

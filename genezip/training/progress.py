@@ -1,0 +1,125 @@
+"""A run under way: what a checkpoint saves and a resumed run gets back."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genezip.data.batches import WindowStream
+from genezip.models.network import GeneZipNetwork, build
+from genezip.models.pretrained import BEST, save_weights
+from genezip.training.checkpoint import (
+    TrainingState,
+    load_state,
+    random_state,
+    save_state,
+    set_random_state,
+)
+from genezip.training.optim import build_optimizer
+from genezip.training.run import Run
+from genezip.training.validation import validate
+
+
+@dataclass
+class Progress:
+    """Network and optimiser of a run, and how far it is.
+
+    Attributes
+    ----------
+    run, batches : what is trained on what
+    network, optimizer : on the device of this process
+    step : optimiser steps done
+    best_ppl, valid : lowest validation perplexity, and the last validation's metrics
+    began : monotonic clock when the run would have begun without interruptions (s)
+    """
+
+    run: Run
+    batches: WindowStream
+    network: GeneZipNetwork
+    optimizer: torch.optim.AdamW
+    step: int = 0
+    best_ppl: float = math.inf
+    valid: dict[str, Any] | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return time.monotonic() - self.began
+
+    def validate(self, checkpoints: Path) -> dict[str, Any]:
+        """Metrics on the validation windows; the best weights so far are kept."""
+        run = self.run
+        self.valid = validate(self.network, run.valid_ids, run.valid_regions, run.target_bpt)
+        if self.valid["ppl"] < self.best_ppl:
+            self.best_ppl = self.valid["ppl"]
+            save_weights(checkpoints / BEST, self.network)
+        return self.valid
+
+    def save(self, checkpoints: Path) -> None:
+        """Write a checkpoint."""
+        state = TrainingState(
+            identity=self.run.identity(),
+            step=self.step,
+            network=self.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            batches=self.batches.state_dict(),
+            random=random_state(self.network.embedding.device),
+            best_ppl=self.best_ppl,
+            valid=self.valid,
+            seconds=self.seconds,
+        )
+        save_state(checkpoints, state)
+
+
+def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
+    """The network with the initial values of the run's seed, set up for training."""
+    network = build(run.architecture, run.seed).to(device).train()
+    network.checkpoint_activations(run.settings.checkpoint_activations)
+    network.packed = run.settings.packed_trunk
+    return network
+
+
+def begin(
+    run: Run,
+    batches: WindowStream,
+    network: GeneZipNetwork,
+    checkpoints: Path,
+    say: Callable[[str], None],
+) -> Progress:
+    """Where a run begins or goes on: its checkpoint, its initial weights, or its seed.
+
+    Raises
+    ------
+    GenezipError
+        If no checkpoint can be read, or those in the folder are of another run.
+    """
+    device = network.embedding.device
+    state = load_state(checkpoints, run.identity(), say)
+    if state is None:
+        if run.initial is not None:
+            run.initial.load_into(network)
+        torch.manual_seed(run.seed)
+        np.random.seed(run.seed)
+        return Progress(run, batches, network, build_optimizer(network, run.settings))
+    network.load_state_dict(state.network)
+    optimizer = build_optimizer(network, run.settings)
+    optimizer.load_state_dict(state.optimizer)
+    batches.load_state_dict(state.batches)
+    set_random_state(state.random, device)
+    say(f"{run.name}: resuming at step {state.step} of {run.settings.steps}")
+    return Progress(
+        run,
+        batches,
+        network,
+        optimizer,
+        state.step,
+        state.best_ppl,
+        state.valid,
+        time.monotonic() - state.seconds,
+    )

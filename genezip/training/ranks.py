@@ -1,0 +1,160 @@
+"""The processes of one training run, one per GPU: who they are and what they agree on.
+
+``torchrun`` starts them and tells each its number in the environment. Without it there is one
+process, and nothing here communicates. All read the same stream of windows and the same
+checkpoint folder (shared by the nodes); each takes its rows of every batch, and only the first
+writes and speaks.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from genezip.errors import GenezipError
+from genezip.models.device import choose_device
+
+# The others wait this long for the first one's validation and writing.
+PATIENCE = timedelta(hours=2)
+LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of the run.
+
+    Attributes
+    ----------
+    rank, world : number of this process, and how many there are
+    local_rank, local_world : the same on this machine
+    """
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+    local_world: int = 1
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes and speaks."""
+        return self.rank == 0
+
+    def device(self, name: str) -> torch.device:
+        """Device of this process: ``cpu``, or the CUDA device of its local number.
+
+        Raises
+        ------
+        GenezipError
+            If there is no CUDA device for it.
+        """
+        device = choose_device(name)
+        if device.type != "cuda" or self.world == 1:
+            return device
+        if self.local_world > torch.cuda.device_count():
+            raise GenezipError(
+                f"{self.local_world} processes share {torch.cuda.device_count()} GPUs; start as "
+                "many processes as there are GPUs (torchrun --nproc-per-node)"
+            )
+        device = torch.device("cuda", self.local_rank)
+        torch.cuda.set_device(device)
+        return device
+
+    def rows(self, batch: int) -> slice:
+        """Rows of a batch that belong to this process.
+
+        Raises
+        ------
+        GenezipError
+            If the processes cannot share the batch equally.
+        """
+        if batch % self.world:
+            raise GenezipError(
+                f"pretrain.batch {batch} cannot be shared equally by {self.world} processes; "
+                "choose a batch that is a multiple of their number"
+            )
+        share = batch // self.world
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """The network with gradients averaged over the processes in the backward pass."""
+        if self.world == 1:
+            return network
+        return DistributedDataParallel(
+            network,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,  # no second copy of the gradients
+        )
+
+    def add_up(self, values: Tensor) -> Tensor:
+        """Sum of a tensor over the processes, in place."""
+        if self.world > 1:
+            distributed.all_reduce(values)
+        return values
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All processes do the block or none goes on; an error is said once, by the first.
+
+        A sentence that any process raises inside ends every process, so none waits for ever.
+        """
+        sentence: str | None = None
+        try:
+            yield
+        except GenezipError as error:
+            if self.world == 1:
+                raise
+            sentence = str(error)
+        if self.world == 1:
+            return
+        sentences: list[Any] = [None] * self.world
+        distributed.all_gather_object(sentences, sentence)
+        for found in sentences:
+            if found is not None:
+                self.refuse(found)
+
+    def refuse(self, sentence: str) -> NoReturn:
+        """End every process; all must call this. The first one says why."""
+        if self.main:
+            raise GenezipError(sentence)
+        raise SystemExit(1)
+
+    def interrupt(self) -> NoReturn:
+        """End every process as Ctrl-C does; all must call this."""
+        if self.main:
+            raise KeyboardInterrupt
+        raise SystemExit(1)
+
+
+ALONE = Ranks()
+
+
+def local_gradients(model: nn.Module, more: bool) -> AbstractContextManager[None]:
+    """Keep gradients on this process while ``more`` micro-batches follow."""
+    if more and isinstance(model, DistributedDataParallel):
+        return model.no_sync()
+    return nullcontext()
+
+
+@contextmanager
+def launched() -> Iterator[Ranks]:
+    """The processes that ``torchrun`` started, connected for the block; else this one alone.
+
+    CUDA tensors go by nccl, CPU tensors (and what :meth:`Ranks.together` says) by gloo.
+    """
+    if not all(name in os.environ for name in LAUNCHED):
+        yield ALONE
+        return
+    numbers = (int(os.environ[name]) for name in LAUNCHED[:4])
+    rank, world, local_rank, local_world = numbers
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    try:
+        yield Ranks(rank, world, local_rank, local_world)
+    finally:
+        distributed.destroy_process_group()

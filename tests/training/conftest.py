@@ -1,0 +1,85 @@
+"""A toy run that several test modules share; :mod:`ranks_program` imports it as well."""
+
+import json
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from genezip.config import Pretrain
+from genezip.models.architecture import load_architecture
+from genezip.taxonomy import CLASSES
+from genezip.training.run import Run
+from genezip.vocab import N_ID
+
+SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
+WINDOW_BP = 128
+
+
+class Batches:
+    """ACGT repeated, from a random phase: easy to learn. Row i of a batch may hold 16 i N."""
+
+    def __init__(self, seed: int = 0, windows: int = 2, unknown: bool = False) -> None:
+        self.count, self.seed, self.windows, self.unknown = 0, seed, windows, unknown
+
+    def next_batch(self) -> dict[str, np.ndarray]:
+        random = np.random.default_rng([self.seed, self.count])
+        self.count += 1
+        ids = (np.arange(WINDOW_BP) + random.integers(4, size=(self.windows, 1))) % 4 + 3
+        regions = np.repeat(random.integers(7, size=(self.windows, 4)), WINDOW_BP // 4, axis=1)
+        if self.unknown:
+            for row in range(self.windows):
+                ids[row, 40 : 40 + 16 * row] = N_ID
+        return {"ids": ids.astype(np.uint8), "regions": regions.astype(np.uint8)}
+
+    def state_dict(self) -> dict:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.count = state["count"]
+
+
+class StopsAt(Batches):
+    """Raises a real SIGINT while the batch of one step is drawn."""
+
+    def __init__(self, step: int, **changes: object) -> None:
+        super().__init__(**changes)  # type: ignore[arg-type]
+        self.step = step
+
+    def next_batch(self) -> dict[str, np.ndarray]:
+        if self.count == self.step:
+            signal.raise_signal(signal.SIGINT)
+        return super().next_batch()
+
+
+def run_of(**changes: object) -> Run:
+    """A run of 12 steps on the toy windows; keys of ``Pretrain`` or fields of ``Run``."""
+    values = {
+        "steps": 12, "batch": 2, "micro_batch": 2, "warmup_steps": 2, "learning_rate": 3e-3,
+        "precision": "fp32", "device": "cpu", "validate_every": 4, "checkpoint_every": 5,
+        "rar_mask": "pre", "alpha": 0.1, "clip_norm": 1.0,
+    }  # fmt: skip
+    drawn = Batches(9).next_batch()
+    fields = {
+        "name": "toy", "seed": 0, "architecture": SHAPE,
+        "target_bpt": dict.fromkeys(CLASSES, 16.0), "corpus_sha256": "hash",
+        "window_bp": WINDOW_BP, "valid_ids": drawn["ids"], "valid_regions": drawn["regions"],
+        "facts": {"scale": "test", "source": "simulated"}, "initial": None,
+    }  # fmt: skip
+    fields |= {key: changes.pop(key) for key in list(changes) if key in fields}
+    return Run(settings=Pretrain(**{**values, **changes}), **fields)  # type: ignore[arg-type]
+
+
+def curve_of(folder: Path, drop: tuple[str, ...] = ("seconds",)) -> list[dict]:
+    """Lines of a curve, without the keys that depend on the clock."""
+    lines = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in drop} for line in lines]
+
+
+@pytest.fixture(scope="session")
+def toy() -> SimpleNamespace:
+    return SimpleNamespace(
+        Batches=Batches, StopsAt=StopsAt, run_of=run_of, curve_of=curve_of, shape=SHAPE
+    )

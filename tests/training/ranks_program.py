@@ -1,0 +1,75 @@
+"""What every process of ``test_ranks.py`` does; started by torchrun with an output folder.
+
+Each scenario ends with a sentence, an interruption or a trained model; the outcomes of a
+process are written to ``rank<n>.json``.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from conftest import Batches, StopsAt, run_of
+
+from genezip.errors import GenezipError
+from genezip.models.network import GeneZipNetwork, build
+from genezip.training import progress, step
+from genezip.training.loop import pretrain
+from genezip.training.ranks import Ranks, launched
+
+SETTINGS = {"steps": 5, "batch": 4, "micro_batch": 4, "warmup_steps": 1, "validate_every": 5}
+
+
+def double(*arguments: object) -> GeneZipNetwork:
+    """The network in float64, so that only rounding at 1e-16 depends on who adds what."""
+    return build(*arguments).double()  # type: ignore[arg-type]
+
+
+def outcome(do: Callable[[], object]) -> str:
+    try:
+        do()
+    except GenezipError as error:
+        return str(error)
+    except (KeyboardInterrupt, SystemExit) as error:
+        return type(error).__name__
+    return "trained"
+
+
+def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
+    found, said = {}, []
+
+    def train(name: str, batches: Batches, **changes: object) -> str:
+        run = run_of(**{**SETTINGS, **changes})
+        folders = out / name, out / f"{name}.checkpoints"
+        return outcome(lambda: pretrain(run, batches, *folders, said.append, ranks))
+
+    def batches() -> Batches:
+        return Batches(windows=4, unknown=True)
+
+    found["whole"] = train("whole", batches())
+    # one process alone is asked to stop
+    stopped = StopsAt(2, windows=4, unknown=True) if ranks.rank == 1 else batches()
+    found["stopped"] = train("stopped", stopped)
+    found["uneven"] = train("uneven", batches(), batch=3, micro_batch=3)
+
+    def one_fails() -> None:
+        with ranks.together():
+            if ranks.rank == 1:
+                raise GenezipError("the second cannot read")
+
+    found["one fails"] = outcome(one_fails)
+    if ranks.rank == 1:  # one process alone sees a loss that is not finite
+        lm_loss = step.lm_loss
+        step.lm_loss = lambda *arguments: lm_loss(*arguments) * float("nan")
+    found["nan"] = train("nan", batches())
+    found["said"] = " | ".join(said)
+    return found
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    progress.build = double
+    with launched() as ranks:
+        outcomes = scenarios(Path(sys.argv[1]), ranks)
+        (Path(sys.argv[1]) / f"rank{ranks.rank}.json").write_text(json.dumps(outcomes))

@@ -1,0 +1,196 @@
+"""Resuming: exact to the bit, from the previous checkpoint if need be, never another run."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from genezip.errors import GenezipError
+from genezip.models.pretrained import load_network
+from genezip.training import loop, step
+from genezip.training.checkpoint import (
+    FREE,
+    PREVIOUS,
+    STATE,
+    load_state,
+    random_state,
+    set_random_state,
+)
+from genezip.training.differences import first_difference
+from genezip.training.loop import pretrain
+
+
+def stopped(toy: SimpleNamespace, folder: Path, at: int = 7, **changes: object) -> Path:
+    """Checkpoints of a run that was stopped after a step (earlier ones at step 5)."""
+    with pytest.raises(KeyboardInterrupt):
+        batches = toy.StopsAt(at - 1)
+        pretrain(
+            toy.run_of(**changes), batches, folder / "model", folder / "kept", lambda text: None
+        )
+    assert not (folder / "model").exists()
+    return folder / "kept"
+
+
+def damage(path: Path) -> None:
+    """Turn over one bit in the middle, as a bad disk does."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_two_halves_equal_the_whole_bit_for_bit(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights, optimiser, data position and random numbers, also those drawn in training."""
+    lm_loss = step.lm_loss
+
+    def noisy(*arguments: torch.Tensor) -> torch.Tensor:
+        return lm_loss(*arguments) * (1 + 0.1 * torch.rand(()) + 0.1 * float(np.random.rand()))
+
+    monkeypatch.setattr(step, "lm_loss", noisy)
+    finals = []
+    finish = loop._finish
+
+    def keep(progress: object, *rest: object) -> None:
+        finals.append((progress, random_state(torch.device("cpu"))))
+        finish(progress, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "_finish", keep)
+    pretrain(toy.run_of(), toy.Batches(), tmp_path / "whole", tmp_path / "c")
+    kept = stopped(toy, tmp_path)
+    torch.rand(3), np.random.rand(3)  # another process would have another state
+    said: list[str] = []
+    pretrain(toy.run_of(), toy.Batches(), tmp_path / "parts", kept, said.append)
+    assert "toy: resuming at step 7 of 12" in said
+
+    (whole, random), (parts, other_random) = finals
+    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+        for key, value in whole.optimizer.state[one].items():
+            assert torch.equal(value, parts.optimizer.state[other][key]), key
+    assert whole.batches.state_dict() == parts.batches.state_dict() == {"count": 12}
+    assert torch.equal(random["torch"], other_random["torch"])
+    assert first_difference(plain(random["numpy"]), plain(other_random["numpy"])) is None
+    assert toy.curve_of(tmp_path / "whole") == toy.curve_of(tmp_path / "parts")
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert weights[0] == weights[1]
+
+
+def plain(state: dict) -> dict:
+    return {**state, "state": {**state["state"], "key": state["state"]["key"].tolist()}}
+
+
+def test_random_numbers_go_on() -> None:
+    cpu = torch.device("cpu")
+    state = random_state(cpu)
+    first = torch.rand(4), np.random.rand(4), np.random.randn()
+    set_random_state(state, cpu)
+    again = torch.rand(4), np.random.rand(4), np.random.randn()
+    assert torch.equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1]) and first[2] == again[2]
+
+
+def test_failure_at_the_very_end_loses_nothing(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step is a checkpoint; the next start only writes the folder."""
+    out, kept = tmp_path / "model", tmp_path / "kept"
+
+    def full(*arguments: object) -> None:
+        raise GenezipError("cannot write: no space")
+
+    with monkeypatch.context() as patch, pytest.raises(GenezipError, match="no space"):
+        patch.setattr(loop, "save_pretrained", full)
+        pretrain(toy.run_of(), toy.Batches(), out, kept)
+    assert not out.exists()
+    said: list[str] = []
+    pretrain(toy.run_of(), toy.Batches(), out, kept, said.append)
+    assert said[1] == "toy: resuming at step 12 of 12"
+    assert {path.name for path in out.iterdir()} == set(loop.FILES)
+    assert load_network(out)[1].training["valid"]["windows"] == 2
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_previous_one(
+    toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    pretrain(toy.run_of(), toy.Batches(), tmp_path / "whole", tmp_path / "c")
+    kept = stopped(toy, tmp_path)
+    damage(kept / STATE)
+    said: list[str] = []
+    pretrain(toy.run_of(), toy.Batches(), tmp_path / "parts", kept, said.append)
+    assert f"{kept / STATE} is damaged; going on from the previous checkpoint, step 5" in said
+    assert "toy: resuming at step 5 of 12" in said
+    assert toy.curve_of(tmp_path / "whole") == toy.curve_of(tmp_path / "parts")
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert weights[0] == weights[1]
+
+
+def test_a_missing_newest_checkpoint_as_well(toy: SimpleNamespace, tmp_path: Path) -> None:
+    """A crash between the two renames of a checkpoint."""
+    kept = stopped(toy, tmp_path)
+    (kept / STATE).unlink()
+    said: list[str] = []
+    state = load_state(kept, toy.run_of().identity(), said.append)
+    assert state is not None and state.step == 5
+    assert said == [f"{kept / STATE} is missing; going on from the previous checkpoint, step 5"]
+
+
+@pytest.mark.parametrize("how", [damage, lambda path: path.write_bytes(b"junk")])
+def test_two_damaged_checkpoints_are_one_sentence(
+    toy: SimpleNamespace, tmp_path: Path, how
+) -> None:
+    kept = stopped(toy, tmp_path)
+    for name in (STATE, PREVIOUS):
+        how(kept / name)
+    with pytest.raises(GenezipError, match=f"delete the folder {kept} to train from the start"):
+        pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", kept)
+    assert (kept / STATE).exists() and (kept / PREVIOUS).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"alpha": 0.2}, r"pretrain\.alpha 0\.1, not 0\.2"),
+        ({"steps": 20}, r"pretrain\.steps 12, not 20"),
+        ({"validate_windows": 7}, r"pretrain\.validate_windows 3000, not 7"),
+        ({"corpus_sha256": "other"}, 'corpus_sha256 "hash", not "other"'),
+        ({"seed": 3}, "seed 0, not 3"),
+    ],
+)
+def test_other_settings_are_refused_and_nothing_is_lost(
+    toy: SimpleNamespace, tmp_path: Path, changes: dict, words: str
+) -> None:
+    kept = stopped(toy, tmp_path)
+    before = {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()}
+    with pytest.raises(GenezipError, match=f"stopped at step 7 with {words}; set it back"):
+        pretrain(toy.run_of(**changes), toy.Batches(), tmp_path / "model", kept)
+    assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == before
+
+
+def test_settings_that_do_not_change_the_weights_may_differ(
+    toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    kept = stopped(toy, tmp_path)
+    changes = {
+        "micro_batch": 1, "checkpoint_every": 2, "validate_every": 3,
+        "checkpoint_activations": True, "device": "auto",
+    }  # fmt: skip
+    assert {f"pretrain.{key}" for key in changes} == set(FREE)
+    state = load_state(kept, toy.run_of(**changes).identity(), print)
+    assert state is not None and state.step == 7
+
+
+def test_first_difference() -> None:
+    old = {"a": {"b": [1, 2], "c": 1.0}, "gone": None}
+    assert first_difference(old, json.loads(json.dumps(old))) is None
+    assert first_difference(old, {"a": {"b": (1, 2), "c": 2}}) == ("a.c", "1.0", "2")
+    assert first_difference(old, {"a": {"b": (1, 3), "c": 2}}, ["a.c"]) == (
+        "a.b",
+        "[1, 2]",
+        "[1, 3]",
+    )
+    assert first_difference(old, old["a"] | old) == ("b", "nothing", "[1, 2]")
+    assert first_difference(old, {"a": old["a"]}) == ("gone", "null", "nothing")

@@ -1,0 +1,148 @@
+"""Memory: the estimate against real processes, and a run that cannot fit is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from genezip.config import Pretrain
+from genezip.errors import GenezipError
+from genezip.models.network import build
+from genezip.training import loop, memory
+from genezip.training.memory import MemoryEstimate, PeakBytes, available_bytes, estimate
+from genezip.training.step import training_step
+
+# A fresh process trains two steps of 2 windows of 8,192 bp and prints estimate and growth.
+PROGRAM = """
+import sys
+import torch
+from genezip.config import Pretrain
+from genezip.models.architecture import load_architecture
+from genezip.models.network import build
+from genezip.training.memory import estimate
+from genezip.training.optim import build_optimizer
+from genezip.training.step import training_step
+
+torch.set_num_threads(1)
+small, large, checkpoint = sys.argv[1:]
+settings = Pretrain(
+    batch=2, micro_batch=2, precision="fp32", checkpoint_activations=checkpoint == "1"
+)
+
+def train(path, window_bp):
+    network = build(load_architecture(path), 0).train()
+    network.checkpoint_activations(settings.checkpoint_activations)
+    need = estimate(network, settings, 2, window_bp)
+    optimizer = build_optimizer(network, settings)
+    for _ in range(2):
+        ids, regions = torch.randint(3, 7, (2, window_bp)), torch.randint(7, (2, window_bp))
+        training_step(network, ids, regions, torch.full((7,), 32.0), settings)
+        optimizer.step()
+        optimizer.zero_grad()
+    return need.total()
+
+def most():
+    # of this program alone; getrusage also counts the process that started it
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
+
+train(small, 256)  # libraries are loaded
+before = most()
+need = train(large, 8192)
+print(need, most() - before)
+"""
+
+
+@pytest.mark.parametrize("checkpoint", ["0", "1"])
+def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path, checkpoint: str) -> None:
+    paths = [repo / "tests" / "small.yaml", repo / "config" / "models" / "genezip-tiny.yaml"]
+    command = [sys.executable, "-c", PROGRAM, *map(str, paths), checkpoint]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=repo)
+    assert done.returncode == 0, done.stderr
+    need, measured = map(int, done.stdout.split())
+    assert measured > 100e6  # far more than a process grows by chance
+    assert measured / 2 < need < measured * 2, (need, measured)
+
+
+def test_peak_bytes_by_hand() -> None:
+    known = torch.ones(1000)
+    with PeakBytes([known]) as tally:
+        a = known + 1  # 4,000 bytes
+        view = a[10:]
+        a.add_(1)
+        del a  # the view keeps it
+        b = torch.zeros(500)  # 2,000
+        del view
+        c = b * 2  # 2,000
+        assert tally.now == 4000
+        del b, c
+    assert (tally.now, tally.peak) == (0, 6000)
+
+
+def test_the_probe_leaves_no_trace(toy: SimpleNamespace) -> None:
+    """Neither gradients nor drawn random numbers: the run after it is the same."""
+    network = build(toy.shape, 0).train()
+    before, state = {k: v.clone() for k, v in network.state_dict().items()}, torch.get_rng_state()
+    estimate(network, toy.run_of().settings, 2, 4096)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    drawn = toy.Batches().next_batch()
+    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
+    training_step(network, ids, regions, torch.full((7,), 16.0), toy.run_of().settings)
+    assert any(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_the_estimate_grows_with_the_bases_in_flight(toy: SimpleNamespace) -> None:
+    network = build(toy.shape, 0).train()
+    settings = toy.run_of().settings
+    one, four = (estimate(network, settings, windows, 4096) for windows in (1, 4))
+    assert one.parameters == four.parameters == 16 * network.count_parameters()
+    assert four.total() - four.total(0) == pytest.approx(4 * (one.total() - one.total(0)))
+    network.checkpoint_activations(True)
+    less = estimate(network, settings, 4, 4096)
+    assert less.per_base < four.per_base
+
+
+def test_a_run_that_cannot_fit_is_refused_with_advice(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "available_bytes", lambda device, processes: 1_500_000)
+    said: list[str] = []
+    with pytest.raises(GenezipError) as refusal:
+        loop.pretrain(toy.run_of(), toy.Batches(), tmp_path / "m", tmp_path / "c", said.append)
+    sentence = str(refusal.value)
+    assert "lower pretrain.micro_batch" in sentence
+    assert "set pretrain.checkpoint_activations" in sentence
+    assert "shorter windows" in sentence
+    assert "of 1.5 MB free on cpu" in said[0] and "the first steps keep most tokens" in said[0]
+    assert not (tmp_path / "c").exists() and not (tmp_path / "m").exists()
+
+
+def test_advice_is_only_what_is_left_to_do() -> None:
+    need = MemoryEstimate(parameters=600, fixed=0, per_base=1.0, windows=1, window_bp=1000)
+    settings = Pretrain(checkpoint_activations=True)
+    device = torch.device("cpu")
+    with pytest.raises(GenezipError) as refusal:
+        memory.check_memory("toy", need, settings, 1000, device, lambda text: None)
+    assert "micro_batch" not in str(refusal.value)
+    assert "checkpoint_activations" not in str(refusal.value)
+    memory.check_memory("toy", need, settings, 1800, device, lambda text: None)
+    memory.check_memory("toy", need, settings, None, device, lambda text: None)
+
+
+def test_windows_that_fit() -> None:
+    """600 + 1.2 x (100 + 1000 n) bytes."""
+    need = MemoryEstimate(parameters=600, fixed=100, per_base=1.0, windows=8, window_bp=1000)
+    assert need.total() == 600 + 120 + 9600
+    assert need.fitting(600 + 120 + 3 * 1200 + 1199) == 3
+    assert need.fitting(700) == 0
+
+
+def test_free_memory_is_shared_by_the_processes_of_a_machine() -> None:
+    one, four = (available_bytes(torch.device("cpu"), processes) for processes in (1, 4))
+    assert one is not None and four is not None
+    assert 100e6 < four < one

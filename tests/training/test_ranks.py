@@ -1,0 +1,139 @@
+"""Several processes train as one: the same weights, one voice, and nobody waits for ever."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from genezip.errors import GenezipError
+from genezip.models.network import GeneZipNetwork, build
+from genezip.training import progress
+from genezip.training.checkpoint import STATE
+from genezip.training.loop import pretrain
+from genezip.training.ranks import Ranks
+
+SETTINGS = {"steps": 5, "batch": 4, "micro_batch": 4, "warmup_steps": 1, "validate_every": 5}
+
+
+def torchrun(processes: int, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *launcher, *map(str, command)],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def double(*arguments: object) -> GeneZipNetwork:
+    return build(*arguments).double()  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two real processes went through the scenarios of ``ranks_program.py``."""
+    out = tmp_path_factory.mktemp("two")
+    done = torchrun(2, Path(__file__).with_name("ranks_program.py"), out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def one(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run by one process: at once (``whole``) and in four micro-batches (``parts``)."""
+    out = tmp_path_factory.mktemp("one")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "build", double)
+        for name, micro_batch in (("whole", 4), ("parts", 1)):
+            run = toy.run_of(**{**SETTINGS, "micro_batch": micro_batch})
+            batches = toy.Batches(windows=4, unknown=True)
+            pretrain(run, batches, out / name, out / f"{name}.checkpoints")
+    return out
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    weights, others = (load_file(folder / "model.safetensors") for folder in (one, other))
+    for name, value in weights.items():
+        assert value.dtype == torch.float64
+        torch.testing.assert_close(value, others[name], rtol=0, atol=1e-9, msg=name)
+
+
+def outcomes(two: Path) -> list[dict[str, str]]:
+    return [json.loads((two / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(
+    toy: SimpleNamespace, one: Path, two: Path
+) -> None:
+    """1 x 4, 2 x 2 and 4 micro-batches of 1, float64, 5 steps; windows with unequal N."""
+    drawn = toy.Batches(windows=4, unknown=True).next_batch()
+    known = (drawn["ids"] < 7).sum(axis=1)
+    assert known[:2].sum() != known[2:].sum()  # the two processes see unequal numbers of targets
+    assert_same_weights(one / "whole", one / "parts")
+    assert_same_weights(one / "whole", two / "whole")
+    start = build(toy.shape, 0).double().state_dict()
+    moved = load_file(one / "whole" / "model.safetensors")
+    assert any(((start[name] - moved[name]).abs() > 1e-3).any() for name in start)
+    for line, other in zip(toy.curve_of(one / "whole"), toy.curve_of(two / "whole"), strict=True):
+        for key, value in line.items():
+            if key == "valid":
+                assert other[key]["ppl"] == pytest.approx(value["ppl"], rel=1e-6)
+            elif key in ("lm_loss", "rar_loss", "grad_norm"):
+                assert other[key] == pytest.approx(value, rel=1e-6)
+            else:
+                assert other[key] == value, key
+
+
+def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
+    toy: SimpleNamespace, one: Path, two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = outcomes(two)
+    assert first["stopped"] == "KeyboardInterrupt"
+    assert second["stopped"] == "SystemExit"
+    kept = two / "stopped.checkpoints"
+    assert (kept / STATE).exists()
+    monkeypatch.setattr(progress, "build", double)
+    said: list[str] = []
+    batches = toy.Batches(windows=4, unknown=True)
+    pretrain(toy.run_of(**SETTINGS), batches, two / "stopped", kept, said.append)
+    assert said[1] == "toy: resuming at step 3 of 5"
+    assert_same_weights(one / "whole", two / "stopped")
+
+
+def test_an_error_of_one_ends_all_and_is_said_once(two: Path) -> None:
+    first, second = outcomes(two)
+    assert first["one fails"] == "the second cannot read"
+    assert "not finite (NaN) at step 0" in first["nan"]
+    assert "batch 3 cannot be shared equally by 2 processes" in first["uneven"]
+    assert {second[name] for name in ("one fails", "nan", "uneven")} == {"SystemExit"}
+    assert "stopped at step 3" in first["said"] and second["said"] == ""
+
+
+def test_wrong_input_of_the_command_is_one_sentence(tmp_path: Path, repo: Path) -> None:
+    done = torchrun(
+        2, "-m", "genezip", "pretrain", "--corpus", tmp_path / "none.json", "--name", "toy",
+        "--architecture", repo / "tests" / "small.yaml", "--uniform-bpt", "16",
+        "--out", tmp_path / "model",
+    )  # fmt: skip
+    assert done.returncode != 0
+    sentences = [line for line in done.stderr.splitlines() if line.startswith("genezip: ")]
+    assert len(sentences) == 1 and "none.json" in sentences[0]
+
+
+def test_rows_cover_the_batch_once() -> None:
+    rows = [Ranks(rank, 4).rows(8) for rank in range(4)]
+    assert [index for row in rows for index in range(8)[row]] == list(range(8))
+    with pytest.raises(GenezipError, match=r"pretrain\.batch 6 cannot be shared equally by 4"):
+        Ranks(0, 4).rows(6)
+
+
+def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(GenezipError, match="4 processes share 2 GPUs"):
+        Ranks(0, 4, 0, 4).device("auto")

@@ -1,0 +1,76 @@
+"""How the workflow starts training: GPUs, initial weights, settings of one model."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STAGES = """
+scale: test
+models:
+  genezip-70m: {pretrain: {steps: 7}}
+  second: {architecture: genezip-70m, uniform_bpt: 64, init_from: genezip-70m}
+  third: {architecture: genezip-70m, uniform_bpt: 64, init_from: elsewhere/model}
+"""
+
+
+def plan(repo: Path, folder: Path, overlay: str, target: str, *options: str) -> str:
+    """Shell commands of a dry run in an empty folder."""
+    (folder / "overlay.yaml").write_text(overlay)
+    files = [repo / "config" / "config.yaml", folder / "overlay.yaml"]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "-n", "-p", "--cores", "16",
+            "--directory", folder, "--snakefile", repo / "workflow" / "Snakefile", *options,
+            "--configfile", *files,
+            "--", f"results/pretrain/{target}.seed0/model.safetensors",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("gpus", "start"),
+    [
+        (1, "; genezip pretrain --corpus"),
+        (8, "; torchrun --standalone --nproc-per-node 8 -m genezip pretrain --corpus"),
+    ],
+)
+def test_one_process_per_gpu(repo: Path, tmp_path: Path, gpus: int, start: str) -> None:
+    options = ["--set-resources", f"pretrain:gpu={gpus}"]
+    planned = plan(repo, tmp_path, "scale: full", "genezip-70m", *options)
+    assert start in planned, planned
+    assert "--threads 8" in planned
+
+
+def test_a_second_stage_begins_with_the_weights_of_the_first(repo: Path, tmp_path: Path) -> None:
+    planned = plan(repo, tmp_path, STAGES, "second")
+    commands = [line for line in planned.splitlines() if " pretrain --corpus" in line]
+    assert len(commands) == 2, planned
+    assert "--name genezip-70m" in commands[0] and "--init-from" not in commands[0]
+    assert "--init-from results/pretrain/genezip-70m.seed0 " in commands[1]
+    settings = [json.loads(re.findall(r"--settings '([^']+)'", line)[0]) for line in commands]
+    assert settings[1] == {**settings[0], "steps": 30_600}
+    assert settings[0]["steps"] == 7
+
+
+def test_weights_of_another_run_must_be_there(repo: Path, tmp_path: Path) -> None:
+    planned = plan(repo, tmp_path, STAGES, "third")
+    assert "Missing input files" in planned
+    assert str(repo / "elsewhere" / "model.seed0" / "model.safetensors") in planned
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        (STAGES.replace("elsewhere/model", "nobody"), "models.third.init_from names 'nobody'"),
+        (STAGES.replace("elsewhere/model", "third"), "in a circle: third from third"),
+        (STAGES.replace("steps: 7", "stepz: 7"), "stepz"),
+    ],
+)
+def test_wrong_models_stop_the_run(repo: Path, tmp_path: Path, overlay: str, sentence: str) -> None:
+    assert sentence in plan(repo, tmp_path, overlay, "second")
