@@ -23,8 +23,8 @@ PREVIOUS = "state.previous.pt"
 
 # Settings that may change between two parts of a run, because the trained weights do not
 # depend on them: where and in which portions the same sum is computed (device, micro_batch,
-# checkpoint_activations, packed_trunk; its rounding alone may differ, as with another number of processes),
-# and when something is written. `validate_windows` is not among them: the best weights are
+# checkpoint_activations, packed_trunk; its rounding alone may differ, as with another number
+# of processes), and when something is written. `validate_windows` is not among them: the best weights are
 # chosen by perplexities that must be comparable.
 FREE = (
     "pretrain.device",

@@ -79,7 +79,8 @@ class Progress:
 
 def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
     """The network with the initial values of the run's seed, set up for training."""
-    network = build(run.architecture, run.seed).to(device).train()
+    shape = run.architecture.resolved(list(run.target_bpt.values()))
+    network = build(shape, run.seed).to(device).train()
     network.checkpoint_activations(run.settings.checkpoint_activations)
     network.packed = run.settings.packed_trunk
     return network

@@ -176,7 +176,7 @@ def test_settings_that_do_not_change_the_weights_may_differ(
     kept = stopped(toy, tmp_path)
     changes = {
         "micro_batch": 1, "checkpoint_every": 2, "validate_every": 3,
-        "checkpoint_activations": True, "device": "auto",
+        "checkpoint_activations": True, "packed_trunk": True, "device": "auto",
     }  # fmt: skip
     assert {f"pretrain.{key}" for key in changes} == set(FREE)
     state = load_state(kept, toy.run_of(**changes).identity(), print)
