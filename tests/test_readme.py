@@ -35,12 +35,15 @@ def beside_the_demo(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def test_the_python_block_compresses(repo: Path, beside_the_demo: Path) -> None:
-    (block,) = blocks(repo, "python")
-    assert len([line for line in block.splitlines() if line.strip()]) <= 5
-    done = run([sys.executable, "-c", block], beside_the_demo)
+def test_the_python_blocks_compress_and_stream(repo: Path, beside_the_demo: Path) -> None:
+    first, second = blocks(repo, "python")
+    assert len([line for line in first.splitlines() if line.strip()]) <= 5
+    done = run([sys.executable, "-c", first + second], beside_the_demo)
     assert done.returncode == 0, done.stderr
     assert re.match(r"\(\d+, \d+\) \[", done.stdout)
+    difference, generated = done.stdout.splitlines()[-2:]
+    assert float(difference) != 0
+    assert re.fullmatch("[ACGT]{50}", generated)
 
 
 def test_the_command_compresses(repo: Path, beside_the_demo: Path) -> None:
@@ -53,7 +56,7 @@ def test_the_command_compresses(repo: Path, beside_the_demo: Path) -> None:
 
 def test_every_workflow_command_can_be_planned(repo: Path) -> None:
     commands = re.findall(r"^snakemake .*$", "\n".join(blocks(repo, "sh")), re.MULTILINE)
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         words = [word for word in command.split() if word != "--use-conda"]
         done = run([*words[:1], "-n", *words[1:]], repo)
