@@ -208,16 +208,11 @@ class GeneZip:
             np.concatenate([block.token_positions for block in blocks]),
             self.network.shape.marks_end,
         )
-        if not len(starts):
-            raise GenezipError(
-                f"a sequence of {length} bases is shorter than the blocks of this model; "
-                "give a longer one"
-            )
         return _joined(blocks, starts, length, "stream")
 
     def _windows(self, ids: np.ndarray, window_bp: int | None) -> Iterator[np.ndarray]:
-        if window_bp is not None and window_bp < 1:
-            raise GenezipError(f"window_bp is {window_bp}; give a length of at least 1")
+        if window_bp is not None and (not isinstance(window_bp, int) or window_bp < 1):
+            raise GenezipError(f"window_bp is {window_bp}; give a whole number of at least 1")
         if window_bp is None and len(ids) > ONE_WINDOW_BP:
             raise GenezipError(
                 f"the sequence has {len(ids):,} bases, but the bound sequence looks at all of "
@@ -240,6 +235,11 @@ def _joined(
     parts: Sequence[WindowResult | Block], starts: np.ndarray, length: int, mode: str
 ) -> Compressed:
     """One result of consecutive windows or blocks."""
+    if not len(starts):
+        raise GenezipError(
+            f"a sequence of {length} bases is shorter than the blocks of this model; "
+            "give a longer one"
+        )
     starts = starts.astype(np.int64)
     stages = len(parts[0].boundary_prob)
     prob = [

@@ -104,7 +104,8 @@ def open_model(folder: Path, untrained: bool) -> tuple[GeneZipNetwork, ModelCard
     """A trained model, or the same architecture and seed before its first step."""
     if untrained:
         card = load_card(folder)
-        return build(card.architecture, card.seed).eval(), card
+        shape = card.architecture.resolved(list(card.target_bpt.values()))
+        return build(shape, card.seed).eval(), card
     return load_network(folder)
 
 

@@ -11,8 +11,10 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises
     ------
     GenezipError
-        If ``cuda`` is asked for and there is none.
+        If ``cuda`` is asked for and there is none, or there is no such device.
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise GenezipError(f"there is no device {name!r}; use cpu, cuda or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

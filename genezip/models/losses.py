@@ -111,7 +111,7 @@ def rar_stage_loop(
             n = float(targets[r])
             if not here.any() or n <= 1:
                 continue
-            f = hard[i][here].float().mean()
+            f = hard[i][here].to(routing.boundary_prob.dtype).mean()
             g = routing.boundary_prob[i][here].mean()
             term = n / (n - 1) * ((n - 1) * f * g + (1 - f) * (1 - g))
             total, mass = total + int(here.sum()) * term, mass + int(here.sum())
@@ -142,8 +142,13 @@ def propagate_regions(
         selected = kept.select(counts)
         return selected.argmax(-1), selected
     batch, tokens = kept.positions.shape
+    if tokens == 0:
+        empty = counts.new_zeros(batch, 0, counts.shape[-1])
+        return kept.positions, empty
     row = torch.arange(batch, device=counts.device).unsqueeze(1) * tokens
-    flat = (row + kept.token_index).flatten()
+    # positions before the first token of a U-Net block belong to no token
+    counts = counts * (kept.token_index >= 0).unsqueeze(-1)
+    flat = (row + kept.token_index.clamp(min=0)).flatten()
     summed = counts.new_zeros(batch * tokens, counts.shape[-1])
     summed = summed.index_add(0, flat, counts.flatten(0, 1)).view(batch, tokens, -1)
     return summed.argmax(-1), summed

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, BoundKind
+from genezip.models.architecture import Architecture, BoundKind, bound_kind
 from genezip.models.chunking import Chunks, chunk, ema_dechunk, straight_through
 from genezip.models.mamba2 import Mamba2, Stack, StackState
 from genezip.models.output import Output
@@ -74,8 +74,7 @@ class GeneZipNetwork(nn.Module):
         scale = 1 / math.sqrt(widths[0]) if shape.logit_scale == "inverse_sqrt_width" else 1.0
         self.logit_scale = scale
         self.bound: BoundKind = "none"
-        if shape.bound != "causal" or shape.max_chunk is not None:
-            self.set_bound(shape.bound)
+        self.set_bound(shape.bound)
 
     def _ends(self, s: int) -> bool:
         return bool(self.routers[s].marks_end)
@@ -92,9 +91,10 @@ class GeneZipNetwork(nn.Module):
         Raises
         ------
         GenezipError
-            If the causal bound has neither integers nor targets.
+            If there is no such bound, or the causal bound has neither integers nor targets.
         """
         bounds: list[Bound]
+        kind = bound_kind(kind) or "none"
         if kind == "causal":
             bounds = list(self.shape.causal_bounds(target_bpt))
             if len(bounds) != self.shape.n_stages:
@@ -112,7 +112,8 @@ class GeneZipNetwork(nn.Module):
         for router, bound in zip(self.routers, bounds, strict=True):
             if isinstance(router, Router):
                 router.bound = bound
-        self.bound = kind if self.shape.learns_routing else "none"
+        obeyed = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
+        self.bound = kind if obeyed else "none"
 
     def checkpoint_activations(self, flag: bool) -> None:
         """Recompute the inside of every block in the backward pass instead of keeping it."""
@@ -171,8 +172,14 @@ class GeneZipNetwork(nn.Module):
         Raises
         ------
         GenezipError
-            If a stream is to obey the bound ``sequence``.
+            If a stream is to obey the bound ``sequence``, or ``valid`` is no mask.
         """
+        if valid is not None and (valid.dtype != torch.bool or valid.shape != ids.shape):
+            raise GenezipError(
+                f"valid must be a bool mask of the shape of ids, {tuple(ids.shape)}, False at "
+                f"padding, not {valid.dtype} of shape {tuple(valid.shape)}; region labels belong "
+                "to the loss and cannot enter the network"
+            )
         if state is not None and (ids.shape[0] != 1 or valid is not None):
             raise ValueError("a state continues one sequence: give ids of shape (1, L), no valid")
         if valid is None:
@@ -215,7 +222,7 @@ class GeneZipNetwork(nn.Module):
             None if stage is None else stage.router,
             ids,
         )
-        fixed = self.fixed_capacity and stage is None
+        fixed = self.fixed_capacity and stage is None and forced is None
         kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
@@ -227,10 +234,10 @@ class GeneZipNetwork(nn.Module):
         expanded = self._dechunk(s, inner, kept, routing, stage)
         prob = routing.boundary_prob
         # confidence of the threshold's decision, not of the bounded one
-        confidence = torch.where(prob > 0.5, prob, 1 - prob).unsqueeze(-1)
+        confidence = torch.where(prob > 0.5, prob, 1 - prob)
         with torch.autocast(device_type=x.device.type, enabled=False):
             skip = self.residuals[s](full_precision(encoded))
-        decoded = torch.addcmul(skip, expanded, straight_through(confidence).to(skip.dtype))
+        decoded = skip + straight_through(expanded, confidence)
         return self.decoders[s](decoded, None if stage is None else stage.decoder, segment)
 
     def _dechunk(

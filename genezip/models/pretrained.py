@@ -145,7 +145,8 @@ def _load_folder(folder: Path, weights: str) -> tuple[GeneZipNetwork, ModelCard]
     path = folder / weights
     if not path.is_file():
         raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
-    network = GeneZipNetwork(card.architecture)
+    # a causal bound without integers takes those that follow from the targets
+    network = GeneZipNetwork(card.architecture.resolved(list(card.target_bpt.values())))
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     try:
         # the layout first: weights of another model are a clearer finding than a wrong hash
@@ -160,8 +161,6 @@ def _load_folder(folder: Path, weights: str) -> tuple[GeneZipNetwork, ModelCard]
         network.load_state_dict(load_file(path))
     except SafetensorError:
         raise _broken(path) from None
-    if network.bound != card.architecture.bound:  # a causal bound whose integers the targets give
-        network.set_bound(card.architecture.bound, tuple(card.target_bpt.values()))
     return network.eval(), card
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import pad
 
 from genezip.errors import GenezipError
 from genezip.models.causal_bound import CausalBound, CausalState, admit, token_limits
+from genezip.models.cosine import adjacent_cosine
 from genezip.models.scan import full_precision
 
 # Why a position became a token; the codes of ``kept_by``.
@@ -88,7 +89,7 @@ def bounded(
 
     Parameters
     ----------
-    boundary_prob : float32 Tensor, shape (B, L), values in [0, 1]
+    boundary_prob : float32 or float64 Tensor, shape (B, L), values in [0, 1]
     active, valid : bool Tensor, shape (B, L)
         Provisional mask (first position on) and real positions.
     floor, ceiling : int or None
@@ -106,10 +107,12 @@ def bounded(
         keep = torch.maximum(keep, length.clamp(max=floor))
     if ceiling is not None:
         keep = torch.minimum(keep, length.clamp(max=max(1, ceiling)))
-    # fp32 in [0, 1] orders like its bits; activity and the first position rank above them
-    key = boundary_prob.detach().float().contiguous().view(torch.int32).long()
-    key = key + (active.long() << 31)
-    key[:, 0] += 1 << 32
+    # numbers in [0, 1] order like their bits, which stay below 2^30 in fp32 and below 2^62 in
+    # fp64; activity and the first position rank above them
+    prob = full_precision(boundary_prob.detach()).contiguous()
+    bits, above = (torch.int64, 62) if prob.dtype == torch.float64 else (torch.int32, 30)
+    key = prob.view(bits).long() + (active.long() << above)
+    key[:, 0] = torch.iinfo(torch.int64).max
     key = key.masked_fill(~valid, -1)
     order = key.argsort(dim=1, descending=True, stable=True)
     chosen = torch.arange(key.shape[1], device=key.device) < keep.unsqueeze(1)
@@ -198,12 +201,10 @@ class Router(nn.Module):
             states = full_precision(states)
             if states.shape[1] == 0:
                 return states.new_zeros(states.shape[:2])
-            earlier, later = states[:, :-1], states[:, 1:]
             if previous is not None:
-                earlier, later = torch.cat([previous, earlier], dim=1), states
-            query = normalize(self.q_proj(earlier), dim=-1)
-            key = normalize(self.k_proj(later), dim=-1)
-            prob = ((1 - (query * key).sum(-1)) / 2).clamp(0, 1)
+                states = torch.cat([previous, states], dim=1)
+            cosine = adjacent_cosine(self.q_proj(states), self.k_proj(states))
+            prob = ((1 - cosine) / 2).clamp(0, 1)
             if previous is None:
                 prob = pad(prob, (1, 0), value=1.0)
             return prob * valid
@@ -234,6 +235,11 @@ class Router(nn.Module):
         if forced is None:
             mask, kept_by = apply_bound(prob, active, valid, self.bound, state)
         else:
+            if state is not None and isinstance(self.bound, CausalBound):
+                raise GenezipError(
+                    "a forced mask would leave the causal bound of a stream behind; set the "
+                    "bound none first"
+                )
             mask, kept_by = forced, torch.zeros_like(forced, dtype=torch.uint8)
         if state is not None and states.shape[1]:
             state.previous = full_precision(states[:, -1:]).clone()

@@ -2,18 +2,34 @@
 
 Both recurrences of the model are this one: the state passed between the chunks of the
 state-space layer, and the exponential moving average that de-chunks tokens to bases.
-:func:`linear_scan_loop` is the definition; :func:`linear_scan` computes the same in blocks.
+:func:`linear_scan_loop` is the definition; :func:`linear_scan` computes the same in blocks,
+and :func:`pass_states` is the form for few steps of large states.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 BLOCK = 16
 
+# Log decay, in nats, of which nothing is left: its exponential is zero in fp64.
+FORGOTTEN = -800.0
+
 
 def full_precision(values: Tensor) -> Tensor:
     """fp32, or fp64 where it is given: scans and cosines are never run in less."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def exact_log_decay(log_decay: Tensor) -> Tensor:
+    """Log decays ready to be summed, in fp64.
+
+    The exponential of a difference of large fp32 sums would lose digits, and a step of
+    which nothing remains in fp64 may not drown the small ones beside it: it is cut where
+    its exponential is zero already, which changes no result and no gradient.
+    """
+    return log_decay.double().clamp(min=FORGOTTEN)
 
 
 def linear_scan_loop(log_decay: Tensor, values: Tensor, initial: Tensor | None = None) -> Tensor:
@@ -47,6 +63,7 @@ def linear_scan(log_decay: Tensor, values: Tensor, initial: Tensor | None = None
     exponents <= 0, so nothing overflows whatever the decay; block ends are scanned in turn
     by the same function. Arguments and result as in the loop.
     """
+    log_decay = exact_log_decay(log_decay)
     length = values.shape[-2]
     if length <= BLOCK:
         return _block(log_decay, values, initial)
@@ -60,7 +77,7 @@ def linear_scan(log_decay: Tensor, values: Tensor, initial: Tensor | None = None
     ends = linear_scan(log_decay.sum(-1), inside[..., -1, :], initial)  # (..., blocks, D)
     first = torch.zeros_like(ends[..., :1, :]) if initial is None else initial.unsqueeze(-2)
     before = torch.cat([first, ends[..., :-1, :]], dim=-2)  # state entering each block
-    since_start = log_decay.cumsum(-1).exp().unsqueeze(-1)
+    since_start = log_decay.cumsum(-1).exp().unsqueeze(-1).to(values.dtype)
     out = inside + since_start * before.unsqueeze(-2)
     return out.flatten(-3, -2)[..., :length, :]
 
@@ -70,8 +87,70 @@ def _block(log_decay: Tensor, values: Tensor, initial: Tensor | None) -> Tensor:
     gap = sums.unsqueeze(-1) - sums.unsqueeze(-2)  # (..., T, T): decay from j to i
     # mask before exp: above the diagonal the exponent is positive and would overflow
     below = torch.ones(gap.shape[-2:], dtype=torch.bool, device=gap.device).tril()
-    weights = gap.masked_fill(~below, -torch.inf).exp()
+    weights = gap.masked_fill(~below, -torch.inf).exp().to(values.dtype)
     out = weights @ values
     if initial is not None:
-        out = out + sums.exp().unsqueeze(-1) * initial.unsqueeze(-2)
+        out = out + sums.exp().unsqueeze(-1).to(values.dtype) * initial.unsqueeze(-2)
     return out
+
+
+def pass_states(log_decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
+    """States s_{k+1} = exp(a_k) s_k + added_k: the one before every step, and the last.
+
+    On a CPU the steps are taken one after the other, which moves each large state once; on
+    a GPU, where a step would be a kernel launch, by :func:`linear_scan`.
+
+    Parameters
+    ----------
+    log_decay : Tensor, shape (B, K, H), a_k <= 0
+    added : Tensor, shape (B, K, N, H, P)
+    initial : Tensor, shape (B, N, H, P)
+
+    Returns
+    -------
+    before : Tensor, shape (B, K, N, H, P)
+    last : Tensor, shape (B, N, H, P)
+    """
+    if added.device.type == "cpu":
+        return _StatesInTurn.apply(log_decay.exp().to(added.dtype), added, initial)
+    return _states_at_once(log_decay, added, initial)
+
+
+class _StatesInTurn(torch.autograd.Function):
+    """s_{k+1} = decay_k s_k + added_k with its gradient, which runs from the end."""
+
+    @staticmethod
+    def forward(ctx: Any, decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
+        steps = added.shape[1]
+        states = added.new_empty(added.shape[0], steps + 1, *added.shape[2:])
+        states[:, 0] = initial
+        step = states.unbind(1)
+        share = decay[:, :, None, :, None].unbind(1)  # (B, 1, H, 1) per step
+        for k, new in enumerate(added.unbind(1)):
+            torch.addcmul(new, step[k], share[k], out=step[k + 1])
+        ctx.save_for_backward(decay, states)
+        return states[:, :-1], states[:, -1].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        before, last = grads
+        decay, states = ctx.saved_tensors
+        share = decay[:, :, None, :, None].unbind(1)
+        # gradient of the state after every step, which is also that of what the step added
+        after = torch.empty_like(before, memory_format=torch.contiguous_format)
+        after[:, -1] = last
+        step = after.unbind(1)
+        for k in range(len(step) - 1, 0, -1):
+            torch.addcmul(before[:, k], step[k], share[k], out=step[k - 1])
+        grad_decay = (after * states[:, :-1]).sum((2, 4))
+        return grad_decay, after, torch.addcmul(before[:, 0], step[0], share[0])
+
+
+def _states_at_once(log_decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
+    # (B, K, N, H, P) -> (B, H, K, N * P): one scan per head over rows of N * P numbers
+    rows = added.permute(0, 3, 1, 2, 4).flatten(-2)
+    first = initial.permute(0, 2, 1, 3).flatten(-2)
+    after = linear_scan(log_decay.transpose(1, 2), rows, first)
+    states = torch.cat([first.unsqueeze(2), after], dim=2)
+    states = states.unflatten(-1, added.shape[2::2]).permute(0, 2, 3, 1, 4)
+    return states[:, :-1], states[:, -1]

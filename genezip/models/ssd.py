@@ -1,4 +1,4 @@
-"""The state-space scan of Mamba-2 (SSD), in plain PyTorch.
+"""The state-space scan of Mamba-2 (SSD; Dao and Gu, 2024), in plain PyTorch.
 
 For every head, with state h of shape (P, N):
 h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t^T and y_t = h_t C_t.
@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from genezip.models.scan import linear_scan
+from genezip.models.scan import exact_log_decay, pass_states
 
 # Largest total decay of one chunk, in nats, for the factorised form: its exponentials
 # reach exp(+-75), well inside the range of fp32 (exp(88)).
 FACTORISED_LIMIT = 150.0
+
+# Positions that go through the scan at a time on a CPU: their tensors stay in the caches, and
+# the memory of one stretch serves the next.
+STRETCH = 2048
 
 
 def ssd_loop(
@@ -63,57 +67,79 @@ def ssd(
     chunk: int = 64,
     state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same as :func:`ssd_loop`, in chunks of ``chunk`` positions.
+    """The same as :func:`ssd_loop`, in chunks of ``chunk`` positions; any length is allowed.
 
-    Any length is allowed; the last chunk is filled with steps of dt = 0, which neither
-    decay nor add.
+    On a CPU the factorised form is used wherever it is exact, decided stretch by stretch; on
+    a GPU the masked form alone, so that no number has to be read back to decide.
     """
-    length, heads, width = x.shape[1:]
-    size = b.shape[-1]
-    chunk = min(chunk, length)
+    if state is None:
+        state = x.new_zeros(x.shape[0], *x.shape[2:], b.shape[-1])
+    chunk = min(chunk, x.shape[1])
+    if x.device.type != "cpu":
+        return _chunked(x, dt, a, b, c, chunk, state)
+    stretch = max(STRETCH // chunk, 1) * chunk
+    outputs = []
+    parts = zip(*(t.split(stretch, dim=1) for t in (x, dt, b, c)), strict=True)
+    for x_part, dt_part, b_part, c_part in parts:
+        y, state = _chunked(x_part, dt_part, a, b_part, c_part, chunk, state)
+        outputs.append(y)
+    return (torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]), state
+
+
+def _chunked(
+    x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    length = x.shape[1]
     fill = -length % chunk
-    if fill:
+    if fill:  # steps of dt = 0 neither decay nor add
         x, dt = pad(x, (0, 0, 0, 0, 0, fill)), pad(dt, (0, 0, 0, fill))
         b, c = pad(b, (0, 0, 0, fill)), pad(c, (0, 0, 0, fill))
     x, dt, b, c = (t.unflatten(1, (-1, chunk)) for t in (x, dt, b, c))  # (B, K, Q, ...)
-    sums = (dt * a).cumsum(2)  # (B, K, Q, H), log decay since the chunk began, <= 0
-    total = sums[:, :, -1]  # (B, K, H)
-    products = (c @ b.transpose(-1, -2)).tril()  # (B, K, Q, Q)
-    factorised = bool(total.detach().amin() > -FACTORISED_LIMIT)
-    if factorised:
-        half = 0.5 * total.unsqueeze(2)
-        inner = x * ((half - sums).exp() * dt).unsqueeze(-1)
-        outer = (sums - half).exp().unsqueeze(-1)
-        to_end = (total - half.squeeze(2)).exp()  # from the centre to the chunk's end
-        centre = half.squeeze(2).exp()
-        added = inner
-    else:
-        inner = x * dt.unsqueeze(-1)
-        added = inner * (total.unsqueeze(2) - sums).exp().unsqueeze(-1)
-        outer = sums.exp().unsqueeze(-1)
-        to_end = torch.ones_like(total)
-        centre = torch.ones_like(total)
-    # state added by each chunk, (B, K, N, H * P)
-    gain = b.transpose(-1, -2) @ added.flatten(-2)
-    gain = gain.unflatten(-1, (heads, width)) * to_end[:, :, None, :, None]
-    flat = gain.permute(0, 3, 1, 2, 4).flatten(-2)  # (B, H, K, N * P)
-    first = None if state is None else state.transpose(-1, -2).flatten(-2)
-    after = linear_scan(total.transpose(1, 2), flat, first)
-    start = torch.zeros_like(after[:, :, :1]) if first is None else first.unsqueeze(2)
-    before = torch.cat([start, after[:, :, :-1]], dim=2).unflatten(-1, (size, width))
-    before = before.permute(0, 2, 3, 1, 4) * centre[:, :, None, :, None]  # (B, K, N, H, P)
+    # log decay since the chunk began, (B, K, Q, H), <= 0
+    sums = exact_log_decay(dt.double() * a).cumsum(2)
+    on_cpu = x.device.type == "cpu"
+    factorised = on_cpu and bool(sums.detach()[:, :, -1].amin() > -FACTORISED_LIMIT)
+    form = _factorised_form if factorised else _masked_form
+    y, state = form(x, dt, sums, b, c, state.permute(0, 3, 1, 2))
+    return y.flatten(1, 2)[:, :length], state.permute(0, 2, 3, 1)
+
+
+def _factorised_form(
+    x: Tensor, dt: Tensor, sums: Tensor, b: Tensor, c: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Decay from j to i as exp(sums_i - centre) exp(centre - sums_j)."""
+    heads, width = x.shape[-2:]
+    total = sums[:, :, -1:]  # (B, K, 1, H)
+    centre = total / 2
+    to_centre = (centre - sums).exp()
+    inner = x * (to_centre * dt).to(x.dtype).unsqueeze(-1)
+    half = centre.exp().to(x.dtype).unsqueeze(-1)  # start to centre, and centre to end
+    added = (b.transpose(-1, -2) @ inner.flatten(-2)).unflatten(-1, (heads, width)) * half
+    before, state = pass_states(total.squeeze(2), added, state)
+    products = (c @ b.transpose(-1, -2)).tril_()  # (B, K, Q, Q), shared by the heads
+    carried = c @ (before * half).flatten(-2)
+    # products @ inner + carried, the sum inside the product
+    y = torch.baddbmm(*(t.flatten(0, 1) for t in (carried, products, inner.flatten(-2))))
+    from_centre = to_centre.reciprocal().to(x.dtype).unsqueeze(-1)
+    return y.view(x.shape) * from_centre, state
+
+
+def _masked_form(
+    x: Tensor, dt: Tensor, sums: Tensor, b: Tensor, c: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Decay from j to i as one (Q, Q) matrix per head: exact for any decay."""
+    heads, width = x.shape[-2:]
+    total = sums[:, :, -1:]  # (B, K, 1, H)
+    inner = x * dt.unsqueeze(-1)
+    to_end = (total - sums).exp().to(x.dtype).unsqueeze(-1)
+    added = (b.transpose(-1, -2) @ (inner * to_end).flatten(-2)).unflatten(-1, (heads, width))
+    before, state = pass_states(total.squeeze(2), added, state)
     carried = (c @ before.flatten(-2)).unflatten(-1, (heads, width))
-    if factorised:
-        y = ((products @ inner.flatten(-2)).unflatten(-1, (heads, width)) + carried) * outer
-    else:
-        y = _masked_form(products, sums, inner) + carried * outer
-    final = after[:, :, -1].unflatten(-1, (size, width)).transpose(-1, -2)
-    return y.flatten(1, 2)[:, :length], final
-
-
-def _masked_form(products: Tensor, sums: Tensor, inner: Tensor) -> Tensor:
-    """Exact for any decay: one (Q, Q) decay matrix per head, masked before exp."""
-    gap = sums.unsqueeze(3) - sums.unsqueeze(2)  # (B, K, Qi, Qj, H)
-    below = torch.ones(gap.shape[2:4], dtype=torch.bool, device=gap.device).tril()
-    decay = gap.masked_fill(~below[..., None], -torch.inf).exp()
-    return torch.einsum("bkij,bkijh,bkjhp->bkihp", products, decay, inner)
+    since_start = sums.exp().to(x.dtype).unsqueeze(-1)
+    rows = sums.transpose(2, 3)  # (B, K, H, Q)
+    gap = rows.unsqueeze(-1) - rows.unsqueeze(-2)
+    # mask before exp: above the diagonal the exponent is positive and would overflow
+    below = torch.ones(gap.shape[-2:], dtype=torch.bool, device=gap.device).tril()
+    decay = gap.to(x.dtype).masked_fill(~below, -torch.inf).exp()
+    weights = (c @ b.transpose(-1, -2)).unsqueeze(2) * decay  # (B, K, H, Q, Q)
+    return (weights @ inner.transpose(2, 3)).transpose(2, 3) + carried * since_start, state

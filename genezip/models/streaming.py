@@ -56,7 +56,7 @@ class Stream:
     """
 
     def __init__(self, network: GeneZipNetwork) -> None:
-        if network.bound == "sequence" and any(r.bound is not None for r in network.routers):
+        if network.bound == "sequence":
             raise GenezipError(
                 "the bound sequence looks at the whole sequence, so it can be neither streamed "
                 "nor generated from; use the bound causal or none, or go window by window"
@@ -104,7 +104,8 @@ class Stream:
                 np.zeros((0, width), dtype=np.float32),
                 np.zeros(stages, dtype=bool),
             )
-        output = self.network(batch, forced=forced, state=self.state)
+        state = self.state.copy()  # a block that fails leaves the stream where it was
+        output = self.network(batch, forced=forced, state=state)
         positions, _ = output.token_positions()
         block = Block(
             start=start,
@@ -115,6 +116,7 @@ class Stream:
             tokens=output.tokens[0].cpu().numpy(),
             bound_bit=np.array([bool(r.bound_bit()) for r in output.routings], dtype=bool),
         )
+        self.state = state
         self.position += len(ids)
         self._logits = output.logits[0, -1:].clone()
         return block
@@ -151,6 +153,8 @@ class Stream:
         """
         if temperature < 0:
             raise GenezipError(f"temperature is {temperature}; give 0 or more")
+        if length < 0:
+            raise GenezipError(f"{length} bases cannot be generated; give 0 or more")
         random = np.random.default_rng(seed)
         made = np.empty(length, dtype=np.uint8)
         for number in range(length):

@@ -7,6 +7,7 @@ from the previous one.
 import io
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ PREVIOUS = "state.previous.pt"
 # Settings that may change between two parts of a run, because the trained weights do not
 # depend on them: where and in which portions the same sum is computed (device, micro_batch,
 # checkpoint_activations, packed_trunk; its rounding alone may differ, as with another number
-# of processes), and when something is written. `validate_windows` is not among them: the best weights are
-# chosen by perplexities that must be comparable.
+# of processes), and when something is written. `validate_windows` is not among them: the best
+# weights are chosen by perplexities that must be comparable.
 FREE = (
     "pretrain.device",
     "pretrain.micro_batch",
@@ -48,6 +49,7 @@ class TrainingState:
     network, optimizer, batches : their state dicts
     random : see :func:`random_state`
     best_ppl, valid : lowest validation perplexity, and the last validation's metrics
+    best_sha256 : hash of the file that holds the weights of that perplexity
     seconds : training time so far
     """
 
@@ -58,6 +60,7 @@ class TrainingState:
     batches: dict[str, Any]
     random: dict[str, Any]
     best_ppl: float
+    best_sha256: str | None
     valid: dict[str, Any] | None
     seconds: float
 
@@ -112,6 +115,9 @@ def load_state(
             damaged.append(path)
             continue
         _refuse_other_run(folder, state, identity)
+        for broken in damaged:  # set aside, so that it does not replace the good one later
+            with suppress(FileNotFoundError):  # another process was first
+                broken.rename(broken.with_suffix(".damaged.pt"))
         if path.name == PREVIOUS:
             newest = f"{damaged[0]} is damaged" if damaged else f"{folder / STATE} is missing"
             say(f"{newest}; going on from the previous checkpoint, step {state.step}")
@@ -131,6 +137,8 @@ def _read(path: Path) -> TrainingState | None:
             if archive.testzip() is not None:
                 return None
         return TrainingState(**torch.load(path, map_location="cpu", weights_only=True))
+    except PermissionError as error:
+        raise GenezipError(f"{path} cannot be read: {error.strerror}; allow it") from None
     except Exception:  # a damaged archive fails in many ways
         return None
 

@@ -165,7 +165,7 @@ def _finish(
 ) -> None:
     """Write the model folder in one go, then drop the checkpoints (TensorBoard stays)."""
     run, network, best = progress.run, progress.network, progress.best_ppl
-    if not math.isfinite(best):
+    if not math.isfinite(best) or not (checkpoints / BEST).exists():
         save_weights(checkpoints / BEST, network)
     training = {
         "settings": run.settings.model_dump(),

@@ -151,8 +151,25 @@ def available_bytes(device: torch.device, processes: int = 1) -> int | None:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
         return None
-    kilobytes = next(line.split()[1] for line in text.splitlines() if "MemAvailable" in line)
-    return int(kilobytes) * 1024 // processes
+    found = [line.split()[1] for line in text.splitlines() if "MemAvailable" in line]
+    if not found:
+        return None
+    free = int(found[0]) * 1024
+    if (limit := _container_bytes()) is not None:
+        free = min(free, limit)
+    return free // processes
+
+
+def _container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What a container or batch job may still take (cgroup v2); None where there is no limit."""
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::/")[2]
+        folder = root / group
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = (folder / "memory.current").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return None if limit == "max" else max(0, int(limit) - int(used))
 
 
 def check_memory(

@@ -13,6 +13,7 @@ import torch
 from genezip.data.batches import WindowStream
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import BEST, save_weights
+from genezip.provenance import sha256_file
 from genezip.training.checkpoint import (
     TrainingState,
     load_state,
@@ -35,6 +36,7 @@ class Progress:
     network, optimizer : on the device of this process
     step : optimiser steps done
     best_ppl, valid : lowest validation perplexity, and the last validation's metrics
+    best_sha256 : hash of the file that holds the weights of that perplexity
     began : monotonic clock when the run would have begun without interruptions (s)
     """
 
@@ -44,6 +46,7 @@ class Progress:
     optimizer: torch.optim.AdamW
     step: int = 0
     best_ppl: float = math.inf
+    best_sha256: str | None = None
     valid: dict[str, Any] | None = None
     began: float = field(default_factory=time.monotonic)
 
@@ -59,6 +62,7 @@ class Progress:
         if self.valid["ppl"] < self.best_ppl:
             self.best_ppl = self.valid["ppl"]
             save_weights(checkpoints / BEST, self.network)
+            self.best_sha256 = sha256_file(checkpoints / BEST)
         return self.valid
 
     def save(self, checkpoints: Path) -> None:
@@ -71,6 +75,7 @@ class Progress:
             batches=self.batches.state_dict(),
             random=random_state(self.network.embedding.device),
             best_ppl=self.best_ppl,
+            best_sha256=self.best_sha256,
             valid=self.valid,
             seconds=self.seconds,
         )
@@ -114,13 +119,23 @@ def begin(
     batches.load_state_dict(state.batches)
     set_random_state(state.random, device)
     say(f"{run.name}: resuming at step {state.step} of {run.settings.steps}")
-    return Progress(
+    progress = Progress(
         run,
         batches,
         network,
         optimizer,
         state.step,
         state.best_ppl,
+        state.best_sha256,
         state.valid,
         time.monotonic() - state.seconds,
     )
+    best = checkpoints / BEST
+    found = sha256_file(best) if best.exists() else None
+    if state.best_sha256 is not None and found != state.best_sha256:
+        say(
+            f"{run.name}: the best weights so far belong to steps after the checkpoint; the best "
+            "is chosen anew from here"
+        )
+        progress.best_ppl, progress.best_sha256 = math.inf, None
+    return progress

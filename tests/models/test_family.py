@@ -6,6 +6,7 @@ stride, random and CpG tokens, and flat Mamba-2, all small and in fp64.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch.nn.functional import rms_norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.losses import base_nll, lm_loss
+from genezip.models.losses import base_nll, lm_loss, rar_loss
 from genezip.models.network import GeneZipNetwork, Output, build
 from genezip.models.routing import KEPT_BY
 from genezip.models.streaming import Stream
@@ -220,6 +221,21 @@ def test_backward_reaches_every_parameter(name: str) -> None:
 
 
 # -- tokens --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", ["first", "majority"])
+@pytest.mark.parametrize("name", FAMILY)
+def test_ratio_loss_of_every_model(name: str, label: Literal["first", "majority"]) -> None:
+    """Unequal lengths, the shortest without a token in the U-Net; all bases are counted once."""
+    network = member(name)
+    ids, lengths = bases(120, rows=3), torch.tensor([120, 60, 3])
+    valid = torch.arange(120) < lengths.unsqueeze(1)
+    regions = torch.arange(120).expand(3, -1) // 20
+    loss, sums = rar_loss(run(network, ids, valid), regions, torch.full((7,), 9.0), "post", label)
+    assert torch.isfinite(loss)
+    assert len(sums) == network.shape.n_stages
+    if len(sums):
+        assert sums[0, :, 0].tolist() == [43, 40, 40, 20, 20, 20, 0]
 
 
 @pytest.mark.parametrize("name", FAMILY)

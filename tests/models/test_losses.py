@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from genezip.models.chunking import chunk
 from genezip.models.losses import (
@@ -51,20 +52,56 @@ def test_gradient_sign_flips_at_target(kept: int, sign: int) -> None:
     assert math.copysign(1, expected) == -sign
 
 
+def random_routing(
+    length: int, sizes: list[int], keep: str = "some", dtype: torch.dtype = torch.float32
+) -> Routing:
+    """Padded sequences; positions kept at random, all of them, or the first alone."""
+    prob = torch.rand(len(sizes), length, dtype=dtype)
+    if keep != "some":
+        prob = prob / 4 + (0.6 if keep == "all" else 0.0)
+    prob[:, 0] = 1
+    valid = torch.arange(length) < torch.tensor(sizes).unsqueeze(1)
+    prob = (prob * valid).requires_grad_()
+    return Routing(prob, (prob > 0.5) & valid, (prob > 0.3) & valid, valid)
+
+
 @pytest.mark.parametrize("mask", ["pre", "post"])
-def test_fast_equals_loop(mask: str) -> None:
-    torch.manual_seed(0)
-    for trial in range(20):
-        prob = torch.rand(3, 50)
-        valid = torch.arange(50) < torch.tensor([[50], [31], [1]])
-        prob = prob * valid
-        routing = Routing(prob, (prob > 0.5) & valid, (prob > 0.3) & valid, valid)
-        regions = torch.randint(0, 7, (3, 50))
-        targets = torch.tensor([5.6, 5.6, 8, 8, 16, 1.0, 22.6])  # class 5 is left out
+@pytest.mark.parametrize("keep", ["some", "all", "first"])
+@pytest.mark.parametrize("length", [1, 7, 50])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
+def test_fast_equals_loop(
+    mask: str, keep: str, length: int, dtype: torch.dtype, close: float
+) -> None:
+    """Values and gradients; classes that are absent, alone, or left out (N <= 1)."""
+    # class 5 is left out
+    targets = torch.tensor([5.6, 5.6, 8, 8, 16, 1.0, 22.6], dtype=dtype)
+    for trial in range(5):
+        torch.manual_seed(trial)
+        routing = random_routing(length, [length, (length + 1) // 2, 1], keep, dtype)
+        regions = torch.randint(0, 7, (3, length))
         if trial % 2:
             regions[0] = 2
+        if trial == 4:
+            regions[1] = 5
         fast, _ = rar_stage(routing, regions, targets, mask)
-        assert torch.allclose(fast, rar_stage_loop(routing, regions, targets, mask), atol=1e-6)
+        slow = rar_stage_loop(routing, regions, targets, mask)
+        assert fast.dtype == dtype
+        assert torch.allclose(fast, slow.to(dtype), atol=close)
+        if slow.requires_grad:
+            (grad,) = torch.autograd.grad(fast, routing.boundary_prob)
+            (want,) = torch.autograd.grad(slow, routing.boundary_prob)
+            here = routing.valid  # the router gives padding no gradient
+            assert torch.allclose(grad[here], want[here], atol=close)
+
+
+def test_fast_equals_loop_beyond_65536_positions() -> None:
+    torch.manual_seed(0)
+    routing = random_routing(66_001, [66_001, 40_000])
+    regions = torch.randint(0, 7, (2, 66_001))
+    targets = torch.tensor([5.6, 5.6, 8, 8, 16, 16, 22.6])
+    fast, _ = rar_stage(routing, regions, targets, "post")
+    slow = rar_stage_loop(routing, regions, targets, "post")
+    assert torch.allclose(fast, slow, rtol=1e-5)
 
 
 def test_regions_first_and_majority() -> None:
@@ -76,6 +113,56 @@ def test_regions_first_and_majority() -> None:
     assert first.tolist() == [[2, 1]]
     assert majority.tolist() == [[4, 0]]  # a tie takes the lower class id
     assert summed.sum(-1).tolist() == [[3, 2]]
+
+
+def propagate_regions_loop(
+    bases: list[list[list[int]]], mask: Tensor, label: str
+) -> list[list[list[int]]]:
+    """For every position of the next stage the classes of its bases.
+
+    ``bases`` lists the classes of the bases under every position, padding has none; with
+    ``first`` only those of the chunk's first position are handed on.
+    """
+    after: list[list[list[int]]] = []
+    for row, kept in zip(bases, mask.tolist(), strict=True):
+        tokens: list[list[int]] = []
+        for classes, starts in zip(row, kept, strict=True):
+            if starts:
+                tokens.append(list(classes))
+            elif label == "majority":
+                tokens[-1] += classes
+        after.append(tokens)
+    return after
+
+
+@pytest.mark.parametrize("label", ["first", "majority"])
+@pytest.mark.parametrize("keep", ["some", "all", "first"])
+@pytest.mark.parametrize(("length", "classes"), [(1, 7), (64, 7), (301, 2), (66_001, 7)])
+def test_regions_equal_loop_over_two_stages(
+    label: str, keep: str, length: int, classes: int
+) -> None:
+    """Two classes make many ties; the second stage votes by bases, not by tokens."""
+    torch.manual_seed(length)
+    sizes = [length, (length + 1) // 2]
+    labels = torch.randint(0, classes, (2, length))
+    valid = torch.arange(length) < torch.tensor(sizes).unsqueeze(1)
+    counts = torch.nn.functional.one_hot(labels, classes).float() * valid.unsqueeze(-1)
+    bases = [
+        [[r] if ok else [] for r, ok in zip(*row, strict=True)]
+        for row in zip(labels.tolist(), valid.tolist(), strict=True)
+    ]
+    for _ in range(2):
+        mask = random_routing(valid.shape[1], valid.sum(1).tolist(), keep).boundary_mask
+        kept = chunk(mask)
+        labels, counts = propagate_regions(counts, kept, label)
+        bases = propagate_regions_loop(bases, mask, label)
+        for row, tokens in enumerate(bases):
+            votes = [max(range(classes), key=lambda r: (t.count(r), -r)) for t in tokens]
+            assert labels[row, : len(tokens)].tolist() == votes
+            assert kept.valid[row].tolist() == [m < len(tokens) for m in range(kept.valid.shape[1])]
+        valid = kept.valid
+        for tokens in bases:
+            tokens.extend([] for _ in range(valid.shape[1] - len(tokens)))
 
 
 def test_targets_split_geometrically() -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import linear
 
+from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.inference import run_batch
 from genezip.models.kernels import scan
@@ -81,7 +83,7 @@ def test_unequal_lengths_equal_one_by_one() -> None:
         assert result.stage_tokens.tolist() == alone.stage_tokens.tolist()
         for together_prob, prob in zip(result.boundary_prob, alone.boundary_prob, strict=True):
             assert together_prob == pytest.approx(prob, abs=1e-5)
-        assert result.nll == pytest.approx(alone.nll, abs=1e-4, nan_ok=True)
+        assert result.nll == pytest.approx(alone.nll, abs=1e-9, nan_ok=True)
 
 
 def test_token_starts_follow_both_stages() -> None:
@@ -103,6 +105,53 @@ def test_forced_masks_of_one_token_and_of_all() -> None:
         inner[:, 0] = True
         logits = network(bases(40), forced=[outer, inner]).logits
         assert torch.isfinite(logits).all()
+
+
+def test_confidence_is_that_of_the_threshold_not_of_the_bounded_mask() -> None:
+    """Through it dL/dp is + where p > 1/2 and - elsewhere, kept by the floor or not."""
+    network = small(k_min=(250, 1)).double()
+    for stack in (*network.decoders, network.trunk):
+        stack.eval()
+    seen: dict[str, torch.Tensor] = {}
+    expand = network._dechunk
+
+    def watched(s: int, *arguments: object) -> torch.Tensor:
+        expanded = expand(s, *arguments).detach()  # leaves the confidence as the only way to p
+        if s == 0:
+            seen["expanded"], routing = expanded, arguments[2]
+            seen["prob"], seen["mask"] = routing.boundary_prob, routing.boundary_mask
+            routing.boundary_prob.retain_grad()
+        return expanded
+
+    network._dechunk = watched
+    decoder = network.decoders[0]
+    decoder.register_forward_pre_hook(lambda _, args: seen.update(decoded=args[0]))
+    ids = bases(300)
+    output = network(ids)
+    seen["decoded"].retain_grad()
+    lm_loss(output.logits, ids).backward()
+    prob, kept = seen["prob"], seen["mask"]
+    assert (kept & (prob < 0.5)).any()  # the floor bit
+    share = (seen["decoded"].grad * seen["expanded"]).sum(-1)
+    want = torch.where(prob > 0.5, share, -share)
+    torch.testing.assert_close(prob.grad, want, rtol=1e-9, atol=1e-15)
+
+
+def test_an_unknown_bound_and_a_mask_that_is_none() -> None:
+    network = small()
+    with pytest.raises(GenezipError, match="no bound 'casual'; use none, sequence, causal"):
+        network.set_bound("casual")
+    with pytest.raises(GenezipError, match="the causal bound has no integers"):
+        network.set_bound("causal")
+    ids = bases(20)
+    for labels in (torch.ones_like(ids), torch.ones(20, dtype=torch.bool)):
+        with pytest.raises(GenezipError, match="region labels belong to the loss"):
+            network(ids, labels)
+
+
+def test_without_limits_there_is_no_bound() -> None:
+    assert small(k_min=(None, None)).bound == "none"
+    assert small(k_min=(None, 2)).bound == "sequence"
 
 
 def test_gradient_reaches_the_routers_through_the_confidence() -> None:
@@ -142,10 +191,16 @@ def test_bf16_autocast_keeps_scans_and_head_in_fp32() -> None:
     network = small()
     ids = bases(200, rows=2)
     masks = [mask.expand(2, -1) for mask in random_masks(200)]
+    residual = network.residuals[0]
+    torch.nn.init.normal_(residual.weight, generator=torch.Generator().manual_seed(0))
+    given, made = [], []
+    residual.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
+    residual.register_forward_hook(lambda _, arguments, result: made.append(result))
     with torch.no_grad():
         exact = network(ids, forced=masks)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rounded = network(ids, forced=masks)
+    assert torch.equal(made[1], linear(given[1], residual.weight, residual.bias))
     assert rounded.logits.dtype == torch.float32
     assert rounded.routings[0].boundary_prob.dtype == torch.float32
     scale = exact.logits.abs().max()

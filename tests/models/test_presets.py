@@ -24,6 +24,7 @@ from genezip.taxonomy import CLASSES
 
 SIZES = {
     "genezip-70m": 69_810_232,
+    "hnet-70m": 69_810_232,
     "genezip-636m": 635_941_248,
     "genezip-636m-128k": 635_941_248,
     "mamba2-84m": 84_336_632,
@@ -153,7 +154,7 @@ def test_the_comparison_overlays_the_paper_run(repo: Path) -> None:
     assert list(models) == [
         "genezip-70m", "hnet-128bpt-70m", "hnet-3bpt-70m", "unet-70m", "mamba2-84m",
     ]  # fmt: skip
-    assert models["hnet-3bpt-70m"].architecture == "genezip-70m"
+    assert models["hnet-3bpt-70m"].architecture == "hnet-70m"
     assert models["hnet-3bpt-70m"].uniform_bpt == 3
     for entry in models.values():
         shape = load_architecture(repo / f"config/models/{entry.architecture}.yaml")
@@ -174,6 +175,7 @@ def test_one_line_of_a_preset(repo: Path) -> None:
     found = {name: (preset.routers, preset.bound) for name, preset in presets.items()}
     assert found["genezip-70m"] == ("learned, learned", "sequence 8+, 8+")
     assert found["genezip-636m-128k"] == ("learned, learned", "sequence 8-30000, 8-10000")
+    assert found["hnet-70m"] == ("learned, learned", "none")
     assert found["unet-70m"] == ("block 8, block 16", "none")
     assert found["cpg-tiny"] == ("cpg, stride 1", "none")
     assert found["mamba2-tiny"] == ("none", "none")

@@ -4,7 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import cosine_similarity
 
+from genezip.models.cosine import adjacent_cosine
 from genezip.models.routing import Router, bounded, bounded_loop
 
 
@@ -40,6 +42,14 @@ def test_probabilities_one_ulp_apart_are_told_apart() -> None:
     )
 
 
+def test_fp64_probabilities_closer_than_fp32_are_told_apart() -> None:
+    prob = torch.tensor([[1.0, 0.5, 0.5 + 1e-12, 0.5 + 2e-12]], dtype=torch.float64)
+    active, valid = mask_of("1000"), mask_of("1111")
+    want = bounded_loop(prob, active, valid, 2, None)
+    assert want.tolist() == mask_of("1001").tolist()
+    assert torch.equal(bounded(prob, active, valid, 2, None), want)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
@@ -47,12 +57,14 @@ def test_probabilities_one_ulp_apart_are_told_apart() -> None:
     floor=st.none() | st.integers(1, 12),
     ceiling=st.none() | st.integers(1, 12),
     levels=st.sampled_from([2, 5, 1000]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
 )
 def test_sort_equals_loop(
-    seed: int, length: int, floor: int | None, ceiling: int | None, levels: int
+    seed: int, length: int, floor: int | None, ceiling: int | None, levels: int, dtype: torch.dtype
 ) -> None:
+    """Few levels make many ties; rows of different length make padding."""
     generator = torch.Generator().manual_seed(seed)
-    prob = torch.randint(0, levels + 1, (3, length), generator=generator) / levels
+    prob = torch.randint(0, levels + 1, (3, length), generator=generator).to(dtype) / levels
     sizes = torch.randint(1, length + 1, (3, 1), generator=generator)
     valid = torch.arange(length) < sizes
     prob[:, 0] = 1
@@ -60,6 +72,58 @@ def test_sort_equals_loop(
     active = (prob > 0.5) & valid
     want = bounded_loop(prob, active, valid, floor, ceiling)
     assert torch.equal(bounded(prob, active, valid, floor, ceiling), want)
+
+
+@pytest.mark.parametrize("length", [1, 2, 33])
+@pytest.mark.parametrize(("floor", "ceiling"), [(8, None), (None, 1), (3, 3), (8, 20), (99, None)])
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_all_or_one_boundary_under_bounds(
+    length: int, floor: int | None, ceiling: int | None, level: float
+) -> None:
+    """Every position wants to be one, or none does, at equal probability; one row is padded."""
+    prob = torch.full((2, length), level)
+    prob[:, 0] = 1
+    valid = torch.ones(2, length, dtype=torch.bool)
+    valid[1, 1:] = False
+    prob = prob * valid
+    active = (prob > 0.5) & valid
+    want = bounded_loop(prob, active, valid, floor, ceiling)
+    assert torch.equal(bounded(prob, active, valid, floor, ceiling), want)
+    assert want[:, 0].all()
+
+
+@pytest.mark.parametrize("change", [2, -2])
+def test_sort_equals_loop_beyond_65536_positions(change: int) -> None:
+    """The bound lies two tokens off, so that the loop stays short; many ties."""
+    torch.manual_seed(0)
+    prob = torch.randint(0, 5000, (1, 66_001)) / 5000
+    prob[0, 0] = 1
+    active, valid = prob > 0.5, torch.ones_like(prob, dtype=torch.bool)
+    bound = int(active.sum()) + change
+    floor, ceiling = (bound, None) if change > 0 else (None, bound)
+    mask = bounded(prob, active, valid, floor, ceiling)
+    assert torch.equal(mask, bounded_loop(prob, active, valid, floor, ceiling))
+    assert int(mask.sum()) == bound
+
+
+@pytest.mark.parametrize("length", [1, 2, 40])
+def test_adjacent_cosine_equals_the_library(length: int) -> None:
+    torch.manual_seed(length)
+    q, k = torch.randn(2, 2, length, 5, dtype=torch.float64, requires_grad=True)
+    want = cosine_similarity(q[:, :-1], k[:, 1:], dim=-1)
+    assert torch.allclose(adjacent_cosine(q, k), want, atol=1e-12)
+    assert torch.allclose(adjacent_cosine(q.float(), k.float()).double(), want, atol=1e-6)
+    q, k = (t.detach().requires_grad_() for t in (q, k))
+    assert torch.autograd.gradcheck(adjacent_cosine, (q, k))
+
+
+def test_a_zero_vector_has_cosine_zero_and_no_gradient() -> None:
+    q = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]], requires_grad=True)
+    k = torch.tensor([[[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]], requires_grad=True)
+    cosine = adjacent_cosine(q, k)
+    assert cosine.tolist() == [[0.0, 0.0]]
+    for grad in torch.autograd.grad(cosine.sum(), (q, k)):
+        assert grad.abs().sum() == 0
 
 
 def test_boundary_prob_by_hand() -> None:

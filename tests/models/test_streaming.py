@@ -137,6 +137,30 @@ def test_blocks_without_a_boundary_leave_the_inner_states_alone(stage: int) -> N
     np.testing.assert_allclose(np.concatenate(found), log_prob, atol=1e-9, rtol=0)
 
 
+def test_a_block_that_fails_leaves_the_stream_where_it_was() -> None:
+    """Out of memory, then smaller blocks: the same as if nothing had happened."""
+    network = small(**CAUSAL).double()
+    ids = bases(300)
+    _, log_prob = whole(network, ids)
+    stream = Stream(network)
+
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("for the test")
+
+    hook = network.trunk.register_forward_pre_hook(fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        stream.feed_ids(ids)
+    hook.remove()
+    found = [stream.feed_ids(ids[start : start + 100]).log_prob for start in (0, 100, 200)]
+    np.testing.assert_allclose(np.concatenate(found), log_prob, atol=1e-9, rtol=0)
+
+
+def test_a_forced_mask_would_leave_the_causal_bound_behind() -> None:
+    masks = [torch.ones(1, 5, dtype=torch.bool)] * 2
+    with pytest.raises(GenezipError, match="forced mask would leave the causal bound"):
+        Stream(small(**CAUSAL)).feed_ids(bases(5), masks)
+
+
 def test_only_the_start_of_the_sequence_has_probability_one() -> None:
     parts = list(blocks(small(**FREE), bases(200), 20))
     assert parts[0].boundary_prob[0][0] == 1
@@ -189,6 +213,8 @@ def test_generation_follows_seed_and_temperature() -> None:
     assert set(draw(1)) <= set("ACGT")
     with pytest.raises(GenezipError, match="temperature"):
         draw(1, -1.0)
+    with pytest.raises(GenezipError, match="-1 bases"):
+        Stream(small(**FREE)).generate(-1)
     with pytest.raises(GenezipError, match="prompt"):
         Stream(small(**FREE)).generate(1)
 
@@ -243,6 +269,20 @@ def test_compress_streams_to_the_same_result(
     assert len(z.boundary_prob_1) == int(output.routings[0].boundary_mask.sum())
     assert z.tokens.shape == (len(z.chunk_bp), model.network.shape.d_model[-1])
     np.testing.assert_allclose(model.log_likelihood(decode(ids)), log_prob, atol=1e-4)
+
+
+def test_windows_of_a_unet_may_end_in_less_than_a_block() -> None:
+    """Bases of the tail belong to the last token; a likelihood needs no token at all."""
+    model = zipper(router=("block", "block"), stride=(3, 4))
+    text = decode(bases(105))
+    z = model.compress(text, window_bp=50)  # windows of 50, 50 and 5 bases, blocks of 12
+    assert z.token_starts.tolist() == [0, 12, 24, 36, 50, 62, 74, 86]
+    assert z.chunk_bp.tolist() == [12, 12, 12, 14, 12, 12, 12, 19]
+    assert np.isfinite(model.log_likelihood(text[:9])[1:]).any()
+    with pytest.raises(GenezipError, match="shorter than the blocks"):
+        model.compress(text[:9])
+    with pytest.raises(GenezipError, match="whole number"):
+        model.compress(text, window_bp=50.0)
 
 
 def test_kept_by_names_the_bound() -> None:

@@ -48,6 +48,8 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
         return Batches(windows=4, unknown=True)
 
     found["whole"] = train("whole", batches())
+    found["accumulated"] = train("accumulated", batches(), micro_batch=1)
+    found["recomputed"] = train("recomputed", batches(), micro_batch=1, checkpoint_activations=True)
     # one process alone is asked to stop
     stopped = StopsAt(2, windows=4, unknown=True) if ranks.rank == 1 else batches()
     found["stopped"] = train("stopped", stopped)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from genezip.errors import GenezipError
-from genezip.models.pretrained import load_network
+from genezip.models.pretrained import BEST, load_network
 from genezip.training import loop, step
 from genezip.training.checkpoint import (
     FREE,
@@ -126,6 +126,32 @@ def test_a_damaged_checkpoint_gives_way_to_the_previous_one(
     assert toy.curve_of(tmp_path / "whole") == toy.curve_of(tmp_path / "parts")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
+
+
+def test_a_damaged_checkpoint_never_replaces_the_good_one(
+    toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    kept = stopped(toy, tmp_path)
+    good = (kept / PREVIOUS).read_bytes()
+    damage(kept / STATE)
+    assert load_state(kept, toy.run_of().identity(), print) is not None
+    assert not (kept / STATE).exists() and (kept / "state.damaged.pt").exists()
+    assert (kept / PREVIOUS).read_bytes() == good
+
+
+def test_best_weights_of_lost_steps_are_not_taken_for_the_runs_own(
+    toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    """A crash after a validation, before its checkpoint: the file is of no known perplexity."""
+    kept = stopped(toy, tmp_path)
+    (kept / BEST).write_bytes(b"weights of a step that was lost")
+    said: list[str] = []
+    result = pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", kept, said.append)
+    assert any("best is chosen anew" in text for text in said)
+    later = [line["valid"]["ppl"] for line in toy.curve_of(tmp_path / "model")
+             if "valid" in line and line["step"] > 7]  # fmt: skip
+    assert result["best_valid_ppl"] == min(later)
+    load_network(tmp_path / "model", BEST)
 
 
 def test_a_missing_newest_checkpoint_as_well(toy: SimpleNamespace, tmp_path: Path) -> None:
