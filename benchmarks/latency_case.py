@@ -1,0 +1,266 @@
+"""One timing: one model, one input, one length. Run as a program, it prints a row as JSON.
+
+On a CPU every case is such a program of its own, because the peak of a process's memory
+never goes down again. On a GPU the peak can be set back, and one process runs them all.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from allocator import malloc_settings
+from latency_models import Contender, family, hold_to, layout, preset
+from torch import Tensor
+
+from genezip.models.kernels import fused_scan
+from genezip.models.network import GeneZipNetwork
+from genezip.models.pretrained import load_card
+from genezip.vocab import A_ID, T_ID
+
+WARM_UPS, REPEATS, FEWEST = 5, 20, 3
+RULE = (
+    f"{WARM_UPS} warm-ups and {REPEATS} repeats; warming up ends early after a quarter of the "
+    f"seconds of a case, repeating after all of them, but not before 1 and {FEWEST}"
+)
+COLUMNS = [
+    "model",
+    "role",
+    "layout",
+    "parameters",
+    "weights",
+    "input",
+    "length_bp",
+    "median_ms",
+    "mean_ms",
+    "sd_ms",
+    "warm_ups",
+    "repeats",
+    "tokens_per_stage",
+    "bpt",
+    "tokens_by",
+    "peak_mb",
+    "loaded_mb",
+    "device",
+    "threads",
+    "dtype",
+    "scan",
+    "segment_bp",
+    "fixed_capacity",
+    "torch",
+    "malloc",
+    "rule",
+    "note",
+]
+SNIPPET_BP = 1024
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to time.
+
+    Attributes
+    ----------
+    preset : ``tiny``, ``70m`` or ``636m``
+    role : which member of the family (:class:`latency_models.Contender`)
+    input : ``repeated snippet`` or ``real sequence``
+    length : bp
+    sequence : .npy of token ids, at least ``length`` long; None is the repeated snippet
+    device : ``cpu`` or ``cuda``
+    threads : of the CPU
+    seconds : time for the repeats
+    bpt : bases per token of untrained GeneZip
+    model : folder of trained weights for GeneZip
+    fixed_capacity : token slots from the bound, so that no count is read from the device
+    segment : positions per segment; None leaves the network's own
+    """
+
+    preset: str
+    role: str
+    input: str
+    length: int
+    sequence: str | None
+    device: str
+    threads: int
+    seconds: float
+    bpt: float
+    model: str | None = None
+    fixed_capacity: bool = False
+    segment: int | None = None
+
+
+def contenders(name: str, bpt: float, model: str | None) -> dict[str, Contender]:
+    """The family of a preset, or of the trained model that takes its place."""
+    if model is None:
+        members = family(f"GeneZip-{name}", preset(name), bpt)
+    else:
+        card = load_card(model)
+        members = family(card.name, card.architecture, bpt, model)
+    return {member.role: member for member in members}
+
+
+@lru_cache(maxsize=1)
+def _loaded(contender: Contender, device: str) -> GeneZipNetwork:
+    return contender.load().to(device)
+
+
+def input_ids(case: Case) -> Tensor:
+    """uint8 Tensor, shape (1, length)."""
+    if case.sequence is None:
+        snippet = np.random.default_rng(0).integers(A_ID, T_ID + 1, SNIPPET_BP, dtype=np.uint8)
+        ids = np.resize(snippet, case.length)
+    else:
+        ids = np.load(case.sequence)[: case.length]
+        if len(ids) < case.length:
+            raise ValueError(f"{case.sequence} has {len(ids)} bases, fewer than {case.length}")
+    return torch.from_numpy(np.ascontiguousarray(ids)).unsqueeze(0)
+
+
+def timed(run: Callable[[], float], seconds: float) -> tuple[int, list[float]]:
+    """Number of warm-ups, and the seconds of every repeat, by :data:`RULE`."""
+    began = time.perf_counter()
+    warm_ups = 0
+    times: list[float] = []
+    while warm_ups < 1 or (warm_ups < WARM_UPS and time.perf_counter() - began < seconds / 4):
+        run()
+        warm_ups += 1
+    while len(times) < FEWEST or (len(times) < REPEATS and time.perf_counter() - began < seconds):
+        times.append(run())
+    return warm_ups, times
+
+
+def forward(network: GeneZipNetwork, ids: Tensor) -> tuple[float, list[int]]:
+    """Seconds of one forward pass by the wall clock, and the tokens of each stage.
+
+    On a GPU bf16 autocast, and the device is waited for before and after.
+    """
+    on_gpu = ids.is_cuda
+    half: AbstractContextManager[Any] = nullcontext()
+    if on_gpu:
+        half = torch.autocast("cuda", torch.bfloat16)
+        torch.cuda.synchronize()
+    with torch.inference_mode(), half:
+        began = time.perf_counter()
+        output = network(ids)
+        if on_gpu:
+            torch.cuda.synchronize()
+        took = time.perf_counter() - began
+        return took, [int(kept.valid.sum()) for kept in output.chunks]
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """The row of a case; where memory does not suffice, a row whose note says so."""
+    torch.set_num_threads(case.threads)
+    contender = contenders(case.preset, case.bpt, case.model)[case.role]
+    network = _loaded(contender, case.device)
+    network.fixed_capacity = case.fixed_capacity
+    if case.segment is not None:
+        network.segment = {case.device: case.segment}
+    hold_to(network, case.length, contender.bpt)
+    ids = input_ids(case).to(case.device)
+    peak = _memory(case.device)
+    row = {**describe(case, contender, network), "loaded_mb": peak() / 1e6}
+    tokens: list[int] = []
+
+    def once() -> float:
+        took, tokens[:] = forward(network, ids)
+        return took
+
+    try:
+        warm_ups, times = timed(once, case.seconds)
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        return {**row, "note": "out of memory"}
+    return {
+        **row,
+        "median_ms": 1000 * statistics.median(times),
+        "mean_ms": 1000 * statistics.fmean(times),
+        "sd_ms": 1000 * statistics.stdev(times),
+        "warm_ups": warm_ups,
+        "repeats": len(times),
+        "tokens_per_stage": ",".join(str(count) for count in tokens),
+        "bpt": case.length / tokens[-1] if tokens and tokens[-1] else None if tokens else 1.0,
+        "peak_mb": peak() / 1e6,
+    }
+
+
+def describe(case: Case, contender: Contender, network: GeneZipNetwork) -> dict[str, Any]:
+    """The columns that are known before anything ran."""
+    on_gpu = case.device == "cuda"
+    return {
+        **dict.fromkeys(COLUMNS),
+        "model": contender.name,
+        "role": contender.role,
+        "layout": layout(contender.shape),
+        "parameters": network.count_parameters(),
+        "weights": "trained" if contender.folder else "random",
+        "input": case.input,
+        "length_bp": case.length,
+        "tokens_by": contender.tokens_by,
+        "device": torch.cuda.get_device_name() if on_gpu else processor(),
+        "threads": case.threads,
+        "dtype": "bf16 autocast" if on_gpu else "float32",
+        "scan": "mamba-ssm" if on_gpu and fused_scan() is not None else "plain PyTorch",
+        "segment_bp": network.segment[case.device],
+        "fixed_capacity": case.fixed_capacity,
+        "torch": torch.__version__,
+        "malloc": malloc_settings(),
+        "rule": RULE,
+        "note": "",
+    }
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        for line in listing.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return "CPU"
+
+
+def _memory(device: str) -> Callable[[], float]:
+    """A function that reads the peak from here on, in bytes.
+
+    On a CPU that is the largest resident set of the process, interpreter included.
+    """
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.max_memory_allocated
+    return _largest_resident_set
+
+
+def _largest_resident_set() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():  # unlike getrusage, this does not count what the parent once held
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        if "VmHWM" in lines:
+            return 1024.0 * int(lines["VmHWM"].split()[0])
+    import resource
+
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(largest if sys.platform == "darwin" else 1024 * largest)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def as_json(case: Case) -> str:
+    """The argument of this program."""
+    return json.dumps(asdict(case))
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Case(**json.loads(sys.argv[1])))))
