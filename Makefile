@@ -55,7 +55,7 @@ yeast: venv
 	fi
 
 test: venv
-	pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 pytest -n 2 -m "not slow"
 
 lint: venv
 	ruff check .
