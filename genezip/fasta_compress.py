@@ -1,91 +1,263 @@
-"""``genezip compress``: a FASTA of any size to tokens and tracks, window by window."""
+"""``genezip compress``: a FASTA of any size to tokens and tracks, in constant memory.
 
+With the bound ``causal`` or ``none`` every record is one stream; with ``sequence``, which
+looks at all of what it is given, it goes window by window. Finished parts lie in a folder
+beside the output until all are there, so an interrupted run goes on where it stopped.
+"""
+
+import math
 import os
-from collections import deque
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, NoReturn, get_args
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from genezip.compress import Compressed, GeneZip
+from genezip.compress import BLOCK_BP, GeneZip
 from genezip.errors import GenezipError
+from genezip.fasta_join import Join, TokenTable, Totals
+from genezip.fasta_parts import Draft, PartFolder, Records
+from genezip.fasta_pieces import Reader, StreamReader, WindowReader
 from genezip.genome.fasta import FastaStream
-from genezip.genome.track_writer import TrackWriter
-from genezip.provenance import atomic_path
+from genezip.genome.track_writer import BOUNDARY_PROB, BPT_BYTES, PROB_BYTES, TrackWriter
+from genezip.interrupt import StopRequest, stop_request
+from genezip.models.architecture import BoundKind
+from genezip.models.pretrained import WEIGHTS
+from genezip.provenance import atomic_path, check_room, sha256_file, sha256_json, versions
 
-ROW_GROUP = 16_384
+WINDOW_BP = 12_800
+LOCUS_BP = 100_000  # what the IGV session shows first
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was compressed: records, bases and tokens."""
+    """What came out, and how: the bound obeyed; ``stream`` or ``windows of N bp``."""
 
-    records: int
-    bases: int
-    tokens: int
+    totals: Totals
+    bound: BoundKind
+    mode: str
+
+    def sentence(self) -> str:
+        """For the terminal."""
+        all_ = self.totals
+        said = (
+            f"{all_.records} records, {all_.bases:,} bp -> {all_.tokens:,} tokens "
+            f"({all_.bases / all_.tokens:.1f} bp per token"
+        )
+        if all_.bits_per_base is not None:
+            said += f", {all_.bits_per_base:.3f} bits per base"
+        said += f"; {self.mode}, bound {self.bound}"
+        if self.bound == "sequence":
+            said += f", which bit in {all_.bound_bit} of {all_.pieces} and looks ahead there"
+        return said + ")"
 
 
 def compress_fasta(
     fasta: Path,
-    model: Path,
+    model: str | Path,
     out: Path,
-    tracks: Path | None,
-    window_bp: int,
-    batch: int = 1,
+    tracks: Path | None = None,
+    bound: BoundKind | None = None,
+    window_bp: int | None = None,
+    block_bp: int = BLOCK_BP,
     device: str = "auto",
+    say: Say = lambda text: print(text, file=sys.stderr, flush=True),
 ) -> Summary:
     """Compress every record of a FASTA.
+
+    Ctrl-C or SIGTERM finishes the block at hand and writes what is done; the same call goes
+    on from there, also after a crash. It is the same run if FASTA, weights, bound, window or
+    block length and the wish for tracks are; device and threads may change.
 
     Parameters
     ----------
     fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N
+    model : model folder or hub id
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
-        boundary_prob at its first base, and ``token``, the float32 vector
+        boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
+        float32 vector; the metadata say how it was made, as JSON under ``genezip``
     tracks : folder for boundary_prob.bw, bpt.bw, chunks.bed.gz and igv_session.xml
+    bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
+    window_bp : compress independent windows of this length; when absent, 12,800 under the
+        bound ``sequence``, and otherwise none: each record is streamed as a whole
+    block_bp : bases of a stream that pass through the network at a time
+    say : receives what a reader of the log should know
 
     Raises
     ------
     GenezipError
-        For a missing or broken FASTA, letters that are no bases, a window below 1 bp.
-        Nothing is left behind.
+        For a missing or broken FASTA, a record that is too short, letters that are no bases,
+        lengths below 1 bp, a folder that holds parts of another run, a full disk.
+    KeyboardInterrupt
+        After a stop was asked for.
     """
-    if window_bp < 1:
-        raise GenezipError(f"--window-bp is {window_bp}; give a length of at least 1")
-    zipper = GeneZip.from_pretrained(model, device)
-    width = zipper.card.architecture.d_model[-1]
-    bases = tokens = 0
-    records = FastaStream(fasta)
+    for name, length in (("--window-bp", window_bp), ("--block-bp", block_bp)):
+        if length is not None and length < 1:
+            raise GenezipError(f"{name} is {length}; give a length of at least 1")
+    if bound not in (None, *get_args(BoundKind)):
+        raise GenezipError(f"--bound is {bound!r}; give sequence, causal or none")
+    if out.is_dir():
+        raise GenezipError(f"{out} is a folder; name a Parquet file for the tokens")
+    if tracks is not None and tracks.is_file():
+        raise GenezipError(f"{tracks} is a file; name a folder for the tracks")
+    zipper = GeneZip.from_pretrained(model, device, bound)
+    if window_bp is None and zipper.bound == "sequence":
+        window_bp = WINDOW_BP
+    reader: Reader = (
+        StreamReader(zipper, block_bp) if window_bp is None else WindowReader(zipper, window_bp)
+    )
+    stream = FastaStream(fasta)
+    _refuse_short(zipper, stream, window_bp)
+    run = _run(zipper, fasta, window_bp, None if window_bp else block_bp)
+    identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
+    parts = PartFolder(out.with_name(f"{out.name}.parts"), identity)
+    with parts, stop_request() as stop:
+        if tracks is not None:
+            # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
+            needed = (4 + PROB_BYTES + BPT_BYTES) * sum(stream.lengths.values())
+            check_room(tracks / BOUNDARY_PROB, needed)
+        spans = _compress(stream, reader, parts, Draft(prob=tracks is not None), stop, say)
+        summary = _join(stream, zipper, parts, spans, run, out, tracks, stop, say)
+        parts.remove()
+    return summary
+
+
+def _refuse_short(zipper: GeneZip, fasta: FastaStream, window_bp: int | None) -> None:
+    """Nothing is begun that a short record would end."""
+    shape = zipper.network.shape
+    # a U-Net has its first token at the end of its first block
+    block = math.prod(stride or 1 for stride in shape.stride) if shape.marks_end else 1
+    for name, length in fasta.lengths.items():
+        record = f"record {name!r} of {fasta.path}"
+        if length < shape.d_conv:
+            raise GenezipError(
+                f"{record} has {length} bases, fewer than one convolution of the model "
+                f"({shape.d_conv}); remove it"
+            )
+        last = length if window_bp is None else length % window_bp or window_bp
+        if last < block:
+            raise GenezipError(
+                f"{record} has {last} bases for its last tokens, fewer than one block of the "
+                f"model ({block}); remove it or give another --window-bp"
+            )
+
+
+def _run(
+    zipper: GeneZip, fasta: Path, window_bp: int | None, block_bp: int | None
+) -> dict[str, Any]:
+    """What decides the numbers, as plain values."""
+    bounds: list[Any] = [router.bound for router in zipper.network.routers]
+    return {
+        "model": zipper.card.name,
+        "weights_sha256": zipper.card.training["sha256"][WEIGHTS],
+        "architecture_sha256": sha256_json(zipper.card.architecture.to_dict()),
+        "bound": zipper.bound,
+        "bound_settings": [None if bound is None else asdict(bound) for bound in bounds],
+        "window_bp": window_bp,
+        "block_bp": block_bp,
+        "fasta_sha256": sha256_file(fasta),
+    }
+
+
+def _compress(
+    fasta: FastaStream, reader: Reader, parts: PartFolder, draft: Draft, stop: StopRequest, say: Say
+) -> list[tuple[int, int]]:
+    """Write the parts that are missing; start and end of all, in order."""
+    records, name = Records(fasta.lengths), fasta.path.name
+    spans = parts.finished(say)
+    ends = dict(spans)
+    begins = {end: start for start, end in spans}
+    done, total = sum(end - start for start, end in spans), records.bases
+    if done:
+        say(f"{name}: going on, {done:,} of {total:,} bp are done")
+
+    def write() -> None:
+        state = None if draft.end in records.bounds else reader.state()
+        parts.write(draft.part(state))
+        spans.append((draft.start, draft.end))
+        draft.clear()
+
+    bar = tqdm(
+        total=total,
+        initial=done,
+        desc=name,
+        unit="bp",
+        unit_scale=True,
+        disable=None,
+        mininterval=1.0,
+    )
+    at, skip = -1, 0
+    with bar:
+        for record, start, ids in fasta.windows(reader.step):
+            first = records.start[record] + start
+            if first in ends:  # a part of an earlier run begins
+                if draft:
+                    write()
+                skip = ends[first]
+            if first < skip:
+                continue
+            if start == 0:
+                reader.begin()
+            elif first != at:
+                reader.begin(parts.read(begins[first], first).state)
+            draft.add(first, reader.read(ids))
+            at = first + len(ids)
+            done += len(ids)
+            bar.update(len(ids))
+            if stop or draft.is_full():
+                write()
+                if bar.disable and not stop:
+                    say(f"{name}: {done:,} of {total:,} bp")
+            if stop:
+                _stop(say, f"{name}: stopped at {done:,} of {total:,} bp")
+        if draft:
+            write()
+    return sorted(spans)
+
+
+def _join(
+    fasta: FastaStream,
+    zipper: GeneZip,
+    parts: PartFolder,
+    spans: list[tuple[int, int]],
+    run: dict[str, Any],
+    out: Path,
+    tracks: Path | None,
+    stop: StopRequest,
+    say: Say,
+) -> Summary:
+    """Parts to the table and the tracks, which appear only when all are whole."""
+    window_bp = run["window_bp"]
+    mode = "stream" if window_bp is None else f"windows of {window_bp} bp"
     with ExitStack() as stack:
         # closed in reverse: the table is whole before any file gets its name
-        part = stack.enter_context(atomic_path(out))
-        track = None
+        temporary = stack.enter_context(atomic_path(out))
+        writer = None
         if tracks is not None:
-            genome = _beside(fasta, tracks)
-            track = stack.enter_context(TrackWriter(tracks, records.lengths, genome))
-        table = stack.enter_context(_TokenTable(part, width))
-        places: deque[tuple[str, int]] = deque()
+            name, length = next(iter(fasta.lengths.items()))
+            locus = (name, 0, min(length, LOCUS_BP))
+            genome = _beside(fasta.path, tracks)
+            writer = stack.enter_context(TrackWriter(tracks, fasta.lengths, genome, locus=locus))
+        width = zipper.card.architecture.d_model[-1]
+        table = stack.enter_context(TokenTable(temporary, width))
+        join = Join(Records(fasta.lengths), table, writer)
+        for span in spans:
+            join.add(parts.read(*span))
+            if stop:
+                _stop(say, f"{fasta.path.name}: stopped before all parts were joined")
+        totals = join.finish()
+        table.finish({**run, "mode": mode, **asdict(totals), "versions": versions()})
+    return Summary(totals, zipper.bound, mode)
 
-        def ids() -> Iterator[np.ndarray]:
-            for name, start, window in records.windows(window_bp):
-                places.append((name, start))
-                yield window
 
-        total = sum(-(-length // window_bp) for length in records.lengths.values())
-        results = zipper.compress_windows(ids(), batch)
-        for result in tqdm(results, total=total, desc=fasta.name, unit="window", disable=None):
-            name, start = places.popleft()
-            table.add(name, start, result)
-            if track is not None:
-                track.add(name, start, result.boundary_prob, result.chunk_bp)
-            bases += int(result.chunk_bp.sum())
-            tokens += len(result.chunk_bp)
-    return Summary(len(records.lengths), bases, tokens)
+def _stop(say: Say, what: str) -> NoReturn:
+    say(f"{what}; the same command goes on from there")
+    raise KeyboardInterrupt
 
 
 def _beside(fasta: Path, tracks: Path) -> str:
@@ -93,49 +265,3 @@ def _beside(fasta: Path, tracks: Path) -> str:
     with open(fasta, "rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
     return "" if packed else os.path.relpath(fasta, tracks)
-
-
-class _TokenTable:
-    """Token rows, written in groups of a size that reads well."""
-
-    def __init__(self, path: Path, width: int) -> None:
-        self.width = width
-        self.schema = pa.schema(
-            [
-                ("chrom", pa.string()),
-                ("start", pa.int64()),
-                ("end", pa.int64()),
-                ("boundary_prob", pa.float32()),
-                ("token", pa.list_(pa.float32(), width)),
-            ]
-        )
-        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
-        self.waiting: list[pa.RecordBatch] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            self._flush()
-        finally:
-            self.writer.close()
-
-    def add(self, chrom: str, start: int, result: Compressed) -> None:
-        """Add the tokens of one window."""
-        ends = np.cumsum(result.chunk_bp)
-        columns = [
-            pa.array([chrom] * len(ends)),
-            pa.array(start + ends - result.chunk_bp),
-            pa.array(start + ends),
-            pa.array(result.boundary_prob[result.token_starts]),
-            pa.FixedSizeListArray.from_arrays(pa.array(result.tokens.ravel()), self.width),
-        ]
-        self.waiting.append(pa.RecordBatch.from_arrays(columns, schema=self.schema))
-        if sum(batch.num_rows for batch in self.waiting) >= ROW_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self.waiting:
-            self.writer.write_table(pa.Table.from_batches(self.waiting).combine_chunks())
-            self.waiting = []

@@ -15,9 +15,11 @@ from genezip.cli import (
     evaluate,
     genome,
     heldout,
+    models,
     pretrain,
     regions,
     report,
+    weights,
 )
 from genezip.errors import GenezipError
 
@@ -27,7 +29,19 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _module in (genome, regions, corpus, pretrain, compress, evaluate, heldout, report, config):
+for _module in (
+    genome,
+    regions,
+    corpus,
+    pretrain,
+    compress,
+    evaluate,
+    heldout,
+    report,
+    config,
+    models,
+    weights,
+):
     _module.register(app)
 
 

@@ -1,7 +1,7 @@
 """``genezip compress`` and ``genezip tracks``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -14,26 +14,36 @@ def register(root: typer.Typer) -> None:
 
 def compress(
     fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip")],
-    model: Annotated[Path, typer.Option(help="model folder")],
+    model: Annotated[str, typer.Option(help="model folder or hub id")],
     out: Annotated[Path, typer.Option(help="Parquet to write, one row per token")],
     tracks: Annotated[
         Path | None, typer.Option(help="folder for bigWig, BED and an IGV session")
     ] = None,
-    window_bp: Annotated[int, typer.Option(help="bases compressed in one pass")] = 12_800,
+    bound: Annotated[
+        str | None, typer.Option(help="sequence, causal or none; default: the model's own")
+    ] = None,
+    window_bp: Annotated[
+        int | None,
+        typer.Option(help="independent windows of this length; default: 12800 under sequence"),
+    ] = None,
+    block_bp: Annotated[int, typer.Option(help="bases of a stream read at a time")] = 8192,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto")] = "auto",
 ) -> None:
-    """Compress your own DNA; no annotation is needed."""
+    """Compress your own DNA; no annotation is needed.
+
+    Ctrl-C stops it, the same command goes on. With the bound causal or none each record is
+    streamed as a whole; with sequence it goes window by window.
+    """
     import torch
 
     from genezip.fasta_compress import compress_fasta
+    from genezip.models.architecture import BoundKind
 
+    kind = cast(BoundKind | None, bound)  # another word is refused below
     torch.set_num_threads(threads)
-    summary = compress_fasta(fasta, model, out, tracks, window_bp, device=device)
-    typer.echo(
-        f"{summary.records} records, {summary.bases:,} bp -> {summary.tokens:,} tokens "
-        f"({summary.bases / summary.tokens:.1f} bp per token) in {out}"
-    )
+    summary = compress_fasta(fasta, model, out, tracks, kind, window_bp, block_bp, device)
+    typer.echo(f"{summary.sentence()} in {out}")
 
 
 def tracks(

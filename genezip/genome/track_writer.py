@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyBigWig
 
+from genezip.genome.bigwig import BigWigWriter
 from genezip.genome.tracks import open_gzip, write_igv_session
 from genezip.provenance import atomic_path, check_room
 
@@ -33,6 +33,7 @@ class TrackWriter:
     genome : what the IGV session loads: a genome id such as ``hg38``, or a FASTA path
     more_tracks : further files of the session, by their title
     written_bp : bases that will come, for the check of free space; all of them if None
+    locus : (chrom, start, end) where the session opens; the first window if None
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class TrackWriter:
         genome: str = "",
         more_tracks: Mapping[str, str] | None = None,
         written_bp: int | None = None,
+        locus: tuple[str, int, int] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.chrom_sizes = dict(chrom_sizes)
         self.genome = genome
         self.written_bp = sum(chrom_sizes.values()) if written_bp is None else written_bp
         self.more_tracks = dict(more_tracks or {})
-        self.first: tuple[str, int, int] | None = None
+        self.locus = locus
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:  # what was opened is closed if the next cannot be
@@ -59,14 +61,10 @@ class TrackWriter:
             self.stack = stack.pop_all()
         return self
 
-    def _bigwig(self, name: str, bytes_per_base: int, stack: ExitStack) -> Any:
+    def _bigwig(self, name: str, bytes_per_base: int, stack: ExitStack) -> BigWigWriter:
         part = stack.enter_context(atomic_path(self.folder / name))
-        # pyBigWig aborts or hangs on a full disk instead of saying so
-        check_room(self.folder / name, bytes_per_base * self.written_bp)
-        handle = pyBigWig.open(str(part), "w")
-        stack.callback(handle.close)
-        handle.addHeader(list(self.chrom_sizes.items()))
-        return handle
+        check_room(self.folder / name, bytes_per_base * self.written_bp)  # now, not in the end
+        return stack.enter_context(BigWigWriter(part, self.chrom_sizes))
 
     def add(self, chrom: str, start: int, boundary_prob: np.ndarray, chunk_bp: np.ndarray) -> None:
         """Add one window.
@@ -76,14 +74,20 @@ class TrackWriter:
         boundary_prob : float array, shape (L,)
         chunk_bp : integer array, shape (M,), summing to L
         """
-        if self.first is None:
-            self.first = (chrom, start, start + len(boundary_prob))
-        self.prob.addEntries(
-            chrom, start, values=boundary_prob.astype(np.float64).round(4), span=1, step=1
-        )
+        if self.locus is None:
+            self.locus = (chrom, start, start + len(boundary_prob))
+        self.add_prob(chrom, start, boundary_prob)
+        self.add_chunks(chrom, start, chunk_bp)
+
+    def add_prob(self, chrom: str, start: int, boundary_prob: np.ndarray) -> None:
+        """Add boundary probabilities alone, where chunks end elsewhere."""
+        self.prob.add_values(chrom, start, boundary_prob.astype(np.float64).round(4))
+
+    def add_chunks(self, chrom: str, start: int, chunk_bp: np.ndarray) -> None:
+        """Add chunks alone; the first begins at ``start``."""
         ends = start + np.cumsum(chunk_bp)
         starts = ends - chunk_bp
-        self.bpt.addEntries([chrom] * len(ends), starts, ends=ends, values=chunk_bp.astype(float))
+        self.bpt.add_intervals(chrom, starts, ends, chunk_bp)
         lines = (f"{chrom}\t{a}\t{b}\t{b - a} bp\n" for a, b in zip(starts, ends, strict=True))
         self.chunks.write("".join(lines).encode())
 
@@ -95,4 +99,4 @@ class TrackWriter:
             part = self.stack.enter_context(atomic_path(self.folder / SESSION))
             tracks = {"boundary probability": BOUNDARY_PROB, "bp per token": BPT}
             tracks |= {"chunks": CHUNKS, **self.more_tracks}
-            write_igv_session(part, self.genome, tracks, self.first)
+            write_igv_session(part, self.genome, tracks, self.locus)
