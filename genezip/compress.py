@@ -174,20 +174,6 @@ class GeneZip:
             stream.feed(prompt[start : start + BLOCK_BP])
         return stream.generate(length, temperature, seed)
 
-    def compress_windows(
-        self, windows: Iterator[np.ndarray], batch: int = 4
-    ) -> Iterator[Compressed]:
-        """Compress token-id windows as they come, in constant memory."""
-        lengths: list[int] = []
-
-        def noted() -> Iterator[np.ndarray]:
-            for window in windows:
-                lengths.append(len(window))
-                yield window
-
-        for number, result in enumerate(run(self.network, noted(), batch)):
-            yield _joined([result], result.token_starts, lengths[number], "one window")
-
     def _ids(self, sequence: str | bytes | np.ndarray) -> np.ndarray:
         ids = encode(sequence)
         shortest = self.network.shape.d_conv

@@ -10,14 +10,14 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"config", "errors", "interrupt", "provenance", "taxonomy", "vocab"}
+BASE = {"config", "errors", "folder", "interrupt", "provenance", "taxonomy", "vocab"}
 COMPRESS = {"compress", "fasta_compress", "fasta_join", "fasta_parts", "fasta_pieces"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 
 # Layer -> (our own layers it may import, third-party packages it may import).
 LAYERS = {
     "base": (BASE, {"numpy", "pydantic", "yaml"}),
-    "genome": (BASE | {"genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyBigWig"}),
+    "genome": (BASE | {"genome"}, NUMBERS | {"pyfaidx", "pyranges"}),
     "models": (
         BASE | {"models"},
         {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}

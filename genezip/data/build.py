@@ -18,10 +18,10 @@ import pandas as pd
 from genezip import provenance, vocab
 from genezip.config import Corpus
 from genezip.data.corpus import SPLITS
-from genezip.data.folder import replaced_folder
 from genezip.data.homology import filter_homologous, write_tables
 from genezip.data.shards import SCHEMA_VERSION, Row, write_shards
 from genezip.errors import GenezipError
+from genezip.folder import replaced_folder
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.regions import RegionMap

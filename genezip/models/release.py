@@ -4,9 +4,7 @@ Every name and shape is checked, the layout is read from the tensors and held ag
 configuration beside them, and what neither says is filled in as published and noted.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genezip.errors import GenezipError
+from genezip.folder import replaced_folder
 from genezip.models.architecture import Architecture, architecture
 from genezip.models.hub import HubId
 from genezip.models.network import GeneZipNetwork
@@ -60,7 +59,6 @@ def import_release(
         configuration or ``target_bpt``; nothing is written then.
     """
     out = Path(out)
-    _refuse_foreign(out)
     path = locate(source)
     config = read_beside(path)
     state = read_state_dict(path)
@@ -82,7 +80,9 @@ def import_release(
     with torch.device("meta"):
         network = GeneZipNetwork(shape)
     network.load_state_dict(converted(state, shape), assign=True)
-    with _replaced(out) as folder:
+    # only an imported model may be replaced: anything else would be lost
+    own = (CONFIG, WEIGHTS, README) if (out / CONFIG).exists() else ()
+    with replaced_folder(out, own) as folder:
         write_text(folder / README, _readme(card, network.count_parameters()))
         save_pretrained(folder, network, card)
     return card
@@ -181,38 +181,3 @@ z.tokens, z.chunk_bp, z.boundary_prob
 
 `config.json` holds architecture, targets, the origin of the weights and versions.
 """
-
-
-def _refuse_foreign(out: Path) -> None:
-    """Only an imported model may be replaced: anything else would be lost."""
-    if out.exists() and not out.is_dir():
-        raise GenezipError(f"{out} is a file; name a folder")
-    names = {item.name for item in out.iterdir()} if out.exists() else set()
-    foreign = sorted(names - {CONFIG, WEIGHTS, README})
-    if foreign or (names and CONFIG not in names):
-        kept = foreign[0] if foreign else sorted(names)[0]
-        raise GenezipError(f"{out} holds {kept}, which would be lost; choose an empty folder")
-
-
-@contextmanager
-def _replaced(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out`` that takes its place when everything is written."""
-    target = out.resolve()
-    new, old = (target.with_name(f".{target.name}.{end}") for end in ("part", "old"))
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        yield new
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            target.rename(old)
-        new.rename(target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise GenezipError(f"cannot write {out}: {reason}; choose another folder") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        elif old.exists():
-            old.rename(target)

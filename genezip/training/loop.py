@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from genezip.data.batches import WindowStream
-from genezip.data.folder import replaced_folder
+from genezip.folder import replaced_folder
 from genezip.interrupt import stop_request
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import BEST, ModelCard, load_card, save_pretrained, save_weights

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from genezip.data.folder import replaced_folder
 from genezip.errors import GenezipError
+from genezip.folder import replaced_folder
 
 
 def names(folder: Path) -> list[str]:
