@@ -66,6 +66,9 @@ lint: venv
 
 check-all: lint demo yeast
 	python benchmarks/layers.py
+	python benchmarks/ssd.py 2048 16384
+	python benchmarks/routing.py
+	python benchmarks/latency.py --goals-only --preset tiny
 	pytest
 
 # Files made from genezip/config.py; tests hold them equal.

@@ -65,6 +65,32 @@ class Compressed:
         return float(self.chunk_bp.sum() / len(self.chunk_bp))
 
 
+@dataclass(frozen=True)
+class Likelihood:
+    """How well a model guesses a sequence of L bases.
+
+    Attributes
+    ----------
+    log_prob : float32 array, shape (L,)
+        Natural log of the probability of each base given those before it; NaN where it is
+        not predicted: the first base of the sequence (of each window), and N.
+    looked_ahead : bool array, one per window
+        Where the bound ``sequence`` bit, so that guesses may know of later bases and the
+        sum is no likelihood; empty for a stream.
+    mode : str
+        ``one window``, ``windows of N bp`` or ``stream``, as of :class:`Compressed`.
+    """
+
+    log_prob: np.ndarray
+    looked_ahead: np.ndarray
+    mode: str
+
+    @property
+    def total(self) -> float:
+        """Log-likelihood of the predicted bases (nats)."""
+        return float(np.nansum(self.log_prob, dtype=np.float64))
+
+
 class GeneZip:
     """A trained compressor."""
 
@@ -129,28 +155,23 @@ class GeneZip:
         results = list(run(self.network, self._windows(ids, window_bp), 1))
         step = window_bp or len(ids)
         starts = [number * step + r.token_starts for number, r in enumerate(results)]
-        mode = "one window" if window_bp is None else f"windows of {window_bp} bp"
-        return _joined(results, np.concatenate(starts), len(ids), mode)
+        return _joined(results, np.concatenate(starts), len(ids), _mode(window_bp))
 
     def log_likelihood(
         self, sequence: str | bytes | np.ndarray, window_bp: int | None = None
-    ) -> np.ndarray:
+    ) -> Likelihood:
         """Natural log of the probability of every base given those before it.
 
-        Arguments as of :meth:`compress`. Under ``sequence`` the bound may look ahead, so the
-        value is no likelihood wherever it bites.
-
-        Returns
-        -------
-        float32 array, shape (L,)
-            NaN where a base is not predicted: the first of the sequence (of each window),
-            and N.
+        Arguments and errors as of :meth:`compress`.
         """
         ids = self._ids(sequence)
         if window_bp is None and self.bound != "sequence":
-            return np.concatenate([block.log_prob for block in self._blocks(ids)])
-        windows = run(self.network, self._windows(ids, window_bp), 1)
-        return np.concatenate([-result.nll for result in windows])
+            log_prob = np.concatenate([block.log_prob for block in self._blocks(ids)])
+            return Likelihood(log_prob, np.zeros(0, dtype=bool), "stream")
+        windows = list(run(self.network, self._windows(ids, window_bp), 1))
+        log_prob = np.concatenate([-result.nll for result in windows])
+        looked = np.array([self.bound == "sequence" and r.bound_bit.any() for r in windows])
+        return Likelihood(log_prob, looked, _mode(window_bp))
 
     def stream(self) -> Stream:
         """An empty stream: feed it pieces, copy it where two continuations part.
@@ -208,6 +229,10 @@ class GeneZip:
         step = window_bp or len(ids)
         for start in range(0, len(ids), step):
             yield ids[start : start + step]
+
+
+def _mode(window_bp: int | None) -> str:
+    return "one window" if window_bp is None else f"windows of {window_bp} bp"
 
 
 def chunk_starts(token_positions: np.ndarray, marks_end: bool) -> np.ndarray:

@@ -248,7 +248,11 @@ def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch
     inside = (windowed.token_starts >= 200) & (windowed.token_starts < 400)
     assert (windowed.token_starts[inside] - 200).tolist() == alone.token_starts.tolist()
     np.testing.assert_allclose(windowed.tokens[inside], alone.tokens, atol=1e-5)
-    assert np.isnan(model.log_likelihood(text, window_bp=200)[[0, 200, 400, 600]]).all()
+    found = model.log_likelihood(text, window_bp=200)
+    assert np.isnan(found.log_prob[[0, 200, 400, 600]]).all()
+    assert (found.mode, len(found.looked_ahead)) == ("windows of 200 bp", 4)
+    bites = zipper(k_min=(150, 2)).log_likelihood(text[:200])
+    assert (bites.mode, bites.looked_ahead.tolist()) == ("one window", [True])
 
 
 @pytest.mark.parametrize(
@@ -268,7 +272,10 @@ def test_compress_streams_to_the_same_result(
     assert len(z.boundary_prob) == 333
     assert len(z.boundary_prob_1) == int(output.routings[0].boundary_mask.sum())
     assert z.tokens.shape == (len(z.chunk_bp), model.network.shape.d_model[-1])
-    np.testing.assert_allclose(model.log_likelihood(decode(ids)), log_prob, atol=1e-4)
+    found = model.log_likelihood(decode(ids))
+    assert (found.mode, len(found.looked_ahead)) == ("stream", 0)
+    np.testing.assert_allclose(found.log_prob, log_prob, atol=1e-4)
+    assert found.total == pytest.approx(np.nansum(log_prob), rel=1e-5)
 
 
 def test_windows_of_a_unet_may_end_in_less_than_a_block() -> None:
@@ -278,7 +285,7 @@ def test_windows_of_a_unet_may_end_in_less_than_a_block() -> None:
     z = model.compress(text, window_bp=50)  # windows of 50, 50 and 5 bases, blocks of 12
     assert z.token_starts.tolist() == [0, 12, 24, 36, 50, 62, 74, 86]
     assert z.chunk_bp.tolist() == [12, 12, 12, 14, 12, 12, 12, 19]
-    assert np.isfinite(model.log_likelihood(text[:9])[1:]).any()
+    assert np.isfinite(model.log_likelihood(text[:9]).log_prob[1:]).any()
     with pytest.raises(GenezipError, match="shorter than the blocks"):
         model.compress(text[:9])
     with pytest.raises(GenezipError, match="whole number"):
