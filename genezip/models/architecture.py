@@ -30,7 +30,7 @@ class Architecture:
     ssd_chunk : positions per chunk of the state-space scan; any value gives the same result
     router : what decides on tokens at each stage (:mod:`genezip.models.routers`); empty is
         ``learned`` everywhere
-    stride : mean positions per token of the routers ``stride``, ``random`` and ``block``;
+    stride : positions per token of the routers ``stride``, ``random`` and ``block``;
         null elsewhere
     bound : ``sequence`` as published (Eq. 10-11), ``causal``
         (:mod:`genezip.models.causal_bound`), or ``none``; of learned routers only
