@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -99,8 +99,6 @@ def compress_fasta(
     for name, length in (("--window-bp", window_bp), ("--block-bp", block_bp)):
         if length is not None and length < 1:
             raise GenezipError(f"{name} is {length}; give a length of at least 1")
-    if bound not in (None, *get_args(BoundKind)):
-        raise GenezipError(f"--bound is {bound!r}; give sequence, causal or none")
     if out.is_dir():
         raise GenezipError(f"{out} is a folder; name a Parquet file for the tokens")
     if tracks is not None and tracks.is_file():

@@ -1,7 +1,7 @@
 """``genezip compress`` and ``genezip tracks``."""
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -38,10 +38,10 @@ def compress(
     import torch
 
     from genezip.fasta_compress import compress_fasta
-    from genezip.models.architecture import BoundKind
+    from genezip.models.architecture import bound_kind
 
-    kind = cast(BoundKind | None, bound)  # another word is refused below
     torch.set_num_threads(threads)
+    kind = bound_kind(bound)
     summary = compress_fasta(fasta, model, out, tracks, kind, window_bp, block_bp, device)
     typer.echo(f"{summary.sentence()} in {out}")
 

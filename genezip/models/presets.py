@@ -33,6 +33,7 @@ class ModelPreset:
 
 def count_parameters(shape: Architecture) -> int:
     """Exact size of an architecture, counted on the network itself without its memory."""
+    shape = shape.resolved([32.0])  # a causal bound may wait for targets; no size depends on it
     with torch.device("meta"):
         return GeneZipNetwork(shape).count_parameters()
 

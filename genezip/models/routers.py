@@ -5,6 +5,8 @@ streamed. Their boundary probability is 1 at a token and 0 elsewhere, and de-chu
 on each token as it is, without the moving average.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ from genezip.models.routing import Router, RouterState, Routing
 from genezip.vocab import C_ID, G_ID
 
 
-class UnlearnedRouter(nn.Module):
+class UnlearnedRouter(nn.Module, ABC):
     """Common frame: a subclass says which positions are tokens.
 
     ``marks_end`` is True where a token stands at the last position of its chunk.
@@ -22,6 +24,7 @@ class UnlearnedRouter(nn.Module):
     smooths = False
     bound = None
 
+    @abstractmethod
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
         """Which positions become tokens.
 
@@ -35,7 +38,6 @@ class UnlearnedRouter(nn.Module):
         -------
         bool Tensor, shape (L,) or (B, L)
         """
-        raise NotImplementedError
 
     def reset_parameters(self) -> None:
         """Nothing is learned."""

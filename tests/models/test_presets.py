@@ -165,6 +165,13 @@ def test_the_comparison_overlays_the_paper_run(repo: Path) -> None:
 # -- one line each -------------------------------------------------------------------------
 
 
+def test_a_causal_preset_may_leave_its_integers_to_the_targets(repo: Path, tmp_path: Path) -> None:
+    text = (repo / "config/models/genezip-tiny.yaml").read_text()
+    (tmp_path / "waits.yaml").write_text(text + "bound: causal\n")
+    (preset,) = model_presets(tmp_path)
+    assert (preset.bound, preset.parameters) == ("causal from the targets", 258_132)
+
+
 def test_one_line_of_a_preset(repo: Path) -> None:
     presets = {preset.name: preset for preset in model_presets(repo / "config/models")}
     assert set(presets) == set(SIZES)
