@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from genezip.provenance import atomic_path, write_text
 from genezip.report import style
@@ -64,8 +64,7 @@ def draw(table: pd.DataFrame) -> Figure:
                     marker=look.marker, markersize=4.5,
                     markerfacecolor=look.colour if look.filled else "white",
                 )  # fmt: skip
-            ticks = POWERS if timed[quantity].max() > 100 * timed[quantity].min() else STEPS
-            _log_axes(axes, ticks, _time if quantity == "median_ms" else _size)
+            _log_axes(axes, ticks_of(timed[quantity]), _time if quantity == "median_ms" else _size)
     for axes in panels[-1]:
         axes.set_xlabel("length of the sequence")
     style.key(panels[0, 0], list(chosen.values()), y=1.13)
@@ -81,7 +80,17 @@ def write(table: pd.DataFrame, folder: Path) -> None:
             figure.savefig(temporary, format="png", dpi=160)
 
 
-def _log_axes(axes: Axes, ticks: tuple[float, ...], label: FuncFormatter) -> None:
+def ticks_of(values: pd.Series) -> list[float]:
+    """Round numbers for a logarithmic axis, at least two of them among the values."""
+    low, high = float(values.min()), float(values.max())
+    if high > 100 * low:
+        return list(POWERS)
+    if sum(low <= step <= high for step in STEPS) > 1:
+        return list(STEPS)
+    return list(MaxNLocator(5).tick_values(low, high))  # nearly constant, as memory of short input
+
+
+def _log_axes(axes: Axes, ticks: list[float], label: FuncFormatter) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(FixedLocator(LENGTH_TICKS))

@@ -24,6 +24,7 @@ sys.path.insert(0, str(REPO / "benchmarks"))
 import allocator  # noqa: E402
 import latency  # noqa: E402
 import latency_case  # noqa: E402
+import latency_figure  # noqa: E402
 import latency_floors  # noqa: E402
 import latency_goals  # noqa: E402
 import latency_models  # noqa: E402
@@ -51,6 +52,13 @@ def case(role: str, length: int = 512, **changes: object) -> latency_case.Case:
         "tiny", role, latency.REPEATED, length, None, "cpu", 1, 0.0, latency_models.GENEZIP_BPT
     )
     return replace(plain, **changes)
+
+
+@pytest.mark.parametrize("values", [(275, 308), (9.3, 128), (8.9, 45_000)])
+def test_an_axis_has_numbers_whatever_its_range(values: tuple[float, float]) -> None:
+    low, high = values
+    ticks = [tick for tick in latency_figure.ticks_of(pd.Series(values)) if low <= tick <= high]
+    assert len(ticks) > 1
 
 
 @pytest.mark.usefixtures("in_this_process")
