@@ -1,10 +1,18 @@
-"""The seven region classes: ids, order of priority, colours.
+"""Region classes: ids, order of priority, groups, names and colours for people.
 
-Ids and priority follow GeneZip (arXiv 2602.17739, section 3): any base that belongs to
-several classes gets the first of promoter > cds > utr > exon > intron > nig > dig.
+The seven classes, their ids and their priority follow GeneZip (arXiv 2602.17739, section 3):
+a base that belongs to several gets the first of promoter > cds > utr > exon > intron > nig >
+dig. Classes of the user come after them by id, so that the ids of the seven never change; their
+place in the priority is their own.
 """
 
-from typing import Final
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Final, Self
+
+from genezip.errors import GenezipError
 
 CLASSES: Final = ("promoter", "cds", "utr", "exon", "intron", "nig", "dig")
 CLASS_IDS: Final = {name: index for index, name in enumerate(CLASSES)}
@@ -27,6 +35,8 @@ COLOURS: Final = {
     "nig": "#999999",
     "dig": "#4D4D4D",
 }
+MORE_COLOURS: Final = ("#CC79A7", "#882255", "#332288", "#117733", "#AA4499", "#661100", "#DDCC77")
+"""Colours of the user's classes, in order, unless they bring their own."""
 
 LABELS: Final = {
     "promoter": "promoter",
@@ -38,8 +48,156 @@ LABELS: Final = {
     "dig": "distal intergenic",
 }
 
+MOST_CLASSES = 64
+"""Class and GC stratum of a base share one byte in the evaluation."""
+
+
+@dataclass(frozen=True)
+class OwnClass:
+    """A class of the user, from a BED file.
+
+    Attributes
+    ----------
+    name : lower-case word, as in file columns and presets
+    before : the class that it outranks: bases of both get this one
+    target_bpt : bp per token where a region preset does not name the class; None demands one
+    group : group of the enrichment metric that it belongs to, or None
+    """
+
+    name: str
+    before: str
+    label: str
+    colour: str
+    target_bpt: float | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """The region classes of a map, a corpus, a model: the seven and those of the user.
+
+    Raises
+    ------
+    GenezipError
+        For a name used twice, or a class that is to outrank one that does not exist.
+    """
+
+    own: tuple[OwnClass, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.names) > MOST_CLASSES:
+            raise GenezipError(f"{len(self.names)} region classes; at most {MOST_CLASSES} fit")
+        for position, found in enumerate(self.own):
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", found.name) or found.name in (
+                *GROUPS,
+                "all",
+                "background",
+            ):
+                raise GenezipError(
+                    f"{found.name!r} cannot name a region class; use another lower-case word"
+                )
+            earlier = (*CLASSES, *(other.name for other in self.own[:position]))
+            if found.name in earlier:
+                raise GenezipError(
+                    f"the region class {found.name!r} is defined twice; give one another name"
+                )
+            if found.before not in earlier:
+                raise GenezipError(
+                    f"the region class {found.name!r} is to come before {found.before!r}, which is "
+                    f"none of {', '.join(earlier)}; name one of them"
+                )
+            if found.group not in (None, *GROUPS):
+                raise GenezipError(
+                    f"the region class {found.name!r} is in the group {found.group!r}; use one of "
+                    f"{', '.join(GROUPS)}, or none"
+                )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names by id."""
+        return (*CLASSES, *(found.name for found in self.own))
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Name -> id."""
+        return {name: index for index, name in enumerate(self.names)}
+
+    @cached_property
+    def priority(self) -> tuple[str, ...]:
+        """Names from the class that wins everywhere to the one that is left."""
+        order = list(CLASSES)
+        for found in self.own:
+            order.insert(order.index(found.before), found.name)
+        return tuple(order)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Name -> words for people."""
+        return {**LABELS, **{found.name: found.label for found in self.own}}
+
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        """Name -> ``#RRGGBB``."""
+        return {**COLOURS, **{found.name: found.colour for found in self.own}}
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Group of the enrichment metric -> its classes."""
+        return {
+            group: (*names, *(found.name for found in self.own if found.group == group))
+            for group, names in GROUPS.items()
+        }
+
+    def item_rgb(self, name: str) -> str:
+        """``R,G,B`` of a class colour, as BED9 wants it."""
+        colour = self.colours[name]
+        return ",".join(str(int(colour[position : position + 2], 16)) for position in (1, 3, 5))
+
+    def complete(self, target_bpt: Mapping[str, float], where: str) -> dict[str, float]:
+        """Targets of every class in order of id, from those given and those of own classes.
+
+        Raises
+        ------
+        GenezipError
+            For a class without a target, a target below 1, or a target of no class.
+        """
+        unknown = [name for name in target_bpt if name not in self.ids]
+        if unknown:
+            raise GenezipError(
+                f"{where} gives a target to {unknown[0]!r}, which is no region class here; the "
+                f"classes are {', '.join(self.names)}"
+            )
+        targets = {**{o.name: o.target_bpt for o in self.own if o.target_bpt}, **target_bpt}
+        for name in self.names:
+            if name not in targets:
+                raise GenezipError(
+                    f"{where} gives no target to the region class {name!r}; add it under "
+                    "multipliers, or target_bpt to the class"
+                )
+            if targets[name] < 1:
+                raise GenezipError(
+                    f"{where} gives {name} a target of {targets[name]:g} bp per token; a token "
+                    "holds at least 1 bp"
+                )
+        return {name: float(targets[name]) for name in self.names}
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The user's classes as plain values; an empty list for the seven alone."""
+        return [asdict(found) for found in self.own]
+
+    @classmethod
+    def from_json(cls, value: Iterable[Mapping[str, Any]]) -> Self:
+        """What :meth:`to_json` gave."""
+        return cls(tuple(OwnClass(**found) for found in value))
+
+
+GENE7: Final = Taxonomy()
+"""The seven classes of the paper, and no other."""
+
 
 def item_rgb(name: str) -> str:
-    """``R,G,B`` of a class colour, as BED9 wants it."""
-    colour = COLOURS[name]
-    return ",".join(str(int(colour[position : position + 2], 16)) for position in (1, 3, 5))
+    """``R,G,B`` of the colour of one of the seven, as BED9 wants it."""
+    return GENE7.item_rgb(name)

@@ -6,6 +6,7 @@ import pytest
 
 from genezip import config
 from genezip.errors import GenezipError
+from genezip.taxonomy import CLASSES
 
 
 def test_demo_overlays_the_paper(repo: Path) -> None:
@@ -26,12 +27,14 @@ def test_both_stages_of_the_paper_see_a_hundred_billion_bases(repo: Path) -> Non
     bases = []
     for stage, name in ((first, "genezip-70m"), (second, "genezip-70m-128k")):
         settings = stage.pretrain_of(name)
-        bases.append(settings.steps * settings.batch * stage.corpus.window_bp)
-    assert second.pretrain.batch == 32
+        window_bp = stage.chosen_corpora()[stage.corpus_of(name)].window_bp
+        bases.append(settings.steps * settings.batch * window_bp)
+        assert (settings.learning_rate, settings.warmup_steps) == (1e-3, 500)
+    assert second.pretrain_of("genezip-70m-128k").batch == 32
     assert bases == [100_270_080_000, 99_999_744_000]
-    assert (second.pretrain.learning_rate, second.pretrain.warmup_steps) == (1e-3, 500)
-    for name, entry in second.chosen_models().items():
-        assert entry.init_from == f"results/pretrain/{name.removesuffix('-128k')}"
+    for name in set(second.chosen_models()) - set(first.chosen_models()):
+        entry = second.chosen_models()[name]
+        assert entry.init_from == name.removesuffix("-128k")
         before = first.chosen_models()[name.removesuffix("-128k")]
         assert (entry.architecture, entry.regions, entry.uniform_bpt) == (
             before.architecture, before.regions, before.uniform_bpt
@@ -108,11 +111,33 @@ def test_transcript_balanced_targets(repo: Path) -> None:
     [
         (config.Regions, {"promotor_half_width": 5}, "unknown key 'promotor_half_width'"),
         (config.Regions, {"promoter_half_width": 0}, "'promoter_half_width'"),
-        (config.Regions, {"required": ["introns"]}, r"'required\.0'"),
+        (config.Regions, {"required": ["introns"]}, "'introns', which is no region class"),
+        (config.Regions, {"promoter_upstream": 5}, "both promoter_upstream and promoter_downs"),
+        (
+            config.Regions,
+            {"classes": [{"name": "cds", "bed": "x", "before": "nig"}]},
+            "region class 'cds' is defined twice",
+        ),
+        (
+            config.Regions,
+            {"classes": [{"name": "a", "bed": "x", "before": "b"}]},
+            "is to come before 'b', which is none of promoter, cds",
+        ),
+        (
+            config.Regions,
+            {"classes": [{"name": "a", "bed": "x", "before": "dig", "target_bpt": 0.5}]},
+            r"classes\.0\.target_bpt",
+        ),
+        (config.Corpus, {"validation": "strict", "valid_windows": 0}, "must be at least 1"),
         (config.Sampling, {"uniform": 0.9}, r"uniform \+ tss \+ cds must be 1, not 1.4"),
         (config.ModelEntry, {"architecture": "x"}, "exactly one of regions"),
         (config.ModelEntry, {"regions": "x"}, "key 'architecture' is missing"),
         (config.RegionPreset, {"multipliers": {"cds": 1}}, "lacks promoter, utr"),
+        (
+            config.RegionPreset,
+            {"base_bpt": 2, "multipliers": dict.fromkeys(CLASSES, 1) | {"cds": 0.4}},
+            "the target of cds is below 1 bp per token",
+        ),
     ],
 )
 def test_wrong_values(section: type[config.Section], value: dict, sentence: str) -> None:

@@ -1,0 +1,120 @@
+"""Sections of the models: training settings, entries to compare, region budgets."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, WithJsonSchema, model_validator
+
+from genezip.config.section import Fraction, Section, some_of
+from genezip.taxonomy import CLASSES
+
+
+class Pretrain(Section):
+    """Optimisation (GeneZip Table 4; `pretrain` rule)."""
+
+    steps: int = Field(30_600, ge=1, description="optimiser steps, never derived from the clock")
+    batch: int = Field(256, ge=1, description="windows per optimiser step")
+    micro_batch: int = Field(
+        2, ge=1, description="windows per forward pass of one GPU; divides batch"
+    )
+    alpha: float = Field(0.03, ge=0, description="weight of the region-aware ratio loss")
+    rar_mask: Literal["pre", "post"] = Field(
+        "post", description="F in the RAR loss before (`pre`) or after bounded routing (`post`)"
+    )
+    region_label: Literal["first", "majority"] = Field(
+        "first", description="label of a token at the next stage: first base or majority"
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of the trunk")
+    warmup_steps: int = Field(500, ge=0, description="linear warm-up (steps)")
+    final_lr_fraction: Fraction = Field(0.0, description="share of the peak rate at the last step")
+    betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW betas")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay")
+    decay_vectors: bool = Field(
+        False, description="also decay 1-D parameters but biases (the authors' rule)"
+    )
+    clip_norm: float = Field(2.0, gt=0, description="gradient norm limit")
+    packed_trunk: bool = Field(
+        False,
+        description="run the trunk on one row of all tokens of a micro-batch instead of rows "
+        "padded to the longest; same result, worth it for large micro-batches",
+    )
+    checkpoint_activations: bool = Field(
+        False,
+        description="compute the inside of every block again in the backward pass instead of "
+        "keeping it: far less memory, about a third more time, the same gradients",
+    )
+    precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    validate_every: int = Field(500, ge=1, description="steps between validations")
+    validate_windows: int = Field(3000, ge=1, description="validation windows used")
+    checkpoint_every: int = Field(3000, ge=1, description="steps between resumable checkpoints")
+    reverse_complement: bool = Field(
+        False, description="read every other window, chosen by seed, from the other strand"
+    )
+
+    @model_validator(mode="after")
+    def _whole_micro_batches(self) -> Self:
+        if self.batch % self.micro_batch:
+            raise ValueError(f"micro_batch {self.micro_batch} must divide batch {self.batch}")
+        return self
+
+
+class ModelEntry(Section):
+    """One model to train and compare."""
+
+    architecture: str = Field(description="name of a file in config/models, without .yaml")
+    corpus: str | None = Field(
+        None, description="name in `corpora`; null takes the first that is not dropped"
+    )
+    regions: str | None = Field(
+        None, description="region preset (a file in config/regions) steering the RAR loss"
+    )
+    uniform_bpt: float | None = Field(
+        None,
+        ge=1,
+        description="uniform control: this target everywhere (bp per token); models that learn no "
+        "routing are not steered and give what they spend, a flat model 1",
+    )
+    match_bpt: str | None = Field(
+        None,
+        description="uniform control: equal to the expected BPT of this region preset on "
+        "the validation windows",
+    )
+    seeds: list[int] = Field([0], min_length=1, description="one training run per seed")
+    init_from: str | None = Field(
+        None,
+        description="begin with the weights of this model (same seed): a name in `models`, or the "
+        "path of its folders from the repository, with a slash and without `.seed0`",
+    )
+    pretrain: Annotated[dict[str, Any], WithJsonSchema(some_of(Pretrain))] = Field(
+        {}, description="keys of section `pretrain` that differ for this model"
+    )
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        given = [self.regions, self.uniform_bpt, self.match_bpt]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("set exactly one of regions, uniform_bpt, match_bpt")
+        return self
+
+
+class RegionPreset(Section):
+    """A region budget: target BPT of a class = base_bpt x multiplier (Eq. 5)."""
+
+    base_bpt: float = Field(32, gt=0, description="B, bp per token at multiplier 1")
+    multipliers: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        description="mu_r of every class, also of your own (regions.classes)"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [name for name in CLASSES if name not in self.multipliers]
+        if missing:
+            raise ValueError(f"multipliers lacks {', '.join(missing)}")
+        low = [name for name, mu in self.multipliers.items() if self.base_bpt * mu < 1]
+        if low:
+            raise ValueError(f"the target of {low[0]} is below 1 bp per token")
+        return self
+
+    def target_bpt(self) -> dict[str, float]:
+        """Target BPT of the classes that the preset names (bp per token)."""
+        return {name: self.base_bpt * mu for name, mu in self.multipliers.items()}

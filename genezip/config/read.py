@@ -1,0 +1,74 @@
+"""Reading configuration: YAML layers, ``--settings`` of a command, the JSON schema."""
+
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from genezip.config.run import Config, merge
+from genezip.config.section import Section, reasons
+from genezip.errors import GenezipError
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def _sentence(error: ValidationError, where: str) -> str:
+    return f"{where}: {reasons(error)}; see config/README.md for the keys"
+
+
+def parse(section: type[AnySection], value: Any, where: str = "configuration") -> AnySection:
+    """Check a mapping against a section; one sentence names every wrong key."""
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        raise GenezipError(_sentence(error, where)) from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Parse a YAML file."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return yaml.safe_load(handle) or {}
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; {_instead(Path(path))}") from None
+    except OSError as error:
+        raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        reason = str(error).replace("\n", " ")
+        raise GenezipError(f"{path} is not valid YAML: {reason}") from None
+
+
+def _instead(path: Path) -> str:
+    """What to name in place of a YAML file that is missing."""
+    close = get_close_matches(path.stem, [other.stem for other in path.parent.glob("*.yaml")], 1)
+    if close:
+        return f"did you mean {path.with_stem(close[0])}? (genezip models lists the presets)"
+    return "name an existing YAML file (genezip models lists the presets)"
+
+
+def settings(section: type[AnySection], text: str | None) -> AnySection:
+    """A section from ``--settings``: JSON text, a YAML file, or nothing (the defaults)."""
+    if text is None:
+        return parse(section, {}, "--settings")
+    if text.lstrip().startswith("{"):
+        try:
+            return parse(section, json.loads(text), "--settings")
+        except json.JSONDecodeError as error:
+            raise GenezipError(f"--settings is not valid JSON: {error}") from None
+    return parse(section, read_yaml(text), text)
+
+
+def load(*paths: str | Path) -> Config:
+    """The configuration of one or more YAML files, later ones winning."""
+    tree: dict[str, Any] = {}
+    for path in paths:
+        tree = merge(tree, read_yaml(path))
+    return parse(Config, tree, " + ".join(str(path) for path in paths))
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of :class:`Config`, as Snakemake validates it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}

@@ -1,0 +1,58 @@
+"""Sections of what comes out: held-out compression, metrics, the page."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from genezip.config.section import Fraction, Section
+
+
+class Compress(Section):
+    """Compression of the held-out DNA (rule `compress`)."""
+
+    batch: int = Field(2, ge=1, description="windows per forward pass")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compress")
+    both_strands: bool = Field(
+        True, description="also compress the reverse complement and average metrics over strands"
+    )
+
+
+class Evaluation(Section):
+    """Metrics, baselines and their intervals (rules `compression` and `repeats`)."""
+
+    max_n_fraction: Fraction = Field(
+        0.05, description="metrics are also given without windows with a larger share of N"
+    )
+    bootstrap: int = Field(1000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(
+        131_072, ge=1, description="bootstrap unit (bp): neighbouring windows are not independent"
+    )
+    seed: int = Field(0, description="seed of bootstrap and shifted-interval control")
+    markov_orders: list[int] = Field(
+        list(range(12)), description="orders of the Markov models (bases of context)"
+    )
+    composition_windows: list[int] = Field(
+        [256, 512, 1024, 2048, 4096],
+        min_length=1,
+        description="sliding-window widths tried for the GC/CpG router (bp)",
+    )
+    composition_sharpness: list[Annotated[float, Field(gt=0)]] = Field(
+        [1, 1.5, 2, 3, 4],
+        min_length=1,
+        description="exponents tried on the rate of the GC/CpG router (1: as learned; more: "
+        "tokens go to the densest compositions); with the width, the best on validation "
+        "windows is used",
+    )
+    shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
+
+
+class Report(Section):
+    """The page."""
+
+    locus: str | None = Field(
+        None,
+        description="held-out locus drawn in the page, chrom:start-end (0-based, "
+        "half-open); null takes the 65,536 bp with most promoter bases",
+    )
+    reference: str = Field(description="the model that the page is about")
+    control: str = Field(description="the uniform control that it is compared with")

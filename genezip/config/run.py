@@ -1,0 +1,103 @@
+"""The whole configuration of a run."""
+
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from genezip.config.corpus import Corpus, CorpusEntry, Leakage
+from genezip.config.genome import Genome, Regions
+from genezip.config.model import ModelEntry, Pretrain
+from genezip.config.results import Compress, Evaluation, Report
+from genezip.config.section import Scale, Section, reasons
+
+
+def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Overlay wins; mappings merge deeply, as Snakemake merges its config files."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        old = merged.get(key)
+        merged[key] = (
+            merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return merged
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    scale: Scale = Field("full", description="full | demo | test: stamped on every row")
+    genome: Genome = Field(default_factory=Genome, description="data sources")
+    regions: Regions = Field(default_factory=Regions, description="region map")
+    leakage: Leakage = Field(default_factory=Leakage, description="DNA kept out of training")
+    corpus: Corpus = Field(default_factory=Corpus, description="training and held-out windows")
+    corpora: dict[str, CorpusEntry | None] = Field(
+        {"main": {}},
+        min_length=1,
+        description="corpora by name, each with the keys of `corpus` that differ; null drops one "
+        "of a lower layer",
+    )
+    models: dict[str, ModelEntry | None] = Field(
+        description="models to train, by name; null drops a model of a lower layer"
+    )
+    pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
+    compress: Compress = Field(default_factory=Compress, description="held-out compression")
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
+    report: Report = Field(description="the page")
+
+    @model_validator(mode="after")
+    def _known_corpora(self) -> Self:
+        if not self.chosen_corpora():
+            raise ValueError("corpora drops every corpus; keep one")
+        for name, entry in self.chosen_models().items():
+            if entry.corpus is not None and entry.corpus not in self.chosen_corpora():
+                raise ValueError(f"models.{name}.corpus names {entry.corpus!r}, not in corpora")
+        return self
+
+    @model_validator(mode="after")
+    def _known_models(self) -> Self:
+        for key in ("reference", "control"):
+            name = getattr(self.report, key)
+            if name not in self.chosen_models():
+                raise ValueError(f"report.{key} names {name!r}, which is not in models")
+        for name in self.chosen_models():
+            self._check_initial_weights(name)
+            self.pretrain_of(name)
+        return self
+
+    def _check_initial_weights(self, name: str) -> None:
+        """Follow ``init_from`` from model to model: each must exist, none may come twice."""
+        chosen, seen = self.chosen_models(), [name]
+        while (first := chosen[seen[-1]].init_from) is not None and "/" not in first:
+            if first not in chosen:
+                raise ValueError(f"models.{seen[-1]}.init_from names {first!r}, not in models")
+            if first in seen:
+                circle = " from ".join([*seen, first])
+                raise ValueError(f"models.{name}.init_from goes round in a circle: {circle}")
+            seen.append(first)
+
+    def chosen_corpora(self) -> dict[str, Corpus]:
+        """The corpora that are not dropped, each complete."""
+        found = {}
+        for name, own in self.corpora.items():
+            if own is not None:
+                try:
+                    found[name] = Corpus.model_validate(merge(self.corpus.model_dump(), own))
+                except ValidationError as error:
+                    raise ValueError(reasons(error, f"corpora.{name}.")) from None
+        return found
+
+    def corpus_of(self, name: str) -> str:
+        """Name of the corpus that a model learns from."""
+        return self.chosen_models()[name].corpus or next(iter(self.chosen_corpora()))
+
+    def pretrain_of(self, name: str) -> Pretrain:
+        """Training settings of a model: section ``pretrain`` with the model's own keys."""
+        own = self.chosen_models()[name].pretrain
+        try:
+            return Pretrain.model_validate({**self.pretrain.model_dump(), **own})
+        except ValidationError as error:
+            raise ValueError(reasons(error, f"models.{name}.pretrain.")) from None
+
+    def chosen_models(self) -> dict[str, ModelEntry]:
+        """The models that are not dropped."""
+        return {name: entry for name, entry in self.models.items() if entry is not None}
