@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,8 @@ def check_room(path: str | Path, needed: int) -> None:
             "free space or choose another folder"
         ) from error
     finally:
-        trial.unlink(missing_ok=True)
+        with suppress(OSError):  # a parent that is a file was told above
+            trial.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

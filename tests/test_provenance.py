@@ -38,6 +38,14 @@ def test_no_room(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["a/x", "a/b/x"])
+def test_no_room_below_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").write_text("kept")
+    with pytest.raises(GenezipError, match=r"cannot write .*/x: .*bytes are needed"):
+        check_room(tmp_path / name, 1000)
+    assert (tmp_path / "a").read_text() == "kept"
+
+
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(GenezipError, match="cannot make the folder"):

@@ -12,9 +12,11 @@ from genezip.cli import (
     compress,
     config,
     corpus,
+    dnalongbench,
     evaluate,
     genome,
     heldout,
+    leakage,
     models,
     pretrain,
     regions,
@@ -31,8 +33,10 @@ app = typer.Typer(
 )
 for _module in (
     genome,
+    dnalongbench,
     regions,
     corpus,
+    leakage,
     pretrain,
     compress,
     evaluate,

@@ -27,15 +27,40 @@ def fetch(
         Path | None,
         typer.Option(help="Table of public servers; default: resources/sources.tsv under --root."),
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
+    ] = False,
+    fetched: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Folder of files fetched elsewhere, used instead of the network; "
+            "default: environment variable GENEZIP_FETCHED.",
+        ),
+    ] = None,
 ) -> None:
     """Get DNA, annotation and repeats from the first source that can be had."""
     from genezip import config
-    from genezip.genome.fetch import fetch as run
+    from genezip.genome import fetch as genome
 
     chosen = config.settings(config.Genome, settings)
     if mirror is None and os.environ.get("GENEZIP_MIRROR"):
         mirror = Path(os.environ["GENEZIP_MIRROR"])
-    run(chosen, out, mirror=mirror, root=root, table=sources, say=typer.echo)
+    if fetched is None and os.environ.get("GENEZIP_FETCHED"):
+        fetched = Path(os.environ["GENEZIP_FETCHED"])
+    if plan:
+        for line in genome.plan(chosen, out, root, sources, fetched=fetched):
+            typer.echo(line)
+        return
+    genome.fetch(
+        chosen,
+        out,
+        mirror=mirror,
+        root=root,
+        table=sources,
+        say=typer.echo,
+        fetched=fetched,
+    )
 
 
 def simulate(

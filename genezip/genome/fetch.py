@@ -4,14 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from genezip.config import Genome
+from genezip.download import SourceUnavailable
+from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
-from genezip.genome.download import Http
 from genezip.genome.layout import Draft, staged
 from genezip.genome.mirror import fetch_mirror
 from genezip.genome.own import fetch_own
-from genezip.genome.public import fetch_public
+from genezip.genome.public import fetch_public, plan_public
 from genezip.genome.simulate import simulate
-from genezip.genome.source import Source, SourceUnavailable
+from genezip.genome.source import Source
 
 
 def fetch(
@@ -21,7 +22,8 @@ def fetch(
     root: Path = Path(),
     table: Path | None = None,
     say: Callable[[str], None] = print,
-    http: Http = Http(),  # noqa: B008 (frozen)
+    http: Http = PATIENT,
+    fetched: Path | None = None,
 ) -> Source:
     """Get DNA, annotation and repeats into ``out``; ``out/source.json`` is written last.
 
@@ -37,6 +39,9 @@ def fetch(
         Public servers; default ``<root>/resources/sources.tsv``.
     say : callable
         Gets one line: the source used, and why others were not.
+    fetched : Path, optional
+        Folder of files fetched elsewhere; the source `download` then asks nothing from the
+        network, and a file that is missing there stops the run.
 
     Returns
     -------
@@ -48,10 +53,10 @@ def fetch(
         No source could be had (with the reason of each), or one is damaged. A source that
         is there but damaged stops the run: another one would hide it.
     """
-    table = table if table is not None else root / "resources" / "sources.tsv"
+    table = _table(table, root)
     methods: dict[str, Callable[[Draft], None]] = {
         "mirror": lambda draft: fetch_mirror(draft, mirror, settings),
-        "download": lambda draft: fetch_public(draft, out, table, settings, http),
+        "download": lambda draft: fetch_public(draft, out, table, settings, http, fetched),
         "simulated": lambda draft: simulate(draft, settings.simulation),
         "files": lambda draft: fetch_own(draft, root, settings),
     }
@@ -69,3 +74,29 @@ def fetch(
         return source
     tried = " | ".join(reasons) or "genome.sources is empty"
     raise GenezipError(f"no source of DNA could be had; {tried}")
+
+
+def plan(
+    settings: Genome,
+    out: Path,
+    root: Path = Path(),
+    table: Path | None = None,
+    http: Http = PATIENT,
+    fetched: Path | None = None,
+) -> list[str]:
+    """What the source `download` would bring, as lines of text; nothing is written.
+
+    Parameters are those of :func:`fetch`.
+    """
+    sources = ", ".join(settings.sources)
+    if "download" not in settings.sources:
+        return [f"nothing is downloaded: genome.sources is {sources}"]
+    lines = plan_public(out, _table(table, root), settings, http, fetched).lines()
+    before = settings.sources[: settings.sources.index("download")]
+    if before:
+        lines.insert(0, f"only if the source {', '.join(before)} cannot be had:")
+    return lines
+
+
+def _table(table: Path | None, root: Path) -> Path:
+    return table if table is not None else root / "resources" / "sources.tsv"

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genezip.config import Genome
+from genezip.download import SourceUnavailable
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 from genezip.genome.layout import Draft
 from genezip.genome.records import read_records
 from genezip.genome.selection import Region, read_regions, split_of, wanted
-from genezip.genome.source import SourceUnavailable, hg38_sizes
+from genezip.genome.source import hg38_sizes
 
 SLICES = "demo/genome.fa.gz"
 SLICES_BED = "demo/splits.bed"

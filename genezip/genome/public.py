@@ -1,118 +1,116 @@
-"""Source `download`: GRCh38 from public servers.
+"""Source `download`: GRCh38 from public servers, or from files fetched elsewhere.
 
 ``resources/sources.tsv`` names the servers; several rows of one name are alternatives,
-tried in order. What was downloaded stays in ``<out>/downloads`` with its checksum in
-``lock.json``, so that an interrupted run goes on where it stopped.
+tried in order. What was downloaded stays in ``<out>/downloads``; its checksums stay in
+``<out>/downloads.lock.json``.
 """
 
-import csv
-import gzip
+import hashlib
 import json
 import sys
 import time
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
 from genezip.config import Genome
+from genezip.download import SourceUnavailable
+from genezip.download.lock import lock_path
+from genezip.download.plan import Plan, plan
+from genezip.download.probe import first_byte
+from genezip.download.sources import Item, Row, item, read_sources
+from genezip.download.store import Store
+from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
-from genezip.genome.download import Check, Http, download, first_byte, url_name
 from genezip.genome.layout import Draft
 from genezip.genome.records import open_bytes, read_records
 from genezip.genome.selection import Region, demo_regions, split_of
-from genezip.genome.source import SourceUnavailable, hg38_sizes
+from genezip.genome.source import hg38_sizes
 from genezip.genome.ucsc import overlaps, rmsk_rows, trf_rows
-from genezip.provenance import sha256_file, write_json
 
-_COLUMNS = ("name", "url", "release", "sha256", "bytes", "licence", "what")
 _NEEDED = {
     "demo": ("region", "annotation", "rmsk", "trf"),
     "full": ("genome", "annotation", "rmsk", "trf"),
 }
+_ANSWER_BYTES = 300  # of a sequence answer, besides its bases
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of ``sources.tsv``; ``-`` there means unknown."""
+class Wanted:
+    """The files that a source `download` needs.
 
-    name: str
-    url: str
-    release: str
-    sha256: str | None
-    n_bytes: int | None
-    licence: str
+    Attributes
+    ----------
+    files : dict
+        genome (full runs only), annotation, rmsk, trf.
+    regions : list of (Region, Item)
+        Sequence by region (demo only).
+    """
 
+    files: dict[str, Item]
+    regions: list[tuple[Region, Item]]
 
-def read_sources(path: Path) -> dict[str, list[Row]]:
-    """The table of public sources: name -> alternatives in order."""
-    if not path.is_file():
-        raise GenezipError(f"{path} does not exist; name the table of sources with --sources")
-    table: dict[str, list[Row]] = {}
-    with open(path, encoding="utf-8", newline="") as handle:
-        reader = csv.DictReader(
-            (line for line in handle if not line.startswith("#")), delimiter="\t"
-        )
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise GenezipError(f"{path} must have the columns {', '.join(_COLUMNS)}")
-        for line in reader:
-            if None in line.values() or not (line["bytes"] == "-" or line["bytes"].isdigit()):
-                raise GenezipError(f"{path} has a malformed row {line['name']!r}; see its header")
-            row = Row(
-                line["name"],
-                line["url"],
-                line["release"],
-                None if line["sha256"] == "-" else line["sha256"],
-                None if line["bytes"] == "-" else int(line["bytes"]),
-                line["licence"],
-            )
-            table.setdefault(row.name, []).append(row)
-    return table
+    def items(self) -> list[Item]:
+        """All of them."""
+        return [*(found for _, found in self.regions), *self.files.values()]
 
 
-class Cache:
-    """Downloaded files with their checksums."""
+def wanted_files(table: Path, settings: Genome) -> Wanted:
+    """The files that the settings need, from the table of sources.
 
-    def __init__(self, folder: Path, http: Http) -> None:
-        self.folder = folder
-        self.http = http
-        try:
-            self.lock: dict[str, dict[str, object]] = json.loads((folder / "lock.json").read_text())
-        except (OSError, ValueError):
-            self.lock = {}
-
-    def get(self, row: Row, url: str, check: Check) -> Path:
-        """The file of a URL: kept if whole, else downloaded."""
-        name = url_name(url)
-        path = self.folder / name
-        known = self.lock.get(name)
-        if known and path.is_file() and path.stat().st_size == known["bytes"]:
-            digest = sha256_file(path)
-            if digest == known["sha256"] and row.sha256 in (None, digest):
-                return path
-        path.unlink(missing_ok=True)
-        download(url, path, row.sha256, row.n_bytes, check, self.http)
-        self.lock[name] = {"url": url, "sha256": sha256_file(path), "bytes": path.stat().st_size}
-        write_json(self.folder / "lock.json", self.lock)
-        return path
-
-    def first(self, rows: list[Row], check: Check, **where: object) -> tuple[Row, Path]:
-        """The first alternative that can be had."""
-        reasons = []
-        for row in rows:
-            url = row.url.format(**where) if where else row.url
-            try:
-                return row, self.get(row, url, check)
-            except SourceUnavailable as error:
-                reasons.append(str(error))
-        raise SourceUnavailable("; ".join(reasons))
+    Raises
+    ------
+    GenezipError
+        The table lacks a row.
+    """
+    sources = read_sources(table)
+    needed = _NEEDED[settings.selection]
+    missing = [name for name in needed if name not in sources]
+    if missing:
+        raise GenezipError(f"{table} has no row named {', '.join(missing)}")
+    files = {name: item(sources[name]) for name in needed if name != "region"}
+    regions: list[tuple[Region, Item]] = []
+    if settings.selection == "demo":
+        regions = [(r, _region_item(sources["region"], r)) for r in demo_regions(settings)]
+    return Wanted(files, regions)
 
 
-def fetch_public(draft: Draft, out: Path, table: Path, settings: Genome, http: Http) -> None:
+def plan_public(
+    out: Path, table: Path, settings: Genome, http: Http, fetched: Path | None = None
+) -> Plan:
+    """What :func:`fetch_public` would download; nothing is written."""
+    store = _store(out, http, fetched)
+    found = wanted_files(table, settings)
+    return plan(store, found.items(), _sequence_bytes(found, settings))
+
+
+def _store(out: Path, http: Http, fetched: Path | None) -> Store:
+    folder = out / "downloads"
+    return Store(folder, lock_path(folder), http, fetched)
+
+
+def _sequence_bytes(found: Wanted, settings: Genome) -> int:
+    """About the size of ``pieces.fa``: one byte a base and a line end every 60."""
+    if found.regions:
+        bases = sum(region.end - region.start for region, _ in found.regions)
+    else:
+        chosen = settings.chromosomes
+        bases = sum(n for name, n in hg38_sizes().items() if chosen is None or name in chosen)
+    return bases + bases // 60
+
+
+def fetch_public(
+    draft: Draft,
+    out: Path,
+    table: Path,
+    settings: Genome,
+    http: Http,
+    fetched: Path | None = None,
+) -> None:
     """Lay out the public GRCh38 as a source.
 
     Raises
@@ -120,68 +118,85 @@ def fetch_public(draft: Draft, out: Path, table: Path, settings: Genome, http: H
     SourceUnavailable
         Offline, or a server keeps failing.
     GenezipError
-        A wrong checksum, or a genome that is not GRCh38.
+        A wrong checksum, a file that differs from the lock, a file that ``fetched`` lacks, no
+        room on the disk, or a genome that is not GRCh38.
     """
-    sources = read_sources(table)
-    missing = [name for name in _NEEDED[settings.selection] if name not in sources]
-    if missing:
-        raise GenezipError(f"{table} has no row named {', '.join(missing)}")
-    offline = first_byte(_two_servers(sources, settings), http.timeout_s)
-    if offline:
-        raise SourceUnavailable(f"offline ({offline})")
-    cache = Cache(out / "downloads", http)
+    found = wanted_files(table, settings)
+    store = _store(out, http, fetched)
+    store.require(found.items())
+    if fetched is None:
+        offline = first_byte(_two_servers(found), http.timeout_s)
+        if offline:
+            raise SourceUnavailable(f"offline ({offline})")
+    plan(store, found.items(), _sequence_bytes(found, settings)).check_room()
     if settings.selection == "demo":
-        _write_regions(draft, cache, sources["region"], settings)
+        _write_regions(draft, store, found.regions, settings)
     else:
-        _write_chromosomes(draft, cache, sources["genome"], settings)
-    _write_annotation(draft, cache, sources)
+        _write_chromosomes(draft, store, found.files["genome"], settings)
+    _write_annotation(draft, store, found.files)
     total = sum(piece.end - piece.start for piece in draft.pieces)
     what = "regions" if settings.selection == "demo" else "whole chromosomes"
     draft.finish(
         "download",
         f"GRCh38 from public servers: {len(draft.pieces)} {what}, {total / 1e6:.2f} Mb, "
-        f"annotation {sources['annotation'][0].release}",
+        f"annotation {found.files['annotation'].rows[0].release}",
         settings.build,
     )
 
 
-def _two_servers(sources: Mapping[str, list[Row]], settings: Genome) -> list[str]:
+def _two_servers(found: Wanted) -> list[str]:
     """One URL of each of the first two servers that are needed."""
     urls: dict[str, str] = {}
-    for name in _NEEDED[settings.selection]:
-        for row in sources[name]:
-            url = (
-                row.url.format(chrom="chr1", start=10_000, end=10_001)
-                if name == "region"
-                else row.url
-            )
-            urls.setdefault(urlsplit(url).netloc, url)
+    for wish in found.items():
+        for row in wish.rows:
+            urls.setdefault(urlsplit(row.url).netloc, row.url)
     return list(urls.values())[:2]
 
 
-def _write_regions(draft: Draft, cache: Cache, rows: list[Row], settings: Genome) -> None:
-    regions = demo_regions(settings)
+def _region_item(rows: list[Row], region: Region) -> Item:
+    """The sequence of one region: a JSON answer with the time of asking, and ``dna``."""
+    where: dict[str, object] = {"chrom": region.chrom, "start": region.start, "end": region.end}
+    filled = tuple(
+        replace(
+            row,
+            name=f"{row.name} {region.name}",
+            path=row.path.format(**where),
+            url=row.url.format(**where),
+        )
+        for row in rows
+    )
+    return Item(
+        filled,
+        check=lambda path: _wrong_region(path, region),
+        fingerprint=_dna_sha256,
+        about=region.end - region.start + _ANSWER_BYTES,
+    )
+
+
+def _dna_sha256(path: Path) -> str:
+    """SHA-256 of the bases alone: the rest of an answer differs each time."""
+    return hashlib.sha256(json.loads(path.read_text())["dna"].encode()).hexdigest()
+
+
+def _write_regions(
+    draft: Draft, store: Store, regions: list[tuple[Region, Item]], settings: Genome
+) -> None:
     plain = not sys.stderr.isatty()
 
     def pieces() -> Iterator[tuple[Piece, bytes]]:
         if plain:
             sys.stderr.write(f"download: sequence of {len(regions)} regions\n")
-        for region in tqdm(regions, desc="regions", leave=False, disable=plain):
-            before = len(cache.lock)
-            _, path = cache.first(
-                rows,
-                lambda path, region=region: _wrong_region(path, region),  # type: ignore[misc]
-                chrom=region.chrom,
-                start=region.start,
-                end=region.end,
-            )
-            if len(cache.lock) > before:
-                time.sleep(cache.http.pause_s)
+        for region, wish in tqdm(regions, desc="regions", leave=False, disable=plain):
+            before = store.asked
+            _, path = store.get(wish)
+            if store.asked > before:
+                time.sleep(store.http.pause_s)
             sequence = json.loads(path.read_text())["dna"].encode()
             yield _piece(region.name, region, sequence, settings), sequence
 
-    first = rows[0]
-    draft.write_pieces(pieces(), hg38_sizes(), first.url, first.release, first.licence)
+    first = regions[0][1].rows[0]
+    origin = first.url.partition("?")[0]
+    draft.write_pieces(pieces(), hg38_sizes(), origin, first.release, first.licence)
 
 
 def _wrong_region(path: Path, region: Region) -> str | None:
@@ -189,8 +204,11 @@ def _wrong_region(path: Path, region: Region) -> str | None:
     try:
         answer = json.loads(path.read_text())
         length = len(answer["dna"])
-    except (ValueError, KeyError, TypeError):
+        place = [answer.get(key, getattr(region, key)) for key in ("chrom", "start", "end")]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"sent something else than the sequence of {region.name}"
+    if place != [region.chrom, region.start, region.end]:
+        return f"sent {place[0]}:{place[1]}-{place[2]} for {region.name}"
     if length != region.end - region.start:
         return f"sent {length} bases for {region.name}"
     return None
@@ -210,8 +228,8 @@ def _piece(name: str, region: Region, sequence: bytes, settings: Genome) -> Piec
     )
 
 
-def _write_chromosomes(draft: Draft, cache: Cache, rows: list[Row], settings: Genome) -> None:
-    row, path = cache.first(rows, broken_gzip)
+def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome) -> None:
+    row, path = store.get(wish)
     true = hg38_sizes()
     sizes: dict[str, int] = {}
 
@@ -234,9 +252,9 @@ def _write_chromosomes(draft: Draft, cache: Cache, rows: list[Row], settings: Ge
         raise GenezipError(f"{row.url} has no chromosome {', '.join(absent)}")
 
 
-def _write_annotation(draft: Draft, cache: Cache, sources: Mapping[str, list[Row]]) -> None:
+def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> None:
     chroms = {piece.chrom.encode() for piece in draft.pieces}
-    row, path = cache.first(sources["annotation"], broken_gzip)
+    row, path = store.get(files["annotation"])
     draft.annotations["gencode"] = {
         "path": draft.write_gzip(
             "gencode.gtf.gz", _of_chromosomes(path, chroms), row.url, row.release, row.licence
@@ -248,21 +266,10 @@ def _write_annotation(draft: Draft, cache: Cache, sources: Mapping[str, list[Row
         ("rmsk", "rmsk.out.gz", rmsk_rows),
         ("trf", "trf.bed.gz", trf_rows),
     ):
-        row, path = cache.first(sources[kind], broken_gzip)
+        row, path = store.get(files[kind])
         draft.repeats[kind] = draft.write_gzip(
             name, convert(path, inside), row.url, row.release, row.licence
         )
-
-
-def broken_gzip(path: Path) -> str | None:
-    """What is wrong with a gzip file (its own checksum is read to the end), or None."""
-    try:
-        with gzip.open(path) as handle:
-            while handle.read(1 << 20):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        return f"is a truncated or damaged gzip file ({error})"
-    return None
 
 
 def _of_chromosomes(path: Path, chroms: set[bytes]) -> Iterator[bytes]:

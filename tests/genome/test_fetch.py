@@ -219,7 +219,7 @@ def test_own_files(own: Path, packed: bool) -> None:
     ]
     assert assembly.chrom_sizes == {"one": 15, "two": 8, "three": 5}
     assert assembly.sequence(assembly.pieces[0]).tobytes() == b"ACGTacgtNRACGTA"
-    assert list(source.annotation("genes", basic_only=False).tss()["position"]) == [1, 7]
+    assert list(source.annotation("genes", transcripts="all").tss()["position"]) == [1, 7]
     assert source.rmsk() is None
 
 

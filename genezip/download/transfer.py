@@ -1,30 +1,23 @@
 """One file over HTTP: resumed, retried, checked, and renamed into place when whole."""
 
-import hashlib
+import fcntl
 import http.client
-import queue
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import IO
 
-from tqdm import tqdm
-
+from genezip.download import SourceUnavailable
+from genezip.download.bar import progress
+from genezip.download.checksum import Check, mismatch
 from genezip.errors import GenezipError
-from genezip.genome.source import SourceUnavailable
-from genezip.provenance import sha256_file
 
+AGENT = {"User-Agent": "genezip"}
 _BLOCK = 1 << 16
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _NETWORK = (OSError, http.client.HTTPException)  # every urllib and socket error is an OSError
-
-Check = Callable[[Path], str | None]
 
 
 @dataclass(frozen=True)
@@ -41,12 +34,18 @@ class Http:
         Pause before the second attempt; it doubles each time, up to 30 s.
     pause_s : float
         Pause between requests for single regions (UCSC asks for one request a second).
+    size_timeout_s : float
+        Longest wait for the size of a file before a download.
     """
 
     timeout_s: float = 10.0
     attempts: int = 5
     backoff_s: float = 1.0
     pause_s: float = 1.0
+    size_timeout_s: float = 5.0
+
+
+PATIENT = Http()
 
 
 class _TryAgain(Exception):
@@ -57,25 +56,41 @@ class _TryAgain(Exception):
         self.wait_s = wait_s
 
 
+@dataclass
+class _Seen:
+    """What the server said of the file before: a changed file must not be appended to."""
+
+    etag: str | None = None
+
+
 def download(
     url: str,
     path: str | Path,
-    sha256: str | None = None,
+    checksum: str | None = None,
     n_bytes: int | None = None,
     check: Check | None = None,
-    http: Http = Http(),
+    http: Http = PATIENT,
+    refuse: Check | None = None,
 ) -> None:
     """Download one file.
 
     What arrived before an interruption stays in ``<path>.part`` and is continued with a
-    Range request; ``path`` itself appears only when it is whole and passed its checks.
+    Range request; ``path`` itself appears only when it is whole and passed its checks. An
+    older ``.part`` is continued only where a check can tell that the whole is right.
 
     Parameters
     ----------
-    sha256, n_bytes : optional
-        Known checksum and size.
+    checksum : str, optional
+        ``md5:...``, ``sha1:...`` or ``sha256:...``.
+    n_bytes : int, optional
+        Known size.
     check : callable, optional
-        Looks at the whole file and returns what is wrong with it, or None.
+        Looks at the whole file and returns what is wrong with it, or None. A file that
+        fails may be better on another server.
+    http : Http
+        Timeouts and retries.
+    refuse : callable, optional
+        As ``check``, for what no other server may mend.
 
     Raises
     ------
@@ -86,11 +101,30 @@ def download(
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fruitless, rejected, most = 0, 0, _size(part)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not (checksum or check or refuse):
+            part.unlink(missing_ok=True)
+        _until_right(url, path, part, (checksum, n_bytes), (check, refuse), http)
+    except OSError as error:  # those of the network ended as _TryAgain
+        raise GenezipError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
+
+
+def _until_right(
+    url: str,
+    path: Path,
+    part: Path,
+    known: tuple[str | None, int | None],
+    checks: tuple[Check | None, Check | None],
+    http: Http,
+) -> None:
+    check, refuse = checks
+    fruitless, rejected, most, seen = 0, 0, _size(part), _Seen()
     while True:
         try:
-            _transfer(url, part, http)
+            _transfer(url, part, http, seen)
         except _TryAgain as error:
             gained = _size(part) > most
             most = max(most, _size(part))
@@ -101,7 +135,7 @@ def download(
                 ) from None
             time.sleep(max(error.wait_s, min(30.0, http.backoff_s * 2 ** max(0, fruitless - 1))))
             continue
-        problem = _mismatch(part, sha256, n_bytes)
+        problem = mismatch(part, *known) or (refuse(part) if refuse else None)
         content = None if problem or check is None else check(part)
         if problem is None and content is None:
             part.replace(path)
@@ -114,10 +148,14 @@ def download(
             raise SourceUnavailable(f"{url} {content}")
 
 
-def _transfer(url: str, part: Path, http: Http) -> None:
+def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
     """One attempt: append to ``part`` where the server allows it, else start over."""
     have = _size(part)
-    headers = {"User-Agent": "genezip"} | ({"Range": f"bytes={have}-"} if have else {})
+    headers = dict(AGENT)
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if seen.etag:
+            headers["If-Range"] = seen.etag
     try:
         response = urllib.request.urlopen(
             urllib.request.Request(url, headers=headers), timeout=http.timeout_s
@@ -134,103 +172,56 @@ def _transfer(url: str, part: Path, http: Http) -> None:
             raise _TryAgain(f"HTTP {error.code}", seconds) from None
         raise SourceUnavailable(f"{url} answers HTTP {error.code}") from None
     except _NETWORK as error:
-        raise _TryAgain(_reason(error)) from None
+        raise _TryAgain(reason_of(error)) from None
     with response:
         resumed = response.status == 206 and (
             response.headers.get("Content-Range") or ""
         ).startswith(f"bytes {have}-")
+        etag = response.headers.get("ETag")
+        seen.etag = etag if etag and not etag.startswith("W/") else None
         begin = have if resumed else 0
         length = response.headers.get("Content-Length")
-        total = begin + int(length) if length else None
-        with open(part, "ab" if resumed else "wb") as handle, _progress(part, begin, total) as bar:
-            while True:
-                try:
-                    block = response.read1(_BLOCK)
-                except _NETWORK as error:
-                    raise _TryAgain(_reason(error)) from None
-                if not block:
-                    break
-                handle.write(block)
-                bar.update(len(block))
+        total = begin + int(length) if length and length.isdigit() else None
+        with open(part, "ab") as handle:
+            _own(handle, part, have)
+            if not resumed:
+                handle.truncate(0)
+            with progress(part.name.removesuffix(".part"), begin, total) as advance:
+                while True:
+                    try:
+                        block = response.read1(_BLOCK)
+                    except _NETWORK as error:
+                        raise _TryAgain(reason_of(error)) from None
+                    if not block:
+                        break
+                    handle.write(block)
+                    handle.flush()  # what came is there, even after a kill
+                    advance(len(block))
     if total is not None and _size(part) < total:
         raise _TryAgain(f"it broke off after {_size(part)} of {total} bytes")
+
+
+def _own(handle: IO[bytes], part: Path, have: int) -> None:
+    """Let no second run write the same partial file."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise GenezipError(
+            f"{part} is being written by another run; wait until it has ended"
+        ) from None
+    except OSError:
+        return  # a file system without locks
+    if handle.seek(0, 2) != have:
+        raise _TryAgain("the partial file changed")
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """A network error in a few words."""
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, TimeoutError):
         return "no byte in time"
     return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-
-
-def _mismatch(path: Path, sha256: str | None, n_bytes: int | None) -> str | None:
-    if n_bytes is not None and path.stat().st_size != n_bytes:
-        return f"has {path.stat().st_size} bytes instead of {n_bytes}"
-    if sha256 is not None and sha256_file(path) != sha256:
-        return f"has a wrong checksum (SHA-256 is not {sha256})"
-    return None
-
-
-@contextmanager
-def _progress(part: Path, begin: int, total: int | None) -> "Iterator[tqdm]":
-    """A bar on a terminal; otherwise one line for a file above 1 MB."""
-    name = part.name.removesuffix(".part")
-    plain = not sys.stderr.isatty()
-    if plain and total is not None and total > 1_000_000:
-        print(f"download: {name}, {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
-    with tqdm(
-        total=total, initial=begin, unit="B", unit_scale=True, desc=name, leave=False, disable=plain
-    ) as bar:
-        yield bar
-
-
-def first_byte(urls: list[str], timeout_s: float) -> str | None:
-    """Whether any of several servers answers at all.
-
-    All are asked at once. Any answer counts, an error page too.
-
-    Returns
-    -------
-    None as soon as one answers within ``timeout_s``, otherwise one sentence saying which
-    were asked and why each failed.
-    """
-    answers: queue.Queue[tuple[str, str | None]] = queue.Queue()
-
-    def ask(url: str) -> None:
-        request = urllib.request.Request(
-            url, headers={"User-Agent": "genezip", "Range": "bytes=0-0"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as response:
-                response.read(1)
-        except urllib.error.HTTPError:
-            answers.put((url, None))
-        except Exception as error:
-            answers.put((url, _reason(error)))
-        else:
-            answers.put((url, None))
-
-    for url in urls:
-        # daemon: a name lookup that hangs must not hold the program at its end
-        threading.Thread(target=ask, args=(url,), daemon=True).start()
-    deadline = time.monotonic() + timeout_s
-    reasons = dict.fromkeys(urls, f"no first byte within {timeout_s:g} s")
-    for _ in urls:
-        try:
-            url, reason = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        if reason is None:
-            return None
-        reasons[url] = reason
-    return "; ".join(f"{urlsplit(url).netloc}: {reason}" for url, reason in reasons.items())
-
-
-def url_name(url: str) -> str:
-    """A short file name that belongs to one URL alone."""
-    tail = urlsplit(url).path.rsplit("/", 1)[-1] or "file"
-    return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}.{tail}"

@@ -1,0 +1,56 @@
+"""``genezip dnalongbench fetch``."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(help="Public deposits of DNALongBench.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add these commands to the root command."""
+    root.add_typer(app, name="dnalongbench")
+
+
+@app.callback()
+def _noun() -> None:
+    """Public deposits of DNALongBench."""
+
+
+@app.command()
+def fetch(
+    task: Annotated[str, typer.Argument(help="cmp, eqtl, etgp, tisp or rsap.")],
+    out: Annotated[Path, typer.Option(help="Folder of all tasks.")] = Path(
+        "resources/dnalongbench"
+    ),
+    only: Annotated[
+        Literal["intervals", "all"],
+        typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
+    ] = "all",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
+    ] = False,
+    fetched: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Folder of files fetched elsewhere, no network then; default: GENEZIP_FETCHED.",
+        ),
+    ] = None,
+    sources: Annotated[Path, typer.Option(help="Table of sources.")] = Path(
+        "resources/sources.tsv"
+    ),
+) -> None:
+    """Fetch the files of one task; TASK.json or TASK.intervals.json is written last."""
+    from genezip.download.dnalongbench import fetch_task, plan_task
+
+    if fetched is None and os.environ.get("GENEZIP_FETCHED"):
+        fetched = Path(os.environ["GENEZIP_FETCHED"])
+    if plan:
+        for line in plan_task(task, out, only, sources, fetched):
+            typer.echo(line)
+        return
+    result = fetch_task(task, out, only, sources, fetched)
+    typer.echo(f"dnalongbench: {task}, {only} -> {result}")

@@ -1,0 +1,59 @@
+"""Checksums written as ``md5:...``, ``sha1:...`` or ``sha256:...``, and whole gzip files."""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+Check = Callable[[Path], str | None]
+"""Looks at a whole file and returns what is wrong with it, or None."""
+
+_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
+_BLOCK = 1 << 20
+
+
+def is_checksum(text: str) -> bool:
+    """Whether a text is a kind, a colon and the lower-case hex digits of that kind."""
+    kind, _, digits = text.partition(":")
+    return len(digits) == _DIGITS.get(kind, -1) and bool(re.fullmatch("[0-9a-f]+", digits))
+
+
+def checksum_of(path: Path, kind: str) -> str:
+    """The checksum of a file as ``kind:hex``; ``kind`` is md5, sha1 or sha256."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with open(path, "rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return f"{kind}:{digest.hexdigest()}"
+
+
+def mismatch(path: Path, checksum: str | None, n_bytes: int | None) -> str | None:
+    """How a file differs from its known size and checksum, or None.
+
+    Parameters
+    ----------
+    checksum : str, optional
+        ``kind:hex``; None where it is unknown.
+    n_bytes : int, optional
+    """
+    size = path.stat().st_size
+    if n_bytes is not None and size != n_bytes:
+        return f"has {size} bytes instead of {n_bytes}"
+    if checksum is not None:
+        found = checksum_of(path, checksum.partition(":")[0])
+        if found != checksum:
+            return f"has a wrong checksum ({found} instead of {checksum})"
+    return None
+
+
+def broken_gzip(path: Path) -> str | None:
+    """What is wrong with a gzip file (its own checksum is read to the end), or None."""
+    try:
+        with gzip.open(path) as handle:
+            while handle.read(_BLOCK):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        return f"is a truncated or damaged gzip file ({error})"
+    return None

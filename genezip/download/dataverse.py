@@ -1,0 +1,164 @@
+"""File list of a Dataverse deposit, and the files as they were deposited.
+
+Native API, ``GET /api/datasets/:persistentId/?persistentId=doi:...`` (guides.dataverse.org):
+``data.latestVersion.files[]`` with ``directoryLabel``, ``restricted`` and ``dataFile``. A
+table is converted to ``.tab`` when it is deposited; ``format=original`` asks for it as it
+was. The MD5 of the list may be that of the converted copy, so it is not used for tables.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from genezip.download.checksum import is_checksum
+from genezip.download.sources import Item, Row, inside, item
+from genezip.download.store import Store
+from genezip.download.transfer import download
+from genezip.errors import GenezipError
+
+SCHEME = "doi:"
+_TEXT_TABLES = {"text/tsv": ".tsv", "text/tab-separated-values": ".tsv", "text/csv": ".csv"}
+
+
+def listing_url(server: str, doi: str) -> str:
+    """Address of the file list of a deposit; ``doi`` begins with ``doi:``."""
+    return f"{server}/api/datasets/:persistentId/?persistentId={doi}"
+
+
+def listing_name(doi: str) -> str:
+    """Name of the file list in a folder of fetched files: ``10.7910_DVN_X.json``."""
+    return doi.removeprefix(SCHEME).replace("/", "_") + ".json"
+
+
+def listing(store: Store, server: str, doi: str, keep: bool = True) -> dict[str, Any]:
+    """The file list of a deposit, from the lock, the folder of fetched files, or its server.
+
+    Parameters
+    ----------
+    server : str
+        Address of the Dataverse, without a slash at its end.
+    doi : str
+        Begins with ``doi:``.
+    keep : bool
+        Whether the list is written into the lock.
+
+    Returns
+    -------
+    dict
+        ``version`` (text), ``licence`` (text or None) and ``files``: each with ``path``,
+        ``id``, ``bytes`` or None, ``checksum`` or None, ``original`` (bool: ask for the file
+        as it was deposited) and ``restricted`` (bool).
+
+    Raises
+    ------
+    SourceUnavailable
+        The server cannot be reached.
+    GenezipError
+        The answer is no file list, or the folder of fetched files has none.
+    """
+    known = store.lock.listing(doi)
+    if known is not None:
+        return known
+    if store.fetched is not None:
+        saved = store.fetched.folder / listing_name(doi)
+        if not saved.is_file():
+            raise GenezipError(
+                f"the folder {store.fetched.folder} of fetched files lacks {saved.name}, the "
+                f"file list of {doi}; save there what {listing_url(server, doi)} answers"
+            )
+        found = parse(saved.read_bytes(), str(saved))
+    else:
+        url = listing_url(server, doi)
+        with tempfile.TemporaryDirectory() as folder:
+            answer = Path(folder) / "answer"
+            download(url, answer, http=store.http)
+            found = parse(answer.read_bytes(), url)
+    if keep:
+        store.lock.record_listing(doi, found)
+    return found
+
+
+def parse(answer: bytes, where: str) -> dict[str, Any]:
+    """Read an answer of the API; see :func:`listing` for what comes back."""
+    try:
+        version = json.loads(answer)["data"]["latestVersion"]
+        files = [_file(entry, where) for entry in version["files"]]
+        numbers = (version.get("versionNumber"), version.get("versionMinorNumber"))
+        licence = version.get("license")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise GenezipError(
+            f"{where} is no file list of a Dataverse deposit; look at the address in a browser"
+        ) from None
+    paths = [file["path"] for file in files]
+    if len(set(paths)) < len(paths):
+        raise GenezipError(f"{where} lists a file twice; report it to the owner of the deposit")
+    return {
+        "version": ".".join(str(number) for number in numbers if number is not None) or "latest",
+        "licence": licence.get("name") if isinstance(licence, dict) else licence,
+        "files": files,
+    }
+
+
+def _file(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    data = entry["dataFile"]
+    name, size = data["filename"], data.get("filesize")
+    checksum = _checksum(data)
+    suffix = _TEXT_TABLES.get(str(data.get("originalFileFormat")))
+    original = data.get("originalFileName") or (
+        Path(name).stem + suffix if suffix and name.endswith(".tab") else None
+    )
+    if original:
+        name, size, checksum = original, data.get("originalFileSize"), None
+    label = entry.get("directoryLabel") or data.get("directoryLabel") or ""
+    return {
+        "path": inside(f"{label}/{name}" if label else name, where),
+        "id": int(data["id"]),
+        "bytes": None if size is None else int(size),
+        "checksum": checksum,
+        "original": bool(original),
+        "restricted": bool(entry.get("restricted", False)),
+    }
+
+
+def _checksum(data: dict[str, Any]) -> str | None:
+    stated = data.get("checksum") or {"type": "MD5", "value": data.get("md5")}
+    kind = str(stated["type"]).lower().replace("-", "")
+    text = f"{kind}:{str(stated['value']).lower()}"
+    return text if is_checksum(text) else None
+
+
+def deposit_items(row: Row, server: str, found: dict[str, Any]) -> list[Item]:
+    """The files of a deposit as items; ``row`` is its ``doi:`` row of the table of sources.
+
+    Raises
+    ------
+    GenezipError
+        A file is restricted.
+    """
+    doi = row.url
+    items = []
+    for file in found["files"]:
+        if file["restricted"]:
+            raise GenezipError(
+                f"{file['path']} of {doi} is restricted; ask for it at the deposit, put it "
+                "into a folder, and name that folder with --from"
+            )
+        query = "?format=original" if file["original"] else ""
+        items.append(
+            item(
+                [
+                    Row(
+                        name=f"{row.name}/{file['path']}",
+                        path=file["path"],
+                        url=f"{server}/api/access/datafile/{file['id']}{query}",
+                        release=f"{doi} v{found['version']}",
+                        checksum=file["checksum"],
+                        n_bytes=file["bytes"],
+                        licence=found["licence"] or row.licence,
+                        citation=row.citation,
+                    )
+                ]
+            )
+        )
+    return items

@@ -1,0 +1,244 @@
+"""The five DNALongBench tasks that have public deposits (Nature Communications 16:10108).
+
+Files lie below one folder as their deposits arrange them. ``TASK.intervals.json`` lists the
+small files that say where validation and test inputs lie; ``TASK.json`` lists all.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from tqdm import tqdm
+
+from genezip.download import SourceUnavailable
+from genezip.download.dataverse import SCHEME, deposit_items, listing, listing_name, listing_url
+from genezip.download.lock import lock_path
+from genezip.download.plan import Plan, plan
+from genezip.download.sources import Item, Row, item, read_sources
+from genezip.download.store import Store, to_stderr
+from genezip.download.transfer import PATIENT, Http
+from genezip.errors import GenezipError
+from genezip.provenance import write_json
+
+Only = Literal["intervals", "all"]
+SERVER = "dataverse"  # name of the row with the address of the Dataverse server
+CHAIN = "chain"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of the benchmark.
+
+    Attributes
+    ----------
+    deposit : str
+        DOI of its data.
+    shared : tuple of str
+        Rows of the table of sources that it needs besides its own.
+    listed : bool
+        Whether its interval files are found in the file list of the deposit.
+    """
+
+    deposit: str
+    shared: tuple[str, ...] = ()
+    listed: bool = False
+
+
+TASKS = {
+    "cmp": Task("doi:10.7910/DVN/AZM25S"),
+    "eqtl": Task("doi:10.7910/DVN/YUP2G5"),
+    "etgp": Task("doi:10.7910/DVN/CTEQXX", shared=(CHAIN,), listed=True),
+    "tisp": Task("doi:10.7910/DVN/VXQKWO"),
+    "rsap": Task("doi:10.7910/DVN/MNUEZR", listed=True),
+}
+
+
+def is_interval_file(task: str, path: str) -> bool:
+    """Whether a file says where validation and test inputs of its task lie.
+
+    Parameters
+    ----------
+    task : str
+        cmp, eqtl, etgp, tisp or rsap. The inputs of tisp are whole chromosomes: no file.
+    path : str
+        Path in the deposit.
+    """
+    pure = PurePosixPath(path)
+    if task == "cmp":
+        return pure.name == "sequences.bed"
+    if task == "eqtl":
+        table = pure.name.endswith(".data.tsv")
+        return table or (pure.name.startswith("gtex_hg38.") and pure.name != "gtex_hg38.config")
+    if task == "etgp":
+        config = "config" in pure.parts[:-1]
+        return config or pure.suffix == ".tsv"
+    return task == "rsap" and pure.name == "sequences.bed" and "mouse" not in pure.parts
+
+
+def fetch_task(
+    task: str,
+    out: Path,
+    only: Only = "intervals",
+    table: Path = Path("resources/sources.tsv"),
+    fetched: Path | None = None,
+    http: Http = PATIENT,
+    tell: Callable[[str], None] = to_stderr,
+) -> Path:
+    """Fetch the files of a task into ``out``; its list is written last.
+
+    Parameters
+    ----------
+    task : str
+        cmp, eqtl, etgp, tisp or rsap.
+    out : Path
+        Folder; a file lies at ``out / directoryLabel / name`` of its deposit.
+    only : str
+        ``intervals`` or ``all``.
+    table : Path
+        Table of sources.
+    fetched : Path, optional
+        Folder of files fetched elsewhere; nothing is asked from the network then.
+    tell : callable
+        Gets licence and citation, one line for each source.
+
+    Returns
+    -------
+    Path
+        ``out/TASK.intervals.json`` or ``out/TASK.json``: task, doi and files, each with path
+        (relative to ``out``), sha256, bytes, url, licence and citation.
+
+    Raises
+    ------
+    SourceUnavailable
+        A server keeps failing.
+    GenezipError
+        Wrong task, a damaged or changed file, missing files, or no room on the disk.
+    """
+    store = _store(out, http, fetched, tell)
+    try:
+        items = wanted(task, only, table, store)
+        store.require(items)
+        plan(store, items).check_room()
+        bar = tqdm(items, desc=task, unit="file", leave=False, disable=not sys.stderr.isatty())
+        files = [_entry(store, wish) for wish in bar]
+    except SourceUnavailable as error:
+        raise SourceUnavailable(
+            f"{error}; run again to go on, or name a folder of files fetched elsewhere with --from"
+        ) from None
+    result = out / (f"{task}.json" if only == "all" else f"{task}.intervals.json")
+    write_json(result, {"task": task, "doi": _bare(TASKS[task]), "files": files})
+    return result
+
+
+def _entry(store: Store, wish: Item) -> dict[str, object]:
+    """Get one file, and what the list says of it."""
+    row, path = store.get(wish)
+    known = store.lock.file(row.key)
+    assert known is not None  # `get` records every file
+    return {
+        "path": row.path,
+        "sha256": known["sha256"],
+        "bytes": path.stat().st_size,
+        "url": row.url,
+        "licence": row.licence,
+        "citation": row.citation,
+    }
+
+
+def plan_task(
+    task: str, out: Path, only: Only, table: Path, fetched: Path | None, http: Http = PATIENT
+) -> list[str]:
+    """What :func:`fetch_task` would bring, as lines of text; nothing is written."""
+    store = _store(out, replace(http, attempts=1, timeout_s=http.size_timeout_s), fetched, _silent)
+    try:
+        items = wanted(task, only, table, store, keep=False)
+    except GenezipError as error:
+        if task not in TASKS or not table.is_file():
+            raise
+        rows, server = _rows(task, table)
+        items = [item(group) for group in rows if not group[0].url.startswith(SCHEME)]
+        chosen = [wish for wish in items if only == "all" or _is_small(task, wish)]
+        doi = TASKS[task].deposit
+        return [
+            f"file list of {doi}: {listing_name(doi)}: unknown ({error})",
+            f"    {listing_url(server, doi)}",
+            *plan(store, chosen).lines(),
+        ]
+    return _lines(plan(store, items))
+
+
+def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) -> list[Item]:
+    """The files of a task, those of the table first, then those of its deposit.
+
+    ``keep`` says whether a file list that was asked for goes into the lock.
+
+    Raises
+    ------
+    GenezipError
+        An unknown task, a table without its rows, or a deposit without its interval files.
+    """
+    if task not in TASKS:
+        raise GenezipError(f"{task!r} is no DNALongBench task; use one of {', '.join(TASKS)}")
+    if only == "intervals" and task == "tisp":
+        return []
+    rows, server = _rows(task, table)
+    items = [item(group) for group in rows if not group[0].url.startswith(SCHEME)]
+    deposits = [group[0] for group in rows if group[0].url.startswith(SCHEME)]
+    if only == "all" or TASKS[task].listed:
+        for row in deposits:
+            known = {_path(wish) for wish in items}
+            found = listing(store, server, row.url, keep)
+            if only == "intervals":
+                files = [file for file in found["files"] if is_interval_file(task, file["path"])]
+                found = found | {"files": files}
+            items += [
+                wish for wish in deposit_items(row, server, found) if _path(wish) not in known
+            ]
+    if only == "all":
+        return items
+    chosen = [wish for wish in items if _is_small(task, wish)]
+    if all(wish.rows[0].name in TASKS[task].shared for wish in chosen):
+        raise GenezipError(
+            f"no interval file of {task} is in {table} or in the file list of "
+            f"{TASKS[task].deposit}; the deposit may have changed"
+        )
+    return chosen
+
+
+def _is_small(task: str, wish: Item) -> bool:
+    """Whether a file is one of the intervals, or a shared file that reading them needs."""
+    row = wish.rows[0]
+    return row.name in TASKS[task].shared or is_interval_file(task, row.path)
+
+
+def _rows(task: str, table: Path) -> tuple[list[list[Row]], str]:
+    """Rows of a task by name, and the address of the Dataverse server."""
+    sources = read_sources(table)
+    names = [name for name in sources if name == task or name.startswith(f"{task}/")]
+    names += TASKS[task].shared
+    missing = [name for name in (SERVER, *TASKS[task].shared) if name not in sources]
+    if missing or len(names) == len(TASKS[task].shared):
+        raise GenezipError(f"{table} has no row named {', '.join(missing) or task}")
+    return [sources[name] for name in names], sources[SERVER][0].url.rstrip("/")
+
+
+def _store(out: Path, http: Http, fetched: Path | None, tell: Callable[[str], None]) -> Store:
+    return Store(out, lock_path(out), http, fetched, copied=True, tell=tell)
+
+
+def _path(wish: Item) -> str:
+    return wish.rows[0].path
+
+
+def _bare(task: Task) -> str:
+    return task.deposit.removeprefix(SCHEME)
+
+
+def _lines(found: Plan) -> list[str]:
+    return found.lines() if found.files else ["no file is needed"]
+
+
+def _silent(_: str) -> None:
+    """Say nothing: a plan uses no file."""

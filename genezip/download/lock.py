@@ -1,0 +1,108 @@
+"""What each downloaded file was at its first download.
+
+The lock is a JSON file beside the folder of downloads, so that it outlives that folder::
+
+    {"schema_version": 1,
+     "files": {"rmsk | UCSC hg38 rmsk": {"sha256": ..., "bytes": ..., "url": ...}},
+     "listings": {"doi:10.7910/DVN/...": {...}}}
+
+Keys of ``files`` are name and release of the table of sources.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from genezip.errors import GenezipError
+from genezip.provenance import write_json
+
+SCHEMA_VERSION = 1
+
+
+def lock_path(folder: Path) -> Path:
+    """The lock of a folder of downloads: ``<folder>.lock.json`` beside it."""
+    if folder.name in ("", ".."):  # `.` and the like have a name, too
+        folder = folder.resolve()
+    return folder.with_name(f"{folder.name}.lock.json")
+
+
+class Lock:
+    """The lock file, read when it is opened and again before every change.
+
+    Raises
+    ------
+    GenezipError
+        The file is damaged or of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._raw = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        advice = "restore it, or delete it to record every file anew"
+        try:
+            raw = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"schema_version": SCHEMA_VERSION, "files": {}, "listings": {}}
+        except (OSError, ValueError) as error:
+            raise GenezipError(f"the lock {self.path} cannot be read ({error}); {advice}") from None
+        if not isinstance(raw, dict) or raw.get("schema_version") != SCHEMA_VERSION:
+            raise GenezipError(
+                f"the lock {self.path} is not of schema_version {SCHEMA_VERSION}; {advice}"
+            )
+        files, listings = raw.get("files"), raw.get("listings")
+        whole = isinstance(files, dict) and isinstance(listings, dict)
+        if not whole or not all(
+            isinstance(entry, dict) and {"sha256", "bytes", "url"} <= set(entry)
+            for entry in files.values()  # type: ignore[union-attr]
+        ):
+            raise GenezipError(f"the lock {self.path} has malformed entries; {advice}")
+        return raw
+
+    def file(self, key: str) -> dict[str, Any] | None:
+        """Entry of a file: sha256, bytes, url; None before its first download."""
+        entry: dict[str, Any] | None = self._raw["files"].get(key)
+        return entry
+
+    def listing(self, doi: str) -> dict[str, Any] | None:
+        """File list of a deposit as it was asked first, or None."""
+        entry: dict[str, Any] | None = self._raw["listings"].get(doi)
+        return entry
+
+    def record(self, key: str, sha256: str, n_bytes: int, url: str) -> None:
+        """Keep what a file is, unless it is known already."""
+        if self.file(key) is not None:
+            return
+        with self._changing():
+            self._raw["files"].setdefault(key, {"sha256": sha256, "bytes": n_bytes, "url": url})
+
+    def record_listing(self, doi: str, listing: dict[str, Any]) -> None:
+        """Keep the file list of a deposit, unless it is known already."""
+        if self.listing(doi) is not None:
+            return
+        with self._changing():
+            self._raw["listings"].setdefault(doi, listing)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Read, change and write while no other run does."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise GenezipError(
+                f"cannot write {self.path}: {error.strerror}; choose another folder"
+            ) from error
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            self._raw = self._read()
+            yield
+            write_json(self.path, self._raw)
+        finally:
+            os.close(folder)

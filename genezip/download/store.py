@@ -1,0 +1,216 @@
+"""Files that passed every check, from servers or from a folder of fetched files."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from genezip.download import SourceUnavailable
+from genezip.download.checksum import mismatch
+from genezip.download.fetched import Fetched
+from genezip.download.lock import Lock
+from genezip.download.sources import Item, Row
+from genezip.download.transfer import PATIENT, Http, download
+from genezip.errors import GenezipError
+from genezip.provenance import atomic_path
+
+
+def to_stderr(line: str) -> None:
+    """Tell one line on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class Store:
+    """A folder of downloads with its lock.
+
+    Parameters
+    ----------
+    folder : Path
+        Where files are written, each at the path of its row.
+    lock : Path
+        What each file was at its first download.
+    http : Http
+    fetched : Path, optional
+        Folder of files fetched elsewhere; with it nothing is asked from the network.
+    copied : bool
+        Whether files of ``fetched`` are copied into ``folder``; else they are used in place.
+    tell : callable
+        Gets licence and citation, one line for each source.
+
+    Raises
+    ------
+    GenezipError
+        The lock is damaged, or ``fetched`` does not exist.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        lock: Path,
+        http: Http = PATIENT,
+        fetched: Path | None = None,
+        copied: bool = False,
+        tell: Callable[[str], None] = to_stderr,
+    ) -> None:
+        self.folder = folder
+        self.lock = Lock(lock)
+        self.http = http
+        self.fetched = None if fetched is None else Fetched(fetched)
+        self.copied = copied
+        self.asked = 0
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def here(self, item: Item) -> bool:
+        """Whether the file seems to be there, by its size alone."""
+        for row in item.rows:
+            path, known = self.folder / row.path, self.lock.file(row.key)
+            size = known["bytes"] if known else row.n_bytes
+            proven = known is not None or row.checksum is not None
+            if proven and path.is_file() and path.stat().st_size == size:
+                return True
+        return False
+
+    def missing(self, items: Iterable[Item]) -> list[str]:
+        """Paths of the files that neither the folder nor ``fetched`` has."""
+        assert self.fetched is not None
+        return [
+            item.rows[0].path
+            for item in items
+            if not self.here(item) and not any(map(self.fetched.candidates, item.rows))
+        ]
+
+    def require(self, items: Iterable[Item]) -> None:
+        """With ``fetched``: refuse to begin while files are missing.
+
+        Raises
+        ------
+        GenezipError
+            Names every missing file.
+        """
+        if self.fetched is None:
+            return
+        missing = self.missing(items)
+        if missing:
+            raise GenezipError(
+                f"the folder {self.fetched.folder} of fetched files lacks {', '.join(missing)}; "
+                "add them (--plan prints their addresses)"
+            )
+
+    def get(self, item: Item) -> tuple[Row, Path]:
+        """The file of the first row that can be had.
+
+        Returns
+        -------
+        row, path
+            The row has the address of the first download.
+
+        Raises
+        ------
+        SourceUnavailable
+            No server delivers.
+        GenezipError
+            A file has a wrong size or checksum, or differs from the lock.
+        """
+        for row in item.rows:
+            path = self.folder / row.path
+            proven = self.lock.file(row.key) is not None or row.checksum is not None
+            if proven and path.is_file() and self._wrong(path, row, item) is None:
+                return self._keep(path, row, item), path
+        reasons = []
+        for row in item.rows:
+            try:
+                path = self._from_folder(row, item) if self.fetched else self._load(row, item)
+            except SourceUnavailable as error:
+                reasons.append(str(error))
+                continue
+            return self._keep(path, row, item), path
+        raise SourceUnavailable("; ".join(reasons))
+
+    def _load(self, row: Row, item: Item) -> Path:
+        path = self.folder / row.path
+        self.asked += 1
+        known = self.lock.file(row.key)
+        download(
+            row.url,
+            path,
+            row.checksum,
+            row.n_bytes,
+            item.check,
+            self.http,
+            (lambda part: self._changed(part, row, item)) if known else None,
+        )
+        return path
+
+    def _from_folder(self, row: Row, item: Item) -> Path:
+        assert self.fetched is not None
+        candidates = self.fetched.candidates(row)
+        problems = {}
+        for found in candidates:
+            problem = self._wrong(found, row, item)
+            if problem is None:
+                break
+            problems[found] = problem
+        else:
+            if not problems:
+                raise SourceUnavailable(f"{self.fetched.folder} has no {row.path}")
+            found = next(iter(problems))
+            raise GenezipError(f"{found} (for {row.name}) {problems[found]}; it was not used")
+        if not self.copied:
+            return found
+        target = self.folder / row.path
+        if not (target.exists() and target.samefile(found)):
+            with atomic_path(target) as temporary:
+                shutil.copyfile(found, temporary)
+        return target
+
+    def _wrong(self, path: Path, row: Row, item: Item) -> str | None:
+        problem = mismatch(path, row.checksum, row.n_bytes)
+        known = self.lock.file(row.key)
+        if problem is None and known is not None:
+            found = _fingerprint(path, item)
+            if found == known["sha256"]:
+                return None  # it passed its check at the first download
+            problem = self._other(row, found, known["sha256"]) if found else None
+        return problem or (item.check(path) if item.check else None)
+
+    def _changed(self, path: Path, row: Row, item: Item) -> str | None:
+        """How a file differs from the lock, or None."""
+        known = self.lock.file(row.key)
+        found = None if known is None else _fingerprint(path, item)
+        if known is None or found is None or found == known["sha256"]:
+            return None
+        return self._other(row, found, known["sha256"])
+
+    def _other(self, row: Row, found: str, expected: str) -> str:
+        return (
+            f"is another file than at the first download (SHA-256 {found} instead of "
+            f"{expected}, kept in {self.lock.path}); if the new one is wanted, take the "
+            f"entry {row.key!r} out of that file and run again"
+        )
+
+    def _keep(self, path: Path, row: Row, item: Item) -> Row:
+        """Record a file in the lock, and tell its licence and citation once.
+
+        Returns the row with the address of its first download: the same in every run.
+        """
+        if self.lock.file(row.key) is None:
+            self.lock.record(row.key, item.fingerprint(path), path.stat().st_size, row.url)
+            changed = self._changed(path, row, item)
+            if changed:  # another run recorded it in the meantime
+                raise GenezipError(f"{path} {changed}")
+        line = f"licence: {row.release}: {row.licence}; cite: {row.citation}"
+        if line not in self._told:
+            self._told.add(line)
+            self._tell(line)
+        known = self.lock.file(row.key)
+        return replace(row, url=known["url"]) if known else row
+
+
+def _fingerprint(path: Path, item: Item) -> str | None:
+    """None for an unreadable file: what is wrong is for the check of the item to tell."""
+    try:
+        return item.fingerprint(path)
+    except (ValueError, KeyError, TypeError):
+        return None
