@@ -1,4 +1,4 @@
-"""``genezip regions build | verify | show``."""
+"""``genezip regions build | verify | show | calibrate``."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,19 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The 7-class region map.", no_args_is_help=True)
+from genezip.cli.calibrate import calibrate
+
+app = typer.Typer(help="The region map.", no_args_is_help=True)
+app.command()(calibrate)
 
 SourceOption = Annotated[Path, typer.Option("--source", help="source.json of `genezip fetch`.")]
 SettingsOption = Annotated[
     str | None, typer.Option("--settings", help="Section `regions`: JSON text or a YAML file.")
 ]
 BedOption = Annotated[Path, typer.Option("--bed", help="Region map, BED9 (gzip).")]
+RootOption = Annotated[
+    Path, typer.Option("--root", help="Base of relative paths in regions.classes.")
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -22,47 +28,84 @@ def register(root: typer.Typer) -> None:
 
 @app.command()
 def build(
-    source: SourceOption,
     bed: BedOption,
-    summary: Annotated[Path, typer.Option("--summary", help="Table of classes by split.")],
+    source: Annotated[
+        Path | None, typer.Option("--source", help="source.json of `genezip fetch`.")
+    ] = None,
+    annotation: Annotated[
+        Path | None,
+        typer.Option("--annotation", help="Gene models, in place of --source: no FASTA is needed."),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
+    ] = None,
+    chrom_sizes: Annotated[
+        Path | None,
+        typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation."),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option("--summary", help="Table of classes, with --source by split and with N."),
+    ] = None,
     settings: SettingsOption = None,
+    root: RootOption = Path(),
 ) -> None:
-    """Label every base of every piece with one of seven classes."""
+    """Label every base of every piece, or of whole chromosomes, with one region class."""
     from genezip import config
-    from genezip.genome.regions import build_region_map
+    from genezip.cli.inputs import annotation_and_sizes, one_of
+    from genezip.genome.regions import build_region_map, label_chromosomes, read_own_classes
     from genezip.genome.source import Source
     from genezip.provenance import write_text
 
     section = config.settings(config.Regions, settings)
-    opened = Source.load(source)
-    opened.verify()  # once, by the first stage that reads the fetched files
-    assembly = opened.assembly()
-    annotations = opened.annotations(section.basic_only)
-    for name, annotation in annotations.items():
-        typer.echo(f"regions: {name}: {len(annotation.transcripts):,} transcripts", err=True)
-    region_map = build_region_map(annotations, assembly, section)
-    table = region_map.summary(assembly)
+    one_of(source, annotation, chrom_sizes, format)
+    if source is not None:
+        opened = Source.load(source)
+        opened.verify()  # once, by the first stage that reads the fetched files
+        assembly = opened.assembly()
+        annotations = opened.annotations(section.transcripts, section.gene_types)
+        for name, found in annotations.items():
+            typer.echo(f"regions: {name}: {len(found.transcripts):,} transcripts", err=True)
+        own = read_own_classes(section, root, assembly.chrom_sizes)
+        region_map = build_region_map(annotations, assembly, section, own=own)
+        table = region_map.summary(assembly)
+        total = int(table.loc[table["split"] == "all", "bp"].sum())
+        where = f"{len(assembly.pieces)} pieces"
+    else:
+        genes, sizes = annotation_and_sizes(annotation, format, chrom_sizes, section)
+        own = read_own_classes(section, root, sizes)
+        region_map = label_chromosomes(genes, sizes, section, own)
+        table = region_map.totals()
+        table.insert(0, "split", "all")
+        total = int(table["bp"].sum())
+        where = f"{len(sizes)} chromosomes"
     region_map.write_bed9(bed)
-    write_text(summary, table.to_csv(sep="\t", index=False, float_format="%.6f"))
-    total = int(table.loc[table["split"] == "all", "bp"].sum())
-    typer.echo(f"regions: {total:,} bp of {len(assembly.pieces)} pieces -> {bed}", err=True)
+    if summary is not None:
+        write_text(summary, table.to_csv(sep="\t", index=False, float_format="%.6f"))
+    typer.echo(f"regions: {total:,} bp of {where} -> {bed}", err=True)
 
 
 @app.command()
-def verify(source: SourceOption, bed: BedOption, settings: SettingsOption = None) -> None:
+def verify(
+    source: SourceOption,
+    bed: BedOption,
+    settings: SettingsOption = None,
+    root: RootOption = Path(),
+) -> None:
     """Rebuild the map with bedtools and compare every base (needs bedtools)."""
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.genome.regions import RegionMap
+    from genezip.genome.regions import RegionMap, read_own_classes
     from genezip.genome.source import Source
     from genezip.genome.verify import verify_region_map
 
     section = config.settings(config.Regions, settings)
     opened = Source.load(source)
     region_map = RegionMap.read_bed(bed)
-    outcome = verify_region_map(
-        region_map, opened.annotations(section.basic_only), opened.assembly(), section
-    )
+    annotations = opened.annotations(section.transcripts, section.gene_types)
+    own = read_own_classes(section, root, opened.chrom_sizes())
+    outcome = verify_region_map(region_map, annotations, opened.assembly(), section, own)
     if outcome.different:
         raise GenezipError(
             f"{outcome.different:,} of {outcome.bp:,} bases of {bed} differ from the map made with "
@@ -81,7 +124,6 @@ def show(
 
     from genezip.errors import GenezipError
     from genezip.genome.regions import RegionMap
-    from genezip.taxonomy import CLASSES
 
     match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", locus)
     if match is None:
@@ -89,7 +131,8 @@ def show(
     start, end = (int(match[group].replace(",", "")) for group in (2, 3))
     if end <= start:
         raise GenezipError(f"{locus!r} ends before it starts; write it as chr9:100,000-200,000")
-    lengths, classes = RegionMap.read_bed(bed).runs(match[1], start, end)
+    region_map = RegionMap.read_bed(bed)
+    lengths, classes = region_map.runs(match[1], start, end)
     edges = start + np.concatenate([[0], np.cumsum(lengths)])
     for lo, hi, label in zip(edges[:-1], edges[1:], classes, strict=True):
-        typer.echo(f"{match[1]}\t{lo}\t{hi}\t{CLASSES[label]}")
+        typer.echo(f"{match[1]}\t{lo}\t{hi}\t{region_map.taxonomy.names[label]}")

@@ -1,5 +1,6 @@
 """The door to gene annotation: one reader per format, one shape for all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from genezip.errors import GenezipError
@@ -8,6 +9,7 @@ from genezip.genome.genemodel import Annotation
 from genezip.genome.gff3 import read_gff3
 from genezip.genome.gtf import read_gtf
 from genezip.genome.naming import match_chrom_style
+from genezip.genome.transcripts import Transcripts
 
 FORMATS = ("gtf", "gff3", "bed12")
 
@@ -22,12 +24,34 @@ __all__ = [
 ]
 
 
-def read(path: str | Path, format: str, basic_only: bool = True) -> Annotation:
-    """Gene models of a file in a named format (gtf, gff3 or bed12; plain or gzip)."""
+def read(
+    path: str | Path,
+    format: str,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Annotation:
+    """Gene models of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Plain or gzip.
+    format : str
+        gtf, gff3 or bed12.
+    transcripts : basic, all or canonical
+        As ``regions.transcripts``.
+    gene_types : sequence of str or None
+        Only genes of these types; None takes all.
+
+    Raises
+    ------
+    GenezipError
+        For an unknown format, a damaged file, or a tag or type that the file lacks.
+    """
     if format == "gtf":
-        return read_gtf(path, basic_only)
+        return read_gtf(path, transcripts, gene_types)
     if format == "gff3":
-        return read_gff3(path, basic_only)
+        return read_gff3(path, transcripts, gene_types)
     if format == "bed12":
-        return read_bed12(path)
+        return read_bed12(path, transcripts, gene_types)
     raise GenezipError(f"{format!r} is no annotation format; use {', '.join(FORMATS)}")

@@ -1,5 +1,6 @@
 """Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 from genezip.errors import GenezipError
 from genezip.genome.genemodel import PART_COLUMNS, Annotation, complete
 from genezip.genome.tabular import explain, read_table, wrong_interval
+from genezip.genome.transcripts import Transcripts, lacks_tag, of_types
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _TYPES = {
@@ -27,18 +29,33 @@ _TYPES = {
 }
 
 
-def read_bed12(path: str | Path) -> Annotation:
+def read_bed12(
+    path: str | Path,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Annotation:
     """Gene models of a BED12 file (plain or gzip).
 
     Blocks are exons, the thick part of the blocks is CDS, the rest of a coding transcript's
     blocks is UTR. BED12 knows no genes, so the name of the transcript stands in. A name
     used twice (a transcript aligned to several places) gets ``_dup1``, ``_dup2``, ...
 
+    Parameters
+    ----------
+    path : str or Path
+    transcripts : basic, all or canonical
+        BED12 has no tags: the first two take all, the last is refused.
+    gene_types : sequence of str or None
+        ``protein_coding`` (it has a thick part) or ``noncoding``; None takes both.
+
     Raises
     ------
     GenezipError
-        For a missing, truncated, empty or malformed file, the last with its line number.
+        For a missing, truncated, empty or malformed file, the last with its line number, or
+        a tag or type that is asked for and that the file lacks.
     """
+    if transcripts == "canonical":
+        raise lacks_tag(path, transcripts)
     rows = read_table(path, _TYPES, _wrong).to_pandas()
     if rows.empty:
         raise GenezipError(f"{path} has no row; is it BED12?")
@@ -63,7 +80,7 @@ def read_bed12(path: str | Path) -> Annotation:
 
     copy = rows.groupby("name", sort=False).cumcount()
     unique = rows["name"].where(copy == 0, rows["name"] + "_dup" + copy.astype(str))
-    transcripts = pd.DataFrame(
+    models = pd.DataFrame(
         {
             "chrom": rows["chrom"].astype(str),
             "start": rows["start"],
@@ -77,13 +94,14 @@ def read_bed12(path: str | Path) -> Annotation:
             ),
         }
     )
-    exons = transcripts[[*PART_COLUMNS, "gene_id"]].iloc[row].reset_index(drop=True)
+    exons = models[[*PART_COLUMNS, "gene_id"]].iloc[row].reset_index(drop=True)
     exons = exons.assign(start=start, end=end)
     thick_start = np.maximum(start, rows["thick_start"].to_numpy()[row])
     thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
     cds = exons.assign(start=thick_start, end=thick_end)[thick_end > thick_start]
     none = exons.iloc[:0]
-    return complete(Path(path).name, transcripts, transcripts.iloc[:0], exons, cds, none)
+    annotation = complete(Path(path).name, models, models.iloc[:0], exons, cds, none)
+    return of_types(annotation, gene_types)
 
 
 def _numbers(lists: pd.Series) -> np.ndarray:

@@ -5,6 +5,7 @@ types: NCBI, SGD, Ensembl and GENCODE use mRNA, tRNA, SRP_RNA, V_gene_segment an
 more, and bacteria hang CDS rows on genes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,9 +21,14 @@ from genezip.genome.gff import (
     read_rows,
     to_frame,
 )
+from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
 
 
-def read_gff3(path: str | Path, basic_only: bool = True) -> Annotation:
+def read_gff3(
+    path: str | Path,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Annotation:
     """Gene models of a GFF3 file (plain or gzip).
 
     A transcript is a row that exon, CDS or UTR rows name as Parent, or any child of a gene;
@@ -33,13 +39,18 @@ def read_gff3(path: str | Path, basic_only: bool = True) -> Annotation:
     Parameters
     ----------
     path : str or Path
-    basic_only : bool
-        Keep only transcripts tagged ``basic`` if the file (GENCODE) has that tag at all.
+    transcripts : basic, all or canonical
+        Keep only transcripts tagged ``basic`` if the file (GENCODE) has that tag at all;
+        everything; or transcripts tagged ``Ensembl_canonical`` or ``MANE_Select``.
+    gene_types : sequence of str or None
+        Only genes of these types (``gene_type``, ``gene_biotype`` or ``biotype``); None takes
+        all.
 
     Raises
     ------
     GenezipError
-        For a missing, truncated, empty or malformed file.
+        For a missing, truncated, empty or malformed file, or a tag or type that is asked for
+        and that the file lacks.
     """
     rows = read_rows(path, None)
     frame = to_frame(
@@ -55,28 +66,35 @@ def read_gff3(path: str | Path, basic_only: bool = True) -> Annotation:
     is_gene = nodes["feature"].str.endswith("gene")  # gene, pseudogene, ncRNA_gene
     genes, others = nodes[is_gene], nodes[~is_gene]
     wanted = among(others["id"], parts["transcript_id"]) | among(others["parent"], genes["id"])
-    transcripts = others[wanted]
-    transcripts = transcripts.assign(gene_id=_gene_of(transcripts))
+    chosen = others[wanted]
+    chosen = chosen.assign(gene_id=_gene_of(chosen))
     genes = genes.assign(gene_id=genes["id"])
-    transcripts = _models(transcripts, genes)
-    alone = _models(genes[~among(genes["id"], transcripts["gene_id"])], genes)
+    models = _models(chosen, genes)
+    alone = _models(genes[~among(genes["id"], models["gene_id"])], genes)
 
-    known = pd.concat([transcripts, alone]).drop_duplicates("transcript_id")
+    known = pd.concat([models, alone]).drop_duplicates("transcript_id")
     gene_of = known.set_index("transcript_id")["gene_id"]
     own = parts["transcript_id"].map(gene_of)
     parts = parts.assign(gene_id=own.fillna(parts["transcript_id"]))
-    if basic_only:
-        basic = frame["attributes"].str.contains(r"[;]tag=(?:[^;]*,)?basic(?:[,;]|$)", regex=True)
-        if basic.any():
-            tagged = frame.loc[basic, "id"]
-            transcripts = transcripts[among(transcripts["transcript_id"], tagged)]
+    if transcripts != "all":
+        has_tag = frame["attributes"].str.contains(_tagged(transcripts), regex=True)
+        if has_tag.any():
+            tagged = frame.loc[has_tag, "id"]
+            models = models[among(models["transcript_id"], tagged)]
             alone = alone.iloc[:0]
             parts = parts[among(parts["transcript_id"], tagged)]
+        elif transcripts == "canonical":
+            raise lacks_tag(path, transcripts)
 
     def of(features: frozenset[str]) -> pd.DataFrame:
         return parts[parts["feature"].isin(features)].drop(columns="feature")
 
-    return complete(Path(path).name, transcripts, alone, of(EXON_ROWS), of(CDS_ROWS), of(UTR_ROWS))
+    annotation = complete(Path(path).name, models, alone, of(EXON_ROWS), of(CDS_ROWS), of(UTR_ROWS))
+    return of_types(annotation, gene_types)
+
+
+def _tagged(transcripts: str) -> str:
+    return rf"(?:^|;)\s*tag=(?:[^;]*,)?(?:{TAGS[transcripts]})(?:[,;]|$)"
 
 
 def _pattern(key: str) -> str:

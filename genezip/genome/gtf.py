@@ -1,5 +1,7 @@
 """Gene models from GTF: GENCODE, Ensembl, RefSeq and what assemblers write."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,12 +19,17 @@ from genezip.genome.gff import (
     read_rows,
     to_frame,
 )
+from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
 
-# A row may carry several `tag` attributes (GENCODE), so the filter looks for this very one.
-_BASIC = r'(^|[; ])tag "?basic"?\s*(;|$)'
+GTF_ROWS = PART_ROWS | {"gene", "transcript"}
+"""Features that gene models are made of."""
 
 
-def read_gtf(path: str | Path, basic_only: bool = True) -> Annotation:
+def read_gtf(
+    path: str | Path,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Annotation:
     """Gene models of a GTF file (plain or gzip).
 
     Gene rows carry no ``basic`` tag, so the filter keeps the transcript, exon, CDS and UTR
@@ -33,18 +40,20 @@ def read_gtf(path: str | Path, basic_only: bool = True) -> Annotation:
     Parameters
     ----------
     path : str or Path
-    basic_only : bool
-        Keep only what is tagged ``basic``.
+    transcripts : basic, all or canonical
+        Keep what is tagged ``basic``; everything; or what is tagged ``Ensembl_canonical`` or
+        ``MANE_Select``.
+    gene_types : sequence of str or None
+        Only genes of these types (``gene_type`` or ``gene_biotype``); None takes all.
 
     Raises
     ------
     GenezipError
-        For a missing, truncated or malformed file, rows without any id, or a file without
-        the basic tag where it is asked for.
+        For a missing, truncated or malformed file, rows without any id, or a tag or type
+        that is asked for and that the file lacks.
     """
-    rows = read_rows(path, PART_ROWS | {"gene", "transcript"})
-    gene_id = extract(rows["attributes"], _pattern("gene_id"))
-    rows = rows.append_column("gene_id", gene_id)
+    rows = gtf_rows(path)
+    every = rows
     is_gene = pc.equal(rows["feature"], "gene")
     is_transcript = pc.equal(rows["feature"], "transcript")
     # decided before the filter: a gene whose transcripts are all filtered out stays out
@@ -53,21 +62,18 @@ def read_gtf(path: str | Path, basic_only: bool = True) -> Annotation:
         pc.and_(is_gene, pc.invert(pc.is_in(rows["gene_id"], value_set=with_transcripts)))
     )
     rows = rows.filter(pc.invert(is_gene))
-    if basic_only:
-        rows = rows.filter(pc.match_substring_regex(rows["attributes"], _BASIC))
+    if transcripts != "all":
+        rows = rows.filter(pc.match_substring_regex(rows["attributes"], _tagged(transcripts)))
         if rows.num_rows == 0:
-            raise GenezipError(
-                f'{path} has no row with tag "basic"; set regions.basic_only: false to use all '
-                "transcripts"
-            )
+            raise lacks_tag(path, transcripts)
         genes = genes.filter(pc.is_in(genes["gene_id"], value_set=pc.unique(rows["gene_id"])))
-    rows = rows.append_column("transcript_id", _transcript_ids(rows, path))
+    rows = rows.append_column("transcript_id", transcript_ids(rows, path))
 
     def parts(features: frozenset[str]) -> pd.DataFrame:
         chosen = rows.filter(pc.is_in(rows["feature"], value_set=pa.array(sorted(features))))
         return to_frame(chosen, transcript_id=chosen["transcript_id"], gene_id=chosen["gene_id"])
 
-    return complete(
+    annotation = complete(
         Path(path).name,
         _models(rows.filter(pc.equal(rows["feature"], "transcript")), "transcript_id"),
         _models(genes, "gene_id"),
@@ -75,13 +81,32 @@ def read_gtf(path: str | Path, basic_only: bool = True) -> Annotation:
         cds=parts(CDS_ROWS),
         utr=parts(UTR_ROWS),
     )
+    return of_types(_typed(annotation, every), gene_types)
+
+
+def gtf_rows(path: str | Path) -> pa.Table:
+    """Rows of the features that gene models are made of (:data:`GTF_ROWS`), with gene_id.
+
+    Returns
+    -------
+    Table
+        chrom, feature, start (0-based), end, strand, attributes, gene_id (empty where a row
+        has none).
+    """
+    rows = read_rows(path, GTF_ROWS)
+    return rows.append_column("gene_id", extract(rows["attributes"], _pattern("gene_id")))
+
+
+def _tagged(transcripts: str) -> str:
+    # A row may carry several `tag` attributes (GENCODE), so it is searched for this very one.
+    return rf'(^|[; ])tag "?({TAGS[transcripts]})"?\s*(;|$)'
 
 
 def _pattern(key: str) -> str:
     return rf'(?:^|[; ]){key} "?(?P<value>[^";]*)'
 
 
-def _transcript_ids(rows: pa.Table, path: str | Path) -> pa.ChunkedArray:
+def transcript_ids(rows: pa.Table, path: str | Path) -> pa.ChunkedArray:
     """transcript_id, or gene_id where a row has none."""
     ids = extract(rows["attributes"], _pattern("transcript_id"))
     ids = pc.if_else(pc.equal(ids, ""), rows["gene_id"], ids)
@@ -95,16 +120,36 @@ def _transcript_ids(rows: pa.Table, path: str | Path) -> pa.ChunkedArray:
     return ids
 
 
+def _typed(annotation: Annotation, rows: pa.Table) -> Annotation:
+    """Types of genes whose transcript rows are missing or name none (NCBI), from other rows."""
+    table = annotation.transcripts
+    lacking = table["gene_type"] == ""
+    if not lacking.any():
+        return annotation
+    genes = pc.unique(pa.array(table.loc[lacking, "gene_id"]).cast(pa.string()))
+    rows = rows.filter(pc.is_in(rows["gene_id"], value_set=genes))
+    found = pd.DataFrame({"id": rows["gene_id"].to_pandas(), "type": _types(rows).to_pandas()})
+    type_of = found[found["type"] != ""].drop_duplicates("id").set_index("id")["type"]
+    if type_of.empty:
+        return annotation
+    filled = table["gene_type"].where(~lacking, table["gene_id"].map(type_of).fillna(""))
+    return replace(annotation, transcripts=table.assign(gene_type=filled))
+
+
+def _types(rows: pa.Table) -> pa.ChunkedArray:
+    kind = extract(rows["attributes"], _pattern("gene_type"))
+    ensembl = extract(rows["attributes"], _pattern("gene_biotype"))
+    return pc.if_else(pc.equal(kind, ""), ensembl, kind)
+
+
 def _models(rows: pa.Table, id_column: str) -> pd.DataFrame:
     """Transcript table of transcript or gene rows."""
     attributes = rows["attributes"]
     name = extract(attributes, _pattern("gene_name"))
-    kind = extract(attributes, _pattern("gene_type"))
-    ensembl = extract(attributes, _pattern("gene_biotype"))
     return to_frame(
         rows,
         transcript_id=rows[id_column],
         gene_id=rows["gene_id"],
         gene_name=pc.if_else(pc.equal(name, ""), rows["gene_id"], name),
-        gene_type=pc.if_else(pc.equal(kind, ""), ensembl, kind),
+        gene_type=_types(rows),
     )

@@ -1,8 +1,10 @@
 """Canonical k-mers: do two pieces of DNA share sequence, on either strand?
 
 A k-mer and its reverse complement are one word (the smaller of the two packed numbers).
-Near-copies such as subtelomeric duplications let a model "predict" held-out DNA it has seen;
-windows that share many 31-mers with the training pieces are therefore dropped.
+Near-copies such as subtelomeric duplications let a model "predict" held-out DNA it has seen, so
+the share of k-mers in common is counted. Whole genomes are compared by a sample of their k-mers:
+the same hash chooses the same k-mers in every sequence (FracMinHash, Irber et al. 2022,
+doi 10.1101/2022.01.11.475838).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +15,8 @@ from genezip.vocab import A_ID, is_base
 
 MAX_K = 31
 """Longest k-mer: two bits a base in one uint64."""
+
+_CACHE_BP = 1 << 14  # intermediate arrays of a block this long stay in the processor's cache
 
 
 def _packed(codes: np.ndarray, k: int) -> np.ndarray:
@@ -54,6 +58,51 @@ def canonical_kmers(ids: np.ndarray, k: int) -> np.ndarray:
     unknown_before = np.concatenate([[0], np.cumsum(~known)])
     whole = unknown_before[k:] == unknown_before[:-k]
     return np.minimum(forward, reverse)[whole]
+
+
+def mixed(kmers: np.ndarray) -> np.ndarray:
+    """A fixed hash of packed k-mers: the last step of SplitMix64 (Steele et al. 2014).
+
+    Every output bit depends on every input bit, and no two k-mers have the same hash.
+
+    Returns
+    -------
+    uint64 array, shape of ``kmers``
+    """
+    words = kmers + np.uint64(0x9E3779B97F4A7C15)  # wraps around; 0 shall not stay 0
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+def sampled_kmers(ids: np.ndarray, k: int, sample: int = 1) -> np.ndarray:
+    """Those canonical k-mers of a sequence that a sample of one in ``sample`` contains.
+
+    Whether a k-mer is in the sample depends on its hash alone, so every sequence is sampled
+    alike: a sampled k-mer that two sequences share is found in both.
+
+    Parameters
+    ----------
+    ids : uint8 array, shape (L,)
+        Token ids.
+    k : int
+        1 to 31 bases.
+    sample : int
+        1 takes every k-mer.
+
+    Returns
+    -------
+    uint64 array
+        In order of position, repeats included.
+    """
+    if sample < 1:
+        raise ValueError(f"sample must be at least 1, not {sample}")
+    limit = np.uint64((2**64 - 1) // sample)
+    found = [np.zeros(0, dtype=np.uint64)]
+    for start, end in blocks(len(ids), k, _CACHE_BP):
+        kmers = canonical_kmers(ids[start:end], k)
+        found.append(kmers if sample == 1 else kmers[mixed(kmers) <= limit])
+    return np.concatenate(found)
 
 
 class KmerSet:

@@ -3,6 +3,9 @@
 import sys
 from collections.abc import Callable, Mapping
 
+import numpy as np
+import pandas as pd
+
 from genezip.errors import GenezipError
 from genezip.genome.genemodel import Annotation
 
@@ -36,34 +39,111 @@ def match_chrom_style(
     GenezipError
         If no contig is shared, or a row ends beyond its contig (another build).
     """
-    found = list(dict.fromkeys(annotation.transcripts["chrom"]))
-    renamed = {chrom: new for chrom in found if (new := _translate(chrom, chrom_sizes)) != chrom}
-    missing = [c for c in found if renamed.get(c, c) not in chrom_sizes]
-    if len(missing) == len(found):
-        raise GenezipError(
-            f"{annotation.name} and the assembly have no contig in common (annotation: "
-            f"{_some(found)}; assembly: {_some(chrom_sizes)}); give files of the same genome"
-        )
-    if renamed:
-        old, new = next(iter(renamed.items()))
-        say(f"{annotation.name}: contig names converted ({old} -> {new}, {len(renamed)} in all)")
+    if annotation.transcripts.empty:
+        raise GenezipError(f"{annotation.name} has no transcript; check its transcript rows")
+    found = annotation.transcripts["chrom"].unique().tolist()
+    names = _translations(annotation.name, found, chrom_sizes, say)
+    missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = int(annotation.transcripts["chrom"].isin(missing).sum())
         say(
             f"{annotation.name}: {lost:,} transcripts on {len(missing)} contigs that the assembly "
             f"lacks are left out ({_some(missing)})"
         )
-    if not renamed and not missing:
-        matched = annotation
-    else:
-        tables = {}
-        for key, table in annotation.tables().items():
-            chrom = table["chrom"].replace(renamed)
-            shared = chrom.isin(list(chrom_sizes))
-            tables[key] = table.assign(chrom=chrom)[shared].reset_index(drop=True)
-        matched = Annotation(**tables, name=annotation.name)
-    _check_ends(matched, chrom_sizes)
+    if missing or any(old != new for old, new in names.items()):
+        tables = {key: _renamed(table, names) for key, table in annotation.tables().items()}
+        annotation = Annotation(**tables, name=annotation.name)
+    for table in annotation.tables().values():
+        check_ends(annotation.name, table, chrom_sizes)
+    return annotation
+
+
+def match_intervals(
+    name: str,
+    table: pd.DataFrame,
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None] = say_on_stderr,
+) -> pd.DataFrame:
+    """The same for intervals that are no gene models.
+
+    Parameters
+    ----------
+    name : str
+        What the intervals are called in messages.
+    table : DataFrame
+        chrom, start, end and any other column; at least one row.
+
+    Raises
+    ------
+    GenezipError
+        If no contig is shared, or a row ends beyond its contig.
+    """
+    found = table["chrom"].unique().tolist()
+    names = _translations(name, found, chrom_sizes, say)
+    missing = [chrom for chrom in found if chrom not in names]
+    if missing:
+        lost = int(table["chrom"].isin(missing).sum())
+        say(
+            f"{name}: {lost:,} intervals on {len(missing)} contigs that the assembly lacks are "
+            f"left out ({_some(missing)})"
+        )
+    matched = _renamed(table, names)
+    check_ends(name, matched, chrom_sizes)
     return matched
+
+
+def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> None:
+    """Refuse a table with a row that ends beyond its contig: it is of another build."""
+    codes, chroms = pd.factorize(table["chrom"])
+    beyond = table["end"].to_numpy() > _by_code([chrom_sizes[c] for c in chroms], codes, np.int64)
+    if beyond.any():
+        row = table[beyond].sort_values("end").iloc[-1]
+        whose = f" of {row['transcript_id']}" if "transcript_id" in table else ""
+        raise GenezipError(
+            f"{name} has a row{whose} that ends at {row['chrom']}:{row['end']:,}, but "
+            f"{row['chrom']} has {chrom_sizes[row['chrom']]:,} bases: wrong build?"
+        )
+
+
+def _translations(
+    name: str,
+    found: list[str],
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Contig -> name in the assembly, of the contigs that it has; conversions are said."""
+    new = {chrom: _translate(chrom, chrom_sizes) for chrom in found}
+    names = {chrom: to for chrom, to in new.items() if to in chrom_sizes}
+    if not names:
+        raise GenezipError(
+            f"{name} and the assembly have no contig in common (it has {_some(found)}; the "
+            f"assembly {_some(chrom_sizes)}); give files of the same genome"
+        )
+    renamed = [(old, to) for old, to in names.items() if old != to]
+    if renamed:
+        old, to = renamed[0]
+        say(f"{name}: contig names converted ({old} -> {to}, {len(renamed)} in all)")
+    return names
+
+
+def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Rows on the contigs that are named, under their new names.
+
+    Each name is looked at once and not on every row, of which a genome has half a million.
+    """
+    codes, chroms = pd.factorize(table["chrom"])
+    kept = _by_code([chrom in names for chrom in chroms], codes, bool)
+    if not kept.all():
+        table, codes = table[kept].reset_index(drop=True), codes[kept]
+    if all(names.get(chrom, chrom) == chrom for chrom in chroms):
+        return table
+    new = pd.Index([names.get(chrom, chrom) for chrom in chroms], dtype=table["chrom"].dtype)
+    return table.assign(chrom=pd.Series(new.take(codes), index=table.index))
+
+
+def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
+    """A value per row from a value per distinct name."""
+    return np.array(values, dtype=dtype)[codes]
 
 
 def _translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
@@ -77,20 +157,6 @@ def _translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
     return chrom
 
 
-def _check_ends(annotation: Annotation, chrom_sizes: Mapping[str, int]) -> None:
-    for table in annotation.tables().values():
-        if table.empty:
-            continue
-        beyond = table["end"] > table["chrom"].map(chrom_sizes)
-        if beyond.any():
-            row = table[beyond].sort_values("end").iloc[-1]
-            raise GenezipError(
-                f"{annotation.name} has a row of {row['transcript_id']} that ends at "
-                f"{row['chrom']}:{row['end']:,}, but {row['chrom']} has "
-                f"{chrom_sizes[row['chrom']]:,} bases: wrong build?"
-            )
-
-
-def _some(names: "Mapping[str, int] | list[str]") -> str:
+def _some(names: Mapping[str, int] | list[str]) -> str:
     shown = list(names)[:3]
     return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")

@@ -9,7 +9,7 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 from genezip.genome.layout import Draft
 from genezip.genome.records import is_packed, open_bytes, read_records
-from genezip.genome.selection import split_of
+from genezip.genome.selection import chrom_of, split_parts
 
 _FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
 _OWN = ("your own file", "as given", "as given")  # origin, release, licence
@@ -78,20 +78,24 @@ def _pieces(fasta: Path, settings: Genome, sizes: dict[str, int]) -> Iterator[tu
         if not sequence:
             raise GenezipError(f"the contig {name} of {fasta} is empty; remove it")
         sizes[name] = len(sequence)
-        piece = Piece(
-            name=name,
-            chrom=name,
-            start=0,
-            end=len(sequence),
-            split=split_of(name, "train", settings),
-            annotation="genes",
-            soft_masked=any(letter in sequence for letter in b"acgt"),
-            rmsk=settings.rmsk is not None,
-            trf=settings.trf is not None,
-        )
-        yield piece, sequence
+        for start, end, split in split_parts(name, len(sequence), settings):
+            whole = (start, end) == (0, len(sequence))
+            part = sequence[start:end]
+            piece = Piece(
+                name=name if whole else f"{name}:{start}-{end}",
+                chrom=name,
+                start=start,
+                end=end,
+                split=split,
+                annotation="genes",
+                soft_masked=any(letter in part for letter in b"acgt"),
+                rmsk=settings.rmsk is not None,
+                trf=settings.trf is not None,
+            )
+            yield piece, part
     for key in ("chromosomes", "valid", "test"):
-        absent = [name for name in getattr(settings, key) or [] if name not in contigs]
+        named = [chrom_of(entry) for entry in getattr(settings, key) or []]
+        absent = [name for name in named if name not in contigs]
         if absent:
             raise GenezipError(
                 f"genome.{key} names {', '.join(absent)}, which is not in {fasta}; "
@@ -111,4 +115,4 @@ def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:
     with open_bytes(genes) as handle:  # names a truncated file before it is parsed
         while handle.read(1 << 20):
             pass
-    annotation.match_chrom_style(annotation.read(genes, form, basic_only=False), sizes)
+    annotation.match_chrom_style(annotation.read(genes, form, transcripts="all"), sizes)

@@ -1,196 +1,150 @@
-"""The region map: one of seven classes for every base of every piece.
+"""The region map: one class for every base of every piece, or of whole chromosomes.
 
 Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.17739,
-section 3). The map is made in genome coordinates from whole chromosomes of annotation and
-then cut to the pieces, because a gene outside a piece still decides whether a base inside
-it is near (NIG) or distal (DIG) intergenic. N bases get labels like any other.
+section 3); a class of the user has a place of its own in that order. The map is made in
+genome coordinates from whole chromosomes of annotation and then cut to the pieces, because a
+gene outside a piece still decides whether a base inside it is near (NIG) or distal (DIG)
+intergenic. N bases get labels like any other.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import Assembly
 from genezip.genome.genemodel import Annotation
-from genezip.genome.intervals import (
-    Intervals,
-    clip,
-    flatten_by_priority,
-    is_sorted,
-)
+from genezip.genome.intervals import Intervals, flatten_by_priority
 from genezip.genome.naming import match_chrom_style, say_on_stderr
-from genezip.genome.tabular import read_table, wrong_interval
-from genezip.genome.tracks import BED9_TYPES, write_bed9
-from genezip.taxonomy import CLASS_IDS, CLASSES, item_rgb
+from genezip.genome.ownclasses import OwnIntervals, read_own_classes
+from genezip.genome.regionmap import RegionMap, Runs
+from genezip.taxonomy import Taxonomy
 
-if TYPE_CHECKING:
-    import pyranges
+__all__ = [
+    "RegionMap",
+    "Runs",
+    "build_region_map",
+    "class_layers",
+    "label_chromosomes",
+    "label_layers",
+    "promoters",
+    "read_own_classes",
+    "tss_distance",
+]
 
 _EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""starts, ends (int64, sorted, disjoint) and class ids (uint8) of one chromosome."""
 
 
-class RegionMap:
-    """Class of every base of a set of pieces, kept as runs per chromosome."""
+def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
+    """Promoter of every TSS, not yet clipped at the ends of contigs.
 
-    def __init__(self, runs: Mapping[str, Runs]) -> None:
-        self._runs = dict(runs)
+    Parameters
+    ----------
+    tss : DataFrame
+        chrom, position, strand (:meth:`Annotation.tss`).
+    settings : Regions
+        With ``promoter_upstream`` u and ``promoter_downstream`` d: [TSS - u, TSS + d) on ``+``
+        and its mirror image [TSS - d + 1, TSS + u + 1) on ``-``. Else
+        [TSS - ``promoter_half_width``, TSS + ``promoter_half_width``) on both strands.
 
-    @property
-    def chroms(self) -> tuple[str, ...]:
-        """Chromosomes with at least one labelled base."""
-        return tuple(self._runs)
-
-    def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
-        """Class ids of a stretch.
-
-        Returns
-        -------
-        uint8 array, shape (end - start,)
-
-        Raises
-        ------
-        GenezipError
-            If any base of the stretch has no label.
-        """
-        starts, ends, classes = self._cut(chrom, start, end)
-        return np.repeat(classes, ends - starts)
-
-    def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Class runs of a stretch: lengths (int32) and class ids (uint8), neighbours differ."""
-        starts, _, classes = self._cut(chrom, start, end)
-        if len(classes) == 0:
-            return np.zeros(0, dtype=np.int32), classes
-        # two pieces that touch may meet in the same class
-        new = np.concatenate([[True], classes[1:] != classes[:-1]])
-        return np.diff(np.append(starts[new], end)).astype(np.int32), classes[new]
-
-    def _cut(self, chrom: str, start: int, end: int) -> Runs:
-        starts, ends, classes = self._runs.get(chrom, (*_EMPTY, np.zeros(0, dtype=np.uint8)))
-        first = np.searchsorted(ends, start, side="right")
-        last = np.searchsorted(starts, end, side="left")
-        starts, ends = clip(starts[first:last], ends[first:last], start, end)
-        if int((ends - starts).sum()) != end - start:
-            raise GenezipError(
-                f"the region map does not cover {chrom}:{start:,}-{end:,}; build it from the same "
-                "source"
-            )
-        return starts, ends, classes[first:last]
-
-    def covers(self, pieces: Iterable[Piece]) -> bool:
-        """True if every base of every piece has a label."""
-        try:
-            for piece in pieces:
-                self._cut(piece.chrom, piece.start, piece.end)
-        except GenezipError:
-            return False
-        return True
-
-    def table(self) -> pd.DataFrame:
-        """The runs as a table: chrom, start, end, name (class)."""
-        names = np.array(CLASSES, dtype=object)
-        frames = [
-            pd.DataFrame({"chrom": chrom, "start": starts, "end": ends, "name": names[classes]})
-            for chrom, (starts, ends, classes) in self._runs.items()
-        ]
-        empty = pd.DataFrame({"chrom": [], "start": [], "end": [], "name": []})
-        return pd.concat(frames, ignore_index=True) if frames else empty
-
-    def to_pyranges(self) -> "pyranges.PyRanges":
-        """The runs as PyRanges (Name is the class), to join with intervals of your own."""
-        import pyranges
-
-        columns = {"chrom": "Chromosome", "start": "Start", "end": "End", "name": "Name"}
-        return pyranges.PyRanges(self.table().rename(columns=columns))
-
-    def write_bed9(self, path: str | Path) -> None:
-        """Write the runs as BED9 with one colour per class (gzip if the name ends in .gz)."""
-        table = self.table()
-        colours = {name: item_rgb(name) for name in CLASSES}
-        write_bed9(path, table.assign(rgb=table["name"].map(colours)))
-
-    @classmethod
-    def read_bed(cls, path: str | Path) -> "RegionMap":
-        """Read what :meth:`write_bed9` wrote.
-
-        Raises
-        ------
-        GenezipError
-            For a missing, truncated or malformed file, an unknown class, or runs that are
-            not sorted or overlap.
-        """
-        rows = read_table(path, BED9_TYPES, _wrong_row).to_pandas()
-        chrom, name = rows["chrom"].astype(str), rows["name"].astype(str)
-        unknown = sorted(set(name.unique()) - set(CLASSES))
-        if unknown:
-            raise GenezipError(
-                f"{path} has the class {unknown[0]!r}; a region map knows {', '.join(CLASSES)}"
-            )
-        classes = name.map(CLASS_IDS).to_numpy(dtype=np.uint8)
-        runs = {}
-        for key, index in chrom.groupby(chrom, sort=False).indices.items():
-            start, end = rows["start"].to_numpy()[index], rows["end"].to_numpy()[index]
-            if not is_sorted(start, end):
-                raise GenezipError(f"{path} is not sorted, or has overlapping runs, on {key}")
-            runs[str(key)] = (start, end, classes[index])
-        return cls(runs)
-
-    def summary(self, assembly: Assembly) -> pd.DataFrame:
-        """Bases of each class by split, with those that are N.
-
-        Returns
-        -------
-        DataFrame
-            split (train, valid, test, all), class, bp, fraction (of the split), n_bp. Every
-            split and class has a row, also where bp is 0.
-        """
-        bp = {split: np.zeros(len(CLASSES), dtype=np.int64) for split in ("train", "valid", "test")}
-        n_bp = {split: np.zeros(len(CLASSES), dtype=np.int64) for split in bp}
-        for piece in assembly.pieces:
-            starts, ends, classes = self._cut(piece.chrom, piece.start, piece.end)
-            np.add.at(bp[piece.split], classes, ends - starts)
-            for lo, hi in zip(*assembly.n_runs(piece), strict=True):
-                s, e, c = self._cut(piece.chrom, int(lo), int(hi))
-                np.add.at(n_bp[piece.split], c, e - s)
-        bp["all"], n_bp["all"] = sum(bp.values()), sum(n_bp.values())  # type: ignore[assignment]
-        rows = []
-        for split, counts in bp.items():
-            total = int(counts.sum())
-            for index, name in enumerate(CLASSES):
-                share = counts[index] / total if total else 0.0
-                rows.append((split, name, int(counts[index]), share, int(n_bp[split][index])))
-        return pd.DataFrame(rows, columns=["split", "class", "bp", "fraction", "n_bp"])
+    Returns
+    -------
+    DataFrame
+        The rows with start and end.
+    """
+    position = tss["position"]
+    up, down = settings.promoter_upstream, settings.promoter_downstream
+    if up is None or down is None:
+        half = settings.promoter_half_width
+        return tss.assign(start=position - half, end=position + half)
+    minus = (tss["strand"] == "-").to_numpy()
+    return tss.assign(
+        start=position - np.where(minus, down - 1, up), end=position + np.where(minus, up + 1, down)
+    )
 
 
-def class_layers(annotation: Annotation, settings: Regions) -> dict[str, list[Intervals]]:
-    """Intervals of the six annotated classes of every chromosome, in order of priority.
+def class_layers(
+    annotation: Annotation, settings: Regions, own: OwnIntervals | None = None
+) -> dict[str, list[Intervals]]:
+    """Intervals of every class but DIG on every chromosome, in order of priority.
 
     A base in none of them is DIG. NIG is inclusive: a base exactly ``nig_distance`` from a
     TSS is near.
     """
-    tss = annotation.tss()
-    half, far = settings.promoter_half_width, settings.nig_distance
-    frames = [
-        tss.assign(start=tss["position"] - half, end=tss["position"] + half),
-        annotation.cds,
-        annotation.utr,
-        annotation.exons,
-        annotation.transcripts,
-        tss.assign(start=tss["position"] - far, end=tss["position"] + far + 1),
-    ]
+    tss, far = annotation.tss(), settings.nig_distance
+    frames = {
+        "promoter": promoters(tss, settings),
+        "cds": annotation.cds,
+        "utr": annotation.utr,
+        "exon": annotation.exons,
+        "intron": annotation.transcripts,
+        "nig": tss.assign(start=tss["position"] - far, end=tss["position"] + far + 1),
+        **_own_of(settings, own),
+    }
+    order = settings.taxonomy().priority[:-1]
     layers: dict[str, list[Intervals]] = {}
-    for position, frame in enumerate(frames):
+    for position, name in enumerate(order):
+        frame = frames[name]
         starts, ends = frame["start"].to_numpy(), frame["end"].to_numpy()
         for chrom, index in frame.groupby("chrom", sort=False).indices.items():
-            found = layers.setdefault(str(chrom), [_EMPTY] * len(frames))
+            found = layers.setdefault(str(chrom), [_EMPTY] * len(order))
             found[position] = (starts[index], ends[index])
     return layers
+
+
+def _own_of(settings: Regions, own: OwnIntervals | None) -> OwnIntervals:
+    """Intervals of the user's classes, all of them; left out by mistake, a class would vanish."""
+    given = own or {}
+    for found in settings.classes:
+        if found.name not in given:
+            raise GenezipError(
+                f"regions.classes names {found.name!r}, but its intervals were not read; read "
+                f"{found.bed} with read_own_classes"
+            )
+    return {found.name: given[found.name] for found in settings.classes}
+
+
+def label_chromosomes(
+    annotation: Annotation,
+    chrom_sizes: Mapping[str, int],
+    settings: Regions,
+    own: OwnIntervals | None = None,
+    say: Callable[[str], None] = say_on_stderr,
+) -> RegionMap:
+    """Label every base of whole chromosomes; no sequence is needed.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    chrom_sizes : mapping
+        Chromosome -> length (bp); every one of them is labelled.
+    settings : Regions
+    own : mapping, optional
+        What :func:`read_own_classes` gave, where the settings name classes of the user.
+    say : callable
+        Receives warnings: converted contig names, empty classes.
+
+    Raises
+    ------
+    GenezipError
+        If the annotation does not fit the chromosomes, or a required class has no base.
+    """
+    layers = class_layers(match_chrom_style(annotation, chrom_sizes, say), settings, own)
+    region_map = label_layers(layers, chrom_sizes, settings.taxonomy())
+    _check_classes(region_map, settings, say)
+    return region_map
+
+
+def label_layers(
+    layers: Mapping[str, list[Intervals]], chrom_sizes: Mapping[str, int], taxonomy: Taxonomy
+) -> RegionMap:
+    """Every base gets the first class that claims it: :func:`class_layers` to runs."""
+    return RegionMap(
+        {chrom: _label(layers.get(chrom, []), n, taxonomy) for chrom, n in chrom_sizes.items()},
+        taxonomy,
+    )
 
 
 def build_region_map(
@@ -198,6 +152,7 @@ def build_region_map(
     assembly: Assembly,
     settings: Regions,
     say: Callable[[str], None] = say_on_stderr,
+    own: OwnIntervals | None = None,
 ) -> RegionMap:
     """Label every base of every piece from the annotation set that the piece names.
 
@@ -207,9 +162,11 @@ def build_region_map(
         Set name -> gene models.
     assembly : Assembly
     settings : Regions
-        Promoter half-width, NIG distance and the classes that must not be empty.
+        Promoter, NIG distance, classes of the user, and classes that must not be empty.
     say : callable
         Receives warnings: converted contig names, empty classes.
+    own : mapping, optional
+        What :func:`read_own_classes` gave, where the settings name classes of the user.
 
     Raises
     ------
@@ -217,41 +174,51 @@ def build_region_map(
         If a piece names an unknown set, a set does not fit the assembly, or a required
         class has no base.
     """
+    taxonomy = settings.taxonomy()
     parts: dict[str, list[Runs]] = {}
     for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
         if name not in annotations:
             raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
         matched = match_chrom_style(annotations[name], assembly.chrom_sizes, say)
-        layers = class_layers(matched, settings)
+        layers = class_layers(matched, settings, own)
         pieces = [piece for piece in assembly.pieces if piece.annotation == name]
-        for chrom in dict.fromkeys(piece.chrom for piece in pieces):
-            whole = flatten_by_priority(
-                layers.get(chrom, []), 0, assembly.chrom_sizes[chrom], fill=CLASS_IDS["dig"]
-            )
-            for piece in pieces:
-                if piece.chrom == chrom:
-                    cut = RegionMap({chrom: whole})._cut(chrom, piece.start, piece.end)
-                    parts.setdefault(chrom, []).append(cut)
+        chroms = {piece.chrom: assembly.chrom_sizes[piece.chrom] for piece in pieces}
+        whole = label_layers(layers, chroms, taxonomy)
+        for piece in pieces:
+            cut = whole.cut(piece.chrom, piece.start, piece.end)
+            parts.setdefault(piece.chrom, []).append(cut)
     runs = {}
     for chrom, cuts in parts.items():
         cuts.sort(key=lambda cut: int(cut[0][0]))
         starts, ends, classes = (np.concatenate(column) for column in zip(*cuts, strict=True))
         runs[chrom] = (starts, ends, classes)
-    _check_classes(runs, settings, say)
-    return RegionMap(runs)
+    region_map = RegionMap(runs, taxonomy)
+    _check_classes(region_map, settings, say)
+    return region_map
 
 
-def _check_classes(runs: Mapping[str, Runs], settings: Regions, say: Callable[[str], None]) -> None:
-    present = {CLASSES[i] for _, _, classes in runs.values() for i in np.unique(classes)}
-    lacking = [name for name in settings.required if name not in present]
+def _label(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
+    """Runs of a whole chromosome with class ids; the sweep labels by place in the priority."""
+    starts, ends, places = flatten_by_priority(layers, 0, size, fill=len(taxonomy) - 1)
+    ids = np.array([taxonomy.ids[name] for name in taxonomy.priority], dtype=np.uint8)
+    return starts, ends, ids[places]
+
+
+def _check_classes(region_map: RegionMap, settings: Regions, say: Callable[[str], None]) -> None:
+    taxonomy, totals = region_map.taxonomy, region_map.totals()
+    bp = dict(zip(totals["class"], totals["bp"], strict=True))
+    lacking = [name for name in settings.required if not bp[name]]
     if lacking:
         raise GenezipError(
             f"no base is {' or '.join(lacking)}, which regions.required lists; check the "
             "annotation (its transcript, exon and CDS rows) or shorten regions.required"
         )
-    for name in CLASSES:
-        if name not in present:
+    for name in taxonomy.names:
+        if not bp[name]:
             say(f"no base is {name}; its rows will be empty")
+    for found in taxonomy.own:
+        if bp[found.name]:
+            say(f"the class {found.name} got {bp[found.name]:,} bp")
 
 
 def tss_distance(positions: np.ndarray, tss: np.ndarray) -> np.ndarray:
@@ -274,7 +241,3 @@ def tss_distance(positions: np.ndarray, tss: np.ndarray) -> np.ndarray:
     after = np.abs(tss[np.minimum(right, len(tss) - 1)] - positions)
     before = np.abs(positions - tss[np.maximum(right - 1, 0)])
     return np.minimum(before, after)
-
-
-def _wrong_row(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)

@@ -1,6 +1,8 @@
 """Which intervals of the genome are used, and which split each belongs to."""
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from genezip.config import Genome
@@ -62,3 +64,59 @@ def split_of(chrom: str, marked: str, settings: Genome) -> str:
     if chrom in settings.test:
         return "test"
     return "valid" if marked == "valid" or chrom in settings.valid else "train"
+
+
+_PART = re.compile(r"(.+):([\d,]+)-([\d,]+)")
+
+
+def chrom_of(entry: str) -> str:
+    """Chromosome of an entry of ``genome.valid`` or ``genome.test``, a name or a part."""
+    match = _PART.fullmatch(entry)
+    return match[1] if match else entry
+
+
+def split_parts(chrom: str, length: int, settings: Genome) -> list[tuple[int, int, str]]:
+    """Cut a chromosome where ``genome.valid`` and ``genome.test`` name parts of it.
+
+    Parameters
+    ----------
+    chrom : str
+    length : int
+        Its length (bp).
+
+    Returns
+    -------
+    list of (start, end, split)
+        They tile the chromosome. What is not named trains; one part where the whole
+        chromosome has one split.
+
+    Raises
+    ------
+    GenezipError
+        For a part that ends before it begins or beyond the chromosome, or overlaps another.
+    """
+    named: list[tuple[int, int, str]] = []
+    for split, entries in (("test", settings.test), ("valid", settings.valid)):
+        for entry in entries:
+            if entry == chrom:
+                return [(0, length, split)]
+            match = _PART.fullmatch(entry)
+            if match is None or match[1] != chrom:
+                continue
+            start, end = (int(number.replace(",", "")) for number in match.groups()[1:])
+            if not 0 <= start < end <= length:
+                raise GenezipError(
+                    f"genome.{split} names {entry}, which is no part of {chrom} ({length:,} bp); "
+                    "write it as chr4:1,000,000-2,000,000 (0-based, half-open)"
+                )
+            named.append((start, end, split))
+    named.sort()
+    for left, right in pairwise(named):
+        if right[0] < left[1]:
+            raise GenezipError(
+                f"genome.{left[2]} and genome.{right[2]} name overlapping parts of {chrom}, "
+                f"{left[0]:,}-{left[1]:,} and {right[0]:,}-{right[1]:,}; make them disjoint"
+            )
+    edges = sorted({0, length, *(edge for start, end, _ in named for edge in (start, end))})
+    splits = {start: split for start, _, split in named}
+    return [(start, end, splits.get(start, "train")) for start, end in pairwise(edges)]

@@ -6,6 +6,7 @@ lie the files, all in the same layout, so that no later stage asks where the DNA
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from genezip.genome.annotation import Annotation
     from genezip.genome.assembly import Assembly
+    from genezip.genome.transcripts import Transcripts
 
 SCHEMA_VERSION = 1
 KINDS = ("mirror", "download", "simulated", "files")
@@ -32,10 +34,6 @@ _KEYS = (
     "repeats",
     "files",
 )
-
-
-class SourceUnavailable(GenezipError):
-    """A source cannot be had here and now; the next one in the list may be tried."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,16 @@ class Source:
         """True length of every chromosome (bp)."""
         return read_chrom_sizes(self.folder / self.raw["chrom_sizes"])
 
-    def annotation(self, name: str, basic_only: bool = True) -> "Annotation":
-        """One annotation set by name, its contig names matched to the assembly."""
+    def annotation(
+        self,
+        name: str,
+        transcripts: "Transcripts" = "basic",
+        gene_types: Sequence[str] | None = None,
+    ) -> "Annotation":
+        """One annotation set by name, its contig names matched to the assembly.
+
+        ``transcripts`` and ``gene_types`` are those of section ``regions``.
+        """
         from genezip.genome import annotation
 
         sets = self.raw["annotations"]
@@ -138,12 +144,17 @@ class Source:
                 f"source.json has no annotation set {name!r}; it has {', '.join(sets) or 'none'}"
             )
         entry = sets[name]
-        found = annotation.read(self.folder / entry["path"], entry["format"], basic_only)
+        path = self.folder / entry["path"]
+        found = annotation.read(path, entry["format"], transcripts, gene_types)
         return annotation.match_chrom_style(found, self.chrom_sizes())
 
-    def annotations(self, basic_only: bool = True) -> "dict[str, Annotation]":
+    def annotations(
+        self, transcripts: "Transcripts" = "basic", gene_types: Sequence[str] | None = None
+    ) -> "dict[str, Annotation]":
         """All annotation sets by name."""
-        return {name: self.annotation(name, basic_only) for name in self.raw["annotations"]}
+        return {
+            name: self.annotation(name, transcripts, gene_types) for name in self.raw["annotations"]
+        }
 
     def rmsk(self) -> "pd.DataFrame | None":
         """Interspersed repeats (RepeatMasker), or None where the source has none."""
@@ -161,12 +172,41 @@ class Source:
 
 
 def read_chrom_sizes(path: str | Path) -> dict[str, int]:
-    """Chromosome lengths (bp) of a two-column table, in file order."""
+    """Chromosome lengths (bp) by name, in file order.
+
+    Parameters
+    ----------
+    path : str or Path
+        UCSC chrom.sizes (two columns) or an index of samtools (.fai, five): the first two
+        columns count.
+
+    Raises
+    ------
+    GenezipError
+        For a missing or empty file, a line without name and length, or a name used twice.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; name a chrom.sizes or .fai file") from None
+    except UnicodeDecodeError:
+        raise GenezipError(f"{path} is not text; name a chrom.sizes or .fai file") from None
+    except OSError as error:
+        raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
     sizes: dict[str, int] = {}
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            chrom, length = line.split("\t")[:2]
-            sizes[chrom] = int(length)
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = line.split("\t")
+        if len(cells) < 2 or not cells[1].strip().isdecimal() or cells[0] in sizes:
+            raise GenezipError(
+                f"line {number} of {path} gives no contig name with its length, or one a second "
+                "time; name a chrom.sizes or .fai file"
+            )
+        sizes[cells[0]] = int(cells[1])
+    if not sizes:
+        raise GenezipError(f"{path} names no contig; name a chrom.sizes or .fai file")
     return sizes
 
 

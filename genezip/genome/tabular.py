@@ -6,7 +6,7 @@ walks the lines in Python until it meets the same trouble, and names file and li
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +17,8 @@ from genezip.errors import GenezipError
 RowCheck = Callable[[list[str]], str | None]
 """Takes the fields of a row; returns what is wrong with it, or None."""
 
-_NO_DATA = ("#", "track ", "browser ")
+NO_DATA = ("#", "track ", "browser ")
+"""How lines begin that hold no row."""
 _BLOCK_BYTES = 1 << 24
 
 
@@ -27,7 +28,7 @@ def is_gzip(path: Path) -> bool:
         return handle.read(2) == b"\x1f\x8b"
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
+def read_lines(path: str | Path) -> Generator[str, None, None]:
     """Lines without their line ends, unpacked on the way.
 
     Raises
@@ -46,6 +47,15 @@ def read_lines(path: str | Path) -> Iterator[str]:
         raise GenezipError(f"{path} is a truncated or broken gzip file; fetch it again") from None
     except UnicodeDecodeError:
         raise GenezipError(f"{path} is not UTF-8 text; is it the right file?") from None
+
+
+def first_line(path: str | Path) -> str:
+    """The first line of a file without its line end; empty for an empty file."""
+    lines = read_lines(path)
+    try:
+        return next(lines, "")
+    finally:
+        lines.close()
 
 
 def read_table(
@@ -97,7 +107,7 @@ def explain(path: Path, n_columns: int, check: RowCheck, stop_at: str | None = N
     for number, line in enumerate(read_lines(path), 1):
         if stop_at is not None and line.startswith(stop_at):
             return
-        if not line.strip() or line.startswith(_NO_DATA):
+        if not line.strip() or line.startswith(NO_DATA):
             continue
         fields = line.split("\t")
         if len(fields) != n_columns:
@@ -135,7 +145,7 @@ def _options(
         nonlocal stopped
         if stop_at is not None and row.text.startswith(stop_at):
             stopped = True
-        return "skip" if stopped or row.text.startswith(_NO_DATA) else "error"
+        return "skip" if stopped or row.text.startswith(NO_DATA) else "error"
 
     needed = {name: kind for name, kind in types.items() if kind is not None}
     return (
@@ -157,7 +167,7 @@ def _leading_comments(path: Path) -> int:
     count = 0
     try:
         for line in read_lines(path):
-            if line.strip() and not line.startswith(_NO_DATA):
+            if line.strip() and not line.startswith(NO_DATA):
                 break
             count += 1
     except GenezipError:

@@ -42,7 +42,7 @@ def open_gzip(path: Path) -> Iterator[BinaryIO]:
         yield packed  # type: ignore[misc]
 
 
-def write_bed9(path: str | Path, table: pd.DataFrame) -> None:
+def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
     """Write a table as BED9, gzip if the name ends in ``.gz``.
 
     Parameters
@@ -51,6 +51,8 @@ def write_bed9(path: str | Path, table: pd.DataFrame) -> None:
     table : DataFrame
         chrom, start, end, name, rgb (``R,G,B``) and, if it has them, score (0 to 1000) and
         strand.
+    head : str
+        Comment lines before the rows, each with its line end.
     """
     n = len(table)
     columns = {
@@ -68,6 +70,7 @@ def write_bed9(path: str | Path, table: pd.DataFrame) -> None:
     with atomic_path(path) as temporary:
         opener = open_gzip if str(path).endswith(".gz") else _open_plain
         with opener(temporary) as handle:
+            handle.write(head.encode())
             arrow_csv.write_csv(pa.table(columns), handle, options)
 
 

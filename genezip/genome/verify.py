@@ -1,7 +1,7 @@
 """The region map built a second time, with bedtools, and compared base for base.
 
-The two share the annotation readers and nothing else: bedtools slops, merges, subtracts and
-intersects where :mod:`genezip.genome.regions` sweeps events.
+The two share the readers of annotation and BED files and nothing else: bedtools slops, merges,
+subtracts and intersects where :mod:`genezip.genome.regions` sweeps events.
 """
 
 import shutil
@@ -17,8 +17,9 @@ from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.genemodel import Annotation
-from genezip.genome.regions import RegionMap
-from genezip.taxonomy import CLASS_IDS, CLASSES
+from genezip.genome.ownclasses import OwnIntervals
+from genezip.genome.regionmap import RegionMap
+from genezip.taxonomy import Taxonomy
 
 _UNLABELLED = 255
 
@@ -47,6 +48,7 @@ def verify_region_map(
     annotations: Mapping[str, Annotation],
     assembly: Assembly,
     settings: Regions,
+    own: OwnIntervals | None = None,
 ) -> Verification:
     """Rebuild a region map with bedtools and compare every base of every piece.
 
@@ -58,12 +60,20 @@ def verify_region_map(
         Set name -> gene models with the contig names of the assembly.
     assembly : Assembly
     settings : Regions
+    own : mapping, optional
+        Class of the user -> its intervals, with the contig names of the assembly.
 
     Raises
     ------
     GenezipError
-        If bedtools or pybedtools is missing.
+        If bedtools or pybedtools is missing, or the map has other classes than the settings.
     """
+    taxonomy = settings.taxonomy()
+    if region_map.taxonomy.priority != taxonomy.priority:
+        raise GenezipError(
+            f"the region map has the classes {', '.join(region_map.taxonomy.priority)}, the "
+            f"settings {', '.join(taxonomy.priority)}; build it again with the same settings"
+        )
     bedtools = _bedtools()
     bp = different = 0
     first = ""
@@ -73,14 +83,17 @@ def verify_region_map(
         try:
             for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
                 pieces = [piece for piece in assembly.pieces if piece.annotation == name]
-                classes = _classes(bedtools, annotations[name], assembly, settings, Path(folder))
-                for piece, expected in _painted(bedtools, classes, pieces):
+                claims = _claims(
+                    bedtools, annotations[name], assembly, settings, own or {}, Path(folder)
+                )
+                classes = _classes(claims, taxonomy)
+                for piece, expected in _painted(bedtools, classes, pieces, taxonomy):
                     found = region_map.ids(piece.chrom, piece.start, piece.end)
                     wrong = np.flatnonzero(found != expected)
                     bp += piece.length
                     different += len(wrong)
                     if len(wrong) and not first:
-                        first = _in_words(piece, int(wrong[0]), found, expected)
+                        first = _in_words(piece, int(wrong[0]), found, expected, taxonomy)
         finally:
             bedtools.cleanup()
             bedtools.set_tempdir(before)  # it moves the temporary folder of the whole process
@@ -99,40 +112,58 @@ def _bedtools():  # type: ignore[no-untyped-def]  # pybedtools has no types
     return pybedtools
 
 
-def _classes(bedtools, annotation: Annotation, assembly: Assembly, settings: Regions, folder: Path):  # type: ignore[no-untyped-def]
-    """A BedTool for each class of a whole genome, with what higher classes own removed."""
+def _claims(  # type: ignore[no-untyped-def]
+    bedtools,
+    annotation: Annotation,
+    assembly: Assembly,
+    settings: Regions,
+    own: OwnIntervals,
+    folder: Path,
+):
+    """A BedTool for each class with all that it claims, whatever others claim too."""
     sizes = folder / "sizes"
     sizes.write_text("".join(f"{c}\t{n}\n" for c, n in assembly.chrom_sizes.items()))
     genome = str(sizes)
 
-    def bed(table: pd.DataFrame):  # type: ignore[no-untyped-def]
-        ordered = table[["chrom", "start", "end"]].sort_values(["chrom", "start"])
+    def bed(table: pd.DataFrame, *more: str):  # type: ignore[no-untyped-def]
+        ordered = table[["chrom", "start", "end", *more]].sort_values(["chrom", "start"])
         path = Path(tempfile.mkstemp(dir=folder, suffix=".bed")[1])
         ordered.to_csv(path, sep="\t", header=False, index=False)
         return bedtools.BedTool(str(path))
 
     tss = annotation.tss()
-    tss = bed(tss.assign(start=tss["position"], end=tss["position"] + 1))
+    table = tss.assign(start=tss["position"], end=tss["position"] + 1, name=".", score=0)
+    tss = bed(table, "name", "score", "strand")
     half, far = settings.promoter_half_width, settings.nig_distance
+    up, down = settings.promoter_upstream, settings.promoter_downstream
+    if up is None or down is None:
+        promoter = tss.slop(l=half, r=half - 1, g=genome)
+    else:
+        promoter = tss.slop(l=up, r=down - 1, s=True, g=genome)
     chromosomes = pd.DataFrame(
         [(c, 0, n) for c, n in assembly.chrom_sizes.items()], columns=["chrom", "start", "end"]
     )
-    claims = {
-        "promoter": tss.slop(l=half, r=half - 1, g=genome),
+    return {
+        "promoter": promoter,
         "cds": bed(annotation.cds),
         "utr": bed(annotation.utr),
         "exon": bed(annotation.exons),
         "intron": bed(annotation.transcripts),
         "nig": tss.slop(b=far, g=genome),
         "dig": bed(chromosomes),
+        **{name: bed(table) for name, table in own.items()},
     }
-    owned = bed(chromosomes.iloc[:0])
+
+
+def _classes(claims, taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
+    """A BedTool for each class, with what higher classes own removed."""
+    owned = None
     classes = {}
-    for name in CLASSES:
+    for name in taxonomy.priority:
         if _is_empty(claims[name]):
             continue
         claim = claims[name].sort().merge()
-        if _is_empty(owned):
+        if owned is None:
             classes[name], owned = claim, claim
         else:
             classes[name] = claim.subtract(owned)
@@ -144,7 +175,7 @@ def _is_empty(tool) -> bool:  # type: ignore[no-untyped-def]
     return Path(tool.fn).stat().st_size == 0
 
 
-def _painted(bedtools, classes, pieces: list[Piece]):  # type: ignore[no-untyped-def]
+def _painted(bedtools, classes, pieces: list[Piece], taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
     """Every piece with its class ids as bedtools sees them."""
     rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(pieces))
     bed = bedtools.BedTool(rows, from_string=True).sort()
@@ -153,7 +184,7 @@ def _painted(bedtools, classes, pieces: list[Piece]):  # type: ignore[no-untyped
         cut = bed.intersect(tool)
         if not _is_empty(cut):
             table = pd.read_csv(cut.fn, sep="\t", names=["chrom", "start", "end", "piece"])
-            hits.append(table.assign(label=CLASS_IDS[name]))
+            hits.append(table.assign(label=taxonomy.ids[name]))
     table = pd.concat(hits, ignore_index=True)
     for index, piece in enumerate(pieces):
         group = table[table["piece"] == index]
@@ -163,10 +194,12 @@ def _painted(bedtools, classes, pieces: list[Piece]):  # type: ignore[no-untyped
         yield piece, ids
 
 
-def _in_words(piece: Piece, offset: int, found: np.ndarray, expected: np.ndarray) -> str:
+def _in_words(
+    piece: Piece, offset: int, found: np.ndarray, expected: np.ndarray, taxonomy: Taxonomy
+) -> str:
     rebuilt = expected[offset]
-    name = "no class" if rebuilt == _UNLABELLED else CLASSES[rebuilt]
+    name = "no class" if rebuilt == _UNLABELLED else taxonomy.names[rebuilt]
     return (
-        f"{piece.chrom}:{piece.start + offset:,} is {CLASSES[found[offset]]} in the map and {name} "
-        "by bedtools"
+        f"{piece.chrom}:{piece.start + offset:,} is {taxonomy.names[found[offset]]} in the map and "
+        f"{name} by bedtools"
     )

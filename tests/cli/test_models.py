@@ -49,6 +49,19 @@ def test_the_same_as_json(repo: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert list(regions["promoter_distal"]["target_bpt"].values())[:2] == [32, 512]
 
 
+def test_a_budget_of_own_classes_is_listed_beside_the_others(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seven = "promoter: 1, cds: 1, utr: 2, exon: 2, intron: 8, nig: 8, dig: 16"
+    for name, more in (("mine", ", enhancer: 0.5"), ("plain", "")):
+        text = f"base_bpt: 32\nmultipliers: {{{seven}{more}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert call("models", "--folder", repo / "config/models", "--regions", tmp_path) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert [words[0] for words in said] == ["regions", "mine", "plain"]
+    assert [words[-2:] for words in said] == [["dig", "enhancer"], ["512", "16"], ["512", "-"]]
+
+
 def test_no_presets_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("models", "--folder", tmp_path) == 1
     assert "holds no preset" in capsys.readouterr().err

@@ -25,7 +25,7 @@ FILES = {
 SETTINGS = {
     "promoter_half_width": 3,
     "nig_distance": 42,
-    "basic_only": False,
+    "transcripts": "all",
     "required": ["promoter", "cds"],
 }
 
@@ -89,6 +89,94 @@ def test_build_then_show(source, capsys):
         "c\t20\t30\tintron",
         "c\t30\t32\tcds",
     ]
+
+
+@pytest.fixture
+def two_files(tmp_path: Path) -> list[object]:
+    """Gene models and lengths without sequence."""
+    (tmp_path / "own.gtf").write_text(GTF)
+    (tmp_path / "own.sizes").write_text("c\t60\n")
+    files = ["--annotation", tmp_path / "own.gtf", "--chrom-sizes", tmp_path / "own.sizes"]
+    return ["regions", "build", *files, "--settings", json.dumps(SETTINGS)]
+
+
+def test_a_map_from_annotation_and_lengths_equals_that_of_the_source(source, two_files, tmp_path):
+    _, out = build(source)
+    bed, summary = tmp_path / "two.bed.gz", tmp_path / "two.tsv"
+    assert run(*two_files, "--bed", bed, "--summary", summary) == 0
+    assert bed.read_bytes() == (out / "map.bed.gz").read_bytes()
+    rows = [line.split("\t") for line in summary.read_text().splitlines()]
+    assert rows[0] == ["split", "class", "bp", "fraction"]
+    assert rows[2] == ["all", "cds", "18", "0.300000"]
+    (tmp_path / "own.fai").write_text("c\t60\t3\t60\t61\n")
+    (tmp_path / "genes").write_text(GTF)
+    again = ["--annotation", tmp_path / "genes", "--chrom-sizes", tmp_path / "own.fai"]
+    rest = ["--format", "gtf", "--settings", json.dumps(SETTINGS), "--bed", tmp_path / "x.bed.gz"]
+    assert run("regions", "build", *again, *rest) == 0
+    assert (tmp_path / "x.bed.gz").read_bytes() == bed.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "give either --source or --annotation with --chrom-sizes"),
+        (["--source", "s", "--annotation", "a"], "give either --source or --annotation"),
+        (["--annotation", "a.gtf"], "--annotation needs --chrom-sizes"),
+        (["--source", "s", "--chrom-sizes", "c"], "belong to --annotation; leave them out"),
+        (["--annotation", "a.txt", "--chrom-sizes", "{sizes}"], "the format of a.txt is not known"),
+        (["--annotation", "{gtf}", "--chrom-sizes", "absent"], "absent does not exist"),
+        (["--annotation", "{gtf}", "--chrom-sizes", "{other}"], "have no contig in common"),
+        (["--annotation", "{gtf}", "--chrom-sizes", "{short}"], "c has 40 bases: wrong build?"),
+        (["--annotation", "{gtf}", "--chrom-sizes", "{gtf}"], "line 1 of"),
+    ],
+)
+def test_wrong_files_are_one_sentence(source, tmp_path, capsys, arguments, sentence):
+    (tmp_path / "short").write_text("c\t40\n")
+    (tmp_path / "other").write_text("z\t60\n")
+    names = {
+        "gtf": tmp_path / "genes.gtf",
+        "sizes": tmp_path / "chrom.sizes",
+        "short": tmp_path / "short",
+        "other": tmp_path / "other",
+    }
+    filled = [text.format(**names) for text in arguments]
+    settings = json.dumps({**SETTINGS, "required": []})
+    bed = tmp_path / "wrong.bed.gz"
+    assert run("regions", "build", *filled, "--settings", settings, "--bed", bed) == 1
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not bed.exists()
+
+
+def test_own_classes_are_read_below_the_root_and_shown(source, capsys):
+    folder = source.parent
+    (folder / "e.bed").write_text("c\t8\t12\n")
+    classes = [{"name": "enhancer", "bed": "e.bed", "before": "promoter"}]
+    settings = json.dumps({**SETTINGS, "classes": classes})
+    bed, summary = folder / "map.bed.gz", folder / "map.tsv"
+    common = ["--source", source, "--settings", settings, "--root", folder, "--bed", bed]
+    assert run("regions", "build", *common, "--summary", summary) == 0
+    assert "genezip: the class enhancer got 4 bp\n" in capsys.readouterr().err
+    assert "test\tenhancer\t4\t0.066667\t1\n" in summary.read_text()  # base 9 is N
+    assert run("regions", "show", "--bed", bed, "c:10-14") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "c\t10\t12\tenhancer",
+        "c\t12\t13\tpromoter",
+        "c\t13\t14\tutr",
+    ]
+    if shutil.which("bedtools") is not None:
+        assert run("regions", "verify", *common) == 0
+        assert "60 bases, all as bedtools labels them" in capsys.readouterr().out
+
+
+def test_own_classes_of_another_genome_write_nothing(source, capsys):
+    (source.parent / "e.bed").write_text("contig_1\t8\t12\n")
+    bed = str(source.parent / "e.bed")
+    code, out = build(source, classes=[{"name": "enhancer", "bed": bed, "before": "promoter"}])
+    assert code == 1
+    assert "genezip: e.bed and the assembly have no contig in common" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,8 @@ def regions_arguments(source: Path, out: Path, **settings: object) -> list[str]:
 
 
 CORPUS = {
-    "window_bp": 512, "train_windows": 40, "valid_windows": 0, "heldout_window_bp": 2048,
-    "keep_short": False,
+    "window_bp": 512, "train_windows": 40, "valid_windows": 0, "validation": "pieces",
+    "heldout_window_bp": 2048, "keep_short": False,
 }  # fmt: skip
 
 
@@ -241,7 +241,7 @@ def test_gtf_without_basic_tag(own: Path, tmp_path: Path, works: Cli, fails: Cli
     said = fails(*regions_arguments(source, out))
     assert "basic" in said
     assert tree(out) == {}
-    works(*regions_arguments(source, out, basic_only=False))
+    works(*regions_arguments(source, out, transcripts="all"))
 
 
 def test_required_class_without_a_base(own: Path, tmp_path: Path, works: Cli, fails: Cli) -> None:
@@ -288,8 +288,8 @@ def test_corpus_left_with_no_window(
     simulated: Path, regions: Path, tmp_path: Path, fails: Cli
 ) -> None:
     (tmp_path / "all.bed").write_text("sim1\t0\t60000\n")
-    arguments = corpus_arguments(simulated, regions, tmp_path / "c", exclude=["all.bed"])
-    said = fails(*arguments, "--root", tmp_path)
+    arguments = corpus_arguments(simulated, regions, tmp_path / "c")
+    said = fails(*arguments, "--exclusions", tmp_path / "all.bed")
     assert "window" in said
     assert tree(tmp_path / "c") == {}
 

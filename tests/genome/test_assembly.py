@@ -1,6 +1,7 @@
 import shutil
 
 import numpy as np
+import pyfaidx
 import pytest
 
 from genezip.errors import GenezipError
@@ -64,9 +65,40 @@ def test_fasta_cut_short_under_its_index(make_assembly, tmp_path):
     text = (tmp_path / "pieces.fa").read_text()
     (tmp_path / "pieces.fa").write_text(text[:-6])
     (tmp_path / "pieces.fa.fai").write_bytes(index)  # newer than the FASTA, so it is trusted
+    with pytest.raises(GenezipError, match=r"cut short, or .*record chr2:0-10 is not where"):
+        reopen(tmp_path)
+
+
+@pytest.mark.parametrize(("width", "end"), [(60, "\n"), (7, "\n"), (7, "\r\n"), (1000, "\n")])
+def test_every_stretch_equals_pyfaidx(make_assembly, tmp_path, width, end):
+    rng = np.random.default_rng(3)
+    text = "".join(rng.choice(list("ACGTNacgtn"), 125))
+    make_assembly({"chr1": "N" * 50 + text}, [("chr1", 50, 175, "train")])
+    lines = end.join(text[i : i + width] for i in range(0, 125, width))
+    (tmp_path / "pieces.fa").write_bytes(f">chr1:50-175 more{end}{lines}{end}".encode())
+    (tmp_path / "pieces.fa.fai").unlink(missing_ok=True)
     assembly = reopen(tmp_path)
-    with pytest.raises(GenezipError, match="gave 5 of 10 bases of chr2:0-10"):
-        assembly.sequence(assembly.pieces[2])
+    piece = assembly.pieces[0]
+    slow = pyfaidx.Fasta(str(tmp_path / "pieces.fa"), as_raw=True, sequence_always_upper=False)
+    for start in range(50, 175, 3):
+        for stop in range(start + 1, 176, 5):
+            found = assembly.sequence(piece, start, stop).tobytes().decode()
+            truth = text[start - 50 : stop - 50]
+            assert found == slow[piece.name][start - 50 : stop - 50] == truth
+
+
+def test_index_of_another_file(make_assembly, tmp_path):
+    """Equal names and lengths, other offsets: a longer header line shifts all bases."""
+    make_assembly(GENOME, PIECES)
+    index = tmp_path / "pieces.fa.fai"
+    before = index.read_bytes()
+    path = tmp_path / "pieces.fa"
+    path.write_text(path.read_text().replace(">chr1:12-16", ">chr1:12-16 a longer line"))
+    index.write_bytes(before)  # newer than the FASTA, so it is trusted
+    with pytest.raises(GenezipError, match=r"pieces\.fa\.fai is stale: record chr1:12-16"):
+        reopen(tmp_path)
+    index.unlink()
+    reopen(tmp_path)
 
 
 def test_record_missing_or_of_another_length(make_assembly, tmp_path):

@@ -118,7 +118,7 @@ def test_basic_tag_filters_only_where_it_is_used(tmp_path):
         ("c", "exon", 0, 40, "+", "Parent=t2"),
     ]
     assert bounds(read_gff3(write(tmp_path, *rows)).exons) == [(0, 50)]
-    assert len(read_gff3(write(tmp_path, *rows), basic_only=False).transcripts) == 2
+    assert len(read_gff3(write(tmp_path, *rows), transcripts="all").transcripts) == 2
     untagged = [(*row[:5], row[5].replace(";tag=CCDS,basic", "")) for row in rows]
     assert len(read_gff3(write(tmp_path, *untagged)).transcripts) == 2
 

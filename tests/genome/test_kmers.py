@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genezip.genome.kmers import KmerSet, blocks, canonical_kmers, shared_fraction
+from genezip.genome.kmers import (
+    KmerSet,
+    blocks,
+    canonical_kmers,
+    mixed,
+    sampled_kmers,
+    shared_fraction,
+)
 from genezip.vocab import encode
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
@@ -76,6 +83,58 @@ def test_blocks_lose_and_double_no_kmer(length: int) -> None:
     parts = [canonical_kmers(sequence[a:b], 5) for a, b in blocks(length, 5, block_bp=3)]
     joined = np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
     assert joined.tolist() == canonical_kmers(sequence, 5).tolist()
+
+
+def splitmix(word: int) -> int:
+    """The same hash on Python's unbounded integers."""
+    top = 2**64 - 1
+    word = (word + 0x9E3779B97F4A7C15) & top
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & top
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & top
+    return word ^ (word >> 31)
+
+
+def test_the_hash_is_splitmix64() -> None:
+    # The first two outputs of SplitMix64 seeded with 0, as its authors print them.
+    step = 0x9E3779B97F4A7C15
+    assert mixed(np.array([0, step], dtype=np.uint64)).tolist() == [
+        0xE220A8397B1DCDAF,
+        0x6E789E6AA1B965F4,
+    ]
+    words = [1, 5, 2**62 - 1, 2**64 - 1]
+    assert mixed(np.array(words, dtype=np.uint64)).tolist() == [splitmix(x) for x in words]
+
+
+@pytest.mark.parametrize("sample", [1, 3, 8])
+def test_a_sample_equals_words_chosen_one_by_one(sample: int) -> None:
+    rng = np.random.default_rng(1)
+    text = "".join(rng.choice(list("ACGTN"), 40_000, p=[0.2475] * 4 + [0.01]))
+    values = {base: value for value, base in enumerate("ACGT")}
+    slow = []
+    for word in words(text, 11):
+        packed = 0
+        for base in word:
+            packed = 4 * packed + values[base]
+        if splitmix(packed) <= (2**64 - 1) // sample:
+            slow.append(packed)
+    fast = sampled_kmers(encode(text), 11, sample)
+    assert fast.dtype == np.uint64
+    assert fast.tolist() == slow  # 40,000 bases: the blocks of the fast way are crossed
+    assert 0.9 < len(slow) * sample / len(words(text, 11)) < 1.1
+
+
+def test_the_other_strand_has_the_same_sample() -> None:
+    rng = np.random.default_rng(2)
+    text = "".join(rng.choice(list("ACGT"), 5_000))
+    other = text.translate(COMPLEMENT)[::-1]
+    a, b = (np.sort(sampled_kmers(encode(t), 21, 4)) for t in (text, other))
+    assert 0 < len(a) < len(text) / 2
+    assert a.tolist() == b.tolist()
+
+
+def test_wrong_sample() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        sampled_kmers(encode("ACGT"), 2, 0)
 
 
 def test_shared_fraction_by_eye() -> None:

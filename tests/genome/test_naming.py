@@ -1,7 +1,9 @@
+import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
 from genezip.genome.annotation import match_chrom_style, read_gtf
+from genezip.genome.naming import match_intervals
 
 
 @pytest.fixture
@@ -9,7 +11,7 @@ def annotation_on(write_gtf):
     def make(*chroms, end=50):
         return read_gtf(
             write_gtf([(c, "exon", 10, end, "+", f'transcript_id "t{c}";') for c in chroms]),
-            basic_only=False,
+            transcripts="all",
         )
 
     return make
@@ -52,7 +54,7 @@ def test_contigs_that_the_assembly_lacks_are_dropped_with_their_number(annotatio
 def test_nothing_in_common_names_both(annotation_on):
     with pytest.raises(
         GenezipError,
-        match=r"no contig in common \(annotation: a, b, c, ...; assembly: chr1, chr2\)",
+        match=r"no contig in common \(it has a, b, c, ...; the assembly chr1, chr2\)",
     ):
         match_chrom_style(annotation_on("a", "b", "c", "d"), {"chr1": 50, "chr2": 50})
 
@@ -69,3 +71,22 @@ def test_messages_go_to_standard_error(annotation_on, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("genezip: genes.gtf: contig names converted")
+
+
+def test_intervals_are_matched_like_annotation():
+    said = []
+    table = pd.DataFrame(
+        {"chrom": ["1", "alt", "1", "MT"], "start": [0, 1, 2, 3], "end": [5, 6, 7, 8]}
+    )
+    matched = match_intervals("a.bed", table, {"chr1": 7, "chrM": 8}, said.append)
+    assert matched.to_dict("list") == {
+        "chrom": ["chr1", "chr1", "chrM"],
+        "start": [0, 2, 3],
+        "end": [5, 7, 8],
+    }
+    assert said == [
+        "a.bed: contig names converted (1 -> chr1, 2 in all)",
+        "a.bed: 1 intervals on 1 contigs that the assembly lacks are left out (alt)",
+    ]
+    with pytest.raises(GenezipError, match=r"a\.bed has a row that ends at chr1:7, but chr1 has 6"):
+        match_intervals("a.bed", table, {"chr1": 6, "chrM": 8}, said.append)

@@ -1,23 +1,22 @@
-import gzip
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.annotation import read_bed12, read_gtf
-from genezip.genome.genemodel import complete
-from genezip.genome.intervals import contains, paint_by_priority
-from genezip.genome.regions import RegionMap, build_region_map, class_layers, tss_distance
+from genezip.genome.intervals import contains
+from genezip.genome.regions import (
+    build_region_map,
+    label_chromosomes,
+    promoters,
+    tss_distance,
+)
 from genezip.taxonomy import CLASS_IDS
 
 IDS = 'gene_id "g"; transcript_id "t";'
 OTHER = 'gene_id "h"; transcript_id "u";'
-COLUMNS = ["chrom", "start", "end", "strand", "transcript_id", "gene_id"]
-SMALL = Regions(promoter_half_width=3, nig_distance=42, basic_only=False, required=[])
+SMALL = Regions(promoter_half_width=3, nig_distance=42, transcripts="all", required=[])
 CHROM = {"c": "A" * 60}
 
 # One gene on 60 bases, both ways round. Exons 10-20 and 30-50 (mirrored 10-30 and 40-50), a
@@ -38,7 +37,7 @@ def mirrored(rows):
 
 
 def build(write_gtf, assembly, rows, settings=SMALL, say=lambda _: None):
-    annotation = read_gtf(write_gtf(rows), basic_only=settings.basic_only)
+    annotation = read_gtf(write_gtf(rows), transcripts=settings.transcripts)
     return build_region_map({"genes": annotation}, assembly, settings, say)
 
 
@@ -98,6 +97,23 @@ class TestByHand:
         # TSS 1: [-2, 4) -> [0, 4); TSS 18: [15, 21) -> [15, 20)
         assert drawn(region_map, "c", 0, 20) == "ppppeennnnnnnneppppp"
 
+    def test_a_strand_aware_promoter_on_plus(self, write_gtf, make_assembly, drawn):
+        aware = SMALL.model_copy(update={"promoter_upstream": 5, "promoter_downstream": 2})
+        region_map = build(write_gtf, make_assembly(CHROM), PLUS, aware)
+        # TSS 10: [5, 12)
+        assert drawn(region_map, "c", 0, 60) == ("nnnnnpppppppuuucccccii" + self.plus_map[22:])
+
+    def test_a_strand_aware_promoter_on_minus_is_the_mirror_image(
+        self, write_gtf, make_assembly, drawn
+    ):
+        aware = SMALL.model_copy(
+            update={"promoter_upstream": 5, "promoter_downstream": 2, "nig_distance": 60}
+        )
+        plus = drawn(build(write_gtf, make_assembly(CHROM), PLUS, aware), "c", 0, 60)
+        minus = drawn(build(write_gtf, make_assembly(CHROM), mirrored(PLUS), aware), "c", 0, 60)
+        assert minus == plus[::-1]
+        assert (minus.index("p"), minus.rindex("p") + 1) == (48, 55)  # TSS 49: [48, 55)
+
     def test_a_gene_outside_a_piece_decides_near_and_distal(self, write_gtf, make_assembly, drawn):
         assembly = make_assembly(CHROM, [("c", 48, 52, "train"), ("c", 52, 58, "test")])
         region_map = build(write_gtf, assembly, PLUS)
@@ -120,68 +136,88 @@ class TestByHand:
         )
         assembly.pieces = (piece, other)
         sets = {
-            "genes": read_gtf(write_gtf(PLUS), False),
-            "b": read_gtf(write_gtf([("c", "exon", 0, 5, "+", IDS)], "b.gtf"), False),
+            "genes": read_gtf(write_gtf(PLUS), "all"),
+            "b": read_gtf(write_gtf([("c", "exon", 0, 5, "+", IDS)], "b.gtf"), "all"),
         }
         region_map = build_region_map(sets, assembly, SMALL, lambda _: None)
         assert drawn(region_map, "c", 0, 60) == self.plus_map[:30] + "n" * 13 + "d" * 17
 
 
-def test_stretches_without_label_are_refused(write_gtf, make_assembly):
-    assembly = make_assembly(CHROM, [("c", 10, 20, "train"), ("c", 30, 60, "test")])
-    region_map = build(write_gtf, assembly, PLUS)
-    assert region_map.covers(assembly.pieces)
-    with pytest.raises(GenezipError, match="does not cover c:15-35"):
-        region_map.ids("c", 15, 35)
-    with pytest.raises(GenezipError, match="does not cover chrX:0-5"):
-        region_map.runs("chrX", 0, 5)
-    assert not region_map.covers(make_assembly(CHROM).pieces)
+OWN = [
+    {"name": "enhancer", "bed": "e.bed", "before": "promoter"},
+    {"name": "silencer", "bed": "s.bed", "before": "dig", "colour": "#102030"},
+    {"name": "ctcf", "bed": "c.bed", "before": "silencer"},
+]
 
 
-def test_bed9_round_trip_and_colours(write_gtf, make_assembly, tmp_path):
-    assembly = make_assembly(CHROM, [("c", 10, 20, "train"), ("c", 30, 60, "test")])
-    region_map = build(write_gtf, assembly, PLUS)
-    region_map.write_bed9(tmp_path / "map.bed.gz")
-    lines = gzip.decompress((tmp_path / "map.bed.gz").read_bytes()).decode().splitlines()
-    assert lines[0] == "c\t10\t13\tpromoter\t0\t.\t10\t13\t213,94,0"
-    assert lines[2] == "c\t15\t20\tcds\t0\t.\t15\t20\t0,114,178"
-    again = RegionMap.read_bed(tmp_path / "map.bed.gz")
-    assert again.table().equals(region_map.table())
-    first = (tmp_path / "map.bed.gz").read_bytes()
-    again.write_bed9(tmp_path / "map.bed.gz")
-    assert (tmp_path / "map.bed.gz").read_bytes() == first
+def with_own(*classes):
+    return Regions(
+        promoter_half_width=3,
+        nig_distance=42,
+        transcripts="all",
+        required=[],
+        classes=list(classes or OWN),
+    )
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ("promoter", "enhancer", "class 'enhancer'; a region map knows promoter"),
-        ("c\t15\t20", "c\t14\t20", "overlapping runs, on c"),
-        ("c\t15\t20", "c\tx\t20", "line 4 of .* is malformed"),
-    ],
-)
-def test_wrong_region_maps(write_gtf, make_assembly, tmp_path, old, new, sentence):
-    build(write_gtf, make_assembly(CHROM), PLUS).write_bed9(tmp_path / "map.bed")
-    text = (tmp_path / "map.bed").read_text()
-    (tmp_path / "map.bed").write_text(text.replace(old, new, 1))
-    with pytest.raises(GenezipError, match=sentence):
-        RegionMap.read_bed(tmp_path / "map.bed")
+def stretches(*spans, chrom="c"):
+    return pd.DataFrame(
+        {"chrom": chrom, "start": [a for a, _ in spans], "end": [b for _, b in spans]}
+    )
 
 
-def test_summary_counts_every_split_and_class(write_gtf, make_assembly):
-    text = {"c": "A" * 17 + "NNN" + "A" * 31 + "NN" + "A" * 7}
-    assembly = make_assembly(text, [("c", 10, 20, "train"), ("c", 50, 60, "test")])
-    table = build(write_gtf, assembly, PLUS).summary(assembly)
-    assert table["split"].unique().tolist() == ["train", "valid", "test", "all"]
-    assert len(table) == 4 * 7
-    rows = {(r["split"], r["class"]): (r["bp"], r["n_bp"]) for r in table.to_dict("records")}
-    assert rows["train", "promoter"] == (3, 0)
-    assert rows["train", "cds"] == (5, 3)
-    assert rows["test", "nig"] == (3, 2)
-    assert rows["all", "dig"] == (7, 0)
-    assert rows["valid", "cds"] == (0, 0)
-    fractions = table.groupby("split")["fraction"].sum().to_dict()
-    assert fractions == pytest.approx({"train": 1, "valid": 0, "test": 1, "all": 1})
+def test_own_classes_take_their_place_in_the_priority(write_gtf):
+    # enhancer beats all; silencer and ctcf get only what would be distal, ctcf first
+    own = {
+        "enhancer": stretches((8, 12), (30, 31), (30, 31)),
+        "silencer": stretches((40, 58)),
+        "ctcf": stretches((56, 60)),
+    }
+    said = []
+    annotation = read_gtf(write_gtf(PLUS), "all")
+    region_map = label_chromosomes(annotation, {"c": 60}, with_own(), own, said.append)
+    letters = np.array(list("pcueindEST"))
+    assert "".join(letters[region_map.ids("c", 0, 60)]) == (
+        "nnnnnnnpEEEEpuuccccciiiiiiiiiiEccccccccccccuuuuuuunnnSSSTTTT"
+    )
+    assert region_map.taxonomy.names[7:] == ("enhancer", "silencer", "ctcf")
+    assert said == [
+        "no base is exon; its rows will be empty",
+        "no base is dig; its rows will be empty",
+        "the class enhancer got 5 bp",
+        "the class silencer got 3 bp",
+        "the class ctcf got 4 bp",
+    ]
+
+
+def test_own_classes_must_be_read_first(write_gtf):
+    annotation = read_gtf(write_gtf(PLUS), "all")
+    with pytest.raises(GenezipError, match="names 'enhancer', but its intervals were not read"):
+        label_chromosomes(annotation, {"c": 60}, with_own(OWN[0]))
+
+
+def test_whole_chromosomes_without_sequence(write_gtf, make_assembly, drawn):
+    annotation = read_gtf(write_gtf(PLUS), "all")
+    sizes = {"c": 60, "empty": 9}
+    region_map = label_chromosomes(annotation, sizes, SMALL, say=lambda _: None)
+    assert drawn(region_map, "c", 0, 60) == TestByHand.plus_map
+    assert drawn(region_map, "empty", 0, 9) == "d" * 9
+    assembly = make_assembly({**CHROM, "empty": "A" * 9})
+    built = build_region_map({"genes": annotation}, assembly, SMALL, lambda _: None)
+    assert region_map.table().equals(built.table())
+    totals = region_map.totals().set_index("class")["bp"].to_dict()
+    counts = {name: TestByHand.plus_map.count(name[0]) for name in ("promoter", "cds", "utr")}
+    assert {name: totals[name] for name in counts} == counts
+    assert totals["dig"] == TestByHand.plus_map.count("d") + 9
+    assert region_map.totals(["empty"]).set_index("class")["fraction"]["dig"] == 1
+
+
+def test_annotation_and_lengths_of_different_genomes(write_gtf):
+    annotation = read_gtf(write_gtf(PLUS), "all")
+    with pytest.raises(GenezipError, match="no contig in common"):
+        label_chromosomes(annotation, {"other": 60}, SMALL)
+    with pytest.raises(GenezipError, match="ends at c:50, but c has 49 bases: wrong build"):
+        label_chromosomes(annotation, {"c": 49}, SMALL)
 
 
 def test_a_required_class_must_not_be_empty(write_gtf, make_assembly):
@@ -208,47 +244,13 @@ def test_tss_distance():
     assert tss_distance(np.array([3]), np.array([], dtype=np.int64)).tolist() == [2**63 - 1]
 
 
-def test_pyranges_sees_the_same_bases(write_gtf, make_assembly):
-    region_map = build(write_gtf, make_assembly(CHROM), PLUS)
-    ranges = region_map.to_pyranges()
-    assert len(ranges.merge()) == 1
-    assert ranges[ranges.Name == "cds"].length == 18
-
-
-spans = st.tuples(st.integers(0, 55), st.integers(1, 25)).map(
-    lambda p: (p[0], min(p[0] + p[1], 60))
-)
-transcripts = st.lists(
-    st.tuples(
-        spans, st.sampled_from("+-"), st.lists(spans, max_size=3), st.lists(spans, max_size=2)
-    ),
-    min_size=1,
-    max_size=5,
-)
-
-
-@given(transcripts, st.integers(1, 8), st.integers(0, 30))
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_map_equals_painting(make_assembly, models, half_width, nig_distance):
-    """The built map equals the layers painted base by base, whatever the genes."""
-    tables: dict[str, list] = {"transcripts": [], "exons": [], "cds": []}
-    for index, (span, strand, exons, cds) in enumerate(models):
-        for key, intervals in (("transcripts", [span]), ("exons", exons), ("cds", cds)):
-            tables[key] += [("c", a, b, strand, f"t{index}", f"g{index}") for a, b in intervals]
-    frames = {key: pd.DataFrame(rows, columns=COLUMNS) for key, rows in tables.items()}
-    whole = frames["transcripts"].assign(gene_name="", gene_type="")
-    annotation = complete(
-        "x", whole, whole.iloc[:0], frames["exons"], frames["cds"], frames["cds"].iloc[:0]
-    )
-    chosen = Regions(promoter_half_width=half_width, nig_distance=nig_distance, required=[])
-    assembly = make_assembly(CHROM, [("c", 5, 20, "train"), ("c", 30, 60, "train")])
-    region_map = build_region_map({"genes": annotation}, assembly, chosen, lambda _: None)
-    painted = paint_by_priority(class_layers(annotation, chosen)["c"], 0, 60, fill=6)
-    for piece in assembly.pieces:
-        found = region_map.ids(piece.chrom, piece.start, piece.end)
-        assert found.tolist() == painted[piece.start : piece.end].tolist()
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_promoters_contain_upstream_and_downstream_bases_of_the_strand(strand):
+    tss = pd.DataFrame({"chrom": ["c"], "position": [100], "strand": [strand]})
+    (row,) = promoters(tss, Regions(promoter_upstream=7, promoter_downstream=4)).to_dict("records")
+    step = 1 if strand == "+" else -1
+    bases = {100 + step * offset for offset in range(-7, 4)}
+    assert set(range(row["start"], row["end"])) == bases
 
 
 def test_windows_need_the_annotation_of_the_whole_genome(mirror):

@@ -13,7 +13,7 @@ from genezip.genome.assembly import Piece
 from genezip.genome.layout import Draft, staged
 from genezip.genome.records import read_records, write_records
 from genezip.genome.simulate import simulate
-from genezip.genome.source import Source, hg38_sizes
+from genezip.genome.source import Source, hg38_sizes, read_chrom_sizes
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +162,47 @@ def test_lengths_of_hg38() -> None:
     assert len(sizes) == 25
     assert (sizes["chr9"], sizes["chrM"]) == (138_394_717, 16_569)
     assert sum(sizes.values()) == 3_088_286_401  # 24 nuclear chromosomes and chrM
+
+
+def test_the_package_and_the_repository_agree_on_the_lengths_of_hg38(repo: Path) -> None:
+    everything = read_chrom_sizes(repo / "resources" / "hg38.chrom.sizes")
+    assert len(everything) == 455
+    sizes = hg38_sizes()
+    assert {chrom: everything[chrom] for chrom in sizes} == sizes
+
+
+def test_the_lengths_of_hg38_are_those_of_pybedtools(repo: Path) -> None:
+    pybedtools = pytest.importorskip("pybedtools")
+    theirs = {chrom: end for chrom, (_, end) in pybedtools.chromsizes("hg38").items()}
+    assert read_chrom_sizes(repo / "resources" / "hg38.chrom.sizes") == theirs
+
+
+def test_lengths_from_two_columns_and_from_an_index(tmp_path: Path) -> None:
+    (tmp_path / "a.sizes").write_text("chr1\t60\nchr2\t9\n")
+    (tmp_path / "a.fai").write_text("chr1\t60\t6\t50\t51\nchr2\t9\t80\t50\t51\n")
+    assert read_chrom_sizes(tmp_path / "a.sizes") == {"chr1": 60, "chr2": 9}
+    assert read_chrom_sizes(tmp_path / "a.fai") == {"chr1": 60, "chr2": 9}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("chr1\t60\nchr2\n", "line 2 of .* gives no contig name with its length"),
+        ("chr1\tlong\n", "line 1 of .* gives no contig name with its length"),
+        ("chr1\t6\nchr1\t6\n", "line 2 of .* or one a second time"),
+        (">chr1\nACGT\n", "line 1 of .* name a chrom.sizes or .fai file"),
+        ("\n", "names no contig"),
+    ],
+)
+def test_wrong_lengths(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "a.sizes").write_text(text)
+    with pytest.raises(GenezipError, match=sentence):
+        read_chrom_sizes(tmp_path / "a.sizes")
+
+
+def test_missing_and_packed_lengths(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match=r"does not exist; name a chrom\.sizes or .fai file"):
+        read_chrom_sizes(tmp_path / "absent")
+    (tmp_path / "a.gz").write_bytes(b"\x1f\x8b\x08\xff\xfe")
+    with pytest.raises(GenezipError, match="is not text"):
+        read_chrom_sizes(tmp_path / "a.gz")

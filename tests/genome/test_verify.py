@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from genezip.config import Regions
@@ -43,7 +44,7 @@ class Coordinates:
 @pytest.fixture
 def small(write_gtf, make_assembly):
     assembly = make_assembly({"c": "A" * 60, "d": "A" * 40, "e": "A" * 5}, PIECES)
-    return {"genes": read_gtf(write_gtf(ROWS), basic_only=False)}, assembly
+    return {"genes": read_gtf(write_gtf(ROWS), transcripts="all")}, assembly
 
 
 @needs_bedtools
@@ -53,6 +54,38 @@ def test_bedtools_agrees_on_a_small_genome(small):
     outcome = verify_region_map(region_map, annotations, assembly, SMALL)
     assert (outcome.bp, outcome.different, outcome.first) == (87, 0, "")
     assert Path(tempfile.gettempdir()).is_dir()  # pybedtools moves it; it must move back
+
+
+@needs_bedtools
+def test_bedtools_agrees_on_strand_aware_promoters(small):
+    annotations, assembly = small
+    aware = Regions(promoter_upstream=5, promoter_downstream=2, nig_distance=12, required=[])
+    region_map = build_region_map(annotations, assembly, aware, lambda _: None)
+    assert verify_region_map(region_map, annotations, assembly, aware).different == 0
+    turned = aware.model_copy(update={"promoter_upstream": 2, "promoter_downstream": 5})
+    assert verify_region_map(region_map, annotations, assembly, turned).different > 0
+
+
+@needs_bedtools
+def test_bedtools_agrees_on_own_classes(small):
+    annotations, assembly = small
+    classes = [
+        {"name": "enhancer", "bed": "e.bed", "before": "promoter"},
+        {"name": "ctcf", "bed": "c.bed", "before": "utr"},
+    ]
+    chosen = Regions(promoter_half_width=3, nig_distance=12, required=[], classes=classes)
+    own = {
+        "enhancer": pd.DataFrame({"chrom": ["c", "d"], "start": [0, 5], "end": [3, 30]}),
+        "ctcf": pd.DataFrame({"chrom": ["c", "c"], "start": [10, 8], "end": [18, 12]}),
+    }
+    region_map = build_region_map(annotations, assembly, chosen, lambda _: None, own)
+    assert verify_region_map(region_map, annotations, assembly, chosen, own).different == 0
+    moved = {**own, "ctcf": own["ctcf"].assign(start=[10, 7])}
+    outcome = verify_region_map(region_map, annotations, assembly, chosen, moved)
+    assert outcome.different == 1
+    assert outcome.first == "c:7 is utr in the map and ctcf by bedtools"
+    with pytest.raises(GenezipError, match="the region map has the classes enhancer, promoter"):
+        verify_region_map(region_map, annotations, assembly, SMALL)
 
 
 @needs_bedtools

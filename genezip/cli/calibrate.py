@@ -1,0 +1,213 @@
+"""``genezip regions calibrate``: our class totals and class shares beside the paper's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genezip.errors import GenezipError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from genezip.config import Regions
+    from genezip.genome.annotation import Annotation
+    from genezip.genome.assembly import Assembly
+
+PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper" / "table5_corpora.csv"
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option("--out", help="Table of class totals by half-width.")],
+    source: Annotated[
+        Path | None, typer.Option("--source", help="source.json of `genezip fetch`.")
+    ] = None,
+    annotation: Annotated[
+        Path | None, typer.Option("--annotation", help="Gene models, in place of --source.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
+    ] = None,
+    chrom_sizes: Annotated[
+        Path | None,
+        typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation."),
+    ] = None,
+    chromosomes: Annotated[
+        str, typer.Option("--chromosomes", help="Chromosomes of the published row, with commas.")
+    ] = "chr8,chr9,chr10",
+    half_widths: Annotated[
+        str, typer.Option("--half-widths", help="Promoter half-widths (bp), with commas.")
+    ] = "500,1000,1500,2000,2500",
+    mixture: Annotated[
+        Path | None, typer.Option("--mixture", help="Also fit the sampling mixture; its table.")
+    ] = None,
+    training: Annotated[
+        str | None,
+        typer.Option(
+            "--training",
+            help="Chromosomes that windows are drawn from, with commas; default: the other nuclear "
+            "chromosomes of hg38, with --source the training pieces on other chromosomes.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option("--exclude", help="BED that no window may touch (gaps, benchmarks); repeat."),
+    ] = None,
+    windows: Annotated[
+        int, typer.Option("--windows", min=1, help="Windows drawn per mode and length.")
+    ] = 50_000,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the windows.")] = 0,
+    settings: Annotated[
+        str | None, typer.Option("--settings", help="Section `regions`: JSON text or a YAML file.")
+    ] = None,
+    paper: Annotated[
+        Path, typer.Option("--paper", help="Published class totals (GeneZip, Table 5).")
+    ] = PAPER,
+) -> None:
+    """Compare class totals and class shares with the paper's; name the closest promoter width."""
+    from genezip import config
+    from genezip.cli.inputs import annotation_and_sizes, one_of
+    from genezip.genome import calibrate as calibration
+    from genezip.genome.mixture import fit_mixture
+    from genezip.genome.sampling import MODES
+    from genezip.genome.source import Source
+    from genezip.provenance import write_text
+
+    section = config.settings(config.Regions, settings)
+    section = section.model_copy(update={"classes": [], "required": []})  # the paper's seven
+    one_of(source, annotation, chrom_sizes, format)
+    held_out, widths = _names(chromosomes), [_width(text) for text in _names(half_widths)]
+    table5 = calibration.read_table5(paper)
+    assembly = None
+    if source is not None:
+        opened = Source.load(source)
+        assembly, sizes = opened.assembly(), opened.chrom_sizes()
+        sets = opened.annotations(section.transcripts, section.gene_types)
+        genes = _set_of(sets, held_out)
+    else:
+        genes, sizes = annotation_and_sizes(annotation, format, chrom_sizes, section)
+        sets = {"genes": genes}
+    paper_mb = calibration.published(table5, calibration.HELD_OUT_ROW, "bp_M")
+    table = calibration.calibrate(genes, sizes, section, paper_mb, held_out, widths)
+    fitted = None
+    if mixture is not None:
+        shares = _shares(
+            sets, sizes, section, assembly, held_out, training, exclude or [], windows, seed
+        )
+        own = config.Sampling()
+        chosen = [getattr(own, mode) for mode in MODES]
+        used = " + ".join(found.name for found in sets.values())
+        fitted = fit_mixture(shares, table5, used, _promoter(section), _array(chosen))
+    write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
+    for what, name in (("promoter bases", "promoter"), ("all classes together", "all")):
+        width = calibration.closest(table, name)
+        rows = table[(table["class"] == name) & (table["half_width_bp"] == width)]
+        typer.echo(
+            f"{genes.name}: closest to the paper by {what}: half-width {width:,} bp "
+            f"(off by {abs(rows['difference_mb'].iloc[0]):.2f} Mb)"
+        )
+    if mixture is not None and fitted is not None:
+        write_text(mixture, fitted.to_csv(sep="\t", index=False, float_format="%.6f"))
+        first = fitted.drop_duplicates(["fit", "corpus"])
+        for row in first.to_dict("records"):
+            weights = ", ".join(f"{mode} {row[f'{mode}_weight']:.3f}" for mode in MODES)
+            typer.echo(
+                f"{row['annotation']}: {row['corpus']}, {row['fit']}: {weights}; residual "
+                f"{row['residual_pct']:.2f} points"
+            )
+
+
+def _names(text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise GenezipError(f"{text!r} names nothing; write names with commas between them")
+    return names
+
+
+def _width(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise GenezipError(f"{text!r} is no half-width; write whole numbers of at least 1 bp")
+    return int(text)
+
+
+def _promoter(section: "Regions") -> str:
+    up, down = section.promoter_upstream, section.promoter_downstream
+    half = section.promoter_half_width
+    return f"[TSS-{half},TSS+{half})" if up is None else f"[TSS-{up},TSS+{down}) by strand"
+
+
+def _array(values: list[float]) -> "np.ndarray":
+    import numpy as np
+
+    return np.array(values)
+
+
+def _set_of(sets: "dict[str, Annotation]", chromosomes: list[str]) -> "Annotation":
+    """The first annotation set with genes on all chromosomes: demo sets know only slices."""
+    from genezip.genome.calibrate import without_genes
+
+    for found in sets.values():
+        if not without_genes(found, chromosomes):
+            return found
+    raise GenezipError(
+        f"no annotation set of the source has transcripts on each of {', '.join(chromosomes)}; "
+        "name others with --chromosomes, or give --annotation of the whole genome"
+    )
+
+
+def _shares(
+    sets: "dict[str, Annotation]",
+    sizes: dict[str, int],
+    section: "Regions",
+    assembly: "Assembly | None",
+    held_out: list[str],
+    training: str | None,
+    exclude: list[Path],
+    windows: int,
+    seed: int,
+) -> "dict[str, np.ndarray]":
+    """Class shares of windows on the training pieces, or on whole chromosomes without N."""
+    import numpy as np
+    import pandas as pd
+
+    from genezip.genome.assembly import Piece
+    from genezip.genome.calibrate import on_chromosomes
+    from genezip.genome.mixture import measure
+    from genezip.genome.naming import match_chrom_style
+    from genezip.genome.ownclasses import read_bed_intervals
+    from genezip.genome.regions import build_region_map, label_chromosomes
+    from genezip.genome.source import hg38_sizes
+
+    wanted = None if training is None else _names(training)
+    if wanted is None and assembly is None:
+        wanted = [c for c in hg38_sizes() if c != "chrM" and c in sizes and c not in held_out]
+    absent = [name for name in wanted or [] if name not in sizes]
+    if wanted is not None and (absent or not wanted):
+        raise GenezipError(
+            f"the chromosome lengths lack {', '.join(absent) or 'the chromosomes of hg38'}; name "
+            "training chromosomes with --training"
+        )
+    excluded = [read_bed_intervals(path, sizes) for path in exclude]
+    none = pd.DataFrame({"chrom": [], "start": [], "end": []})
+    together = pd.concat(excluded) if excluded else none
+    if assembly is not None:
+        pieces = [
+            piece
+            for piece in assembly.pieces_of("train")
+            if (piece.chrom in wanted if wanted is not None else piece.chrom not in held_out)
+        ]
+        n_runs = {piece.name: assembly.n_runs(piece) for piece in pieces}
+        region_map = build_region_map(sets, assembly, section, lambda _: None)
+    else:
+        chosen = {chrom: sizes[chrom] for chrom in wanted or []}
+        pieces = [
+            Piece(c, c, 0, size, "train", "genes", False, False, False)
+            for c, size in chosen.items()
+        ]
+        empty = np.zeros(0, dtype=np.int64)
+        n_runs = dict.fromkeys(chosen, (empty, empty))
+        matched = match_chrom_style(sets["genes"], sizes, lambda _: None)
+        sets = {"genes": on_chromosomes(matched, chosen)}
+        region_map = label_chromosomes(sets["genes"], chosen, section, say=lambda _: None)
+    return measure(pieces, sets, region_map, n_runs, together, windows, seed)

@@ -1,0 +1,37 @@
+"""The two ways to name a genome's gene models: a fetched source, or two files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genezip.errors import GenezipError
+
+if TYPE_CHECKING:
+    from genezip.config import Regions
+    from genezip.genome.annotation import Annotation
+
+
+def one_of(
+    source: Path | None, annotation: Path | None, chrom_sizes: Path | None, format: str | None
+) -> None:
+    """Refuse anything but --source alone, or --annotation with --chrom-sizes."""
+    if (source is None) == (annotation is None):
+        raise GenezipError("give either --source or --annotation with --chrom-sizes")
+    if annotation is not None and chrom_sizes is None:
+        raise GenezipError("--annotation needs --chrom-sizes; give a chrom.sizes or .fai file")
+    if source is not None and (chrom_sizes is not None or format is not None):
+        raise GenezipError("--chrom-sizes and --format belong to --annotation; leave them out")
+
+
+def annotation_and_sizes(
+    annotation: Path | None, format: str | None, chrom_sizes: Path | None, section: "Regions"
+) -> "tuple[Annotation, dict[str, int]]":
+    """Gene models as the settings choose them, and chromosome lengths (bp)."""
+    from genezip.genome.annotation import read
+    from genezip.genome.own import annotation_format
+    from genezip.genome.source import read_chrom_sizes
+
+    if annotation is None or chrom_sizes is None:
+        raise GenezipError("give --annotation and --chrom-sizes")
+    sizes = read_chrom_sizes(chrom_sizes)
+    form = format or annotation_format(annotation)
+    return read(annotation, form, section.transcripts, section.gene_types), sizes

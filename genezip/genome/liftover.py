@@ -1,0 +1,186 @@
+"""Intervals of one assembly on another, through a UCSC chain file.
+
+Chain format: https://genome.ucsc.edu/goldenPath/help/chain.html. A chain is a list of blocks of
+equal length in both assemblies; its coordinates are 0-based and half-open, and those of a target
+on the minus strand count from the end of the chromosome. pyliftover reads the chains; it moves
+single positions, and here their blocks move whole intervals, so that no base between the ends
+is forgotten. What UCSC calls target and query is here source and target, as one says it.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pyliftover.chainfile import LiftOverChainFile
+
+from genezip.errors import GenezipError
+from genezip.genome.source import read_chrom_sizes
+
+MIN_MAPPED = 0.95
+"""Share of an interval's bases that must map: the default of UCSC's liftOver."""
+
+MAX_CHANGE = 1.1
+"""A whole interval may become so many times longer or shorter, not more."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bases that map in one stretch: a block, cut to the interval asked for.
+
+    Attributes
+    ----------
+    chrom, start, end : str, int, int
+        Where they lie in the target assembly, 0-based, half-open.
+    strand : str
+        ``-`` where the target runs the other way.
+    """
+
+    chrom: str
+    start: int
+    end: int
+    strand: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """An interval of the target assembly, 0-based, half-open."""
+
+    chrom: str
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        """Length (bp)."""
+        return self.end - self.start
+
+    def holds(self, part: Part) -> bool:
+        """True if a part lies wholly inside."""
+        return self.chrom == part.chrom and self.start <= part.start and part.end <= self.end
+
+
+class Liftover:
+    """The chains of one file, checked against the two assemblies that they join.
+
+    Parameters
+    ----------
+    path : chain file, plain or gzip
+    source_sizes, target_sizes : mapping
+        Chromosome -> length (bp). Names that a table lacks (scaffolds, alternative haplotypes)
+        are not checked; at least one name of each side must be known.
+    pair : str
+        What the file must join, for the error message, such as ``hg19 to hg38``.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing, truncated or no chain file, or joins other assemblies.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        source_sizes: Mapping[str, int],
+        target_sizes: Mapping[str, int],
+        pair: str = "hg19 to hg38",
+    ) -> None:
+        chains = _read_chains(Path(path))
+        sources = {chain.source_name: chain.source_size for chain in chains}
+        targets = {chain.target_name: chain.target_size for chain in chains}
+        for found, sizes in ((sources, source_sizes), (targets, target_sizes)):
+            wrong = [name for name, bp in found.items() if sizes.get(name, bp) != bp]
+            if wrong or not set(found) & set(sizes):
+                name = (wrong or list(found))[0]
+                known = f"{sizes[name]:,} bp" if name in sizes else "unknown"
+                raise GenezipError(
+                    f"{path} is no chain file from {pair}: its {name} has {found[name]:,} bp where "
+                    f"{known} was expected; give the chain file of that pair and direction"
+                )
+        self._blocks: dict[str, list[tuple[int, int, str, int, int, str]]] = {}
+        for chain in chains:
+            own = self._blocks.setdefault(chain.source_name, [])
+            for start, end, target in chain.blocks:
+                first = target
+                if chain.target_strand == "-":
+                    first = chain.target_size - (target + end - start)
+                place = (chain.target_name, first, first + end - start, chain.target_strand)
+                own.append((start, end, *place))
+        self._edges = {}
+        for chrom, blocks in self._blocks.items():
+            blocks.sort()
+            starts = np.array([block[0] for block in blocks])
+            # Blocks of different chains may overlap: how far any block up to here reaches.
+            reach = np.maximum.accumulate([block[1] for block in blocks])
+            self._edges[chrom] = (starts, reach)
+
+    def parts(self, chrom: str, start: int, end: int) -> list[Part]:
+        """Every piece of the target assembly that a base of [start, end) maps to."""
+        if chrom not in self._blocks:
+            return []
+        starts, reach = self._edges[chrom]
+        first = int(np.searchsorted(reach, start, side="right"))
+        last = int(np.searchsorted(starts, end, side="left"))
+        found = []
+        for lo, hi, name, target, target_end, strand in self._blocks[chrom][first:last]:
+            left, right = max(start - lo, 0), max(hi - end, 0)  # cut off at either side
+            if strand == "-":
+                left, right = right, left
+            if target + left < target_end - right:
+                found.append(Part(name, target + left, target_end - right, strand))
+        return found
+
+    def whole(self, chrom: str, start: int, end: int) -> Span | None:
+        """The interval on the target, or None where it does not map as one.
+
+        It maps as one if all bases that map do so to one chromosome and strand, they are at
+        least :data:`MIN_MAPPED` of it, and from the first to the last they span neither much
+        more nor much less than it does (:data:`MAX_CHANGE`).
+        """
+        parts = self.parts(chrom, start, end)
+        length = end - start
+        mapped = sum(part.end - part.start for part in parts)
+        if len({(part.chrom, part.strand) for part in parts}) != 1 or mapped < MIN_MAPPED * length:
+            return None
+        span = hull(parts)
+        if not length / MAX_CHANGE <= span.length <= length * MAX_CHANGE:
+            return None
+        return span
+
+
+def hg19_sizes() -> dict[str, int]:
+    """Lengths of the 24 nuclear chromosomes of hg19 (bp), as UCSC's chrom.sizes gives them."""
+    return read_chrom_sizes(Path(__file__).with_name("hg19.chrom.sizes"))
+
+
+def hull(parts: "list[Part] | list[Span]") -> Span:
+    """The shortest interval that holds all parts, which lie on one chromosome."""
+    chrom = parts[0].chrom
+    return Span(chrom, min(part.start for part in parts), max(part.end for part in parts))
+
+
+def _read_chains(path: Path) -> list:
+    """All chains of a file, as pyliftover gives them."""
+    try:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; name a chain file") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
+    except (EOFError, zlib.error):
+        raise GenezipError(f"{path} is a truncated or broken gzip file; fetch it again") from None
+    lines = data.rstrip().rsplit(b"\n", 1)
+    try:
+        if not lines[-1].strip().isdigit():  # the size of the last block stands alone
+            raise ValueError
+        chains = LiftOverChainFile(io.BytesIO(data)).chains
+    except Exception:  # pyliftover raises plain Exception, and what int() and lists raise
+        chains = []
+    if not chains:
+        raise GenezipError(f"{path} is no chain file, or is cut short; fetch it again")
+    return list(chains)

@@ -1,0 +1,98 @@
+"""Region classes of the user: the intervals of their BED files."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from genezip.config import Regions
+from genezip.errors import GenezipError
+from genezip.genome.naming import match_intervals, say_on_stderr
+from genezip.genome.tabular import NO_DATA, explain, read_lines, read_table, wrong_interval
+
+OwnIntervals = Mapping[str, pd.DataFrame]
+"""Name of a class -> table of chrom, start, end, on contigs of the assembly."""
+
+_MOST_COLUMNS = 12
+
+
+def read_own_classes(
+    settings: Regions,
+    root: str | Path,
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None] = say_on_stderr,
+) -> dict[str, pd.DataFrame]:
+    """Intervals of every class of ``regions.classes``.
+
+    Parameters
+    ----------
+    settings : Regions
+    root : str or Path
+        Base of relative paths.
+    chrom_sizes : mapping
+        Contig -> length (bp) of the assembly. Contig names are converted to its own.
+    say : callable
+        Receives one sentence for contigs converted or left out.
+
+    Returns
+    -------
+    dict
+        Name -> chrom, start, end (0-based, half-open). Intervals may overlap.
+
+    Raises
+    ------
+    GenezipError
+        A file is missing, broken or without interval, a row is malformed, no contig is
+        shared, or a row ends beyond its contig.
+    """
+    return {
+        found.name: read_bed_intervals(Path(root) / found.bed, chrom_sizes, say)
+        for found in settings.classes
+    }
+
+
+def read_bed_intervals(
+    path: str | Path,
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None] = say_on_stderr,
+) -> pd.DataFrame:
+    """Intervals of a BED file (3 to 12 tab-separated columns; plain or gzip) on an assembly.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end.
+
+    Raises
+    ------
+    GenezipError
+        As :func:`read_own_classes`.
+    """
+    path = Path(path)
+    types: dict[str, pa.DataType | None] = dict.fromkeys(map(str, range(_columns(path))))
+    types = {"chrom": pa.string(), "start": pa.int64(), "end": pa.int64(), **types}
+    for name in ("0", "1", "2"):
+        del types[name]
+    table = read_table(path, types, _wrong).to_pandas()
+    if (table["start"] < 0).any() or (table["end"] < table["start"]).any():
+        explain(path, len(types), _wrong)
+    return match_intervals(path.name, table, chrom_sizes, say)
+
+
+def _columns(path: Path) -> int:
+    """Columns of the first row."""
+    for number, line in enumerate(read_lines(path), 1):
+        if line.strip() and not line.startswith(NO_DATA):
+            count = line.count("\t") + 1
+            if not 3 <= count <= _MOST_COLUMNS:
+                raise GenezipError(
+                    f"line {number} of {path} has {count} tab-separated columns; BED has 3 to "
+                    f"{_MOST_COLUMNS}"
+                )
+            return count
+    raise GenezipError(f"{path} has no interval; name a BED file with some")
+
+
+def _wrong(fields: list[str]) -> str | None:
+    return wrong_interval(fields[1], fields[2], first=0)
