@@ -26,14 +26,37 @@ def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
     GenezipError
         For a folder with foreign files, and when writing fails (full disk, no permission).
     """
+    refuse_foreign(path, own)
     target = Path(path).resolve()
-    _refuse_foreign(path, target, own)
     new = target.with_name(f".{target.name}.part")
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        with _taking_place(path, new, target):
+            yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+@contextmanager
+def resumed_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
+    """As :func:`replaced_folder`, but what was written stays for the next call.
+
+    The folder that is yielded holds whatever an earlier block left when it was interrupted or
+    failed; the block must know which of it still holds.
+    """
+    refuse_foreign(path, own)
+    target = Path(path).resolve()
+    with _taking_place(path, target.with_name(f".{target.name}.part"), target) as new:
+        yield new
+
+
+@contextmanager
+def _taking_place(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
+    """The folder ``new``, made where it is missing, takes the place of ``target``."""
     old = target.with_name(f".{target.name}.old")
     try:
-        shutil.rmtree(new, ignore_errors=True)
         try:
-            new.mkdir(parents=True)
+            new.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise GenezipError(f"cannot make a folder at {path}: {error.strerror}") from error
         yield new
@@ -50,14 +73,15 @@ def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
             f"cannot write {path}: {reason}; free space or choose another folder"
         ) from error
     finally:
-        shutil.rmtree(new, ignore_errors=True)
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
         elif old.exists():
             old.rename(target)
 
 
-def _refuse_foreign(path: str | Path, target: Path, own: Collection[str]) -> None:
+def refuse_foreign(path: str | Path, own: Collection[str]) -> None:
+    """Raise if a folder holds files that would be lost when it is replaced."""
+    target = Path(path).resolve()
     if not target.exists():
         return
     if not target.is_dir():

@@ -27,6 +27,9 @@ _IDS[ord("U")] = _IDS[ord("u")] = T_ID
 _ASCII = np.full(256, ord("N"), dtype=np.uint8)
 _ASCII[A_ID : T_ID + 1] = np.frombuffer(BASES, dtype=np.uint8)
 
+# ASCII letter -> upper-case ACGTN; 0 marks a letter that is no base
+_UPPER = np.where(_IDS == 0, 0, _ASCII[_IDS]).astype(np.uint8)
+
 _COMPLEMENT = np.arange(256, dtype=np.uint8)
 _COMPLEMENT[[A_ID, C_ID, G_ID, T_ID]] = [T_ID, G_ID, C_ID, A_ID]
 
@@ -59,15 +62,36 @@ def encode(sequence: str | bytes | np.ndarray, name: str = "sequence") -> np.nda
                 "which is no base; use A, C, G, T, N or IUPAC codes"
             ) from None
     codes = np.frombuffer(sequence, dtype=np.uint8) if isinstance(sequence, bytes) else sequence
-    ids = _IDS[codes]
-    wrong = np.flatnonzero(ids == 0)
-    if wrong.size:
-        letter = chr(int(codes[wrong[0]]))
+    return _translated(codes, _IDS, name).copy()  # bytes cannot be written to
+
+
+def upper(codes: np.ndarray, name: str = "sequence") -> np.ndarray:
+    """Upper-case letters A, C, G, T, N of ASCII codes; the same errors as :func:`encode`.
+
+    Parameters
+    ----------
+    codes : uint8 array of ASCII codes, shape (L,)
+
+    Returns
+    -------
+    uint8 array of ASCII codes, shape (L,), read-only
+    """
+    return _translated(codes, _UPPER, name)
+
+
+def _translated(codes: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
+    """Each code looked up in a table of 256 bytes; a 0 there is an error.
+
+    ``bytes.translate`` is more than twice as fast as an index of numpy.
+    """
+    found = codes.tobytes().translate(table.tobytes())
+    wrong = found.find(b"\0")
+    if wrong >= 0:
         raise GenezipError(
-            f"{name} has the letter {letter!r} at position {wrong[0]}, which is no base; "
-            "use A, C, G, T, N or IUPAC codes"
+            f"{name} has the letter {chr(int(codes[wrong]))!r} at position {wrong}, which is no "
+            "base; use A, C, G, T, N or IUPAC codes"
         )
-    return ids
+    return np.frombuffer(found, dtype=np.uint8)
 
 
 def decode(ids: np.ndarray) -> bytes:

@@ -1,13 +1,38 @@
-"""``genezip corpus build | check``."""
+"""``genezip corpus plan | write | finish | build | check | table5``."""
 
+import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 app = typer.Typer(help="Cut, filter and check training corpora.", no_args_is_help=True)
+
+SourceOption = Annotated[Path, typer.Option(help="source.json of the fetched genome.")]
+RegionsOption = Annotated[Path, typer.Option(help="Region map (BED9, from `regions build`).")]
+PlanOption = Annotated[Path, typer.Option(help="plan.parquet; the shards lie beside it.")]
+SettingsOption = Annotated[
+    str | None, typer.Option(help="Config section `corpus`: JSON text or a YAML file.")
+]
+ExclusionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Intervals that no training or validation window may touch: a BED file, or the "
+        "table of `genezip leakage exclusions`."
+    ),
+]
+TranscriptsOption = Annotated[
+    Literal["basic", "all", "canonical"],
+    typer.Option(help="Windows are anchored at these transcripts: basic, all or canonical."),
+]
+GeneTypeOption = Annotated[
+    list[str] | None, typer.Option("--gene-type", help="Only genes of this type; repeat for more.")
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -17,58 +42,180 @@ def register(root: typer.Typer) -> None:
 
 @app.command()
 def build(
-    source: Annotated[Path, typer.Option(help="source.json of the fetched genome.")],
-    regions: Annotated[Path, typer.Option(help="Region map (BED9, from `regions build`).")],
+    source: SourceOption,
+    regions: RegionsOption,
     out: Annotated[Path, typer.Option(help="Folder of the corpus; an older one is replaced.")],
-    settings: Annotated[
-        str | None, typer.Option(help="Config section `corpus`: JSON text or a YAML file.")
-    ] = None,
-    root: Annotated[
-        Path, typer.Option(help="Paths of the exclusion BED files are relative to this.")
-    ] = Path(),
-    all_transcripts: Annotated[
-        bool,
-        typer.Option(
-            "--all-transcripts",
-            help="Anchor windows at every transcript (`regions.basic_only: false`).",
-        ),
-    ] = False,
+    settings: SettingsOption = None,
+    exclusions: ExclusionsOption = None,
+    transcripts: TranscriptsOption = "basic",
+    gene_type: GeneTypeOption = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that write shards.")] = 1,
 ) -> None:
-    """Draw training windows, tile the held-out pieces, drop leaking windows, write shards."""
+    """Plan a corpus, write its shards and close it, in one go (it can be interrupted)."""
     from genezip import config
     from genezip.data.build import build_corpus
     from genezip.genome.regions import RegionMap
     from genezip.genome.source import Source
 
-    section = config.settings(config.Corpus, settings)
+    opened = Source.load(source)
     manifest = build_corpus(
-        Source.load(source),
+        opened,
         RegionMap.read_bed(regions),
-        section,
+        config.settings(config.Corpus, settings),
         out,
         Lines(),
-        root,
-        {"source": source, "regions": regions},
-        basic_only=not all_transcripts,
+        _excluded(exclusions, opened.chrom_sizes()),
+        _inputs(source=source, regions=regions, exclusions=exclusions),
+        transcripts,
+        gene_type,
+        jobs,
     )
+    _say(manifest)
+
+
+@app.command()
+def plan(
+    source: SourceOption,
+    out: Annotated[Path, typer.Option(help="plan.parquet, in the folder of the corpus.")],
+    settings: SettingsOption = None,
+    exclusions: ExclusionsOption = None,
+    transcripts: TranscriptsOption = "basic",
+    gene_type: GeneTypeOption = None,
+) -> None:
+    """Draw the windows of every split and deal them to shards."""
+    from genezip import config
+    from genezip.data.build import plan_corpus
+    from genezip.genome.source import Source
+
+    opened = Source.load(source)
+    planned = plan_corpus(
+        opened,
+        config.settings(config.Corpus, settings),
+        out,
+        Lines(),
+        _excluded(exclusions, opened.chrom_sizes()),
+        _inputs(source=source, exclusions=exclusions),
+        transcripts,
+        gene_type,
+    )
+    typer.echo(
+        f"{out}: {planned.table.num_rows:,} windows, {len(planned.counts())} shards", err=True
+    )
+
+
+@app.command()
+def write(
+    plan: PlanOption,
+    source: SourceOption,
+    regions: RegionsOption,
+    out: Annotated[Path, typer.Option(help="Gets the manifest entries of the shards (JSON).")],
+    part: Annotated[
+        str, typer.Option(help="Which shards: 2-of-8 is the second eighth.")
+    ] = "1-of-1",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that write shards.")] = 1,
+) -> None:
+    """Write a part of the shards of a plan; what is there already is kept."""
+    import re
+
+    from genezip.data.build import write_shards
+    from genezip.data.plan import read_plan
+    from genezip.errors import GenezipError
+    from genezip.genome.regions import RegionMap
+    from genezip.genome.source import Source
+    from genezip.provenance import write_json
+
+    match = re.fullmatch(r"(\d+)-of-(\d+)", part)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise GenezipError(f"--part {part!r} is none; write it as 2-of-8")
+    number, of = int(match[1]), int(match[2])
+    region_map = RegionMap.read_bed(regions)
+    entries = write_shards(
+        read_plan(plan), Source.load(source), region_map, plan.parent, Lines(), number, of, jobs
+    )
+    write_json(out, entries)
+
+
+@app.command()
+def finish(
+    plan: PlanOption,
+    entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
+) -> None:
+    """Check that all shards of a plan are there, and write manifest.json beside it."""
+    from genezip.data.build import finish_corpus
+    from genezip.data.plan import read_plan
+
+    parts = [entry for path in entries for entry in json.loads(path.read_text(encoding="utf-8"))]
+    _say(finish_corpus(read_plan(plan), parts, plan.parent))
+
+
+@app.command()
+def check(
+    manifest: Annotated[Path, typer.Argument(help="manifest.json of a corpus.")],
+    source: Annotated[
+        Path | None, typer.Option(help="Also compare every base with this genome (source.json).")
+    ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="Also compare every label with this region map.")
+    ] = None,
+) -> None:
+    """Verify hashes, shards, sequence lengths and region runs of a corpus."""
+    from genezip.data.corpus import CorpusReader
+    from genezip.data.corpus_check import check_corpus
+    from genezip.genome.regions import RegionMap
+    from genezip.genome.source import Source
+
+    count = check_corpus(
+        CorpusReader(manifest),
+        Lines(),
+        None if source is None else Source.load(source).assembly(),
+        None if regions is None else RegionMap.read_bed(regions),
+    )
+    typer.echo(f"{manifest}: {count} windows, all as announced")
+
+
+@app.command()
+def table5(
+    corpus: Annotated[list[Path], typer.Option(help="manifest.json; repeat for more corpora.")],
+    paper: Annotated[Path, typer.Option(help="Published table (resources/paper).")],
+    out: Annotated[Path, typer.Option(help="Table (TSV).")],
+    scale: Annotated[
+        str, typer.Option(help="full, demo or test: written into every row.")
+    ] = "full",
+) -> None:
+    """Composition of corpora beside the paper's Table 5, with the difference."""
+    from genezip.data.corpus import CorpusReader
+    from genezip.data.table5 import table5
+    from genezip.provenance import write_text
+
+    table = table5({path.parent.name: CorpusReader(path) for path in corpus}, paper, scale)
+    write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6g"))
+
+
+def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
+    from genezip.data.exclusions import is_exclusions, read_exclusions
+    from genezip.genome.ownclasses import read_bed_intervals
+
+    if path is None:
+        return None
+    if is_exclusions(path):
+        return read_exclusions(path, chrom_sizes)
+    return read_bed_intervals(path, chrom_sizes)
+
+
+def _inputs(**paths: Path | None) -> dict[str, str | Path]:
+    return {name: path for name, path in paths.items() if path is not None}
+
+
+def _say(manifest: dict[str, Any]) -> None:
     for split, entry in manifest["splits"].items():
         typer.echo(f"{split}: {entry['windows']} windows of {entry['window_bp']} bp", err=True)
     dropped = manifest["dropped"]
-    if dropped["k"] is not None:
+    if dropped["threshold"] is not None and dropped["k"] is not None:
         typer.echo(
             f"dropped {dropped['windows']} of {dropped['of']} held-out windows that share more "
             f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training pieces",
             err=True,
         )
-
-
-@app.command()
-def check(manifest: Annotated[Path, typer.Argument(help="manifest.json of a corpus.")]) -> None:
-    """Verify hashes, row counts, sequence lengths and region runs of a corpus."""
-    from genezip.data.corpus import CorpusReader
-
-    count = CorpusReader(manifest).check()
-    typer.echo(f"{manifest}: {count} windows, all as announced")
 
 
 class Lines:

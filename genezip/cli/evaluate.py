@@ -1,7 +1,7 @@
 """``genezip evaluate ...``: trivial baselines, metrics, repeats and the locus of the page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -56,12 +56,13 @@ def routers(
     if router != "gc_cpg":
         raise GenezipError(f"there is no router {router!r}; use fixed_stride or gc_cpg")
     preset = config.parse(config.RegionPreset, config.read_yaml(region_preset), str(region_preset))
+    reader = CorpusReader(corpus)
     trivial.write_gc_cpg(
         model,
         Source.load(source).assembly(),
         RegionMap.read_bed(regions),
-        CorpusReader(corpus),
-        preset.target_bpt(),
+        reader,
+        reader.taxonomy.complete(preset.target_bpt(), str(region_preset)),
         config.settings(config.Evaluation, settings),
         out,
         _say,
@@ -185,12 +186,14 @@ def locus(
     out: Out,
     genes: Annotated[Path, typer.Option(help="Gene models inside the locus to write.")],
     settings: Settings = None,
-    all_transcripts: Annotated[
-        bool,
-        typer.Option(
-            "--all-transcripts", help="Genes of every transcript (`regions.basic_only: false`)."
-        ),
-    ] = False,
+    transcripts: Annotated[
+        Literal["basic", "all", "canonical"],
+        typer.Option(help="Genes are drawn from these, as `regions.transcripts`."),
+    ] = "basic",
+    gene_type: Annotated[
+        list[str] | None,
+        typer.Option(help="Only genes of this type, as `regions.gene_types` (repeat)."),
+    ] = None,
 ) -> None:
     """Boundary probability and local BPT of each model at one held-out locus."""
     from genezip import config
@@ -203,7 +206,7 @@ def locus(
     chosen = config.settings(config.Report, settings)
     files = [read_compressed(path) for path in compressed]
     region_map, opened = RegionMap.read_bed(regions), Source.load(source)
-    tables = locus_tables(files, region_map, opened, chosen.locus, not all_transcripts)
+    tables = locus_tables(files, region_map, opened, chosen.locus, transcripts, gene_type or None)
     for path, table in zip((out, genes), tables, strict=True):
         with atomic_path(path) as temporary:
             table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

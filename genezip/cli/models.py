@@ -24,6 +24,7 @@ def models(
     """List every preset: layout, routers, bound and exact size; then the region budgets.
 
     Layout: m15 768 is a stack of 15 Mamba-2 layers of width 768; encoders, trunk, decoders.
+    A budget may name region classes of your own; - where it does not.
     """
     import json
     from dataclasses import asdict
@@ -46,10 +47,13 @@ def models(
     rows += [[p.name, f"{p.parameters:,}", p.layout, p.routers, p.bound] for p in architectures]
     typer.echo(_table(rows, numbers={1}))
     typer.echo("\nTarget bp per token of each region class:\n")
-    rows = [["regions", "base", *CLASSES]]
+    targets = {name: preset.target_bpt() for name, preset in budgets.items()}
+    own = [name for given in targets.values() for name in given if name not in CLASSES]
+    classes = (*CLASSES, *dict.fromkeys(own))
+    rows = [["regions", "base", *classes]]
     for name, preset in budgets.items():
-        targets = [f"{value:g}" for value in preset.target_bpt().values()]
-        rows.append([name, f"{preset.base_bpt:g}", *targets])
+        cells = [f"{targets[name][key]:g}" if key in targets[name] else "-" for key in classes]
+        rows.append([name, f"{preset.base_bpt:g}", *cells])
     typer.echo(_table(rows, numbers=set(range(1, len(rows[0])))))
 
 

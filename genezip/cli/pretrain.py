@@ -42,12 +42,14 @@ def pretrain(
     import torch
 
     from genezip import config
+    from genezip.models.architecture import load_architecture
     from genezip.training.ranks import launched
     from genezip.training.setup import prepare, targets_of
 
     with launched() as ranks:
         torch.set_num_threads(max(1, threads // ranks.local_world))
         with ranks.together():
+            load_architecture(architecture)  # a wrong name is said before the corpus is read
             prepared = prepare(
                 corpus=corpus,
                 architecture=architecture,

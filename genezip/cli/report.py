@@ -23,6 +23,10 @@ def report(
     evaluation: Annotated[
         str | None, typer.Option(help="Config section `evaluation`: says how intervals were made.")
     ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="manifest.json of the corpus, where the folder holds several."),
+    ] = None,
     run: Annotated[
         list[str] | None,
         typer.Option(help="MODEL.seedN of this run (repeat); others in the folder are left out."),
@@ -37,6 +41,7 @@ def report(
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
-    loaded = load(results, config.settings(config.Report, settings), scale, source, how, run)
+    chosen = config.settings(config.Report, settings)
+    loaded = load(results, chosen, scale, source, how, run, corpus)
     size = write_report(loaded, out, figures)
     typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

@@ -1,45 +1,49 @@
-"""Building a corpus: choose windows, drop leaking ones, write shards and manifest.
+"""Building a corpus: plan the windows, write their shards, close with the manifest.
 
-Everything is written into a temporary folder that takes its place only when it is complete,
-so a failed build leaves an older corpus as it was. Equal inputs, settings and seed give equal
-bytes: nothing in a corpus knows the time or the place.
+The three steps are functions of their own, so that a workflow can write the shards of one plan
+in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs:
+nothing in a corpus knows the time, the place, or who wrote what.
 """
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from genezip import provenance, vocab
+from genezip import provenance
 from genezip.config import Corpus
-from genezip.data.corpus import SPLITS
-from genezip.data.homology import filter_homologous, write_tables
-from genezip.data.shards import SCHEMA_VERSION, Row, write_shards
+from genezip.data.homology import write_tables
+from genezip.data.plan import (
+    PLAN,
+    SPLITS,
+    Plan,
+    Progress,
+    ShardPlan,
+    choose_windows,
+    split_window_bp,
+    write_plan,
+)
+from genezip.data.shard_writer import ShardWriter, sum_tallies
+from genezip.data.shards import SCHEMA_VERSION, ShardFile
 from genezip.errors import GenezipError
-from genezip.folder import replaced_folder
-from genezip.genome.annotation import Annotation
-from genezip.genome.assembly import Assembly, Piece
+from genezip.folder import refuse_foreign, resumed_folder
 from genezip.genome.regions import RegionMap
 from genezip.genome.source import Source
-from genezip.genome.windows import (
-    Placement,
-    Pool,
-    legal_tiles,
-    read_intervals,
-    sample,
-    tile,
-)
-from genezip.taxonomy import CLASS_IDS, CLASSES
+from genezip.genome.transcripts import Transcripts
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many units are done, and of how many."""
+MANIFEST = "manifest.json"
+OWN = {
+    *SPLITS,
+    *(PLAN, MANIFEST, "dropped.tsv", "heldout_homology.tsv"),
+    *("leakage.tsv", "homology.tsv"),  # what is proved of it afterwards
+}
 
-_OWN = {*SPLITS, "manifest.json", "dropped.tsv", "heldout_homology.tsv"}
+
+def nothing_said(stage: str, done: int, total: int) -> None:
+    """A progress that shows nothing."""
 
 
 def build_corpus(
@@ -47,12 +51,17 @@ def build_corpus(
     region_map: RegionMap,
     settings: Corpus,
     out_dir: str | Path,
-    progress: Progress = lambda stage, done, total: None,
-    root: str | Path = ".",
+    progress: Progress = nothing_said,
+    excluded: pd.DataFrame | None = None,
     inputs: Mapping[str, str | Path] | None = None,
-    basic_only: bool = True,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Build the corpus of a source into a folder, replacing an older one.
+
+    Shards are written into a hidden folder beside ``out_dir`` that takes its place when all is
+    there. After an interruption it stays, and the same call goes on.
 
     Parameters
     ----------
@@ -62,16 +71,16 @@ def build_corpus(
         Class of every base of every piece.
     settings : config.Corpus
     out_dir : folder
-        Gets ``manifest.json``, the shards of train, valid and test, ``dropped.tsv`` and, with
-        the homology filter on, ``heldout_homology.tsv``.
-    progress : callable
-    root : folder
-        Paths of ``settings.exclude`` are relative to it.
+        Gets the manifest, the plan, the shards of train, valid and test, ``dropped.tsv`` and,
+        where held-out windows are dropped for homology, ``heldout_homology.tsv``.
+    excluded : DataFrame chrom, start, end
+        No training or validation window touches these intervals.
     inputs : name to path
         Input files whose hashes the manifest records.
-    basic_only : bool
-        Windows are anchored at transcripts tagged "basic"; False where the region map was
-        made of all transcripts (``regions.basic_only``).
+    transcripts, gene_types
+        Transcripts that windows are anchored at; as for the region map (config.Regions).
+    jobs : int
+        Processes that write shards.
 
     Returns
     -------
@@ -84,176 +93,192 @@ def build_corpus(
         If a split is left with no window, an input is wrong, the folder is no corpus, or the
         disk is full. ``out_dir`` is then unchanged.
     """
-    assembly = source.assembly()
-    with replaced_folder(out_dir, _OWN) as folder:
-        annotations = source.annotations(basic_only)
-        windows = _choose(annotations, assembly, settings, Path(root), progress)
-        heldout, homology = filter_homologous(windows["test"], assembly, settings, progress)
-        windows["test"] = heldout
-        tables = write_tables(folder, homology, settings)
-        files: list[dict[str, Any]] = []
-        splits: dict[str, Any] = {}
-        for split in SPLITS:
-            window_bp = _window_bp(split, settings)
-            tally = Tally(window_bp, Counter(placed.mode for placed in windows[split]))
-            rows = _rows(windows[split], split, assembly, region_map, tally, progress)
-            files += write_shards(rows, folder, split, window_bp, settings.shard_rows)
-            splits[split] = tally.summary()
-        record = provenance.record(settings.model_dump(), inputs or {})
-        manifest: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "source": source.kind,
-            "window_bp": settings.window_bp,
-            "files": files,
-            "tables": tables,
-            "splits": splits,
-            "dropped": {
-                "windows": int(homology["dropped"].sum()),
-                "of": len(homology),
-                "threshold": settings.homology_max_shared,
-                "k": settings.homology_k,
-            },
-            "settings": record["settings"],
-            "provenance": record,
-        }
-        text = json.dumps(manifest, indent=2) + "\n"
-        (folder / "manifest.json").write_text(text, encoding="utf-8")
-    return manifest
+    refuse_foreign(out_dir, OWN)
+    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    with resumed_folder(out_dir, OWN) as folder:
+        plan = _write_plan(folder, *chosen, settings)
+        entries = write_shards(plan, source, region_map, folder, progress, jobs=jobs)
+        return finish_corpus(plan, entries, folder)
 
 
-def _window_bp(split: str, settings: Corpus) -> int:
-    drawn = split == "train" or (split == "valid" and settings.valid_windows > 0)
-    return settings.window_bp if drawn else settings.heldout_window_bp
+def plan_corpus(
+    source: Source,
+    settings: Corpus,
+    path: str | Path,
+    progress: Progress = nothing_said,
+    excluded: pd.DataFrame | None = None,
+    inputs: Mapping[str, str | Path] | None = None,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Plan:
+    """Draw the windows of a corpus and write its plan as ``path``; see :func:`build_corpus`.
+
+    ``dropped.tsv`` is written beside it. An older manifest there is removed: the shards that
+    it lists are about to be replaced.
+    """
+    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    folder = Path(path).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    return _write_plan(folder, *chosen, settings)
 
 
 def _choose(
-    annotations: dict[str, Annotation],
-    assembly: Assembly,
+    source: Source,
     settings: Corpus,
-    root: Path,
     progress: Progress,
-) -> dict[str, list[Placement]]:
-    """Windows of every split; each split has its own random stream."""
-    train, valid, test = (list(assembly.pieces_of(split)) for split in SPLITS)
-    tiles = [
-        placed
-        for piece in test
-        for placed in tile(piece, settings.heldout_window_bp, settings.keep_short)
-    ]
-    if not tiles:
-        raise GenezipError(
-            f"the corpus is left with no held-out window of {settings.heldout_window_bp} bp in "
-            f"{len(test)} held-out pieces; name chromosomes in genome.test or choose a shorter "
-            "corpus.heldout_window_bp"
-        )
-    frames = [read_intervals(root / path, assembly.chrom_sizes) for path in settings.exclude]
-    nothing = pd.DataFrame({"chrom": ["-"], "start": [0], "end": [0]})  # concat needs one frame
-    excluded = pd.concat([nothing, *frames])
-    scanned = [*train, *valid]
-    n_runs = {}
-    for done, piece in enumerate(scanned):
-        progress("looking for N", done, len(scanned))
-        n_runs[piece.name] = assembly.n_runs(piece)
-    progress("looking for N", len(scanned), len(scanned))
-
-    def drawn(pieces: list[Piece], count: int, stream: int) -> list[Placement]:
-        pool = Pool(pieces, settings.window_bp, annotations, n_runs, excluded)
-        weights = settings.sampling.model_dump()
-        rng = np.random.default_rng([settings.seed, stream])
-        return sample(pool, count, weights, settings.max_n_fraction, rng)
-
-    windows = {"train": drawn(train, settings.train_windows, 0), "test": tiles}
-    if settings.valid_windows:
-        # Without validation pieces, as published: drawn from the training pieces.
-        windows["valid"] = drawn(valid or train, settings.valid_windows, 1)
-        return windows
-    if not valid:
-        raise GenezipError(
-            "the corpus is left with no validation window: name chromosomes in genome.valid or "
-            "set corpus.valid_windows to draw them from the training pieces"
-        )
-    pool = Pool(valid, settings.heldout_window_bp, annotations, n_runs, excluded)
-    all_tiles = [placed for piece in valid for placed in tile(piece, settings.heldout_window_bp)]
-    windows["valid"] = legal_tiles(all_tiles, pool, settings.max_n_fraction)
-    if not windows["valid"]:
-        raise GenezipError(
-            f"the corpus is left with no validation window: all {len(all_tiles)} hold too much N "
-            "or overlap corpus.exclude; choose other validation chromosomes"
-        )
-    return windows
+    excluded: pd.DataFrame | None,
+    inputs: Mapping[str, str | Path] | None,
+    transcripts: Transcripts,
+    gene_types: Sequence[str] | None,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
+    """Windows by split, homology of the held-out ones, and the head of the plan."""
+    if excluded is None:
+        excluded = pd.DataFrame({"chrom": [], "start": [], "end": []})
+    annotations = source.annotations(transcripts, gene_types)
+    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded, progress)
+    record = provenance.record(settings.model_dump(), inputs or {})
+    return windows, homology, {"source": source.kind, "provenance": record}
 
 
-@dataclass
-class Tally:
-    """What a split holds, counted while its windows pass by."""
-
-    window_bp: int
-    modes: Counter[str]
-    windows: int = 0
-    n_bp: int = 0
-    padding_bp: int = 0
-
-    def __post_init__(self) -> None:
-        self._class_bp = np.zeros(len(CLASSES), dtype=np.int64)
-
-    def add(self, row: Row) -> None:
-        """Count one window."""
-        self.windows += 1
-        self.n_bp += row.n_bp
-        self.padding_bp += self.window_bp - (row.end - row.start)
-        self._class_bp += np.bincount(
-            row.region_classes, weights=row.region_lengths, minlength=len(CLASSES)
-        ).astype(np.int64)
-
-    def summary(self) -> dict[str, Any]:
-        """The split's entry in the manifest; padding counts as N and as dig."""
-        return {
-            "windows": self.windows,
-            "window_bp": self.window_bp,
-            "bp": self.windows * self.window_bp,
-            "n_bp": self.n_bp,
-            "padding_bp": self.padding_bp,
-            "sampling_modes": dict(sorted(self.modes.items())),
-            "composition": dict(zip(CLASSES, self._class_bp.tolist(), strict=True)),
-        }
+def _write_plan(
+    folder: Path,
+    windows: dict[str, pd.DataFrame],
+    homology: pd.DataFrame,
+    head: dict[str, Any],
+    settings: Corpus,
+) -> Plan:
+    dropped = {
+        "windows": int(homology["dropped"].sum()),
+        "of": len(homology),
+        "threshold": settings.homology_max_shared,
+        "k": settings.homology_k,
+    }
+    tables = write_tables(folder, homology, settings)
+    head = {**head, "tables": tables, "dropped": dropped}
+    return write_plan(folder / PLAN, windows, settings, head)
 
 
-def _rows(
-    windows: list[Placement],
-    split: str,
-    assembly: Assembly,
+def write_shards(
+    plan: Plan,
+    source: Source,
     region_map: RegionMap,
-    tally: Tally,
-    progress: Progress,
-) -> Iterator[Row]:
-    for done, placed in enumerate(windows):
-        progress(f"writing {split} windows", done, len(windows))
-        row = _row(placed, split, assembly, region_map, tally.window_bp)
-        tally.add(row)
-        yield row
-    progress(f"writing {split} windows", len(windows), len(windows))
+    folder: str | Path,
+    progress: Progress = nothing_said,
+    part: int = 1,
+    of: int = 1,
+    jobs: int = 1,
+) -> list[dict[str, Any]]:
+    """Write the shards of one of ``of`` parts of a plan; return their manifest entries.
+
+    A shard that an interrupted call left whole is kept. Each is written under another name and
+    renamed, so that any number of processes may work in one folder.
+    """
+    shards = plan.shards(part, of)
+    total = sum(len(shard.rows) for shard in shards)
+    entries: list[dict[str, Any]] = []
+    done = 0
+    progress("writing windows", done, total)
+    for shard, entry in zip(
+        shards, _written(shards, plan, source, region_map, Path(folder), jobs), strict=True
+    ):
+        entries.append(entry)
+        done += len(shard.rows)
+        progress("writing windows", done, total)
+    return entries
 
 
-def _row(
-    placed: Placement, split: str, assembly: Assembly, region_map: RegionMap, window_bp: int
-) -> Row:
-    """Sequence and labels of a window, padded with N (label dig) to full length."""
-    piece = placed.piece
-    ids = assembly.ids(piece, placed.start, placed.end)
-    lengths, classes = region_map.runs(piece.chrom, placed.start, placed.end)
-    padding = window_bp - len(ids)
-    if padding:
-        ids = np.concatenate([ids, np.full(padding, vocab.N_ID, dtype=np.uint8)])
-        lengths = np.append(lengths, padding)
-        classes = np.append(classes, CLASS_IDS["dig"])
-    return Row(
-        chrom=piece.chrom,
-        start=placed.start,
-        end=placed.end,
-        piece=piece.name,
-        split=split,
-        sampling_mode=placed.mode,
-        ids=ids,
-        region_lengths=lengths,
-        region_classes=classes.astype(np.uint8),
-    )
+def _written(
+    shards: list[ShardPlan],
+    plan: Plan,
+    source: Source,
+    region_map: RegionMap,
+    folder: Path,
+    jobs: int,
+) -> Iterator[dict[str, Any]]:
+    """Manifest entries in order, from this process or from several."""
+    if jobs == 1 or len(shards) < 2:
+        yield from map(ShardWriter(plan, source.assembly(), region_map, folder).write, shards)
+        return
+    # A fresh interpreter for each: Arrow's threads do not survive a fork.
+    with ProcessPoolExecutor(
+        min(jobs, len(shards)),
+        mp_context=get_context("spawn"),
+        initializer=_begin,
+        initargs=(plan, source, region_map, folder),
+    ) as pool:
+        yield from pool.map(_write_one, shards)
+
+
+_write_one_with: Callable[[ShardPlan], dict[str, Any]]
+
+
+def _begin(plan: Plan, source: Source, region_map: RegionMap, folder: Path) -> None:
+    global _write_one_with
+    _write_one_with = ShardWriter(plan, source.assembly(), region_map, folder).write
+
+
+def _write_one(shard: ShardPlan) -> dict[str, Any]:
+    return _write_one_with(shard)
+
+
+def finish_corpus(
+    plan: Plan, entries: Sequence[Mapping[str, Any]], folder: str | Path
+) -> dict[str, Any]:
+    """Check that every shard of the plan is there once, and write the manifest.
+
+    Shards of an older plan are removed.
+
+    Raises
+    ------
+    GenezipError
+        If a shard of the plan is missing among the entries or on disk.
+    """
+    folder = Path(folder)
+    by_path = {entry["path"]: dict(entry) for entry in entries}
+    planned = [shard.path for shard in plan.shards()]
+    for path in planned:
+        entry = by_path.get(path)
+        if entry is None or not (folder / path).is_file():
+            raise GenezipError(
+                f"the shard {path} of {folder / PLAN} was not written; write all parts of the plan "
+                "before the corpus is finished"
+            )
+    foreign = set(by_path) - set(planned)
+    if foreign:
+        raise GenezipError(
+            f"{min(foreign)} is no shard of {folder / PLAN}; write the parts of this plan again"
+        )
+    files = [by_path[path] for path in planned]
+    with ShardFile(folder / planned[0]) as first:
+        taxonomy, made_from = first.head.taxonomy, first.head.plan
+    if made_from != plan.sha256:
+        raise GenezipError(
+            f"{folder / planned[0]} was written from another plan; write its parts again"
+        )
+    for split in SPLITS:
+        for found in (folder / split).iterdir():
+            if f"{split}/{found.name}" not in by_path:
+                found.unlink()
+    settings = Corpus.model_validate(plan.head["settings"])
+    splits = {}
+    for split in SPLITS:
+        own = [entry for entry in files if entry["split"] == split]
+        windows, window_bp = sum(entry["rows"] for entry in own), split_window_bp(split, settings)
+        bp = windows * window_bp
+        splits[split] = {"windows": windows, "window_bp": window_bp, "bp": bp, **sum_tallies(own)}
+    manifest: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "source": plan.head["source"],
+        "window_bp": settings.window_bp,
+        "classes": taxonomy.to_json(),
+        "plan": plan.sha256,
+        "files": files,
+        "tables": plan.head["tables"],
+        "splits": splits,
+        "dropped": plan.head["dropped"],
+        "settings": plan.head["settings"],
+        "provenance": plan.head["provenance"],
+    }
+    provenance.write_json(folder / MANIFEST, manifest)
+    return manifest

@@ -15,7 +15,7 @@ import pandas as pd
 
 from genezip.data.shards import SCHEMA_VERSION, Shard, read_shard
 from genezip.errors import GenezipError
-from genezip.provenance import sha256_file
+from genezip.taxonomy import Taxonomy
 
 SPLITS = ("train", "valid", "test")
 
@@ -75,6 +75,11 @@ class CorpusReader:
                 "build the corpus again"
             )
 
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The region classes of the labels."""
+        return Taxonomy.from_json(self.manifest["classes"])
+
     def files(self, split: str) -> list[dict[str, Any]]:
         """Manifest entries of the shards of a split, in order."""
         if split not in SPLITS:
@@ -125,35 +130,6 @@ class CorpusReader:
             np.concatenate([shard.regions for shard in shards]),
             pd.concat([shard.table for shard in shards], ignore_index=True),
         )
-
-    def check(self) -> int:
-        """Verify every file against the manifest; return how many windows there are.
-
-        Raises
-        ------
-        GenezipError
-            At the first file that is missing, altered, or does not hold what it should.
-        """
-        for entry in [*self.manifest["files"], *self.manifest["tables"]]:
-            path = self.path.parent / entry["path"]
-            if not path.exists():
-                raise GenezipError(f"{path} is missing; build the corpus again")
-            if sha256_file(path) != entry["sha256"]:
-                raise GenezipError(
-                    f"{path} was altered (its sha256 is not that of the manifest); "
-                    "build the corpus again"
-                )
-        total = 0
-        for split in SPLITS:
-            rows = sum(len(shard.ids) for shard in self.shards(split))
-            expected = self.manifest["splits"][split]["windows"]
-            if rows != expected:
-                raise GenezipError(
-                    f"{self.path} announces {expected} {split} windows, its shards hold {rows}; "
-                    "build the corpus again"
-                )
-            total += rows
-        return total
 
 
 def expected_bpt(composition: Mapping[str, int], target_bpt: Mapping[str, float]) -> float:

@@ -1,30 +1,38 @@
-"""Parquet shards: windows with sequence and run-length region labels in one row.
+"""Parquet shards, schema version 2: windows with sequence and region runs in one row.
+
+Columns: ``chrom``, ``start``, ``end`` (0-based, half-open), ``strand``, ``piece``, ``split``,
+``sampling_mode``, ``n_fraction`` (share of N, padding included), ``sequence`` (ASCII letters
+ACGTN, one byte per base, exactly ``window_bp`` of them), ``region_lengths`` and
+``region_classes`` (runs that tile the window; ids of the taxonomy in the head). Pages are packed
+with LZ4: zstd would halve the files, but takes more time to write than all else together.
+
+The file metadata key ``genezip`` holds the head as JSON: ``schema_version``, ``split``,
+``window_bp``, ``row_group_rows``, ``classes`` (``Taxonomy.to_json``) and ``plan`` (SHA-256 of
+the plan that the shard was written from). A row group holds ``row_group_rows`` windows, about
+1 Mb; only the last one of a shard may hold fewer. It is the unit of reading: decoding one
+needs little memory, and the stream shuffles whole row groups.
 
 Labels are runs, not one byte per base: the published sets store dense labels beside runs,
-which takes 63 GB for 99,000 windows of 128 kb. Decoding is two numpy calls per shard.
+which takes 63 GB for 99,000 windows of 128 kb.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genezip import vocab
+from genezip.data.row_group import RowGroup, decode
 from genezip.errors import GenezipError
-from genezip.provenance import sha256_file
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import Taxonomy
 
-SCHEMA_VERSION = 1
-ROW_GROUP = 512
-"""Windows in one Parquet row group, and in memory while writing."""
+SCHEMA_VERSION = 2
+ROW_GROUP_BP = 1 << 20
 
 SCHEMA = pa.schema(
     [
@@ -42,36 +50,159 @@ SCHEMA = pa.schema(
     ]
 )
 TABLE_COLUMNS = SCHEMA.names[:8]
-_REPEATING = ["chrom", "strand", "piece", "split", "sampling_mode"]
+WINDOW_COLUMNS = SCHEMA.names[8:]
+
+
+def row_group_rows(window_bp: int) -> int:
+    """Windows in a full row group: about 1 Mb of bases, at least one window."""
+    return max(1, ROW_GROUP_BP // window_bp)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One window on its way into a shard.
+class Head:
+    """What a shard says of itself (its file metadata)."""
 
-    Attributes
-    ----------
-    chrom, start, end, piece, split, sampling_mode : where it lies and how it was chosen
-    ids : uint8 array, shape (L,)
-        Token ids; L is more than ``end - start`` where the window is padded with N.
-    region_lengths : int32 array, shape (R,); sums to L
-    region_classes : uint8 array, shape (R,)
+    split: str
+    window_bp: int
+    row_group_rows: int
+    taxonomy: Taxonomy
+    plan: str
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """The metadata for ``SCHEMA.with_metadata``."""
+        head = {
+            "schema_version": SCHEMA_VERSION,
+            "split": self.split,
+            "window_bp": self.window_bp,
+            "row_group_rows": self.row_group_rows,
+            "classes": self.taxonomy.to_json(),
+            "plan": self.plan,
+        }
+        return {b"genezip": json.dumps(head).encode()}
+
+    @classmethod
+    def from_json(cls, head: dict[str, Any]) -> Self:
+        """The head from the parsed JSON of the metadata."""
+        taxonomy = Taxonomy.from_json(head["classes"])
+        return cls(head["split"], head["window_bp"], head["row_group_rows"], taxonomy, head["plan"])
+
+
+class ShardFile:
+    """A shard whose row groups are read one at a time.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing, unreadable, or no corpus shard of this schema version.
     """
 
-    chrom: str
-    start: int
-    end: int
-    piece: str
-    split: str
-    sampling_mode: str
-    ids: np.ndarray
-    region_lengths: np.ndarray
-    region_classes: np.ndarray
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = self._readable(lambda: pq.ParquetFile(path, page_checksum_verification=True))
+        schema = self._file.schema_arrow
+        head = json.loads((schema.metadata or {}).get(b"genezip", b"{}"))
+        found = head.get("schema_version") if isinstance(head, dict) else None
+        if found != SCHEMA_VERSION or not schema.equals(SCHEMA):
+            self._file.close()
+            raise GenezipError(
+                f"{path} is no corpus shard of schema version {SCHEMA_VERSION}; "
+                "build the corpus again"
+            )
+        self.head = Head.from_json(head)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     @property
-    def n_bp(self) -> int:
-        """Bases that are not A, C, G or T, padding included."""
-        return int((~vocab.is_base(self.ids)).sum())
+    def rows(self) -> int:
+        """Windows in the shard."""
+        return int(self._file.metadata.num_rows)
+
+    @property
+    def groups(self) -> int:
+        """Row groups in the shard."""
+        return int(self._file.num_row_groups)
+
+    def read(self, group: int) -> RowGroup:
+        """Read and check one row group.
+
+        Raises
+        ------
+        GenezipError
+            If the group is damaged or has another number of rows than it should, a sequence is
+            not ``window_bp`` long, or region runs do not tile a window.
+        """
+        table = self._readable(
+            lambda: self._file.read_row_group(group, WINDOW_COLUMNS, use_threads=False)
+        )
+        full = self.head.row_group_rows
+        expected = min(full, self.rows - group * full)
+        self._require(table.num_rows == expected, f"has a row group without {expected} rows")
+        sequence, lengths, classes = (_whole(column) for column in table.columns)
+        offsets, runs, run_classes = self._runs(lengths, classes)
+        return RowGroup(self.path, self._codes(sequence), offsets, runs, run_classes)
+
+    def table(self) -> pd.DataFrame:
+        """The columns chrom to n_fraction of all windows."""
+        return self._readable(lambda: self._file.read(TABLE_COLUMNS)).to_pandas()
+
+    def _codes(self, sequence: pa.BinaryArray) -> np.ndarray:
+        length = self.head.window_bp
+        begin, stop = sequence.offset, sequence.offset + len(sequence) + 1
+        offsets = np.frombuffer(sequence.buffers()[1], dtype=np.int32)[begin:stop]
+        self._require(
+            sequence.null_count == 0 and (np.diff(offsets) == length).all(),
+            f"holds a sequence that is not {length} bp long",
+        )
+        data = np.frombuffer(sequence.buffers()[2], dtype=np.uint8)
+        return data[offsets[0] : offsets[-1]].reshape(len(sequence), length)
+
+    def _runs(self, lengths: pa.ListArray, classes: pa.ListArray) -> tuple[np.ndarray, ...]:
+        offsets, class_offsets = _offsets(lengths), _offsets(classes)
+        runs, ids = lengths.flatten(), classes.flatten()
+        right = not any(array.null_count for array in (lengths, classes, runs, ids))
+        if right:
+            runs, ids = runs.to_numpy(), ids.to_numpy()
+            ends = np.concatenate([[0], np.cumsum(runs, dtype=np.int64)])
+            right = bool(
+                np.array_equal(offsets, class_offsets)
+                and (runs > 0).all()
+                and (np.diff(ends[offsets]) == self.head.window_bp).all()
+                and (ids < len(self.head.taxonomy)).all()
+            )
+        self._require(
+            right, f"holds region runs that do not tile a window of {self.head.window_bp} bp"
+        )
+        return offsets, runs, ids
+
+    def _readable(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except FileNotFoundError:
+            raise GenezipError(f"{self.path} is missing; build the corpus again") from None
+        except (pa.ArrowInvalid, OSError) as error:
+            reason = str(error).split("\n", maxsplit=1)[0]
+            raise GenezipError(
+                f"{self.path} is not a readable Parquet file ({reason}); build the corpus again"
+            ) from None
+
+    def _require(self, is_right: Any, wrong: str) -> None:
+        if not is_right:
+            raise GenezipError(f"{self.path} {wrong}; build the corpus again")
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without a copy where it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _offsets(lists: pa.ListArray) -> np.ndarray:
+    """Offsets of a list array from its own first element (int64)."""
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return offsets - offsets[0]
 
 
 @dataclass(frozen=True)
@@ -91,134 +222,23 @@ class Shard:
     table: pd.DataFrame
 
 
-def _runs(rows: list[np.ndarray], value_type: pa.DataType) -> pa.ListArray:
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, pa.array(np.concatenate(rows), value_type))
-
-
-def _table(rows: list[Row], schema: pa.Schema) -> pa.Table:
-    columns: dict[str, Any] = {
-        name: [getattr(row, name) for row in rows]
-        for name in ("chrom", "start", "end", "piece", "split", "sampling_mode")
-    }
-    columns["strand"] = ["+"] * len(rows)
-    columns["n_fraction"] = [row.n_bp / len(row.ids) for row in rows]
-    columns["sequence"] = [vocab.decode(row.ids) for row in rows]
-    columns["region_lengths"] = _runs([row.region_lengths for row in rows], pa.int32())
-    columns["region_classes"] = _runs([row.region_classes for row in rows], pa.uint8())
-    return pa.table([columns[name] for name in schema.names], schema=schema)
-
-
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    rows = iter(rows)
-    while batch := list(islice(rows, size)):
-        yield batch
-
-
-def write_shards(
-    rows: Iterable[Row], root: Path, split: str, window_bp: int, shard_rows: int
-) -> list[dict[str, Any]]:
-    """Write the windows of a split as ``root/split/shard-00000.parquet`` and so on.
-
-    Returns
-    -------
-    list of dict
-        One entry per shard for the manifest: path (relative to ``root``), split, rows, bytes,
-        sha256.
-    """
-    head = {"schema_version": SCHEMA_VERSION, "split": split, "window_bp": window_bp}
-    schema = SCHEMA.with_metadata({b"genezip": json.dumps(head).encode()})
-    (root / split).mkdir()
-    rows = iter(rows)
-    entries: list[dict[str, Any]] = []
-    while (first := next(rows, None)) is not None:
-        path = root / split / f"shard-{len(entries):05d}.parquet"
-        count = 0
-        with pq.ParquetWriter(
-            path, schema, compression="zstd", use_dictionary=_REPEATING, write_statistics=False
-        ) as out:
-            rest = islice(rows, shard_rows - 1)
-            for batch in _batches(_chain(first, rest), ROW_GROUP):
-                out.write_table(_table(batch, schema))
-                count += len(batch)
-        entries.append(
-            {
-                "path": str(path.relative_to(root)),
-                "split": split,
-                "rows": count,
-                "bytes": path.stat().st_size,
-                "sha256": sha256_file(path),
-            }
-        )
-    return entries
-
-
-def _chain(first: Row, rest: Iterable[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
-
-
 def read_shard(path: Path) -> Shard:
     """Read and decode one shard.
 
     Raises
     ------
     GenezipError
-        If the file is missing or no corpus shard, a sequence is shorter or longer than the
-        window, or region runs do not tile a window. The sentence names the file.
+        If the file is missing or no corpus shard, a row group has another number of rows than
+        it should, a sequence is no DNA or shorter or longer than the window, or region runs do
+        not tile a window. The sentence names the file.
     """
-    table = _open(path)
-    head = json.loads(table.schema.metadata[b"genezip"])
-    length, count = head["window_bp"], table.num_rows
-    sequence = table["sequence"].combine_chunks()
-    bp = np.diff(_offsets(sequence))
-    _require((bp == length).all(), path, "holds a sequence that is not {} bp long", length)
-    ids = vocab.encode(b"".join(sequence.to_pylist()), str(path)).reshape(count, length)
-    return Shard(ids, _regions(table, path, length), table.select(TABLE_COLUMNS).to_pandas())
-
-
-def _regions(table: pa.Table, path: Path, length: int) -> np.ndarray:
-    lists = table["region_lengths"].combine_chunks()
-    class_lists = table["region_classes"].combine_chunks()
-    runs = lists.flatten().to_numpy()
-    classes = class_lists.flatten().to_numpy()
-    offsets = _offsets(lists)
-    tiled = (
-        np.array_equal(np.diff(offsets), np.diff(_offsets(class_lists)))
-        and (runs > 0).all()
-        and (np.diff(np.concatenate([[0], np.cumsum(runs)])[offsets]) == length).all()
-        and (classes < len(CLASSES)).all()
-    )
-    _require(tiled, path, "holds region runs that do not tile a window of {} bp", length)
-    return np.repeat(classes, runs).reshape(table.num_rows, length)
-
-
-def _offsets(array: Any) -> np.ndarray:
-    """Offsets of a list or binary array from its own first element (int64)."""
-    sizes = pc.binary_length(array) if pa.types.is_binary(array.type) else None
-    if sizes is None:
-        sizes = pc.list_value_length(array)
-    return np.concatenate([[0], np.cumsum(sizes.to_numpy())]).astype(np.int64)
-
-
-def _open(path: Path) -> pa.Table:
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise GenezipError(f"{path} is missing; build the corpus again") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise GenezipError(
-            f"{path} is not a readable Parquet file ({reason}); build the corpus again"
-        ) from None
-    head = json.loads((table.schema.metadata or {}).get(b"genezip", b"{}"))
-    if head.get("schema_version") != SCHEMA_VERSION or table.schema.names != SCHEMA.names:
-        raise GenezipError(
-            f"{path} is no corpus shard of schema version {SCHEMA_VERSION}; build the corpus again"
-        )
-    return table
-
-
-def _require(is_right: Any, path: Path, wrong: str, *values: Any) -> None:
-    if not is_right:
-        raise GenezipError(f"{path} {wrong.format(*values)}; build the corpus again")
+    with ShardFile(path) as file:
+        shape = (file.rows, file.head.window_bp)
+        ids, regions = (np.empty(shape, dtype=np.uint8) for _ in range(2))
+        begin = 0
+        for group in range(file.groups):
+            read = file.read(group)
+            rows = slice(begin, begin + len(read))
+            ids[rows], regions[rows] = decode([(read, row) for row in range(len(read))])
+            begin = rows.stop
+        return Shard(ids, regions, file.table())

@@ -11,7 +11,7 @@ from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
 from genezip.genome.intervals import run_lengths
-from genezip.taxonomy import CLASS_IDS
+from genezip.taxonomy import CLASS_IDS, GENE7
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 PIECES = """name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf
@@ -39,6 +39,8 @@ def make_sequences() -> dict[str, str]:
 class Labels:
     """A region map kept as one label per base."""
 
+    taxonomy = GENE7
+
     def __init__(self, chromosomes: dict[str, np.ndarray]) -> None:
         self.chromosomes = chromosomes
 
@@ -47,6 +49,13 @@ class Labels:
 
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         return run_lengths(self.ids(chrom, start, end))
+
+    def many_runs(
+        self, chrom: str, starts: np.ndarray, ends: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found = [self.runs(chrom, start, end) for start, end in zip(starts, ends, strict=True)]
+        lengths, classes = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        return np.array([len(own) for own, _ in found]), lengths, classes
 
 
 class World:
@@ -100,8 +109,10 @@ class World:
             "toy",
         )
 
-    def annotations(self, basic_only: bool = True) -> dict[str, Annotation]:
-        if basic_only and not self.tagged:
+    def annotations(
+        self, transcripts: str = "basic", gene_types: list[str] | None = None
+    ) -> dict[str, Annotation]:
+        if transcripts == "basic" and not self.tagged:
             raise GenezipError("genes has no row with the tag")
         return {"genes": self.annotation_set}
 
@@ -119,10 +130,12 @@ def settings() -> Corpus:
         window_bp=64,
         train_windows=40,
         valid_windows=0,
+        validation="pieces",
         heldout_window_bp=128,
         keep_short=True,
         sampling=Sampling(uniform=0.5, tss=0.3, cds=0.2),
-        shard_rows=16,
+        shard_bp=16 * 64 + 10,  # 16 training windows, 8 tiles
         homology_k=21,
+        homology_sample=1,
         homology_max_shared=0.1,
     )

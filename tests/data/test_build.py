@@ -11,8 +11,16 @@ import pandas as pd
 import pytest
 
 from genezip.config import Corpus
-from genezip.data.build import build_corpus
+from genezip.data.build import (
+    build_corpus,
+    finish_corpus,
+    nothing_said,
+    plan_corpus,
+    write_shards,
+)
 from genezip.data.corpus import CorpusReader
+from genezip.data.corpus_check import check_corpus
+from genezip.data.shard_writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.taxonomy import CLASS_IDS
 from genezip.vocab import N_ID, decode, encode
@@ -22,8 +30,9 @@ def change(settings: Corpus, **keys: Any) -> Corpus:
     return Corpus.model_validate({**settings.model_dump(), **keys})
 
 
-def build(world: Any, settings: Corpus, out: Path) -> CorpusReader:
-    build_corpus(world, world.region_map, settings, out, root=world.folder)
+def build(world: Any, settings: Corpus, out: Path, excluded: Any = (), **keys: Any) -> CorpusReader:
+    intervals = pd.DataFrame(excluded, columns=["chrom", "start", "end"])
+    build_corpus(world, world.region_map, settings, out, excluded=intervals, **keys)
     return CorpusReader(out / "manifest.json")
 
 
@@ -49,7 +58,7 @@ def test_windows_carry_sequence_and_labels_of_their_place(world, settings, tmp_p
             assert len(window.ids) == len(window.regions) == length
             share = np.mean(window.ids == N_ID)
             assert window.n_fraction == pytest.approx(share)
-    assert reader.check() == 40 + 5 + 7
+    assert check_corpus(reader, nothing_said, world.assembly(), world.region_map) == 40 + 5 + 7
 
 
 def test_anchors_follow_the_setting_of_the_region_map(world, settings, tmp_path) -> None:
@@ -58,7 +67,7 @@ def test_anchors_follow_the_setting_of_the_region_map(world, settings, tmp_path)
     with pytest.raises(GenezipError, match="no row with the tag"):
         build(world, settings, tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()
-    build_corpus(world, world.region_map, settings, tmp_path / "corpus", basic_only=False)
+    build_corpus(world, world.region_map, settings, tmp_path / "corpus", transcripts="all")
     modes = CorpusReader(tmp_path / "corpus" / "manifest.json").load("train")[2]["sampling_mode"]
     assert {"tss", "cds"} <= set(modes)
 
@@ -94,7 +103,9 @@ def test_heldout_tiles_without_the_copied_one(world, settings, tmp_path) -> None
 
 
 def test_without_short_windows_and_filter(world, settings, tmp_path) -> None:
-    reader = build(world, change(settings, keep_short=False, homology_k=None), tmp_path / "corpus")
+    reader = build(
+        world, change(settings, keep_short=False, homology_max_shared=None), tmp_path / "corpus"
+    )
     assert reader.load("test")[2]["start"].tolist() == [0, 128, 256, 384, 512, 640, 768]
     assert reader.manifest["dropped"]["windows"] == 0
     assert not (tmp_path / "corpus" / "heldout_homology.tsv").exists()
@@ -137,7 +148,9 @@ def test_equal_seeds_give_equal_bytes(world, settings, tmp_path) -> None:
     build(world, change(settings, seed=1), tmp_path / "two")
     one, two = content(tmp_path / "one"), content(tmp_path / "two")
     assert one["train/shard-00000.parquet"] != two["train/shard-00000.parquet"]
-    assert one["test/shard-00000.parquet"] == two["test/shard-00000.parquet"]
+    readers = [CorpusReader(tmp_path / name / "manifest.json") for name in ("one", "two")]
+    same = [reader.load("test")[0] for reader in readers]
+    assert np.array_equal(*same)  # tiles do not depend on the seed
 
 
 def test_drawn_validation_windows(world, settings, tmp_path) -> None:
@@ -153,15 +166,16 @@ def test_validation_windows_from_training_pieces(world, settings, tmp_path) -> N
     (world.folder / "pieces.tsv").write_text(pieces)
     with pytest.raises(GenezipError, match=r"no validation window: name chromosomes"):
         build(world, settings, tmp_path / "corpus")
-    reader = build(world, change(settings, valid_windows=5), tmp_path / "corpus")
+    drawn = change(settings, valid_windows=5, validation="paper")
+    reader = build(world, drawn, tmp_path / "corpus")
     train, valid = (reader.load(split)[2] for split in ("train", "valid"))
     assert set(valid["chrom"]) == {"a"}
     assert valid["start"].tolist() != train["start"].tolist()[:5]  # a stream of its own
 
 
 def test_excluded_intervals(world, settings, tmp_path) -> None:
-    (world.folder / "out.bed").write_text("# benchmark\na\t200\t900\nb\t256\t257\nc\t0\t900\n")
-    reader = build(world, change(settings, exclude=["out.bed"]), tmp_path / "corpus")
+    excluded = [("a", 200, 900), ("b", 256, 257), ("c", 0, 900)]
+    reader = build(world, settings, tmp_path / "corpus", excluded)
     train, valid, test = (reader.load(split)[2] for split in ("train", "valid", "test"))
     assert ((train["end"] <= 200) | (train["start"] >= 900)).all()
     assert valid["start"].tolist() == [384, 512, 640, 768]
@@ -172,27 +186,26 @@ def test_excluded_intervals(world, settings, tmp_path) -> None:
     ("keys", "sentence"),
     [
         ({"window_bp": 5000}, "window_bp is 5000 but the longest of 2 pieces .* has 4000 bp"),
-        ({"exclude": ["all.bed"]}, r"left with no window: of \d+ candidates of the mode uniform"),
-        ({"exclude": ["missing.bed"]}, r"missing\.bed does not exist"),
-        ({"exclude": ["foreign.bed"]}, "no contig in common"),
-        ({"exclude": ["wrong.bed"]}, r"wrong\.bed line 2 is no BED interval"),
+        ({"excluded": [("a", 0, 5000)]}, r"no window: of \d+ candidates of the mode cds"),
+        (
+            {"train_windows": 9000},
+            r"1,\d+ windows of the mode cds, but only \d+ distinct",
+        ),
         ({"heldout_window_bp": 2000, "keep_short": False}, "no held-out window of 2000 bp"),
         ({"homology_max_shared": 0.0, "homology_k": 1}, "all 8 share more than 0 of their"),
         ({"heldout_window_bp": 900}, "validation window: all 1 hold too much N"),
     ],
 )
 def test_wrong_input_leaves_an_old_corpus_alone(world, settings, tmp_path, keys, sentence) -> None:
-    (world.folder / "all.bed").write_text("a\t0\t5000\n")
-    (world.folder / "foreign.bed").write_text("chrZ\t0\t5000\n")
-    (world.folder / "wrong.bed").write_text("a\t0\t50\na\t0\tten\n")
     if keys.get("homology_k") == 1:  # the window of N alone would stay
         text = (world.folder / "pieces.fa").read_text().replace("N" * 128, "A" * 128)
         (world.folder / "pieces.fa").write_text(text)
     out = tmp_path / "corpus"
     out.mkdir()
     (out / "manifest.json").write_text("old")
+    excluded = keys.pop("excluded", ())
     with pytest.raises(GenezipError, match=sentence):
-        build(world, change(settings, **keys), out)
+        build(world, change(settings, **keys), out, excluded)
     assert content(out) == {"manifest.json": b"old"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "source"]
 
@@ -209,20 +222,105 @@ def test_full_disk(world, settings, tmp_path, monkeypatch) -> None:
     build(world, settings, out)
     before = content(out)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("genezip.data.build.write_shards", full)
+    monkeypatch.setattr("genezip.data.shard_writer.pq.ParquetWriter", full)
     with pytest.raises(GenezipError, match=r"cannot write .*: No space left on device"):
-        build(world, settings, out)
+        build(world, change(settings, seed=1), out)
     assert content(out) == before
+
+
+def test_an_interrupted_build_goes_on(world, settings, tmp_path, monkeypatch) -> None:
+    """What was whole is kept, what was not is written again: the bytes are those of one run."""
+    build(world, settings, tmp_path / "undisturbed")
+    out, part = tmp_path / "corpus", tmp_path / ".corpus.part"
+    write, written = ShardWriter._write, []
+
+    def interrupted(self: ShardWriter, path: Path, shard: Any) -> Any:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(shard.path)
+        return write(self, path, shard)
+
+    monkeypatch.setattr(ShardWriter, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(world, settings, out)
+    assert not out.exists()
+    assert len(list(part.glob("*/*.parquet"))) == 3
+    # one of the three loses its end, as in a power cut; another one is of no plan
+    broken, foreign = part / "train/shard-00001.parquet", part / "train/shard-00077.parquet"
+    broken.write_bytes(broken.read_bytes()[:-200])
+    foreign.write_bytes(b"old")
+    written.clear()
+    monkeypatch.setattr(
+        ShardWriter,
+        "_write",
+        lambda self, path, shard: (written.append(shard.path), write(self, path, shard))[1],
+    )
+    build(world, settings, out)
+    assert "train/shard-00001.parquet" in written
+    assert not {"train/shard-00000.parquet", "train/shard-00002.parquet"} & set(written)
+    assert content(out) == content(tmp_path / "undisturbed")
+    assert not part.exists()
+
+
+def test_parts_of_another_plan_are_not_kept(world, settings, tmp_path) -> None:
+    build(world, settings, tmp_path / "one")
+    (tmp_path / "one").rename(tmp_path / ".two.part")
+    other = change(settings, seed=1)
+    build(world, other, tmp_path / "two")
+    build(world, other, tmp_path / "three")
+    assert content(tmp_path / "two") == content(tmp_path / "three")
+
+
+@pytest.mark.parametrize("of", [1, 2, 5, 40])
+def test_jobs_write_the_same_bytes(world, settings, tmp_path, of) -> None:
+    build(world, settings, tmp_path / "one")
+    plan = plan_corpus(world, settings, tmp_path / "many" / "plan.parquet")
+    parts = [
+        write_shards(plan, world, world.region_map, tmp_path / "many", part=part, of=of)
+        for part in range(of, 0, -1)
+    ]
+    finish_corpus(plan, [entry for part in parts for entry in part], tmp_path / "many")
+    assert content(tmp_path / "many") == content(tmp_path / "one")
+
+
+def test_a_part_that_is_missing(world, settings, tmp_path) -> None:
+    plan = plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
+    entries = write_shards(plan, world, world.region_map, tmp_path / "corpus", part=1, of=2)
+    with pytest.raises(GenezipError, match=r"train/shard-0000\d\.parquet of .* was not written"):
+        finish_corpus(plan, entries, tmp_path / "corpus")
+    assert not (tmp_path / "corpus" / "manifest.json").exists()
+
+
+def test_a_new_plan_removes_the_manifest(world, settings, tmp_path) -> None:
+    """Its shards are about to be replaced; between the two there is no corpus."""
+    build(world, settings, tmp_path / "corpus")
+    plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
+    with pytest.raises(GenezipError, match="build the corpus first"):
+        CorpusReader(tmp_path / "corpus" / "manifest.json")
+
+
+def test_strict_splits_share_no_base(world, settings, tmp_path) -> None:
+    strict = change(
+        settings, validation="strict", valid_windows=20, strict_block_bp=500,
+        strict_valid_fraction=0.4, sampling={"uniform": 1, "tss": 0, "cds": 0},
+    )  # fmt: skip
+    reader = build(world, strict, tmp_path / "corpus")
+    train, valid = (reader.load(split)[2] for split in ("train", "valid"))
+    assert len(train) == 40 and len(valid) == 20
+    blocks = {name: {*(table["start"] // 500), *((table["end"] - 1) // 500)} for name, table in
+              (("train", train), ("valid", valid))}  # fmt: skip
+    assert not blocks["train"] & blocks["valid"]
+    assert set(valid["chrom"]) == {"a"}  # from the training pieces, not from b
 
 
 def test_manifest_has_no_time_and_no_place(world, settings, tmp_path) -> None:
     build(world, settings, tmp_path / "corpus")
     text = (tmp_path / "corpus" / "manifest.json").read_text()
     assert str(tmp_path) not in text
-    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["schema_version"] == 2
 
 
 def test_sequences_are_upper_case(world, settings, tmp_path) -> None:

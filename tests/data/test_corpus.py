@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from genezip.data.build import build_corpus
+from genezip.data.build import build_corpus, nothing_said
 from genezip.data.corpus import CorpusReader, expected_bpt
+from genezip.data.corpus_check import check_corpus
 from genezip.errors import GenezipError
 from genezip.provenance import sha256_file
+from genezip.taxonomy import CLASS_IDS
 
 SHARD = "train/shard-00001.parquet"
 
@@ -25,6 +27,10 @@ def corpus(world, settings, tmp_path) -> Path:
 
 def reader_of(corpus: Path) -> CorpusReader:
     return CorpusReader(corpus / "manifest.json")
+
+
+def check(corpus: Path, *sources: object) -> int:
+    return check_corpus(reader_of(corpus), nothing_said, *sources)
 
 
 def rewrite(corpus: Path, change) -> None:
@@ -61,26 +67,68 @@ def test_a_flipped_byte(corpus) -> None:
     data[len(data) // 2] ^= 1
     (corpus / SHARD).write_bytes(data)
     with pytest.raises(GenezipError, match=r"shard-00001\.parquet was altered"):
-        reader_of(corpus).check()
+        check(corpus)
 
 
 def test_a_missing_shard(corpus) -> None:
     (corpus / SHARD).unlink()
-    for act in (CorpusReader.check, lambda reader: reader.load("train")):
+    for act in (check, lambda corpus: reader_of(corpus).load("train")):
         with pytest.raises(GenezipError, match=r"train/shard-00001\.parquet is missing"):
-            act(reader_of(corpus))
+            act(corpus)
+
+
+def test_a_shard_too_many(corpus) -> None:
+    shutil.copy(corpus / SHARD, corpus / "train/shard-00007.parquet")
+    with pytest.raises(GenezipError, match=r"shard-00007\.parquet is not in the manifest"):
+        check(corpus)
+
+
+def test_bases_and_classes_of_another_place(corpus, world) -> None:
+    """A window that is whole in itself, but not what genome and region map say."""
+    assert check(corpus, world.assembly(), world.region_map) == 52
+    table = pq.read_table(corpus / SHARD, partitioning=None)
+    bases = table["sequence"][2].as_py()
+    other = bases[:10] + (b"A" if bases[10:11] != b"A" else b"C") + bases[11:]
+    place = table["start"][2].as_py() + 10
+    rewrite(corpus, lambda table: replace(table, "sequence", 2, other))
+    assert check(corpus) == 52
+    with pytest.raises(GenezipError, match=rf"1 bases that .* FASTA, the first at a:{place:,}"):
+        check(corpus, world.assembly())
+    rewrite(
+        corpus,
+        lambda table: replace(
+            replace(table, "region_lengths", 3, [64]), "region_classes", 3, [CLASS_IDS["dig"]]
+        ),
+    )
+    with pytest.raises(GenezipError, match="64 classes that are not those of the region map"):
+        check(corpus, None, world.region_map)
+
+
+def test_a_wrong_share_of_n(corpus) -> None:
+    rewrite(corpus, lambda table: replace(table, "n_fraction", 0, 0.5))
+    with pytest.raises(GenezipError, match=r"has 0\.000000 of N, n_fraction says 0\.5"):
+        check(corpus)
+
+
+def test_a_shard_of_another_plan(corpus, world, settings, tmp_path) -> None:
+    other = settings.model_copy(update={"seed": 1})
+    build_corpus(world, world.region_map, other, tmp_path / "other")
+    shutil.copy(tmp_path / "other" / SHARD, corpus / SHARD)
+    rewrite(corpus, lambda table: table)
+    with pytest.raises(GenezipError, match=r"shard-00001\.parquet belongs to another plan"):
+        check(corpus)
 
 
 def test_an_altered_table(corpus) -> None:
     (corpus / "dropped.tsv").write_text("")
     with pytest.raises(GenezipError, match=r"dropped\.tsv was altered"):
-        reader_of(corpus).check()
+        check(corpus)
 
 
 def test_a_missing_row(corpus) -> None:
     rewrite(corpus, lambda table: table.slice(0, 15))
     with pytest.raises(GenezipError, match=r"shard-00001\.parquet has 15 rows, .* says 16"):
-        reader_of(corpus).check()
+        check(corpus)
 
 
 def test_a_missing_entry(corpus) -> None:
@@ -88,7 +136,7 @@ def test_a_missing_entry(corpus) -> None:
     manifest["files"] = [f for f in manifest["files"] if f["path"] != SHARD]
     (corpus / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(GenezipError, match="announces 40 train windows, its shards hold 24"):
-        reader_of(corpus).check()
+        check(corpus)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +157,13 @@ def test_runs_that_do_not_tile(corpus, lengths, classes) -> None:
         ),
     )
     with pytest.raises(GenezipError, match=r"shard-00001\.parquet holds region runs .* 64 bp"):
-        reader_of(corpus).check()
+        check(corpus)
 
 
 def test_a_sequence_of_another_length(corpus) -> None:
     rewrite(corpus, lambda table: replace(table, "sequence", 0, b"ACGT"))
     with pytest.raises(GenezipError, match=r"shard-00001\.parquet holds a sequence .* 64 bp"):
-        reader_of(corpus).check()
+        check(corpus)
 
 
 def test_files_that_are_no_shards(corpus) -> None:
@@ -130,8 +178,8 @@ def test_files_that_are_no_shards(corpus) -> None:
 def test_manifests_that_cannot_be_read(corpus) -> None:
     shutil.copytree(corpus, corpus.parent / "other")
     other = corpus.parent / "other" / "manifest.json"
-    other.write_text(other.read_text().replace('"schema_version": 1', '"schema_version": 9'))
-    with pytest.raises(GenezipError, match="has schema version 9, this genezip reads 1"):
+    other.write_text(other.read_text().replace('"schema_version": 2', '"schema_version": 9'))
+    with pytest.raises(GenezipError, match="has schema version 9, this genezip reads 2"):
         CorpusReader(other)
     other.write_text("{")
     with pytest.raises(GenezipError, match="is no corpus manifest"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from genezip.cli import main
@@ -19,9 +20,10 @@ SETTINGS = {
     "window_bp": 512,
     "train_windows": 64,
     "valid_windows": 0,
+    "validation": "pieces",
     "heldout_window_bp": 1024,
-    "homology_k": 31,
-    "shard_rows": 50,
+    "homology_max_shared": 0.1,
+    "shard_bp": 50 * 512,
 }
 
 
@@ -48,7 +50,7 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
     return int(stop.value.code or 0), out, err
 
 
-def build(capsys, folder: Path, out: Path, **changes: Any) -> tuple[int, str]:
+def build(capsys, folder: Path, out: Path, *options: str, **changes: Any) -> tuple[int, str]:
     code, _, err = run(
         capsys,
         "corpus",
@@ -56,8 +58,8 @@ def build(capsys, folder: Path, out: Path, **changes: Any) -> tuple[int, str]:
         f"--source={folder / 'resources' / 'source.json'}",
         f"--regions={folder / 'gene7.bed.gz'}",
         f"--settings={json.dumps(SETTINGS | changes)}",
-        f"--root={folder}",
         f"--out={out}",
+        *options,
     )
     return code, err
 
@@ -97,35 +99,80 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
     ("changes", "sentence"),
     [
         ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 pieces"),
-        ({"exclude": ["all.bed"]}, "the corpus is left with no window"),
-        ({"exclude": ["no.bed"]}, "no.bed does not exist"),
+        ({"exclude": "all.bed"}, "the corpus is left with no window"),
+        ({"exclude": "no.bed"}, "no.bed does not exist"),
         ({"windows_bp": 512}, "unknown key 'windows_bp'"),
+        ({"train_windows": 400_000}, "distinct ones exist"),
     ],
 )
 def test_wrong_input_is_one_sentence(simulated, tmp_path, capsys, changes, sentence) -> None:
     (simulated / "all.bed").write_text("sim1\t0\t60000\nsim2\t0\t60000\n")
     assert build(capsys, simulated, tmp_path / "corpus")[0] == 0
     before = content(tmp_path)
-    code, err = build(capsys, simulated, tmp_path / "corpus", **changes)
+    excluded = changes.get("exclude")
+    options = [f"--exclusions={simulated / excluded}"] if excluded else []
+    changed = {key: value for key, value in changes.items() if key != "exclude"}
+    code, err = build(capsys, simulated, tmp_path / "corpus", *options, **changed)
     assert code == 1
     last = err.strip().splitlines()[-1]
     assert last.startswith("genezip: ") and sentence in last
     assert content(tmp_path) == before
 
 
+def test_several_processes_write_the_same_bytes(simulated, tmp_path, capsys) -> None:
+    assert build(capsys, simulated, tmp_path / "one")[0] == 0
+    assert build(capsys, simulated, tmp_path / "two", "--jobs=2")[0] == 0
+    one, two = (content(tmp_path / name) for name in ("one", "two"))
+    assert list(one.values()) == list(two.values()) and len(one) > 5
+
+
+def test_plan_write_finish(simulated, tmp_path, capsys) -> None:
+    """What the workflow does, in two parts written in the wrong order."""
+    assert build(capsys, simulated, tmp_path / "one")[0] == 0
+    inputs = [f"--source={simulated / 'resources' / 'source.json'}"]
+    regions = f"--regions={simulated / 'gene7.bed.gz'}"
+    plan = tmp_path / "many" / "plan.parquet"
+    settings = f"--settings={json.dumps(SETTINGS)}"
+    assert run(capsys, "corpus", "plan", *inputs, settings, f"--out={plan}")[0] == 0
+    entries = []
+    for part in ("2-of-2", "1-of-2"):
+        entries.append(f"--entries={tmp_path / part}.json")
+        code, _, err = run(
+            capsys, "corpus", "write", f"--plan={plan}", *inputs, regions, f"--part={part}",
+            f"--out={tmp_path / part}.json",
+        )  # fmt: skip
+        assert code == 0, err
+    code, _, err = run(capsys, "corpus", "finish", f"--plan={plan}", entries[0])
+    assert code == 1 and "was not written; write all parts" in err
+    assert run(capsys, "corpus", "finish", f"--plan={plan}", *entries)[0] == 0
+    one, many = (tmp_path / name / "train" / "shard-00000.parquet" for name in ("one", "many"))
+    windows = [pq.read_table(path, partitioning=None) for path in (one, many)]
+    assert windows[0].equals(windows[1])
+    code, _, err = run(capsys, "corpus", "write", f"--plan={plan}", *inputs, regions,
+                       "--part=3-of-2", f"--out={tmp_path / 'x'}")  # fmt: skip
+    assert code == 1 and "--part '3-of-2' is none" in err
+
+
 def test_disk_full(simulated, tmp_path, capsys) -> None:
-    """A file-size limit stops the shard half-way; the old corpus stays, nothing else is left."""
+    """A file-size limit stops the shard half-way; the old corpus stays, the next call goes on."""
     assert build(capsys, simulated, tmp_path / "corpus", train_windows=8)[0] == 0
     before = content(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, hard))
     try:
         code, err = build(capsys, simulated, tmp_path / "corpus")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert code == 1
     assert "genezip: cannot write" in err.strip().splitlines()[-1]
-    assert content(tmp_path) == before
+    assert {path: data for path, data in content(tmp_path).items() if ".part" not in path} == before
+    assert not list((tmp_path / ".corpus.part").glob("*/*"))  # nothing half-written
+    assert build(capsys, simulated, tmp_path / "corpus")[0] == 0
+    assert build(capsys, simulated, tmp_path / "undisturbed")[0] == 0
+    assert not (tmp_path / ".corpus.part").exists()
+    folders = (tmp_path / "corpus", tmp_path / "undisturbed")
+    resumed, whole = (list(content(folder).values()) for folder in folders)
+    assert resumed == whole
 
 
 def test_check_names_the_broken_file(simulated, tmp_path, capsys) -> None:

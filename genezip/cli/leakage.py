@@ -1,0 +1,107 @@
+"""``genezip leakage exclusions | prove | homology``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="What training must not see, and the proof that it does not.", no_args_is_help=True
+)
+
+Manifest = Annotated[Path, typer.Option(help="manifest.json of a corpus.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add these commands to the root command."""
+    root.add_typer(app, name="leakage")
+
+
+@app.command()
+def exclusions(
+    chrom_sizes: Annotated[
+        Path, typer.Option(help="Chromosome lengths of the genome: name, tab, bp.")
+    ],
+    out: Annotated[Path, typer.Option(help="BED of what is excluded; gzip if it ends in .gz.")],
+    summary: Annotated[Path, typer.Option(help="Table of intervals and bases by task.")],
+    intervals: Annotated[
+        Path, typer.Option(help="Folder of TASK.intervals.json and the files they list.")
+    ] = Path("resources/dnalongbench"),
+    settings: Annotated[
+        str | None, typer.Option(help="Section `leakage`: JSON text or a YAML file.")
+    ] = None,
+    root: Annotated[Path, typer.Option(help="Your BED files are relative to this.")] = Path(),
+) -> None:
+    """Collect validation and test inputs of benchmarks, and your own BED files."""
+    from genezip import config
+    from genezip.data.exclusions import build_exclusions, write_exclusions
+    from genezip.genome.source import read_chrom_sizes
+    from genezip.provenance import write_text
+
+    section = config.settings(config.Leakage, settings)
+    table, totals = build_exclusions(section, intervals, read_chrom_sizes(chrom_sizes), root, _say)
+    write_exclusions(out, table)
+    write_text(summary, totals.to_csv(sep="\t", index=False))
+    bp = int(totals["bp"].iloc[-1])
+    _say(f"{len(table):,} intervals, {bp:,} bp in their union -> {out}")
+
+
+@app.command()
+def prove(
+    manifest: Annotated[Path, typer.Argument(help="manifest.json of a corpus.")],
+    exclusions: Annotated[Path, typer.Option(help="BED of `leakage exclusions`.")],
+    out: Annotated[Path, typer.Option(help="Table of every check.")],
+) -> None:
+    """Check the written windows against exclusions, held-out windows and each other."""
+    from genezip.data.corpus import CorpusReader
+    from genezip.data.exclusions import read_exclusions
+    from genezip.data.leakage import prove as run
+    from genezip.errors import GenezipError
+    from genezip.provenance import write_text
+
+    table, offender = run(CorpusReader(manifest), read_exclusions(exclusions))
+    write_text(out, table.to_csv(sep="\t", index=False))
+    for row in table.to_dict("records"):
+        share = row["touched_bp"] / row["bp"] if row["bp"] else 0
+        _say(
+            f"{row['verdict']}: {row['touched_windows']:,} of {row['windows']:,} {row['split']} "
+            f"windows ({share:.2%} of their bases) touch {row['against']} ({row['check']})"
+        )
+    if offender is not None:
+        raise GenezipError(offender)
+
+
+@app.command()
+def homology(
+    source: Annotated[Path, typer.Option(help="source.json of the fetched genome.")],
+    manifest: Manifest,
+    out: Annotated[Path, typer.Option(help="Table of shares by held-out chromosome.")],
+) -> None:
+    """Count the k-mers of held-out DNA that also occur in the training pieces."""
+    from genezip import config
+    from genezip.cli.corpus import Lines
+    from genezip.data.corpus import CorpusReader
+    from genezip.data.homology import homology_by_chrom
+    from genezip.errors import GenezipError
+    from genezip.genome.source import Source
+    from genezip.provenance import sha256_file, write_text
+
+    found = CorpusReader(manifest).manifest
+    recorded = found.get("provenance", {}).get("inputs", {}).get("source")
+    if recorded is not None and recorded != sha256_file(source):
+        raise GenezipError(
+            f"{manifest} was built from another genome than {source}; build the corpus again"
+        )
+    section = config.parse(config.Corpus, found["settings"], f"settings of {manifest}")
+    table = homology_by_chrom(Source.load(source).assembly(), section, Lines())
+    write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
+    for row in table[table["chrom"] == "all"].to_dict("records"):
+        share = f"{row['share']:.2%}" if row["kmers"] else "none"
+        _say(
+            f"{share} of {row['kmers']:,} held-out {row['k']}-mers ({row['counting']}; one k-mer "
+            f"in {row['sample']} looked at) also occur in the training pieces"
+        )
+
+
+def _say(message: str) -> None:
+    typer.echo(f"leakage: {message}", err=True)
