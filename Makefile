@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about seven minutes on two cores
 # make test   all quick tests, under five minutes
-# Other targets: venv, lint, yeast, check-all, generated, clean.
+# Other targets: venv, lint, yeast, ecoli, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo yeast test lint check-all generated clean
+.PHONY: help venv demo yeast ecoli test lint check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -39,18 +39,20 @@ demo: venv
 	snakemake --profile workflow/profiles/demo -- all
 	@echo "The report is runs/demo/results/report.html"
 
-# Another genome, complete chromosomes: only the config differs. Its two files come from the mirror.
-YEAST := $(GENEZIP_MIRROR)/other_systems/yeast_S288C.GCA_000146045.2_R64.genomic
-yeast: venv
-	@if [ -e $(YEAST).fna.gz ]; then \
-	  mkdir -p runs/yeast/input; \
-	  cp -u $(YEAST).fna.gz runs/yeast/input/genome.fa.gz; \
-	  cp -u $(YEAST).gff.gz runs/yeast/input/annotation.gff3.gz; \
-	  snakemake --profile workflow/profiles/demo --directory runs/yeast \
-	    --configfile config/config.yaml config/demo.yaml config/yeast.yaml -- all; \
-	  echo "The report is runs/yeast/results/report.html"; \
+# Other genomes, complete chromosomes: only the config differs. The two files come from the mirror.
+OTHER := $(GENEZIP_MIRROR)/other_systems
+yeast: FILES := $(OTHER)/yeast_S288C.GCA_000146045.2_R64.genomic
+ecoli: FILES := $(OTHER)/ecoli_K12_MG1655.GCF_000005845.2.genomic
+yeast ecoli: venv
+	@if [ -e $(FILES).fna.gz ]; then \
+	  mkdir -p runs/$@/input; \
+	  cp -u $(FILES).fna.gz runs/$@/input/genome.fa.gz; \
+	  cp -u $(FILES).gff.gz runs/$@/input/annotation.gff3.gz; \
+	  snakemake --profile workflow/profiles/demo --directory runs/$@ \
+	    --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all; \
+	  echo "The report is runs/$@/results/report.html"; \
 	else \
-	  echo "make yeast: skipped, there is no $(YEAST).fna.gz (set GENEZIP_MIRROR)"; \
+	  echo "make $@: skipped, there is no $(FILES).fna.gz (set GENEZIP_MIRROR)"; \
 	  [ "$${GENEZIP_REQUIRE_REAL:-}" != 1 ]; \
 	fi
 
@@ -64,7 +66,9 @@ lint: venv
 	snakefmt --check workflow
 	snakemake --lint
 
-check-all: lint demo yeast
+check-all: lint demo yeast ecoli
+	python benchmarks/region_map.py
+	python benchmarks/corpus.py
 	python benchmarks/layers.py
 	python benchmarks/ssd.py 2048 16384
 	python benchmarks/routing.py

@@ -17,7 +17,8 @@ NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 # Layer -> (our own layers it may import, third-party packages it may import).
 LAYERS = {
     "base": (BASE, {"numpy", "pydantic", "yaml"}),
-    "genome": (BASE | {"genome"}, NUMBERS | {"pyfaidx", "pyranges"}),
+    "download": (BASE | {"download"}, {"tqdm"}),
+    "genome": (BASE | {"download", "genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyliftover"}),
     "models": (
         BASE | {"models"},
         {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
@@ -108,7 +109,7 @@ def test_torch_stays_where_it_is_needed(path: Path) -> None:
     parts = module.split(".")
     stem = parts[-1]
     free = (
-        layer_of(module) in {"base", "genome", "report"}
+        layer_of(module) in {"base", "download", "genome", "report"}
         or (module.startswith("genezip.data.") and stem in {"corpus", "compressed", "tidy"})
         or (module.startswith("genezip.evaluation.") and stem != "heldout")
     )
@@ -140,7 +141,7 @@ def test_genome_report_and_help_never_load_torch() -> None:
     modules = [
         name_of(path)
         for path in MODULES
-        if layer_of(name_of(path)) in {"base", "genome", "report", "package", "cli"}
+        if layer_of(name_of(path)) in {"base", "download", "genome", "report", "package", "cli"}
     ]
     program = (
         "import importlib, sys\n"

@@ -16,10 +16,13 @@ HOSTS = {
     "semver.org",
     "www.apache.org",
     "www.w3.org",
+    "genome.ucsc.edu",
     "api.genome.ucsc.edu",
     "hgdownload.soe.ucsc.edu",
     "hgdownload2.soe.ucsc.edu",
     "ftp.ebi.ac.uk",
+    "dataverse.harvard.edu",
+    "raw.githubusercontent.com",
 }
 PLACES = re.compile(r"(?<![\w.}/-])/(?:home|root|work|mnt|Users|opt|srv|scratch|media)/\w")
 TEXT = {

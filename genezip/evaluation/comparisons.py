@@ -15,14 +15,13 @@ import numpy as np
 
 from genezip.errors import GenezipError
 from genezip.evaluation import metrics
-from genezip.evaluation.compression import ENRICHED, Row, expand
+from genezip.evaluation.compression import Row, expand
 from genezip.evaluation.corpus_facts import corpus_rows, tertile_names
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.taxonomy import GROUPS
+from genezip.taxonomy import GROUPS, Taxonomy
 
-_GROUP_COLUMNS = [ENRICHED.index(group) for group in GROUPS]
 _GROUPS = tuple(GROUPS)
 
 # metric -> (regions, values of shape (1 + resamples, regions), windows behind it, blocks with
@@ -30,28 +29,37 @@ _GROUPS = tuple(GROUPS)
 Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
-def _group_enrichment(columns: Columns, subset: Subset) -> np.ndarray:
-    """Enrichment of the three groups in the sample and each resample, (1 + R, 3)."""
+def _three(taxonomy: Taxonomy) -> tuple[metrics.Groups, list[int]]:
+    """The groups of the enrichment metric, and the columns of the paper's three."""
+    groups = metrics.groups_of(taxonomy)
+    return groups, [groups.names.index(name) for name in _GROUPS]
+
+
+def _group_enrichment(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+    """Enrichment of the three groups in the sample and each resample, (1 + draws, 3)."""
+    groups, three = _three(taxonomy)
     sums = subset.bootstrap.sums({name: columns[name].sum(axis=1) for name in ("bp", "tokens")})
-    return metrics.enrichment(sums["bp"], sums["tokens"])[:, _GROUP_COLUMNS]
+    return metrics.enrichment(sums["bp"], sums["tokens"], groups)[:, three]
 
 
-def _group_support(columns: Columns, subset: Subset) -> np.ndarray:
+def _group_support(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
     """Blocks that hold the three groups, (3,)."""
-    bp = metrics.group_bp(columns["bp"].sum(axis=1))[:, _GROUP_COLUMNS]
-    return subset.bootstrap.support(bp)
+    groups, three = _three(taxonomy)
+    return subset.bootstrap.support(metrics.group_bp(columns["bp"].sum(axis=1), groups)[:, three])
 
 
-def _tertile_support(columns: Columns, subset: Subset) -> np.ndarray:
+def _tertile_support(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
     """Blocks that hold the three groups inside each GC tertile, (3 tertiles, 3 groups)."""
-    bp = metrics.group_bp(columns["bp"][:, :N_TERTILES])[..., _GROUP_COLUMNS]
+    groups, three = _three(taxonomy)
+    bp = metrics.group_bp(columns["bp"][:, :N_TERTILES], groups)[..., three]
     return subset.bootstrap.support(bp)
 
 
-def tertile_enrichment(columns: Columns, subset: Subset) -> np.ndarray:
-    """Enrichment of the three groups inside each GC tertile, (1 + R, 3 tertiles, 3 groups)."""
+def tertile_enrichment(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+    """Enrichment of the three groups inside each GC tertile, (1 + draws, 3 tertiles, 3 groups)."""
+    groups, three = _three(taxonomy)
     sums = subset.bootstrap.sums({name: columns[name][:, :N_TERTILES] for name in ("bp", "tokens")})
-    return metrics.enrichment(sums["bp"], sums["tokens"])[..., _GROUP_COLUMNS]
+    return metrics.enrichment(sums["bp"], sums["tokens"], groups)[..., three]
 
 
 def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
@@ -59,11 +67,13 @@ def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
     return metrics.perplexity(sums["nll"], sums["predicted"])[:, :1]
 
 
-def pair_values(first: Columns, second: Columns, subset: Subset, *, ratio: bool) -> Values:
+def pair_values(
+    first: Columns, second: Columns, subset: Subset, taxonomy: Taxonomy, *, ratio: bool
+) -> Values:
     """Differences (and ratios) of two models over the same windows and resamples."""
     n = int(subset.chosen.sum())
-    ours, theirs = _group_enrichment(first, subset), _group_enrichment(second, subset)
-    support = _group_support(first, subset)
+    ours, theirs = (_group_enrichment(each, subset, taxonomy) for each in (first, second))
+    support = _group_support(first, subset, taxonomy)
     found: Values = {"enrichment_difference": (_GROUPS, ours - theirs, n, support)}
     if ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -205,8 +215,9 @@ def comparison_rows(
     for sums in files:
         for strand in sums.by_strand:
             columns = sums.columns(strand, strict.chosen, strict.strict)
-            inside = tertile_enrichment(columns, strict)
-            support, n = _tertile_support(columns, strict), int(strict.chosen.sum())
+            inside = tertile_enrichment(columns, strict, labels.taxonomy)
+            support = _tertile_support(columns, strict, labels.taxonomy)
+            n = int(strict.chosen.sum())
             for name, values in _by_tertile(inside, "enrichment", n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
     for ours in by_name[reference]:
@@ -232,15 +243,19 @@ def _compare(
             first, second = (
                 sums.columns(strand, subset.chosen, subset.strict) for sums in (ours, theirs)
             )
-            values = pair_values(first, second, subset, ratio=ratio)
+            values = pair_values(first, second, subset, labels.taxonomy, ratio=ratio)
             quotient = {"enrichment_ratio": values.pop("enrichment_ratio")} if ratio else {}
             minus, over = f"{ours.name} - {theirs.name}", f"{ours.name} / {theirs.name}"
             collected.add(minus, ours.seed, strand, subset.name, subset, values)
             if quotient:
                 collected.add(over, ours.seed, strand, subset.name, subset, quotient)
             if subset.strict:
-                difference = tertile_enrichment(first, subset) - tertile_enrichment(second, subset)
-                n, support = int(subset.chosen.sum()), _tertile_support(first, subset)
+                mine, other = (
+                    tertile_enrichment(each, subset, labels.taxonomy) for each in (first, second)
+                )
+                difference = mine - other
+                n = int(subset.chosen.sum())
+                support = _tertile_support(first, subset, labels.taxonomy)
                 tertiles = _by_tertile(difference, "enrichment_difference", n, support)
                 for name, inside in tertiles.items():
                     collected.add(minus, ours.seed, strand, name, subset, inside)

@@ -20,7 +20,7 @@ from genezip.errors import GenezipError
 from genezip.evaluation import metrics
 from genezip.evaluation.composition import gc_and_cpg
 from genezip.evaluation.placement import density, rate_starts, share_tokens
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import Taxonomy
 from genezip.vocab import is_base
 
 _GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected
@@ -55,7 +55,7 @@ def learn_rates(
     -------
     float64 array, shape (N_BINS,)
     """
-    per_base = 1 / metrics.target_array(target_bpt)
+    per_base = 1 / metrics.target_array(target_bpt, region_map.taxonomy)
     count, total = np.zeros(N_BINS), np.zeros(N_BINS)
     for piece in assembly.pieces_of("train"):
         for start in range(piece.start, piece.end, _CHUNK_BP):
@@ -81,6 +81,7 @@ class ChoiceWindows:
     split: str
     ids: list[np.ndarray]
     regions: list[np.ndarray]
+    taxonomy: Taxonomy
 
 
 def choice_windows(reader: Any) -> ChoiceWindows:
@@ -100,7 +101,8 @@ def choice_windows(reader: Any) -> ChoiceWindows:
             window for number, window in enumerate(reader.windows(split)) if not number % step
         ]
         if chosen:
-            return ChoiceWindows(split, [w.ids for w in chosen], [w.regions for w in chosen])
+            ids, regions = [w.ids for w in chosen], [w.regions for w in chosen]
+            return ChoiceWindows(split, ids, regions, reader.taxonomy)
     raise GenezipError(
         "the corpus has no validation and no training window; gc_cpg cannot choose its width"
     )
@@ -128,10 +130,11 @@ def try_rates(
     The total is the sum of l_r / B_r over the windows; a window gets its share of the summed
     rate (in whole tokens), and places it by that rate.
     """
-    target = metrics.target_array(target_bpt)
+    target = metrics.target_array(target_bpt, windows.taxonomy)
+    groups = metrics.groups_of(windows.taxonomy)
     bins = [composition_bins(ids, width) for ids in windows.ids]
     length = np.array([len(ids) for ids in windows.ids])
-    n = len(CLASSES)
+    n = len(windows.taxonomy)
     bp = np.sum([np.bincount(regions, minlength=n) for regions in windows.regions], axis=0)
     budget = float((bp / target).sum())
     for exponent in sharpness:
@@ -146,7 +149,7 @@ def try_rates(
             width,
             float(exponent),
             float(metrics.micro_err(bp, tokens, target)),
-            float(metrics.enrichment(bp, tokens)[0]),
+            float(metrics.enrichment(bp, tokens, groups)[0]),
         )
 
 
@@ -178,7 +181,17 @@ def learn_composition_router(
 
     Best is the smallest MicroErr on the windows of :func:`choice_windows`; of equals, the
     first in the order of the settings.
+
+    Raises
+    ------
+    GenezipError
+        If region map and corpus have other classes, or there is no DNA to learn from.
     """
+    if region_map.taxonomy.names != reader.taxonomy.names:
+        raise GenezipError(
+            f"the region map has the classes {', '.join(region_map.taxonomy.names)}, the corpus "
+            f"{', '.join(reader.taxonomy.names)}; build the corpus again from this map"
+        )
     windows = choice_windows(reader)
     rates: dict[int, np.ndarray] = {}
     trials: list[Trial] = []

@@ -17,14 +17,12 @@ from genezip.evaluation import metrics
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
 from genezip.evaluation.labels import Labels, Subset
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.taxonomy import CLASSES, GROUPS
+from genezip.taxonomy import GROUPS, Taxonomy
 
 Row = dict[str, Any]
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
 
 ALL = ("all",)
-WITH_ALL = ("all", *CLASSES)
-ENRICHED = tuple(metrics.ENRICHED)
 
 
 def expand(found: Found, **cells: Any) -> list[Row]:
@@ -58,21 +56,27 @@ def _cell(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def language_model_metrics(columns: Columns, bootstrap: BlockBootstrap) -> Found:
+def language_model_metrics(
+    columns: Columns, bootstrap: BlockBootstrap, taxonomy: Taxonomy
+) -> Found:
     """Perplexity and bits per base, overall and per region, from nll and predicted."""
     sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
     nats = metrics.mean_nll(sums["nll"], sums["predicted"])
     predicted = metrics.with_all(columns["predicted"])
     windows, support = (predicted > 0).sum(axis=0), bootstrap.support(predicted)
+    regions = (*ALL, *taxonomy.names)
     return {
-        "ppl": (WITH_ALL, bootstrap.summarise(np.exp(nats), support), windows),
-        "bits_per_base": (WITH_ALL, bootstrap.summarise(nats / np.log(2), support), windows),
+        "ppl": (regions, bootstrap.summarise(np.exp(nats), support), windows),
+        "bits_per_base": (regions, bootstrap.summarise(nats / np.log(2), support), windows),
     }
 
 
-def _pooled(bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap) -> Found:
+def _pooled(
+    bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap, taxonomy: Taxonomy
+) -> Found:
+    groups = metrics.groups_of(taxonomy)
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
-    regions = np.concatenate(
+    local = np.concatenate(
         [
             metrics.bpt(sums["bp"], sums["tokens"])[:, None],
             metrics.region_bpt(sums["bp"], sums["tokens"]),
@@ -80,30 +84,31 @@ def _pooled(bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap) -> Fo
         axis=1,
     )
     share = sums["bp"] / sums["bp"].sum(-1, keepdims=True)
-    enrichment = metrics.enrichment(sums["bp"], sums["tokens"])
+    enrichment = metrics.enrichment(sums["bp"], sums["tokens"], groups)
     windows = np.append(len(bp), (bp > 0).sum(axis=0))
-    grouped = metrics.group_bp(bp)
+    grouped = metrics.group_bp(bp, groups)
     support = bootstrap.support(metrics.with_all(bp))
     return {
-        "bpt": (WITH_ALL, bootstrap.summarise(regions, support), windows),
-        "region_share": (CLASSES, bootstrap.summarise(share, support[0]), windows[1:]),
+        "bpt": ((*ALL, *taxonomy.names), bootstrap.summarise(local, support), windows),
+        "region_share": (taxonomy.names, bootstrap.summarise(share, support[0]), windows[1:]),
         "enrichment": (
-            ENRICHED,
+            groups.names,
             bootstrap.summarise(enrichment, bootstrap.support(grouped)),
             (grouped > 0).sum(axis=0),
         ),
     }
 
 
-def _window_statistics(name: str, values: np.ndarray, bootstrap: BlockBootstrap) -> Found:
-    """Mean and SD over the windows in which a value is defined; values (n, k)."""
+def _window_statistics(
+    name: str, values: np.ndarray, bootstrap: BlockBootstrap, regions: tuple[str, ...] = ALL
+) -> Found:
+    """Mean and SD over the windows in which a value is defined; values (n, regions)."""
     good = np.isfinite(values)
     filled = np.where(good, values, 0.0)
     sums = bootstrap.sums({"n": good.astype(float), "x": filled, "xx": filled**2})
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums["x"] / sums["n"]
         sd = np.sqrt(np.maximum(sums["xx"] / sums["n"] - mean**2, 0) * sums["n"] / (sums["n"] - 1))
-    regions = ALL if values.shape[1] == 1 else ENRICHED
     windows, support = good.sum(axis=0), bootstrap.support(good)
     return {
         f"{name}_window_mean": (regions, bootstrap.summarise(mean, support), windows),
@@ -112,7 +117,11 @@ def _window_statistics(name: str, values: np.ndarray, bootstrap: BlockBootstrap)
 
 
 def _budget(
-    bp: np.ndarray, tokens: np.ndarray, target: np.ndarray, bootstrap: BlockBootstrap
+    bp: np.ndarray,
+    tokens: np.ndarray,
+    target: np.ndarray,
+    bootstrap: BlockBootstrap,
+    taxonomy: Taxonomy,
 ) -> Found:
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
     pooled = {
@@ -124,8 +133,8 @@ def _budget(
         name: (ALL, bootstrap.summarise(values, bootstrap.support(bp.sum(1))), np.array(len(bp)))
         for name, values in pooled.items()
     }
-    nowhere = np.full(len(CLASSES), np.nan)
-    found["target_bpt"] = (CLASSES, Estimate(target, nowhere, nowhere), (bp > 0).sum(axis=0))
+    nowhere, windows = np.full(len(taxonomy), np.nan), (bp > 0).sum(axis=0)
+    found["target_bpt"] = (taxonomy.names, Estimate(target, nowhere, nowhere), windows)
     for name, per_window in (
         ("bpt_ratio", metrics.bpt_ratio(bp, tokens, target)),
         ("micro_err", metrics.micro_err(bp, tokens, target)),
@@ -148,18 +157,24 @@ def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
 
 
 def subset_metrics(
-    columns: Columns, target_bpt: dict[str, float] | None, bootstrap: BlockBootstrap
+    columns: Columns,
+    target_bpt: dict[str, float] | None,
+    bootstrap: BlockBootstrap,
+    taxonomy: Taxonomy,
 ) -> Found:
     """Every metric of one router on one subset of windows and one strand."""
     bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
-    found = _pooled(bp, tokens, bootstrap)
+    found = _pooled(bp, tokens, bootstrap, taxonomy)
     found.update(_window_statistics("bpt", metrics.bpt(bp, tokens)[:, None], bootstrap))
-    found.update(_window_statistics("enrichment", metrics.enrichment(bp, tokens), bootstrap))
+    groups = metrics.groups_of(taxonomy)
+    enrichment = metrics.enrichment(bp, tokens, groups)
+    found.update(_window_statistics("enrichment", enrichment, bootstrap, groups.names))
     if target_bpt is not None:
-        found.update(_budget(bp, tokens, metrics.target_array(target_bpt), bootstrap))
+        target = metrics.target_array(target_bpt, taxonomy)
+        found.update(_budget(bp, tokens, target, bootstrap, taxonomy))
     found.update(_bounds(columns["bound_bit"], bootstrap))
     if "nll" in columns:
-        found.update(language_model_metrics(columns, bootstrap))
+        found.update(language_model_metrics(columns, bootstrap, taxonomy))
     return found
 
 
@@ -172,7 +187,7 @@ def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) 
                 continue
             columns = sums.columns(strand, subset.chosen, subset.strict)
             rows += expand(
-                subset_metrics(columns, sums.target_bpt, subset.bootstrap),
+                subset_metrics(columns, sums.target_bpt, subset.bootstrap, labels.taxonomy),
                 model=sums.name,
                 task="compression",
                 subset=subset.name,
@@ -188,6 +203,7 @@ def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) 
 def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
     """One line per window and strand: what the figures of the page draw (padding counted)."""
     everything: Subset = labels.subsets[0]
+    groups = metrics.groups_of(labels.taxonomy)
     tables = []
     for strand in sums.by_strand:
         columns = sums.columns(strand, everything.chosen, strict=False)
@@ -200,14 +216,14 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
         table["bpt"] = metrics.bpt(bp, tokens)
         table["bpt_ratio"] = np.nan
         if sums.target_bpt is not None:
-            target = metrics.target_array(sums.target_bpt)
+            target = metrics.target_array(sums.target_bpt, labels.taxonomy)
             table["bpt_ratio"] = metrics.bpt_ratio(bp, tokens, target)
         table["ppl"] = np.nan
         if "nll" in columns:
             table["ppl"] = metrics.perplexity(columns["nll"], columns["predicted"])[:, 0]
-        enrichment = metrics.enrichment(bp, tokens)
+        enrichment = metrics.enrichment(bp, tokens, groups)
         for group in GROUPS:
-            table[f"{group}_enrichment"] = enrichment[:, ENRICHED.index(group)]
+            table[f"{group}_enrichment"] = enrichment[:, groups.names.index(group)]
         table["n_fraction"] = labels.table["n_fraction"]
         table["bound_bit"] = columns["bound_bit"].max(axis=1, initial=0.0)
         tables.append(table)

@@ -2,7 +2,8 @@
 
 An interval over windows that come from few blocks of DNA is wide however many windows there
 are, so the number of blocks is given for every subset: those with any base of it (region
-``all``) and those with promoter bases (region ``promoter``).
+``all``) and those with promoter bases (region ``promoter``: the group of that name, which
+holds the classes of the user that were put into it).
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,7 @@ from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, Row, expand
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.window_sums import WindowSums
-from genezip.taxonomy import CLASS_IDS
-
-_PROMOTER = CLASS_IDS["promoter"]
+from genezip.taxonomy import Taxonomy
 
 
 def tertile_names() -> list[str]:
@@ -31,9 +30,15 @@ def _fact(value: Any, subset: Subset, *regions: str) -> tuple[Any, ...]:
     return regions, Estimate(value, nowhere, nowhere), np.array(int(subset.chosen.sum()))
 
 
-def block_counts(bp: np.ndarray, subset: Subset) -> np.ndarray:
-    """Blocks with any base and blocks with promoter bases: (n, ..., 7) -> int64 (..., 2)."""
-    counted = np.stack([bp.sum(axis=-1), bp[..., _PROMOTER]], axis=-1)
+def _promoter(bp: np.ndarray, taxonomy: Taxonomy) -> np.ndarray:
+    """Bases of the promoter group: (..., R) -> (...)."""
+    ids = [taxonomy.ids[name] for name in taxonomy.groups["promoter"]]
+    return np.asarray(bp[..., ids].sum(axis=-1))
+
+
+def block_counts(bp: np.ndarray, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+    """Blocks with any base and blocks with promoter bases: (n, ..., R) -> int64 (..., 2)."""
+    counted = np.stack([bp.sum(axis=-1), _promoter(bp, taxonomy)], axis=-1)
     return subset.bootstrap.support(counted)
 
 
@@ -41,19 +46,21 @@ def window_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]
     """Blocks of both subsets of windows; bases are equal in the sums of any router."""
     for subset in labels.subsets:
         bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
-        yield subset.name, {"blocks": _fact(block_counts(bp, subset), subset, "all", "promoter")}
+        blocks = block_counts(bp, subset, labels.taxonomy)
+        yield subset.name, {"blocks": _fact(blocks, subset, "all", "promoter")}
 
 
 def tertile_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]]:
     """Upper GC edge, promoter share and blocks of each tertile; the fewest blocks of any."""
     subset = labels.subsets[1]
     bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
-    blocks, total = block_counts(bp, subset), bp.sum(axis=0)
+    blocks, total = block_counts(bp, subset, labels.taxonomy), bp.sum(axis=0)
+    promoter = _promoter(total, labels.taxonomy)
     for number, name in enumerate(tertile_names()):
         found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
         if number < N_TERTILES - 1:
             found["gc_upper_edge"] = _fact(labels.gc_edges[number], subset, "all")
-        share = total[number, _PROMOTER] / max(total[number].sum(), 1)
+        share = promoter[number] / max(total[number].sum(), 1)
         found["region_share"] = _fact(share, subset, "promoter")
         yield name, found
     yield "gc_tertile_mean", {"blocks": _fact(blocks.min(axis=0), subset, "all", "promoter")}

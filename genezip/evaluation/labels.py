@@ -10,6 +10,7 @@ from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.evaluation.composition import gc_content
+from genezip.taxonomy import MOST_CLASSES, Taxonomy
 from genezip.vocab import is_base
 
 N_TERTILES = 3
@@ -39,9 +40,11 @@ class Labels:
     table : DataFrame
         chrom, start, end, piece, split, length, n_fraction (of the real bases), block.
     cells : list of uint8 arrays, one per window, shape (length,)
-        GC stratum x 8 + region class of every base; stratum 3 is N or padding.
+        GC stratum x 64 + region class of every base; stratum 3 is N or padding.
     gc_edges : two floats
         Highest GC content of the lower and of the middle tertile.
+    taxonomy : Taxonomy
+        The region classes of the corpus.
     """
 
     split: str
@@ -50,6 +53,7 @@ class Labels:
     index: dict[Key, int]
     gc_edges: tuple[float, float]
     subsets: tuple[Subset, ...]
+    taxonomy: Taxonomy
 
 
 def subset_name(max_n_fraction: float) -> str:
@@ -124,13 +128,14 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
         levels = _gc_levels(window.ids)
         stratum = np.searchsorted(edges, levels).astype(np.uint8)
         stratum[levels < 0] = N_TERTILES
-        cells.append(stratum * np.uint8(8) + window.regions.astype(np.uint8))
+        cells.append(stratum * np.uint8(MOST_CLASSES) + window.regions.astype(np.uint8))
     table = pd.DataFrame(rows)
     table["block"] = block_ids(table["piece"], table["start"], settings.block_bp)
     keys = zip(table["chrom"], table["start"].tolist(), table["end"].tolist(), strict=True)
     index = {key: number for number, key in enumerate(keys)}
     gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
-    return Labels(split, table, cells, index, gc_edges, subsets(table, settings))
+    chosen = subsets(table, settings)
+    return Labels(split, table, cells, index, gc_edges, chosen, reader.taxonomy)
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:

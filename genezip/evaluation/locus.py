@@ -8,8 +8,9 @@ gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ import pandas as pd
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
-from genezip.taxonomy import CLASS_IDS, CLASSES
+from genezip.taxonomy import CLASS_IDS
 
 LOCUS_BP = 65_536
 BIN_BP = 64
@@ -152,7 +153,7 @@ def region_rows(region_map: Any, locus: Locus) -> pd.DataFrame:
             "chrom": locus.chrom,
             "start": ends - lengths,
             "end": ends,
-            "region": [CLASSES[number] for number in classes],
+            "region": [region_map.taxonomy.names[number] for number in classes],
         }
     )
 
@@ -162,12 +163,13 @@ def locus_tables(
     region_map: Any,
     source: Any,
     wanted: str | None,
-    basic_only: bool = True,
+    transcripts: Literal["basic", "all", "canonical"] = "basic",
+    gene_types: Sequence[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Locus table and gene table.
 
-    Genes are drawn from transcripts tagged "basic", or from all, as the region map was made
-    (``regions.basic_only``).
+    Genes are drawn from the transcripts and gene types that the region map was made of
+    (``regions.transcripts`` and ``regions.gene_types``).
 
     Raises
     ------
@@ -205,7 +207,8 @@ def locus_tables(
     tables.append(region_rows(region_map, locus))
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
     pieces = {piece.name: piece for piece in source.assembly().pieces}
-    annotation = source.annotation(pieces[here[0][0].piece].annotation, basic_only)
+    name = pieces[here[0][0].piece].annotation
+    annotation = source.annotation(name, transcripts, gene_types)
     return table[list(BIN_COLUMNS)], gene_models(annotation, locus)
 
 

@@ -27,7 +27,6 @@ from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, Row, expand, language_model_metrics
 from genezip.evaluation.labels import Labels
 from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.taxonomy import CLASSES
 from genezip.vocab import A_ID, N_ID, is_base
 
 STRENGTHS = tuple(float(2**power) for power in range(15))
@@ -218,18 +217,18 @@ def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
 def _window_columns(
     model: MarkovModel, windows: Iterable[Any], orders: list[int], labels: Labels
 ) -> MarkovWindows:
-    """nll and predicted, (n windows, 7), of each order."""
-    n_windows = len(labels.cells)
-    nll = {order: np.zeros((n_windows, len(CLASSES))) for order in orders}
-    predicted = np.zeros((n_windows, len(CLASSES)))
+    """nll and predicted, (n windows, R), of each order."""
+    n_windows, classes = len(labels.cells), len(labels.taxonomy)
+    nll = {order: np.zeros((n_windows, classes)) for order in orders}
+    predicted = np.zeros((n_windows, classes))
     for number, window in enumerate(windows):
         target = is_base(window.ids)
         target[0] = False
         region = window.regions[target].astype(np.int64)
-        predicted[number] = np.bincount(region, minlength=len(CLASSES))
+        predicted[number] = np.bincount(region, minlength=classes)
         nats = negative_log_likelihood(model, window.ids)
         for order in orders:
-            nll[order][number] = np.bincount(region, nats[order][target], minlength=len(CLASSES))
+            nll[order][number] = np.bincount(region, nats[order][target], minlength=classes)
     return MarkovWindows({order: {"nll": nll[order], "predicted": predicted} for order in orders})
 
 
@@ -281,7 +280,7 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
             if not subset.chosen.any():
                 continue
             columns = scores.windows.columns(order, subset.chosen)
-            found: Found = language_model_metrics(columns, subset.bootstrap)
+            found: Found = language_model_metrics(columns, subset.bootstrap, labels.taxonomy)
             strength = Estimate(np.array(scores.strengths[order]), nowhere, nowhere)
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(

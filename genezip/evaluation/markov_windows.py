@@ -1,7 +1,7 @@
 """Log likelihood of the Markov models window by window, for paired comparisons.
 
 One row is one held-out window under one order: the sum of the negative log likelihood (nats)
-and the number of predicted bases in each region class, in class order.
+and the number of predicted bases in each region class, in order of class ids.
 """
 
 import json
@@ -16,17 +16,15 @@ import pyarrow.parquet as pq
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import Labels
 from genezip.provenance import atomic_path
-from genezip.taxonomy import CLASSES
 
 SCHEMA_VERSION = 1
-_N = len(CLASSES)
 
 Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class MarkovWindows:
-    """Columns ``nll`` and ``predicted``, float64 (n, 7) in the order of Labels, by order."""
+    """Columns ``nll`` and ``predicted``, float64 (n, R) in the order of Labels, by order."""
 
     by_order: dict[int, Columns]
 
@@ -38,13 +36,14 @@ class MarkovWindows:
 def write_markov_windows(path: str | Path, windows: MarkovWindows, labels: Labels) -> None:
     """Write the sums of every window and order (atomically)."""
     places = labels.table[["chrom", "start", "end"]]
-    metadata = {"schema_version": SCHEMA_VERSION, "split": labels.split, "classes": CLASSES}
+    classes = labels.taxonomy.names
+    metadata = {"schema_version": SCHEMA_VERSION, "split": labels.split, "classes": classes}
     tables = []
     for order, columns in windows.by_order.items():
         table = pa.Table.from_pandas(places.assign(order=order), preserve_index=False)
         for name, values in columns.items():
             flat = pa.array(np.ascontiguousarray(values, dtype=np.float64).reshape(-1))
-            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, _N))
+            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, len(classes)))
         tables.append(table)
     whole = pa.concat_tables(tables)
     whole = whole.replace_schema_metadata({b"genezip": json.dumps(metadata).encode()})
@@ -58,7 +57,8 @@ def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
     Raises
     ------
     GenezipError
-        If the file is missing, is something else, or holds other windows than the corpus.
+        If the file is missing, is something else, or holds other windows or region classes
+        than the corpus.
     """
     try:
         table = pq.read_table(path)
@@ -72,6 +72,11 @@ def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
             f"{path} holds no {labels.split} windows of Markov models in schema version "
             f"{SCHEMA_VERSION}; run `genezip evaluate markov` again"
         )
+    if tuple(head["classes"]) != labels.taxonomy.names:
+        raise GenezipError(
+            f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
+            f"{', '.join(labels.taxonomy.names)}; run `genezip evaluate markov` again"
+        )
     places = table.select(["chrom", "start", "end", "order"]).to_pandas()
     wanted = labels.table[["chrom", "start", "end"]].reset_index(drop=True)
     by_order: dict[int, Columns] = {}
@@ -82,7 +87,8 @@ def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
                 f"{path} holds other windows than the corpus; run `genezip evaluate markov` again"
             )
         by_order[int(str(order))] = {
-            name: _matrix(table.column(name))[rows] for name in ("nll", "predicted")
+            name: _matrix(table.column(name), len(head["classes"]))[rows]
+            for name in ("nll", "predicted")
         }
     return MarkovWindows(by_order)
 
@@ -93,6 +99,6 @@ def _equal(left: pd.DataFrame, right: pd.DataFrame) -> bool:
     )
 
 
-def _matrix(column: pa.ChunkedArray) -> np.ndarray:
+def _matrix(column: pa.ChunkedArray, classes: int) -> np.ndarray:
     flat = pa.concat_arrays([chunk.flatten() for chunk in column.chunks])
-    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, _N)
+    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, classes)

@@ -1,24 +1,50 @@
 """The paper's compression metrics (Eq. 12 to 18), as formulas on sums.
 
-Every function takes arrays whose last axis is the region class and works on one window,
-on the sums over a set of windows, or on a thousand resampled sums at once.
+Every function takes arrays whose last axis is the region class (R of them, seven without
+classes of the user) and works on one window, on the sums over a set of windows, or on a
+thousand resampled sums at once.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from genezip.taxonomy import CLASS_IDS, CLASSES, GROUPS
-
-# Enrichment is given for the paper's three groups and for the remaining single classes.
-ENRICHED = {**GROUPS, **{name: (name,) for name in CLASSES if name != "promoter"}}
-
-_MEMBERS = np.zeros((len(CLASSES), len(ENRICHED)))
-for _column, _names in enumerate(ENRICHED.values()):
-    _MEMBERS[[CLASS_IDS[_name] for _name in _names], _column] = 1
+from genezip.taxonomy import Taxonomy
 
 
-def target_array(target_bpt: dict[str, float]) -> np.ndarray:
-    """Target BPT in class order, float64 array of shape (7,)."""
-    return np.array([target_bpt[name] for name in CLASSES], dtype=np.float64)
+@dataclass(frozen=True)
+class Groups:
+    """What enrichment is given for.
+
+    Attributes
+    ----------
+    names : the paper's three groups, then every class that is no group by itself
+    members : float64 array, shape (R, G), 1 where a class belongs to a group
+    """
+
+    names: tuple[str, ...]
+    members: np.ndarray
+
+
+@cache
+def groups_of(taxonomy: Taxonomy) -> Groups:
+    """Groups of the enrichment metric; a class named like a group has no row of its own.
+
+    With classes of the user in it, ``promoter`` is the whole group.
+    """
+    single = {name: (name,) for name in taxonomy.names if name not in taxonomy.groups}
+    found = {**taxonomy.groups, **single}
+    members = np.zeros((len(taxonomy), len(found)))
+    for column, names in enumerate(found.values()):
+        members[[taxonomy.ids[name] for name in names], column] = 1
+    return Groups(tuple(found), members)
+
+
+def target_array(target_bpt: Mapping[str, float], taxonomy: Taxonomy) -> np.ndarray:
+    """Target BPT in order of class ids, float64 array of shape (R,)."""
+    return np.array([target_bpt[name] for name in taxonomy.names], dtype=np.float64)
 
 
 def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -27,17 +53,17 @@ def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def bpt(bp: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Base pairs per token, all regions together (Eq. 12): (..., 7) -> (...)."""
+    """Base pairs per token, all regions together (Eq. 12): (..., R) -> (...)."""
     return _divide(bp.sum(-1), tokens.sum(-1))
 
 
 def region_bpt(bp: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Base pairs per token in each region (l_r / T_r): (..., 7) -> (..., 7)."""
+    """Base pairs per token in each region (l_r / T_r): (..., R) -> (..., R)."""
     return _divide(bp, tokens)
 
 
 def expected_bpt(bp: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Harmonic mean of the targets, weighted by bases (Eq. 13): (..., 7) -> (...)."""
+    """Harmonic mean of the targets, weighted by bases (Eq. 13): (..., R) -> (...)."""
     return _divide(bp.sum(-1), (bp / target).sum(-1))
 
 
@@ -47,7 +73,7 @@ def bpt_ratio(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndar
 
 
 def micro_err(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean over bases of abs(ln(region BPT / target)) (Eq. 16): (..., 7) -> (...).
+    """Mean over bases of abs(ln(region BPT / target)) (Eq. 16): (..., R) -> (...).
 
     Weighted by base mass; ``exp`` of it is the typical multiplicative miss.
     """
@@ -55,31 +81,31 @@ def micro_err(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndar
     return _divide(np.where(bp > 0, bp * miss, 0.0).sum(-1), bp.sum(-1))
 
 
-def enrichment(bp: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Share of tokens over share of bases (Eq. 17): (..., 7) -> (..., len(ENRICHED)).
+def enrichment(bp: np.ndarray, tokens: np.ndarray, groups: Groups) -> np.ndarray:
+    """Share of tokens over share of bases (Eq. 17): (..., R) -> (..., G).
 
     NaN for a group without a base.
     """
-    token_share = _divide(tokens @ _MEMBERS, tokens.sum(-1)[..., None])
-    base_share = _divide(bp @ _MEMBERS, bp.sum(-1)[..., None])
+    token_share = _divide(tokens @ groups.members, tokens.sum(-1)[..., None])
+    base_share = _divide(bp @ groups.members, bp.sum(-1)[..., None])
     return _divide(token_share, base_share)
 
 
-def group_bp(bp: np.ndarray) -> np.ndarray:
-    """Bases of the groups of :data:`ENRICHED`: (..., 7) -> (..., len(ENRICHED))."""
-    return np.asarray(bp @ _MEMBERS)
+def group_bp(bp: np.ndarray, groups: Groups) -> np.ndarray:
+    """Bases of the groups: (..., R) -> (..., G)."""
+    return np.asarray(bp @ groups.members)
 
 
 def with_all(values: np.ndarray) -> np.ndarray:
-    """Sum over all regions first, then each: (..., 7) -> (..., 8)."""
+    """Sum over all regions first, then each: (..., R) -> (..., R + 1)."""
     return np.concatenate([values.sum(-1, keepdims=True), values], axis=-1)
 
 
 def mean_nll(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Mean negative log likelihood in nats, all regions first, then each: (..., 8)."""
+    """Mean negative log likelihood in nats, all regions first, then each: (..., R + 1)."""
     return _divide(with_all(nll), with_all(predicted))
 
 
 def perplexity(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """exp of :func:`mean_nll` (Eq. 18): all regions first, then each, (..., 7) -> (..., 8)."""
+    """exp of :func:`mean_nll` (Eq. 18): all regions first, then each, (..., R) -> (..., R + 1)."""
     return np.exp(mean_nll(nll, predicted))

@@ -17,7 +17,7 @@ from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.evaluation.code_runs import Runs, runs, shifted_runs
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import Taxonomy
 from genezip.vocab import is_base
 
 STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
@@ -48,10 +48,12 @@ def read_routers(files: Iterable[CompressedFile]) -> list[Router]:
 class Tally:
     """Bases and tokens by (block, code, region) and, per shift, by (code, region).
 
-    bp, tokens: lists over pieces of (blocks, codes, 7), tokens with a leading router axis;
-    shifted_bp: (shifts, codes, 7); shifted_tokens: (routers, shifts, codes, 7).
+    bp, tokens: lists over pieces of (blocks, codes, R), tokens with a leading router axis;
+    shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
+    the number of classes of ``taxonomy``.
     """
 
+    taxonomy: Taxonomy
     routers: list[Router]
     bp: list[np.ndarray]
     tokens: list[np.ndarray]
@@ -73,6 +75,7 @@ class CoveredBases:
     position, region, block: (n,), offset, class id and bootstrap block of the bases.
     density: (routers, n), tokens per base.
     regions: runs of classes.
+    classes: how many region classes there are, R.
     before: (1 + routers, length + 1), bases and tokens left of every offset.
     """
 
@@ -82,6 +85,7 @@ class CoveredBases:
     block: np.ndarray
     density: np.ndarray
     regions: Runs
+    classes: int
     before: np.ndarray
 
     @property
@@ -146,6 +150,7 @@ def stretches(
             block[position],
             density,
             runs(region),
+            len(region_map.taxonomy),
             before,
         )
 
@@ -157,12 +162,12 @@ def cross(
 
     Returns
     -------
-    bp : float64 array, shape (blocks, codes, 7)
-    tokens : float64 array, shape (routers, blocks, codes, 7)
+    bp : float64 array, shape (blocks, codes, R)
+    tokens : float64 array, shape (routers, blocks, codes, R)
     """
-    shape = (n_blocks, n_codes, len(CLASSES))
+    shape = (n_blocks, n_codes, bases.classes)
     used = code != OUTSIDE
-    key = (bases.block[used].astype(np.int64) * n_codes + code[used]) * len(CLASSES)
+    key = (bases.block[used].astype(np.int64) * n_codes + code[used]) * bases.classes
     key += bases.region[used]
     size = int(np.prod(shape))
     bp = np.bincount(key, minlength=size).reshape(shape)
@@ -185,10 +190,10 @@ def cross_runs(codes: Runs, bases: CoveredBases, n_codes: int) -> tuple[np.ndarr
     region = region_values[np.searchsorted(region_starts, borders, side="right") - 1]
     sums = np.diff(bases.before[:, np.append(borders, bases.length)], axis=1)
     used = code != OUTSIDE
-    key = (code.astype(np.int64) * len(CLASSES) + region)[used]
-    size = n_codes * len(CLASSES)
+    key = (code.astype(np.int64) * bases.classes + region)[used]
+    size = n_codes * bases.classes
     found = np.stack([np.bincount(key, row[used], minlength=size) for row in sums])
-    found = found.reshape(-1, n_codes, len(CLASSES))
+    found = found.reshape(-1, n_codes, bases.classes)
     return found[0], found[1:]
 
 
@@ -247,9 +252,8 @@ def tally_routers(
             counted = 0
             for bases in stretches(assembly, region_map, piece, windows, settings, stretch_bp):
                 for scheme in annotation.schemes(piece):
-                    tally = tallies.setdefault(
-                        (split, scheme.name), _empty(here, settings.shifts, scheme.n_codes)
-                    )
+                    empty = _empty(here, settings.shifts, scheme.n_codes, region_map.taxonomy)
+                    tally = tallies.setdefault((split, scheme.name), empty)
                     if not counted:
                         tally.add_piece(n_blocks)
                     _add_stretch(codes[scheme.name], length, bases, scheme, offsets, tally)
@@ -274,6 +278,6 @@ def _pieces_by_split(routers: list[Router]) -> dict[str, list[str]]:
     return found
 
 
-def _empty(routers: list[Router], shifts: int, n_codes: int) -> Tally:
-    shape = (shifts, n_codes, len(CLASSES))
-    return Tally(routers, [], [], np.zeros(shape), np.zeros((len(routers), *shape)))
+def _empty(routers: list[Router], shifts: int, n_codes: int, taxonomy: Taxonomy) -> Tally:
+    shape = (shifts, n_codes, len(taxonomy))
+    return Tally(taxonomy, routers, [], [], np.zeros(shape), np.zeros((len(routers), *shape)))

@@ -22,7 +22,6 @@ from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
 from genezip.evaluation.metrics import with_all
 from genezip.evaluation.repeat_sets import SCHEMES
 from genezip.evaluation.repeat_tally import Tally
-from genezip.taxonomy import CLASSES
 
 Row = dict[str, Any]
 
@@ -39,12 +38,12 @@ def ratios(
 
     Parameters
     ----------
-    bp, tokens : float arrays, shape (..., codes, 7)
+    bp, tokens : float arrays, shape (..., codes, R)
     codes : codes of the set; the background is code 0
 
     Returns
     -------
-    bpt, ratio : shape (..., 8), all regions first, then each
+    bpt, ratio : shape (..., R + 1), all regions first, then each
     adjusted : shape (..., 1), expected over observed tokens; bases in a region without
         background are left out
     """
@@ -78,8 +77,9 @@ def repeat_rows(
         bp = np.concatenate(tally.bp)
         used = bp.any(axis=(1, 2))  # a block between dropped windows holds no base
         bootstrap = BlockBootstrap(np.arange(used.sum()), settings.bootstrap, settings.seed)
+        regions = ("all", *tally.taxonomy.names)
         sets = {scheme.background: (0,), **scheme.sets}
-        # Blocks that hold bases of a set: anywhere, then in each region, (8,).
+        # Blocks that hold bases of a set: anywhere, then in each region, (R + 1,).
         blocks = {
             name: bootstrap.support(with_all(bp[used][:, list(codes)].sum(axis=1)))
             for name, codes in sets.items()
@@ -94,7 +94,8 @@ def repeat_rows(
                 n = bp[:, list(codes)].sum(axis=(0, 1))
                 bases = np.append(n.sum(), n)
                 bpt, ratio, adjusted = ratios(sums["bp"], sums["tokens"], codes)
-                rows += _rows("bpt", bootstrap.summarise(bpt, blocks[name]), bases, "bases", cells)
+                whole = bootstrap.summarise(bpt, blocks[name])
+                rows += _rows("bpt", regions, whole, bases, "bases", cells)
                 if name == scheme.background:
                     continue
                 _, moved, moved_adjusted = ratios(
@@ -107,15 +108,21 @@ def repeat_rows(
                     ("bpt_ratio_region_adjusted", adjusted, moved_adjusted),
                 ):
                     estimate = bootstrap.summarise(values, both[: values.shape[1]])
-                    rows += _rows(metric, estimate, bases, "bases", cells)
-                    rows += _rows(f"{metric}_shifted", _control(control), shifts, "shifts", cells)
+                    rows += _rows(metric, regions, estimate, bases, "bases", cells)
+                    moved_by = _control(control)
+                    rows += _rows(f"{metric}_shifted", regions, moved_by, shifts, "shifts", cells)
     return rows
 
 
 def _rows(
-    metric: str, estimate: Estimate, n: Iterable[float], unit: str, common: dict[str, Any]
+    metric: str,
+    regions: tuple[str, ...],
+    estimate: Estimate,
+    n: Iterable[float],
+    unit: str,
+    common: dict[str, Any],
 ) -> list[Row]:
-    regions = ("all", *CLASSES)[: len(estimate.value)]
+    """One row per region, or one alone (the first region) for a single value."""
     return [
         tidy.row(
             region=region, metric=metric, value=value, ci_low=low, ci_high=high, n=int(count),

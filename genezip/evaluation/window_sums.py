@@ -1,5 +1,7 @@
 """Sums per window: all that the metrics need of a file of compressed windows."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +10,9 @@ import numpy as np
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import N_STRATA, N_TERTILES, Labels
-from genezip.taxonomy import CLASS_IDS, CLASSES
+from genezip.taxonomy import CLASS_IDS, MOST_CLASSES
 
-_N_CELLS = N_STRATA * 8
+_N_CELLS = N_STRATA * MOST_CLASSES
 _DIG = CLASS_IDS["dig"]
 
 Columns = dict[str, np.ndarray]
@@ -22,11 +24,14 @@ class WindowSums:
 
     ``by_strand`` maps '+' (and 'both', the mean of the strands) to columns:
 
-    - bp, tokens: float64 (n, 4, 7), bases and fractional tokens (Eq. 15) by GC stratum and region
+    - bp, tokens: float64 (n, 4, R), bases and fractional tokens (Eq. 15) by GC stratum and region
     - padding_bp, padding_tokens: float64 (n,), the part of them that is padding (N, dig)
     - bound_bit: float64 (n, S), whether floor or ceiling changed the mask of a stage
-    - nll, predicted: float64 (n, 7), sum of negative log likelihood (nats) and its bases;
+    - nll, predicted: float64 (n, R), sum of negative log likelihood (nats) and its bases;
       absent where the router is no language model
+
+    ``target_bpt`` is that of the file, None where it has none or names other classes than the
+    corpus.
     """
 
     name: str
@@ -48,32 +53,63 @@ class WindowSums:
         return columns
 
 
-def _by_cell(cells: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    counts = np.bincount(cells, weights=weights, minlength=_N_CELLS)
-    return counts.reshape(N_STRATA, 8)[:, : len(CLASSES)]
+def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) -> Columns:
+    """Sums of one window; shapes as in :class:`WindowSums` without the first axis.
 
+    Parameters
+    ----------
+    cells : as in :class:`Labels`
+    classes : number of region classes, R
+    """
 
-def window_columns(window: CompressedWindow, cells: np.ndarray) -> Columns:
-    """Sums of one window; shapes as in :class:`WindowSums` without the first axis."""
+    def by_cell(weights: np.ndarray | None = None) -> np.ndarray:
+        counts = np.bincount(cells, weights=weights, minlength=_N_CELLS)
+        return counts.reshape(N_STRATA, MOST_CLASSES)[:, :classes]
+
     density = window.token_density()
     real = window.end - window.start
     columns: Columns = {
-        "bp": _by_cell(cells).astype(np.float64),
-        "tokens": _by_cell(cells, density),
+        "bp": by_cell().astype(np.float64),
+        "tokens": by_cell(density),
         "padding_bp": np.array(float(window.length - real)),
         "padding_tokens": np.array(density[real:].sum()),
         "bound_bit": window.bound_bit.astype(np.float64),
     }
     if window.nll is not None:
         predicted = np.isfinite(window.nll)
-        region = cells[predicted] % 8
-        columns["predicted"] = np.bincount(region, minlength=len(CLASSES)).astype(np.float64)
-        columns["nll"] = np.bincount(region, weights=window.nll[predicted], minlength=len(CLASSES))
+        region = cells[predicted] % MOST_CLASSES
+        columns["predicted"] = np.bincount(region, minlength=classes).astype(np.float64)
+        columns["nll"] = np.bincount(region, weights=window.nll[predicted], minlength=classes)
     return columns
 
 
-def collect(file: CompressedFile, labels: Labels) -> WindowSums:
+def _targets(
+    file: CompressedFile, labels: Labels, say: Callable[[str], None]
+) -> dict[str, float] | None:
+    """Targets of the file, if its classes are those of the corpus.
+
+    A target is asked for bases of a class; where the corpus calls other bases by that name,
+    or has a class that no target was set for, the budget says nothing.
+    """
+    own, here = set(file.target_bpt or {}), set(labels.taxonomy.names)
+    if file.target_bpt is None or own == here:
+        return file.target_bpt
+    odd = ", ".join(sorted(own ^ here))
+    say(
+        f"{file.name} was made for other region classes than the corpus has ({odd}); metrics "
+        "that need its targets are left out"
+    )
+    return None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def collect(file: CompressedFile, labels: Labels, say: Callable[[str], None] = _say) -> WindowSums:
     """Sums of every labelled window of a file (windows of other splits are passed over).
+
+    ``say`` is told where the targets of the file do not fit the classes of the corpus.
 
     Raises
     ------
@@ -91,7 +127,9 @@ def collect(file: CompressedFile, labels: Labels) -> WindowSums:
                 f"window {where} of {file.path} is not in the corpus; compress the held-out "
                 "windows of this corpus again"
             )
-        found[window.strand][number] = window_columns(window, labels.cells[number])
+        found[window.strand][number] = window_columns(
+            window, labels.cells[number], len(labels.taxonomy)
+        )
     n_windows = len(labels.cells)
     for strand, columns in found.items():
         if len(columns) != n_windows and (strand == "+" or columns):
@@ -109,7 +147,8 @@ def collect(file: CompressedFile, labels: Labels) -> WindowSums:
         by_strand["both"] = {
             name: (values + stacked["-"][name]) / 2 for name, values in stacked["+"].items()
         }
-    return WindowSums(file.name, file.seed, file.target_bpt, file.info, by_strand)
+    targets = _targets(file, labels, say)
+    return WindowSums(file.name, file.seed, targets, file.info, by_strand)
 
 
 def _stack(windows: list[Columns]) -> Columns:

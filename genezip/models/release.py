@@ -21,7 +21,7 @@ from genezip.models.release_config import ReleaseConfig, home, read_beside
 from genezip.models.release_files import locate, read_state_dict
 from genezip.models.release_names import EMBEDDING, HEAD, converted, expected_shapes, layout
 from genezip.provenance import sha256_file, versions, write_text
-from genezip.taxonomy import CLASSES, LABELS
+from genezip.taxonomy import CLASSES, GENE7, LABELS
 from genezip.vocab import VOCAB_SIZE
 
 README = "README.md"
@@ -123,10 +123,11 @@ def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) 
 def _targets(
     config: ReleaseConfig | None, given: Mapping[str, float] | None
 ) -> tuple[dict[str, float], str]:
-    """Target BPT of every class and where it comes from."""
+    """Target BPT of every class and where it comes from: the release knows the seven only."""
+    given = None if given is None else GENE7.complete(given, "the region preset")
     written = config.target_bpt() if config else None
     if config is not None and written is not None:
-        if given is not None and dict(given) != written:
+        if given is not None and given != written:
             name = next(key for key in CLASSES if given[key] != written[key])
             raise GenezipError(
                 f"{config.path} gives {name} {written[name]:g} bp per token, the region preset "
@@ -134,7 +135,7 @@ def _targets(
             )
         return written, "hydra_cfg.yaml"
     if given is not None:
-        return dict(given), "region preset"
+        return given, "region preset"
     return dict(PUBLISHED_BPT), "assumed: transcript-balanced, base 32"
 
 

@@ -9,20 +9,21 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from genezip.report import claims, style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.region_style import region_colour, row_label
 from genezip.report.results import Results
 from genezip.report.scores import Number
 from genezip.report.verdicts import NO_BASE
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import Taxonomy
 
-ROWS = ("all", *CLASSES)
+ROW_IN = 0.36  # height that a further region adds to a figure (in)
 
 
-def _region_rows(axes: Axes, regions: list[str]) -> dict[str, int]:
+def _region_rows(axes: Axes, regions: list[str], taxonomy: Taxonomy) -> dict[str, int]:
     """Label one row per region from the top, each name in its colour; returns name -> y."""
     places = {name: len(regions) - 1 - row for row, name in enumerate(regions)}
-    axes.set_yticks(list(places.values()), [style.region_label(name) for name in places])
+    axes.set_yticks(list(places.values()), [row_label(taxonomy, name) for name in places])
     for text, name in zip(axes.get_yticklabels(), places, strict=True):
-        text.set_color(style.region_colour(name))
+        text.set_color(region_colour(taxonomy, name))
         text.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-0.6, len(regions) - 0.4)
@@ -36,7 +37,7 @@ def _known(results: Results, metric: str) -> list[str]:
     """Regions with a number, and those of which held-out DNA holds no base: a row says so."""
     return [
         region
-        for region in ROWS
+        for region in ("all", *results.taxonomy.priority)
         if results.number(metric, results.reference, region=region) or results.no_base(region)
     ]
 
@@ -65,7 +66,7 @@ def _pair(results: Results) -> dict[str, style.ModelStyle]:
 
 def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
     """Models as dots, Markov models as numbered ticks, one row per region."""
-    places = _region_rows(axes, _known(results, "ppl"))
+    places = _region_rows(axes, _known(results, "ppl"), results.taxonomy)
     rows = _say_empty(axes, results, places, "ppl")
     for order in orders:
         for region, y in places.items():
@@ -149,7 +150,7 @@ def perplexity(results: Results) -> Drawing | None:
     if results.number("ppl", results.reference) is None:
         return None
     shown = claims.telling_orders(results)
-    figure = new_figure(3.9)
+    figure = new_figure(3.9 + ROW_IN * len(results.taxonomy.own))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
     figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
     rows = _ppl_by_region(left, results, shown)
@@ -197,15 +198,16 @@ def bpt(results: Results) -> Drawing | None:
     known = _known(results, "bpt")
     if results.number("bpt", results.reference) is None:
         return None
-    figure = new_figure(3.7)
+    figure = new_figure(3.7 + ROW_IN * len(results.taxonomy.own))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
-    places = _region_rows(axes, known)
+    places = _region_rows(axes, known, results.taxonomy)
     rows: list[dict[str, Any]] = []
     for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
         for region, y in places.items():
             metric = "expected_bpt" if region == "all" else "target_bpt"
-            if target := results.number(metric, name, region=region):
+            target = results.number(metric, name, region=region)
+            if target and not results.no_base(region):
                 ends = [y + offset - 0.17, y + offset + 0.17]
                 bar = axes.plot([target.value] * 2, ends, color=look.colour, linewidth=4, alpha=0.3)
                 bar[0].set_solid_capstyle("butt")

@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from genezip.report import style
 from genezip.report.drawing import Drawing, new_figure
+from genezip.report.region_style import key_extra_in, order_in_words, region_key, text_on
 from genezip.report.results import Results
-from genezip.taxonomy import CLASSES, COLOURS
+from genezip.taxonomy import CLASSES, Taxonomy
 
 SPLITS = {"train": "training", "valid": "validation", "test": "held-out"}
 ALL_TRAINING = "train_annotated"
@@ -29,20 +29,29 @@ def corpus_table(results: Results) -> pd.DataFrame:
         (split, name, int(composition.get(name, 0)), composition.get(name, 0) / total)
         for split, composition in found.items()
         if (total := sum(composition.values()))
-        for name in CLASSES
+        for name in results.taxonomy.priority
     ]
     return pd.DataFrame(rows, columns=["split", "region", "bp", "share"])
 
 
-def _stack(axes: Axes, shares: pd.DataFrame, names: tuple[str, ...], label_from: float) -> None:
+def _stack(
+    axes: Axes,
+    shares: pd.DataFrame,
+    names: tuple[str, ...],
+    label_from: float,
+    colours: dict[str, str],
+) -> None:
     """Stacked horizontal bars, one per split, segments wide enough carry their percentage."""
     splits = list(dict.fromkeys(shares["split"]))
     limit = shares[shares["region"].isin(names)].groupby("split")["share"].sum().max() * 100
+    if not limit:
+        axes.text(0.5, 0.5, "no such base", ha="center", transform=axes.transAxes)
+        limit = 1.0
     for y, split in enumerate(reversed(splits)):
         left = 0.0
         here = shares[shares["split"] == split].set_index("region")["share"] * 100
         for name in names:
-            axes.barh(y, here[name], left=left, height=0.6, color=COLOURS[name], linewidth=0)
+            axes.barh(y, here[name], left=left, height=0.6, color=colours[name], linewidth=0)
             if here[name] > label_from * limit:
                 axes.text(
                     left + here[name] / 2,
@@ -51,7 +60,7 @@ def _stack(axes: Axes, shares: pd.DataFrame, names: tuple[str, ...], label_from:
                     ha="center",
                     va="center",
                     fontsize=8,
-                    color="black" if name in ("intron", "utr") else "white",
+                    color=text_on(colours[name]),
                 )
             left += here[name]
     axes.set_yticks(range(len(splits)), [ROW_LABELS[split] for split in reversed(splits)])
@@ -61,22 +70,33 @@ def _stack(axes: Axes, shares: pd.DataFrame, names: tuple[str, ...], label_from:
     axes.set_xlabel("share of bases (%)")
 
 
+def small_classes(taxonomy: Taxonomy) -> tuple[str, ...]:
+    """The classes that are drawn once more, enlarged: those of genes and the user's."""
+    large = set(CLASSES) - set(SMALL_CLASSES)
+    return tuple(name for name in taxonomy.priority if name not in large)
+
+
 def corpus(results: Results) -> Drawing | None:
     """Region composition of every split, with the small classes enlarged."""
-    table = corpus_table(results)
+    table, taxonomy = corpus_table(results), results.taxonomy
     if table.empty:
         return None
     splits = [split for split in SPLITS if split in set(table["split"])]
-    height = 1.3 + 0.36 * table["split"].nunique()
+    extra = key_extra_in(taxonomy, 0.135)
+    height = 1.3 + 0.36 * table["split"].nunique() + extra
     figure = new_figure(height)
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1], gridspec_kw={"wspace": 0.24})
-    figure.subplots_adjust(left=0.135, right=0.985, bottom=0.47 / height, top=1 - 0.7 / height)
-    _stack(left, table, CLASSES, 0.055)
+    figure.subplots_adjust(
+        left=0.135, right=0.985, bottom=0.47 / height, top=1 - (0.7 + extra) / height
+    )
+    _stack(left, table, taxonomy.priority, 0.055, taxonomy.colours)
     left.set_title("all classes")
-    _stack(right, table, SMALL_CLASSES, 0.12)
-    right.set_title("the gene classes alone, enlarged")
+    _stack(right, table, small_classes(taxonomy), 0.12, taxonomy.colours)
+    right.set_title(
+        "gene and own classes, enlarged" if taxonomy.own else "the gene classes alone, enlarged"
+    )
     right.set_yticklabels([])
-    style.region_key(figure, 0.135, 1 - 0.16 / height)
+    region_key(figure, taxonomy, 0.135, 1 - 0.16 / height)
     counts = results.manifest["splits"]
     sizes = "; ".join(
         f"{SPLITS[split]} {counts[split]['windows']:,} windows, "
@@ -86,8 +106,8 @@ def corpus(results: Results) -> Drawing | None:
     return Drawing(
         "corpus",
         "What the DNA consists of",
-        "Every base has exactly one class: of all that apply, the first of promoter, CDS, UTR, "
-        f"exon, intron, near and distal intergenic. Sizes: {sizes}. Training windows are drawn "
+        "Every base has exactly one class: of all that apply, the first of "
+        f"{order_in_words(taxonomy)}. Sizes: {sizes}. Training windows are drawn "
         "more often around genes than a fair draw from training DNA (first bar) would, and may "
         "overlap; held-out windows tile their pieces once.",
         figure,

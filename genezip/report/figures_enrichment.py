@@ -5,7 +5,9 @@ from matplotlib.axes import Axes
 
 from genezip.report import claims, lead, style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.region_style import group_title
 from genezip.report.results import Results
+from genezip.report.verdicts import NO_BASE
 from genezip.taxonomy import GROUPS
 
 THIRDS = {"gc_tertile_1": "lowest GC", "gc_tertile_2": "middle GC", "gc_tertile_3": "highest GC"}
@@ -22,19 +24,21 @@ def _name_rows(axes: Axes, looks: dict[str, style.ModelStyle]) -> None:
 def enrichment(results: Results) -> Drawing | None:
     """Token share over base share in promoters, genes and the rest, for every router."""
     looks = style.model_styles(results.models, results.reference, results.control)
-    figure = new_figure(1.25 + 0.34 * len(looks))
-    height = figure.get_figheight()
-    panels = figure.subplots(1, 3, sharex=True, sharey=True)
-    figure.subplots_adjust(
-        left=0.135, right=0.985, bottom=0.55 / height, top=1 - 0.4 / height, wspace=0.12
-    )
-    places = {name: len(looks) - 1 - row for row, name in enumerate(looks)}
-    rows = []
-    titles = {
+    words = {
         "promoter": "promoters",
         "genic": "CDS, UTR, non-coding exons",
         "intergenic": "introns, intergenic",
     }
+    titles = {group: group_title(results.taxonomy, group, words[group]) for group in GROUPS}
+    extra = 0.16 * max(title.count("\n") for title in titles.values())
+    figure = new_figure(1.25 + 0.34 * len(looks) + extra)
+    height = figure.get_figheight()
+    panels = figure.subplots(1, 3, sharex=True, sharey=True)
+    figure.subplots_adjust(
+        left=0.135, right=0.985, bottom=0.55 / height, top=1 - (0.4 + extra) / height, wspace=0.12
+    )
+    places = {name: len(looks) - 1 - row for row, name in enumerate(looks)}
+    rows = []
     for axes, group in zip(panels, GROUPS, strict=True):
         axes.axvline(1, color=style.SOFT, linewidth=0.8)
         for name, look in looks.items():
@@ -53,6 +57,11 @@ def enrichment(results: Results) -> Drawing | None:
                 )  # fmt: skip
                 first = next(iter(results.seeds(name)), None)
                 rows.append(record(number, model=name, seed=first, region=group))
+        if not any(row["region"] == group for row in rows):
+            axes.text(
+                0.5, 0.5, NO_BASE, transform=axes.transAxes, ha="center", fontsize=8,
+                style="italic", color=style.SOFT,
+            )  # fmt: skip
         axes.set_title(titles[group])
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)

@@ -9,10 +9,10 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from genezip.report import style
 from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.region_style import region_colour, row_label
 from genezip.report.repeat_sets import MIN_BASES, SETS, SPLITS, RepeatSet, band, ratio
 from genezip.report.results import Results
 from genezip.report.scores import Number
-from genezip.taxonomy import CLASSES
 
 
 def _panel(
@@ -89,9 +89,12 @@ def repeats(results: Results) -> Drawing | None:
     for axes, repeat in zip(panels[1], sets[:2], strict=False):
         data += _panel(axes, results, looks, "bpt_ratio", [(repeat, r) for r in regions])
         axes.set_title(f"{repeat.label}, {SPLITS[repeat.split]}, within each region")
-    panels[1, 0].set_yticks(range(len(regions))[::-1], [style.region_label(r) for r in regions])
+    taxonomy = results.taxonomy
+    panels[1, 0].set_yticks(
+        range(len(regions))[::-1], [row_label(taxonomy, region) for region in regions]
+    )
     for text, region in zip(panels[1, 0].get_yticklabels(), regions, strict=True):
-        text.set_color(style.region_colour(region))
+        text.set_color(region_colour(taxonomy, region))
     for axes in panels[1, len(sets) :]:
         axes.set_visible(False)
     for axes in panels.flat:
@@ -120,6 +123,6 @@ def _regions(results: Results, sets: list[RepeatSet]) -> list[str]:
     """Regions with enough bases of any of the repeat sets to be drawn."""
     return [
         region
-        for region in CLASSES
+        for region in results.taxonomy.priority
         if any(ratio(results, results.reference, "bpt_ratio", repeat, region) for repeat in sets)
     ]

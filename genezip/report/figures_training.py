@@ -10,8 +10,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from genezip.report import style
 from genezip.report.drawing import Drawing, new_figure
+from genezip.report.region_style import end_label
 from genezip.report.results import Curve, Results
-from genezip.taxonomy import CLASSES, COLOURS, LABELS
 
 SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
 MAX_POINTS = 400  # of a line, so that long runs do not make heavy pages
@@ -63,10 +63,10 @@ def _classes(curve: Curve, column: str) -> list[pd.DataFrame]:
         return []
     logged = curve.steps.set_index("step")[column].dropna()
     values = np.array(logged.tolist(), dtype=float)  # (steps, stages, classes)
-    if values.ndim != 3 or values.shape[2] != len(CLASSES):
+    if values.ndim != 3 or values.shape[2] != len(curve.taxonomy):
         return []
     return [
-        pd.DataFrame(values[:, stage], index=logged.index, columns=list(CLASSES))
+        pd.DataFrame(values[:, stage], index=logged.index, columns=list(curve.taxonomy.names))
         for stage in range(values.shape[1])
     ]
 
@@ -243,12 +243,13 @@ def steering(results: Results) -> Drawing | None:
         for stage, table in enumerate(by_stage):
             axes: Axes = panels[stage, column]
             ends: list[tuple[float, float, str, str]] = []
-            for name in reversed(CLASSES):
+            for name in reversed(curve.taxonomy.names):
                 smooth = _thin(_smooth(table[name]).clip(lower=LEAST_SHARE).dropna())
                 if smooth.empty:
                     continue
-                axes.plot(smooth.index, smooth, color=COLOURS[name])
-                ends.append((table.index[-1], smooth.iloc[-1], LABELS[name], COLOURS[name]))
+                label, colour = end_label(curve.taxonomy, name), curve.taxonomy.colours[name]
+                axes.plot(smooth.index, smooth, color=colour)
+                ends.append((table.index[-1], smooth.iloc[-1], label, colour))
                 frames.append(_long(curve, quantity, table[name], smooth, stage=stage, region=name))
             _log_axis(axes, PERCENT_TICKS, 100)
             for rate in sorted({float(t) ** (-1 / stages) for t in targets.values()}):

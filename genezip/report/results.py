@@ -13,9 +13,10 @@ import pandas as pd
 
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
+from genezip.report.files import TIDY_TEXT, read_json, read_table
 from genezip.report.scores import CAUSAL, CORPUS, Number, Scores
+from genezip.taxonomy import Taxonomy
 
-TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
 TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
 LANGUAGE_METRICS = ("ppl", "bits_per_base")
 LOCUS_COLUMNS = {
@@ -41,6 +42,11 @@ class Curve:
     steps: pd.DataFrame
     valid: pd.DataFrame
     config: dict[str, Any]
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The region classes that the model was trained with."""
+        return Taxonomy.from_json((self.config.get("training") or {}).get("classes") or [])
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class Results:
         return [
             name for name in self.compression.models if name != CORPUS and not name.endswith(CAUSAL)
         ]
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The region classes of the corpus; the seven alone where it names no others."""
+        return Taxonomy.from_json(self.manifest.get("classes") or [])
 
     @cached_property
     def strand(self) -> str:
@@ -151,37 +162,6 @@ class Results:
         return self.markov.find(metric, f"markov{order}", subset=self.subset, region=region)
 
 
-def _need(path: Path) -> Path:
-    if not path.is_file():
-        raise GenezipError(f"{path} does not exist; run the stage that writes it first")
-    return path
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(_need(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise GenezipError(f"{path} is not valid JSON: {error}; write it again") from None
-    if not isinstance(value, dict):
-        raise GenezipError(f"{path} holds no JSON object; write it again")
-    return value
-
-
-def _table(path: Path, columns: set[str], required: bool = False) -> pd.DataFrame:
-    """A TSV with at least these columns; an absent optional file is an empty frame."""
-    if not required and not path.is_file():
-        return pd.DataFrame(columns=sorted(columns))
-    text = dict.fromkeys((*TIDY_TEXT, "chrom", "gene_name"), str)
-    try:
-        frame = pd.read_csv(_need(path), sep="\t", dtype=text)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise GenezipError(f"{path} is not a readable TSV: {error}; write it again") from None
-    missing = columns - set(frame.columns)
-    if missing:
-        raise GenezipError(f"{path} lacks the columns {', '.join(sorted(missing))}; write it again")
-    return frame
-
-
 def _curve(path: Path) -> Curve:
     """A training log; lines are JSON, a half-written last line is ignored."""
     model, _, seed = path.parent.name.rpartition(".seed")
@@ -201,7 +181,7 @@ def _curve(path: Path) -> Curve:
         int(seed),
         pd.DataFrame(steps).drop_duplicates("step", keep="last") if steps else pd.DataFrame(),
         pd.DataFrame(valid).drop_duplicates("step", keep="last") if valid else pd.DataFrame(),
-        _json(config_file) if config_file.is_file() else {},
+        read_json(config_file) if config_file.is_file() else {},
     )
 
 
@@ -237,6 +217,15 @@ def _evaluated(scores: Scores) -> set[str]:
     return {f"{model}.seed{seed}" for model in scores.models for seed in scores.seeds(model)}
 
 
+def _only_corpus(folder: Path) -> Path:
+    """Manifest of the one corpus under a folder."""
+    found = sorted((folder / "corpus").glob("*/manifest.json"))
+    if len(found) > 1:
+        names = ", ".join(path.parent.name for path in found)
+        raise GenezipError(f"{folder} holds several corpora ({names}); name one with --corpus")
+    return found[0] if found else folder / "corpus" / "*" / "manifest.json"
+
+
 def load(
     folder: Path,
     settings: Report,
@@ -244,6 +233,7 @@ def load(
     source: Path | None = None,
     evaluation: Evaluation | None = None,
     runs: list[str] | None = None,
+    corpus: Path | None = None,
 ) -> Results:
     """Read the result files under ``folder``.
 
@@ -262,6 +252,9 @@ def load(
     runs : list of str, optional
         ``model.seed<n>`` of the runs that the page is about; other training logs and times in
         the folder are of earlier runs and left out. Without it, those with results count.
+    corpus : Path, optional
+        Manifest of the corpus whose held-out windows were measured; needed where the folder
+        holds several.
 
     Raises
     ------
@@ -271,7 +264,7 @@ def load(
     """
     tidy = TIDY_COLUMNS
     compress = folder / "compress"
-    compression = Scores(_table(compress / "compression.tsv", tidy, required=True))
+    compression = Scores(read_table(compress / "compression.tsv", tidy, required=True))
     known = set(runs) if runs else _evaluated(compression)
     logs = sorted((folder / "pretrain").glob("*/curve.jsonl"))
     results = Results(
@@ -279,15 +272,15 @@ def load(
         scale=scale,
         reference=settings.reference,
         control=settings.control,
-        manifest=_json(folder / "corpus" / "manifest.json"),
-        source=_json(source) if source else {},
+        manifest=read_json(corpus or _only_corpus(folder)),
+        source=read_json(source) if source else {},
         compression=compression,
-        comparisons=Scores(_table(compress / "comparisons.tsv", tidy, required=True)),
-        regions=_table(folder / "regions" / "gene7.summary.tsv", {"split", "class", "bp"}),
-        markov=Scores(_table(compress / "markov.tsv", tidy)),
-        locus=_table(compress / "locus.tsv", LOCUS_COLUMNS),
-        locus_genes=_table(compress / "locus_genes.tsv", GENE_COLUMNS),
-        repeats=Scores(_table(folder / "repeats" / "repeats.tsv", tidy)),
+        comparisons=Scores(read_table(compress / "comparisons.tsv", tidy, required=True)),
+        regions=read_table(folder / "regions" / "gene7.summary.tsv", {"split", "class", "bp"}),
+        markov=Scores(read_table(compress / "markov.tsv", tidy)),
+        locus=read_table(compress / "locus.tsv", LOCUS_COLUMNS),
+        locus_genes=read_table(compress / "locus_genes.tsv", GENE_COLUMNS),
+        repeats=Scores(read_table(folder / "repeats" / "repeats.tsv", tidy)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

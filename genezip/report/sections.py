@@ -124,6 +124,25 @@ def perplexity_section(results: Results) -> Section:
     return Section("perplexity", "Does it still know the sequence?", text, ("perplexity",), tables)
 
 
+def _own_enrichment(results: Results) -> Table | None:
+    """Enrichment of every class of the user, a column per model or router."""
+    looks = style.model_styles(results.models, results.reference, results.control)
+
+    def cell(model: str, region: str) -> str:
+        seeds = results.seeds(model)
+        own: list[int | None] = [*seeds] or [None]
+        found = [results.number("enrichment", model, region=region, seed=s) for s in own]
+        return _per_seed(seeds, [measured(number) for number in found])
+
+    rows: list[list[Cell]] = [
+        [found.label, found.group or "none", *(cell(model, found.name) for model in looks)]
+        for found in results.taxonomy.own
+    ]
+    head = ["own class", "counted in the group", *(look.label for look in looks.values())]
+    title = "Enrichment of this run's own region classes, each by itself"
+    return Table(head, rows, title=title) if rows else None
+
+
 def tokens_section(results: Results) -> Section:
     """Bases per token, enrichment, GC thirds."""
     total = results.number("bpt", results.reference)
@@ -136,7 +155,9 @@ def tokens_section(results: Results) -> Section:
     text += [
         sentence for sentence in (verdicts.budget(results), verdicts.genic(results)) if sentence
     ]
-    return Section("tokens", "Where the tokens go", text, ("bpt", "enrichment", "gc_thirds"))
+    table = _own_enrichment(results)
+    figures, tables = ("bpt", "enrichment", "gc_thirds"), [table] if table else []
+    return Section("tokens", "Where the tokens go", text, figures, tables)
 
 
 def locus_section(results: Results) -> Section:

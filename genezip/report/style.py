@@ -1,7 +1,7 @@
 """One look for every figure: colours, markers, type, and how a figure becomes SVG.
 
-Regions keep the colours of :mod:`genezip.taxonomy`. Models get colours that no region has,
-and a marker each, so that nothing rests on colour alone.
+Models get colours that none of the paper's regions has, and a marker each, so that nothing
+rests on colour alone; regions are those of :mod:`genezip.report.region_style`.
 """
 
 import io
@@ -13,8 +13,6 @@ from typing import Any, Final, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from genezip.taxonomy import CLASSES, COLOURS, LABELS
 
 INK: Final = "#1A1A1A"
 SOFT: Final = "#6B6B6B"
@@ -112,16 +110,6 @@ def model_styles(names: list[str], reference: str, control: str) -> dict[str, Mo
     return {name: style for name, style in styles.items() if name in names}
 
 
-def region_label(name: str) -> str:
-    """Readable name of a region class, group or ``all``."""
-    return {**LABELS, "all": "all bases", "promoter": "promoter"}.get(name, name)
-
-
-def region_colour(name: str) -> str:
-    """Colour of a region class; ink for ``all``, soft ink for anything else."""
-    return COLOURS.get(name, INK if name == "all" else SOFT)
-
-
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw inside this block to get the house style; nothing global is left changed."""
@@ -181,14 +169,6 @@ def key(axes: Axes, styles: list[ModelStyle], y: float = 1.06) -> None:
         handletextpad=0.2,
         columnspacing=1.4,
     )
-
-
-def region_key(figure: Figure, x: float, y: float) -> None:
-    """One line of region names, each in a chip of its colour, at figure coordinates."""
-    for name in CLASSES:
-        figure.text(x, y, "■", color=COLOURS[name], va="center", fontsize=9.5)
-        figure.text(x + 0.017, y, LABELS[name], color=INK, va="center", fontsize=8.5)
-        x += 0.043 + 0.0074 * len(LABELS[name])
 
 
 def svg(figure: Figure, name: str, label: str) -> str:

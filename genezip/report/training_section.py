@@ -4,21 +4,24 @@ from genezip.report.results import Curve, Results
 from genezip.report.scores import plain
 from genezip.report.sections import Section
 
+VALIDATION = {
+    "paper": "were drawn from training pieces in the same way as training windows",
+    "strict": "lie in blocks of the training pieces that no training window touches",
+    "pieces": "lie on pieces of their own",
+}
+
 
 def corpus_section(results: Results) -> Section:
     """Which DNA is which, and what the homology filter dropped."""
     dropped = results.manifest.get("dropped") or {}
-    own = "valid" in set(results.regions["split"])
+    # a corpus made before the choice was recorded: pieces, if the map has any
+    on_pieces = "pieces" if "valid" in set(results.regions["split"]) else "paper"
+    validation = (results.manifest.get("settings") or {}).get("validation") or on_pieces
     text = [
         "Held-out windows lie on pieces of DNA of which no model saw any in training. Validation "
-        "windows "
-        + (
-            "lie on pieces of their own."
-            if own
-            else "were drawn from training pieces in the same way as training windows."
-        )
+        f"windows {VALIDATION[validation]}."
     ]
-    if dropped.get("k") and dropped.get("windows") is not None:
+    if dropped.get("k") and dropped.get("threshold") is not None:
         text.append(
             f"{dropped['windows']} of {dropped['of']} held-out windows were left out because more "
             f"than {100 * dropped['threshold']:g} % of their {dropped['k']}"
@@ -45,7 +48,9 @@ def _exposure(results: Results, curve: Curve) -> str | None:
 
 def expected_bpt(composition: dict[str, int], target: dict[str, float]) -> float | None:
     """Bases per token that targets imply for such DNA (Eq. 13); None where it is unknown."""
-    tokens = sum(bp / target[name] for name, bp in composition.items() if name in target)
+    if any(bp and name not in target for name, bp in composition.items()):
+        return None
+    tokens = sum(bp / target[name] for name, bp in composition.items() if bp)
     return sum(composition.values()) / tokens if tokens else None
 
 

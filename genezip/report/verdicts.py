@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from genezip.report import claims
+from genezip.report.region_style import own_labels
 from genezip.report.repeat_sets import HELD_OUT, RepeatSet, ratio, shown_side
 from genezip.report.results import Results
 from genezip.report.scores import (
@@ -15,8 +16,6 @@ from genezip.report.scores import (
     seeds_named,
     signed,
 )
-from genezip.report.style import region_label
-from genezip.taxonomy import CLASSES
 
 MAX_MISS = 1.5  # factor by which a region may miss its target before it is named
 NO_BASE = "no such base in held-out DNA"
@@ -75,8 +74,9 @@ def genic(results: Results) -> str | None:
         "unknown": "without an interval, so nothing is shown",
     }
     verdict = judged(seeds, found, words, lambda _, number: number.side(1))
+    genes = listed(["CDS", "UTR", "non-coding exons", *own_labels(results.taxonomy, "genic")])
     return (
-        f"Genic enrichment (CDS, UTR and non-coding exons; 1 is their share of the bases) of "
+        f"Genic enrichment ({genes}; 1 is their share of the bases) of "
         f"{results.reference}: {verdict}."
     )
 
@@ -84,7 +84,7 @@ def genic(results: Results) -> str | None:
 def budget(results: Results) -> str | None:
     """Bases per token got over asked, by region, and which regions miss by how much."""
     factors: dict[str, list[float]] = {}
-    for region in CLASSES:
+    for region in results.taxonomy.priority:
         for seed in results.seeds(results.reference):
             where = {"region": region, "seed": seed}
             got = results.number("bpt", results.reference, **where)
@@ -93,9 +93,10 @@ def budget(results: Results) -> str | None:
                 factors.setdefault(region, []).append(got.value / asked.value)
     if not factors:
         return None
-    each = [f"{region_label(r)} {_range(values)}" for r, values in factors.items()]
+    labels = results.taxonomy.labels
+    each = [f"{labels[r]} {_range(values)}" for r, values in factors.items()]
     missed = [
-        region_label(r)
+        labels[r]
         for r, values in factors.items()
         if any(f > MAX_MISS or f < 1 / MAX_MISS for f in values)
     ]
@@ -111,7 +112,7 @@ def budget(results: Results) -> str | None:
         text += f"{_capital(listed(missed))} {verb} by more than a factor of {MAX_MISS}{runs}."
     else:
         text += f"No region misses its target by more than a factor of {MAX_MISS}."
-    empty = [region_label(region) for region in CLASSES if results.no_base(region)]
+    empty = [labels[region] for region in results.taxonomy.priority if results.no_base(region)]
     return text + (f" {_capital(listed(empty))}: {NO_BASE}." if empty else "")
 
 

@@ -5,14 +5,13 @@ Both are cut at the checkpoint a run goes on from, so neither shows a step twice
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from genezip.errors import GenezipError
 from genezip.provenance import write_text
-from genezip.taxonomy import CLASSES
 
 CURVE = "curve.jsonl"
 TENSORBOARD = "tensorboard"
@@ -25,11 +24,13 @@ class Curve:
     ----------
     folder : checkpoint folder
     step : optimiser steps done; later lines of an earlier part of the run are dropped
+    classes : names of the region classes, in order of their ids
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, classes: Sequence[str]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        self.classes = classes
         _cut(folder / CURVE, step)
         if step == 0:
             shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
@@ -43,7 +44,7 @@ class Curve:
             self._scalar(f"train/{name}", line[name], step)
         for letter in ("F", "G"):
             for stage, row in enumerate(line[letter]):
-                for name, value in zip(CLASSES, row, strict=True):
+                for name, value in zip(self.classes, row, strict=True):
                     self._scalar(f"{letter}_stage{stage}/{name}", value, step)
 
     def valid(self, step: int, metrics: dict[str, Any]) -> None:
@@ -68,10 +69,10 @@ class Curve:
 
 
 @contextmanager
-def open_curve(folder: Path, step: int) -> Iterator[Curve]:
+def open_curve(folder: Path, step: int, classes: Sequence[str]) -> Iterator[Curve]:
     """The open curve; a full disk while writing it is one sentence."""
     try:
-        curve = Curve(folder, step)
+        curve = Curve(folder, step, classes)
         try:
             yield curve
         finally:

@@ -15,13 +15,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from genezip.data.batches import WindowStream
+from genezip.data.stream import Batches
 from genezip.folder import replaced_folder
 from genezip.interrupt import stop_request
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import BEST, ModelCard, load_card, save_pretrained, save_weights
 from genezip.provenance import versions, write_text
-from genezip.taxonomy import CLASSES
 from genezip.training.checkpoint import PREVIOUS, STATE
 from genezip.training.curve import CURVE, open_curve
 from genezip.training.memory import available_bytes, check_memory, estimate
@@ -37,7 +36,7 @@ FILES = ("model.safetensors", BEST, "config.json", CURVE, "README.md")
 
 def pretrain(
     run: Run,
-    batches: WindowStream,
+    batches: Batches,
     out: Path,
     checkpoints: Path,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
@@ -49,8 +48,9 @@ def pretrain(
     validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
     scalars stay in ``checkpoints``.
 
-    Every process of ``ranks`` calls this with the same arguments. Another number of them, or
-    another micro-batch, changes the weights by rounding alone.
+    Every process of ``ranks`` calls this with its own rows of the same batches (``ranks.rows``),
+    and else with the same arguments. Another number of processes, or another micro-batch,
+    changes the weights by rounding alone.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _fitting_network(run: Run, ranks: Ranks, say: Callable[[str], None]) -> Gene
     available = available_bytes(device, ranks.local_world)
     network = initial_network(run, device)
     windows = min(settings.micro_batch, rows.stop - rows.start)
-    need = estimate(network, settings, windows, run.window_bp)
+    need = estimate(network, settings, windows, run.window_bp, len(run.taxonomy))
     check_memory(run.name, need, settings, available, device, say)
     return network
 
@@ -92,7 +92,8 @@ def _train(progress: Progress, checkpoints: Path, say: Callable[[str], None], ra
     run, settings, network = progress.run, progress.run.settings, progress.network
     label, stages = f"{run.name} seed {run.seed}", run.architecture.n_stages
     device = network.embedding.device
-    targets = torch.tensor([run.target_bpt[name] for name in CLASSES], device=device)
+    classes = run.taxonomy.names
+    targets = torch.tensor([run.target_bpt[name] for name in classes], device=device)
     bases = settings.batch * (run.window_bp - 1)
     model = ranks.parallel(network, device)
     bar = tqdm(
@@ -103,16 +104,18 @@ def _train(progress: Progress, checkpoints: Path, say: Callable[[str], None], ra
         disable=None if ranks.main else True,
         mininterval=1.0,
     )
-    log = open_curve(checkpoints, progress.step) if ranks.main else nullcontext()
+    log = open_curve(checkpoints, progress.step, classes) if ranks.main else nullcontext()
     with bar, stop_request(again_at_once=ranks.world == 1) as stop, log as curve:
         for step in range(progress.step, settings.steps):
-            drawn = progress.batches.next_batch()
+            with ranks.together():  # a shard may be damaged for one process alone
+                drawn = progress.batches.next_batch()
             ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
+            assert len(ids) * ranks.world == settings.batch, "not the rows of this process"
             lr = set_rate(progress.optimizer, step, settings)
             values = training_step(model, ids, regions, targets, settings, ranks)
             norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
             *sums, norm_sum, asked = _read(ranks, values, norm, bool(stop))
-            line = figures(sums, settings.batch, bases, stages, len(CLASSES))
+            line = figures(sums, settings.batch, bases, stages, len(classes))
             line |= {"lr": lr, "grad_norm": norm_sum / ranks.world}
             if not math.isfinite(line["lm_loss"] + line["rar_loss"] + line["grad_norm"]):
                 ranks.refuse(

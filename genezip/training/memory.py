@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_iter
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.network import GeneZipNetwork
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import GENE7
 from genezip.training.step import micro_batch_loss
 from genezip.vocab import A_ID, T_ID
 
@@ -93,7 +93,11 @@ class PeakBytes(TorchDispatchMode):
 
 
 def estimate(
-    network: GeneZipNetwork, settings: Pretrain, windows: int, window_bp: int
+    network: GeneZipNetwork,
+    settings: Pretrain,
+    windows: int,
+    window_bp: int,
+    classes: int = len(GENE7),
 ) -> MemoryEstimate:
     """Estimate the memory of training; the network is left as it was, without gradients.
 
@@ -103,23 +107,24 @@ def estimate(
     Parameters
     ----------
     windows : windows per forward pass of this process
+    classes : number of region classes; the ratio loss counts bases in each
     """
     longer = min(PROBE_BP, window_bp)
     shorter = max(2, longer // 2)
-    peaks = [_peak(network, settings, bases) for bases in (shorter, longer)]
+    peaks = [_peak(network, settings, bases, classes) for bases in (shorter, longer)]
     per_base = max(0.0, (peaks[1] - peaks[0]) / max(1, longer - shorter))
     fixed = max(0, peaks[1] - round(per_base * longer))
     parameters = sum(COPIES * p.numel() * p.element_size() for p in network.parameters())
     return MemoryEstimate(parameters, fixed, per_base, windows, window_bp)
 
 
-def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int) -> int:
+def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int) -> int:
     """Most bytes at a time in forward and backward over one window, gradients of weights aside."""
     device = network.embedding.device
     draw = torch.Generator().manual_seed(0)  # leaves the run's own random numbers alone
     ids = torch.randint(A_ID, T_ID + 1, (1, bases), generator=draw).to(device, torch.uint8)
-    regions = torch.randint(len(CLASSES), (1, bases), generator=draw).to(device, torch.uint8)
-    targets = torch.full((len(CLASSES),), 32.0, device=device)
+    regions = torch.randint(classes, (1, bases), generator=draw).to(device, torch.uint8)
+    targets = torch.full((classes,), 32.0, device=device)
     informative = torch.tensor(bases, device=device)
 
     def drop(parameter: Tensor) -> None:

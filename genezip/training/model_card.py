@@ -3,7 +3,7 @@
 from typing import Any
 
 from genezip.models.pretrained import ModelCard
-from genezip.taxonomy import LABELS
+from genezip.taxonomy import Taxonomy
 
 METRICS = {
     "ppl": "perplexity",
@@ -26,8 +26,9 @@ def model_card(card: ModelCard, parameters: int) -> str:
     """
     training = card.training
     settings = training["settings"]
+    labels = Taxonomy.from_json(training.get("classes", [])).labels
     targets = "\n".join(
-        f"| {LABELS[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
+        f"| {labels[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
     )
     hashes = "\n".join(f"| `{name}` | `{value}` |" for name, value in training["sha256"].items())
     return f"""# {card.name}, seed {card.seed}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from genezip.data.batches import WindowStream
+from genezip.data.stream import Batches
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import BEST, save_weights
 from genezip.provenance import sha256_file
@@ -41,7 +41,7 @@ class Progress:
     """
 
     run: Run
-    batches: WindowStream
+    batches: Batches
     network: GeneZipNetwork
     optimizer: torch.optim.AdamW
     step: int = 0
@@ -58,7 +58,9 @@ class Progress:
     def validate(self, checkpoints: Path) -> dict[str, Any]:
         """Metrics on the validation windows; the best weights so far are kept."""
         run = self.run
-        self.valid = validate(self.network, run.valid_ids, run.valid_regions, run.target_bpt)
+        self.valid = validate(
+            self.network, run.valid_ids, run.valid_regions, run.target_bpt, run.taxonomy
+        )
         if self.valid["ppl"] < self.best_ppl:
             self.best_ppl = self.valid["ppl"]
             save_weights(checkpoints / BEST, self.network)
@@ -93,7 +95,7 @@ def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
 
 def begin(
     run: Run,
-    batches: WindowStream,
+    batches: Batches,
     network: GeneZipNetwork,
     checkpoints: Path,
     say: Callable[[str], None],

@@ -1,9 +1,9 @@
 """The processes of one training run, one per GPU: who they are and what they agree on.
 
 ``torchrun`` starts them and tells each its number in the environment. Without it there is one
-process, and nothing here communicates. All read the same stream of windows and the same
-checkpoint folder (shared by the nodes); each takes its rows of every batch, and only the first
-writes and speaks.
+process, and nothing here communicates. All read the same corpus and the same checkpoint folder
+(shared by the nodes); each decodes its own rows of every batch, and only the first writes and
+speaks.
 """
 
 import os

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
-from genezip.data.batches import WindowStream
 from genezip.data.corpus import CorpusReader, expected_bpt
+from genezip.data.prefetch import prefetched
+from genezip.data.stream import WindowStream
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.provenance import sha256_file
-from genezip.taxonomy import CLASSES
 from genezip.training.initial import initial_weights
 from genezip.training.loop import pretrain
 from genezip.training.ranks import ALONE, Ranks
@@ -20,7 +20,7 @@ from genezip.training.validation import validation_windows
 
 @dataclass(frozen=True)
 class Targets:
-    """Target BPT per region class and a line saying where it came from."""
+    """Target BPT of every region class, in order of their ids, and where it came from."""
 
     bpt: dict[str, float]
     origin: str
@@ -39,21 +39,33 @@ def targets_of(
     ``match_bpt`` gives every class the BPT that the preset is expected to have on the
     validation windows (base-weighted harmonic mean, Eq. 13), so that a uniform control
     spends as many tokens as the model it is compared with.
+
+    Raises
+    ------
+    GenezipError
+        If not exactly one is given, a class of the corpus is left without a target, a preset
+        names a class that the corpus has not, or a target is below 1 bp per token.
     """
     if sum(value is not None for value in (region_preset, uniform_bpt, match_bpt)) != 1:
         raise GenezipError("give exactly one of --region-preset, --uniform-bpt, --match-bpt")
-    if region_preset is not None:
-        return Targets(
-            load_preset(region_preset).target_bpt(), f"region preset {region_preset.stem}"
-        )
+    path = region_preset or match_bpt
+    preset = None if path is None else load_preset(path).target_bpt()
+    reader = CorpusReader(corpus)
+    taxonomy = reader.taxonomy
+    if preset is not None:
+        preset = taxonomy.complete(preset, str(path))
+    if region_preset is not None and preset is not None:
+        return Targets(preset, f"region preset {region_preset.stem}")
     if uniform_bpt is not None:
-        return Targets(dict.fromkeys(CLASSES, uniform_bpt), f"uniform {uniform_bpt:g} bp per token")
-    assert match_bpt is not None
-    splits = CorpusReader(corpus).manifest["splits"]
+        everywhere = dict.fromkeys(taxonomy.names, uniform_bpt)
+        origin = f"uniform {uniform_bpt:g} bp per token"
+        return Targets(taxonomy.complete(everywhere, "--uniform-bpt"), origin)
+    assert match_bpt is not None and preset is not None
+    splits = reader.manifest["splits"]
     split = "valid" if splits.get("valid", {}).get("windows") else "train"
-    matched = expected_bpt(splits[split]["composition"], load_preset(match_bpt).target_bpt())
+    matched = expected_bpt(splits[split]["composition"], preset)
     origin = f"uniform, expected BPT of {match_bpt.stem} on the {split} windows"
-    return Targets(dict.fromkeys(CLASSES, matched), origin)
+    return Targets(dict.fromkeys(taxonomy.names, matched), origin)
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,18 @@ class Prepared:
     run: Run
     batches: WindowStream
 
-    def train(self, out: Path, checkpoints: Path, ranks: Ranks = ALONE) -> dict[str, Any]:
-        """Train and write the model folder."""
-        return pretrain(self.run, self.batches, out, checkpoints, ranks=ranks)
+    def train(
+        self, out: Path, checkpoints: Path, ranks: Ranks = ALONE, workers: int = 1
+    ) -> dict[str, Any]:
+        """Train and write the model folder.
+
+        ``workers`` background threads decode the rows of this process while the step before
+        them runs; the weights do not depend on their number.
+        """
+        with ranks.together():
+            own = self.batches.share(ranks.rows(self.run.settings.batch))
+        with prefetched(own, workers) as batches:
+            return pretrain(self.run, batches, out, checkpoints, ranks=ranks)
 
 
 def prepare(
@@ -85,7 +106,9 @@ def prepare(
     """
     shape = load_architecture(architecture).resolved(list(targets.bpt.values()))
     reader = CorpusReader(corpus)
-    batches = WindowStream(reader, settings.batch, seed)
+    batches = WindowStream(
+        reader, settings.batch, seed, reverse_complement=settings.reverse_complement
+    )
     ids, regions = validation_windows(reader, settings.validate_windows)
     run = Run(
         name=name,
@@ -106,7 +129,9 @@ def prepare(
                 "train": batches.windows_per_epoch,
                 "window_bp": reader.manifest["window_bp"],
             },
+            **({"classes": reader.taxonomy.to_json()} if reader.taxonomy.own else {}),
         },
         initial=None if init_from is None else initial_weights(init_from, shape),
+        taxonomy=reader.taxonomy,
     )
     return Prepared(run, batches)

@@ -31,8 +31,8 @@ def training_step(
     Parameters
     ----------
     model : the network, or :meth:`Ranks.parallel` of it
-    ids, regions : uint8 Tensors, shape (batch, L)
-        The whole batch; this process takes its rows.
+    ids, regions : uint8 Tensors, shape (batch / processes, L)
+        The rows of this process; every process has equally many.
     target_bpt : float Tensor, shape (R,), on the device of the network
 
     Returns
@@ -40,17 +40,16 @@ def training_step(
     float64 Tensor on the device, see :func:`figures`; this process's share, to be summed
     """
     device = target_bpt.device
-    informative = count_targets(ids).to(device)
-    rows = ranks.rows(len(ids))
-    mine, labels = ids[rows].to(device), regions[rows].to(device)
-    parts = math.ceil(len(mine) / settings.micro_batch)
+    informative = ranks.add_up(count_targets(ids).to(device))
+    ids, regions = ids.to(device), regions.to(device)
+    parts = math.ceil(len(ids) / settings.micro_batch)
     total: Tensor | None = None
     for part in range(parts):
         some = slice(part * settings.micro_batch, (part + 1) * settings.micro_batch)
-        share = len(mine[some]) / len(ids)
+        share = len(ids[some]) / (len(ids) * ranks.world)
         with local_gradients(model, part + 1 < parts):
             loss, values = micro_batch_loss(
-                model, mine[some], labels[some], target_bpt, settings, informative, share
+                model, ids[some], regions[some], target_bpt, settings, informative, share
             )
             # the processes' gradients are averaged, the loss is their sum
             (loss * ranks.world).backward()

@@ -7,7 +7,7 @@ import numpy as np
 from genezip.data.corpus import CorpusReader
 from genezip.models.inference import run
 from genezip.models.network import GeneZipNetwork
-from genezip.taxonomy import CLASS_IDS, CLASSES, GROUPS
+from genezip.taxonomy import GENE7, Taxonomy
 from genezip.vocab import is_base
 
 MIN_KNOWN = 0.95
@@ -39,6 +39,7 @@ def validate(
     ids: np.ndarray,
     regions: np.ndarray,
     target_bpt: dict[str, float],
+    taxonomy: Taxonomy = GENE7,
     batch: int = 4,
 ) -> dict[str, Any]:
     """Metrics pooled over windows.
@@ -47,6 +48,7 @@ def validate(
     ----------
     ids, regions : uint8 arrays, shape (n, L)
         Token ids and region classes.
+    taxonomy : the classes of the corpus, each with a target
 
     Returns
     -------
@@ -55,18 +57,18 @@ def validate(
     """
     was_training = network.training
     network.eval()
-    tokens, bases = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+    tokens, bases = np.zeros(len(taxonomy)), np.zeros(len(taxonomy))
     nll, targets, bit = 0.0, 0, 0
     for labels, result in zip(regions, run(network, list(ids), batch), strict=True):
         chunk_bp = np.diff(np.append(result.token_starts, len(labels)))
         density = np.repeat(1.0 / chunk_bp, chunk_bp)
-        tokens += np.bincount(labels, density, minlength=len(CLASSES))
-        bases += np.bincount(labels, minlength=len(CLASSES))
+        tokens += np.bincount(labels, density, minlength=len(taxonomy))
+        bases += np.bincount(labels, minlength=len(taxonomy))
         nll += float(np.nansum(result.nll, dtype=np.float64))
         targets += int(np.isfinite(result.nll).sum())
         bit += bool(result.bound_bit.any())
     network.train(was_training)
-    asked = sum(bases[CLASS_IDS[name]] / target_bpt[name] for name in CLASSES)
+    asked = sum(bases[number] / target_bpt[name] for name, number in taxonomy.ids.items())
     metrics: dict[str, Any] = {
         "ppl": float(np.exp(nll / max(targets, 1))),
         "bpt": float(bases.sum() / tokens.sum()),
@@ -74,8 +76,8 @@ def validate(
         "bound_bit": bit / max(len(ids), 1),
         "windows": len(ids),
     }
-    for group, names in GROUPS.items():
-        members = [CLASS_IDS[name] for name in names]
+    for group, names in taxonomy.groups.items():
+        members = [taxonomy.ids[name] for name in names]
         share = bases[members].sum() / bases.sum()
         metrics[f"{group}_enrichment"] = (
             float(tokens[members].sum() / tokens.sum() / share) if share > 0 else None

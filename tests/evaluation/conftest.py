@@ -16,7 +16,7 @@ from genezip.data.compressed import (
     read_compressed,
     write_compressed,
 )
-from genezip.taxonomy import CLASS_IDS
+from genezip.taxonomy import CLASS_IDS, GENE7, OwnClass, Taxonomy
 from genezip.vocab import encode
 
 
@@ -29,6 +29,7 @@ class ToyGenome:
     dna: dict[str, np.ndarray] = field(default_factory=dict)
     classes: dict[str, np.ndarray] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=lambda: {"source": "simulated"})
+    taxonomy: Taxonomy = GENE7
 
     def add_piece(
         self,
@@ -47,7 +48,7 @@ class ToyGenome:
         self.pieces.append(piece)
         self.dna[name] = np.frombuffer(sequence.encode(), dtype=np.uint8)
         if isinstance(regions, str):
-            regions = [CLASS_IDS[regions]] * len(sequence)
+            regions = [self.taxonomy.ids[regions]] * len(sequence)
         self.classes[name] = np.asarray(regions, dtype=np.uint8)
         return piece
 
@@ -109,6 +110,19 @@ def make_window(place: Any, starts: Any, strand: str = "+", **more: Any) -> Comp
 @pytest.fixture
 def toy() -> ToyGenome:
     return ToyGenome()
+
+
+EIGHT = Taxonomy(
+    (OwnClass("enhancer", before="intron", label="enhancer", colour="#CC79A7", group="genic"),)
+)
+"""The seven classes and one of the user, id 7."""
+
+
+@pytest.fixture
+def eight(toy: ToyGenome) -> ToyGenome:
+    """An empty genome whose bases may also be enhancers."""
+    toy.taxonomy = EIGHT
+    return toy
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def run(tmp_path_factory):
     region_map.write_bed9(folder / "regions.bed.gz")
     corpus = Corpus(
         window_bp=WINDOW_BP, heldout_window_bp=WINDOW_BP, train_windows=4, valid_windows=0,
-        keep_short=False,
+        keep_short=False, validation="pieces",
     )  # fmt: skip
     build_corpus(source, region_map, corpus, folder / "corpus")
     rng = np.random.default_rng(0)

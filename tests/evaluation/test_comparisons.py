@@ -8,6 +8,7 @@ from genezip.evaluation.comparisons import comparison_rows
 from genezip.evaluation.labels import read_labels
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import collect
+from genezip.taxonomy import MOST_CLASSES
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_tertile_enrichment_by_hand(collected, genome):
     tokens = tokens_promoter = bases = bases_promoter = 0.0
     density = np.repeat(1 / np.diff([*STEERED, 512]), np.diff([*STEERED, 512]))
     for place, cells in zip(genome.corpus, labels.cells, strict=True):
-        lowest = cells // 8 == 0
+        lowest = cells // MOST_CLASSES == 0
         promoter = lowest & (place.regions == 0)
         tokens, bases = tokens + density[lowest].sum(), bases + lowest.sum()
         tokens_promoter += density[promoter].sum()
@@ -197,7 +198,9 @@ def test_blocks_behind_each_subset_are_counted(collected):
     for number in range(3):
         for region, classes in (("all", range(7)), ("promoter", [0])):
             held = [
-                ((cells // 8 == number) & np.isin(cells % 8, list(classes))).any()
+                (
+                    (cells // MOST_CLASSES == number) & np.isin(cells % MOST_CLASSES, list(classes))
+                ).any()
                 for cells in labels.cells
             ]
             row = value(rows, "corpus", "blocks", f"gc_tertile_{number + 1}", region, None)

@@ -17,7 +17,7 @@ from genezip.evaluation.composition_router import (
     try_rates,
 )
 from genezip.evaluation.placement import rate_starts
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import CLASSES, GENE7
 from genezip.vocab import encode
 
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0}
@@ -45,7 +45,8 @@ def world(toy, gc, **shape):
 def oracle_enrichment(windows):
     """Promoter enrichment where every base gets exactly 1 / B_r tokens."""
     bp = np.sum([np.bincount(regions, minlength=7) for regions in windows.regions], axis=0)
-    return metrics.enrichment(bp, bp / metrics.target_array(TARGET))[0]
+    tokens = bp / metrics.target_array(TARGET, GENE7)
+    return metrics.enrichment(bp, tokens, metrics.groups_of(GENE7))[0]
 
 
 def test_rates_are_means_over_training_bases(toy):
@@ -106,7 +107,7 @@ def test_the_smallest_micro_err_wins_and_a_trial_is_as_described(toy):
     assert router.split == "valid"
 
     # the same trial, slowly: one window after the other, tokens base by base
-    target = metrics.target_array(TARGET)
+    target = metrics.target_array(TARGET, GENE7)
     windows = list(toy.windows("valid"))
     sharp = [router.rates[composition_bins(w.ids, best.width)] ** best.sharpness for w in windows]
     budget = sum(sum(1 / target[region] for region in w.regions) for w in windows)

@@ -8,6 +8,7 @@ import pytest
 
 from genezip.config import Compress
 from genezip.data.compressed import read_compressed
+from genezip.data.shards import SCHEMA_VERSION
 from genezip.errors import GenezipError
 from genezip.evaluation.heldout import (
     Place,
@@ -139,6 +140,8 @@ def test_ids_are_read_when_they_are_needed() -> None:
 
 def test_a_corpus_without_held_out_windows_is_refused(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps({"schema_version": 1, "splits": {"test": {"windows": 0}}}))
+    manifest.write_text(
+        json.dumps({"schema_version": SCHEMA_VERSION, "splits": {"test": {"windows": 0}}})
+    )
     with pytest.raises(GenezipError, match="has no test windows"):
         corpus_places(manifest)

@@ -6,6 +6,7 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import block_ids, read_labels, subset_name
+from genezip.taxonomy import MOST_CLASSES
 
 
 def test_blocks_start_anew_in_each_piece():
@@ -19,7 +20,7 @@ def test_tertiles_split_the_bases_in_three(toy, settings):
     parts = ["A" * 2048, "AG" * 1024, "G" * 2048]
     toy.tile(toy.add_piece("p", "".join(parts), "nig"), 2048)
     labels = read_labels(toy, settings)
-    strata = [np.bincount(cells // 8, minlength=4).tolist() for cells in labels.cells]
+    strata = [np.bincount(cells // MOST_CLASSES, minlength=4).tolist() for cells in labels.cells]
     assert strata == [[2048, 0, 0, 0], [0, 2048, 0, 0], [0, 0, 2048, 0]]
     assert labels.gc_edges == pytest.approx((0, 0.5), abs=0.002)
 
@@ -28,7 +29,7 @@ def test_n_and_padding_are_a_stratum_of_their_own(toy, settings):
     piece = toy.add_piece("p", "ACGT" * 16 + "N" * 10 + "ACGT" * 13 + "AC", "nig")
     toy.tile(piece, 96, pad_last=True)  # 128 bp: one full window, one of 32 + 64 padding
     labels = read_labels(toy, settings)
-    assert [(cells // 8 == 3).sum() for cells in labels.cells] == [10, 64]
+    assert [(cells // MOST_CLASSES == 3).sum() for cells in labels.cells] == [10, 64]
     assert labels.table["n_fraction"].tolist() == pytest.approx([10 / 96, 0])
     assert [subset.chosen.tolist() for subset in labels.subsets] == [[True, True], [False, True]]
     assert labels.subsets[1].name == subset_name(0.05) == "n_le_5pct"

@@ -96,7 +96,7 @@ def test_tables_of_two_models(toy, save, compressed_window):
     toy.tile(piece, 128)
     windows = [compressed_window(place, [0, 64]) for place in toy.corpus]
     files = [save("a", windows, seed=0), save("b", windows[:3], seed=0)]
-    source = SimpleNamespace(assembly=lambda: toy, annotation=lambda name, basic: annotation())
+    source = SimpleNamespace(assembly=lambda: toy, annotation=lambda *chosen: annotation())
     table, genes = locus_tables(files, toy, source, "c:64-320")
     assert table.columns.tolist() == list(BIN_COLUMNS)
     assert table["model"].value_counts().to_dict() == {"a": 4, "b": 4}

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genezip.evaluation import metrics
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import CLASSES, GENE7
 
 # promoter, cds, utr, exon, intron, nig, dig
 BP = np.array([3.0, 0, 0, 0, 7.0, 0, 0])
 TOKENS = np.array([1.0, 0, 0, 0, 2.0, 0, 0])
-TARGET = metrics.target_array({**dict.fromkeys(CLASSES, 256.0), "promoter": 32.0})
+TARGET = metrics.target_array({**dict.fromkeys(CLASSES, 256.0), "promoter": 32.0}, GENE7)
+SEVEN = metrics.groups_of(GENE7)
 
 
 def test_ten_bases_in_three_tokens():
@@ -32,7 +33,7 @@ def test_budget():
 
 
 def test_enrichment_of_groups_and_classes():
-    found = dict(zip(metrics.ENRICHED, metrics.enrichment(BP, TOKENS), strict=True))
+    found = dict(zip(SEVEN.names, metrics.enrichment(BP, TOKENS, SEVEN), strict=True))
     assert found["promoter"] == pytest.approx((1 / 3) / 0.3)
     assert found["intergenic"] == found["intron"] == pytest.approx((2 / 3) / 0.7)
     assert np.isnan(found["genic"])
@@ -41,7 +42,7 @@ def test_enrichment_of_groups_and_classes():
 @given(st.lists(st.tuples(st.integers(1, 500), st.floats(0.01, 50)), min_size=7, max_size=7))
 def test_shares_times_enrichment_sum_to_one(pairs):
     bp, tokens = (np.array(values, dtype=float) for values in zip(*pairs, strict=True))
-    found = dict(zip(metrics.ENRICHED, metrics.enrichment(bp, tokens), strict=True))
+    found = dict(zip(SEVEN.names, metrics.enrichment(bp, tokens, SEVEN), strict=True))
     share = dict(zip(CLASSES, bp / bp.sum(), strict=True))
     assert sum(share[name] * found[name] for name in CLASSES) == pytest.approx(1)
     share["genic"] = share["cds"] + share["utr"] + share["exon"]
@@ -58,6 +59,6 @@ def test_perplexity_of_a_uniform_guess_is_four():
 
 
 def test_the_same_formula_serves_windows_and_resamples():
-    many = metrics.enrichment(np.stack([BP, 2 * BP]), np.stack([TOKENS, 2 * TOKENS]))
+    many = metrics.enrichment(np.stack([BP, 2 * BP]), np.stack([TOKENS, 2 * TOKENS]), SEVEN)
     np.testing.assert_allclose(many[0], many[1])
-    np.testing.assert_allclose(many[0], metrics.enrichment(BP, TOKENS))
+    np.testing.assert_allclose(many[0], metrics.enrichment(BP, TOKENS, SEVEN))

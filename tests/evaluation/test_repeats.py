@@ -56,7 +56,7 @@ def test_shifting_runs_equals_rolling_bases(offset):
     before[0, position + 1], before[1:, position + 1] = 1, density
     block = rng.integers(0, 2, 40).astype(np.int32)
     bases = CoveredBases(
-        0, position, region[position], block, density, runs(region), np.cumsum(before, axis=1)
+        0, position, region[position], block, density, runs(region), 7, np.cumsum(before, axis=1)
     )
     bp, tokens = cross(np.roll(codes, offset)[position], bases, 3, 2)
     fast = cross_runs(shifted_runs(runs(codes), length, offset, 0, length), bases, 3)

@@ -14,7 +14,7 @@ from genezip.data import tidy
 from genezip.report import gallery
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import CLASSES, GENE7, OwnClass, Taxonomy
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 TARGET = dict(zip(CLASSES, (32.0, 32.0, 64.0, 64.0, 256.0, 256.0, 512.0), strict=True))
@@ -22,6 +22,11 @@ BPT = {
     REFERENCE: dict(zip(CLASSES, (70, 130, 190, 220, 230, 228, 260), strict=True)),
     CONTROL: dict(zip(CLASSES, (180, 190, 192, 193, 195, 192, 190), strict=True)),
 }
+EIGHT = Taxonomy(
+    (OwnClass("enhancer", before="intron", label="distal enhancer", colour="#CC79A7",
+              group="genic"),)
+)  # fmt: skip
+OWN_BPT = {REFERENCE: 110, CONTROL: 191}
 # model -> enrichment of promoter, genic, intergenic
 ENRICHMENT = {
     REFERENCE: (2.9, 1.3, 0.95),
@@ -48,7 +53,7 @@ def number(value: float, spread: float, n: int = 157, unit: str = "windows") -> 
     }
 
 
-def compression(models: Iterable[str], seeds: Iterable[int]) -> Rows:
+def compression(models: Iterable[str], seeds: Iterable[int], taxonomy: Taxonomy = GENE7) -> Rows:
     rows: Rows = []
     for model in models:
         learned = model in BPT
@@ -65,7 +70,7 @@ def compression(models: Iterable[str], seeds: Iterable[int]) -> Rows:
                         "scale": "demo",
                         "source": "simulated",
                     }
-                    rows += [tidy.row(**cells, **extra) for extra in _metrics(model)]
+                    rows += [tidy.row(**cells, **extra) for extra in _metrics(model, taxonomy)]
                     if model in BPT and strand == "+":
                         cells["model"] = f"{model} (causal bound)"
                         extra = number(PPL[model] + 0.007, 0.015)
@@ -73,7 +78,7 @@ def compression(models: Iterable[str], seeds: Iterable[int]) -> Rows:
     return rows
 
 
-def _metrics(model: str) -> Rows:
+def _metrics(model: str, taxonomy: Taxonomy) -> Rows:
     found: Rows = []
 
     def add(metric: str, region: str, value: float, spread: float) -> None:
@@ -81,6 +86,8 @@ def _metrics(model: str) -> Rows:
 
     for group, value in zip(("promoter", "genic", "intergenic"), ENRICHMENT[model], strict=True):
         add("enrichment", group, value, 0.06 * value)
+    for own in taxonomy.own:
+        add("enrichment", own.name, 1.7 if model == REFERENCE else 1.02, 0.1)
     add("bound_bit_share", "all", 0.12, 0.03)
     add("bound_bit_share_stage0", "all", 0.02, 0.01)
     add("bound_bit_share_stage1", "all", 0.11, 0.03)
@@ -89,11 +96,12 @@ def _metrics(model: str) -> Rows:
         add("expected_bpt", "all", 206, 4)
         add("bpt_ratio", "all", 1.05, 0.04)
         add("micro_err", "all", 0.35, 0.02)
-        for region in CLASSES:
-            add("bpt", region, BPT[model][region], 0.08 * BPT[model][region])
-            add("target_bpt", region, TARGET[region] if model == REFERENCE else 206, 0)
+        for region in taxonomy.names:
+            got = BPT[model].get(region, OWN_BPT[model])
+            add("bpt", region, got, 0.08 * got)
+            add("target_bpt", region, TARGET.get(region, 48) if model == REFERENCE else 206, 0)
     if model in PPL:
-        for place, region in enumerate(("all", *CLASSES)):
+        for place, region in enumerate(("all", *taxonomy.names)):
             add("ppl", region, PPL[model] + 0.02 * (place % 4) - 0.03 * (place % 3), 0.015)
             add("bits_per_base", region, 1.88, 0.01)
     return found
@@ -140,18 +148,18 @@ def comparisons(seeds: Iterable[int], gc_difference: float = 0.8, inside: float 
     return rows
 
 
-def markov() -> Rows:
+def markov(taxonomy: Taxonomy = GENE7) -> Rows:
     return [
         tidy.row(model=f"markov{order}", task="markov", subset=subset, region=region, split="test",
                  strand="+", metric=metric, **number(value if metric == "ppl" else 1.9, 0.01))
         for order, value in enumerate(MARKOV)
         for subset in SUBSETS
-        for region in ("all", *CLASSES)
+        for region in ("all", *taxonomy.names)
         for metric in ("ppl", "bits_per_base")
     ]  # fmt: skip
 
 
-def repeats() -> Rows:
+def repeats(taxonomy: Taxonomy = GENE7) -> Rows:
     rows: Rows = []
     places = {
         "softmasked_outside_trf": ("test", 1.12), "tandem": ("test", 1.3),
@@ -159,7 +167,7 @@ def repeats() -> Rows:
     }  # fmt: skip
     for model in (REFERENCE, CONTROL):
         for subset, (split, value) in places.items():
-            for region in ("all", *CLASSES):
+            for region in ("all", *taxonomy.names):
                 for metric in ("bpt_ratio", "bpt_ratio_region_adjusted"):
                     if region != "all" and metric != "bpt_ratio":
                         continue
@@ -172,13 +180,13 @@ def repeats() -> Rows:
     return rows
 
 
-def curve(steps: int = 60) -> str:
+def curve(steps: int = 60, classes: int = 7) -> str:
     rng = random.Random(0)
     lines = []
     for step in range(1, steps + 1):
         done = 1 - 2.718 ** (-5 * step / steps)
         f = [[max((0.5 - 0.4 * done) * rng.uniform(0.7, 1.3) / (1 + r / 4), 0.02)
-              for r in range(7)] for _ in range(2)]  # fmt: skip
+              for r in range(classes)] for _ in range(2)]  # fmt: skip
         f[0][3] = None  # type: ignore[call-overload]
         lines.append(
             {"step": step, "lr": 0.003, "lm_loss": 1.39 - 0.08 * done + rng.gauss(0, 0.01),
@@ -190,7 +198,7 @@ def curve(steps: int = 60) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 61, "lm_lo'
 
 
-def locus() -> tuple[pd.DataFrame, pd.DataFrame]:
+def locus(taxonomy: Taxonomy = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
     rng = random.Random(1)
     rows: Rows = []
     for model in (REFERENCE, CONTROL):
@@ -204,6 +212,11 @@ def locus() -> tuple[pd.DataFrame, pd.DataFrame]:
             )  # fmt: skip
     edges = (600_000, 617_000, 619_000, 620_000, 650_000, 665_536)
     names = ("nig", "promoter", "utr", "intron", "nig")
+    if taxonomy.own:
+        edges, names = (
+            (*edges[:4], 628_000, 634_000, *edges[4:]),
+            (*names[:4], taxonomy.own[0].name, *names[3:]),
+        )
     for name, start, end in zip(names, edges, edges[1:], strict=False):
         rows.append({"kind": "region", "chrom": "chr9", "start": start, "end": end, "region": name})
     columns = ["kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob",
@@ -223,13 +236,16 @@ def locus() -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(rows, columns=columns), genes
 
 
-def manifest() -> dict[str, Any]:
+def manifest(taxonomy: Taxonomy = GENE7) -> dict[str, Any]:
     split = {"windows": 157, "bp": 2_009_600, "n_bp": 500}
     shares = (0.027, 0.010, 0.012, 0.007, 0.420, 0.496, 0.028)
     composition = {name: round(2_009_600 * s) for name, s in zip(CLASSES, shares, strict=True)}
+    for own in taxonomy.own:
+        composition |= {"intron": composition["intron"] - 60_000, own.name: 60_000}
     return {
         "schema_version": 1,
         "source": "simulated",
+        "classes": taxonomy.to_json(),
         "splits": {name: {**split, "composition": composition} for name in SPLITS},
         "dropped": {"windows": 13, "of": 157, "threshold": 0.1, "k": 31},
         "settings": {"window_bp": 12800, "sampling": {"tss": 0.3}},
@@ -246,24 +262,32 @@ def write(folder: Path, text: str) -> None:
     folder.write_text(text, encoding="utf-8")
 
 
-def build(folder: Path, seeds: tuple[int, ...] = (0,), **difference: float) -> Path:
+def build(
+    folder: Path,
+    seeds: tuple[int, ...] = (0,),
+    taxonomy: Taxonomy = GENE7,
+    **difference: float,
+) -> Path:
     """Write the whole folder; ``difference`` goes to :func:`comparisons`."""
-    write(folder / "corpus" / "manifest.json", json.dumps(manifest()))
-    summary = "".join(f"train\t{name}\t{100 - 10 * n}\n" for n, name in enumerate(CLASSES))
+    write(folder / "corpus" / "main" / "manifest.json", json.dumps(manifest(taxonomy)))
+    summary = "".join(f"train\t{name}\t{100 - 10 * n}\n" for n, name in enumerate(taxonomy.names))
     write(folder / "regions" / "gene7.summary.tsv", "split\tclass\tbp\n" + summary)
-    tidy.write(folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds))
+    tidy.write(folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds, taxonomy))
     tidy.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
-    tidy.write(folder / "compress" / "markov.tsv", markov())
-    tidy.write(folder / "repeats" / "repeats.tsv", repeats())
-    for table, name in zip(locus(), ("locus", "locus_genes"), strict=True):
+    tidy.write(folder / "compress" / "markov.tsv", markov(taxonomy))
+    tidy.write(folder / "repeats" / "repeats.tsv", repeats(taxonomy))
+    for table, name in zip(locus(taxonomy), ("locus", "locus_genes"), strict=True):
         table.to_csv(folder / "compress" / f"{name}.tsv", sep="\t", index=False)
     for model in (REFERENCE, CONTROL):
         for seed in seeds:
             run = folder / "pretrain" / f"{model}.seed{seed}"
-            write(run / "curve.jsonl", curve())
-            settings = {"steps": 60, "batch": 2, "alpha": 0.3}
-            config = {"name": model, "parameters": 123_456, "target_bpt": TARGET,
-                      "weights_sha256": "ef" * 32, "training": {"settings": settings}}  # fmt: skip
+            write(run / "curve.jsonl", curve(classes=len(taxonomy)))
+            training: dict[str, Any] = {"settings": {"steps": 60, "batch": 2, "alpha": 0.3}}
+            target = TARGET | {own.name: 48.0 for own in taxonomy.own}
+            if taxonomy.own:
+                training["classes"] = taxonomy.to_json()
+            config = {"name": model, "parameters": 123_456, "target_bpt": target,
+                      "weights_sha256": "ef" * 32, "training": training}  # fmt: skip
             write(run / "config.json", json.dumps(config))
     for stage, seconds in (("fetch", 2.5), ("pretrain/genezip-tiny.seed0", 401.0)):
         path = folder / "benchmarks" / f"{stage}.tsv"
@@ -282,6 +306,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def drawings(results: Results) -> dict[str, Drawing]:
     """Its figures."""
     return gallery.draw(results)
+
+
+@pytest.fixture
+def eight_classes() -> Taxonomy:
+    """The seven classes and one of the user, for ``make_results(taxonomy=...)``."""
+    return EIGHT
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_origin_of_recipe_and_thresholds(
     make_results: Callable[..., Path], scale: str, source: str, real: bool
 ) -> None:
     folder = make_results()
-    path = folder / "corpus" / "manifest.json"
+    path = folder / "corpus" / "main" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "source": source}))
     text = claims.origin(load(folder, SETTINGS, scale))
     assert ("measured on these same held-out chromosomes" in text) == real

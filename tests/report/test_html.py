@@ -115,7 +115,7 @@ def test_seconds_hashes_and_verdicts_are_shown(results: Results) -> None:
 
 def test_text_from_files_is_escaped(make_results: Callable[..., Path]) -> None:
     folder = make_results()
-    path = folder / "corpus" / "manifest.json"
+    path = folder / "corpus" / "main" / "manifest.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "source": "<b>&"}))
     text = words(folder)

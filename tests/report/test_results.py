@@ -53,12 +53,12 @@ def test_another_bound_is_a_number_of_the_model_and_no_model(results: Results) -
 
 
 @pytest.mark.parametrize(
-    "name", ["corpus/manifest.json", "compress/compression.tsv", "compress/comparisons.tsv"]
+    "name", ["corpus/main/manifest.json", "compress/compression.tsv", "compress/comparisons.tsv"]
 )
 def test_a_missing_file_is_named(make_results: Callable[..., Path], name: str) -> None:
     folder = make_results()
     (folder / name).unlink()
-    with pytest.raises(GenezipError, match=f"{name.split('/')[1]} does not exist"):
+    with pytest.raises(GenezipError, match=f"{Path(name).name} does not exist"):
         load(folder, SETTINGS, "demo")
 
 
@@ -71,7 +71,7 @@ def test_a_file_without_its_columns_is_named(make_results: Callable[..., Path]) 
 
 def test_damaged_json_is_named(make_results: Callable[..., Path]) -> None:
     folder = make_results()
-    (folder / "corpus" / "manifest.json").write_text("{")
+    (folder / "corpus" / "main" / "manifest.json").write_text("{")
     with pytest.raises(GenezipError, match=r"manifest\.json is not valid JSON"):
         load(folder, SETTINGS, "demo")
 

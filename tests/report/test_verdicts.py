@@ -133,9 +133,9 @@ def test_a_class_without_bases_keeps_its_row(make_results: Callable[..., Path]) 
     gone = (frame["region"] == "dig") & frame["metric"].isin(["bpt", "ppl"])
     frame.loc[gone, ["value", "ci_low", "ci_high"]] = None
     frame.to_csv(path, sep="\t", index=False)
-    manifest = json.loads((folder / "corpus" / "manifest.json").read_text())
+    manifest = json.loads((folder / "corpus" / "main" / "manifest.json").read_text())
     manifest["splits"]["test"]["composition"]["dig"] = 0
-    (folder / "corpus" / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "corpus" / "main" / "manifest.json").write_text(json.dumps(manifest))
     results = loaded(folder)
     for figure in (figures_compression.bpt, figures_compression.perplexity):
         drawing = figure(results)

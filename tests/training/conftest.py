@@ -10,7 +10,7 @@ import pytest
 
 from genezip.config import Pretrain
 from genezip.models.architecture import load_architecture
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import CLASSES, GENE7
 from genezip.training.run import Run
 from genezip.vocab import N_ID
 
@@ -19,10 +19,16 @@ WINDOW_BP = 128
 
 
 class Batches:
-    """ACGT repeated, from a random phase: easy to learn. Row i of a batch may hold 16 i N."""
+    """ACGT repeated, from a random phase: easy to learn. Row i of a batch may hold 16 i N.
 
-    def __init__(self, seed: int = 0, windows: int = 2, unknown: bool = False) -> None:
+    ``rows`` are those of every batch that are given out.
+    """
+
+    def __init__(
+        self, seed: int = 0, windows: int = 2, unknown: bool = False, rows: slice = slice(None)
+    ) -> None:
         self.count, self.seed, self.windows, self.unknown = 0, seed, windows, unknown
+        self.rows = rows
 
     def next_batch(self) -> dict[str, np.ndarray]:
         random = np.random.default_rng([self.seed, self.count])
@@ -32,6 +38,7 @@ class Batches:
         if self.unknown:
             for row in range(self.windows):
                 ids[row, 40 : 40 + 16 * row] = N_ID
+        ids, regions = ids[self.rows], regions[self.rows]
         return {"ids": ids.astype(np.uint8), "regions": regions.astype(np.uint8)}
 
     def state_dict(self) -> dict:
@@ -67,6 +74,7 @@ def run_of(**changes: object) -> Run:
         "target_bpt": dict.fromkeys(CLASSES, 16.0), "corpus_sha256": "hash",
         "window_bp": WINDOW_BP, "valid_ids": drawn["ids"], "valid_regions": drawn["regions"],
         "facts": {"scale": "test", "source": "simulated"}, "initial": None,
+        "taxonomy": GENE7,
     }  # fmt: skip
     fields |= {key: changes.pop(key) for key in list(changes) if key in fields}
     return Run(settings=Pretrain(**{**values, **changes}), **fields)  # type: ignore[arg-type]

@@ -44,14 +44,16 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
         folders = out / name, out / f"{name}.checkpoints"
         return outcome(lambda: pretrain(run, batches, *folders, said.append, ranks))
 
+    share = {"windows": 4, "unknown": True, "rows": ranks.rows(4)}
+
     def batches() -> Batches:
-        return Batches(windows=4, unknown=True)
+        return Batches(**share)
 
     found["whole"] = train("whole", batches())
     found["accumulated"] = train("accumulated", batches(), micro_batch=1)
     found["recomputed"] = train("recomputed", batches(), micro_batch=1, checkpoint_activations=True)
     # one process alone is asked to stop
-    stopped = StopsAt(2, windows=4, unknown=True) if ranks.rank == 1 else batches()
+    stopped = StopsAt(2, **share) if ranks.rank == 1 else batches()
     found["stopped"] = train("stopped", stopped)
     found["uneven"] = train("uneven", batches(), batch=3, micro_batch=3)
 

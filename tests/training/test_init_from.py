@@ -80,7 +80,8 @@ def test_the_command(repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     source, regions = tmp_path / "source.json", tmp_path / "gene7.bed.gz"
     chromosomes = [part for _ in range(3) for part in ("--chromosome-bp", "60000")]
-    corpus = {"window_bp": 512, "train_windows": 8, "valid_windows": 0, "heldout_window_bp": 2048}
+    corpus = {"window_bp": 512, "train_windows": 8, "heldout_window_bp": 2048}
+    corpus |= {"valid_windows": 0, "validation": "pieces"}
     assert genezip("simulate", "--out", tmp_path, *chromosomes) == 0
     named = ("--source", source, "--settings")
     summary = ("--bed", regions, "--summary", tmp_path / "gene7.tsv")

@@ -47,7 +47,7 @@ def checkout(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bare checkout: workflow and config, no resources, no results."""
     folder = tmp_path_factory.mktemp("bare") / "genezip"
     folder.mkdir()
-    for name in ("workflow", "config", "envs", "genezip"):
+    for name in ("workflow", "config", "envs", "genezip", "resources/paper"):
         shutil.copytree(repo / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
@@ -80,7 +80,13 @@ def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
     assert planned(done.stdout) == {"fetch": 1, "regions": 1}, done.stdout
     target = "results/pretrain/hnet-128bpt-70m.seed3/model.safetensors"
     done = snakemake(checkout, "-n", "--cores", "1", target)
-    assert planned(done.stdout) == {"fetch": 1, "regions": 1, "corpus": 1, "pretrain": 1}
+    corpus = {"corpus_plan": 1, "corpus_shards": 16, "corpus": 1}
+    leakage = {"dnalongbench_intervals": 4, "exclusions": 1}
+    assert planned(done.stdout) == {"fetch": 1, "regions": 1, **leakage, **corpus, "pretrain": 1}
+    target = "results/corpus/human-128k/manifest.json"
+    done = snakemake(checkout, "-n", "--cores", "1", "--set-scatter", "corpus=3", "--", target)
+    corpus["corpus_shards"] = 3
+    assert planned(done.stdout) == {"fetch": 1, "regions": 1, **leakage, **corpus}, done.stdout
 
 
 @pytest.mark.parametrize(
@@ -89,6 +95,9 @@ def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
         ("corpsu: {window_bp: 512}", "corpsu"),
         ("corpus: {windwo_bp: 512}", "windwo_bp"),
         ("report: {reference: nobody}", "report.reference names 'nobody'"),
+        ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
+        ("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
+        ("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
     ],
 )
 def test_a_wrong_config_stops_the_run(
@@ -146,7 +155,11 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
     from genezip import config
 
     folder = repo / "config"
-    runs = [[folder / "demo.yaml", overlay] for overlay in folder.glob("*.yaml")]
+    paper = {"config", "comparison", "stage-128k"}  # the others are laid over the demo
+    runs = [
+        [overlay] if overlay.stem in paper else [folder / "demo.yaml", overlay]
+        for overlay in folder.glob("*.yaml")
+    ]
     for overlays in [*runs, [repo / "tests" / "workflow" / "config.yaml"]]:
         for entry in config.load(folder / "config.yaml", *overlays).chosen_models().values():
             assert (folder / "models" / f"{entry.architecture}.yaml").is_file(), overlays
@@ -158,6 +171,7 @@ def test_params_are_narrow(repo: Path) -> None:
         "fetch": {"genome"},
         "regions": {"regions"},
         "corpus": {"corpus"},
+        "leakage": {"leakage"},
         "pretrain": {"pretrain"},
         "compress": {"compress", "evaluation", "report"},
         "repeats": {"evaluation"},

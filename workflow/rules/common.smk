@@ -1,11 +1,12 @@
 """Validated configuration, result paths and target lists; functions only, no rules."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from shlex import quote
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
+from snakemake.utils import update_config, validate
 
 # `name: null` drops a model of a lower layer. The schema then checks every key that is left
 # (unknown keys stop the run) and fills in the defaults.
@@ -13,12 +14,18 @@ MODELS = {
     name: entry for name, entry in config.get("models", {}).items() if entry is not None
 }
 config["models"] = MODELS
+config["corpora"] = {
+    name: own
+    for name, own in config.get("corpora", {"main": {}}).items()
+    if own is not None
+}
 validate(config, "../schemas/config.schema.yaml")
 
 ROOT = Path(workflow.basedir).parent
 SCALE = config["scale"]
 REFERENCE = config["report"]["reference"]
 CONTROL = config["report"]["control"]
+CORPORA = list(config["corpora"])
 ROUTERS = ["fixed_stride", "gc_cpg"]
 INTERVALS = ("max_n_fraction", "bootstrap", "block_bp", "seed")
 FIGURES = (
@@ -46,6 +53,14 @@ for key in ("reference", "control"):
         raise WorkflowError(
             f"report.{key} names {config['report'][key]!r}, which is not in models"
         )
+for name, entry in MODELS.items():
+    if entry["corpus"] is not None and entry["corpus"] not in CORPORA:
+        raise WorkflowError(
+            f"models.{name}.corpus names {entry['corpus']!r}, which is not in corpora; "
+            f"there are {', '.join(CORPORA) or 'none'}"
+        )
+if not CORPORA:
+    raise WorkflowError("corpora drops every corpus; keep one")
 if MODELS[REFERENCE]["regions"] is None:
     raise WorkflowError(f"report.reference: models.{REFERENCE} needs a region preset")
 
@@ -71,7 +86,15 @@ MODEL_GPUS = 1 if SCALE == "full" else 0
 MODEL_ENV = f"../../envs/genezip{'-gpu' if SCALE == 'full' else ''}.yaml"
 
 
+# All models are measured on the held-out windows of the reference's corpus.
+CORPUS = f"results/corpus/{MODELS[REFERENCE]['corpus'] or CORPORA[0]}/manifest.json"
+
+# A corpus is written by so many jobs, or by `--set-scatter corpus=N`; the bytes are the same.
+CORPUS_JOBS = 16 if SCALE == "full" else 1
+
+
 wildcard_constraints:
+    corpus="|".join(CORPORA),
     model="|".join(MODELS),
     seed=r"\d+",
     router="|".join(ROUTERS),
@@ -91,6 +114,19 @@ def settings(section, *keys):
         return json.dumps(chosen, sort_keys=True)
 
     return as_json
+
+
+def corpus_settings(wildcards):
+    """Params function: section ``corpus`` with the keys of one corpus, as JSON text."""
+    chosen = deepcopy(config["corpus"])
+    update_config(chosen, config["corpora"][wildcards.corpus])
+    return json.dumps(chosen, sort_keys=True)
+
+
+def corpus_of(wildcards):
+    """Manifest of the corpus that a model learns from."""
+    name = MODELS[wildcards.model]["corpus"] or CORPORA[0]
+    return f"results/corpus/{name}/manifest.json"
 
 
 def model_settings(wildcards):
@@ -128,10 +164,11 @@ def one_strand(wildcards):
     return json.dumps(section, sort_keys=True)
 
 
-def transcripts(wildcards):
-    """Params function: the option of commands that read genes as the region map did."""
-    basic_only = config.get("regions", {}).get("basic_only", True)
-    return "" if basic_only else "--all-transcripts"
+def gene_options(wildcards):
+    """Params function: the options of commands that read genes as the region map did."""
+    regions = config["regions"]
+    types = "".join(f" --gene-type {quote(t)}" for t in regions["gene_types"] or [])
+    return f"--transcripts {regions['transcripts']}{types}"
 
 
 def preset(folder, name):
@@ -178,9 +215,25 @@ def own_genome(wildcards):
     return [str(ROOT / genome[name]) for name in names if genome.get(name)]
 
 
-def excluded(wildcards):
-    """BED files that no training window may touch, relative to the repository."""
-    return [str(ROOT / path) for path in config.get("corpus", {}).get("exclude", [])]
+def benchmark_intervals(wildcards):
+    """What says where the excluded inputs of each benchmark task lie."""
+    tasks = config["leakage"]["tasks"]
+    return expand("resources/dnalongbench/{task}.intervals.json", task=tasks)
+
+
+def own_exclusions(wildcards):
+    """BED files of the user that no training window may touch, relative to the repository."""
+    return [str(ROOT / path) for path in config["leakage"]["beds"]]
+
+
+def published(table):
+    """A published table of the paper in the checkout."""
+    return str(ROOT / "resources" / "paper" / f"{table}.csv")
+
+
+def own_classes(wildcards):
+    """BED files of the user's region classes, relative to the repository."""
+    return [str(ROOT / found["bed"]) for found in config["regions"]["classes"]]
 
 
 def runs(*models):

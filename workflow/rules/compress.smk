@@ -1,7 +1,7 @@
 rule compress:
     """Held-out DNA through a trained model: tokens, boundary probabilities, base losses."""
     input:
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
         config="results/pretrain/{model}.seed{seed}/config.json",
     output:
@@ -31,7 +31,7 @@ rule compress:
 rule compress_causal:
     """The same weights under the causal bound, where no next base can be seen ahead."""
     input:
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
         config="results/pretrain/{model}.seed{seed}/config.json",
     output:
@@ -62,7 +62,7 @@ rule compress_causal:
 rule compress_untrained:
     """The same network before its first training step, as a trivial router."""
     input:
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
         weights=f"results/pretrain/{first_run(REFERENCE)}/model.safetensors",
     output:
         "results/compress/untrained.seed0.parquet",
@@ -92,7 +92,7 @@ rule compress_repeat_pieces:
     """Pieces with RepeatMasker classes that are not held out; their rows say their split."""
     input:
         source="resources/source.json",
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
         config="results/pretrain/{model}.seed{seed}/config.json",
     output:
@@ -126,7 +126,7 @@ rule compress_trivially:
         like=f"results/compress/{REFERENCE}.seed{{seed}}.parquet",
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
         preset=reference_preset,
     output:
         "results/compress/routers/{router}.seed{seed}.parquet",
@@ -151,7 +151,7 @@ rule markov:
     """Markov models of the training DNA: the trivial language models."""
     input:
         source="resources/source.json",
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
     output:
         table=report(
             "results/compress/markov.tsv",
@@ -182,7 +182,7 @@ rule compression:
     input:
         compressed=compressed_heldout,
         markov="results/compress/markov_windows.parquet",
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
     output:
         metrics=report(
             "results/compress/compression.tsv",
@@ -238,12 +238,12 @@ rule locus:
     params:
         compressed=compressed_options,
         settings=settings("report", "locus", "reference", "control"),
-        transcripts=transcripts,
+        genes=gene_options,
     message:
         "Cut out the locus of the report"
     shell:
         "genezip evaluate locus {params.compressed} --source {input.source} "
-        "--regions {input.regions} --settings {params.settings:q} {params.transcripts} "
+        "--regions {input.regions} --settings {params.settings:q} {params.genes} "
         "--out {output.table} --genes {output.genes} 2>&1 | tee -i {log} >&2"
 
 

@@ -1,27 +1,100 @@
-rule corpus:
-    """Training, validation and held-out windows; the manifest lists the Parquet shards."""
+scattergather:
+    corpus=CORPUS_JOBS,
+
+
+rule corpus_plan:
+    """Draw the windows of every split and deal them to shards: one process, seconds."""
     input:
         source="resources/source.json",
-        regions="results/regions/gene7.bed.gz",
-        excluded=excluded,
+        exclusions="results/corpus/exclusions.bed.gz",
     output:
-        manifest="results/corpus/manifest.json",
-        dropped="results/corpus/dropped.tsv",
+        plan="results/corpus/{corpus}/plan.parquet",
+        dropped="results/corpus/{corpus}/dropped.tsv",
     log:
-        "logs/corpus.log",
+        "logs/corpus/{corpus}.plan.log",
     benchmark:
-        "results/benchmarks/corpus.tsv"
+        "results/benchmarks/corpus/{corpus}.plan.tsv"
     conda:
         "../../envs/genezip.yaml"
     params:
-        settings=settings("corpus"),
-        transcripts=transcripts,
-        root=ROOT,
-        out=subpath(output.manifest, parent=True),
+        settings=corpus_settings,
+        genes=gene_options,
     message:
-        "Sample windows and drop held-out windows that share sequence with training"
+        "Draw the windows of the corpus {wildcards.corpus}"
     shell:
-        "genezip corpus build --source {input.source} --regions {input.regions} "
-        "--settings {params.settings:q} {params.transcripts} --root {params.root:q} "
-        "--out {params.out} "
+        "genezip corpus plan --source {input.source} --settings {params.settings:q} "
+        "--exclusions {input.exclusions} {params.genes} --out {output.plan} 2>&1 | tee -i {log} >&2"
+
+
+rule corpus_shards:
+    """Write a part of the shards.
+
+    They are no declared outputs: a job that starts again keeps the shards that are whole.
+    """
+    input:
+        plan="results/corpus/{corpus}/plan.parquet",
+        source="resources/source.json",
+        regions="results/regions/gene7.bed.gz",
+    output:
+        entries="results/corpus/{corpus}/entries/{scatteritem}.json",
+    log:
+        "logs/corpus/{corpus}.{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/corpus/{corpus}.{scatteritem}.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    message:
+        "Write shards of the corpus {wildcards.corpus}, {wildcards.scatteritem}"
+    shell:
+        "genezip corpus write --plan {input.plan} --source {input.source} "
+        "--regions {input.regions} --part {wildcards.scatteritem} --out {output.entries} "
         "2>&1 | tee -i {log} >&2"
+
+
+rule corpus:
+    """Training, validation and held-out windows; the manifest lists the Parquet shards."""
+    input:
+        plan="results/corpus/{corpus}/plan.parquet",
+        entries=gather.corpus("results/corpus/{{corpus}}/entries/{scatteritem}.json"),
+    output:
+        manifest="results/corpus/{corpus}/manifest.json",
+    log:
+        "logs/corpus/{corpus}.log",
+    benchmark:
+        "results/benchmarks/corpus/{corpus}.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        entries=lambda wildcards, input: [f"--entries {path}" for path in input.entries],
+    message:
+        "Close the corpus {wildcards.corpus}"
+    shell:
+        "genezip corpus finish --plan {input.plan} {params.entries} 2>&1 | tee -i {log} >&2"
+
+
+rule table5:
+    """Composition of every corpus beside the paper's Table 5."""
+    input:
+        corpora=expand("results/corpus/{corpus}/manifest.json", corpus=CORPORA),
+        paper=published("table5_corpora"),
+    output:
+        report(
+            "results/tables/table5_corpora.tsv",
+            caption="../report/corpus.rst",
+            category="1 Corpus",
+            labels={"table": "composition beside the paper"},
+        ),
+    log:
+        "logs/tables/table5_corpora.log",
+    benchmark:
+        "results/benchmarks/table5.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        corpora=lambda wildcards, input: [f"--corpus {path}" for path in input.corpora],
+        scale=SCALE,
+    message:
+        "Compare the corpora with the paper's Table 5"
+    shell:
+        "genezip corpus table5 {params.corpora} --paper {input.paper:q} --scale {params.scale} "
+        "--out {output} 2>&1 | tee -i {log} >&2"

@@ -6,7 +6,7 @@ rule pretrain:
     with more than one GPU (--set-resources pretrain:gpu=8) trains on all of them.
     """
     input:
-        corpus="results/corpus/manifest.json",
+        corpus=corpus_of,
         architecture=architecture,
         regions=region_preset,
         initial=initial_weights,

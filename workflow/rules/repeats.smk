@@ -4,7 +4,7 @@ rule repeats:
         compressed=compressed_repeats,
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
     output:
         report(
             "results/repeats/repeats.tsv",

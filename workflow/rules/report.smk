@@ -3,7 +3,7 @@ rule report:
     input:
         source="resources/source.json",
         regions="results/regions/gene7.summary.tsv",
-        corpus="results/corpus/manifest.json",
+        corpus=CORPUS,
         curves=expand("results/pretrain/{run}/curve.jsonl", run=runs()),
         metrics="results/compress/compression.tsv",
         comparisons="results/compress/comparisons.tsv",
@@ -91,5 +91,6 @@ rule report:
         "Write the report"
     shell:
         "genezip report --results {params.results} --settings {params.settings:q} "
-        "--evaluation {params.evaluation:q} --source {input.source} --scale {params.scale} --out {output.page} "
+        "--evaluation {params.evaluation:q} --source {input.source} --corpus {input.corpus} "
+        "--scale {params.scale} --out {output.page} "
         "--figures {params.figures} {params.runs} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,76 @@
+"""Training on batches that are read ahead: the same weights to the bit, also after a stop."""
+
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from genezip.data.prefetch import ReadAhead, prefetched
+from genezip.training.loop import pretrain
+
+
+class Toy:
+    """The toy batches as a stream that can be asked for any batch."""
+
+    batch = 2
+
+    def __init__(self, toy: SimpleNamespace) -> None:
+        self.toy, self.position = toy, 0
+
+    def batch_at(self, position: int) -> dict[str, np.ndarray]:
+        batches = self.toy.Batches()
+        batches.load_state_dict({"count": position // self.batch})
+        return batches.next_batch()
+
+    def next_batch(self) -> dict[str, np.ndarray]:
+        drawn = self.batch_at(self.position)
+        self.advance()
+        return drawn
+
+    def advance(self) -> None:
+        self.position += self.batch
+
+    def state_dict(self) -> dict:
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.position = state["position"]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_reading_ahead_does_not_change_the_weights(
+    toy: SimpleNamespace, tmp_path: Path, workers: int
+) -> None:
+    pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
+    with prefetched(Toy(toy), workers, depth=3) as batches:
+        pretrain(toy.run_of(), batches, tmp_path / "ahead", tmp_path / "d")
+    assert weights(tmp_path / "plain") == weights(tmp_path / "ahead")
+
+
+def test_a_stop_forgets_what_was_read_ahead(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
+    next_batch, drawn = ReadAhead.next_batch, []
+
+    def stops(self: ReadAhead) -> dict[str, np.ndarray]:
+        drawn.append(self)
+        if len(drawn) == 7:
+            signal.raise_signal(signal.SIGINT)
+        return next_batch(self)
+
+    monkeypatch.setattr(ReadAhead, "next_batch", stops)
+    with pytest.raises(KeyboardInterrupt), prefetched(Toy(toy), 1, depth=4) as batches:
+        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d", lambda text: None)
+    assert batches.state_dict() == {"position": 7 * 2}
+    said: list[str] = []
+    with prefetched(Toy(toy), 1, depth=4) as batches:
+        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d", said.append)
+    assert "toy: resuming at step 7 of 12" in said
+    assert weights(tmp_path / "plain") == weights(tmp_path / "model")

@@ -1,0 +1,66 @@
+rule exclusions:
+    """DNA that no training window may touch: inputs of benchmarks and your own BED files."""
+    input:
+        source="resources/source.json",
+        intervals=benchmark_intervals,
+        beds=own_exclusions,
+    output:
+        bed="results/corpus/exclusions.bed.gz",
+        summary="results/corpus/exclusions.tsv",
+    log:
+        "logs/leakage/exclusions.log",
+    benchmark:
+        "results/benchmarks/exclusions.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        settings=settings("leakage"),
+        resources=subpath(input.source, parent=True),
+        root=ROOT,
+    message:
+        "Collect the intervals that training must not see"
+    shell:
+        "genezip leakage exclusions --settings {params.settings:q} "
+        "--intervals {params.resources}/dnalongbench "
+        "--chrom-sizes {params.resources}/chrom.sizes --root {params.root:q} "
+        "--out {output.bed} --summary {output.summary} 2>&1 | tee -i {log} >&2"
+
+
+rule leakage:
+    """Proof from the written windows: none touches an exclusion or a held-out window."""
+    input:
+        manifest="results/corpus/{corpus}/manifest.json",
+        exclusions="results/corpus/exclusions.bed.gz",
+    output:
+        "results/corpus/{corpus}/leakage.tsv",
+    log:
+        "logs/leakage/{corpus}.log",
+    benchmark:
+        "results/benchmarks/leakage.{corpus}.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    message:
+        "Prove that no window of corpus {wildcards.corpus} leaks"
+    shell:
+        "genezip leakage prove {input.manifest} --exclusions {input.exclusions} "
+        "--out {output} 2>&1 | tee -i {log} >&2"
+
+
+rule homology:
+    """Share of held-out k-mers that also occur in the training pieces, by chromosome."""
+    input:
+        source="resources/source.json",
+        manifest="results/corpus/{corpus}/manifest.json",
+    output:
+        "results/corpus/{corpus}/homology.tsv",
+    log:
+        "logs/leakage/{corpus}.homology.log",
+    benchmark:
+        "results/benchmarks/homology.{corpus}.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    message:
+        "Count held-out k-mers that occur in training, corpus {wildcards.corpus}"
+    shell:
+        "genezip leakage homology --source {input.source} --manifest {input.manifest} "
+        "--out {output} 2>&1 | tee -i {log} >&2"
