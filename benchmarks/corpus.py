@@ -33,8 +33,9 @@ import pyarrow as pa
 import pyfaidx
 
 from genezip.config import Corpus
-from genezip.data.build import MANIFEST, finish_corpus, write_shards
+from genezip.data.build import write_shards
 from genezip.data.corpus import CorpusReader
+from genezip.data.finish import MANIFEST, finish_corpus
 from genezip.data.plan import PLAN, SPLITS, write_plan
 from genezip.data.stream import WindowStream
 from genezip.genome.assembly import PIECE_COLUMNS, Assembly
@@ -107,7 +108,7 @@ def draw(count: int) -> dict[str, pd.DataFrame]:
 def write_corpus(genome: Genome, folder: Path, count: int) -> list[float]:
     """Write a corpus whose windows are drawn; returns the Mb/s of each of several parts."""
     settings = Corpus(window_bp=WINDOW_BP, heldout_window_bp=WINDOW_BP, train_windows=count)
-    head = {"source": "random", "provenance": {}, "tables": [], "dropped": {}}
+    head = {"source": "random", "build": "random", "provenance": {}, "tables": [], "dropped": {}}
     plan = write_plan(folder / PLAN, draw(count), settings, head)
     source = SimpleNamespace(assembly=lambda: genome.assembly)
     parts = min(PAIRS, len(plan.counts()))

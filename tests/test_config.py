@@ -128,6 +128,15 @@ def test_transcript_balanced_targets(repo: Path) -> None:
             {"classes": [{"name": "a", "bed": "x", "before": "dig", "target_bpt": 0.5}]},
             r"classes\.0\.target_bpt",
         ),
+        (config.Regions, {"gene_types": []}, "'gene_types': .* at least 1 item"),
+        (config.Corpus, {"seed": -1}, "'seed': .* greater than or equal to 0"),
+        (config.Simulation, {"seed": -1}, "'seed'"),
+        (config.Evaluation, {"seed": -1}, "'seed'"),
+        (
+            config.ModelEntry,
+            {"architecture": "x", "uniform_bpt": 8, "seeds": [0, -1]},
+            r"'seeds\.1'",
+        ),
         (config.Corpus, {"validation": "strict", "valid_windows": 0}, "must be at least 1"),
         (config.Sampling, {"uniform": 0.9}, r"uniform \+ tss \+ cds must be 1, not 1.4"),
         (config.ModelEntry, {"architecture": "x"}, "exactly one of regions"),
@@ -162,6 +171,12 @@ def test_reference_must_be_a_model(repo: Path, tmp_path: Path) -> None:
 def test_wrong_settings_option(text: str, sentence: str) -> None:
     with pytest.raises(GenezipError, match=sentence):
         config.settings(config.Pretrain, text)
+
+
+def test_the_option_that_was_wrong_is_named() -> None:
+    for text in ("{", '{"steps": 0}'):
+        with pytest.raises(GenezipError, match=r"^--pretrain"):
+            config.settings(config.Pretrain, text, "--pretrain")
 
 
 def test_broken_yaml(tmp_path: Path) -> None:

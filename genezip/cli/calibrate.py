@@ -57,9 +57,17 @@ def calibrate(
     windows: Annotated[
         int, typer.Option("--windows", min=1, help="Windows drawn per mode and length.")
     ] = 50_000,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the windows.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the windows.")] = 0,
     settings: Annotated[
         str | None, typer.Option("--settings", help="Section `regions`: JSON text or a YAML file.")
+    ] = None,
+    sampling: Annotated[
+        str | None,
+        typer.Option(
+            "--sampling",
+            help="Section `corpus.sampling`, shown beside the fits: JSON text or a YAML file; "
+            "without it the default shares are shown.",
+        ),
     ] = None,
     paper: Annotated[
         Path, typer.Option("--paper", help="Published class totals (GeneZip, Table 5).")
@@ -76,6 +84,7 @@ def calibrate(
 
     section = config.settings(config.Regions, settings)
     section = section.model_copy(update={"classes": [], "required": []})  # the paper's seven
+    own = config.settings(config.Sampling, sampling, "--sampling")
     one_of(source, annotation, chrom_sizes, format)
     held_out, widths = _names(chromosomes), [_width(text) for text in _names(half_widths)]
     table5 = calibration.read_table5(paper)
@@ -95,10 +104,10 @@ def calibrate(
         shares = _shares(
             sets, sizes, section, assembly, held_out, training, exclude or [], windows, seed
         )
-        own = config.Sampling()
-        chosen = [getattr(own, mode) for mode in MODES]
+        chosen = _array([getattr(own, mode) for mode in MODES])
         used = " + ".join(found.name for found in sets.values())
-        fitted = fit_mixture(shares, table5, used, _promoter(section), _array(chosen))
+        called = "default" if sampling is None else "config"
+        fitted = fit_mixture(shares, table5, used, _promoter(section), chosen, called)
     write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
     for what, name in (("promoter bases", "promoter"), ("all classes together", "all")):
         width = calibration.closest(table, name)
@@ -122,6 +131,9 @@ def _names(text: str) -> list[str]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     if not names:
         raise GenezipError(f"{text!r} names nothing; write names with commas between them")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise GenezipError(f"{text!r} has {twice[0]} twice; write every name once")
     return names
 
 
@@ -197,6 +209,12 @@ def _shares(
             for piece in assembly.pieces_of("train")
             if (piece.chrom in wanted if wanted is not None else piece.chrom not in held_out)
         ]
+        if not pieces:
+            where = f"outside {', '.join(held_out)}" if wanted is None else f"on {training}"
+            raise GenezipError(
+                f"--mixture has no piece to draw windows from: the source has no training piece "
+                f"{where}; name other chromosomes with --training, or leave --mixture out"
+            )
         n_runs = {piece.name: assembly.n_runs(piece) for piece in pieces}
         region_map = build_region_map(sets, assembly, section, lambda _: None)
     else:

@@ -122,16 +122,17 @@ def write(
     from genezip.errors import GenezipError
     from genezip.genome.regions import RegionMap
     from genezip.genome.source import Source
-    from genezip.provenance import write_json
+    from genezip.provenance import sha256_file, write_json
 
     match = re.fullmatch(r"(\d+)-of-(\d+)", part)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise GenezipError(f"--part {part!r} is none; write it as 2-of-8")
     number, of = int(match[1]), int(match[2])
-    region_map = RegionMap.read_bed(regions)
-    entries = write_shards(
-        read_plan(plan), Source.load(source), region_map, plan.parent, Lines(), number, of, jobs
-    )
+    planned, region_map, opened = read_plan(plan), RegionMap.read_bed(regions), Source.load(source)
+    drawn_from = planned.head["provenance"]["inputs"].get("source")
+    if drawn_from not in (None, sha256_file(source)):
+        raise GenezipError(f"{plan} was drawn from another genome than {source}; plan again")
+    entries = write_shards(planned, opened, region_map, plan.parent, Lines(), number, of, jobs)
     write_json(out, entries)
 
 
@@ -141,10 +142,10 @@ def finish(
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
     """Check that all shards of a plan are there, and write manifest.json beside it."""
-    from genezip.data.build import finish_corpus
+    from genezip.data.finish import finish_corpus
     from genezip.data.plan import read_plan
 
-    parts = [entry for path in entries for entry in json.loads(path.read_text(encoding="utf-8"))]
+    parts = [entry for path in entries for entry in _entries(path)]
     _say(finish_corpus(read_plan(plan), parts, plan.parent))
 
 
@@ -185,9 +186,13 @@ def table5(
     """Composition of corpora beside the paper's Table 5, with the difference."""
     from genezip.data.corpus import CorpusReader
     from genezip.data.table5 import table5
+    from genezip.errors import GenezipError
     from genezip.provenance import write_text
 
-    table = table5({path.parent.name: CorpusReader(path) for path in corpus}, paper, scale)
+    corpora = {path.parent.name: CorpusReader(path) for path in corpus}
+    if len(corpora) < len(corpus):
+        raise GenezipError("two corpora have one name, that of their folder; rename a folder")
+    table = table5(corpora, paper, scale)
     write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6g"))
 
 
@@ -200,6 +205,21 @@ def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame |
     if is_exclusions(path):
         return read_exclusions(path, chrom_sizes)
     return read_bed_intervals(path, chrom_sizes)
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """What `corpus write` wrote."""
+    from genezip.errors import GenezipError
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; run `genezip corpus write` first") from None
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, list) or not all("path" in entry for entry in found):
+        raise GenezipError(f"{path} is not what `genezip corpus write` writes; write it again")
+    return found
 
 
 def _inputs(**paths: Path | None) -> dict[str, str | Path]:

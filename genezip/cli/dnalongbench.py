@@ -28,7 +28,7 @@ def fetch(
     only: Annotated[
         Literal["intervals", "all"],
         typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
-    ] = "all",
+    ] = "intervals",
     plan: Annotated[
         bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
     ] = False,

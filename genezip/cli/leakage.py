@@ -40,8 +40,8 @@ def exclusions(
 
     section = config.settings(config.Leakage, settings)
     table, totals = build_exclusions(section, intervals, read_chrom_sizes(chrom_sizes), root, _say)
-    write_exclusions(out, table)
     write_text(summary, totals.to_csv(sep="\t", index=False))
+    write_exclusions(out, table)  # last: where it is, the summary is, too
     bp = int(totals["bp"].iloc[-1])
     _say(f"{len(table):,} intervals, {bp:,} bp in their union -> {out}")
 
@@ -86,6 +86,7 @@ def homology(
     from genezip.genome.source import Source
     from genezip.provenance import sha256_file, write_text
 
+    genome = Source.load(source)
     found = CorpusReader(manifest).manifest
     recorded = found.get("provenance", {}).get("inputs", {}).get("source")
     if recorded is not None and recorded != sha256_file(source):
@@ -93,7 +94,7 @@ def homology(
             f"{manifest} was built from another genome than {source}; build the corpus again"
         )
     section = config.parse(config.Corpus, found["settings"], f"settings of {manifest}")
-    table = homology_by_chrom(Source.load(source).assembly(), section, Lines())
+    table = homology_by_chrom(genome.assembly(), section, Lines())
     write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
     for row in table[table["chrom"] == "all"].to_dict("records"):
         share = f"{row['share']:.2%}" if row["kmers"] else "none"

@@ -78,7 +78,7 @@ class Corpus(Section):
     shard_bp: int = Field(
         1 << 26, ge=1, description="bases in one Parquet shard, rounded down to whole windows"
     )
-    seed: int = Field(0, description="seed of the sampling")
+    seed: int = Field(0, ge=0, description="seed of the sampling")
 
     @model_validator(mode="after")
     def _validation_windows(self) -> Self:

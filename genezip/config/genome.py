@@ -13,7 +13,7 @@ from genezip.taxonomy import MORE_COLOURS, OwnClass, Taxonomy
 class Simulation(Section):
     """The simulated genome used when no real data can be had, and by the tests."""
 
-    seed: int = Field(0, description="seed of the simulated genome")
+    seed: int = Field(0, ge=0, description="seed of the simulated genome")
     chromosome_bp: list[int] = Field(
         [1_500_000, 1_500_000, 700_000, 900_000],
         description="length of each simulated chromosome (bp), named sim1, sim2, ...",
@@ -110,7 +110,9 @@ class Regions(Section):
         'without it); `canonical`: tag "Ensembl_canonical" or "MANE_Select"; `all`',
     )
     gene_types: list[str] | None = Field(
-        None, description="only genes of these types, such as protein_coding; null takes all"
+        None,
+        min_length=1,
+        description="only genes of these types, such as protein_coding; null takes all",
     )
     required: list[str] = Field(
         ["promoter", "cds", "intron"],

@@ -79,7 +79,9 @@ class ModelEntry(Section):
         description="uniform control: equal to the expected BPT of this region preset on "
         "the validation windows",
     )
-    seeds: list[int] = Field([0], min_length=1, description="one training run per seed")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0], min_length=1, description="one training run per seed"
+    )
     init_from: str | None = Field(
         None,
         description="begin with the weights of this model (same seed): a name in `models`, or the "

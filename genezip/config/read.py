@@ -49,15 +49,15 @@ def _instead(path: Path) -> str:
     return "name an existing YAML file (genezip models lists the presets)"
 
 
-def settings(section: type[AnySection], text: str | None) -> AnySection:
-    """A section from ``--settings``: JSON text, a YAML file, or nothing (the defaults)."""
+def settings(section: type[AnySection], text: str | None, option: str = "--settings") -> AnySection:
+    """A section from an option: JSON text, a YAML file, or nothing (the defaults)."""
     if text is None:
-        return parse(section, {}, "--settings")
+        return parse(section, {}, option)
     if text.lstrip().startswith("{"):
         try:
-            return parse(section, json.loads(text), "--settings")
+            return parse(section, json.loads(text), option)
         except json.JSONDecodeError as error:
-            raise GenezipError(f"--settings is not valid JSON: {error}") from None
+            raise GenezipError(f"{option} is not valid JSON: {error}") from None
     return parse(section, read_yaml(text), text)
 
 

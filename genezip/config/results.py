@@ -27,7 +27,7 @@ class Evaluation(Section):
     block_bp: int = Field(
         131_072, ge=1, description="bootstrap unit (bp): neighbouring windows are not independent"
     )
-    seed: int = Field(0, description="seed of bootstrap and shifted-interval control")
+    seed: int = Field(0, ge=0, description="seed of bootstrap and shifted-interval control")
     markov_orders: list[int] = Field(
         list(range(12)), description="orders of the Markov models (bases of context)"
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs, read_se
 from genezip.data.lifted_pairs import lift_pairs
 from genezip.errors import GenezipError
 from genezip.genome.liftover import Liftover, hg19_sizes
+from genezip.genome.naming import match_intervals
 from genezip.genome.source import hg38_sizes
 from genezip.genome.tabular import read_table, wrong_interval
 
@@ -71,10 +73,16 @@ def benchmark_inputs(task: str, folder: str | Path, say: Say) -> Inputs:
     """
     found = _READERS[task](Path(folder), say)
     for split in SPLITS:
-        if not (found.table["split"] == split).any() and not found.not_lifted.get(split):
+        if (found.table["split"] == split).any():
+            continue
+        lost = len(found.not_lifted.get(split, []))
+        if lost:
             raise GenezipError(
-                f"the files of task {task} in {folder} hold no {split} input; fetch them again"
+                f"none of the {lost:,} {split} inputs of {task} lifts to hg38; is the table hg19?"
             )
+        raise GenezipError(
+            f"the files of task {task} in {folder} hold no {split} input; fetch them again"
+        )
     unique = found.table.drop_duplicates(ignore_index=True)
     return Inputs(unique, found.widened, found.not_lifted)
 
@@ -180,8 +188,22 @@ def _enhancers(folder: Path, say: Say) -> Inputs:
             f"etgp: {skipped:,} validation and test rows never become inputs (too far apart, two "
             "chromosomes, or no strand)"
         )
-    lifted = lift_pairs(spans, lift, say)
+    lifted = lift_pairs(_named_as_hg19(spans, say), lift, say)
     return Inputs(lifted.table, lifted.widened, lifted.not_lifted)
+
+
+def _named_as_hg19(spans: pd.DataFrame, say: Say) -> pd.DataFrame:
+    """Spans under UCSC's names of chromosomes, which the chains have.
+
+    Those on other sequences stay, so that the liftover counts and names them as lost.
+    """
+    if spans.empty:
+        return spans
+    # Without ends: flanks reach beyond a chromosome, and what lies there does not lift.
+    open_ended = dict.fromkeys(hg19_sizes(), np.iinfo(np.int64).max)
+    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended, say)
+    others = spans.drop(index=known["row"].to_list())
+    return pd.concat([known.drop(columns="row"), others], ignore_index=True)
 
 
 _READERS: dict[str, Callable[[Path, Say], Inputs]] = {

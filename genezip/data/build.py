@@ -5,9 +5,12 @@ in many jobs. Equal inputs, settings and seed give equal bytes, whatever the num
 nothing in a corpus knows the time, the place, or who wrote what.
 """
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pandas as pd
 
 from genezip import provenance
 from genezip.config import Corpus
+from genezip.data.finish import MANIFEST, finish_corpus, stray_shards
 from genezip.data.homology import write_tables
 from genezip.data.plan import (
     PLAN,
@@ -23,23 +27,19 @@ from genezip.data.plan import (
     Progress,
     ShardPlan,
     choose_windows,
-    split_window_bp,
     write_plan,
 )
-from genezip.data.shard_writer import ShardWriter, sum_tallies
-from genezip.data.shards import SCHEMA_VERSION, ShardFile
+from genezip.data.shard_writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.folder import refuse_foreign, resumed_folder
 from genezip.genome.regions import RegionMap
 from genezip.genome.source import Source
 from genezip.genome.transcripts import Transcripts
 
-MANIFEST = "manifest.json"
-OWN = {
-    *SPLITS,
-    *(PLAN, MANIFEST, "dropped.tsv", "heldout_homology.tsv"),
-    *("leakage.tsv", "homology.tsv"),  # what is proved of it afterwards
-}
+TABLES = ("dropped.tsv", "heldout_homology.tsv")
+PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
+ENTRIES = "entries"  # what the jobs of a workflow report
+OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
 
 def nothing_said(stage: str, done: int, total: int) -> None:
@@ -115,10 +115,24 @@ def plan_corpus(
 
     ``dropped.tsv`` is written beside it. An older manifest there is removed: the shards that
     it lists are about to be replaced.
+
+    Raises
+    ------
+    GenezipError
+        As :func:`build_corpus`; also for a file of another name than ``plan.parquet``, which the
+        other steps would not find.
     """
-    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
     folder = Path(path).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    if Path(path).name != PLAN:
+        raise GenezipError(f"{path} cannot be the plan of a corpus; name it {folder / PLAN}")
+    refuse_foreign(folder, {*OWN, ENTRIES})
+    for split in SPLITS:
+        stray_shards(folder / split, ())
+    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenezipError(f"cannot make the folder {folder}: {error.strerror}") from error
     (folder / MANIFEST).unlink(missing_ok=True)
     return _write_plan(folder, *chosen, settings)
 
@@ -138,7 +152,7 @@ def _choose(
     annotations = source.annotations(transcripts, gene_types)
     windows, homology = choose_windows(annotations, source.assembly(), settings, excluded, progress)
     record = provenance.record(settings.model_dump(), inputs or {})
-    return windows, homology, {"source": source.kind, "provenance": record}
+    return windows, homology, {"source": source.kind, "build": source.build, "provenance": record}
 
 
 def _write_plan(
@@ -154,6 +168,8 @@ def _write_plan(
         "threshold": settings.homology_max_shared,
         "k": settings.homology_k,
     }
+    for name in TABLES:
+        (folder / name).unlink(missing_ok=True)
     tables = write_tables(folder, homology, settings)
     head = {**head, "tables": tables, "dropped": dropped}
     return write_plan(folder / PLAN, windows, settings, head)
@@ -200,14 +216,20 @@ def _written(
     if jobs == 1 or len(shards) < 2:
         yield from map(ShardWriter(plan, source.assembly(), region_map, folder).write, shards)
         return
-    # A fresh interpreter for each: Arrow's threads do not survive a fork.
-    with ProcessPoolExecutor(
-        min(jobs, len(shards)),
-        mp_context=get_context("spawn"),
-        initializer=_begin,
-        initargs=(plan, source, region_map, folder),
-    ) as pool:
-        yield from pool.map(_write_one, shards)
+    try:
+        # A fresh interpreter for each: Arrow's threads do not survive a fork.
+        with ProcessPoolExecutor(
+            min(jobs, len(shards)),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(plan, source, region_map, folder),
+        ) as pool:
+            yield from pool.map(_write_one, shards)
+    except BrokenProcessPool:
+        raise GenezipError(
+            "a process that writes shards was killed, perhaps for want of memory; run the same "
+            "command with fewer --jobs, it keeps what is whole"
+        ) from None
 
 
 _write_one_with: Callable[[ShardPlan], dict[str, Any]]
@@ -215,70 +237,17 @@ _write_one_with: Callable[[ShardPlan], dict[str, Any]]
 
 def _begin(plan: Plan, source: Source, region_map: RegionMap, folder: Path) -> None:
     global _write_one_with
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _write_one_with = ShardWriter(plan, source.assembly(), region_map, folder).write
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for its next shard for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _write_one(shard: ShardPlan) -> dict[str, Any]:
     return _write_one_with(shard)
-
-
-def finish_corpus(
-    plan: Plan, entries: Sequence[Mapping[str, Any]], folder: str | Path
-) -> dict[str, Any]:
-    """Check that every shard of the plan is there once, and write the manifest.
-
-    Shards of an older plan are removed.
-
-    Raises
-    ------
-    GenezipError
-        If a shard of the plan is missing among the entries or on disk.
-    """
-    folder = Path(folder)
-    by_path = {entry["path"]: dict(entry) for entry in entries}
-    planned = [shard.path for shard in plan.shards()]
-    for path in planned:
-        entry = by_path.get(path)
-        if entry is None or not (folder / path).is_file():
-            raise GenezipError(
-                f"the shard {path} of {folder / PLAN} was not written; write all parts of the plan "
-                "before the corpus is finished"
-            )
-    foreign = set(by_path) - set(planned)
-    if foreign:
-        raise GenezipError(
-            f"{min(foreign)} is no shard of {folder / PLAN}; write the parts of this plan again"
-        )
-    files = [by_path[path] for path in planned]
-    with ShardFile(folder / planned[0]) as first:
-        taxonomy, made_from = first.head.taxonomy, first.head.plan
-    if made_from != plan.sha256:
-        raise GenezipError(
-            f"{folder / planned[0]} was written from another plan; write its parts again"
-        )
-    for split in SPLITS:
-        for found in (folder / split).iterdir():
-            if f"{split}/{found.name}" not in by_path:
-                found.unlink()
-    settings = Corpus.model_validate(plan.head["settings"])
-    splits = {}
-    for split in SPLITS:
-        own = [entry for entry in files if entry["split"] == split]
-        windows, window_bp = sum(entry["rows"] for entry in own), split_window_bp(split, settings)
-        bp = windows * window_bp
-        splits[split] = {"windows": windows, "window_bp": window_bp, "bp": bp, **sum_tallies(own)}
-    manifest: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "source": plan.head["source"],
-        "window_bp": settings.window_bp,
-        "classes": taxonomy.to_json(),
-        "plan": plan.sha256,
-        "files": files,
-        "tables": plan.head["tables"],
-        "splits": splits,
-        "dropped": plan.head["dropped"],
-        "settings": plan.head["settings"],
-        "provenance": plan.head["provenance"],
-    }
-    provenance.write_json(folder / MANIFEST, manifest)
-    return manifest

@@ -75,6 +75,12 @@ class CorpusReader:
                 "build the corpus again"
             )
 
+    def need(self, *keys: str) -> None:
+        """Raise a sentence where the manifest lacks one of some keys."""
+        lacking = [key for key in keys if key not in self.manifest]
+        if lacking:
+            raise GenezipError(f"{self.path} lacks {lacking[0]}; build the corpus again")
+
     @property
     def taxonomy(self) -> Taxonomy:
         """The region classes of the labels."""
@@ -84,6 +90,7 @@ class CorpusReader:
         """Manifest entries of the shards of a split, in order."""
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, not {split!r}")
+        self.need("files")
         return [entry for entry in self.manifest["files"] if entry["split"] == split]
 
     def shards(self, split: str) -> Iterator[Shard]:

@@ -32,6 +32,12 @@ def check_corpus(
     GenezipError
         At the first thing that is wrong.
     """
+    reader.need("classes", "tables", "splits", "plan", "regions")
+    if region_map is not None and region_map.taxonomy.names != reader.taxonomy.names:
+        raise GenezipError(
+            f"{reader.path} has the region classes {', '.join(reader.taxonomy.names)}, the region "
+            f"map {', '.join(region_map.taxonomy.names)}; give the map that it was built with"
+        )
     files = _check_files(reader, progress)
     total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
     pieces = {piece.name: piece for piece in assembly.pieces} if assembly else {}
@@ -89,14 +95,12 @@ def _check_files(reader: CorpusReader, progress: Progress) -> list[Path]:
     for entry in reader.manifest["files"]:
         with ShardFile(folder / entry["path"]) as shard:
             head = shard.head
-            if (head.plan, head.split) != (reader.manifest["plan"], entry["split"]):
+            found = (head.plan, head.regions, head.split, head.taxonomy)
+            told = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
+            if found != (*told, reader.taxonomy):
                 raise GenezipError(
-                    f"{shard.path} belongs to another plan or split; build the corpus again"
-                )
-            if head.taxonomy != reader.taxonomy:
-                raise GenezipError(
-                    f"{shard.path} has other region classes than the manifest; "
-                    "build the corpus again"
+                    f"{shard.path} belongs to another plan, split or region map; build the corpus "
+                    "again"
                 )
     return [folder / entry["path"] for entry in reader.manifest["files"]]
 

@@ -177,14 +177,14 @@ def read_exclusions(path: str | Path, chrom_sizes: Mapping[str, int] | None = No
 
 
 def _check_build(chrom_sizes: Mapping[str, int]) -> None:
-    """The tasks are in hg38; a genome of slices may be shorter, another build is longer."""
+    """The tasks are in hg38, and ``chrom_sizes`` has true lengths, also of a genome of slices."""
     hg38 = pd.DataFrame(
         [(chrom, 0, bp, bp) for chrom, bp in hg38_sizes().items()],
         columns=["chrom", "start", "end", "bp"],
     )
     hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, _open(chrom_sizes), _silent)
     for chrom, bp in zip(hg38["chrom"], hg38["bp"], strict=True):
-        if chrom_sizes[chrom] > bp:
+        if chrom_sizes[chrom] != bp:
             raise GenezipError(
                 f"leakage.tasks are intervals of hg38, where {chrom} has {bp:,} bp, but the genome "
                 f"has {chrom_sizes[chrom]:,}; use hg38 or set leakage.tasks to []"
@@ -207,7 +207,14 @@ def _place_task(
         say(f"{task}: all {len(table):,} intervals lie on chromosomes that the assembly lacks")
     there = placed["split"].value_counts()
     absent = {split: int(every.get(split, 0) - there.get(split, 0)) for split in SPLITS}
-    ends = placed["chrom"].map(chrom_sizes)
+    ends = placed["chrom"].map(chrom_sizes).astype(np.int64)
+    beyond = placed[placed["start"] >= ends]
+    if len(beyond):
+        row = beyond.iloc[0]
+        raise GenezipError(
+            f"{task} has the input {row['chrom']}:{row['start']}-{row['end']}, which lies beyond "
+            f"the {chrom_sizes[row['chrom']]:,} bases of {row['chrom']}; fetch its files again"
+        )
     placed = placed.assign(
         start=placed["start"].clip(lower=0), end=placed["end"].clip(upper=ends).astype(np.int64)
     )
@@ -216,6 +223,8 @@ def _place_task(
 
 def _read_bed(path: Path, chrom_sizes: Mapping[str, int], say: Say) -> tuple[pd.DataFrame, int]:
     """Intervals of a user's BED file, and how many lie on chromosomes that the genome lacks."""
+    if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
+        raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
     found = read_bed_intervals(path, chrom_sizes, say)
     heads = ("#", "track ", "browser ")
     rows = sum(1 for line in read_lines(path) if line.strip() and not line.startswith(heads))

@@ -5,6 +5,7 @@ Columns and rule: the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4); 
 0-based and half-open.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from genezip.genome.tabular import read_lines
 _TEXT = ("gene_chrom", "gene_strand", "gene_id", "region_chrom", "subset")
 _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")
 _SUBSETS = ("train", "valid", "test")
+_COORDINATE = "[0-9]{1,12}"  # \d would take the digits of other scripts; more overflow
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,14 @@ def read_settings(path: Path) -> dict[str, str]:
 def read_flanks(path: Path | None) -> Flanks:
     """Flanks of a config file; defaults for keys that it lacks, and without a file."""
     settings = {} if path is None else read_settings(path)
-    try:
-        return Flanks(
-            **{key: int(settings[key]) for key in Flanks.__dataclass_fields__ if key in settings}
-        )
-    except ValueError as error:
-        raise GenezipError(f"{path} has a flank that is no number ({error})") from None
+    found = {key: settings[key] for key in Flanks.__dataclass_fields__ if key in settings}
+    for key, value in found.items():
+        if not re.fullmatch(f"-?{_COORDINATE}", value):
+            raise GenezipError(
+                f"{path} has {key} {value!r}, which is no whole number of at most 12 digits; "
+                "fetch it again"
+            )
+    return Flanks(**{key: int(value) for key, value in found.items()})
 
 
 def read_pairs(path: Path) -> pd.DataFrame:
@@ -66,7 +70,8 @@ def read_pairs(path: Path) -> pd.DataFrame:
     Raises
     ------
     GenezipError
-        If a column is missing, or a row has an empty cell, a wrong number or another subset.
+        If a column is missing, or a row has an empty cell, a wrong number, an end before its
+        start, or another subset.
     """
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
@@ -77,12 +82,19 @@ def read_pairs(path: Path) -> pd.DataFrame:
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; fetch it again")
     table = table.fillna("")  # a row cut short
-    numbers = table[list(_NUMBERS)].apply(lambda column: column.str.fullmatch(r"\d+"))
-    wrong = ~numbers.all(axis=1) | ~table["subset"].isin(_SUBSETS) | (table["gene_chrom"] == "")
+    numbers = table[list(_NUMBERS)].apply(lambda column: column.str.fullmatch(_COORDINATE))
+    whole = numbers.all(axis=1)
+    ends = table[list(_NUMBERS)].where(whole, "0").astype(np.int64)
+    backwards = (ends["gene_end"] < ends["gene_start"]) | (
+        ends["region_end"] < ends["region_start"]
+    )
+    no_subset = ~table["subset"].isin(_SUBSETS)
+    wrong = ~whole | backwards | no_subset | (table["gene_chrom"] == "")
     if wrong.any():
         raise GenezipError(
             f"line {int(np.flatnonzero(wrong)[0]) + 2} of {path} is malformed (coordinates must be "
-            f"whole numbers, subset one of {', '.join(_SUBSETS)}); fetch it again"
+            "whole numbers of at most 12 digits, no end before its start, subset one of "
+            f"{', '.join(_SUBSETS)}); fetch it again"
         )
     table = table.astype(dict.fromkeys(_NUMBERS, np.int64))
     if "region_id" not in table:

@@ -252,7 +252,8 @@ def _tiled_validation(
     n_runs: Mapping[str, Intervals],
     excluded: pd.DataFrame,
 ) -> pd.DataFrame:
-    pool = Pool(pieces, settings.heldout_window_bp, annotations, n_runs, excluded)
+    key = "corpus.heldout_window_bp"
+    pool = Pool(pieces, settings.heldout_window_bp, annotations, n_runs, excluded, key)
     tiles = [placed for piece in pieces for placed in tile(piece, settings.heldout_window_bp)]
     legal = legal_tiles(tiles, pool, settings.max_n_fraction)
     if not legal:

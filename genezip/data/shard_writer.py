@@ -45,6 +45,7 @@ class ShardWriter:
         self.region_map = region_map
         self.folder = Path(folder)
         self.pieces = {piece.name: piece for piece in assembly.pieces}
+        self.regions = region_map.sha256()
 
     def write(self, shard: ShardPlan) -> dict[str, Any]:
         """Write a shard, unless the same one is there whole.
@@ -71,10 +72,11 @@ class ShardWriter:
 
     def _finished(self, path: Path, shard: ShardPlan) -> dict[str, Any] | None:
         """The tally of a shard of this plan that an interrupted run left whole, or None."""
-        with suppress(GenezipError, OSError), ShardFile(path) as file:
+        with suppress(GenezipError, OSError, KeyError, ValueError), ShardFile(path) as file:
             if file.head == self._head(shard) and file.rows == len(shard.rows):
                 for group in range(file.groups):
                     file.read(group)  # page checksums, lengths and runs
+                file.table()  # and the checksums of the other columns
                 return dict(json.loads(pq.read_metadata(path).metadata[_TALLY]))
         return None
 
@@ -85,6 +87,7 @@ class ShardWriter:
             row_group_rows(shard.window_bp),
             self.region_map.taxonomy,
             self.plan.sha256,
+            self.regions,
         )
 
     def _write(self, path: Path, shard: ShardPlan) -> dict[str, Any]:
@@ -109,7 +112,7 @@ class ShardWriter:
 
     def _row_group(self, rows: pd.DataFrame, shard: ShardPlan, tally: "Tally") -> pa.Table:
         bases = np.full((len(rows), shard.window_bp), _N, dtype=np.uint8)
-        pieces = [self.pieces[name] for name in rows["piece"]]
+        pieces = [self._piece(name) for name in rows["piece"]]
         spans = zip(pieces, rows["start"].tolist(), rows["end"].tolist(), strict=True)
         for line, (piece, start, end) in zip(bases, spans, strict=True):
             codes = self.assembly.sequence(piece, start, end)
@@ -118,6 +121,13 @@ class ShardWriter:
         n_bp = np.count_nonzero(bases == _N, axis=1)
         tally.add(rows, shard.window_bp, n_bp, np.concatenate(lengths), np.concatenate(classes))
         return _table(rows, pieces, shard, bases, n_bp, lengths, classes)
+
+    def _piece(self, name: str) -> Piece:
+        if name not in self.pieces:
+            raise GenezipError(
+                f"the plan has windows of {name}, which the genome lacks; make the plan again"
+            )
+        return self.pieces[name]
 
     def _runs(
         self, rows: pd.DataFrame, pieces: list[Piece], window_bp: int

@@ -7,10 +7,11 @@ ACGTN, one byte per base, exactly ``window_bp`` of them), ``region_lengths`` and
 with LZ4: zstd would halve the files, but takes more time to write than all else together.
 
 The file metadata key ``genezip`` holds the head as JSON: ``schema_version``, ``split``,
-``window_bp``, ``row_group_rows``, ``classes`` (``Taxonomy.to_json``) and ``plan`` (SHA-256 of
-the plan that the shard was written from). A row group holds ``row_group_rows`` windows, about
-1 Mb; only the last one of a shard may hold fewer. It is the unit of reading: decoding one
-needs little memory, and the stream shuffles whole row groups.
+``window_bp``, ``row_group_rows``, ``classes`` (``Taxonomy.to_json``), ``plan`` (SHA-256 of the
+plan that the shard was written from) and ``regions`` (``RegionMap.sha256`` of its labels). A row
+group holds ``row_group_rows`` windows, about 1 Mb; only the last one of a shard may hold fewer.
+It is the unit of reading: decoding one needs little memory, and the stream shuffles whole row
+groups.
 
 Labels are runs, not one byte per base: the published sets store dense labels beside runs,
 which takes 63 GB for 99,000 windows of 128 kb.
@@ -67,6 +68,7 @@ class Head:
     row_group_rows: int
     taxonomy: Taxonomy
     plan: str
+    regions: str
 
     def metadata(self) -> dict[bytes, bytes]:
         """The metadata for ``SCHEMA.with_metadata``."""
@@ -77,14 +79,21 @@ class Head:
             "row_group_rows": self.row_group_rows,
             "classes": self.taxonomy.to_json(),
             "plan": self.plan,
+            "regions": self.regions,
         }
         return {b"genezip": json.dumps(head).encode()}
 
     @classmethod
     def from_json(cls, head: dict[str, Any]) -> Self:
         """The head from the parsed JSON of the metadata."""
-        taxonomy = Taxonomy.from_json(head["classes"])
-        return cls(head["split"], head["window_bp"], head["row_group_rows"], taxonomy, head["plan"])
+        return cls(
+            split=head["split"],
+            window_bp=head["window_bp"],
+            row_group_rows=head["row_group_rows"],
+            taxonomy=Taxonomy.from_json(head["classes"]),
+            plan=head["plan"],
+            regions=head["regions"],
+        )
 
 
 class ShardFile:
@@ -100,15 +109,14 @@ class ShardFile:
         self.path = path
         self._file = self._readable(lambda: pq.ParquetFile(path, page_checksum_verification=True))
         schema = self._file.schema_arrow
-        head = json.loads((schema.metadata or {}).get(b"genezip", b"{}"))
-        found = head.get("schema_version") if isinstance(head, dict) else None
-        if found != SCHEMA_VERSION or not schema.equals(SCHEMA):
+        head = _parsed((schema.metadata or {}).get(b"genezip", b"{}"))
+        if head is None or not schema.equals(SCHEMA):
             self._file.close()
             raise GenezipError(
                 f"{path} is no corpus shard of schema version {SCHEMA_VERSION}; "
                 "build the corpus again"
             )
-        self.head = Head.from_json(head)
+        self.head = head
 
     def __enter__(self) -> Self:
         return self
@@ -192,6 +200,15 @@ class ShardFile:
     def _require(self, is_right: Any, wrong: str) -> None:
         if not is_right:
             raise GenezipError(f"{self.path} {wrong}; build the corpus again")
+
+
+def _parsed(metadata: bytes) -> Head | None:
+    """The head in a file's metadata, or None where it is of another version or damaged."""
+    try:
+        head = json.loads(metadata)
+        return Head.from_json(head) if head["schema_version"] == SCHEMA_VERSION else None
+    except (ValueError, KeyError, TypeError, GenezipError):
+        return None
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

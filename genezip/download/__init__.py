@@ -10,3 +10,7 @@ from genezip.errors import GenezipError
 
 class SourceUnavailable(GenezipError):
     """A source cannot be had here and now; the next one in the list may be tried."""
+
+
+class WrongFile(GenezipError):
+    """A server sent another file than the table states; the next server may have the right one."""

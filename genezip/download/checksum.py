@@ -1,4 +1,4 @@
-"""Checksums written as ``md5:...``, ``sha1:...`` or ``sha256:...``, and whole gzip files."""
+"""Checksums written as ``md5:...``, ``sha1:...`` or ``sha256:...``, and what files look like."""
 
 import gzip
 import hashlib
@@ -12,6 +12,11 @@ Check = Callable[[Path], str | None]
 
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 _BLOCK = 1 << 20
+_BEGINNING = 4096  # bytes looked at
+_HTML = re.compile(
+    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def is_checksum(text: str) -> bool:
@@ -57,3 +62,13 @@ def broken_gzip(path: Path) -> str | None:
     except (OSError, EOFError, zlib.error) as error:
         return f"is a truncated or damaged gzip file ({error})"
     return None
+
+
+def html_page(path: Path) -> str | None:
+    """What is wrong with a file that begins as a page for a browser, or None.
+
+    Networks that ask for a login answer so to every address.
+    """
+    with open(path, "rb") as handle:
+        page = _HTML.match(handle.read(_BEGINNING))
+    return "is an HTML page instead of the file" if page else None

@@ -8,10 +8,12 @@ was. The MD5 of the list may be that of the converted copy, so it is not used fo
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from genezip.download.checksum import is_checksum
+from genezip.download.fetched import Fetched, saved_as
 from genezip.download.sources import Item, Row, inside, item
 from genezip.download.store import Store
 from genezip.download.transfer import download
@@ -31,7 +33,18 @@ def listing_name(doi: str) -> str:
     return doi.removeprefix(SCHEME).replace("/", "_") + ".json"
 
 
-def listing(store: Store, server: str, doi: str, keep: bool = True) -> dict[str, Any]:
+def saved_listing(fetched: Fetched, server: str, doi: str) -> Path | None:
+    """The file list in a folder of fetched files, at any depth.
+
+    It has its own name (:func:`listing_name`), or that of a plain download of its address.
+    """
+    found = fetched.named(listing_name(doi), *saved_as(listing_url(server, doi)))
+    return found[0] if found else None
+
+
+def listing(
+    store: Store, server: str, doi: str, keep: bool = True, others: Iterable[Item] = ()
+) -> dict[str, Any]:
     """The file list of a deposit, from the lock, the folder of fetched files, or its server.
 
     Parameters
@@ -42,6 +55,9 @@ def listing(store: Store, server: str, doi: str, keep: bool = True) -> dict[str,
         Begins with ``doi:``.
     keep : bool
         Whether the list is written into the lock.
+    others : iterable of Item
+        Files that are wanted besides the deposit's; a folder of fetched files that lacks the
+        list is told which of them it lacks, too.
 
     Returns
     -------
@@ -61,19 +77,25 @@ def listing(store: Store, server: str, doi: str, keep: bool = True) -> dict[str,
     if known is not None:
         return known
     if store.fetched is not None:
-        saved = store.fetched.folder / listing_name(doi)
-        if not saved.is_file():
+        saved = saved_listing(store.fetched, server, doi)
+        if saved is None:
+            missing = ", ".join([listing_name(doi), *store.missing(others)])
             raise GenezipError(
-                f"the folder {store.fetched.folder} of fetched files lacks {saved.name}, the "
-                f"file list of {doi}; save there what {listing_url(server, doi)} answers"
+                f"the folder {store.fetched.folder} of fetched files lacks {missing}; the first "
+                f"is the file list of {doi}, what {listing_url(server, doi)} answers: add them, "
+                "and the files of the list (--plan prints their addresses)"
             )
-        found = parse(saved.read_bytes(), str(saved))
+        try:
+            answer = saved.read_bytes()
+        except OSError as error:
+            raise GenezipError(f"{saved} cannot be read ({error.strerror}); save it anew") from None
+        found = parse(answer, str(saved))
     else:
         url = listing_url(server, doi)
         with tempfile.TemporaryDirectory() as folder:
-            answer = Path(folder) / "answer"
-            download(url, answer, http=store.http)
-            found = parse(answer.read_bytes(), url)
+            path = Path(folder) / "answer"
+            download(url, path, http=store.http)
+            found = parse(path.read_bytes(), url)
     if keep:
         store.lock.record_listing(doi, found)
     return found
@@ -86,6 +108,8 @@ def parse(answer: bytes, where: str) -> dict[str, Any]:
         files = [_file(entry, where) for entry in version["files"]]
         numbers = (version.get("versionNumber"), version.get("versionMinorNumber"))
         licence = version.get("license")
+        if isinstance(licence, dict):
+            licence = licence.get("name")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise GenezipError(
             f"{where} is no file list of a Dataverse deposit; look at the address in a browser"
@@ -95,7 +119,7 @@ def parse(answer: bytes, where: str) -> dict[str, Any]:
         raise GenezipError(f"{where} lists a file twice; report it to the owner of the deposit")
     return {
         "version": ".".join(str(number) for number in numbers if number is not None) or "latest",
-        "licence": licence.get("name") if isinstance(licence, dict) else licence,
+        "licence": None if licence is None else str(licence),
         "files": files,
     }
 
@@ -128,37 +152,36 @@ def _checksum(data: dict[str, Any]) -> str | None:
     return text if is_checksum(text) else None
 
 
-def deposit_items(row: Row, server: str, found: dict[str, Any]) -> list[Item]:
+def deposit_items(row: Row, server: str, found: dict[str, Any], store: Store) -> list[Item]:
     """The files of a deposit as items; ``row`` is its ``doi:`` row of the table of sources.
 
     Raises
     ------
     GenezipError
-        A file is restricted.
+        A file is restricted, and would have to come from the server.
     """
     doi = row.url
     items = []
     for file in found["files"]:
-        if file["restricted"]:
+        query = "?format=original" if file["original"] else ""
+        wish = item(
+            [
+                Row(
+                    name=f"{row.name}/{file['path']}",
+                    path=file["path"],
+                    url=f"{server}/api/access/datafile/{file['id']}{query}",
+                    release=f"{doi} v{found['version']}",
+                    checksum=file["checksum"],
+                    n_bytes=file["bytes"],
+                    licence=found["licence"] or row.licence,
+                    citation=row.citation,
+                )
+            ]
+        )
+        if file["restricted"] and store.fetched is None and not store.here(wish):
             raise GenezipError(
                 f"{file['path']} of {doi} is restricted; ask for it at the deposit, put it "
                 "into a folder, and name that folder with --from"
             )
-        query = "?format=original" if file["original"] else ""
-        items.append(
-            item(
-                [
-                    Row(
-                        name=f"{row.name}/{file['path']}",
-                        path=file["path"],
-                        url=f"{server}/api/access/datafile/{file['id']}{query}",
-                        release=f"{doi} v{found['version']}",
-                        checksum=file["checksum"],
-                        n_bytes=file["bytes"],
-                        licence=found["licence"] or row.licence,
-                        citation=row.citation,
-                    )
-                ]
-            )
-        )
+        items.append(wish)
     return items

@@ -188,14 +188,16 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
     deposits = [group[0] for group in rows if group[0].url.startswith(SCHEME)]
     if only == "all" or TASKS[task].listed:
         for row in deposits:
-            known = {_path(wish) for wish in items}
-            found = listing(store, server, row.url, keep)
-            if only == "intervals":
-                files = [file for file in found["files"] if is_interval_file(task, file["path"])]
-                found = found | {"files": files}
-            items += [
-                wish for wish in deposit_items(row, server, found) if _path(wish) not in known
+            known = {wish.rows[0].path for wish in items}
+            others = [wish for wish in items if only == "all" or _is_small(task, wish)]
+            found = listing(store, server, row.url, keep, others)
+            files = [
+                file
+                for file in found["files"]
+                if file["path"] not in known
+                and (only == "all" or is_interval_file(task, file["path"]))
             ]
+            items += deposit_items(row, server, found | {"files": files}, store)
     if only == "all":
         return items
     chosen = [wish for wish in items if _is_small(task, wish)]
@@ -226,10 +228,6 @@ def _rows(task: str, table: Path) -> tuple[list[list[Row]], str]:
 
 def _store(out: Path, http: Http, fetched: Path | None, tell: Callable[[str], None]) -> Store:
     return Store(out, lock_path(out), http, fetched, copied=True, tell=tell)
-
-
-def _path(wish: Item) -> str:
-    return wish.rows[0].path
 
 
 def _bare(task: Task) -> str:

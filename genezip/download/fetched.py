@@ -29,7 +29,9 @@ class Fetched:
         for place, folders, files in os.walk(self.folder):
             folders.sort()
             for name in sorted(files):
-                found.setdefault(name, []).append(Path(place) / name)
+                path = Path(place) / name
+                if path.is_file():  # no link that leads nowhere
+                    found.setdefault(name, []).append(path)
         return found
 
     def candidates(self, row: Row) -> list[Path]:
@@ -38,17 +40,25 @@ class Fetched:
         First the path of the row, then that path below any folder, then any file of its
         name, or of the name that the address ends with.
         """
-        names = [PurePosixPath(row.path).name, *_saved_as(row.url)]
+        names = [PurePosixPath(row.path).name, *saved_as(row.url)]
         found = [self.folder / row.path] if (self.folder / row.path).is_file() else []
-        named = [path for name in names for path in self._by_name.get(name, [])]
+        named = self.named(*names)
         tail = "/" + row.path
         found += [path for path in named if str(path).endswith(tail)] + named
         return list(dict.fromkeys(found))
 
+    def named(self, *names: str) -> list[Path]:
+        """Files of these names at any depth, those of the first name first."""
+        return [path for name in names for path in self._by_name.get(name, [])]
 
-def _saved_as(url: str) -> list[str]:
-    """Names that a program for downloads gives a file."""
-    tail, query = server_name(url), urlsplit(url).query
-    if not tail:
-        return []
-    return [f"{tail}?{query}"] if query else [tail]
+
+def saved_as(url: str) -> list[str]:
+    """Names that a program for downloads gives a file.
+
+    Those of ``wget``: the end of the address with its query, ``index.html`` for an address that
+    ends with a slash, and ``%2F`` for a slash in the query.
+    """
+    tail, query = server_name(url), urlsplit(url).query.replace("/", "%2F")
+    if query:
+        return [f"{tail or 'index.html'}?{query}"]
+    return [tail] if tail else []

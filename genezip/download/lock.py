@@ -17,10 +17,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from genezip.download.checksum import is_checksum
 from genezip.errors import GenezipError
 from genezip.provenance import write_json
 
 SCHEMA_VERSION = 1
+_OPTIONAL_TEXT, _OPTIONAL_NUMBER = (str, type(None)), (int, type(None))
+_FILE: dict[str, Any] = {"sha256": str, "bytes": int, "url": str}
+_LISTING: dict[str, Any] = {"version": str, "licence": _OPTIONAL_TEXT, "files": list}
+_LISTED: dict[str, Any] = {
+    "path": str,
+    "id": int,
+    "bytes": _OPTIONAL_NUMBER,
+    "checksum": _OPTIONAL_TEXT,
+    "original": bool,
+    "restricted": bool,
+}
 
 
 def lock_path(folder: Path) -> Path:
@@ -56,10 +68,11 @@ class Lock:
                 f"the lock {self.path} is not of schema_version {SCHEMA_VERSION}; {advice}"
             )
         files, listings = raw.get("files"), raw.get("listings")
-        whole = isinstance(files, dict) and isinstance(listings, dict)
-        if not whole or not all(
-            isinstance(entry, dict) and {"sha256", "bytes", "url"} <= set(entry)
-            for entry in files.values()  # type: ignore[union-attr]
+        if (
+            not isinstance(files, dict)
+            or not isinstance(listings, dict)
+            or not all(_has(entry, _FILE) for entry in files.values())
+            or not all(map(_is_listing, listings.values()))
         ):
             raise GenezipError(f"the lock {self.path} has malformed entries; {advice}")
         return raw
@@ -106,3 +119,17 @@ class Lock:
             write_json(self.path, self._raw)
         finally:
             os.close(folder)
+
+
+def _has(entry: Any, types: dict[str, Any]) -> bool:
+    """Whether an entry is an object with these keys, each of its type."""
+    return isinstance(entry, dict) and all(
+        key in entry and isinstance(entry[key], kind) for key, kind in types.items()
+    )
+
+
+def _is_listing(entry: Any) -> bool:
+    return _has(entry, _LISTING) and all(
+        _has(file, _LISTED) and (file["checksum"] is None or is_checksum(file["checksum"]))
+        for file in entry["files"]
+    )

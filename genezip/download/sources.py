@@ -75,7 +75,7 @@ class Item:
 def item(rows: Iterable[Row]) -> Item:
     """The file of alternative rows; packed files are read to their end as a check."""
     chosen = tuple(rows)
-    packed = chosen[0].path.endswith((".gz", ".bgz"))
+    packed = chosen[0].path.endswith((".gz", ".bgz", ".tbi"))  # a .tbi is a packed index
     return Item(chosen, broken_gzip if packed else None)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from genezip.download import SourceUnavailable
-from genezip.download.checksum import mismatch
+from genezip.download import SourceUnavailable, WrongFile
+from genezip.download.checksum import html_page, mismatch
 from genezip.download.fetched import Fetched
 from genezip.download.lock import Lock
 from genezip.download.sources import Item, Row
@@ -110,23 +110,28 @@ class Store:
         ------
         SourceUnavailable
             No server delivers.
+        WrongFile
+            No server delivers, and at least one sent a file of a wrong size or checksum.
         GenezipError
-            A file has a wrong size or checksum, or differs from the lock.
+            A file differs from the lock, or one of ``fetched`` is wrong.
         """
         for row in item.rows:
             path = self.folder / row.path
             proven = self.lock.file(row.key) is not None or row.checksum is not None
             if proven and path.is_file() and self._wrong(path, row, item) is None:
                 return self._keep(path, row, item), path
-        reasons = []
+        reasons: list[str] = []
+        kind: type[GenezipError] = SourceUnavailable
         for row in item.rows:
             try:
                 path = self._from_folder(row, item) if self.fetched else self._load(row, item)
-            except SourceUnavailable as error:
+            except (SourceUnavailable, WrongFile) as error:
                 reasons.append(str(error))
+                if isinstance(error, WrongFile):
+                    kind = WrongFile
                 continue
             return self._keep(path, row, item), path
-        raise SourceUnavailable("; ".join(reasons))
+        raise kind("; ".join(reasons))
 
     def _load(self, row: Row, item: Item) -> Path:
         path = self.folder / row.path
@@ -148,7 +153,10 @@ class Store:
         candidates = self.fetched.candidates(row)
         problems = {}
         for found in candidates:
-            problem = self._wrong(found, row, item)
+            try:
+                problem = self._wrong(found, row, item)
+            except OSError as error:
+                problem = f"cannot be read ({error.strerror or error})"
             if problem is None:
                 break
             problems[found] = problem
@@ -173,7 +181,10 @@ class Store:
             if found == known["sha256"]:
                 return None  # it passed its check at the first download
             problem = self._other(row, found, known["sha256"]) if found else None
-        return problem or (item.check(path) if item.check else None)
+        check = item.check
+        if check is None and known is None and row.checksum is None and row.n_bytes is None:
+            check = html_page  # as for a download of which nothing is known
+        return problem or (check(path) if check else None)
 
     def _changed(self, path: Path, row: Row, item: Item) -> str | None:
         """How a file differs from the lock, or None."""
@@ -212,5 +223,5 @@ def _fingerprint(path: Path, item: Item) -> str | None:
     """None for an unreadable file: what is wrong is for the check of the item to tell."""
     try:
         return item.fingerprint(path)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

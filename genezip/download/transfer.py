@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from genezip.download import SourceUnavailable
+from genezip.download import SourceUnavailable, WrongFile
 from genezip.download.bar import progress
-from genezip.download.checksum import Check, mismatch
+from genezip.download.checksum import Check, html_page, mismatch
 from genezip.errors import GenezipError
 
 AGENT = {"User-Agent": "genezip"}
@@ -86,7 +86,8 @@ def download(
         Known size.
     check : callable, optional
         Looks at the whole file and returns what is wrong with it, or None. A file that
-        fails may be better on another server.
+        fails may be better on another server. Where nothing is known of a file, it must not
+        be an HTML page.
     http : Http
         Timeouts and retries.
     refuse : callable, optional
@@ -95,9 +96,12 @@ def download(
     Raises
     ------
     SourceUnavailable
-        The server cannot be reached, refuses, or keeps breaking off.
+        The server cannot be reached, refuses, keeps breaking off, or sends what ``check``
+        does not accept.
+    WrongFile
+        The file came twice with a wrong checksum or size.
     GenezipError
-        The file came twice with a wrong checksum or size, or cannot be written.
+        ``refuse`` did not accept it twice, or it cannot be written.
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
@@ -105,6 +109,7 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         if not (checksum or check or refuse):
             part.unlink(missing_ok=True)
+            check = html_page if n_bytes is None else None
         _until_right(url, path, part, (checksum, n_bytes), (check, refuse), http)
     except OSError as error:  # those of the network ended as _TryAgain
         raise GenezipError(
@@ -135,17 +140,19 @@ def _until_right(
                 ) from None
             time.sleep(max(error.wait_s, min(30.0, http.backoff_s * 2 ** max(0, fruitless - 1))))
             continue
-        problem = mismatch(part, *known) or (refuse(part) if refuse else None)
-        content = None if problem or check is None else check(part)
-        if problem is None and content is None:
+        wrong = mismatch(part, *known)
+        refused = refuse(part) if refuse and wrong is None else None
+        content = check(part) if check and wrong is None and refused is None else None
+        if wrong is None and refused is None and content is None:
             part.replace(path)
             return
         part.unlink()
         rejected, most = rejected + 1, 0
         if rejected == 2:  # once may be a stale partial file; twice is the server
-            if problem:
-                raise GenezipError(f"{url} (for {path.name}) {problem}; nothing of it was kept")
-            raise SourceUnavailable(f"{url} {content}")
+            if content:
+                raise SourceUnavailable(f"{url} {content}")
+            kind = WrongFile if wrong else GenezipError
+            raise kind(f"{url} (for {path.name}) {wrong or refused}; nothing of it was kept")
 
 
 def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:

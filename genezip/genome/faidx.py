@@ -7,7 +7,7 @@ import pyfaidx
 
 from genezip.errors import GenezipError
 
-_HEADER_BYTES = 1 << 12  # a longer header line is not looked at wholly
+_HEADER_BYTES = 1 << 12  # read back at first; twice as much while a header line is longer
 
 
 def open_fasta(path: str | Path) -> pyfaidx.Fasta:
@@ -55,11 +55,18 @@ def _check(path: Path, opened: pyfaidx.Fasta) -> None:
 
 def _header(handle: BinaryIO, offset: int) -> str | None:
     """Name in the header line that ends just before an offset; None where there is none."""
-    begin = max(offset - _HEADER_BYTES, 0)
-    handle.seek(begin)
-    before = handle.read(max(offset - begin, 0))
-    line = before.removesuffix(b"\n").rpartition(b"\n")[2]
-    if not before.endswith(b"\n") or not line.startswith(b">"):
+    length = _HEADER_BYTES
+    while True:
+        begin = max(offset - length, 0)
+        handle.seek(begin)
+        before = handle.read(max(offset - begin, 0))
+        if not before.endswith(b"\n"):
+            return None
+        _, newline, line = before[:-1].rpartition(b"\n")
+        if newline or not begin:
+            break
+        length *= 2
+    if not line.startswith(b">"):
         return None
     words = line[1:].split()
     return words[0].decode("utf-8", "replace") if words else None

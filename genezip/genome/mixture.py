@@ -65,7 +65,8 @@ def measure(
     shares = {}
     for name, (_, window_bp) in CORPORA.items():
         say(f"mixture: {windows:,} windows of {window_bp:,} bp in each of {len(MODES)} modes")
-        pool = Pool(pieces, window_bp, annotations, n_runs, excluded)
+        key = f"the window of the published corpus {name}"
+        pool = Pool(pieces, window_bp, annotations, n_runs, excluded, key)
         shares[name] = mode_shares(region_map, pool, windows, np.random.default_rng(seed))
     return shares
 
@@ -161,6 +162,7 @@ def fit_mixture(
     made_from: str,
     promoter: str,
     chosen: np.ndarray,
+    chosen_name: str = "config",
 ) -> pd.DataFrame:
     """Shares of the modes that come closest to the published percentages.
 
@@ -173,7 +175,9 @@ def fit_mixture(
     made_from, promoter : str
         Name of the annotation, and the promoter of its region map in words.
     chosen : float array, shape (modes,)
-        Our own weights (``corpus.sampling``), shown for comparison.
+        Our own weights, shown for comparison.
+    chosen_name : str
+        What the fit with these weights is called: ``config`` for those of ``corpus.sampling``.
 
     Returns
     -------
@@ -181,7 +185,7 @@ def fit_mixture(
         annotation, promoter, fit, corpus, class, ``<mode>_pct`` (measured in windows of the mode),
         mixture_pct, paper_pct, difference_pct (mixture - paper), ``<mode>_weight``, residual_pct
         (root of the sum of squared differences over the classes). The fit is ``own`` (to this
-        corpus), ``both`` (one mixture for all) or ``config`` (not fitted, the weights given).
+        corpus), ``both`` (one mixture for all) or ``chosen_name`` (not fitted, the weights given).
 
     Raises
     ------
@@ -195,7 +199,7 @@ def fit_mixture(
     both = fit_simplex(stacked, np.concatenate(list(paper.values())))
     frames = []
     for name, found in shares.items():
-        fits = {"own": fit_simplex(found.T, paper[name]), "both": both, "config": chosen}
+        fits = {"own": fit_simplex(found.T, paper[name]), "both": both, chosen_name: chosen}
         for fit, weights in fits.items():
             mixed = weights @ found
             difference = mixed - paper[name]

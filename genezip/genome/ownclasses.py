@@ -33,12 +33,13 @@ def read_own_classes(
     chrom_sizes : mapping
         Contig -> length (bp) of the assembly. Contig names are converted to its own.
     say : callable
-        Receives one sentence for contigs converted or left out.
+        Receives one sentence for contigs converted or left out, and for empty intervals, which
+        hold no base and are left out.
 
     Returns
     -------
     dict
-        Name -> chrom, start, end (0-based, half-open). Intervals may overlap.
+        Name -> chrom, start, end (0-based, half-open). Intervals may overlap; none is empty.
 
     Raises
     ------
@@ -46,10 +47,11 @@ def read_own_classes(
         A file is missing, broken or without interval, a row is malformed, no contig is
         shared, or a row ends beyond its contig.
     """
-    return {
-        found.name: read_bed_intervals(Path(root) / found.bed, chrom_sizes, say)
-        for found in settings.classes
-    }
+    own = {}
+    for found in settings.classes:
+        path = Path(root) / found.bed
+        own[found.name] = _not_empty(path, read_bed_intervals(path, chrom_sizes, say), say)
+    return own
 
 
 def read_bed_intervals(
@@ -62,7 +64,7 @@ def read_bed_intervals(
     Returns
     -------
     DataFrame
-        chrom, start, end.
+        chrom, start, end; at least one row. Intervals may be empty (start = end).
 
     Raises
     ------
@@ -78,6 +80,16 @@ def read_bed_intervals(
     if (table["start"] < 0).any() or (table["end"] < table["start"]).any():
         explain(path, len(types), _wrong)
     return match_intervals(path.name, table, chrom_sizes, say)
+
+
+def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> pd.DataFrame:
+    """The intervals that hold a base."""
+    real = table["end"] > table["start"]
+    if not real.any():
+        raise GenezipError(f"{path} has only empty intervals (start = end); name a BED with others")
+    if not real.all():
+        say(f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out")
+    return table[real].reset_index(drop=True)
 
 
 def _columns(path: Path) -> int:

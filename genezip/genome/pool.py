@@ -42,6 +42,8 @@ class Pool:
         Runs of N, (starts, ends) in genome coordinates.
     excluded : DataFrame chrom, start, end
         Intervals that no window may touch.
+    key : str
+        What ``window_bp`` is called in messages: the key of the configuration that sets it.
 
     Raises
     ------
@@ -56,13 +58,15 @@ class Pool:
         annotations: Mapping[str, Annotation],
         n_runs: Mapping[str, Intervals],
         excluded: pd.DataFrame,
+        key: str = "corpus.window_bp",
     ) -> None:
         self.window_bp = window_bp
+        self.key = key
         self.pieces = [piece for piece in pieces if piece.length >= window_bp]
         if not self.pieces:
             longest = max((piece.length for piece in pieces), default=0)
             raise GenezipError(
-                f"corpus.window_bp is {window_bp} but the longest of {len(pieces)} pieces to draw "
+                f"{key} is {window_bp} but the longest of {len(pieces)} pieces to draw "
                 f"from has {longest} bp; choose a shorter window"
             )
         self.lengths = np.array([piece.length for piece in self.pieces], dtype=np.int64)

@@ -116,7 +116,7 @@ def fetch_public(
     Raises
     ------
     SourceUnavailable
-        Offline, or a server keeps failing.
+        Offline while a file is missing, or a server keeps failing.
     GenezipError
         A wrong checksum, a file that differs from the lock, a file that ``fetched`` lacks, no
         room on the disk, or a genome that is not GRCh38.
@@ -124,8 +124,9 @@ def fetch_public(
     found = wanted_files(table, settings)
     store = _store(out, http, fetched)
     store.require(found.items())
-    if fetched is None:
-        offline = first_byte(_two_servers(found), http.timeout_s)
+    absent = [wish for wish in found.items() if not store.here(wish)]
+    if absent and fetched is None:
+        offline = first_byte(_two_servers(absent), http.timeout_s)
         if offline:
             raise SourceUnavailable(f"offline ({offline})")
     plan(store, found.items(), _sequence_bytes(found, settings)).check_room()
@@ -144,10 +145,10 @@ def fetch_public(
     )
 
 
-def _two_servers(found: Wanted) -> list[str]:
+def _two_servers(absent: list[Item]) -> list[str]:
     """One URL of each of the first two servers that are needed."""
     urls: dict[str, str] = {}
-    for wish in found.items():
+    for wish in absent:
         for row in wish.rows:
             urls.setdefault(urlsplit(row.url).netloc, row.url)
     return list(urls.values())[:2]
@@ -203,6 +204,8 @@ def _wrong_region(path: Path, region: Region) -> str | None:
     """What is wrong with an answer of the sequence server, or None."""
     try:
         answer = json.loads(path.read_text())
+        if not isinstance(answer["dna"], str):
+            raise TypeError
         length = len(answer["dna"])
         place = [answer.get(key, getattr(region, key)) for key in ("chrom", "start", "end")]
     except (ValueError, KeyError, TypeError, AttributeError):

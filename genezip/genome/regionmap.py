@@ -4,6 +4,7 @@ The seven classes need no word in a file. Where a map has classes of the user, t
 its BED file is a comment, ``#genezip-classes``, a tab, and those classes as JSON.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -44,6 +45,15 @@ class RegionMap:
     def __init__(self, runs: Mapping[str, Runs], taxonomy: Taxonomy = GENE7) -> None:
         self._runs = dict(runs)
         self.taxonomy = taxonomy
+
+    def sha256(self) -> str:
+        """Hash of every run and class: equal maps, equal hash."""
+        digest = hashlib.sha256(json.dumps(self.taxonomy.to_json()).encode())
+        for chrom in sorted(self._runs):
+            digest.update(chrom.encode() + b"\0")
+            for column, kind in zip(self._runs[chrom], ("<i8", "<i8", "u1"), strict=True):
+                digest.update(np.asarray(column, dtype=kind).tobytes())
+        return digest.hexdigest()
 
     @property
     def chroms(self) -> tuple[str, ...]:

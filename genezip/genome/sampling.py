@@ -19,6 +19,8 @@ MODES = ("uniform", "tss", "cds")
 
 _FRUITLESS_ROUNDS = 100  # rounds of candidates without one accepted before all are counted
 _ROUND = 256  # fewest candidates in a round
+_JUDGED = 4096  # legal candidates after which the share of new ones is judged
+_LEAST_NEW = 0.02  # share of new windows below which the rest are counted, not drawn
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def sample(
     rng : numpy Generator
         Decides everything: equal state, equal windows.
     distinct : bool
-        No window comes twice, in whatever mode it was drawn.
+        No window comes twice, in whatever mode it was drawn. Once fewer than 2 % of a mode's
+        legal candidates are new, its last windows are chosen among all that are left, each as
+        likely as any other.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def sample(
         if slots.size:
             starts[slots] = _draw(pool, mode, slots.size, max_n_fraction, rng, taken, distinct)
             if distinct:
-                taken = np.sort(np.concatenate([taken, starts[slots]]))
+                taken = _merged(taken, starts[slots])
     piece = pool.piece_of(starts)
     origin = np.array([own.start for own in pool.pieces], dtype=np.int64)
     return Drawn(pool, piece, starts - pool.offsets[piece] + origin[piece], modes)
@@ -112,6 +116,7 @@ def _draw(
         )
     drawn: list[np.ndarray] = []
     missing, tried, fruitless, legal_seen = count, 0, 0, False
+    judged = new = 0  # legal candidates since the last judgement, and how many were new
     rejected: dict[str, int] = {}
     while missing:
         starts, piece = pool.candidates(mode, max(missing, _ROUND), rng)
@@ -122,14 +127,21 @@ def _draw(
         legal = starts[~np.logical_or.reduce(list(faults.values()))]
         legal_seen |= bool(len(legal))
         if distinct:
+            judged += len(legal)
             _, first = np.unique(legal, return_index=True)
             legal = legal[np.sort(first)]
             legal = legal[~_among(legal, taken)]
+            new += len(legal)
         legal = legal[:missing]
         drawn.append(legal)
         missing -= len(legal)
         if distinct:
-            taken = np.sort(np.concatenate([taken, legal]))
+            taken = _merged(taken, legal)
+        if missing and judged >= _JUDGED:
+            if new < _LEAST_NEW * judged:
+                drawn.append(_rest(pool, mode, count, missing, max_n_fraction, rng, taken))
+                break
+            judged = new = 0
         fruitless = 0 if len(legal) else fruitless + 1
         if fruitless == _FRUITLESS_ROUNDS:
             if legal_seen:
@@ -138,7 +150,7 @@ def _draw(
             causes = ", ".join(f"{number} {cause}" for cause, number in rejected.items())
             raise GenezipError(
                 f"the corpus is left with no window: of {tried} candidates of the mode {mode} "
-                f"{causes}; choose a shorter corpus.window_bp, a larger corpus.max_n_fraction "
+                f"{causes}; choose a shorter {pool.key}, a larger corpus.max_n_fraction "
                 "or fewer excluded intervals (leakage)"
             )
     return np.concatenate(drawn)
@@ -155,8 +167,8 @@ def _rest(
 ) -> np.ndarray:
     """The last distinct windows of a mode, found by judging every position.
 
-    Each is as likely as any other here, which differs from drawing only where nearly all
-    windows of a mode are used up.
+    Each is as likely as any other here. Drawing favours windows with several anchors, but only
+    few windows of a mode are left when this is called.
     """
     blocks = [block[~_among(block, taken)] for block in pool.legal_starts(mode, max_n_fraction)]
     left = np.concatenate(blocks)
@@ -167,6 +179,12 @@ def _rest(
             f"fewer windows, or lower corpus.sampling.{mode}"
         )
     return rng.choice(left, size=missing, replace=False)
+
+
+def _merged(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A sorted array with values put in their places."""
+    values = np.sort(values)
+    return np.insert(ordered, np.searchsorted(ordered, values), values)
 
 
 def _among(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:

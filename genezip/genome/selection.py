@@ -60,7 +60,14 @@ def split_of(chrom: str, marked: str, settings: Genome) -> str:
     marked : {"train", "valid", "test"}
         What the table of intervals says. A piece marked test outside the held-out
         chromosomes trains.
+
+    Raises
+    ------
+    GenezipError
+        For a chromosome that is to validate and to be held out.
     """
+    if chrom in settings.test and chrom in settings.valid:
+        raise GenezipError(f"genome.test and genome.valid both name {chrom}; name it in one")
     if chrom in settings.test:
         return "test"
     return "valid" if marked == "valid" or chrom in settings.valid else "train"
@@ -93,13 +100,15 @@ def split_parts(chrom: str, length: int, settings: Genome) -> list[tuple[int, in
     Raises
     ------
     GenezipError
-        For a part that ends before it begins or beyond the chromosome, or overlaps another.
+        For a part that ends before it begins or beyond the chromosome, or overlaps another
+        part or the whole chromosome, named too.
     """
     named: list[tuple[int, int, str]] = []
     for split, entries in (("test", settings.test), ("valid", settings.valid)):
-        for entry in entries:
+        for entry in dict.fromkeys(entries):
             if entry == chrom:
-                return [(0, length, split)]
+                named.append((0, length, split))
+                continue
             match = _PART.fullmatch(entry)
             if match is None or match[1] != chrom:
                 continue

@@ -66,13 +66,20 @@ def verify_region_map(
     Raises
     ------
     GenezipError
-        If bedtools or pybedtools is missing, or the map has other classes than the settings.
+        If bedtools or pybedtools is missing, or the map has other classes than the settings, or
+        the same in another order.
     """
     taxonomy = settings.taxonomy()
     if region_map.taxonomy.priority != taxonomy.priority:
         raise GenezipError(
             f"the region map has the classes {', '.join(region_map.taxonomy.priority)}, the "
             f"settings {', '.join(taxonomy.priority)}; build it again with the same settings"
+        )
+    if region_map.taxonomy.names != taxonomy.names:  # ids follow the order of definition
+        raise GenezipError(
+            f"the region map numbers its classes {', '.join(region_map.taxonomy.names)}, the "
+            f"settings {', '.join(taxonomy.names)}; put regions.classes in the same order, or "
+            "build it again"
         )
     bedtools = _bedtools()
     bp = different = 0
@@ -126,6 +133,7 @@ def _claims(  # type: ignore[no-untyped-def]
     genome = str(sizes)
 
     def bed(table: pd.DataFrame, *more: str):  # type: ignore[no-untyped-def]
+        table = table[table["end"] > table["start"]]  # bedtools takes an empty one for two bases
         ordered = table[["chrom", "start", "end", *more]].sort_values(["chrom", "start"])
         path = Path(tempfile.mkstemp(dir=folder, suffix=".bed")[1])
         ordered.to_csv(path, sep="\t", header=False, index=False)

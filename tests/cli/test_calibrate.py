@@ -63,6 +63,20 @@ def test_two_tables_and_words(files, tmp_path, capsys):
     assert mixture.read_bytes() == first
 
 
+def test_the_chosen_mixture_is_shown_under_its_name(files, tmp_path):
+    common = [*files, "--chromosomes", "chr8,chr9", "--out", tmp_path / "c.tsv"]
+    one, two = tmp_path / "one.tsv", tmp_path / "two.tsv"
+    assert run(*common, "--mixture", one) == 0
+    assert {row["fit"] for row in rows(one)} == {"own", "both", "default"}
+    chosen = '{"uniform": 0.25, "tss": 0.75, "cds": 0}'
+    assert run(*common, "--mixture", two, "--sampling", chosen) == 0
+    shown = [row for row in rows(two) if row["fit"] == "config"]
+    assert len(shown) == 2 * 7
+    for row in shown:
+        assert [float(row[f"{m}_weight"]) for m in ("uniform", "tss", "cds")] == [0.25, 0.75, 0]
+    assert {row["fit"] for row in rows(two)} == {"own", "both", "config"}
+
+
 def test_windows_avoid_excluded_intervals(files, tmp_path, capsys):
     (tmp_path / "most.bed").write_text("1\t0\t599000\n")  # the converted name is chr1
     out = tmp_path / "c.tsv"
@@ -88,11 +102,31 @@ def test_a_source_gives_lengths_genes_and_n(tmp_path):
     assert len(rows(tmp_path / "m.tsv")) == 3 * 2 * 7
 
 
+def test_a_source_without_a_training_piece_to_draw_from(tmp_path, capsys):
+    assert run("simulate", "--out", tmp_path / "s") == 0
+    code = run(
+        "regions", "calibrate", "--source", tmp_path / "s" / "source.json", "--windows", 10,
+        "--chromosomes", "sim4", "--training", "sim4", "--out", tmp_path / "c.tsv",
+        "--mixture", tmp_path / "m.tsv",
+    )  # fmt: skip
+    assert code == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "--mixture has no piece to draw windows from" in said and "on sim4;" in said
+    assert not (tmp_path / "c.tsv").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
         ([], "the chromosome lengths lack chr10"),
         (["--chromosomes", ","], "',' names nothing"),
+        (["--chromosomes", "chr8,chr9,chr8"], "'chr8,chr9,chr8' has chr8 twice"),
+        (["--chromosomes", "chr8", "--sampling", "{"], "--sampling is not valid JSON"),
+        (["--chromosomes", "chr8", "--sampling", '{"tss": 1}'], "uniform + tss + cds must be 1"),
+        (
+            ["--chromosomes", "chr8", "--training", "chr1,chr1", "--mixture", "m.tsv"],
+            "'chr1,chr1' has chr1 twice",
+        ),
         (["--chromosomes", "chr8", "--half-widths", "wide"], "'wide' is no half-width"),
         (["--chromosomes", "chr8", "--source", "x.json"], "give either --source or --annotation"),
         (["--chromosomes", "chr8", "--paper", "absent.csv"], "absent.csv does not exist"),

@@ -1,5 +1,6 @@
 """A tiny genome whose corpus can be checked by eye."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,9 @@ class Labels:
     def __init__(self, chromosomes: dict[str, np.ndarray]) -> None:
         self.chromosomes = chromosomes
 
+    def sha256(self) -> str:
+        return sha256(b"".join(self.chromosomes[name].tobytes() for name in "abcd")).hexdigest()
+
     def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
         return self.chromosomes[chrom][start:end]
 
@@ -62,6 +66,7 @@ class World:
     """Source, region map and settings of the tiny genome."""
 
     kind = "simulated"
+    build = "toy"
     tagged = True  # whether transcripts are tagged "basic"
 
     def __init__(self, folder: Path) -> None:

@@ -173,6 +173,39 @@ def test_elements_are_lifted_and_none_is_lost_silently(listed: Write) -> None:
     assert table.loc[table["split"] == "test", "reason"].str.endswith(", widened").sum() == 3
 
 
+@pytest.mark.parametrize("flank", ["many", "9" * 20, "\u0663"])
+def test_a_wrong_flank_is_one_sentence(listed: Write, flank: str) -> None:
+    files = enhancer_files([WHOLE, ENDS])
+    name = "enhancer_target_gene/config/CRISPRi_EPI_K562_hg19.config"
+    files[name] = f"{files[name]!s}seq_len_cutoff {flank} int\n"
+    with pytest.raises(GenezipError, match=f"seq_len_cutoff '{flank}', which is no whole number"):
+        build(listed("etgp", files), "etgp")
+
+
+def test_other_names_of_chromosomes_are_lifted_alike(listed: Write) -> None:
+    """`21` is chr21 of the chains; what is on no chromosome of hg19 is named as lost."""
+    rows = [WHOLE, ENDS, LOST]
+    expected, _, _ = build(listed("etgp", enhancer_files(rows)), "etgp")
+    short = [row.replace("chr21", "21") for row in rows]
+    patch = element("G7", 5_000, 5_010, 5_011, "test").replace("chr21", "patch9")
+    table, summary, said = build(listed("etgp", enhancer_files([*short, patch])), "etgp")
+    assert places(table) == places(expected)
+    assert len(places(table)) == 2
+    assert any("etgp (hg19): contig names converted (21 -> chr21" in line for line in said)
+    assert total(summary, "etgp", "test", "not_lifted") == 2
+    assert "gene G7 with element patch9:5010-5011" in str(summary["not_lifted_inputs"].tolist())
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_split_that_does_not_lift_at_all_is_refused(listed: Write, split: str) -> None:
+    beyond = HG19["chr21"] + 1_000_000
+    lost = [element(f"G{n}", beyond, beyond + 10, beyond + 20, split) for n in (7, 8)]
+    kept = WHOLE if split == "test" else ENDS
+    sentence = f"none of the 2 {split} inputs of etgp lifts to hg38; is the table hg19?"
+    with pytest.raises(GenezipError, match=sentence.replace("?", r"\?")):
+        build(listed("etgp", enhancer_files([kept, *lost])), "etgp")
+
+
 def test_a_chain_of_the_other_direction_is_refused(listed: Write) -> None:
     back = (
         f"chain 9 chr21 {HG38['chr21']} + 1000005 1100005 "
@@ -189,6 +222,10 @@ def test_a_chain_of_the_other_direction_is_refused(listed: Write) -> None:
         ("gene_strand", "strand", "lacks the column gene_strand"),
         ("1001000\t", "x\t", "line 2 of .* is malformed"),
         ("valid", "dev", "line 2 of .* is malformed"),
+        ("1005000", "9" * 20, "line 2 of .* is malformed"),
+        ("1005000", "\u0663\u0660", "line 2 of .* is malformed"),  # digits of another script
+        ("1006000", "1004999", "line 2 of .* no end before its start"),
+        ("1001010", "1000999", "line 2 of .* no end before its start"),
     ],
 )
 def test_wrong_pairs_are_one_sentence(listed: Write, old: str, new: str, sentence: str) -> None:

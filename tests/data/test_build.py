@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from genezip.config import Corpus
 from genezip.data.build import (
     build_corpus,
-    finish_corpus,
     nothing_said,
     plan_corpus,
     write_shards,
 )
 from genezip.data.corpus import CorpusReader
 from genezip.data.corpus_check import check_corpus
+from genezip.data.finish import finish_corpus
 from genezip.data.shard_writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.taxonomy import CLASS_IDS
@@ -193,6 +195,7 @@ def test_excluded_intervals(world, settings, tmp_path) -> None:
         ),
         ({"heldout_window_bp": 2000, "keep_short": False}, "no held-out window of 2000 bp"),
         ({"homology_max_shared": 0.0, "homology_k": 1}, "all 8 share more than 0 of their"),
+        ({"heldout_window_bp": 2000}, r"^corpus\.heldout_window_bp is 2000 but the longest of"),
         ({"heldout_window_bp": 900}, "validation window: all 1 hold too much N"),
     ],
 )
@@ -292,6 +295,85 @@ def test_a_part_that_is_missing(world, settings, tmp_path) -> None:
     with pytest.raises(GenezipError, match=r"train/shard-0000\d\.parquet of .* was not written"):
         finish_corpus(plan, entries, tmp_path / "corpus")
     assert not (tmp_path / "corpus" / "manifest.json").exists()
+
+
+def test_shards_with_labels_of_another_map_are_written_again(world, settings, tmp_path) -> None:
+    """The plan knows nothing of labels, so the shards must tell which map they carry."""
+    folder = tmp_path / "corpus"
+    plan = plan_corpus(world, settings, folder / "plan.parquet")
+    write_shards(plan, world, world.region_map, folder)
+    world.region_map.chromosomes["a"][:] = CLASS_IDS["dig"]
+    entries = write_shards(plan, world, world.region_map, folder, part=1, of=2)
+    assert entries[0]["composition"]["dig"] == 16 * 64
+    other = write_shards(plan, world, world.region_map, folder, part=2, of=2)
+    manifest = finish_corpus(plan, [*entries, *other], folder)
+    assert manifest["splits"]["train"]["composition"]["dig"] == 40 * 64
+    assert manifest["regions"] == world.region_map.sha256()
+
+
+def test_shards_of_two_maps_make_no_corpus(world, settings, tmp_path) -> None:
+    folder = tmp_path / "corpus"
+    plan = plan_corpus(world, settings, folder / "plan.parquet")
+    entries = write_shards(plan, world, world.region_map, folder, part=1, of=2)
+    world.region_map.chromosomes["a"][:] = CLASS_IDS["dig"]
+    entries += write_shards(plan, world, world.region_map, folder, part=2, of=2)
+    with pytest.raises(GenezipError, match="labelled with different region maps"):
+        finish_corpus(plan, entries, folder)
+
+
+def test_shards_of_two_plans_make_no_corpus(world, settings, tmp_path) -> None:
+    folder = tmp_path / "corpus"
+    plan = plan_corpus(world, settings, folder / "plan.parquet")
+    old = write_shards(plan, world, world.region_map, folder)
+    plan = plan_corpus(world, change(settings, seed=5), folder / "plan.parquet")
+    write_shards(plan, world, world.region_map, folder, part=1, of=2)
+    with pytest.raises(GenezipError, match=r"shard-0000\d\.parquet was written from another plan"):
+        finish_corpus(plan, old, folder)
+
+
+def test_a_plan_leaves_foreign_files_alone(world, settings, tmp_path) -> None:
+    plan = tmp_path / "corpus" / "plan.parquet"
+    (tmp_path / "corpus" / "train").mkdir(parents=True)
+    (tmp_path / "corpus" / "train" / "mine.txt").write_text("mine")
+    with pytest.raises(GenezipError, match=r"train/mine\.txt is no shard of a corpus"):
+        plan_corpus(world, settings, plan)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("mine")
+    with pytest.raises(GenezipError, match=r"mine\.txt, which would be lost"):
+        plan_corpus(world, settings, tmp_path / "other" / "plan.parquet")
+    with pytest.raises(GenezipError, match=r"name it .*new/plan\.parquet"):
+        plan_corpus(world, settings, tmp_path / "new" / "my.parquet")
+    assert content(tmp_path / "corpus") == {"train/mine.txt": b"mine"}
+
+
+def test_a_plan_for_a_genome_that_lacks_a_piece(world, settings, tmp_path) -> None:
+    plan = plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
+    pieces = (world.folder / "pieces.tsv").read_text()
+    fasta = (world.folder / "pieces.fa").read_text()
+    (world.folder / "pieces.tsv").write_text(pieces.replace("a:100-4100", "renamed"))
+    (world.folder / "pieces.fa").write_text(fasta.replace("a:100-4100", "renamed"))
+    (world.folder / "pieces.fa.fai").unlink()
+    with pytest.raises(GenezipError, match="windows of a:100-4100, which the genome lacks"):
+        write_shards(plan, world, world.region_map, tmp_path / "corpus")
+
+
+def test_a_shard_with_a_damaged_footer_is_written_again(world, settings, tmp_path) -> None:
+    build(world, settings, tmp_path / "one")
+    folder = tmp_path / "two"
+    plan = plan_corpus(world, settings, folder / "plan.parquet")
+    write_shards(plan, world, world.region_map, folder)
+    shard = folder / "train" / "shard-00001.parquet"
+    whole = shard.read_bytes()
+    for place in range(-1, -len(whole), -97):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        shard.write_bytes(damaged)
+        write_shards(plan, world, world.region_map, folder)
+        assert shard.read_bytes() in (whole, bytes(damaged))
+        if shard.read_bytes() != whole:  # where nothing reads: an unused byte of the footer
+            assert pq.read_table(shard, partitioning=None).equals(
+                pq.read_table(pa.BufferReader(whole), partitioning=None)
+            )
 
 
 def test_a_new_plan_removes_the_manifest(world, settings, tmp_path) -> None:

@@ -181,6 +181,9 @@ def test_manifests_that_cannot_be_read(corpus) -> None:
     other.write_text(other.read_text().replace('"schema_version": 2', '"schema_version": 9'))
     with pytest.raises(GenezipError, match="has schema version 9, this genezip reads 2"):
         CorpusReader(other)
+    other.write_text('{"schema_version": 2}')
+    with pytest.raises(GenezipError, match="lacks files"):
+        CorpusReader(other).load("train")
     other.write_text("{")
     with pytest.raises(GenezipError, match="is no corpus manifest"):
         CorpusReader(other)

@@ -151,6 +151,17 @@ def test_plan_write_finish(simulated, tmp_path, capsys) -> None:
     code, _, err = run(capsys, "corpus", "write", f"--plan={plan}", *inputs, regions,
                        "--part=3-of-2", f"--out={tmp_path / 'x'}")  # fmt: skip
     assert code == 1 and "--part '3-of-2' is none" in err
+    other = simulated / "resources" / "other.json"
+    other.write_text((simulated / "resources" / "source.json").read_text() + " ")
+    code, _, err = run(capsys, "corpus", "write", f"--plan={plan}", f"--source={other}", regions,
+                       f"--out={tmp_path / 'x'}")  # fmt: skip
+    other.unlink()
+    assert code == 1 and "was drawn from another genome than" in err
+    for text in ("{", "{}", '[{"a": 1}]', None):
+        (tmp_path / "x.json").write_text(text or "")
+        path = tmp_path / ("x.json" if text else "no.json")
+        code, _, err = run(capsys, "corpus", "finish", f"--plan={plan}", f"--entries={path}")
+        assert code == 1 and ("corpus write" in err) and "Traceback" not in err
 
 
 def test_disk_full(simulated, tmp_path, capsys) -> None:

@@ -110,8 +110,9 @@ def test_other_names_of_chromosomes_are_converted(listed: Write) -> None:
 
 def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
-    table, summary, _ = build(folder, "cmp", "tisp", sizes={"chr2": 120, "chr22": 50})
-    assert places(table) == [("chr2", 50, 120, "valid"), ("chr2", 100, 120, "valid")]
+    sizes = {name: HG38[name] for name in ("chr2", "chr22")}
+    table, summary, _ = build(folder, "cmp", "tisp", sizes=sizes)
+    assert places(table) == [("chr2", 50, 150, "valid"), ("chr2", 100, 200, "valid")]
     assert total(summary, "cmp", "test", "absent") == 1
     assert total(summary, "tisp", "test", "absent") == 2
     assert total(summary, "all", "all", "absent") == 4
@@ -122,6 +123,8 @@ def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write) -> None:
     [
         ({"sim1": 1000}, "no contig in common"),
         ({"chr1": HG19["chr1"]}, r"intervals of hg38, where chr1 has 248,956,422 bp"),
+        ({"chr7": HG19["chr7"]}, r"where chr7 has 159,345,973 bp, but the genome has 159,138,663"),
+        ({"chr1": HG38["chr1"], "chr2": 120}, r"where chr2 has 242,193,529 bp, but the genome"),
     ],
 )
 def test_another_genome_is_refused(tmp_path: Path, sizes: dict[str, int], sentence: str) -> None:
@@ -137,6 +140,7 @@ def test_another_genome_is_refused(tmp_path: Path, sizes: dict[str, int], senten
         ("chr1\t9\t9\tvalid\nchr1\t9\t18\ttest\n", "no interval with split"),
         ("chr1\t0\t9\tvalid\nchr1\t9\n", "line 2 of .* is malformed"),
         ("chr1\t0\tnine\tvalid\n", "line 1 of .* is malformed"),
+        (f"chr1\t0\t9\tvalid\nchr21\t{HG38['chr21']}\t{HG38['chr21'] + 9}\ttest\n", "lies beyond"),
         ("II\t0\t9\tvalid\nII\t9\t18\ttest\n", "no contig in common"),
     ],
 )
@@ -167,6 +171,13 @@ def test_own_files_are_excluded_too(tmp_path: Path) -> None:
         build(tmp_path, sizes={"sim1": 9}, beds=("own.bed",))
     with pytest.raises(GenezipError, match="ends at chr1:9, but chr1 has 8 bases"):
         build(tmp_path, sizes={"chr1": 8}, beds=("own.bed",))
+
+
+@pytest.mark.parametrize("name", ["my\town.bed", "my\nown.bed"])
+def test_a_file_name_that_would_break_the_table_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("chr1\t5\t9\n")
+    with pytest.raises(GenezipError, match="has a tab or a line end; rename the file"):
+        build(tmp_path, sizes={"chr1": 9}, beds=(name,))
 
 
 def test_what_is_written_is_read_back(listed: Write, tmp_path: Path) -> None:
@@ -227,3 +238,17 @@ def test_the_command_writes_both_tables(listed: Write, capsys: pytest.CaptureFix
     assert ended.value.code == 1
     assert "rsap.intervals.json does not exist" in capsys.readouterr().err
     assert len(read_exclusions(out)) == 3  # the older table is as it was
+
+
+def test_a_table_stands_only_beside_its_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    sizes, out = tmp_path / "chrom.sizes", tmp_path / "exclusions.bed"
+    sizes.write_text("chr1\t9\n")
+    (tmp_path / "summary").mkdir()  # in the place of the file
+    arguments = ["leakage", "exclusions", f"--chrom-sizes={sizes}", f"--out={out}"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, f"--summary={tmp_path / 'summary'}", '--settings={"tasks": []}'])
+    assert ended.value.code == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert not out.exists()

@@ -1,6 +1,8 @@
 """Leaks of a written corpus, by hand and base by base."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +196,9 @@ def test_the_command_fails_on_a_leak_and_writes_its_table(
     assert leaky["verdict"].eq("leak").sum() == 2  # by bed, and by all
 
 
-def test_the_homology_command_reads_settings_from_the_corpus(tmp_path: Path) -> None:
+def test_the_homology_command_reads_settings_from_the_corpus(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     resources = tmp_path / "resources"
     lengths = [f"--chromosome-bp={bp}" for bp in (60_000, 30_000, 30_000)]
     assert run("simulate", "--out", resources, *lengths) == 0
@@ -211,3 +215,38 @@ def test_the_homology_command_reads_settings_from_the_corpus(tmp_path: Path) -> 
     inputs = {"source": sha256_file(resources / "pieces.tsv")}
     manifest.write_text(json.dumps(value | {"provenance": {"inputs": inputs}}))
     assert run(*arguments) == 1
+    capsys.readouterr()
+    (resources / "source.json").unlink()
+    assert run(*arguments) == 1
+    assert "source.json does not exist; run `genezip fetch` first" in capsys.readouterr().err
+
+
+def test_the_table_of_a_leak_outlives_the_failed_rule(repo: Path, tmp_path: Path) -> None:
+    """Snakemake deletes the outputs of a job that fails."""
+    corpus = tmp_path / "results" / "corpus"
+    write_corpus(corpus / "c", CLEAN)
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "Snakefile").write_text(
+        "benchmark_intervals = own_exclusions = []\n"
+        "def settings(section):\n    return section\n"
+        f"ROOT = {str(repo)!r}\n"
+        "shell.prefix(f'set -euo pipefail; export PYTHONPATH={ROOT}; '\n"
+        "    'genezip() {{ python -m genezip \"$@\"; }}; ')\n"
+        f"include: {str(repo / 'workflow/rules/leakage.smk')!r}\n"
+    )
+    target, kept = "results/corpus/c/leakage.tsv", tmp_path / "logs" / "leakage" / "c.tsv"
+
+    def prove_by_rule() -> int:
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+        return done.returncode
+
+    write_exclusions(corpus / "exclusions.bed.gz", excluded(("b", 9, 12, "bed")))
+    assert prove_by_rule() == 1
+    assert not (tmp_path / target).exists()
+    assert pd.read_csv(kept, sep="\t")["verdict"].eq("leak").sum() == 2
+    assert "overlaps b:9-12" in (kept.parent / "c.log").read_text()
+    write_exclusions(corpus / "exclusions.bed.gz", excluded())
+    assert prove_by_rule() == 0
+    assert (tmp_path / target).exists()
+    assert not kept.exists()  # it told of a leak that is gone

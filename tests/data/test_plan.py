@@ -12,7 +12,7 @@ from genezip.errors import GenezipError
 
 @pytest.fixture
 def plan(world, settings, tmp_path):
-    return plan_corpus(world, settings, tmp_path / "plan.parquet")
+    return plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 5, 9])
@@ -29,7 +29,7 @@ def test_parts_cover_every_shard_once_in_order(plan, of) -> None:
 
 
 def test_a_plan_is_what_it_was(plan, settings, tmp_path) -> None:
-    again = read_plan(tmp_path / "plan.parquet")
+    again = read_plan(tmp_path / "corpus" / "plan.parquet")
     assert again.sha256 == plan.sha256
     assert again.head["settings"] == settings.model_dump()
     assert again.head["window_bp"] == {"train": 64, "valid": 128, "test": 128}

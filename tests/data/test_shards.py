@@ -36,7 +36,7 @@ def write(
     path: Path, taxonomy: Taxonomy = GENE7, group_rows: int = 2, stored: int = 2, **columns: list
 ) -> Path:
     """The five windows (or changed columns) in row groups of ``stored`` windows."""
-    head = Head("train", 8, group_rows, taxonomy, "the plan")
+    head = Head("train", 8, group_rows, taxonomy, "the plan", "the map")
     table = pa.table({**WINDOWS, **columns}, schema=SCHEMA.with_metadata(head.metadata()))
     pq.write_table(table, path, row_group_size=stored, compression="zstd", write_page_checksum=True)
     return path
@@ -65,7 +65,7 @@ def test_row_groups_are_read_one_at_a_time(tmp_path: Path) -> None:
     shard = read_shard(path)
     with ShardFile(path) as file:
         assert (file.rows, file.groups) == (5, 3)
-        assert file.head == Head("train", 8, 2, GENE7, "the plan")
+        assert file.head == Head("train", 8, 2, GENE7, "the plan", "the map")
         order = [4, 1, 0, 3, 2, 1]
         ids, regions = decode([(file.read(row // 2), row % 2) for row in order])
         assert [len(file.read(group)) for group in range(3)] == [2, 2, 1]
@@ -176,7 +176,9 @@ def test_files_that_are_no_shards(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"s\.parquet is not a readable Parquet file"):
         read_shard(path)
     old = SCHEMA.with_metadata({b"genezip": json.dumps({"schema_version": 1}).encode()})
-    other = pa.table({"a": [1]}).replace_schema_metadata(Head("train", 8, 2, GENE7, "p").metadata())
+    other = pa.table({"a": [1]}).replace_schema_metadata(
+        Head("train", 8, 2, GENE7, "p", "m").metadata()
+    )
     for table in (pa.table(WINDOWS, schema=old), pa.table({"a": [1]}), other):
         pq.write_table(table, path)
         with pytest.raises(GenezipError, match=r"s\.parquet is no corpus shard of schema version"):

@@ -31,7 +31,7 @@ WINDOWS = sum(ROWS)
 def write_corpus(folder: Path, group_rows: int = 3) -> Path:
     """A corpus of 14 windows that all differ; returns its manifest."""
     rng = np.random.default_rng(0)
-    head = Head("train", LENGTH, group_rows, GENE7, "plan")
+    head = Head("train", LENGTH, group_rows, GENE7, "plan", "map")
     files = []
     for number, rows in enumerate(ROWS):
         path = folder / f"shard-{number}.parquet"

@@ -31,7 +31,7 @@ class Reader:
             },
             "test": test | {"sampling_modes": {"tile": 2}, "composition": bp | {"nig": 100_000}},
         }
-        self.manifest = {"source": "simulated", "splits": splits}
+        self.manifest = {"source": "mirror", "build": "hg38", "splits": splits}
 
 
 @pytest.fixture
@@ -78,6 +78,17 @@ def test_tiled_validation_windows_are_not_compared(paper) -> None:
     reader.manifest["splits"]["train"]["sampling_modes"] = {"tile": 30}
     table = table5({"tiled": reader}, paper, "demo").set_index("split")
     assert table.loc["train"]["paper_pct"].isna().all()
+
+
+@pytest.mark.parametrize("build", ["R64", "simulated", None])
+def test_another_genome_is_not_compared(paper, build) -> None:
+    reader = Reader()
+    del reader.manifest["build"]
+    reader.manifest |= {"build": build} if build else {}
+    table = table5({"yeast": reader}, paper, "full").set_index(["split", "region"])
+    assert table.loc[("train", "promoter")]["pct"] == pytest.approx(20)
+    compared = ["paper_corpus", "paper_bp_M", "paper_pct", "difference_pct"]
+    assert table[compared].isna().all(axis=None)
 
 
 def test_the_published_table_itself(repo) -> None:

@@ -7,9 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from genezip.download.lock import lock_path
+from genezip.download.sources import item, read_sources
+from genezip.download.store import Store
+from genezip.download.transfer import Http
 
 DATA = bytes(range(256)) * 40  # 10,240 bytes
 HEADER = "name\tpath\turl\trelease\tchecksum\tbytes\tlicence\tcitation\twhat"
@@ -163,3 +169,22 @@ def other(server: LocalServer) -> Iterator[LocalServer]:
     yield local
     local.shutdown()
     local.server_close()
+
+
+@pytest.fixture
+def at(server: LocalServer, tmp_path: Path) -> Any:
+    """Get one file ``x`` through a new store, as a new run would."""
+
+    def get(*rows: str, fetched: Path | None = None, copied: bool = False) -> bytes:
+        table = server.table(tmp_path / "s.tsv", *rows)
+        store = Store(
+            tmp_path / "downloads",
+            lock_path(tmp_path / "downloads"),
+            Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4),
+            fetched,
+            copied,
+            lambda _: None,
+        )
+        return store.get(item(read_sources(table)["x"]))[1].read_bytes()
+
+    return get

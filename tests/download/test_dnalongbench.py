@@ -212,6 +212,24 @@ def test_a_restricted_file_is_named(server: Any, table: Path, tmp_path: Path) ->
         fetch("etgp", tmp_path / "bench", table)
 
 
+def test_a_restricted_file_is_taken_from_a_folder(server: Any, table: Path, tmp_path: Path) -> None:
+    server.files[LISTING] = answer(
+        entry(1, f"{ROOT}/config", CONFIG, filename="K562.config"), TABLE | {"restricted": True}
+    )
+    folder, out = tmp_path / "fetched", tmp_path / "bench"
+    folder.mkdir()
+    (folder / "10.7910_DVN_CTEQXX.json").write_bytes(server.files[LISTING])
+    (folder / "K562.config").write_bytes(CONFIG)
+    (folder / "chain").write_bytes(CHAIN)
+    with pytest.raises(GenezipError, match=rf"lacks {ROOT}/targets/K562\.data\.tsv;"):
+        fetch("etgp", out, table, fetched=folder)
+    (folder / "K562.data.tsv").write_bytes(PAIRS)
+    found = fetch("etgp", out, table, fetched=folder)
+    assert (out / ROOT / "targets" / "K562.data.tsv").read_bytes() == PAIRS
+    assert fetch("etgp", out, table) == found  # it is there: no server is asked for it
+    assert server.requests() == 0
+
+
 def test_a_deposit_without_intervals_is_told(server: Any, table: Path, tmp_path: Path) -> None:
     server.files[LISTING] = answer(entry(3, "x", FASTA, filename="hg38.ml.fa"))
     with pytest.raises(GenezipError, match="no interval file of rsap"):
@@ -224,7 +242,8 @@ def test_files_fetched_elsewhere(
     folder = tmp_path / "fetched"
     folder.mkdir()
     (folder / "K562.config").write_bytes(CONFIG)
-    with pytest.raises(GenezipError, match=r"lacks 10\.7910_DVN_CTEQXX\.json"):
+    both = rf"lacks 10\.7910_DVN_CTEQXX\.json, {ROOT}/hg19ToHg38\.over\.chain; the first is the"
+    with pytest.raises(GenezipError, match=both):
         fetch("etgp", tmp_path / "bench", table, fetched=folder)
     (folder / "10.7910_DVN_CTEQXX.json").write_bytes(server.files[LISTING])
     lacking = rf"lacks {ROOT}/hg19ToHg38\.over\.chain, {ROOT}/targets/K562\.data\.tsv;"
@@ -248,6 +267,22 @@ def test_files_fetched_elsewhere(
         "K562.config",
         "chain",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["10.7910_DVN_CTEQXX.json", "index.html?persistentId=doi:10.7910%2FDVN%2FCTEQXX"],
+)
+def test_the_file_list_is_found_at_any_depth_by_two_names(
+    server: Any, table: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "fetched"
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er" / name).write_bytes(server.files[LISTING])
+    for file, data in (("K562.config", CONFIG), ("K562.data.tsv", PAIRS), ("chain", CHAIN)):
+        (folder / file).write_bytes(data)
+    assert len(fetch("etgp", tmp_path / "bench", table, fetched=folder)["files"]) == 3
+    assert server.requests() == 0
 
 
 def test_a_plan_writes_nothing(server: Any, table: Path, tmp_path: Path) -> None:
@@ -288,7 +323,7 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "bench"
-    options = ["--out", str(out), "--sources", str(table), "--only", "intervals"]
+    options = ["--out", str(out), "--sources", str(table)]  # the intervals, unless told otherwise
     for arguments in (["etgp", "--plan"], ["etgp"]):
         with pytest.raises(SystemExit) as ended:
             cli.main(["dnalongbench", "fetch", *arguments, *options])

@@ -92,9 +92,38 @@ def test_download_of_the_demo(server: Any, table: Path, tmp_path: Path) -> None:
 
     requests = server.requests()
     again = fetch(DEMO, out, table=table, say=said.append, http=HTTP)
-    # only the question whether anyone answers; here both servers are one
-    assert server.requests() <= requests + 1
+    assert server.requests() == requests
     assert again.raw == source.raw
+
+
+@pytest.mark.parametrize("selection", ["demo", "full"])
+def test_what_is_there_is_used_without_a_network(
+    server: Any, table: Path, tmp_path: Path, selection: str
+) -> None:
+    settings = DEMO if selection == "demo" else FULL
+    simulation = {"chromosome_bp": [20_000], "valid": [], "test": []}
+    settings = Genome.model_validate(
+        settings.model_dump() | {"sources": ["download", "simulated"], "simulation": simulation}
+    )
+    source = fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    server.shutdown()
+    server.server_close()
+    again = fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    assert again.kind == "download"
+    assert again.raw == source.raw
+
+
+@pytest.mark.parametrize("dna", [None, ["A"] * 131_072])
+def test_an_answer_without_bases_is_one_sentence(
+    server: Any, table: Path, tmp_path: Path, dna: object
+) -> None:
+    settings = DEMO.model_copy(update={"chromosomes": ["chr20"]})
+    fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    shutil.rmtree(tmp_path / "out" / "downloads")
+    server.files["null"] = json.dumps({"dna": dna}).encode()
+    table.write_text(table.read_text().replace("getData?", "null?"))
+    with pytest.raises(GenezipError, match="something else than the sequence of chr20:"):
+        fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
 
 
 def test_rmsk_table_becomes_out_rows(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The lock, second servers, folders of fetched files, plans and room on the disk."""
+"""What the lock refuses, second servers, plans, room on the disk, and the table of sources."""
 
 import gzip
 import hashlib
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from genezip.download import SourceUnavailable
-from genezip.download.lock import Lock, lock_path
+from genezip.download import SourceUnavailable, WrongFile
+from genezip.download.checksum import html_page
 from genezip.download.plan import plan
 from genezip.download.sources import item, read_sources
 from genezip.download.store import Store
@@ -21,25 +21,6 @@ DATA = bytes(range(256)) * 40
 SHA = hashlib.sha256(DATA).hexdigest()
 HTTP = Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4)
 Usage = namedtuple("Usage", "total used free")
-
-
-@pytest.fixture
-def at(server: Any, tmp_path: Path) -> Any:
-    """Get one file ``x`` through a new store, as a new run would."""
-
-    def get(*rows: str, fetched: Path | None = None, copied: bool = False) -> bytes:
-        table = server.table(tmp_path / "s.tsv", *rows)
-        store = Store(
-            tmp_path / "downloads",
-            lock_path(tmp_path / "downloads"),
-            HTTP,
-            fetched,
-            copied,
-            lambda _: None,
-        )
-        return store.get(item(read_sources(table)["x"]))[1].read_bytes()
-
-    return get
 
 
 def test_a_checksum_is_kept_beside_the_folder_of_downloads(at: Any, tmp_path: Path) -> None:
@@ -94,9 +75,68 @@ def test_where_no_server_delivers_each_is_named(at: Any) -> None:
         at("x f missing r1 - -", "x f always-truncates r1 - -")
 
 
-def test_a_checksum_of_one_server_holds_for_the_other(at: Any) -> None:
-    with pytest.raises(GenezipError, match="wrong checksum"):
-        at("x f missing r1 - -", "x f wrong r1 - -", f"x f plain r1 sha256:{SHA} -")
+def test_a_checksum_of_one_server_holds_for_the_other(at: Any, server: Any) -> None:
+    assert at("x f missing r1 - -", "x f wrong r1 - -", f"x f plain r1 sha256:{SHA} -") == DATA
+    assert server.seen["wrong"] == 2  # it was asked, and what it sent was not taken
+
+
+@pytest.mark.parametrize("pins", [f"sha256:{SHA} -", "- 10240"])
+def test_a_wrong_file_is_refused_only_where_no_server_has_the_right_one(
+    at: Any, server: Any, tmp_path: Path, pins: str
+) -> None:
+    server.files |= {"wrong": b"short", "wrong2": b"short"}
+    with pytest.raises(WrongFile, match=r"/wrong \(for f\) has .*; .*/missing answers HTTP 404"):
+        at(f"x f wrong r1 {pins}", f"x f missing r1 {pins}", f"x f wrong2 r1 {pins}")
+    assert list((tmp_path / "downloads").iterdir()) == []
+    assert at(f"x f wrong r1 {pins}", f"x f plain r1 {pins}") == DATA
+
+
+def test_what_differs_from_the_lock_is_refused_at_once(
+    at: Any, server: Any, tmp_path: Path
+) -> None:
+    at("x f plain r1 - -")
+    (tmp_path / "downloads" / "f").unlink()
+    with pytest.raises(GenezipError, match="another file") as error:
+        at("x f wrong r1 - -", "x f plain r1 - -")
+    assert not isinstance(error.value, WrongFile)
+    assert server.seen["plain"] == 1
+
+
+def test_a_login_page_is_no_file(at: Any, server: Any, tmp_path: Path) -> None:
+    server.files["login"] = b"\n<!DOCTYPE HTML>\n<html>log in to the network</html>"
+    with pytest.raises(SourceUnavailable, match="/login is an HTML page instead of the file"):
+        at("x f login r1 - -")
+    assert not (tmp_path / "downloads.lock.json").exists()
+    assert at("x f login r1 - -", "x f plain r1 - -") == DATA
+    (tmp_path / "fetched").mkdir()
+    (tmp_path / "fetched" / "g").write_bytes(server.files["login"])
+    with pytest.raises(GenezipError, match=r"fetched/g \(for x\) is an HTML page"):
+        at("x g login r2 - -", fetched=tmp_path / "fetched")
+
+
+@pytest.mark.parametrize(
+    ("data", "is_page"),
+    [
+        (b"<html>", True),
+        (b"\xef\xbb\xbf <!-- a -->\n<!doctype html>", True),
+        (b'<?xml version="1.0"?>\n<HTML lang="en">', True),
+        (b"", False),
+        (b"chr1\t0\t9\t<html>\n", False),
+        (b'<?xml version="1.0"?><svg>', False),
+        (b"<htmlx>", False),
+    ],
+)
+def test_what_begins_as_a_page(tmp_path: Path, data: bytes, is_page: bool) -> None:
+    (tmp_path / "f").write_bytes(data)
+    assert (html_page(tmp_path / "f") is not None) == is_page
+
+
+def test_an_index_is_read_to_its_end(at: Any, server: Any) -> None:
+    server.files["x.tbi"] = gzip.compress(DATA)[:-9]
+    with pytest.raises(SourceUnavailable, match=r"x\.tbi is a truncated or damaged gzip file"):
+        at("x - x.tbi r1 - -")
+    server.files["x.tbi"] = gzip.compress(DATA)
+    assert at("x - x.tbi r1 - -") == server.files["x.tbi"]
 
 
 def test_licence_and_citation_are_told_once(server: Any, tmp_path: Path) -> None:
@@ -106,75 +146,6 @@ def test_licence_and_citation_are_told_once(server: Any, tmp_path: Path) -> None
     for rows in read_sources(table).values():
         store.get(item(rows))
     assert said == ["licence: r1: open; cite: us"]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [("{", "cannot be read"), ("{}", "schema_version"), ('{"schema_version": 1}', "malformed")],
-)
-def test_a_damaged_lock_is_refused(tmp_path: Path, text: str, reason: str) -> None:
-    (tmp_path / "l.json").write_text(text)
-    with pytest.raises(GenezipError, match=f"{reason}.*restore it, or delete it"):
-        Lock(tmp_path / "l.json")
-
-
-def test_two_runs_keep_each_others_entries(tmp_path: Path) -> None:
-    one, two = Lock(tmp_path / "l.json"), Lock(tmp_path / "l.json")
-    one.record("a | r", "0", 1, "u")
-    two.record("b | r", "1", 2, "v")
-    assert set(json.loads((tmp_path / "l.json").read_text())["files"]) == {"a | r", "b | r"}
-
-
-# --- files fetched elsewhere ---
-
-
-@pytest.mark.parametrize("place", ["plain", "sub/f", "deep/er/plain", "f"])
-def test_a_fetched_file_is_found_by_path_or_name(
-    at: Any, server: Any, tmp_path: Path, place: str
-) -> None:
-    folder = tmp_path / "fetched"
-    (folder / place).parent.mkdir(parents=True)
-    (folder / place).write_bytes(DATA)
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert at("x sub/f plain r1 - -", fetched=folder) == DATA
-    assert not (tmp_path / "downloads").exists()
-    assert at("x sub/f plain r1 - -", fetched=folder, copied=True) == DATA
-    assert (tmp_path / "downloads" / "sub" / "f").read_bytes() == DATA
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    assert server.requests() == 0
-
-
-def test_a_fetched_file_is_checked_like_a_downloaded_one(at: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "fetched"
-    folder.mkdir()
-    (folder / "plain").write_bytes(b"other")
-    with pytest.raises(GenezipError, match=r"fetched/plain \(for x\) has a wrong checksum"):
-        at(f"x - plain r1 sha256:{SHA} -", fetched=folder)
-    at("x - plain r1 - -")  # the lock knows it now
-    (tmp_path / "downloads" / "plain").unlink()
-    with pytest.raises(GenezipError, match=r"fetched/plain \(for x\) is another file"):
-        at("x - plain r1 - -", fetched=folder)
-    (folder / "plain.gz").write_bytes(gzip.compress(DATA)[:-4])
-    with pytest.raises(GenezipError, match="truncated or damaged gzip"):
-        at("x - plain.gz r3 - -", fetched=folder)
-
-
-def test_of_two_fetched_files_of_one_name_the_right_one_is_taken(at: Any, tmp_path: Path) -> None:
-    for name, data in (("a", b"of another task"), ("b", DATA)):
-        (tmp_path / "fetched" / name).mkdir(parents=True)
-        (tmp_path / "fetched" / name / "plain").write_bytes(data)
-    assert at(f"x - plain r1 sha256:{SHA} -", fetched=tmp_path / "fetched") == DATA
-
-
-def test_all_missing_files_are_named_in_one_sentence(server: Any, tmp_path: Path) -> None:
-    table = server.table(tmp_path / "s.tsv", "x - a r - -", "y p/b b r - -", "z - c r - -")
-    (tmp_path / "f").mkdir()
-    (tmp_path / "f" / "c").write_bytes(b"")
-    store = Store(tmp_path / "d", tmp_path / "l.json", HTTP, tmp_path / "f")
-    with pytest.raises(GenezipError, match=r"of fetched files lacks a, p/b; add them"):
-        store.require([item(rows) for rows in read_sources(table).values()])
-    with pytest.raises(GenezipError, match="does not exist"):
-        Store(tmp_path / "d", tmp_path / "l.json", HTTP, tmp_path / "nowhere")
 
 
 # --- plans ---

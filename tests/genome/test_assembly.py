@@ -101,6 +101,18 @@ def test_index_of_another_file(make_assembly, tmp_path):
     reopen(tmp_path)
 
 
+@pytest.mark.parametrize("letters", [1, 4095, 4096, 4097, 10_000])
+def test_header_lines_of_any_length(make_assembly, tmp_path, letters):
+    make_assembly(GENOME, PIECES)
+    path = tmp_path / "pieces.fa"
+    for name in [piece.name for piece in reopen(tmp_path).pieces]:
+        path.write_text(path.read_text().replace(f">{name}", f">{name} {'x' * letters}"))
+    (tmp_path / "pieces.fa.fai").unlink()
+    piece = reopen(tmp_path).pieces[0]
+    found = reopen(tmp_path).sequence(piece, piece.start, piece.end).tobytes().decode()
+    assert found == GENOME[piece.chrom][piece.start : piece.end]
+
+
 def test_record_missing_or_of_another_length(make_assembly, tmp_path):
     make_assembly(GENOME, PIECES)
     table = (tmp_path / "pieces.tsv").read_text()

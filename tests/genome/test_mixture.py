@@ -122,5 +122,7 @@ def test_a_mixture_that_made_the_published_row_is_found_again(repo):
     assert first.loc[("config", "128k"), "uniform_weight"] == 1
     assert first.loc[("config", "128k"), "residual_pct"] > 1
     assert len(table) == 3 * 2 * 7
+    plain = fit_mixture(shares, table5, "x.gtf", "", np.array([1.0, 0, 0]), "default")
+    assert set(plain["fit"]) == {"own", "both", "default"}
     with pytest.raises(GenezipError, match="no corpus to fit a mixture to"):
         fit_mixture({}, table5, "x.gtf", "", truth)

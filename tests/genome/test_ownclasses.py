@@ -46,6 +46,8 @@ def test_no_classes_need_no_file(tmp_path):
         ("chr1 3 5\n", "line 1 of .* has 1 tab-separated columns; BED has 3 to 12"),
         ("# nothing\n", "has no interval"),
         ("contig_7\t3\t5\n", r"a\.bed and the assembly have no contig in common"),
+        ("chr1\t3\t5\nchr1\t3\t12345678901234567890123\n", "line 2 of .* of at most 18 digits"),
+        ("chr1\t3\t5\nchr1\t3\t1_0\n", "line 2 of .* not both whole numbers"),
         ("chr1\t3\t61\n", "ends at chr1:61, but chr1 has 60 bases: wrong build"),
     ],
 )
@@ -54,6 +56,18 @@ def test_wrong_files_are_one_sentence(tmp_path, text, sentence):
     with pytest.raises(GenezipError, match=sentence) as caught:
         read_bed_intervals(tmp_path / "a.bed", SIZES, lambda _: None)
     assert "\n" not in str(caught.value)
+
+
+def test_empty_intervals_are_left_out_and_counted(tmp_path):
+    (tmp_path / "a.bed").write_text("chr1\t3\t3\nchr1\t4\t9\nchrM\t0\t0\nchrM\t2\t3\n")
+    said = []
+    found = read_own_classes(settings("a.bed"), tmp_path, SIZES, said.append)
+    assert rows(found["own0"]) == [("chr1", 4, 9), ("chrM", 2, 3)]
+    assert said == ["a.bed: 2 empty intervals (start = end) are left out"]
+    assert len(read_bed_intervals(tmp_path / "a.bed", SIZES, said.append)) == 4
+    (tmp_path / "a.bed").write_text("chr1\t3\t3\n")
+    with pytest.raises(GenezipError, match=r"a\.bed has only empty intervals"):
+        read_own_classes(settings("a.bed"), tmp_path, SIZES)
 
 
 def test_missing_and_truncated_files(tmp_path):

@@ -5,12 +5,14 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Piece
 from genezip.genome.pool import Pool, legal_tiles
-from genezip.genome.sampling import sample
+from genezip.genome.sampling import MODES, _merged, sample
 from genezip.genome.windows import Placement, tile
 
 COLUMNS = ["chrom", "start", "end", "strand", "transcript_id"]
@@ -158,6 +160,14 @@ def test_window_longer_than_every_piece() -> None:
         pool([piece("a", 0, 9), piece("b", 0, 5)], 10)
 
 
+def test_the_key_that_sets_the_window_is_named() -> None:
+    nothing = pd.DataFrame({"chrom": [], "start": [], "end": []})
+    with pytest.raises(GenezipError, match=r"^corpus\.heldout_window_bp is 10 but"):
+        Pool([piece("a", 0, 9)], 10, {}, {}, nothing, "corpus.heldout_window_bp")
+    with pytest.raises(GenezipError, match=r"^corpus\.window_bp is 10 but"):
+        Pool([piece("a", 0, 9)], 10, {}, {}, nothing)
+
+
 def test_no_anchor() -> None:
     with pytest.raises(GenezipError, match="no TSS lies in the pieces"):
         draw(pool([piece("a", 0, 100)], 8), 1, tss=1.0)
@@ -189,6 +199,58 @@ def test_distinct_windows_of_several_modes() -> None:
     assert {w.start for w in windows if w.mode == "tss"} <= set(range(9, 17))
     with pytest.raises(GenezipError, match=r"windows of the mode tss, but only \d distinct ones"):
         draw(of, 30, distinct=True, tss=1.0)
+
+
+def test_distinct_drawing_equals_a_set_kept_by_hand() -> None:
+    """One candidate after the other, new ones kept, as long as a mode has plenty left."""
+    genes = annotation(tss=[("a", 300, 400, "+", "1")], cds=[("a", 500, 600, "+", "1")])
+    of = pool([piece("a", 0, 3000), piece("b", 0, 900)], 80, genes=genes)
+    shares = {"uniform": 0.94, "tss": 0.01, "cds": 0.05}
+    rng = np.random.default_rng(7)
+    modes = rng.choice(3, size=1500, p=list(shares.values()))
+    expected, taken = np.zeros(1500, dtype=np.int64), set()
+    for mode in ("cds", "tss", "uniform"):
+        slots = np.flatnonzero(modes == MODES.index(mode)).tolist()
+        while slots:
+            starts, own = of.candidates(mode, max(len(slots), 256), rng)
+            wrong = np.logical_or.reduce(list(of.faults(starts, own, 0.0).values()))
+            for start in starts[~wrong].tolist():
+                if slots and start not in taken:
+                    taken.add(start)
+                    expected[slots.pop(0)] = start
+    drawn = sample(of, 1500, shares, 0.0, np.random.default_rng(7), distinct=True)
+    assert drawn.mode.tolist() == modes.tolist()
+    assert (of.offsets[drawn.piece] + drawn.start).tolist() == expected.tolist()
+
+
+def test_nearly_all_windows_are_had_in_few_rounds(monkeypatch) -> None:
+    """Drawing the last one of 30,000 windows would need thousands of rounds."""
+    of = pool([piece("a", 0, 30_099)], 100)
+    rounds = 0
+    candidates = of.candidates
+
+    def counted(*arguments):
+        nonlocal rounds
+        rounds += 1
+        assert rounds < 150
+        return candidates(*arguments)
+
+    monkeypatch.setattr(of, "candidates", counted)
+    assert len(set(spans(draw(of, 29_999, distinct=True, uniform=1.0)))) == 29_999
+    assert rounds > 1
+
+
+def test_few_legal_candidates_are_still_drawn(monkeypatch) -> None:
+    """Only windows that were had before end the drawing, not those that are rejected."""
+    of = pool([piece("a", 0, 100_000)], 100, excluded=[("a", 0, 99_000)])
+    monkeypatch.setattr(of, "legal_starts", None)
+    assert len(set(spans(draw(of, 300, distinct=True, uniform=1.0)))) == 300
+
+
+@given(st.lists(st.integers(0, 50)), st.lists(st.integers(0, 50)))
+def test_merging_equals_sorting(ordered, values) -> None:
+    ordered, values = np.sort(np.array(ordered, dtype=int)), np.array(values, dtype=int)
+    assert _merged(ordered, values).tolist() == sorted([*ordered, *values])
 
 
 @pytest.mark.parametrize("mode", ["uniform", "tss", "cds"])

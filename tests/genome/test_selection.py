@@ -4,7 +4,7 @@ import pytest
 
 from genezip.config import Genome, parse
 from genezip.errors import GenezipError
-from genezip.genome.selection import chrom_of, split_parts
+from genezip.genome.selection import chrom_of, split_of, split_parts
 
 
 def genome(**splits: list[str]) -> Genome:
@@ -38,11 +38,21 @@ def test_names_with_a_colon_are_names() -> None:
         ({"test": ["a:50-101"]}, r"genome\.test names a:50-101, which is no part of a \(100 bp\)"),
         ({"valid": ["a:50-50"]}, "which is no part of a"),
         ({"valid": ["a:10-20"], "test": ["a:15-30"]}, "overlapping parts of a, 10-20 and 15-30"),
+        ({"valid": ["a:10-20"], "test": ["a"]}, "overlapping parts of a, 0-100 and 10-20"),
+        ({"valid": ["a"], "test": ["a:10-20"]}, "overlapping parts of a, 0-100 and 10-20"),
+        ({"valid": ["a"], "test": ["a"]}, r"genome\.test and genome\.valid name overlapping"),
     ],
 )
 def test_wrong_parts(splits, sentence) -> None:
     with pytest.raises(GenezipError, match=sentence):
         split_parts("a", 100, genome(**splits))
+
+
+def test_a_chromosome_of_two_splits() -> None:
+    settings = Genome(valid=["chr1", "chr2"], test=["chr2"])
+    assert split_of("chr1", "train", settings) == "valid"
+    with pytest.raises(GenezipError, match=r"genome\.test and genome\.valid both name chr2"):
+        split_of("chr2", "train", settings)
 
 
 def test_only_own_files_can_be_cut() -> None:

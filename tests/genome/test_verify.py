@@ -89,6 +89,34 @@ def test_bedtools_agrees_on_own_classes(small):
 
 
 @needs_bedtools
+def test_an_empty_interval_of_an_own_class_claims_no_base(small):
+    annotations, assembly = small
+    classes = [{"name": "peak", "bed": "p.bed", "before": "promoter"}]
+    chosen = Regions(promoter_half_width=3, nig_distance=12, required=[], classes=classes)
+    own = {"peak": pd.DataFrame({"chrom": ["c", "c"], "start": [2, 12], "end": [4, 12]})}
+    region_map = build_region_map(annotations, assembly, chosen, lambda _: None, own)
+    assert region_map.ids("c", 11, 13).tolist() == [2, 2]  # utr, by hand
+    assert verify_region_map(region_map, annotations, assembly, chosen, own).different == 0
+
+
+def test_own_classes_in_another_order_are_refused(small):
+    """Their priority is equal, but the ids are swapped."""
+    annotations, assembly = small
+    first = {"name": "first", "bed": "f.bed", "before": "promoter"}
+    second = {"name": "second", "bed": "s.bed", "before": "cds"}
+    other, chosen = (
+        SMALL.model_copy(update={"classes": Regions(classes=classes).classes})
+        for classes in ([first, second], [second, first])
+    )
+    assert other.taxonomy().priority == chosen.taxonomy().priority
+    table = pd.DataFrame({"chrom": ["c"], "start": [4], "end": [9]})
+    own = {"first": table, "second": table}
+    region_map = build_region_map(annotations, assembly, other, lambda _: None, own)
+    with pytest.raises(GenezipError, match=r"numbers its classes .*, first, second, the settings"):
+        verify_region_map(region_map, annotations, assembly, chosen, own)
+
+
+@needs_bedtools
 def test_every_difference_is_counted_and_the_first_is_named(small):
     annotations, assembly = small
     region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)

@@ -187,8 +187,20 @@ def test_params_are_narrow(repo: Path) -> None:
 
 
 def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) -> None:
-    """Fetch to report; then nothing is left to do; a new setting reruns only what reads it."""
+    """Fetch to report; then nothing is left to do; a new setting reruns only what reads it.
+
+    A region class of the user, which no preset knows, goes all the way.
+    """
     layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    bed = "".join(
+        f"sim{n}\t{at}\t{at + 600}\n" for n in (1, 2, 3, 4) for at in (3000, 12000, 24000)
+    )
+    (tmp_path / "own.bed").write_text(bed)
+    (tmp_path / "own.yaml").write_text(
+        "regions: {classes: [{name: enhancer, label: my enhancer, before: promoter, "
+        f"bed: {tmp_path / 'own.bed'}, target_bpt: 48}}]}}"
+    )
+    layers.append(tmp_path / "own.yaml")
     call = ["--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path, "--cores", "2"]
     done = snakemake(tmp_path, *call, "--configfile", *layers, "--", "all", timeout=300)
     assert done.returncode == 0, done.stdout[-6000:]
@@ -196,6 +208,16 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "simulated" in page
     assert len(page) < 5_000_000
+    assert page.count("my enhancer") > 5
+    summary = (results / "regions" / "gene7.summary.tsv").read_text()
+    assert "all\tenhancer\t7200\t" in summary
+    manifest = json.loads((results / "corpus" / "sim" / "manifest.json").read_text())
+    assert manifest["splits"]["test"]["composition"]["enhancer"] == 1800
+    card = json.loads((results / "pretrain" / "genezip-tiny.seed0" / "config.json").read_text())
+    assert card["target_bpt"]["enhancer"] == 48
+    proofs = {(results / "corpus" / "sim" / f"{name}.tsv").stat().st_size > 50
+              for name in ("leakage", "homology")}  # fmt: skip
+    assert proofs == {True}
     source = json.loads((tmp_path / "resources" / "source.json").read_text())
     assert source["source"] == "simulated"
     for log in (tmp_path / "logs").rglob("*.log"):
@@ -209,7 +231,7 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     other = snakemake(tmp_path, *call, "-n", "--configfile", *layers, "--", "all")
     assert set(planned(other.stdout)) == {"locus", "report", "all"}, other.stdout
 
-    report = ("--report", tmp_path / "workflow.html", "--configfile", *layers[:2], "--", "all")
+    report = ("--report", tmp_path / "workflow.html", "--configfile", *layers[:3], "--", "all")
     done = snakemake(tmp_path, *call, *report)
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000

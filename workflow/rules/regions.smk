@@ -44,9 +44,12 @@ rule calibrate:
         "../../envs/genezip.yaml"
     params:
         settings=settings("regions"),
+        sampling=lambda wildcards: json.dumps(
+            config.get("corpus", {}).get("sampling", {}), sort_keys=True
+        ),
     message:
         "Compare class totals and class shares with the paper's"
     shell:
         "genezip regions calibrate --source {input.source} --paper {input.paper:q} "
-        "--settings {params.settings:q} --out {output.calibration} "
+        "--settings {params.settings:q} --sampling {params.sampling:q} --out {output.calibration} "
         "--mixture {output.mixture} 2>&1 | tee -i {log} >&2"
