@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genezip.cli import inputs
 from genezip.errors import GenezipError
 
 if TYPE_CHECKING:
@@ -19,20 +20,10 @@ PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper" / "table5_co
 
 def calibrate(
     out: Annotated[Path, typer.Option("--out", help="Table of class totals by half-width.")],
-    source: Annotated[
-        Path | None, typer.Option("--source", help="source.json of `genezip fetch`.")
-    ] = None,
-    annotation: Annotated[
-        Path | None, typer.Option("--annotation", help="Gene models, in place of --source.")
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
-    ] = None,
-    chrom_sizes: Annotated[
-        Path | None,
-        typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation."),
-    ] = None,
+    source: inputs.SourceOption = None,
+    annotation: inputs.AnnotationOption = None,
+    format: inputs.FormatOption = None,
+    chrom_sizes: inputs.SizesOption = None,
     chromosomes: Annotated[
         str, typer.Option("--chromosomes", help="Chromosomes of the published row, with commas.")
     ] = "chr8,chr9,chr10",
@@ -75,7 +66,6 @@ def calibrate(
 ) -> None:
     """Compare class totals and class shares with the paper's; name the closest promoter width."""
     from genezip import config
-    from genezip.cli.inputs import annotation_and_sizes, one_of
     from genezip.genome import calibrate as calibration
     from genezip.genome.mixture import fit_mixture
     from genezip.genome.sampling import MODES
@@ -85,7 +75,7 @@ def calibrate(
     section = config.settings(config.Regions, settings)
     section = section.model_copy(update={"classes": [], "required": []})  # the paper's seven
     own = config.settings(config.Sampling, sampling, "--sampling")
-    one_of(source, annotation, chrom_sizes, format)
+    inputs.one_of(source, annotation, chrom_sizes, format)
     held_out, widths = _names(chromosomes), [_width(text) for text in _names(half_widths)]
     table5 = calibration.read_table5(paper)
     assembly = None
@@ -95,7 +85,7 @@ def calibrate(
         sets = opened.annotations(section.transcripts, section.gene_types)
         genes = _set_of(sets, held_out)
     else:
-        genes, sizes = annotation_and_sizes(annotation, format, chrom_sizes, section)
+        genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
         sets = {"genes": genes}
     paper_mb = calibration.published(table5, calibration.HELD_OUT_ROW, "bp_M")
     table = calibration.calibrate(genes, sizes, section, paper_mb, held_out, widths)

@@ -1,13 +1,31 @@
 """The two ways to name a genome's gene models: a fetched source, or two files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from genezip.errors import GenezipError
 
 if TYPE_CHECKING:
     from genezip.config import Regions
     from genezip.genome.annotation import Annotation
+
+
+SourceOption = Annotated[
+    Path | None, typer.Option("--source", help="source.json of `genezip fetch`.")
+]
+AnnotationOption = Annotated[
+    Path | None,
+    typer.Option("--annotation", help="Gene models, in place of --source: no FASTA is needed."),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
+]
+SizesOption = Annotated[
+    Path | None, typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation.")
+]
 
 
 def one_of(

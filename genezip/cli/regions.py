@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from genezip.cli import inputs
 from genezip.cli.calibrate import calibrate
 
 app = typer.Typer(help="The region map.", no_args_is_help=True)
@@ -29,21 +30,10 @@ def register(root: typer.Typer) -> None:
 @app.command()
 def build(
     bed: BedOption,
-    source: Annotated[
-        Path | None, typer.Option("--source", help="source.json of `genezip fetch`.")
-    ] = None,
-    annotation: Annotated[
-        Path | None,
-        typer.Option("--annotation", help="Gene models, in place of --source: no FASTA is needed."),
-    ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
-    ] = None,
-    chrom_sizes: Annotated[
-        Path | None,
-        typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation."),
-    ] = None,
+    source: inputs.SourceOption = None,
+    annotation: inputs.AnnotationOption = None,
+    format: inputs.FormatOption = None,
+    chrom_sizes: inputs.SizesOption = None,
     summary: Annotated[
         Path | None,
         typer.Option("--summary", help="Table of classes, with --source by split and with N."),
@@ -53,13 +43,12 @@ def build(
 ) -> None:
     """Label every base of every piece, or of whole chromosomes, with one region class."""
     from genezip import config
-    from genezip.cli.inputs import annotation_and_sizes, one_of
     from genezip.genome.regions import build_region_map, label_chromosomes, read_own_classes
     from genezip.genome.source import Source
     from genezip.provenance import write_text
 
     section = config.settings(config.Regions, settings)
-    one_of(source, annotation, chrom_sizes, format)
+    inputs.one_of(source, annotation, chrom_sizes, format)
     if source is not None:
         opened = Source.load(source)
         opened.verify()  # once, by the first stage that reads the fetched files
@@ -73,7 +62,7 @@ def build(
         total = int(table.loc[table["split"] == "all", "bp"].sum())
         where = f"{len(assembly.pieces)} pieces"
     else:
-        genes, sizes = annotation_and_sizes(annotation, format, chrom_sizes, section)
+        genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
         own = read_own_classes(section, root, sizes)
         region_map = label_chromosomes(genes, sizes, section, own)
         table = region_map.totals()

@@ -167,7 +167,8 @@ def write_tables(folder: Path, homology: pd.DataFrame, settings: Corpus) -> list
     if settings.homology_k is not None and settings.homology_max_shared is not None:
         tables["heldout_homology.tsv"] = out
     for name, table in tables.items():
-        table.to_csv(folder / name, sep="\t", index=False, float_format="%.6f")
+        text = table.to_csv(sep="\t", index=False, float_format="%.6f")
+        provenance.write_text(folder / name, text)
     return [
         {
             "path": name,

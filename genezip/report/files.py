@@ -10,6 +10,10 @@ from genezip.errors import GenezipError
 
 TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
 
+LEAKAGE_COLUMNS = {"check", "split", "against", "windows", "bp", "touched_bp", "verdict"}
+HOMOLOGY_COLUMNS = {"chrom", "counting", "k", "sample", "kmers", "share"}
+TABLE5_COLUMNS = {"corpus", "split", "region", "pct", "paper_pct", "difference_pct"}
+
 
 def need(path: Path) -> Path:
     """The path of a file that must be there; an error says how to get it."""

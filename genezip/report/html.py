@@ -11,7 +11,15 @@ from markupsafe import Markup
 
 from genezip.errors import GenezipError
 from genezip.provenance import write_text
-from genezip.report import gallery, glossary, lead, provenance_section, sections, training_section
+from genezip.report import (
+    corpus_section,
+    gallery,
+    glossary,
+    lead,
+    provenance_section,
+    sections,
+    training_section,
+)
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results
 
@@ -67,7 +75,7 @@ def _provenance_line(results: Results) -> str:
 def _sections(results: Results) -> list[sections.Section]:
     return [
         sections.claims_section(results),
-        training_section.corpus_section(results),
+        corpus_section.corpus_section(results),
         training_section.training_section(results),
         sections.tokens_section(results),
         sections.locus_section(results),

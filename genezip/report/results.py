@@ -13,7 +13,14 @@ import pandas as pd
 
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
-from genezip.report.files import TIDY_TEXT, read_json, read_table
+from genezip.report.files import (
+    HOMOLOGY_COLUMNS,
+    LEAKAGE_COLUMNS,
+    TABLE5_COLUMNS,
+    TIDY_TEXT,
+    read_json,
+    read_table,
+)
 from genezip.report.scores import CAUSAL, CORPUS, Number, Scores
 from genezip.taxonomy import Taxonomy
 
@@ -67,6 +74,9 @@ class Results:
     locus_genes: pd.DataFrame
     repeats: Scores
     benchmarks: pd.DataFrame
+    leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    homology: pd.DataFrame = field(default_factory=pd.DataFrame)
+    table5: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: list[Curve] = field(default_factory=list)
     evaluation: Evaluation | None = None
 
@@ -262,7 +272,7 @@ def load(
         If the manifest, the compression results or the comparisons are missing, a file is
         damaged, or the results do not know the reference or the control.
     """
-    tidy = TIDY_COLUMNS
+    tidy, manifest = TIDY_COLUMNS, corpus or _only_corpus(folder)
     compress = folder / "compress"
     compression = Scores(read_table(compress / "compression.tsv", tidy, required=True))
     known = set(runs) if runs else _evaluated(compression)
@@ -272,7 +282,10 @@ def load(
         scale=scale,
         reference=settings.reference,
         control=settings.control,
-        manifest=read_json(corpus or _only_corpus(folder)),
+        manifest=read_json(manifest),
+        leakage=read_table(manifest.with_name("leakage.tsv"), LEAKAGE_COLUMNS),
+        homology=read_table(manifest.with_name("homology.tsv"), HOMOLOGY_COLUMNS),
+        table5=read_table(folder / "tables" / "table5_corpora.tsv", TABLE5_COLUMNS),
         source=read_json(source) if source else {},
         compression=compression,
         comparisons=Scores(read_table(compress / "comparisons.tsv", tidy, required=True)),

@@ -1,34 +1,8 @@
-"""What the page says about the DNA and about training."""
+"""What the page says about training."""
 
 from genezip.report.results import Curve, Results
 from genezip.report.scores import plain
 from genezip.report.sections import Section
-
-VALIDATION = {
-    "paper": "were drawn from training pieces in the same way as training windows",
-    "strict": "lie in blocks of the training pieces that no training window touches",
-    "pieces": "lie on pieces of their own",
-}
-
-
-def corpus_section(results: Results) -> Section:
-    """Which DNA is which, and what the homology filter dropped."""
-    dropped = results.manifest.get("dropped") or {}
-    # a corpus made before the choice was recorded: pieces, if the map has any
-    on_pieces = "pieces" if "valid" in set(results.regions["split"]) else "paper"
-    validation = (results.manifest.get("settings") or {}).get("validation") or on_pieces
-    text = [
-        "Held-out windows lie on pieces of DNA of which no model saw any in training. Validation "
-        f"windows {VALIDATION[validation]}."
-    ]
-    if dropped.get("k") and dropped.get("threshold") is not None:
-        text.append(
-            f"{dropped['windows']} of {dropped['of']} held-out windows were left out because more "
-            f"than {100 * dropped['threshold']:g} % of their {dropped['k']}"
-            "\N{NON-BREAKING HYPHEN}mers also occur in training DNA (copies or repeats), which "
-            "would flatter the model."
-        )
-    return Section("corpus", "The DNA", text, ("corpus",))
 
 
 def _exposure(results: Results, curve: Curve) -> str | None:

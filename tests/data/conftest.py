@@ -1,5 +1,7 @@
 """A tiny genome whose corpus can be checked by eye."""
 
+import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -7,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genezip.config import Corpus, Sampling
+from genezip.config import Corpus, Leakage, Sampling
+from genezip.data.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
 from genezip.genome.intervals import run_lengths
+from genezip.genome.source import hg38_sizes
 from genezip.taxonomy import CLASS_IDS, GENE7
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
@@ -144,3 +148,35 @@ def settings() -> Corpus:
         homology_sample=1,
         homology_max_shared=0.1,
     )
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Callable[[str, dict[str, str | bytes]], Path]:
+    """Write the files of a benchmark task and the list that names them; returns the folder."""
+
+    def write(task: str, files: dict[str, str | bytes]) -> Path:
+        for name, content in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        entries = [{"path": name} for name in files]
+        (tmp_path / f"{task}.intervals.json").write_text(json.dumps({"files": entries}))
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def collect() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
+    """Exclusions of tasks and BED files of a folder: table, summary, and what was said."""
+
+    def build(
+        folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
+    ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+        said: list[str] = []
+        settings = Leakage.model_validate({"tasks": tasks, "beds": beds})
+        sizes = sizes or hg38_sizes()
+        table, summary = build_exclusions(settings, folder, sizes, folder, said.append)
+        return table, summary, said
+
+    return build

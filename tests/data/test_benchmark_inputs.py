@@ -1,7 +1,6 @@
 """Inputs of the tasks eqtl and etgp: hand-written pairs, and hand-written chains to lift them."""
 
 import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from genezip.config import Leakage
-from genezip.data.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.genome.liftover import hg19_sizes
 from genezip.genome.source import hg38_sizes
@@ -21,31 +18,7 @@ PAIR_HEAD = (
     "region_chrom\tregion_start\tregion_end\tregion_id\ttarget\tsubset\tmore\n"
 )
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def listed(tmp_path: Path) -> Write:
-    """Write the files of a task and the list that names them."""
-
-    def write(task: str, files: dict[str, str | bytes]) -> Path:
-        for name, content in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        entries = [{"path": name} for name in files]
-        (tmp_path / f"{task}.intervals.json").write_text(json.dumps({"files": entries}))
-        return tmp_path
-
-    return write
-
-
-def build(
-    folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    said: list[str] = []
-    settings = Leakage.model_validate({"tasks": tasks, "beds": beds})
-    table, summary = build_exclusions(settings, folder, sizes or HG38, folder, said.append)
-    return table, summary, said
+Collect = Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]
 
 
 def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -57,7 +30,7 @@ def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
     return int(row[column].iloc[0])
 
 
-def test_variants_and_genes_by_hand(listed: Write) -> None:
+def test_variants_and_genes_by_hand(listed: Write, collect: Collect) -> None:
     """One row for every rule; flanks of the second tissue come from its config."""
     rows = [
         # + gene at 100,000, variant downstream: TSS window 97,000-103,001, variant 119,500-120,501
@@ -87,7 +60,7 @@ def test_variants_and_genes_by_hand(listed: Write) -> None:
             "eQTL/config/gtex_hg38.Whole_Blood.config": config,
         },
     )
-    table, _, said = build(folder, "eqtl")
+    table, _, said = collect(folder, "eqtl")
     assert places(table) == [
         ("chr1", 97_000, 120_501, "valid"),
         ("chr1", 99_990, 120_003, "valid"),  # the same pair with the other tissue's flanks
@@ -138,9 +111,9 @@ HALF = element("G5", 1_150_000, 1_099_000, 1_099_500, "test")
 LOST = element("G6", 5_000_000, 5_010_000, 5_011_000, "test")
 
 
-def test_elements_are_lifted_and_none_is_lost_silently(listed: Write) -> None:
+def test_elements_are_lifted_and_none_is_lost_silently(listed: Write, collect: Collect) -> None:
     folder = listed("etgp", enhancer_files([WHOLE, ENDS, BACKWARDS, SPLIT, HALF, LOST]))
-    table, summary, said = build(folder, "etgp")
+    table, summary, said = collect(folder, "etgp")
     by_gene = {
         gene: places(table[table["reason"].str.startswith(f"gene {gene} ")])
         for gene in ("G1", "G2", "G3", "G4", "G5", "G6")
@@ -174,21 +147,21 @@ def test_elements_are_lifted_and_none_is_lost_silently(listed: Write) -> None:
 
 
 @pytest.mark.parametrize("flank", ["many", "9" * 20, "\u0663"])
-def test_a_wrong_flank_is_one_sentence(listed: Write, flank: str) -> None:
+def test_a_wrong_flank_is_one_sentence(listed: Write, flank: str, collect: Collect) -> None:
     files = enhancer_files([WHOLE, ENDS])
     name = "enhancer_target_gene/config/CRISPRi_EPI_K562_hg19.config"
     files[name] = f"{files[name]!s}seq_len_cutoff {flank} int\n"
     with pytest.raises(GenezipError, match=f"seq_len_cutoff '{flank}', which is no whole number"):
-        build(listed("etgp", files), "etgp")
+        collect(listed("etgp", files), "etgp")
 
 
-def test_other_names_of_chromosomes_are_lifted_alike(listed: Write) -> None:
+def test_other_names_of_chromosomes_are_lifted_alike(listed: Write, collect: Collect) -> None:
     """`21` is chr21 of the chains; what is on no chromosome of hg19 is named as lost."""
     rows = [WHOLE, ENDS, LOST]
-    expected, _, _ = build(listed("etgp", enhancer_files(rows)), "etgp")
+    expected, _, _ = collect(listed("etgp", enhancer_files(rows)), "etgp")
     short = [row.replace("chr21", "21") for row in rows]
     patch = element("G7", 5_000, 5_010, 5_011, "test").replace("chr21", "patch9")
-    table, summary, said = build(listed("etgp", enhancer_files([*short, patch])), "etgp")
+    table, summary, said = collect(listed("etgp", enhancer_files([*short, patch])), "etgp")
     assert places(table) == places(expected)
     assert len(places(table)) == 2
     assert any("etgp (hg19): contig names converted (21 -> chr21" in line for line in said)
@@ -197,23 +170,25 @@ def test_other_names_of_chromosomes_are_lifted_alike(listed: Write) -> None:
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_a_split_that_does_not_lift_at_all_is_refused(listed: Write, split: str) -> None:
+def test_a_split_that_does_not_lift_at_all_is_refused(
+    listed: Write, split: str, collect: Collect
+) -> None:
     beyond = HG19["chr21"] + 1_000_000
     lost = [element(f"G{n}", beyond, beyond + 10, beyond + 20, split) for n in (7, 8)]
     kept = WHOLE if split == "test" else ENDS
     sentence = f"none of the 2 {split} inputs of etgp lifts to hg38; is the table hg19?"
     with pytest.raises(GenezipError, match=sentence.replace("?", r"\?")):
-        build(listed("etgp", enhancer_files([kept, *lost])), "etgp")
+        collect(listed("etgp", enhancer_files([kept, *lost])), "etgp")
 
 
-def test_a_chain_of_the_other_direction_is_refused(listed: Write) -> None:
+def test_a_chain_of_the_other_direction_is_refused(listed: Write, collect: Collect) -> None:
     back = (
         f"chain 9 chr21 {HG38['chr21']} + 1000005 1100005 "
         f"chr21 {HG19['chr21']} + 1000000 1100000 1\n100000\n"
     )
     folder = listed("etgp", enhancer_files([WHOLE, ENDS], back))
     with pytest.raises(GenezipError, match="is no chain file from hg19 to hg38: its chr21 has"):
-        build(folder, "etgp")
+        collect(folder, "etgp")
 
 
 @pytest.mark.parametrize(
@@ -228,9 +203,11 @@ def test_a_chain_of_the_other_direction_is_refused(listed: Write) -> None:
         ("1001010", "1000999", "line 2 of .* no end before its start"),
     ],
 )
-def test_wrong_pairs_are_one_sentence(listed: Write, old: str, new: str, sentence: str) -> None:
+def test_wrong_pairs_are_one_sentence(
+    listed: Write, old: str, new: str, sentence: str, collect: Collect
+) -> None:
     files = enhancer_files([WHOLE, ENDS])
     name = "enhancer_target_gene/targets/pairs.data.tsv"
     files[name] = str(files[name]).replace(old, new, 1)
     with pytest.raises(GenezipError, match=sentence):
-        build(listed("etgp", files), "etgp")
+        collect(listed("etgp", files), "etgp")

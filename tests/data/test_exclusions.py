@@ -1,7 +1,6 @@
 """Excluded DNA of every task, from hand-written files to the BED that is read back."""
 
 import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ import pandas as pd
 import pytest
 
 from genezip.cli import main
-from genezip.config import Leakage
 from genezip.data.exclusions import (
     COLUMNS,
     SUMMARY_COLUMNS,
-    build_exclusions,
     merged_bp,
     read_exclusions,
     write_exclusions,
@@ -25,31 +22,7 @@ from genezip.genome.source import hg38_sizes
 
 HG19, HG38 = hg19_sizes(), hg38_sizes()
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def listed(tmp_path: Path) -> Write:
-    """Write the files of a task and the list that names them."""
-
-    def write(task: str, files: dict[str, str | bytes]) -> Path:
-        for name, content in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        entries = [{"path": name} for name in files]
-        (tmp_path / f"{task}.intervals.json").write_text(json.dumps({"files": entries}))
-        return tmp_path
-
-    return write
-
-
-def build(
-    folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    said: list[str] = []
-    settings = Leakage.model_validate({"tasks": tasks, "beds": beds})
-    table, summary = build_exclusions(settings, folder, sizes or HG38, folder, said.append)
-    return table, summary, said
+Collect = Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]
 
 
 def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -64,9 +37,9 @@ def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
 CMP = "chr1\t0\t100\ttrain\nchr2\t50\t150\tvalid\nchr2\t100\t200\tvalid\nchr21\t7\t9\ttest\n"
 
 
-def test_contact_map_windows_count_without_training(listed: Write) -> None:
+def test_contact_map_windows_count_without_training(listed: Write, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
-    table, summary, _ = build(folder, "cmp")
+    table, summary, _ = collect(folder, "cmp")
     assert tuple(table.columns) == COLUMNS
     assert tuple(summary.columns) == SUMMARY_COLUMNS
     assert places(table) == [
@@ -79,19 +52,19 @@ def test_contact_map_windows_count_without_training(listed: Write) -> None:
     assert total(summary, "all", "all", "bp") == 152
 
 
-def test_activity_intervals_are_widened_and_clipped(listed: Write) -> None:
+def test_activity_intervals_are_widened_and_clipped(listed: Write, collect: Collect) -> None:
     last = HG38["chr22"]
     rows = f"chr22\t1000\t132072\tvalid\nchr22\t{last - 140_000}\t{last - 8_928}\ttest\n"
     folder = listed("rsap", {"regulatory_sequence_activity_prediction/human/sequences.bed": rows})
-    table, _, _ = build(folder, "rsap")
+    table, _, _ = collect(folder, "rsap")
     assert places(table) == [
         ("chr22", 0, 132_072 + 32_768, "valid"),
         ("chr22", last - 172_768, last, "test"),
     ]
 
 
-def test_initiation_takes_whole_chromosomes(tmp_path: Path) -> None:
-    table, summary, _ = build(tmp_path, "tisp")
+def test_initiation_takes_whole_chromosomes(tmp_path: Path, collect: Collect) -> None:
+    table, summary, _ = collect(tmp_path, "tisp")
     assert set(places(table)) == {
         ("chr8", 0, 145_138_636, "test"),
         ("chr9", 0, 138_394_717, "test"),
@@ -100,18 +73,18 @@ def test_initiation_takes_whole_chromosomes(tmp_path: Path) -> None:
     assert total(summary, "all", "all", "bp") == 417_330_775
 
 
-def test_other_names_of_chromosomes_are_converted(listed: Write) -> None:
+def test_other_names_of_chromosomes_are_converted(listed: Write, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
     sizes = {name.removeprefix("chr"): bp for name, bp in HG38.items()}
-    table, _, said = build(folder, "cmp", "tisp", sizes=sizes)
+    table, _, said = collect(folder, "cmp", "tisp", sizes=sizes)
     assert set(table["chrom"]) == {"2", "21", "8", "9", "10"}
     assert any("converted (chr2 -> 2" in line for line in said)
 
 
-def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write) -> None:
+def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
     sizes = {name: HG38[name] for name in ("chr2", "chr22")}
-    table, summary, _ = build(folder, "cmp", "tisp", sizes=sizes)
+    table, summary, _ = collect(folder, "cmp", "tisp", sizes=sizes)
     assert places(table) == [("chr2", 50, 150, "valid"), ("chr2", 100, 200, "valid")]
     assert total(summary, "cmp", "test", "absent") == 1
     assert total(summary, "tisp", "test", "absent") == 2
@@ -127,9 +100,11 @@ def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write) -> None:
         ({"chr1": HG38["chr1"], "chr2": 120}, r"where chr2 has 242,193,529 bp, but the genome"),
     ],
 )
-def test_another_genome_is_refused(tmp_path: Path, sizes: dict[str, int], sentence: str) -> None:
+def test_another_genome_is_refused(
+    tmp_path: Path, sizes: dict[str, int], sentence: str, collect: Collect
+) -> None:
     with pytest.raises(GenezipError, match=sentence):
-        build(tmp_path, "tisp", sizes=sizes)
+        collect(tmp_path, "tisp", sizes=sizes)
 
 
 @pytest.mark.parametrize(
@@ -144,45 +119,49 @@ def test_another_genome_is_refused(tmp_path: Path, sizes: dict[str, int], senten
         ("II\t0\t9\tvalid\nII\t9\t18\ttest\n", "no contig in common"),
     ],
 )
-def test_wrong_lists_are_one_sentence(listed: Write, text: str, sentence: str) -> None:
+def test_wrong_lists_are_one_sentence(
+    listed: Write, text: str, sentence: str, collect: Collect
+) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": text})
     with pytest.raises(GenezipError, match=sentence):
-        build(folder, "cmp")
+        collect(folder, "cmp")
 
 
-def test_missing_files_are_one_sentence(listed: Write, tmp_path: Path) -> None:
+def test_missing_files_are_one_sentence(listed: Write, tmp_path: Path, collect: Collect) -> None:
     with pytest.raises(GenezipError, match=r"cmp\.intervals\.json does not exist; fetch"):
-        build(tmp_path, "cmp")
+        collect(tmp_path, "cmp")
     folder = listed("rsap", {"human/other.bed": ""})
     with pytest.raises(GenezipError, match=r"lists no file human/sequences\.bed"):
-        build(folder, "rsap")
+        collect(folder, "rsap")
     (listed("cmp", {"x/sequences.bed": CMP}) / "x" / "sequences.bed").unlink()
     with pytest.raises(GenezipError, match=r"which .* lists, does not exist"):
-        build(folder, "cmp")
+        collect(folder, "cmp")
 
 
-def test_own_files_are_excluded_too(tmp_path: Path) -> None:
+def test_own_files_are_excluded_too(tmp_path: Path, collect: Collect) -> None:
     (tmp_path / "own.bed").write_text("track x\n1\t5\t9\tname\n3\t0\t2\tname\n")
-    table, summary, said = build(tmp_path, sizes={"chr1": 9, "chr2": 5}, beds=("own.bed",))
+    table, summary, said = collect(tmp_path, sizes={"chr1": 9, "chr2": 5}, beds=("own.bed",))
     assert table.iloc[0].tolist() == ["chr1", 5, 9, "bed", "all", "in own.bed"]
     assert total(summary, "bed", "all", "absent") == 1
     assert any("converted (1 -> chr1" in line for line in said)
     with pytest.raises(GenezipError, match="no contig in common"):
-        build(tmp_path, sizes={"sim1": 9}, beds=("own.bed",))
+        collect(tmp_path, sizes={"sim1": 9}, beds=("own.bed",))
     with pytest.raises(GenezipError, match="ends at chr1:9, but chr1 has 8 bases"):
-        build(tmp_path, sizes={"chr1": 8}, beds=("own.bed",))
+        collect(tmp_path, sizes={"chr1": 8}, beds=("own.bed",))
 
 
 @pytest.mark.parametrize("name", ["my\town.bed", "my\nown.bed"])
-def test_a_file_name_that_would_break_the_table_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_name_that_would_break_the_table_is_refused(
+    tmp_path: Path, name: str, collect: Collect
+) -> None:
     (tmp_path / name).write_text("chr1\t5\t9\n")
     with pytest.raises(GenezipError, match="has a tab or a line end; rename the file"):
-        build(tmp_path, sizes={"chr1": 9}, beds=(name,))
+        collect(tmp_path, sizes={"chr1": 9}, beds=(name,))
 
 
-def test_what_is_written_is_read_back(listed: Write, tmp_path: Path) -> None:
+def test_what_is_written_is_read_back(listed: Write, tmp_path: Path, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
-    table, _, _ = build(folder, "cmp", "tisp")
+    table, _, _ = collect(folder, "cmp", "tisp")
     out = tmp_path / "exclusions.bed.gz"
     write_exclusions(out, table)
     pd.testing.assert_frame_equal(read_exclusions(out, HG38), table, check_dtype=False)
@@ -193,8 +172,10 @@ def test_what_is_written_is_read_back(listed: Write, tmp_path: Path) -> None:
         read_exclusions(out, {"chr2": 160})
 
 
-def test_without_tasks_the_table_is_empty_and_has_its_columns(tmp_path: Path) -> None:
-    table, summary, _ = build(tmp_path)
+def test_without_tasks_the_table_is_empty_and_has_its_columns(
+    tmp_path: Path, collect: Collect
+) -> None:
+    table, summary, _ = collect(tmp_path)
     assert table.empty
     assert total(summary, "all", "all", "bp") == 0
     write_exclusions(tmp_path / "none.bed.gz", table)
@@ -206,15 +187,15 @@ def test_without_tasks_the_table_is_empty_and_has_its_columns(tmp_path: Path) ->
         read_exclusions(tmp_path / "other.txt")
 
 
-def test_real_contact_map_list(mirror: Path, listed: Write) -> None:
+def test_real_contact_map_list(mirror: Path, listed: Write, collect: Collect) -> None:
     """The published list: sizes as counted from it by another program."""
     rows = gzip.decompress((mirror / "labels/splits/akita_sequences.hg38.bed.gz").read_bytes())
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": rows})
-    table, summary, _ = build(folder, "cmp")
+    table, summary, _ = collect(folder, "cmp")
     assert total(summary, "cmp", "valid", "intervals") == 419
     assert total(summary, "cmp", "test", "intervals") == 413
     assert merged_bp(table) == 483_917_824
-    _, summary, _ = build(folder, "cmp", "tisp")
+    _, summary, _ = collect(folder, "cmp", "tisp")
     assert total(summary, "all", "all", "bp") == 845_674_071
 
 
