@@ -35,8 +35,8 @@ import pyfaidx
 from genezip.config import Corpus
 from genezip.data.build import write_shards
 from genezip.data.corpus import CorpusReader
-from genezip.data.finish import MANIFEST, finish_corpus
-from genezip.data.plan import PLAN, SPLITS, write_plan
+from genezip.data.finish import finish_corpus
+from genezip.data.plan import MANIFEST, PLAN, SPLITS, write_plan
 from genezip.data.stream import WindowStream
 from genezip.genome.assembly import PIECE_COLUMNS, Assembly
 from genezip.genome.regions import RegionMap

@@ -18,9 +18,10 @@ import pandas as pd
 
 from genezip import provenance
 from genezip.config import Corpus
-from genezip.data.finish import MANIFEST, finish_corpus, stray_shards
+from genezip.data.finish import finish_corpus, stray_shards
 from genezip.data.homology import write_tables
 from genezip.data.plan import (
+    MANIFEST,
     PLAN,
     SPLITS,
     Plan,

@@ -7,12 +7,11 @@ from typing import Any
 
 from genezip import provenance
 from genezip.config import Corpus
-from genezip.data.plan import PLAN, SPLITS, Plan, split_window_bp
+from genezip.data.plan import MANIFEST, PLAN, SPLITS, Plan, split_window_bp
 from genezip.data.shard_writer import sum_tallies
 from genezip.data.shards import SCHEMA_VERSION, ShardFile
 from genezip.errors import GenezipError
 
-MANIFEST = "manifest.json"
 _SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
 
 

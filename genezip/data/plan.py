@@ -28,6 +28,7 @@ from genezip.genome.windows import Placement, strict_blocks, tile
 
 SPLITS = ("train", "valid", "test")
 PLAN = "plan.parquet"
+MANIFEST = "manifest.json"
 PLAN_VERSION = 1
 
 Progress = Callable[[str, int, int], None]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genezip import vocab
-from genezip.data.plan import Plan, ShardPlan
+from genezip.data.plan import MANIFEST, Plan, ShardPlan
 from genezip.data.shards import SCHEMA, Head, ShardFile, row_group_rows
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
@@ -92,6 +92,8 @@ class ShardWriter:
 
     def _write(self, path: Path, shard: ShardPlan) -> dict[str, Any]:
         head = self._head(shard)
+        # an older manifest would vouch for what is replaced here
+        (self.folder / MANIFEST).unlink(missing_ok=True)
         tally = Tally(self.region_map.taxonomy.names)
         with (
             atomic_path(path) as temporary,

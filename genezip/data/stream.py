@@ -195,10 +195,11 @@ class WindowStream:
                     f"{file.path} has {found} {what}, the manifest says {wanted}; build the "
                     "corpus again"
                 )
-        if head.plan != self.reader.manifest["plan"]:
+        manifest = self.reader.manifest
+        if (head.plan, head.regions) != (manifest["plan"], manifest["regions"]):
             raise GenezipError(
-                f"{file.path} was written from another plan than {self.reader.path} names; build "
-                "the corpus again"
+                f"{file.path} was written from another plan or region map than "
+                f"{self.reader.path} names; build the corpus again"
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -69,19 +69,19 @@ class Plan:
         """The plan as text, one line for each file and its addresses, then the totals."""
         found = []
         for file in self.files:
-            size = "" if file.n_bytes is None else f", {file.n_bytes:,} bytes"
+            size = "" if file.n_bytes is None else f", {in_words(file.n_bytes)}"
             state = "size unknown" if file.state == "unknown" else file.state
             found.append(f"{file.name}: {file.path}: {state}{size}")
             found += [f"    {url}" for url in file.urls]
-        total = f"total: {self.needed:,} bytes to write"
+        total = f"total: {in_words(self.needed)} to write"
         if self.also:
-            total += f" ({self.also:,} of them made from the downloads)"
+            total += f", {in_words(self.also)} of them made from the downloads"
         if self.unknown:
             total += f", and {self.unknown} of {len(self.files)} files of unknown size"
-        found.append(f"{total}; free disk at {self.folder}: {self.free:,} bytes")
+        found.append(f"{total}; free disk at {self.folder}: {in_words(self.free)}")
         if self.needed > self.free:
             found.append(
-                f"warning: this does not fit; {self.needed - self.free:,} bytes are lacking"
+                f"warning: this does not fit; {in_words(self.needed - self.free)} are lacking"
             )
         return found
 
@@ -95,9 +95,18 @@ class Plan:
         """
         if self.needed > self.free:
             raise GenezipError(
-                f"{self.needed:,} bytes are needed at {self.folder} and {self.free:,} are free; "
+                f"{in_words(self.needed)} are needed at {self.folder} and {in_words(self.free)} "
+                "are free; "
                 "free space or choose another folder"
             )
+
+
+def in_words(n_bytes: int) -> str:
+    """A number of bytes, large ones also in units that can be read at a glance."""
+    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000)):
+        if n_bytes >= size:
+            return f"{n_bytes:,} bytes ({n_bytes / size:.1f} {unit})"
+    return f"{n_bytes:,} bytes"
 
 
 def plan(store: Store, items: Sequence[Item], also: int = 0) -> Plan:

@@ -302,8 +302,10 @@ def test_shards_with_labels_of_another_map_are_written_again(world, settings, tm
     folder = tmp_path / "corpus"
     plan = plan_corpus(world, settings, folder / "plan.parquet")
     write_shards(plan, world, world.region_map, folder)
+    (folder / "manifest.json").write_text("{}")
     world.region_map.chromosomes["a"][:] = CLASS_IDS["dig"]
     entries = write_shards(plan, world, world.region_map, folder, part=1, of=2)
+    assert not (folder / "manifest.json").exists()  # it would vouch for the old labels
     assert entries[0]["composition"]["dig"] == 16 * 64
     other = write_shards(plan, world, world.region_map, folder, part=2, of=2)
     manifest = finish_corpus(plan, [*entries, *other], folder)

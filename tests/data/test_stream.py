@@ -51,7 +51,8 @@ def write_corpus(folder: Path, group_rows: int = 3) -> Path:
         entry = {"path": path.name, "split": "train", "rows": rows, "row_group_rows": group_rows}
         files.append({**entry, "sha256": str(number)})
     manifest = {
-        "schema_version": 2, "window_bp": LENGTH, "classes": [], "plan": "plan", "files": files,
+        "schema_version": 2, "window_bp": LENGTH, "classes": [], "plan": "plan",
+        "regions": "map", "files": files,
         "splits": {"train": {"windows": WINDOWS, "window_bp": LENGTH}, "test": {"window_bp": 1}},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))

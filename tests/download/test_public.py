@@ -245,7 +245,7 @@ def test_a_full_disk_is_told_before_the_start(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 0, 10))
-    with pytest.raises(GenezipError, match=r"bytes are needed at .* and 10 are free"):
+    with pytest.raises(GenezipError, match=r"bytes are needed at .* and 10 bytes are free"):
         fetch(FULL, tmp_path / "out", table=table, say=quiet, http=HTTP)
     assert server.seen["t.gz"] == 0
     assert not (tmp_path / "out").exists()

@@ -184,7 +184,7 @@ def test_a_plan_that_does_not_fit_warns(
     table = server.table(tmp_path / "s.tsv", "x - plain r - 77")
     found = plan(store, [item(read_sources(table)["x"])])
     assert found.lines()[-1] == "warning: this does not fit; 67 bytes are lacking"
-    with pytest.raises(GenezipError, match=r"77 bytes are needed at .* and 10 are free"):
+    with pytest.raises(GenezipError, match=r"77 bytes are needed at .* and 10 bytes are free"):
         found.check_room()
 
 
