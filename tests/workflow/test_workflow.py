@@ -98,6 +98,10 @@ def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
         ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
         ("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
         ("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
+        (
+            "regions: {classes: [{name: loop, bed: x, before: nig}]}",
+            "models.genezip-70m: the region class 'loop' has no target",
+        ),
     ],
 )
 def test_a_wrong_config_stops_the_run(

@@ -5,6 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 from shlex import quote
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
@@ -286,3 +287,16 @@ def compressed_repeats(wildcards):
 def compressed_options(wildcards, input):
     """One ``--compressed`` option for each file."""
     return [f"--compressed {path}" for path in input.compressed]
+
+
+# A class without a target is said now, not when the corpus is made and training begins.
+for name, entry in MODELS.items():
+    budget = entry["regions"] or entry["match_bpt"]
+    if budget:
+        named = load_configfile(preset("regions", budget)).get("multipliers") or {}
+        for found in config["regions"]["classes"]:
+            if found["target_bpt"] is None and found["name"] not in named:
+                raise WorkflowError(
+                    f"models.{name}: the region class {found['name']!r} has no target; set "
+                    f"target_bpt in regions.classes, or a multiplier in config/regions/{budget}.yaml"
+                )
