@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from genezip.cli import inputs
+
 app = typer.Typer(help="Public deposits of DNALongBench.", no_args_is_help=True)
 
 
@@ -29,16 +31,8 @@ def fetch(
         Literal["intervals", "all"],
         typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
     ] = "intervals",
-    plan: Annotated[
-        bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
-    ] = False,
-    fetched: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Folder of files fetched elsewhere, no network then; default: GENEZIP_FETCHED.",
-        ),
-    ] = None,
+    plan: inputs.PlanOption = False,
+    fetched: inputs.FetchedOption = None,
     sources: Annotated[Path, typer.Option(help="Table of sources.")] = Path(
         "resources/sources.tsv"
     ),

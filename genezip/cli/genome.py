@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from genezip.cli import inputs
+
 
 def register(root: typer.Typer) -> None:
     """Add these commands to the root command."""
@@ -27,17 +29,8 @@ def fetch(
         Path | None,
         typer.Option(help="Table of public servers; default: resources/sources.tsv under --root."),
     ] = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
-    ] = False,
-    fetched: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="Folder of files fetched elsewhere, used instead of the network; "
-            "default: environment variable GENEZIP_FETCHED.",
-        ),
-    ] = None,
+    plan: inputs.PlanOption = False,
+    fetched: inputs.FetchedOption = None,
 ) -> None:
     """Get DNA, annotation and repeats from the first source that can be had."""
     from genezip import config

@@ -1,4 +1,4 @@
-"""The two ways to name a genome's gene models: a fetched source, or two files."""
+"""Options that several commands share: gene models of a source or of two files, downloads."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +25,19 @@ FormatOption = Annotated[
 ]
 SizesOption = Annotated[
     Path | None, typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation.")
+]
+
+
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
+]
+FetchedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Folder of files fetched elsewhere, used instead of the network; "
+        "default: environment variable GENEZIP_FETCHED.",
+    ),
 ]
 
 
