@@ -27,7 +27,7 @@ def test_both_stages_of_the_paper_see_a_hundred_billion_bases(repo: Path) -> Non
     bases = []
     for stage, name in ((first, "genezip-70m"), (second, "genezip-70m-128k")):
         settings = stage.pretrain_of(name)
-        window_bp = stage.chosen_corpora()[stage.corpus_of(name)].window_bp
+        window_bp = stage.chosen_corpora()[stage.chosen_models()[name].corpus].window_bp
         bases.append(settings.steps * settings.batch * window_bp)
         assert (settings.learning_rate, settings.warmup_steps) == (1e-3, 500)
     assert second.pretrain_of("genezip-70m-128k").batch == 32

@@ -86,10 +86,6 @@ class Config(Section):
                     raise ValueError(reasons(error, f"corpora.{name}.")) from None
         return found
 
-    def corpus_of(self, name: str) -> str:
-        """Name of the corpus that a model learns from."""
-        return self.chosen_models()[name].corpus or next(iter(self.chosen_corpora()))
-
     def pretrain_of(self, name: str) -> Pretrain:
         """Training settings of a model: section ``pretrain`` with the model's own keys."""
         own = self.chosen_models()[name].pretrain

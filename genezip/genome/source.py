@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from genezip.genome.transcripts import Transcripts
 
 SCHEMA_VERSION = 1
-KINDS = ("mirror", "download", "simulated", "files")
 _KEYS = (
     "source",
     "description",

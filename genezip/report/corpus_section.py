@@ -67,11 +67,12 @@ def _homology(results: Results) -> str | None:
     by_chrom = found.set_index("chrom")["share"]
     k, sample = int(found["k"].iloc[0]), int(found["sample"].iloc[0])
     parts = [f"{chrom} {100 * share:.3g} %" for chrom, share in by_chrom.items() if chrom != "all"]
-    counted = "" if sample == 1 else f", counted on one in {sample} of them"
+    notes = parts if parts[1:] else []  # one chromosome says what all of them say
+    notes += [] if sample == 1 else [f"counted on one in {sample} of them"]
+    noted = f" ({', '.join(notes)})" if notes else ""
     return (
-        f"Another chromosome is not other sequence: {100 * by_chrom['all']:.3g} % of all held-out "
-        f"{k}\N{NON-BREAKING HYPHEN}mers also occur in training DNA, on either strand "
-        f"({', '.join(parts)}{counted})."
+        f"Held-out is not the same as new: {100 * by_chrom['all']:.3g} % of all held-out "
+        f"{k}\N{NON-BREAKING HYPHEN}mers also occur in training DNA, on either strand{noted}."
     )
 
 
@@ -87,7 +88,7 @@ def _table5(results: Results) -> Table | None:
             "N" if row["region"] == "N" else region_label(results.taxonomy, row["region"]),
             f"{row['pct']:.2f}",
             f"{row['paper_pct']:.2f}",
-            f"{row['difference_pct']:+.2f}",
+            f"{row['difference_pct']:+.2f}".replace("-", "\N{MINUS SIGN}"),
         ]
         for row in found.to_dict("records")
     ]

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 INK: Final = "#1A1A1A"
 SOFT: Final = "#6B6B6B"
 RULE: Final = "#D9D9D9"
-BAND: Final = "#ECE9E2"
 WIDTH_IN: Final = 9.2  # every figure is this wide; 9.2 in = 883 px in the page
 
 RC: Final[Any] = {

@@ -31,6 +31,7 @@ TABLE5 = pd.DataFrame(
     [
         ("main", "train", "promoter", 15.25, 14.93, 0.32),
         ("main", "train", "N", 0.5, 0.0013, 0.4987),
+        ("main", "train", "cds", 2.0, 2.67, -0.67),
         ("main", "train", "all", 100.0, 100.0, 0.0),
         ("main", "test", "promoter", 5.0, None, None),
     ],
@@ -50,7 +51,7 @@ def text_of(results: Results, **parts: pd.DataFrame) -> str:
 
 def test_without_proofs_nothing_is_said(results) -> None:
     assert "written files" not in text_of(results)
-    assert "Another chromosome" not in text_of(results)
+    assert "Held-out is not" not in text_of(results)
     assert not corpus_section(results).tables
 
 
@@ -73,6 +74,8 @@ def test_shared_sequence_by_chromosome(results) -> None:
     said = text_of(results, homology=HOMOLOGY)
     assert "5 % of all held-out 31" in said
     assert "(chr8 2 %, chr9 6 %, counted on one in 64 of them)" in said
+    single = HOMOLOGY[HOMOLOGY["chrom"] != "chr8"].assign(sample=1)
+    assert text_of(results, homology=single).endswith("on either strand.")
 
 
 def test_the_published_composition_at_full_scale_only(results) -> None:
@@ -80,6 +83,7 @@ def test_the_published_composition_at_full_scale_only(results) -> None:
     assert table.rows == [
         ["main, train", "promoter", "15.25", "14.93", "+0.32"],
         ["main, train", "N", "0.50", "0.00", "+0.50"],
+        ["main, train", "CDS", "2.00", "2.67", "\N{MINUS SIGN}0.67"],
     ]
     demo = dataclasses.replace(results, table5=TABLE5, scale="demo")
     assert not corpus_section(demo).tables
