@@ -18,16 +18,23 @@ NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 LAYERS = {
     "base": (BASE, {"numpy", "pydantic", "yaml"}),
     "download": (BASE | {"download"}, {"tqdm"}),
-    "genome": (BASE | {"download", "genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyliftover"}),
+    "genome": (BASE | {"download", "genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyliftover", "pyBigWig"}),
     "models": (
         BASE | {"models"},
         {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
-        | {"huggingface_hub"},
+        | {"huggingface_hub", "transformers"},
     ),
-    "data": (BASE | {"genome", "data"}, NUMBERS | {"torch"}),
+    "data": (
+        BASE | {"genome", "data"},
+        NUMBERS | {"torch", "pyBigWig", "google_crc32c"},
+    ),
     "training": (BASE | {"data", "models", "training"}, {"torch", "numpy", "safetensors", "tqdm"}),
     "evaluation": (
         BASE | {"genome", "data", "models", "training", "evaluation"},
+        NUMBERS | {"torch", "sklearn"},
+    ),
+    "tasks": (
+        BASE | {"genome", "data", "models", "training", "evaluation", "tasks"},
         NUMBERS | {"torch", "sklearn"},
     ),
     "report": (

@@ -6,6 +6,19 @@ section as JSON through ``--settings``, so a rule depends on its own keys and on
 The JSON schema that Snakemake validates is generated from these classes.
 """
 
+from genezip.config.benchmarks import (
+    EQTL,
+    ETGP,
+    TASK_SECTIONS,
+    Activity,
+    Benchmarks,
+    Comparator,
+    ContactMaps,
+    HeadTraining,
+    Initiation,
+    Pairs,
+    Task,
+)
 from genezip.config.corpus import Corpus, Leakage, Sampling
 from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
 from genezip.config.model import ModelEntry, Pretrain, RegionPreset
@@ -15,15 +28,25 @@ from genezip.config.run import Config, merge
 from genezip.config.section import Fraction, Scale, Section
 
 __all__ = [
+    "EQTL",
+    "ETGP",
+    "TASK_SECTIONS",
+    "Activity",
+    "Benchmarks",
+    "Comparator",
     "Compress",
     "Config",
+    "ContactMaps",
     "Corpus",
     "Evaluation",
     "ExtraClass",
     "Fraction",
     "Genome",
+    "HeadTraining",
+    "Initiation",
     "Leakage",
     "ModelEntry",
+    "Pairs",
     "Pretrain",
     "RegionPreset",
     "Regions",
@@ -32,6 +55,7 @@ __all__ = [
     "Scale",
     "Section",
     "Simulation",
+    "Task",
     "load",
     "merge",
     "parse",

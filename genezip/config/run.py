@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from genezip.config.benchmarks import Benchmarks
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.model import ModelEntry, Pretrain
@@ -42,6 +43,7 @@ class Config(Section):
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
+    benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks of DNALongBench")
     report: Report = Field(description="the page")
 
     @model_validator(mode="after")
@@ -59,6 +61,12 @@ class Config(Section):
             name = getattr(self.report, key)
             if name not in self.chosen_models():
                 raise ValueError(f"report.{key} names {name!r}, which is not in models")
+        for name in self.benchmarks.models or []:
+            if name not in self.chosen_models():
+                raise ValueError(f"benchmarks.models names {name!r}, which is not in models")
+        for name in self.benchmarks.comparators:
+            if name in self.chosen_models():
+                raise ValueError(f"benchmarks.comparators.{name} is also the name of a model")
         for name in self.chosen_models():
             self._check_initial_weights(name)
             self.pretrain_of(name)

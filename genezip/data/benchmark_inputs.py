@@ -5,7 +5,6 @@ doi:10.7910/DVN/AZM25S (cmp), YUP2G5 (eqtl), CTEQXX (etgp), VXQKWO (tisp) and MN
 ``<task>.intervals.json`` in the folder lists the small files that a task needs.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs, read_settings
 from genezip.data.lifted_pairs import lift_pairs
+from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.liftover import Liftover, hg19_sizes
 from genezip.genome.naming import match_intervals
@@ -90,22 +90,7 @@ def benchmark_inputs(task: str, folder: str | Path, say: Say) -> Inputs:
 def _listed(folder: Path, task: str, *endings: str) -> list[Path]:
     """Files of a task whose path ends so; at least one."""
     listing = folder / f"{task}.intervals.json"
-    try:
-        entries = json.loads(listing.read_text(encoding="utf-8"))["files"]
-        paths = [folder / entry["path"] for entry in entries]
-    except FileNotFoundError:
-        raise GenezipError(
-            f"{listing} does not exist; fetch the intervals of task {task} first"
-        ) from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise GenezipError(f"{listing} cannot be read ({error!r}); fetch it again") from None
-    found = [path for path in paths if str(path).endswith(endings)]
-    if not found:
-        raise GenezipError(f"{listing} lists no file {' or '.join(endings)}; fetch it again")
-    missing = [path for path in found if not path.is_file()]
-    if missing:
-        raise GenezipError(f"{missing[0]}, which {listing} lists, does not exist; fetch it again")
-    return found
+    return TaskFiles.load(listing, f"fetch the intervals of task {task} first").ending(*endings)
 
 
 def _contact_maps(folder: Path, say: Say) -> Inputs:

@@ -112,7 +112,7 @@ def _translations(
     say: Callable[[str], None],
 ) -> dict[str, str]:
     """Contig -> name in the assembly, of the contigs that it has; conversions are said."""
-    new = {chrom: _translate(chrom, chrom_sizes) for chrom in found}
+    new = {chrom: translate(chrom, chrom_sizes) for chrom in found}
     names = {chrom: to for chrom, to in new.items() if to in chrom_sizes}
     if not names:
         raise GenezipError(
@@ -146,7 +146,7 @@ def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
     return np.array(values, dtype=dtype)[codes]
 
 
-def _translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
+def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
     """The assembly's name of a contig, or the name itself if there is none."""
     bare = chrom.removeprefix("chr")
     bare = {"M": "MT"}.get(bare, bare)

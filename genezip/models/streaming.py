@@ -35,6 +35,8 @@ class Block:
     kept_by : uint8 array, shape (M,), codes of :data:`genezip.models.routing.KEPT_BY`
     tokens : float array, shape (M, D), trunk output after its closing norm
     bound_bit : bool array, shape (S,), whether the bound changed the mask of each stage
+    states : float32 array, shape (L, d_model[0]), one vector per base (stage-0 decoder
+        output); None unless they were asked for
     """
 
     start: int
@@ -44,6 +46,7 @@ class Block:
     kept_by: np.ndarray
     tokens: np.ndarray
     bound_bit: np.ndarray
+    states: np.ndarray | None = None
 
 
 class Stream:
@@ -80,13 +83,16 @@ class Stream:
         return self.feed_ids(encode(sequence))
 
     @torch.inference_mode()
-    def feed_ids(self, ids: np.ndarray, forced: list[Tensor] | None = None) -> Block:
+    def feed_ids(
+        self, ids: np.ndarray, forced: list[Tensor] | None = None, keep_states: bool = False
+    ) -> Block:
         """Read on.
 
         Parameters
         ----------
         ids : uint8 array of token ids, shape (L,); L may be 0
         forced : masks of this block to use instead of the model's own, shape (1, length)
+        keep_states : whether the block brings the vector of every base
         """
         device = self.network.embedding.device
         batch = torch.from_numpy(np.ascontiguousarray(ids)).to(device).unsqueeze(0)
@@ -103,6 +109,7 @@ class Stream:
                 np.zeros(0, dtype=np.uint8),
                 np.zeros((0, width), dtype=np.float32),
                 np.zeros(stages, dtype=bool),
+                np.zeros((0, self.network.shape.d_model[0]), np.float32) if keep_states else None,
             )
         state = self.state.copy()  # a block that fails leaves the stream where it was
         output = self.network(batch, forced=forced, state=state)
@@ -115,6 +122,7 @@ class Stream:
             kept_by=output.kept_by()[0].cpu().numpy(),
             tokens=output.tokens[0].cpu().numpy(),
             bound_bit=np.array([bool(r.bound_bit()) for r in output.routings], dtype=bool),
+            states=output.states[0].float().cpu().numpy() if keep_states else None,
         )
         self.state = state
         self.position += len(ids)

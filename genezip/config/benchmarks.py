@@ -1,0 +1,242 @@
+"""Sections of the DNALongBench tasks: what is compared, and how heads are trained.
+
+Defaults are the paper's settings where it has any (GeneZip Appendix D and the authors'
+release): see the fact of each key.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from genezip.config.corpus import BenchmarkTask
+from genezip.config.section import Fraction, Section
+
+Input = Literal["authors", "full", "contrast"]
+Mode = Literal["frozen", "head_only", "release", "lora", "full"]
+Rule = Literal["paper", "gene", "chromosome"]
+ArmName = Annotated[
+    str,
+    Field(pattern="^(authors|full|contrast)[.](frozen|head_only|release|lora|full)$"),
+]
+
+
+class HeadTraining(Section):
+    """How a head, or a whole model, learns a task."""
+
+    steps: int = Field(
+        5000, ge=1, description="optimiser steps; in tasks of pairs `epochs` counts instead"
+    )
+    epochs: int = Field(3, ge=1, description="passes over the training pairs")
+    batch: int = Field(8, ge=1, description="examples per optimiser step")
+    learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay")
+    warmup: Fraction = Field(
+        0.0, description="share of the steps with a rising rate; above 0 it then falls to zero"
+    )
+    clip_norm: float = Field(1.0, gt=0, description="gradient norm limit")
+    evaluate_every: int = Field(
+        1000, ge=1, description="steps between validations; the best one is tested"
+    )
+    patience: int = Field(
+        10, ge=1, description="training stops after so many validations without a better one"
+    )
+    alpha: float = Field(
+        0.03, ge=0, description="weight of the uniform ratio loss while the compressor learns"
+    )
+    uniform_bpt: float = Field(
+        32, ge=1, description="target of that loss, bp per token (the release's default)"
+    )
+    lora_rank: int = Field(32, ge=1, description="`lora`: rank of the adapters")
+    lora_alpha: float = Field(64, gt=0, description="`lora`: adapters are scaled by this / rank")
+    lora_dropout: Fraction = Field(0.05, description="`lora`: dropout before the adapters")
+    precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision on a GPU")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+
+
+class Task(HeadTraining):
+    """What every task has."""
+
+    subsets: dict[str, str] = Field(description="short name in result paths -> official name")
+    arms: list[ArmName] = Field(
+        min_length=1,
+        description="`input.mode` of every model: inputs `authors` (as the release), `full`, "
+        "`contrast` (differences between alleles alone); modes `frozen` (cached features), "
+        "`head_only`, `release`, `lora`, `full`",
+    )
+
+    @model_validator(mode="after")
+    def _arms_once(self) -> Self:
+        twice = [arm for arm in self.arms if self.arms.count(arm) > 1]
+        if twice:
+            raise ValueError(f"arms names {twice[0]} twice")
+        contrast = [arm for arm in self.arms if arm.startswith("contrast") and "froz" not in arm]
+        if contrast:
+            raise ValueError(f"arms: {contrast[0]}; the input contrast exists for frozen only")
+        return self
+
+
+class ContactMaps(Task):
+    """Contact maps (task `cmp`)."""
+
+    subsets: dict[str, str] = Field(
+        {name: name for name in ("HFF", "H1hESC", "GM12878", "IMR90", "HCT116")},
+        min_length=1,
+        description="cell lines, short name -> name in the deposit",
+    )
+    arms: list[ArmName] = Field(["authors.frozen", "full.frozen"], min_length=1)
+    genome: str | None = Field(
+        None,
+        description="FASTA of hg38, path from the repository; null: the genome of the run",
+    )
+    batch: int = Field(32, ge=1, description="maps per optimiser step")
+    evaluate_every: int = Field(2500, ge=1, description="steps between validations")
+    tap: Literal["states", "tokens"] = Field(
+        "tokens",
+        description="input `full`: bins hold tokens by exact base coverage of their chunks, or the "
+        "mean vector of their bases; `authors` always takes the latter",
+    )
+
+    @model_validator(mode="after")
+    def _known_arms(self) -> Self:
+        _only(self, "cmp", {"authors.frozen", "full.frozen"})
+        return self
+
+
+class Pairs(Task):
+    """Settings of tasks of gene pairs."""
+
+    rules: list[Rule] = Field(
+        ["paper", "gene", "chromosome"],
+        min_length=1,
+        description="splits: the deposit's column; folds in which no test gene (and no variant or "
+        "element), or no chromosome, occurs in training. Modes other than `frozen` take the "
+        "first only",
+    )
+    folds: int = Field(5, ge=3, description="folds of the splits `gene` and `chromosome`")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay")
+    warmup: Fraction = Field(0.1, description="share of the steps with a rising rate")
+
+
+class EQTL(Pairs):
+    """Variants and genes (task `eqtl`)."""
+
+    subsets: dict[str, str] = Field(
+        {
+            "artery": "Artery_Tibial",
+            "adipose": "Adipose_Subcutaneous",
+            "fibroblast": "Cells_Cultured_fibroblasts",
+            "muscle": "Muscle_Skeletal",
+            "nerve": "Nerve_Tibial",
+            "skin_covered": "Skin_Not_Sun_Exposed_Suprapubic",
+            "skin_exposed": "Skin_Sun_Exposed_Lower_leg",
+            "thyroid": "Thyroid",
+            "blood": "Whole_Blood",
+        },
+        min_length=1,
+        description="GTEx tissues, short name -> name in the deposit",
+    )
+    arms: list[ArmName] = Field(
+        ["authors.frozen", "authors.release", "full.frozen", "contrast.frozen"], min_length=1
+    )
+    evaluate_every: int = Field(100, ge=1, description="steps between validations")
+
+
+class ETGP(Pairs):
+    """Enhancers and their target genes (task `etgp`)."""
+
+    subsets: dict[str, str] = Field(
+        {"K562": "CRISPRi_EPI_K562_hg19"},
+        min_length=1,
+        description="screens, short name -> name of the config file",
+    )
+    arms: list[ArmName] = Field(
+        ["authors.frozen", "authors.lora", "full.frozen", "contrast.frozen"], min_length=1
+    )
+    epochs: int = Field(15, ge=1, description="passes over the training pairs")
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
+    evaluate_every: int = Field(259, ge=1, description="steps between validations (an epoch)")
+
+
+class Initiation(Task):
+    """Transcription initiation (task `tisp`)."""
+
+    subsets: dict[str, str] = Field(
+        {"procap": "all"},
+        min_length=1,
+        description="one run learns all ten tracks; its file holds every assay and their mean",
+    )
+    arms: list[ArmName] = Field(["authors.full", "full.full"], min_length=1)
+    batch: int = Field(4, ge=1, description="windows per optimiser step")
+    train_windows: int = Field(100_000, ge=1, description="random training windows (seed 3)")
+
+    @model_validator(mode="after")
+    def _known_arms(self) -> Self:
+        both = {f"{i}.{m}" for i in ("authors", "full") for m in ("head_only", "release", "lora")}
+        _only(self, "tisp", both | {"authors.full", "full.full"})
+        return self
+
+
+class Activity(Task):
+    """Regulatory activity (task `rsap`); the paper has no setting for it."""
+
+    subsets: dict[str, str] = Field(
+        {"human": "human"}, min_length=1, description="species, short name -> folder of the deposit"
+    )
+    arms: list[ArmName] = Field(["full.frozen"], min_length=1)
+    batch: int = Field(32, ge=1, description="windows per optimiser step")
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
+    tap: Literal["states", "tokens"] = Field("tokens", description="as of `cmp`")
+
+    @model_validator(mode="after")
+    def _known_arms(self) -> Self:
+        _only(self, "rsap", {"full.frozen"})
+        return self
+
+
+def _only(task: Task, name: str, known: set[str]) -> None:
+    wrong = [arm for arm in task.arms if arm not in known]
+    if wrong:
+        raise ValueError(f"{name} knows the arms {', '.join(sorted(known))}, not {wrong[0]}")
+
+
+class Comparator(Section):
+    """A published model behind the same interface, loaded only where it is installed."""
+
+    kind: Literal["caduceus", "hyenadna", "janusdna", "ntv3"] = Field(description="its family")
+    source: str = Field(description="local folder, or hub id owner/name")
+    revision: str | None = Field(None, description="branch, tag or commit of a hub id")
+
+
+class Benchmarks(Section):
+    """The DNALongBench tasks (rules of `benchmarks.smk`)."""
+
+    tasks: list[BenchmarkTask] = Field(
+        [], description="tasks that `all` evaluates; single result files can always be asked for"
+    )
+    models: list[str] | None = Field(
+        None, description="names in `models`; null takes report.reference and report.control"
+    )
+    comparators: dict[str, Comparator] = Field({}, description="published models, by name")
+    cnn: bool = Field(True, description="also train the one-hot CNN, the learned baseline")
+    bootstrap: int = Field(2000, ge=10, description="bootstrap resamples of genes or loci")
+    seed: int = Field(0, ge=0, description="seed of folds, heads and bootstrap")
+    cmp: ContactMaps = Field(default_factory=ContactMaps, description="contact maps")
+    eqtl: EQTL = Field(default_factory=EQTL, description="eQTL")
+    etgp: ETGP = Field(default_factory=ETGP, description="enhancer-target genes")
+    tisp: Initiation = Field(default_factory=Initiation, description="transcription initiation")
+    rsap: Activity = Field(default_factory=Activity, description="regulatory activity")
+
+    def task(self, name: str) -> Task:
+        """Section of a task by its name."""
+        found = getattr(self, name)
+        assert isinstance(found, Task)
+        return found
+
+
+TASK_SECTIONS: dict[str, type[Task]] = {
+    "cmp": ContactMaps,
+    "eqtl": EQTL,
+    "etgp": ETGP,
+    "tisp": Initiation,
+    "rsap": Activity,
+}
