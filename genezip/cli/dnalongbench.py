@@ -1,4 +1,4 @@
-"""``genezip dnalongbench fetch``."""
+"""``genezip dnalongbench fetch``; the other commands are in :mod:`genezip.cli.tasks`."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from genezip.cli import inputs
+from genezip.cli import inputs, tasks
 
-app = typer.Typer(help="Public deposits of DNALongBench.", no_args_is_help=True)
+app = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
+tasks.register(app)
 
 
 def register(root: typer.Typer) -> None:
@@ -18,7 +19,7 @@ def register(root: typer.Typer) -> None:
 
 @app.callback()
 def _noun() -> None:
-    """Public deposits of DNALongBench."""
+    """The tasks of DNALongBench."""
 
 
 @app.command()

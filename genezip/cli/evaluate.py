@@ -1,11 +1,11 @@
-"""``genezip evaluate ...``: trivial baselines, metrics, repeats and the locus of the page."""
+"""``genezip evaluate``: scores from predictions, or of compressed DNA with its baselines."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(help="Score compressed DNA and make the baselines.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 CompressedFiles = Annotated[
     list[Path], typer.Option("--compressed", help="Compressed windows; give it once per file.")
@@ -27,6 +27,37 @@ def register(root: typer.Typer) -> None:
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
+
+
+@app.callback(invoke_without_command=True)
+def predictions(
+    context: typer.Context,
+    from_predictions: Annotated[
+        list[Path] | None,
+        typer.Option(help="Prediction file of a DNALongBench task; give it once per file."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="TSV of scores to write.")] = None,
+    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
+) -> None:
+    """Score predictions of a task (--from-predictions), or compressed DNA (the commands).
+
+    No model and no GPU is needed: every metric is recomputed from the predictions.
+    """
+    from genezip.errors import GenezipError
+
+    if context.invoked_subcommand is not None:
+        if from_predictions:
+            raise GenezipError(
+                f"--from-predictions is not an option of evaluate {context.invoked_subcommand}"
+            )
+        return
+    if not from_predictions or out is None:
+        raise GenezipError("give --from-predictions FILE and --out TSV, or name a command")
+    from genezip.tasks.scores import score, write_scores
+
+    write_scores(out, score(from_predictions, bootstrap, seed, scale))
 
 
 @app.command()

@@ -31,17 +31,25 @@ def report(
         list[str] | None,
         typer.Option(help="MODEL.seedN of this run (repeat); others in the folder are left out."),
     ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Table of a DNALongBench task that the page shows (repeat)."),
+    ] = None,
 ) -> None:
     """Write the report: one self-contained page, and every figure as SVG with its numbers."""
     from genezip import config
     from genezip.errors import GenezipError
+    from genezip.report.files import TASK_TABLES
     from genezip.report.html import write_report
     from genezip.report.results import load
 
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
+    unknown = [name for name in table or () if name not in TASK_TABLES]
+    if unknown:
+        raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(TASK_TABLES)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
-    loaded = load(results, chosen, scale, source, how, run, corpus)
+    loaded = load(results, chosen, scale, source, how, run, corpus, table)
     size = write_report(loaded, out, figures)
     typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

@@ -18,6 +18,9 @@ from genezip.genome.tabular import read_lines
 _TEXT = ("gene_chrom", "gene_strand", "gene_id", "region_chrom", "subset")
 _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")
 _SUBSETS = ("train", "valid", "test")
+TWO_CHROMOSOMES = "gene and region on two chromosomes"
+NO_STRAND = "gene without strand"
+TOO_FAR = "windows further apart than the cutoff"
 _COORDINATE = "[0-9]{1,12}"  # \d would take the digits of other scripts; more overflow
 
 
@@ -58,19 +61,25 @@ def read_flanks(path: Path | None) -> Flanks:
     return Flanks(**{key: int(value) for key, value in found.items()})
 
 
-def read_pairs(path: Path) -> pd.DataFrame:
-    """Validation and test rows of a pair table (TSV with a header, more columns allowed).
+def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
+    """All rows of a pair table (TSV with a header, more columns allowed), in its order.
+
+    Parameters
+    ----------
+    path : Path
+    more : names of further columns that must be there
 
     Returns
     -------
     DataFrame
-        gene_chrom, gene_strand, gene_id, region_chrom, subset, gene_start, gene_end,
-        region_start, region_end, region_id (made of the coordinates where it is missing).
+        gene_chrom, gene_strand, gene_id, region_chrom, subset (text), gene_start, gene_end,
+        region_start, region_end (int64), region_id (made of the coordinates where it is missing),
+        and the table's other columns as text. Row i stands on line i + 2 of the file.
 
     Raises
     ------
     GenezipError
-        If a column is missing, or a row has an empty cell, a wrong number, an end before its
+        If a column is missing, or a row has no chromosome, a wrong number, an end before its
         start, or another subset.
     """
     try:
@@ -78,7 +87,7 @@ def read_pairs(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, EOFError) as error:  # pandas: ParserError is a ValueError
         reason = str(error).split("\n", maxsplit=1)[0]
         raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
-    missing = [name for name in (*_TEXT, *_NUMBERS) if name not in table]
+    missing = [name for name in (*_TEXT, *_NUMBERS, *more) if name not in table]
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; fetch it again")
     table = table.fillna("")  # a row cut short
@@ -108,14 +117,73 @@ def read_pairs(path: Path) -> pd.DataFrame:
         + table["region_end"].astype(str)
     )
     table["region_id"] = table["region_id"].where(named, place)
+    return table
+
+
+def read_pairs(path: Path) -> pd.DataFrame:
+    """Validation and test rows of a pair table, as :func:`read_pair_table` gives them."""
+    table = read_pair_table(path)
     return table[table["subset"] != "train"].reset_index(drop=True)
 
 
-def pair_spans(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
-    """Input span of every pair that becomes an input.
+def pair_windows(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
+    """Where the two windows of every row lie, whether or not it becomes an input.
 
-    A pair on two chromosomes, of a gene without strand, or with a gap above the cutoff between
-    its two windows never becomes one.
+    Returns
+    -------
+    DataFrame
+        int64 columns on the index of ``pairs``: tss, tss_start, tss_end, region_start, region_end
+        (the two windows with flanks), start, end (from the first base of either to the last; may
+        begin before 0), gap (bases between them; negative where they overlap).
+    """
+    plus = pairs["gene_strand"] == "+"
+    tss = pairs["gene_start"].where(plus, pairs["gene_end"] - 1)
+    table = pd.DataFrame(
+        {
+            "tss": tss,
+            "tss_start": tss - flanks.tss_flank_upstream,
+            "tss_end": tss + 1 + flanks.tss_flank_downstream,
+            "region_start": pairs["region_start"] - flanks.region_flank_upstream,
+            "region_end": pairs["region_end"] + flanks.region_flank_downstream,
+        }
+    )
+    starts, ends = table[["tss_start", "region_start"]], table[["tss_end", "region_end"]]
+    return table.assign(
+        start=starts.min(axis=1),
+        end=ends.max(axis=1),
+        gap=starts.max(axis=1) - ends.min(axis=1),
+    )
+
+
+def between_windows(tss: tuple[int, int], region: tuple[int, int]) -> tuple[int, int]:
+    """The stretch between two windows; empty where they touch or overlap.
+
+    Parameters
+    ----------
+    tss, region : (start, end) of the windows, flanks included
+
+    Returns
+    -------
+    (start, end) : start is 0 or more; start == end where nothing lies between
+    """
+    start, end = (region[1], tss[0]) if tss[0] > region[1] else (tss[1], region[0])
+    start = max(start, 0)
+    return start, max(start, end)
+
+
+def why_dropped(pairs: pd.DataFrame, windows: pd.DataFrame, flanks: Flanks) -> pd.Series:
+    """Why a row never becomes an input; empty text where it does.
+
+    Two chromosomes come before a missing strand, and that before too long a gap.
+    """
+    reason = pd.Series("", index=pairs.index, dtype=object)
+    reason = reason.mask(windows["gap"] > flanks.seq_len_cutoff, TOO_FAR)
+    reason = reason.mask(~pairs["gene_strand"].isin(["+", "-"]), NO_STRAND)
+    return reason.mask(pairs["gene_chrom"] != pairs["region_chrom"], TWO_CHROMOSOMES)
+
+
+def pair_spans(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
+    """Input span of every pair that becomes an input (see :func:`why_dropped`).
 
     Returns
     -------
@@ -123,27 +191,8 @@ def pair_spans(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
         chrom, start, end (the span; may begin before 0), split, gene_id, region_id,
         tss_start, tss_end, region_start, region_end (the two windows with flanks).
     """
-    tss = np.where(pairs["gene_strand"] == "+", pairs["gene_start"], pairs["gene_end"] - 1)
-    table = pd.DataFrame(
-        {
-            "chrom": pairs["gene_chrom"],
-            "split": pairs["subset"],
-            "gene_id": pairs["gene_id"],
-            "region_id": pairs["region_id"],
-            "tss_start": tss - flanks.tss_flank_upstream,
-            "tss_end": tss + 1 + flanks.tss_flank_downstream,
-            "region_start": pairs["region_start"] - flanks.region_flank_upstream,
-            "region_end": pairs["region_end"] + flanks.region_flank_downstream,
-        }
-    )
-    table["start"] = table[["tss_start", "region_start"]].min(axis=1)
-    table["end"] = table[["tss_end", "region_end"]].max(axis=1)
-    gap = table[["tss_start", "region_start"]].max(axis=1) - table[["tss_end", "region_end"]].min(
-        axis=1
-    )
-    used = (
-        (pairs["gene_chrom"] == pairs["region_chrom"])
-        & pairs["gene_strand"].isin(["+", "-"])
-        & (gap <= flanks.seq_len_cutoff)
-    )
-    return table[used].reset_index(drop=True)
+    windows = pair_windows(pairs, flanks)
+    names = pairs[["gene_chrom", "subset", "gene_id", "region_id"]]
+    table = names.rename(columns={"gene_chrom": "chrom", "subset": "split"})
+    table = table.join(windows.drop(columns=["tss", "gap"]))
+    return table[why_dropped(pairs, windows, flanks) == ""].reset_index(drop=True)

@@ -7,7 +7,7 @@ one matrix product. Two models whose sums are taken with the same object are res
 together, which is what makes their difference a paired one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 LEVEL = 0.95
 MIN_BLOCKS = 3  # with fewer blocks that hold the region, there is no interval
 MAX_UNDEFINED = 0.05  # and none where a larger share of the resamples misses the region
+WEIGHT_BYTES = 1 << 22  # weights of a slice of resamples; fits the cache of a core
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class BlockBootstrap:
 
     Parameters
     ----------
-    blocks : int array, shape (n,)
-        Block of every window (or other unit); any integers.
+    blocks : array, shape (n,)
+        Block of every window (or other unit); any integers, or names.
     resamples : int
         Number of bootstrap resamples.
     seed : int
@@ -72,6 +73,29 @@ class BlockBootstrap:
             shape = (len(self._counts), *np.shape(values)[1:])
             found[name] = (self._counts @ by_block).reshape(shape)
         return found
+
+    def of_weights(self, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """A statistic that is no function of sums (an AUROC), over the sample and resamples.
+
+        A resample in which a block was drawn k times gives each of its units the weight k.
+
+        Parameters
+        ----------
+        statistic : callable
+            Takes weights, float64 array of shape (k, n) for k resamples, and returns an array
+            of shape (k, ...), NaN where it is undefined.
+
+        Returns
+        -------
+        float64 array, shape (1 + resamples, ...)
+            Row 0 is the sample itself (all weights 1).
+        """
+        step = max(WEIGHT_BYTES // (8 * max(self.n_units, 1)), 1)
+        found = [
+            np.asarray(statistic(self._counts[low : low + step, self._index]), dtype=np.float64)
+            for low in range(0, len(self._counts), step)
+        ]
+        return np.concatenate(found)
 
     def support(self, weights: np.ndarray) -> np.ndarray:
         """Number of blocks in which a denominator is not zero.

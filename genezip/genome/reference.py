@@ -75,8 +75,8 @@ class ReferenceGenome:
         found = np.full(end - start, N_ID, dtype=np.uint8)
         lo, hi = max(start, 0), min(end, self.sizes[name])
         if lo < hi:
-            # get_seq counts from 1 and includes its end
-            text = self._fasta.faidx.fetch(name, lo + 1, hi).seq
+            # fetch counts from 1 and includes its end
+            text = self._fasta.faidx.fetch(name, lo + 1, hi)
             found[lo - start : hi - start] = encode(text, f"{name} of {self.path}")
         return found
 

@@ -12,6 +12,11 @@ TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "
 
 LEAKAGE_COLUMNS = {"check", "split", "against", "windows", "bp", "touched_bp", "verdict"}
 HOMOLOGY_COLUMNS = {"chrom", "counting", "k", "sample", "kmers", "share"}
+TASK_TABLES = ("table2_contact_map", "table3_eqtl", "table7_etgp", "tisp", "rsap")
+TASK_COLUMNS = {
+    *("subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric", "value"),
+    *("ci_low", "ci_high", "n", "positives", "unit", "paper", "difference", "note"),
+}
 TABLE5_COLUMNS = {"corpus", "split", "region", "pct", "paper_pct", "difference_pct"}
 
 

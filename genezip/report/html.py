@@ -12,6 +12,7 @@ from markupsafe import Markup
 from genezip.errors import GenezipError
 from genezip.provenance import write_text
 from genezip.report import (
+    benchmarks_section,
     corpus_section,
     gallery,
     glossary,
@@ -73,7 +74,7 @@ def _provenance_line(results: Results) -> str:
 
 
 def _sections(results: Results) -> list[sections.Section]:
-    return [
+    found = [
         sections.claims_section(results),
         corpus_section.corpus_section(results),
         training_section.training_section(results),
@@ -81,12 +82,14 @@ def _sections(results: Results) -> list[sections.Section]:
         sections.locus_section(results),
         sections.perplexity_section(results),
         sections.repeats_section(results),
+        benchmarks_section.benchmarks_section(results),
         sections.numbers_section(results),
         glossary.glossary_section(results),
         provenance_section.time_section(results),
         provenance_section.settings_section(results),
         provenance_section.data_section(results),
     ]
+    return [section for section in found if section is not None]
 
 
 def _filled(section: sections.Section, drawings: dict[str, Drawing], folder: str) -> dict[str, Any]:

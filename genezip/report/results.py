@@ -17,6 +17,7 @@ from genezip.report.files import (
     HOMOLOGY_COLUMNS,
     LEAKAGE_COLUMNS,
     TABLE5_COLUMNS,
+    TASK_COLUMNS,
     TIDY_TEXT,
     read_json,
     read_table,
@@ -77,6 +78,7 @@ class Results:
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
+    task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     evaluation: Evaluation | None = None
 
@@ -244,6 +246,7 @@ def load(
     evaluation: Evaluation | None = None,
     runs: list[str] | None = None,
     corpus: Path | None = None,
+    tables: list[str] | None = None,
 ) -> Results:
     """Read the result files under ``folder``.
 
@@ -265,6 +268,8 @@ def load(
     corpus : Path, optional
         Manifest of the corpus whose held-out windows were measured; needed where the folder
         holds several.
+    tables : list of str, optional
+        Tables of DNALongBench tasks that the page shows, by file name without ending.
 
     Raises
     ------
@@ -286,6 +291,10 @@ def load(
         leakage=read_table(manifest.with_name("leakage.tsv"), LEAKAGE_COLUMNS),
         homology=read_table(manifest.with_name("homology.tsv"), HOMOLOGY_COLUMNS),
         table5=read_table(folder / "tables" / "table5_corpora.tsv", TABLE5_COLUMNS),
+        task_tables={
+            name: read_table(folder / "tables" / f"{name}.tsv", TASK_COLUMNS, required=True)
+            for name in tables or ()
+        },
         source=read_json(source) if source else {},
         compression=compression,
         comparisons=Scores(read_table(compress / "comparisons.tsv", tidy, required=True)),

@@ -96,3 +96,29 @@ def test_one_block_and_none():
     empty = BlockBootstrap(np.zeros(0, dtype=int), 10, seed=0)
     assert empty.sums({"x": np.zeros((0, 7))})["x"].shape == (11, 7)
     assert empty.support(np.zeros((0, 7))).tolist() == [0] * 7
+
+
+def test_weights_and_sums_give_the_same_resamples(monkeypatch):
+    monkeypatch.setattr("genezip.evaluation.bootstrap.WEIGHT_BYTES", 8 * 7 * 3)  # 3 at a time
+    values = np.array([3.0, 1, 4, 1, 5, 9, 2])
+    boot = BlockBootstrap(np.array(["b", "a", "a", "c", "c", "c", "b"]), 50, seed=2)
+    weighted = boot.of_weights(lambda weights: weights @ np.stack([values, values**2], axis=1))
+    sums = boot.sums({"x": np.stack([values, values**2], axis=1)})["x"]
+    assert weighted.shape == (51, 2)
+    assert weighted.tolist() == sums.tolist()
+    assert weighted[0].tolist() == [25, 137]
+
+
+def test_a_statistic_of_weights_equals_a_loop_over_copied_units():
+    values = np.array([3.0, 1, 4, 1, 5, 9])
+    blocks = np.array([0, 0, 1, 1, 2, 2])
+    boot = BlockBootstrap(blocks, 30, seed=4)
+    largest_two = boot.of_weights(
+        lambda weights: np.array(
+            [np.sort(np.repeat(values, row.astype(int)))[-2:] for row in weights]
+        )
+    )
+    draws = np.random.default_rng(4).multinomial(3, [1 / 3] * 3, 30)
+    for row, counts in zip(largest_two[1:], draws, strict=True):
+        copies = [v for v, block in zip(values, blocks, strict=True) for _ in range(counts[block])]
+        assert row.tolist() == sorted(copies)[-2:]

@@ -20,6 +20,10 @@ config["corpora"] = {
     for name, own in config.get("corpora", {"main": {}}).items()
     if own is not None
 }
+# Sections that no layer names are there all the same, so that the schema fills in their keys.
+TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
+for name in TASKS:
+    config.setdefault("benchmarks", {}).setdefault(name, {})
 validate(config, "../schemas/config.schema.yaml")
 
 ROOT = Path(workflow.basedir).parent
@@ -54,6 +58,9 @@ for key in ("reference", "control"):
         raise WorkflowError(
             f"report.{key} names {config['report'][key]!r}, which is not in models"
         )
+for name in config["benchmarks"]["models"] or []:
+    if name not in MODELS:
+        raise WorkflowError(f"benchmarks.models names {name!r}, which is not in models")
 for name, entry in MODELS.items():
     if entry["corpus"] is not None and entry["corpus"] not in CORPORA:
         raise WorkflowError(
@@ -94,11 +101,32 @@ CORPUS = f"results/corpus/{MODELS[REFERENCE]['corpus'] or CORPORA[0]}/manifest.j
 CORPUS_JOBS = 16 if SCALE == "full" else 1
 
 
+BENCHMARKS = config["benchmarks"]
+COMPARATORS = BENCHMARKS["comparators"]
+HEAD_SEED = BENCHMARKS["seed"]
+COMPARED = BENCHMARKS["models"] or [REFERENCE, CONTROL]
+# Task -> its table, numbered as in the paper (arXiv 2602.17739v1) where the paper has it.
+TASK_TABLES = {
+    "cmp": "table2_contact_map",
+    "eqtl": "table3_eqtl",
+    "etgp": "table7_etgp",
+    "tisp": "tisp",
+    "rsap": "rsap",
+}
+ALL_SUBSETS = {name for task in TASKS for name in BENCHMARKS[task]["subsets"]}
+
+
 wildcard_constraints:
     corpus="|".join(CORPORA),
     model="|".join(MODELS),
+    comparator="|".join(COMPARATORS) or "(?!)",  # matches nothing where there is none
+    learner="|".join([*MODELS, *COMPARATORS]),
     seed=r"\d+",
     router="|".join(ROUTERS),
+    task="|".join(TASKS),
+    subset="|".join(sorted(ALL_SUBSETS)),
+    part="|".join(["all", *sorted(ALL_SUBSETS)]),
+    input="authors|full",
 
 
 def settings(section, *keys):
@@ -287,6 +315,133 @@ def compressed_repeats(wildcards):
 def compressed_options(wildcards, input):
     """One ``--compressed`` option for each file."""
     return [f"--compressed {path}" for path in input.compressed]
+
+
+def task_settings(*keys):
+    """Params function: a task's section as JSON text, without what only names result files.
+
+    Another tissue or arm in the section changes none of the others.
+    """
+
+    def as_json(wildcards):
+        section = BENCHMARKS[wildcards.task]
+        chosen = keys or [
+            key for key in section if key not in ("subsets", "arms", "genome")
+        ]
+        return json.dumps(
+            {k: section[k] for k in chosen if k in section}, sort_keys=True
+        )
+
+    return as_json
+
+
+def prepare_settings(wildcards):
+    """Params function: the keys that decide what a task's examples are."""
+    return task_settings("folds", "train_windows")(wildcards)
+
+
+def official(wildcards):
+    """Official name of a subset, as the deposit has it."""
+    subsets = BENCHMARKS[wildcards.task]["subsets"]
+    name = getattr(wildcards, "subset", None) or wildcards.part
+    return "all" if name == "all" else subsets.get(name, name)
+
+
+def part_of(task, subset):
+    """Data folder of a subset: maps of all cell lines, and all ten tracks, share one."""
+    return "all" if task in ("cmp", "tisp") else subset
+
+
+def task_data(wildcards):
+    """Manifest of the data of a subset."""
+    part = part_of(wildcards.task, wildcards.subset)
+    return f"results/{wildcards.task}/data/{part}/manifest.json"
+
+
+def task_genome(wildcards):
+    """FASTA of a task: the deposit's own; contact maps come without, so the run's is used."""
+    if wildcards.task != "cmp":
+        return f"results/{wildcards.task}/data/genome.fa"
+    own = BENCHMARKS["cmp"]["genome"]
+    return str(ROOT / own) if own else "resources/source.json"
+
+
+def features_of(wildcards):
+    """Features of a frozen head; `contrast` takes differences of the features of `full`."""
+    part = part_of(wildcards.task, wildcards.subset)
+    kind = {"contrast": "full"}.get(wildcards.input, wildcards.input)
+    run = f"{wildcards.learner}.seed{wildcards.seed}.{kind}"
+    return f"results/{wildcards.task}/features/{part}/{run}/manifest.json"
+
+
+def head_gpus(wildcards):
+    """A linear probe on pairs needs no GPU; heads of maps and tracks do at full scale."""
+    return 0 if wildcards.task in ("eqtl", "etgp") else MODEL_GPUS
+
+
+def task_genes(wildcards):
+    """The annotation, where a baseline reads TSSs."""
+    return "resources/source.json" if wildcards.task == "tisp" else []
+
+
+def task_gene_options(wildcards, input):
+    """Options that name the annotation and how its genes are read."""
+    if not input.genes:
+        return ""
+    return f"--source {quote(str(input.genes))} {gene_options(wildcards)}"
+
+
+def comparator(wildcards):
+    """Params function: a published model as JSON text."""
+    return json.dumps(COMPARATORS[wildcards.comparator], sort_keys=True)
+
+
+def arms_of(task):
+    """``model.seed0.input.mode`` of every model on a task; comparators are frozen only."""
+    arms = BENCHMARKS[task]["arms"]
+    frozen = [arm for arm in arms if arm.endswith(".frozen")]
+    learners = [f"{run}.{arm}" for run in runs(*COMPARED) for arm in arms]
+    seed = BENCHMARKS["seed"]
+    return learners + [
+        f"{name}.seed{seed}.{arm}" for name in COMPARATORS for arm in frozen
+    ]
+
+
+def predictions_of(wildcards):
+    """Every prediction file that a result file is made of."""
+    names = [*arms_of(wildcards.task), "baselines"]
+    if BENCHMARKS["cnn"]:
+        names.append(f"cnn.seed{HEAD_SEED}")
+    folder = f"results/{wildcards.task}/predictions/{wildcards.subset}"
+    return [f"{folder}/{name}.parquet" for name in names]
+
+
+def task_of_table(wildcards):
+    """The task that a table is about."""
+    return {table: task for task, table in TASK_TABLES.items()}[wildcards.table]
+
+
+def table_settings(wildcards):
+    """Params function: the subsets of a table by short and official name, as JSON text."""
+    subsets = BENCHMARKS[task_of_table(wildcards)]["subsets"]
+    return json.dumps({"subsets": subsets}, sort_keys=True)
+
+
+def scores_of(wildcards):
+    """Result files of all subsets of a table."""
+    task = task_of_table(wildcards)
+    return [f"results/{task}/{subset}.tsv" for subset in BENCHMARKS[task]["subsets"]]
+
+
+def published_scores(wildcards):
+    """The published table, where there is one."""
+    path = published(wildcards.table)
+    return [path] if Path(path).is_file() else []
+
+
+def task_tables():
+    """Tables of the tasks that a full run evaluates."""
+    return [f"results/tables/{TASK_TABLES[task]}.tsv" for task in BENCHMARKS["tasks"]]
 
 
 # A class without a target is said now, not when the corpus is made and training begins.

@@ -15,6 +15,7 @@ rule report:
         locus="results/compress/locus.tsv",
         genes="results/compress/locus_genes.tsv",
         repeats="results/repeats/repeats.tsv",
+        tasks=task_tables(),
     output:
         page=report(
             "results/report.html",
@@ -88,6 +89,7 @@ rule report:
         evaluation=settings("evaluation", *INTERVALS),
         scale=SCALE,
         runs=[f"--run {run}" for run in runs()],
+        tables=[f"--table {Path(path).stem}" for path in task_tables()],
         results=subpath(output.page, parent=True),
         figures=subpath(output.corpus, parent=True),
     message:
@@ -96,4 +98,4 @@ rule report:
         "genezip report --results {params.results} --settings {params.settings:q} "
         "--evaluation {params.evaluation:q} --source {input.source} --corpus {input.corpus} "
         "--scale {params.scale} --out {output.page} "
-        "--figures {params.figures} {params.runs} 2>&1 | tee -i {log} >&2"
+        "--figures {params.figures} {params.runs} {params.tables} 2>&1 | tee -i {log} >&2"

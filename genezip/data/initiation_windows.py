@@ -1,0 +1,184 @@
+"""Windows of the task tisp: a tiling of the held-out chromosomes, and random training windows.
+
+Rules: DNALongBench (doi 10.1038/s41467-025-65077-4), whose evaluation is that of Puffin-D. Windows
+have 100,000 bp and stand every 50,000 bp, with one more flush with the end of the chromosome. Only
+their middle is scored, so that every position is predicted with context on both sides.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from genezip.errors import GenezipError
+from genezip.genome.covered import Covered
+from genezip.genome.intervals import is_tiling
+from genezip.genome.reference import ReferenceGenome
+from genezip.vocab import is_base
+
+WINDOW_BP = 100_000
+STEP_BP = 50_000
+TRIM_BP = 25_000
+"""Bases at each side of a window, and at each end of a chromosome, that are not scored."""
+
+HELD_OUT = {"chr10": "valid", "chr8": "test", "chr9": "test"}
+MIN_CONTIG_BP = 300_000
+"""Training contigs are longer than this."""
+
+MARGIN_BP = 100_000
+"""Centres of training windows keep this distance from both ends of a contig."""
+
+MAX_N = 0.3
+"""Training windows with a larger share of N are drawn again."""
+
+SAMPLER_SEED = 3
+"""Seed of the published sampler; its windows cannot be repeated, only its rule."""
+
+_DRAWS = 10_000  # of one window, before the genome is given up
+_BLOCK_BP = 1 << 22
+
+
+def tiling(length: int) -> pd.DataFrame:
+    """Windows of a held-out chromosome and the part of each that is scored.
+
+    Parameters
+    ----------
+    length : int
+        Length of the chromosome (bp).
+
+    Returns
+    -------
+    DataFrame
+        start, end, keep_start, keep_end (int64). The kept parts tile
+        ``[25_000, length - 25_000)``: each window keeps its middle 50,000 bp, and the last one,
+        flush with the end, takes precedence over the one before.
+
+    Raises
+    ------
+    GenezipError
+        If the chromosome is shorter than a window.
+    """
+    if length < WINDOW_BP:
+        raise GenezipError(
+            f"a held-out chromosome has {length:,} bases, fewer than a window of {WINDOW_BP:,}; "
+            "give the whole genome"
+        )
+    last = length - WINDOW_BP
+    starts = np.unique(np.append(np.arange(0, last + 1, STEP_BP, dtype=np.int64), last))
+    keep_starts = starts + TRIM_BP
+    keep_ends = np.append(keep_starts[1:], length - TRIM_BP)
+    # A window keeps 50,000 bp, or fewer where the last one begins sooner.
+    assert (keep_ends - keep_starts <= WINDOW_BP - 2 * TRIM_BP).all()
+    assert is_tiling(keep_starts, keep_ends, TRIM_BP, length - TRIM_BP)
+    return pd.DataFrame(
+        {
+            "start": starts,
+            "end": starts + WINDOW_BP,
+            "keep_start": keep_starts,
+            "keep_end": keep_ends,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class TrainingWindows:
+    """Random windows of the training contigs; window i is the same whatever was drawn before.
+
+    Attributes
+    ----------
+    lengths : dict
+        Contig -> length (bp) of every training contig.
+    unknown : dict
+        Contig -> bases that are N (:class:`genezip.genome.covered.Covered`).
+    seed : int
+    """
+
+    lengths: dict[str, int]
+    unknown: dict[str, Covered]
+    seed: int
+
+    def draw(self, number: int) -> tuple[str, int]:
+        """Contig and start of a training window.
+
+        A contig is chosen by its length less 200,000 bp, the centre lies anywhere at least
+        100,000 bp from both ends, and a window with more than 30 % N is drawn again. The
+        published sampler also rejects 38 small intervals at centromeres, whose list is not in
+        the deposit; they are not rejected here.
+
+        Raises
+        ------
+        GenezipError
+            If no window is found among many.
+        """
+        rng = np.random.default_rng([SAMPLER_SEED, self.seed, number])
+        names = list(self.lengths)
+        room = np.array([self.lengths[name] - 2 * MARGIN_BP for name in names], dtype=np.float64)
+        edges = np.cumsum(room / room.sum())
+        for _ in range(_DRAWS):
+            place = np.searchsorted(edges, rng.random(), side="right")
+            name = names[min(int(place), len(names) - 1)]
+            centre = int(rng.integers(MARGIN_BP, self.lengths[name] - MARGIN_BP))
+            start = centre - WINDOW_BP // 2
+            bounds = np.array([start]), np.array([start + WINDOW_BP])
+            if self.unknown[name].within(*bounds)[0] <= MAX_N * WINDOW_BP:
+                return name, start
+        raise GenezipError(
+            "no training window with at most 30 % N was found on "
+            f"{', '.join(names[:3])}; give the whole genome"
+        )
+
+
+def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dict[str, int]:
+    """Contigs that training windows come from.
+
+    Parameters
+    ----------
+    sizes : contig -> length (bp) of the FASTA
+    tracks : the same, of the contigs that every bigWig has, under the FASTA's names
+
+    Returns
+    -------
+    dict, contig -> length (bp)
+        Those in both, longer than 300,000 bp, without chr8, chr9 and chr10 and their
+        alternative haplotypes (``chr8_..._alt``); in the order of the FASTA.
+
+    Raises
+    ------
+    GenezipError
+        If there is none.
+    """
+    held = {*HELD_OUT, *(name.removeprefix("chr") for name in HELD_OUT)}
+    found = {
+        name: length
+        for name, length in sizes.items()
+        if name in tracks and name.split("_")[0] not in held and length > MIN_CONTIG_BP
+    }
+    if not found:
+        raise GenezipError(
+            f"no contig longer than {MIN_CONTIG_BP:,} bp besides chr8, chr9 and chr10 is in both "
+            "the FASTA and the tracks; give the whole genome"
+        )
+    return found
+
+
+def unknown_bases(
+    genome: ReferenceGenome, contigs: Mapping[str, int], done: Callable[[], object] = lambda: None
+) -> dict[str, Covered]:
+    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time.
+
+    ``done`` is called after every contig.
+    """
+    found = {}
+    for name, length in contigs.items():
+        starts: list[np.ndarray] = []
+        ends: list[np.ndarray] = []
+        for begin in range(0, length, _BLOCK_BP):
+            end = min(begin + _BLOCK_BP, length)
+            unknown = ~is_base(genome.ids(name, begin, end))
+            change = np.flatnonzero(np.diff(unknown, prepend=False, append=False)) + begin
+            starts.append(change[::2])
+            ends.append(change[1::2])
+        found[name] = Covered(np.concatenate(starts), np.concatenate(ends))
+        done()
+    return found

@@ -1,0 +1,132 @@
+"""Transcription initiation at single bases: PRO-cap counts on the pieces of a genome."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly, Piece
+from genezip.vocab import N_ID, encode
+
+CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
+NEAR_N = 500  # bp; the benchmark scores no base with an N this near
+
+
+@dataclass(frozen=True)
+class LabelledPiece:
+    """A stretch of sequence with counts.
+
+    Attributes
+    ----------
+    piece : Piece
+    ids : uint8 array, shape (L,), token ids
+    counts : float32 array, shape (2, L), 5' ends on the forward and the reverse strand
+    scored : bool array, shape (L,), False within 500 bp of an N
+    """
+
+    piece: Piece
+    ids: np.ndarray
+    counts: np.ndarray
+    scored: np.ndarray
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring bases of one piece that are in one fold: ``first`` and ``last`` in the piece."""
+
+    piece: int
+    first: int
+    last: int
+    fold: int
+
+
+def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[LabelledPiece]:
+    """Counts on every piece of :data:`CHROM` that has any.
+
+    A piece without a single count lies where short reads cannot be placed (copies of other DNA);
+    its zeros say nothing.
+
+    Parameters
+    ----------
+    plus, minus : bigWig with one count per base; a reverse strand may be negative
+    assembly : pieces of the same genome build
+
+    Returns
+    -------
+    list of LabelledPiece; may be empty
+
+    Raises
+    ------
+    GenezipError
+        If a file cannot be read or a chromosome is shorter than a piece of it.
+    """
+    tracks = [_open(path) for path in (plus, minus)]
+    try:
+        found = []
+        for piece in assembly.pieces:
+            if piece.chrom != CHROM:
+                continue
+            values = []
+            for path, track in zip((plus, minus), tracks, strict=True):
+                if track.chroms().get(piece.chrom, 0) < piece.end:
+                    raise GenezipError(
+                        f"{path} ends before {piece.name}; it is of another genome build"
+                    )
+                row = track.values(piece.chrom, piece.start, piece.end, numpy=True)
+                values.append(np.abs(np.nan_to_num(row)))
+            counts = np.stack(values).astype(np.float32)
+            if counts.any():
+                ids = encode(assembly.sequence(piece), piece.name)
+                found.append(LabelledPiece(piece, ids, counts, far_from_n(ids)))
+        return found
+    finally:
+        for track in tracks:
+            track.close()
+
+
+def _open(path: Path):  # type: ignore[no-untyped-def]  # pyBigWig has no types
+    import pyBigWig
+
+    try:
+        return pyBigWig.open(str(path))
+    except RuntimeError as error:
+        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
+
+
+def far_from_n(ids: np.ndarray, distance: int = NEAR_N) -> np.ndarray:
+    """True where no base within ``distance`` bp is N (bool, the shape of ``ids``)."""
+    seen = np.concatenate([[0], np.cumsum(ids == N_ID)])
+    at = np.arange(len(ids))
+    low, high = np.maximum(at - distance, 0), np.minimum(at + distance + 1, len(ids))
+    return np.asarray(seen[high] == seen[low])
+
+
+def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
+    """Cut pieces into blocks; block after block goes to the next fold.
+
+    Parameters
+    ----------
+    lengths : lengths of the pieces (bp)
+    block_bp : length of a block; the last of a piece is shorter
+    """
+    found: list[Block] = []
+    for piece, length in enumerate(lengths):
+        for first in range(0, length, block_bp):
+            last = min(first + block_bp, length)
+            found.append(Block(piece, first, last, len(found) % folds))
+    return found
+
+
+def learned(length: int, tested: Iterable[Block], gap_bp: int) -> np.ndarray:
+    """Bases of a piece that may be learned: farther than ``gap_bp`` from every tested block.
+
+    Returns
+    -------
+    bool array, shape (length,)
+    """
+    free = np.ones(length, dtype=bool)
+    for block in tested:
+        free[max(block.first - gap_bp, 0) : block.last + gap_bp] = False
+    return free

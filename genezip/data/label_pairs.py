@@ -1,0 +1,84 @@
+"""CRISPRi enhancer-gene pairs of the ENCODE-rE2G benchmark (Gschwind et al.)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
+
+COLUMNS = (
+    "chrom",
+    "chromStart",
+    "chromEnd",
+    "chrTSS",
+    "startTSS",
+    "endTSS",
+    "measuredGeneEnsemblId",
+    "measuredGeneSymbol",
+    "CellType",
+    "Regulated",
+)
+
+
+def read_screens(train: Path, test: Path) -> pd.DataFrame:
+    """Pairs of the training screen (K562) and of the held-out screens.
+
+    Returns
+    -------
+    DataFrame
+        ``example`` (row number), ``split`` (train or test), cell_type, gene (Ensembl id, or the
+        symbol where there is none), chrom, start, end of the element (0-based, half-open), tss
+        (0-based), ``distance`` int64 (bp from the middle of the element to the TSS), ``label``
+        int64 (1: the screen found regulation).
+
+    Raises
+    ------
+    GenezipError
+        If a file lacks a column, or a value of ``Regulated`` is neither TRUE nor FALSE.
+    """
+    found = [_read(path, split) for path, split in ((train, "train"), (test, "test"))]
+    table = pd.concat(found, ignore_index=True)
+    table.insert(0, "example", np.arange(len(table)))
+    return table
+
+
+def _read(path: Path, split: str) -> pd.DataFrame:
+    try:
+        raw = pd.read_csv(path, sep="\t", dtype=str)
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
+    missing = [name for name in COLUMNS if name not in raw]
+    if missing:
+        raise GenezipError(f"{path} lacks the column {missing[0]}; fetch the labels again")
+    odd = set(raw["Regulated"].dropna()) - {"TRUE", "FALSE"}
+    if odd or raw["Regulated"].isna().any():
+        raise GenezipError(f"{path}: Regulated must be TRUE or FALSE; fetch the labels again")
+    start, end, tss = (
+        raw[name].astype(np.int64) for name in ("chromStart", "chromEnd", "startTSS")
+    )
+    return pd.DataFrame(
+        {
+            "split": split,
+            "cell_type": raw["CellType"],
+            "gene": raw["measuredGeneEnsemblId"].fillna(raw["measuredGeneSymbol"]),
+            "chrom": raw["chrom"],
+            "start": start,
+            "end": end,
+            "tss": tss,
+            "distance": ((start + end) // 2 - tss).abs(),
+            "label": (raw["Regulated"] == "TRUE").astype(np.int64),
+        }
+    )
+
+
+def inside_pieces(pairs: pd.DataFrame, assembly: Assembly) -> np.ndarray:
+    """Whether element and TSS of a pair lie in one piece of the genome (bool, one per pair)."""
+    found = np.zeros(len(pairs), dtype=bool)
+    low = np.minimum(pairs["start"].to_numpy(), pairs["tss"].to_numpy())
+    high = np.maximum(pairs["end"].to_numpy(), pairs["tss"].to_numpy() + 1)
+    chrom = pairs["chrom"].to_numpy()
+    for piece in assembly.pieces:
+        found |= (chrom == piece.chrom) & (low >= piece.start) & (high <= piece.end)
+    return found

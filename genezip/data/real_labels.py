@@ -1,0 +1,132 @@
+"""Real labels for the pieces of the demo genome: files of the mirror folder, and their list.
+
+``labels.json`` lists the copied files (``files``) or says why there are none (``reason``), so
+that a run without the folder goes on and its report can say so.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from genezip.data.task_files import TaskFiles
+from genezip.errors import GenezipError
+from genezip.folder import replaced_folder
+from genezip.genome.mirror import _checksums
+from genezip.provenance import write_json
+
+LISTING = "labels.json"
+MIRROR_VARIABLE = "GENEZIP_MIRROR"
+
+_PROCAP = "labels/transcription_initiation/procap.sum_of_three.{}.chr22.hg38.bw"
+_SCREEN = "labels/enhancer_gene/EPCrisprBenchmark_combined_data.{}.GRCh38.tsv.gz"
+
+# part -> short name -> (path in the mirror folder, what it is)
+FILES: dict[str, dict[str, tuple[str, str]]] = {
+    "initiation": {
+        "procap.plus.bw": (_PROCAP.format("plus"), "PRO-cap 5' ends, sum of three cell types"),
+        "procap.minus.bw": (_PROCAP.format("minus"), "PRO-cap 5' ends, sum of three cell types"),
+    },
+    "contacts": {
+        "hic.tsv.gz": (
+            "labels/contacts/hic_chr22_5kb_raw_counts.hg38.tsv.gz",
+            "Hi-C raw counts, 5 kb bins (ABC example)",
+        ),
+    },
+    "elements": {
+        "elements.tsv.gz": (
+            "labels/genomic_benchmarks/human_ensembl_regulatory.with_sequence.tsv.gz",
+            "Ensembl regulatory elements (Genomic Benchmarks)",
+        ),
+    },
+    "enhancer_gene": {
+        "screen.train.tsv.gz": (_SCREEN.format("training_K562"), "CRISPRi pairs, K562"),
+        "screen.test.tsv.gz": (
+            _SCREEN.format("heldout_5_cell_types"),
+            "CRISPRi pairs, held out, five cell types",
+        ),
+    },
+}
+
+
+def fetch_labels(
+    mirror: Path | None, parts: Sequence[str], out: Path, say: Callable[[str], None]
+) -> Path:
+    """Copy the label files of some parts, each compared with the folder's checksum table.
+
+    Parameters
+    ----------
+    mirror : folder, or None where none was named
+    parts : keys of :data:`FILES`
+    out : folder; replaced as a whole
+
+    Returns
+    -------
+    ``out/labels.json``. Without a mirror folder it lists nothing and says why.
+
+    Raises
+    ------
+    GenezipError
+        If a file is missing, truncated, altered or not in the checksum table.
+    """
+    names = {name for files in FILES.values() for name in files}
+    reason = None
+    if mirror is None:
+        reason = f"no folder of real data was named ({MIRROR_VARIABLE} is not set)"
+    elif not mirror.is_dir():
+        reason = f"the folder {mirror} ({MIRROR_VARIABLE}) does not exist"
+    with replaced_folder(out, {LISTING, *names}) as folder:
+        entries = []
+        if mirror is not None and reason is None:
+            table = _checksums(mirror / "README.md")
+            for part in parts:
+                for name, (origin, what) in FILES[part].items():
+                    _check(mirror, origin, table)
+                    shutil.copyfile(mirror / origin, folder / name)
+                    size, md5 = table[origin]
+                    entry = {"path": name, "bytes": size, "md5": md5}
+                    entries.append({**entry, "part": part, "origin": origin, "what": what})
+        write_json(folder / LISTING, {"reason": reason, "files": entries})
+    say(f"labels: {reason}" if reason else f"labels: {len(entries)} files -> {out}")
+    return out / LISTING
+
+
+def _check(mirror: Path, name: str, table: dict[str, tuple[int, str]]) -> None:
+    path = mirror / name
+    if name not in table:
+        raise GenezipError(
+            f"{name} is not in the checksum table of {mirror / 'README.md'}; restore the folder"
+        )
+    if not path.is_file():
+        raise GenezipError(f"{path} is missing; restore the mirror folder")
+    size, md5 = table[name]
+    if path.stat().st_size < size:
+        raise GenezipError(
+            f"{path} is truncated: {path.stat().st_size} of {size} bytes; restore the mirror folder"
+        )
+    if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        raise GenezipError(f"{path} was altered: its md5 is not {md5}; restore the mirror folder")
+
+
+def mirror_from_environment() -> Path | None:
+    """Folder named by ``GENEZIP_MIRROR``; None where it is not set."""
+    named = os.environ.get(MIRROR_VARIABLE)
+    return Path(named) if named else None
+
+
+def missing_reason(listing: str | Path, part: str) -> str | None:
+    """Why a part has no labels; None where its files are listed.
+
+    Raises
+    ------
+    GenezipError
+        If the list itself is missing or unreadable.
+    """
+    files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
+    listed = {path.name for path in files.paths}
+    if set(FILES[part]) <= listed:
+        return None
+    reason = json.loads(Path(listing).read_text(encoding="utf-8")).get("reason")
+    return str(reason) if reason else f"{listing} lists no files of {part}"

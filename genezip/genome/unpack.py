@@ -1,0 +1,69 @@
+"""A FASTA that any place can be read from: plain, with its index beside it."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from genezip.errors import GenezipError
+from genezip.genome.faidx import open_fasta
+from genezip.genome.records import is_packed, read_records, write_records
+from genezip.provenance import atomic_path
+
+
+def unpack_fasta(path: str | Path, out: str | Path) -> None:
+    """Plain FASTA ``out`` and its index ``out.fai`` from a FASTA of any packing.
+
+    Deposits hold whole genomes as plain gzip, which has no random access. Letters keep their
+    case. Memory is one chromosome.
+
+    A FASTA that is plain already gets a symbolic link: no second copy of 3 GB, and a date of its
+    own, which a workflow needs to see that ``out`` is newer than the list it was made from (a
+    hard link shares the old date). Where links are not to be had it is copied.
+
+    Parameters
+    ----------
+    path : FASTA: plain, gzip or bgzip
+    out : path
+
+    Raises
+    ------
+    GenezipError
+        A missing, damaged or empty file, one that is no FASTA, a plain one with lines of unequal
+        length, or no room.
+    """
+    path, out = Path(path), Path(out)
+    if not path.is_file():
+        raise GenezipError(f"{path} does not exist; name an existing FASTA")
+    if out.exists() and out.samefile(path) and not out.is_symlink():
+        raise GenezipError(f"{out} is the FASTA itself; name another file to unpack to")
+    index = out.with_name(out.name + ".fai")
+    # the index takes its place last: one that is older than its FASTA is not believed
+    with atomic_path(index) as new_index, atomic_path(out) as new:
+        made = new.with_name(new.name + ".fai")
+        try:
+            if is_packed(path):
+                bar = tqdm(
+                    read_records(path),
+                    desc=out.name,
+                    unit="record",
+                    disable=not sys.stderr.isatty(),
+                )
+                write_records(new, bar)
+            else:
+                _link(path, new)
+                open_fasta(new)  # makes the index, and checks it
+            made.replace(new_index)
+        finally:
+            made.unlink(missing_ok=True)
+
+
+def _link(path: Path, new: Path) -> None:
+    new.unlink(missing_ok=True)
+    try:
+        # relative, so that it holds when the whole tree is moved
+        new.symlink_to(os.path.relpath(path.resolve(), new.parent.resolve()))
+    except OSError:
+        shutil.copyfile(path, new)

@@ -1,0 +1,135 @@
+"""Result rows of the measurements on real labels, part by part."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from genezip.report.files import read_table
+from genezip.report.scores import Number, records
+
+COLUMNS = {
+    "model", "task", "subset", "rule", "split", "mode", "metric", "value", "ci_low", "ci_high",
+    "n", "unit", "units", "seed", "note",
+}  # fmt: skip
+LABELS = "labels"  # model of the row that says why a part is missing
+BASELINE = "baseline"
+AGAINST_BASELINE = "_minus_best_baseline"
+AGAINST_CONTROL = "_minus_control"
+
+
+class Measure(NamedTuple):
+    """A metric that the page shows, and which rows hold it."""
+
+    metric: str
+    name: str
+    rule: str
+    headline: bool = False
+
+
+class Part(NamedTuple):
+    """One part of the chapter: file name, title, what was counted, its metrics."""
+
+    id: str
+    title: str
+    counted: str
+    measures: tuple[Measure, ...]
+
+
+PARTS = (
+    Part(
+        "initiation",
+        "transcription initiation (PRO-cap)",
+        "bases",
+        (Measure("pcc", "Pearson's r", "blocks", True),),
+    ),
+    Part(
+        "contacts",
+        "contact maps (Hi-C)",
+        "maps",
+        (
+            Measure("scc", "SCC", "blocks", True),
+            Measure("corr", "Pearson's r", "blocks"),
+            Measure("corr_oe", "Pearson's r, observed over expected", "blocks"),
+        ),
+    ),
+    Part(
+        "elements",
+        "regulatory elements",
+        "elements",
+        (
+            Measure("auroc_macro", "macro AUROC, new chromosomes", "chromosome", True),
+            Measure("accuracy", "accuracy, new chromosomes", "chromosome"),
+            Measure("auroc_macro", "macro AUROC, published split", "paper"),
+            Measure("accuracy", "accuracy, published split", "paper"),
+        ),
+    ),
+    Part(
+        "enhancer_gene",
+        "enhancers and genes (CRISPRi)",
+        "pairs",
+        (Measure("auroc", "AUROC", "paper", True), Measure("auprc", "AUPRC", "paper")),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PartRows:
+    """The rows of one part.
+
+    Attributes
+    ----------
+    part : which
+    frame : its result file
+    absent : why it was not measured; None where it was
+    """
+
+    part: Part
+    frame: pd.DataFrame
+    absent: str | None
+
+    @property
+    def models(self) -> list[str]:
+        """Baselines and models, in file order."""
+        return list(dict.fromkeys(self.frame["model"]))
+
+    @property
+    def subset(self) -> str:
+        """The subset that the page shows: all cell types, or the only one."""
+        names = list(dict.fromkeys(self.frame["subset"]))
+        return "all" if "all" in names else names[0]
+
+    def row(self, model: str, measure: Measure, against: str = "") -> dict[str, Any] | None:
+        """The held-out row of a model, lowest seed; ``against`` picks a paired difference."""
+        frame = self.frame
+        chosen = frame[
+            (frame["model"] == model)
+            & (frame["metric"] == measure.metric + against)
+            & (frame["rule"] == measure.rule)
+            & (frame["split"] == "test")
+            & (frame["subset"] == self.subset)
+        ]
+        return records(chosen.sort_values("seed", kind="stable"))[0] if len(chosen) else None
+
+    def number(self, model: str, measure: Measure, against: str = "") -> Number | None:
+        """Value and interval of :meth:`row`; None where there is no value."""
+        row = self.row(model, measure, against)
+        if row is None or pd.isna(row["value"]):
+            return None
+        low, high = (None if pd.isna(row[k]) else float(row[k]) for k in ("ci_low", "ci_high"))
+        return Number(float(row["value"]), low, high, int(row["n"]), str(row["unit"]))
+
+
+def read_parts(folder: Path) -> list[PartRows]:
+    """Read ``labels/*.tsv`` of a results folder; parts without a file are left out."""
+    found = []
+    for part in PARTS:
+        path = folder / "labels" / f"{part.id}.tsv"
+        if not path.is_file():
+            continue
+        frame = read_table(path, COLUMNS)
+        missing = frame[frame["model"] == LABELS]
+        absent = str(missing["note"].iloc[0]) if len(missing) else None
+        found.append(PartRows(part, frame[frame["model"] != LABELS], absent))
+    return found

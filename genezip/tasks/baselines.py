@@ -1,0 +1,61 @@
+"""Trivial baselines of every task: what a score is worth that no model stands behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from genezip.config.benchmarks import Pairs, Task
+from genezip.errors import GenezipError
+from genezip.tasks.baselines_activity import predict_activity
+from genezip.tasks.baselines_initiation import predict_initiation
+from genezip.tasks.baselines_maps import predict_maps
+from genezip.tasks.baselines_pairs import predict_pairs
+
+
+def predict_baselines(
+    task: str,
+    prepared_manifest: str | Path,
+    genome: str | Path,
+    subset: str,
+    official: str,
+    settings: Task,
+    seed: int,
+    out: str | Path,
+    tss: pd.DataFrame | None,
+    say: Callable[[str], None],
+) -> None:
+    """Write ``baselines.parquet`` of a task's subset.
+
+    Parameters
+    ----------
+    task : cmp, eqtl, etgp, tisp or rsap
+    prepared_manifest : ``manifest.json`` of the prepared folder
+    genome : FASTA (or ``source.json``) that it was prepared with
+    subset, official : short name, as in result paths, and name in the deposit
+    settings : the task's section
+    seed : int
+        Which TSSs are taken for ``tss_profile``; nothing else is random.
+    out : prediction file to write
+    tss : DataFrame or None
+        Annotated TSSs for ``tisp``: chrom, position (0-based), strand.
+    say : callable, receives a sentence on what could not be predicted
+
+    Raises
+    ------
+    GenezipError
+        If the prepared folder or genome is missing, wrong, or lacks the subset.
+    """
+    if task in ("eqtl", "etgp"):
+        assert isinstance(settings, Pairs)
+        predict_pairs(task, subset, prepared_manifest, genome, settings.rules, out, say)
+    elif task == "cmp":
+        predict_maps(subset, official, prepared_manifest, genome, out)
+    elif task == "tisp":
+        predict_initiation(subset, prepared_manifest, genome, seed, out, tss, say)
+    elif task == "rsap":
+        predict_activity(subset, prepared_manifest, genome, out)
+    else:
+        raise GenezipError(
+            f"there is no task {task!r}; the tasks are cmp, eqtl, etgp, tisp and rsap"
+        )

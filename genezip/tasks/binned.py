@@ -1,0 +1,208 @@
+"""Features of a window: one vector per bin of a map or a track.
+
+Two taps: ``tokens``, by exact base coverage (a bin is the mean over its bases of the vector of the
+chunk each base lies in), and ``states``, the mean vector of the bin's bases.
+
+The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent pieces of
+12,800 bp, forward strand, states. The input ``full`` reads the whole window, on both strands; bins
+of the reverse strand are turned back, so a bin is the same bases in both.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from genezip.data.bins import Bins
+from genezip.data.prepared import MANIFEST
+from genezip.data.window_examples import WindowExamples
+from genezip.errors import GenezipError
+from genezip.models.backbone import Backbone
+from genezip.tasks.feature_store import StorePlan, write_store
+from genezip.vocab import reverse_complement
+
+PIECE_BP = 12_800  # context of the published models
+PIECES_AT_A_TIME = 16  # whose vectors are in memory together
+ROWS_PER_PART = 4
+
+Tap = Literal["states", "tokens"]
+
+
+def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins) -> np.ndarray:
+    """Bins of the vectors of chunks, by exact base coverage.
+
+    A bin is the sum over chunks of (bases of the chunk in the bin) x vector / width of the bin.
+    A chunk ends where the next begins, the last one at ``length``; bases before the first chunk
+    belong to none and count as zero.
+
+    Parameters
+    ----------
+    starts : int64 array, shape (M,), first base of every chunk, rising
+    length : bases of the sequence
+    vectors : float array, shape (M, D)
+
+    Returns
+    -------
+    float32 array, shape (bins.count, D)
+    """
+    _check(bins, length)
+    if len(starts) == 0:
+        return np.zeros((bins.count, vectors.shape[1]), dtype=np.float32)
+    edges = bins.first_bp + bins.width_bp * np.arange(bins.count + 1)
+    inside = starts[(starts > edges[0]) & (starts < edges[-1])]
+    # between two neighbouring cuts every base is of one chunk and one bin
+    cuts = np.union1d(edges, inside)
+    chunk = np.searchsorted(starts, cuts[:-1], side="right") - 1
+    bin_of = (cuts[:-1] - bins.first_bp) // bins.width_bp
+    share = np.diff(cuts) / bins.width_bp
+    known = chunk >= 0
+    weights = csr_matrix(
+        (share[known], (bin_of[known], chunk[known])), shape=(bins.count, len(starts))
+    )
+    return np.asarray(weights @ vectors, dtype=np.float32)
+
+
+def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
+    """Mean of every bin, from vectors of bases that come in blocks of any lengths.
+
+    Only one block and the bins are in memory.
+
+    Parameters
+    ----------
+    blocks : float32 arrays, shape (n, D), of consecutive bases from base 0 on
+
+    Returns
+    -------
+    float32 array, shape (bins.count, D); sums are float64
+
+    Raises
+    ------
+    ValueError
+        If the blocks end before the last bin does.
+    """
+    total: np.ndarray | None = None
+    at, end = 0, bins.first_bp + bins.width_bp * bins.count
+    for block in blocks:
+        if total is None:
+            total = np.zeros((bins.count, block.shape[1]))
+        position, stop = max(at, bins.first_bp), min(at + len(block), end)
+        while position < stop:
+            number = (position - bins.first_bp) // bins.width_bp
+            until = min(stop, bins.first_bp + (number + 1) * bins.width_bp)
+            total[number] += block[position - at : until - at].sum(0, dtype=np.float64)
+            position = until
+        at += len(block)
+    _check(bins, at)
+    assert total is not None
+    return (total / bins.width_bp).astype(np.float32)
+
+
+def _check(bins: Bins, length: int) -> None:
+    end = bins.first_bp + bins.width_bp * bins.count
+    if end > length:
+        raise ValueError(f"the bins end at base {end:,}, the sequence at {length:,}")
+
+
+def mirrored(bins: Bins, length: int) -> Bins:
+    """The same bins counted from the other end of a sequence of ``length`` bases."""
+    return Bins(length - bins.first_bp - bins.width_bp * bins.count, bins.width_bp, bins.count)
+
+
+def authors_features(backbone: Backbone, ids: np.ndarray, bins: Bins) -> np.ndarray:
+    """Bins of independent pieces of 12,800 bp, the last one shorter; float32 (count, width)."""
+
+    def blocks() -> Iterator[np.ndarray]:
+        pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
+        for first in range(0, len(pieces), PIECES_AT_A_TIME):
+            yield from backbone.pieces(pieces[first : first + PIECES_AT_A_TIME])
+
+    return pool_states(blocks(), bins)
+
+
+def full_features(backbone: Backbone, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
+    """Bins of the whole window on both strands.
+
+    Parameters
+    ----------
+    ids : uint8 array of token ids, shape (L,)
+    tap : ``tokens`` or ``states``; where every base is its own token both are the same
+
+    Returns
+    -------
+    float32 array, shape (bins.count, 2, width of the tap): forward, reverse
+    """
+    forward = _pooled(backbone, ids, bins, tap)
+    reverse = _pooled(backbone, reverse_complement(ids), mirrored(bins, len(ids)), tap)[::-1]
+    return np.stack([forward, reverse], axis=1)
+
+
+def _pooled(backbone: Backbone, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
+    if tap == "states" or backbone.token_width is None:
+        return pool_states(backbone.states(ids), bins)
+    starts, vectors = backbone.tokens(ids)
+    return pool_tokens(starts, len(ids), vectors, bins)
+
+
+def compute_window_features(
+    backbone: Backbone,
+    windows: WindowExamples,
+    bins: Bins,
+    input: Literal["authors", "full"],
+    tap: Tap,
+    manifest: str | Path,
+    say: Callable[[str], None],
+) -> None:
+    """Write the feature store of all windows of a prepared folder.
+
+    Parameters
+    ----------
+    backbone : for ``full`` one that streams; for ``authors`` with its own bound
+    bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
+    tap : of the input ``full``; ``authors`` always pools states
+    manifest : ``FOLDER/manifest.json`` of the store
+    say : takes a plain line
+
+    Raises
+    ------
+    GenezipError
+        For another input or tap, and whatever
+        :func:`~genezip.tasks.feature_store.write_store` raises.
+    """
+    if input not in ("authors", "full"):
+        raise GenezipError(f"there are no features of the input {input}; use authors or full")
+    if tap not in ("states", "tokens"):
+        raise GenezipError(f"there is no tap {tap}; use states or tokens")
+    if input == "authors" or backbone.token_width is None:
+        tap = "states"
+    width = backbone.width if tap == "states" else backbone.token_width
+    assert width is not None
+    prepared = windows.prepared
+    strands = ("forward",) if input == "authors" else ("forward", "reverse")
+    plan = StorePlan(
+        task=prepared.task,
+        subset=prepared.subset,
+        input=input,
+        tap=tap,
+        model={**backbone.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
+        prepared=prepared.folder / MANIFEST,
+        examples=windows.table["example"].to_numpy(dtype=np.int64),
+        inner=(bins.count,),
+        blocks=dict.fromkeys(strands, width),
+    )
+
+    def compute(rows: range) -> tuple[np.ndarray, int]:
+        found, bases = [], 0
+        for row in rows:
+            ids = windows.ids(row)
+            if input == "authors":
+                one = authors_features(backbone, ids, bins)
+            else:
+                one = full_features(backbone, ids, bins, tap)
+            found.append(one.reshape(bins.count, -1))
+            bases += len(ids) * len(strands)
+        return np.stack(found), bases
+
+    say(f"{prepared.task} {prepared.subset}: {tap} of {backbone.name}, input {input}")
+    write_store(manifest, plan, compute, ROWS_PER_PART, say)

@@ -1,0 +1,130 @@
+"""Predictions of heads on cached features (mode ``frozen``)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.config.benchmarks import Activity, ContactMaps, Pairs, Task
+from genezip.data.prepared import Prepared
+from genezip.data.window_examples import WindowExamples
+from genezip.errors import GenezipError
+from genezip.provenance import sha256_file
+from genezip.tasks.activity_head import predict_activity
+from genezip.tasks.arm import Arm
+from genezip.tasks.contact_head import predict_contacts
+from genezip.tasks.feature_store import FEATURES, FeatureStore
+from genezip.tasks.pair_probe import predict_pairs
+from genezip.tasks.predictions import PredictionWriter
+from genezip.training.head_loop import discard
+
+
+def predict_frozen(
+    task: str,
+    prepared_manifest: Path,
+    genome: Path,
+    store_manifest: Path,
+    arm: Arm,
+    official: str,
+    settings: Task,
+    seed: int,
+    out: Path,
+    work_folder: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Learn a head on cached features and write its predictions of validation and test examples.
+
+    Parameters
+    ----------
+    task : cmp, eqtl, etgp or rsap
+    prepared_manifest : ``manifest.json`` of the prepared data
+    genome : FASTA of the deposit
+    store_manifest : ``manifest.json`` of the features
+    arm : ``input`` authors, full or contrast (which reads features of the input full)
+    official : name of the subset in the deposit
+    seed : of a head's initial weights, its dropout and the order of examples; probes of pairs
+        draw nothing
+    out : prediction file, written atomically
+    work_folder : checkpoint of a head; an interrupted call goes on from there, and it is
+        removed at the end
+
+    Raises
+    ------
+    GenezipError
+        If the task has no cached features, data, features and arm do not belong together, and
+        whatever training raises.
+    """
+    if task not in ("cmp", "eqtl", "etgp", "rsap"):
+        raise GenezipError(f"{task} has no cached features; use the mode head_only")
+    prepared = Prepared.load(prepared_manifest, task)
+    store = FeatureStore.load(store_manifest, prepared_manifest)
+    table = prepared.table()
+    _refuse_other(store, table, arm)
+    held = prepared.facts["species"] if task == "rsap" else prepared.subset
+    if task != "cmp" and held != official:
+        raise GenezipError(
+            f"{prepared_manifest} holds the subset {held} of {task}, not {official}; prepare that "
+            "one"
+        )
+    if isinstance(settings, Pairs):
+        with PredictionWriter(out, arm, "scalar") as writer:
+            predict_pairs(store, table, arm.input, settings, writer, say)
+        return
+    windows = WindowExamples.load(prepared_manifest, genome)
+    identity = _identity(prepared_manifest, store, arm)
+    if isinstance(settings, ContactMaps):
+        track = _track(prepared, official)
+        predict_contacts(
+            store.array, windows, track, arm, settings, seed, identity, out, work_folder, say
+        )
+    else:
+        assert isinstance(settings, Activity)
+        predict_activity(store.array, windows, arm, settings, seed, identity, out, work_folder, say)
+    discard(work_folder)
+
+
+def _refuse_other(store: FeatureStore, table: pd.DataFrame, arm: Arm) -> None:
+    """Refuse features of another task, input or order of examples."""
+    wanted = {"task": arm.task, "input": "full" if arm.input == "contrast" else arm.input}
+    for key, value in wanted.items():
+        if store.facts[key] != value:
+            raise GenezipError(
+                f"{store.folder} holds features of the {key} {store.facts[key]}, not {value}; "
+                "name those"
+            )
+    if not np.array_equal(store.examples, table["example"].to_numpy()):
+        raise GenezipError(
+            f"{store.folder} holds features of other examples than the prepared data; compute "
+            "the features again"
+        )
+
+
+def _track(prepared: Prepared, official: str) -> int:
+    """Index of a cell line.
+
+    Raises
+    ------
+    GenezipError
+        If the data have none of that name.
+    """
+    tracks = list(prepared.facts["tracks"])
+    if official not in tracks:
+        raise GenezipError(
+            f"{prepared.folder} has no maps of {official}, only of {', '.join(tracks)}; name one "
+            "of those in benchmarks.cmp.subsets"
+        )
+    return tracks.index(official)
+
+
+def _identity(prepared_manifest: Path, store: FeatureStore, arm: Arm) -> dict[str, Any]:
+    """What ties a checkpoint to its data, its features and its column of the tables."""
+    features = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
+    return {
+        "task": arm.task,
+        "subset": arm.subset,
+        "arm": arm.label,
+        "data": sha256_file(prepared_manifest),
+        "features": features[FEATURES],
+    }

@@ -1,0 +1,96 @@
+"""Predictions of models that are trained on a task with the network in the graph."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from genezip.config.benchmarks import Initiation, Pairs, Task
+from genezip.data.initiation import InitiationExamples
+from genezip.data.pair_examples import PairExamples
+from genezip.errors import GenezipError
+from genezip.models.device import choose_device
+from genezip.models.network import GeneZipNetwork
+from genezip.models.pretrained import WEIGHTS, load_network
+from genezip.provenance import sha256_file
+from genezip.tasks.arm import Arm
+from genezip.tasks.cnn import predict_cnn
+from genezip.tasks.live_initiation import tune_initiation, write_initiation
+from genezip.tasks.live_pairs import tune_pairs, write_pairs
+from genezip.training.trainable import set_mode
+
+__all__ = ["predict_cnn", "predict_live"]
+
+
+def predict_live(
+    task: str,
+    prepared_manifest: Path,
+    genome: Path,
+    model_folder: Path,
+    arm: Arm,
+    official: str,
+    settings: Task,
+    seed: int,
+    out: Path,
+    work_folder: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Train a model on a task and write its predictions of the validation and test examples.
+
+    Parameters
+    ----------
+    task : eqtl, etgp or tisp
+    prepared_manifest : ``manifest.json`` of the prepared data
+    genome : FASTA of the deposit
+    model_folder : pretrained model
+    arm : ``input`` authors or full; ``mode`` head_only, release, lora or full
+    official : name of the subset in the deposit; the prepared data are of it already
+    seed : of the head, the adapters and the order of examples
+    out : prediction file, written atomically
+    work_folder : checkpoints; an interrupted call goes on from there, and it is deleted at the end
+
+    Raises
+    ------
+    GenezipError
+        If the task has no such mode, and whatever loading and training raise.
+    """
+    if task not in ("eqtl", "etgp", "tisp"):
+        raise GenezipError(f"{task} is learnt from frozen features alone; use the mode frozen")
+    device = choose_device(settings.device)
+    network, card = load_network(model_folder)
+    if arm.input == "full":
+        _causal(network, list(card.target_bpt.values()), say)
+    network.to(device)
+    set_mode(network, arm.mode, settings, seed)
+    network.checkpoint_activations(True)
+    identity = {
+        **run_identity(task, prepared_manifest, arm),
+        "weights": card.training["sha256"][WEIGHTS],
+    }
+    if task == "tisp":
+        assert isinstance(settings, Initiation)
+        windows = InitiationExamples.load(prepared_manifest, genome)
+        tuned = tune_initiation(windows, network, arm, settings, seed, identity, work_folder, say)
+        write_initiation(windows, tuned.predict, arm, out, say)
+    else:
+        assert isinstance(settings, Pairs)
+        pairs = PairExamples.load(prepared_manifest, genome)
+        live = tune_pairs(pairs, network, arm, settings, seed, identity, work_folder, say)
+        write_pairs(pairs, live.scores, arm, out)
+    shutil.rmtree(work_folder, ignore_errors=True)
+
+
+def run_identity(task: str, prepared_manifest: Path, arm: Arm) -> dict[str, Any]:
+    """What ties a checkpoint to its data and its column of the tables."""
+    return {
+        "task": task,
+        "subset": arm.subset,
+        "model": arm.label,
+        "data": sha256_file(prepared_manifest),
+    }
+
+
+def _causal(network: GeneZipNetwork, targets: list[float], say: Callable[[str], None]) -> None:
+    if network.bound == "sequence":
+        network.set_bound("causal", targets)
+        say("input full: the bound of the whole sequence gives way to the causal one")

@@ -1,0 +1,188 @@
+"""Transcription initiation with the network in the graph: ten rates at every base.
+
+LayerNorm and a linear map on the state of every base give log rates (GeneZip release). Labels
+are log(count + 1), in the logarithm of their assay, and the rate exp(log rate) is compared with
+them as they are, so a prediction is that rate. Input ``authors`` reads the forward strand;
+``full`` also reads the reverse complement and averages, after reversing both axes: track k and
+track 9 - k are the two strands of one assay.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from genezip.config.benchmarks import HeadTraining, Initiation
+from genezip.data.initiation import InitiationExamples
+from genezip.errors import GenezipError
+from genezip.models.heads import ProfileHead, initiation_loss
+from genezip.models.network import GeneZipNetwork
+from genezip.tasks.arm import Arm
+from genezip.tasks.metrics_initiation import initiation_pcc, initiation_sums
+from genezip.tasks.predictions import PredictionWriter
+from genezip.training.finetune import Problem, finetune, precision, ratio_term
+from genezip.vocab import reverse_complement
+
+TRACKS = 10
+INPUTS = ("authors", "full")
+METRIC = "pcc_mean"
+
+# ids (L,) -> predictions float32 (10, L), in the stored scale of the labels
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+class InitiationModel(nn.Module):
+    """A network with ten log rates per base.
+
+    Parameters
+    ----------
+    network : with its bound set
+    seed : of the head's initial values
+    """
+
+    def __init__(self, network: GeneZipNetwork, seed: int) -> None:
+        super().__init__()
+        self.network = network
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = ProfileHead(network.shape.d_model[0], TRACKS)
+
+
+class LiveInitiation:
+    """Loss and predictions of one model."""
+
+    def __init__(
+        self,
+        model: InitiationModel,
+        examples: InitiationExamples,
+        input: str,
+        settings: HeadTraining,
+    ) -> None:
+        self.model, self.examples, self.input, self.settings = model, examples, input, settings
+        self.device = model.network.embedding.device
+
+    def loss(self, numbers: np.ndarray) -> Tensor:
+        """Mean loss of training windows, and the ratio loss while the network learns."""
+        total = torch.zeros((), device=self.device)
+        for number in numbers:
+            ids, targets = self.examples.training(int(number))
+            output = self.model.network(self._batch(ids))
+            rates = self.model.head(output.states)[0]
+            target = torch.from_numpy(np.ascontiguousarray(targets)).to(self.device)
+            term = ratio_term(self.model.network, output, self.settings)
+            total = total + initiation_loss(rates, target) + term
+        return total / len(numbers)
+
+    def predict(self, ids: np.ndarray) -> np.ndarray:
+        """Rates of a window, float32 (10, L)."""
+        rates = self._rates(ids)
+        if self.input == "full":
+            back = self._rates(reverse_complement(ids))
+            rates = (rates + back[::-1, ::-1]) / 2
+        return rates
+
+    def _rates(self, ids: np.ndarray) -> np.ndarray:
+        with torch.no_grad(), precision(self.device, self.settings):
+            log_rates = self.model.head(self.model.network(self._batch(ids)).states)[0]
+        return np.asarray(log_rates.float().exp().cpu().numpy())
+
+    def _batch(self, ids: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(ids)[None]).to(self.device)
+
+
+def judge_initiation(examples: InitiationExamples, predict: Predict) -> float:
+    """Mean of the five assay correlations over the validation chromosome."""
+    sums = np.zeros(())
+    for row in _rows(examples, "valid", "validation"):
+        target, prediction = scored_part(examples, row, predict)
+        sums = sums + initiation_sums(prediction, target)
+    return float(initiation_pcc(sums)[-1]) if sums.ndim else float("nan")
+
+
+def scored_part(
+    examples: InitiationExamples, row: int, predict: Predict
+) -> tuple[np.ndarray, np.ndarray]:
+    """Target and prediction of the kept part of a window, float32 (10, n).
+
+    The target is NaN where a base is not scored.
+    """
+    window = examples.table.iloc[row]
+    first = int(window["keep_start"]) - int(window["start"])
+    kept = slice(first, first + int(window["keep_end"]) - int(window["keep_start"]))
+    target = np.array(examples.targets(row)[:, kept], dtype=np.float32)
+    target[:, ~examples.scored(row)] = np.nan
+    return target, np.ascontiguousarray(predict(examples.ids(row))[:, kept])
+
+
+def tune_initiation(
+    examples: InitiationExamples,
+    network: GeneZipNetwork,
+    arm: Arm,
+    settings: Initiation,
+    seed: int,
+    identity: dict,
+    work_folder: Path,
+    say: Callable[[str], None],
+) -> LiveInitiation:
+    """Train on random windows and leave the best weights in the model.
+
+    Parameters
+    ----------
+    network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
+        bound set, on its device
+    identity : what must not change between two parts of the run
+
+    Raises
+    ------
+    GenezipError
+        If the input is not ``authors`` or ``full``, and whatever ``finetune`` raises.
+    """
+    if arm.input not in INPUTS:
+        raise GenezipError(f"{arm.label}: tisp is trained on the inputs authors and full alone")
+    model = InitiationModel(network, seed).to(network.embedding.device)
+    live = LiveInitiation(model, examples, arm.input, settings)
+    problem = Problem(
+        name=arm.label,
+        module=model,
+        examples=int((examples.table["split"] == "train").sum()),
+        draws=settings.steps * settings.batch,
+        loss=live.loss,
+        judge=lambda: judge_initiation(examples, live.predict),
+        metric=METRIC,
+        identity=identity,
+    )
+    finetune(problem, settings, seed, work_folder, say)
+    return live
+
+
+def write_initiation(
+    examples: InitiationExamples,
+    predict: Predict,
+    arm: Arm,
+    out: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Write the kept part of every validation and test window, one row per window."""
+    with PredictionWriter(out, arm, "array", (TRACKS, -1)) as writer:
+        for split in ("valid", "test"):
+            rows = _rows(examples, split, f"predicting {split}")
+            say(f"{arm.label}: predicting {len(rows):,} windows of the split {split}")
+            for row in rows:
+                target, prediction = scored_part(examples, row, predict)
+                writer.add(
+                    rule="paper",
+                    fold=-1,
+                    split=split,
+                    example=examples.table["example"].to_numpy()[row : row + 1],
+                    group=examples.table["block"].to_numpy()[row : row + 1],
+                    target=target[None],
+                    prediction=prediction[None],
+                )
+
+
+def _rows(examples: InitiationExamples, split: str, task: str) -> "tqdm[int]":
+    rows = np.flatnonzero(examples.table["split"] == split).tolist()
+    return tqdm(rows, desc=task, unit="window", leave=False, disable=None)

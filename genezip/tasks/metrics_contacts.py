@@ -1,0 +1,169 @@
+"""Correlation of contact maps: stratum-adjusted coefficients and plain Pearson.
+
+A map is its upper triangle from the second diagonal on, row by row, in the order of
+``numpy.triu_indices(bins, 2)``. A stratum d holds the entries (i, j) with j - i = d; n_d of them
+have a finite target and a finite prediction, and r_d is Pearson's r of those. A stratum with
+fewer than two entries, or with a constant side, has no r_d and is left out. The coefficients
+are weighted means of r_d:
+
+=============  ==========================  =======================================
+name           weight of a stratum         source
+=============  ==========================  =======================================
+scc            n_d                         GeneZip's release, which calls it SCC
+scc_hicrep     (n_d^2 - 1) / (12 n_d)      HiCRep (doi 10.1101/gr.220640.117): n_d
+                                           times the variance of ranks 0..n_d-1
+                                           over n_d, without smoothing
+scc_release    (n_d^2 - 1) / (12 n_d^3)    DNALongBench's metric script, d <= bins-6
+=============  ==========================  =======================================
+
+The exponent of ``scc_release`` gives the far corner of the map, with its few entries, half the
+weight; the coefficients of one map can differ widely and are not comparable.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+OFFSET = 2  # first stratum that the maps hold
+METRICS = ("scc", "scc_hicrep", "scc_release", "corr")
+_RELEASE_DROPS = 6  # strata above bins - 6 are no part of scc_release
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Entries of the upper triangle, sorted by stratum.
+
+    Attributes
+    ----------
+    bins : int
+    order : int64 array, shape (m,), entries in order of their stratum
+    stratum : int64 array, shape (m,), d - 2 of each entry in that order
+    starts : int64 array, shape (bins - 2,), first entry of each stratum in that order
+    """
+
+    bins: int
+    order: np.ndarray
+    stratum: np.ndarray
+    starts: np.ndarray
+
+
+def n_entries(bins: int) -> int:
+    """Entries of a map with so many bins: (bins - 2)(bins - 1) / 2."""
+    return (bins - OFFSET) * (bins - OFFSET + 1) // 2
+
+
+def n_bins(entries: int) -> int:
+    """Bins of a map with so many entries (99,681 -> 448).
+
+    Raises
+    ------
+    ValueError
+        If no map has that many.
+    """
+    bins = round((np.sqrt(8 * entries + 1) - 1) / 2) + OFFSET
+    if entries < 1 or n_entries(bins) != entries:
+        raise ValueError(f"no upper triangle from diagonal {OFFSET} has {entries} entries")
+    return bins
+
+
+@cache
+def strata_of(bins: int) -> Strata:
+    """Strata of a map with so many bins, at least 3."""
+    rows, columns = np.triu_indices(bins, OFFSET)
+    distance = columns - rows - OFFSET
+    order = np.argsort(distance, kind="stable")
+    stratum = distance[order]
+    starts = np.searchsorted(stratum, np.arange(bins - OFFSET))
+    return Strata(bins, order, stratum, starts)
+
+
+def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """Scores of one map.
+
+    Parameters
+    ----------
+    prediction, target : float array, shape (m,)
+        Upper triangles; entries where either is not finite are ignored.
+
+    Returns
+    -------
+    dict, scc, scc_hicrep, scc_release, corr -> float
+        NaN where a score is undefined (a constant prediction, a map of zeros).
+    """
+    strata = strata_of(n_bins(len(target)))
+    finite = (np.isfinite(prediction) & np.isfinite(target))[strata.order]
+    x = np.where(finite, prediction[strata.order], 0).astype(np.float64)
+    y = np.where(finite, target[strata.order], 0).astype(np.float64)
+    r, n = _stratum_pearson(x, y, finite, strata)
+    used = np.isfinite(r)
+    distance = np.arange(len(r)) + OFFSET
+    counts = np.maximum(n, 1)
+    ranks = (counts**2 - 1) / 12
+    near = used & (distance <= strata.bins - _RELEASE_DROPS)
+    return {
+        "scc": _weighted(r, counts, used),
+        "scc_hicrep": _weighted(r, ranks / counts, used),
+        "scc_release": _weighted(r, ranks / counts**3, near),
+        "corr": _pearson(x[finite], y[finite]),
+    }
+
+
+def stratum_means(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Mean of each stratum, laid back on a map: the map that knows distance alone.
+
+    Parameters
+    ----------
+    total, count : float array, shape (m,)
+        Sum of the finite values of every entry over maps, and their number.
+
+    Returns
+    -------
+    float64 array, shape (m,), NaN in strata without any value
+    """
+    strata = strata_of(n_bins(len(total)))
+    sums = np.bincount(strata.stratum, total[strata.order])
+    counts = np.bincount(strata.stratum, count[strata.order])
+    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    found = np.empty(len(total))
+    found[strata.order] = means[strata.stratum]
+    return found
+
+
+def _stratum_pearson(
+    x: np.ndarray, y: np.ndarray, finite: np.ndarray, strata: Strata
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pearson's r (NaN where undefined) and number of entries of every stratum."""
+    size = len(strata.starts)
+    n = np.bincount(strata.stratum, finite, size)
+    varies = _varies(x, finite, strata) & _varies(y, finite, strata)
+    x = _centred(x, n, finite, strata)
+    y = _centred(y, n, finite, strata)
+    xx, yy, xy = (np.bincount(strata.stratum, part, size) for part in (x * x, y * y, x * y))
+    scale = np.sqrt(xx) * np.sqrt(yy)
+    r = np.divide(xy, scale, out=np.full(size, np.nan), where=varies & (scale > 0))
+    return r, n
+
+
+def _varies(values: np.ndarray, finite: np.ndarray, strata: Strata) -> np.ndarray:
+    """Strata with two different values; sums would leave a rounding error of a constant."""
+    high = np.maximum.reduceat(np.where(finite, values, -np.inf), strata.starts)
+    low = np.minimum.reduceat(np.where(finite, values, np.inf), strata.starts)
+    return np.asarray(high > low)
+
+
+def _centred(values: np.ndarray, n: np.ndarray, finite: np.ndarray, strata: Strata) -> np.ndarray:
+    means = np.bincount(strata.stratum, values, len(n)) / np.maximum(n, 1)
+    return np.where(finite, values - means[strata.stratum], 0)
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> float:
+    if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
+        return float("nan")
+    x, y = x - x.mean(), y - y.mean()
+    return float((x @ y) / (np.sqrt(x @ x) * np.sqrt(y @ y)))
+
+
+def _weighted(r: np.ndarray, weights: np.ndarray, used: np.ndarray) -> float:
+    total = weights[used].sum()
+    return float((weights[used] * r[used]).sum() / total) if total > 0 else float("nan")

@@ -1,0 +1,123 @@
+"""AUROC and average precision of scored pairs, for one sample or for thousands of resamples.
+
+Every function takes weights: those of a bootstrap resample are how often each example was
+drawn. With ``strata`` (the folds of a cross-validation) only examples of one fold are ever
+compared, because scores of models that were trained apart share no scale.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+
+def auroc(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+) -> np.ndarray:
+    """Chance that a positive has a higher score than a negative, ties counted half.
+
+    Equals (sum of mid-ranks of the positives - P(P+1)/2) / (P Q) with P positives and Q
+    negatives; with strata, the sum over strata of pairs won over the sum of pairs.
+
+    Parameters
+    ----------
+    labels : array, shape (n,), 1 (positive) or 0
+    scores : float array, shape (n,), none NaN
+    weights : float array, shape (n,) or (k, n); None gives each example 1
+    strata : array, shape (n,), any values; None puts all in one
+
+    Returns
+    -------
+    float64 array, shape () or (k,)
+        NaN where no stratum has both a positive and a negative.
+    """
+    won, pairs = 0.0, 0.0
+    for positive, negative in _by_threshold(labels, scores, weights, strata, merge_ties=True):
+        # thresholds fall, so what lies below one is the rest
+        below = negative.sum(-1, keepdims=True) - np.cumsum(negative, axis=-1)
+        won = won + (positive * (below + negative / 2)).sum(-1)
+        pairs = pairs + positive.sum(-1) * negative.sum(-1)
+    return _shaped(won, pairs, weights)
+
+
+def auprc(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+) -> np.ndarray:
+    """Average precision; examples of equal score enter together, as in scikit-learn.
+
+    The mean over positives of the precision among examples with at least their score; with
+    strata, among those of their stratum. Parameters and result as of :func:`auroc`, but
+    negatives are not required: NaN only without a positive.
+    """
+    return _average_precision(labels, scores, weights, strata, merge_ties=True)
+
+
+def auprc_sorted(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
+) -> np.ndarray:
+    """Average precision with ties left in file order, as the authors' release computes it.
+
+    The mean over positives of the precision down to their place in a stable descending sort.
+    On tied scores it depends on the order of the examples. Copies of one example in a
+    resample share one place. Parameters and result as of :func:`auprc`.
+    """
+    return _average_precision(labels, scores, weights, strata, merge_ties=False)
+
+
+def _average_precision(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None,
+    strata: np.ndarray | None,
+    merge_ties: bool,
+) -> np.ndarray:
+    total, positives = 0.0, 0.0
+    for positive, negative in _by_threshold(labels, scores, weights, strata, merge_ties):
+        hits = np.cumsum(positive, axis=-1)
+        called = hits + np.cumsum(negative, axis=-1)
+        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        total = total + (positive * precision).sum(-1)
+        positives = positives + positive.sum(-1)
+    return _shaped(total, positives, weights)
+
+
+def _by_threshold(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray | None,
+    strata: np.ndarray | None,
+    merge_ties: bool,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Weight of positives and of negatives at each falling threshold, (k, t) per stratum."""
+    labels, scores = np.asarray(labels) == 1, np.asarray(scores, dtype=np.float64)
+    if np.isnan(scores).any():
+        raise ValueError("a score is NaN")
+    wide = np.ones((1, len(scores))) if weights is None else np.atleast_2d(weights)
+    strata = np.zeros(len(scores)) if strata is None else np.asarray(strata)
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(strata == stratum)
+        rows = rows[np.argsort(-scores[rows], kind="stable")]
+        ordered = wide[:, rows]
+        positive, negative = ordered * labels[rows], ordered * ~labels[rows]
+        if merge_ties:
+            starts = np.flatnonzero(np.diff(scores[rows], prepend=np.inf))
+            positive = np.add.reduceat(positive, starts, axis=-1)
+            negative = np.add.reduceat(negative, starts, axis=-1)
+        yield positive, negative
+
+
+def _shaped(above: object, below: object, weights: np.ndarray | None) -> np.ndarray:
+    """The ratio, NaN where the denominator is 0; scalar unless weights were a matrix."""
+    top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    found = np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
+    if weights is not None and np.ndim(weights) == 2:
+        return np.broadcast_to(found, (len(weights),)).copy()
+    return found.reshape(())

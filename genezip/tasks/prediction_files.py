@@ -1,0 +1,218 @@
+"""Reading prediction files, and checking that several of them belong together."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genezip.errors import GenezipError
+from genezip.tasks.arm import Arm
+from genezip.tasks.predictions import COLUMNS, FLOAT, METADATA_KEY, Kind, schema_of
+
+ARM_COLUMNS = ["task", "subset", "model", "seed", "input", "mode"]
+_KEYS = ["rule", "fold", "split", "example", "group"]
+_BATCH_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example of an array task.
+
+    Attributes
+    ----------
+    arm : Arm
+    rule, split, group : str
+    fold, example : int
+    target, prediction : float16 arrays of one shape, read-only
+    """
+
+    arm: Arm
+    rule: str
+    fold: int
+    split: str
+    example: int
+    group: str
+    target: np.ndarray
+    prediction: np.ndarray
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """A prediction file, its arrays unread.
+
+    Attributes
+    ----------
+    path : Path
+    kind : ``scalar`` or ``array``
+    shape : tuple of int, of one array; -1 where rows differ
+    arms : arms with rows or notes
+    notes : label of an arm -> metric -> why the metric does not apply
+    facts : numbers about the examples (dicts of rule, split, metric, value, n)
+    """
+
+    path: Path
+    kind: Kind
+    shape: tuple[int, ...]
+    arms: list[Arm]
+    notes: dict[str, dict[str, str]]
+    facts: list[dict[str, Any]]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "PredictionFile":
+        """Read the file's metadata and check its columns.
+
+        Raises
+        ------
+        GenezipError
+            If it is missing, no Parquet, no prediction file, or lacks a column.
+        """
+        path = Path(path)
+        try:
+            with pq.ParquetFile(path) as file:
+                schema, metadata = file.schema_arrow, file.metadata.metadata or {}
+        except FileNotFoundError:
+            raise GenezipError(f"{path} does not exist; predict first") from None
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).split("\n", maxsplit=1)[0]
+            raise GenezipError(
+                f"{path} is not a prediction file ({reason}); predict again"
+            ) from None
+        try:
+            raw = json.loads(metadata[METADATA_KEY])
+            arms = [Arm(**cells) for cells in raw["arms"]]
+            found = cls(path, raw["kind"], tuple(raw["shape"]), arms, raw["notes"], raw["facts"])
+        except (KeyError, ValueError, TypeError):
+            raise GenezipError(
+                f"{path} is not a prediction file (its metadata does not say so); predict again"
+            ) from None
+        missing = [name for name in COLUMNS if name not in schema.names]
+        if missing:
+            raise GenezipError(f"{path} lacks the column {missing[0]}; predict again")
+        for field in schema_of(found.kind):
+            if schema.field(field.name).type != field.type:
+                raise GenezipError(
+                    f"{path} has {schema.field(field.name).type} in the column {field.name} "
+                    f"instead of {field.type}; predict again"
+                )
+        return found
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """Every column but target, prediction and hidden; seed is Int64 (may be missing)."""
+        table = self._read([*ARM_COLUMNS, *_KEYS])
+        return table.astype({"seed": "Int64"})
+
+    @property
+    def task(self) -> tuple[str, str]:
+        """Task and subset.
+
+        Raises
+        ------
+        GenezipError
+            If the file has no arms, or arms of several tasks or subsets.
+        """
+        found = list(dict.fromkeys((arm.task, arm.subset) for arm in self.arms))
+        if not found:
+            raise GenezipError(f"{self.path} has no predictions; predict again")
+        if len(found) > 1:
+            names = " and ".join(" ".join(each) for each in found[:2])
+            raise GenezipError(f"{self.path} mixes {names}; predict them apart")
+        return found[0]
+
+    def frame(self) -> pd.DataFrame:
+        """The whole table of a ``scalar`` file (column seed Int64)."""
+        assert self.kind == "scalar"
+        return self._read(list(COLUMNS)).astype({"seed": "Int64"})
+
+    def rows(self) -> Iterator[Row]:
+        """Rows of an ``array`` file, one row group in memory at a time."""
+        assert self.kind == "array"
+        columns = [*ARM_COLUMNS, *_KEYS, "target", "prediction"]
+        try:
+            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+                for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                    parts = [batch.column(name) for name in columns]
+                    for cells in zip(*parts, strict=True):
+                        yield self._row(cells)
+        except (pa.ArrowException, OSError) as error:
+            raise GenezipError(f"{self.path} cannot be read ({error}); predict again") from None
+
+    def _row(self, cells: Sequence[Any]) -> Row:
+        small = [cell.as_py() for cell in cells[:-2]]
+        target, prediction = (self._array(cell, small) for cell in cells[-2:])
+        if target.shape != prediction.shape:
+            raise GenezipError(
+                f"{self.path} has a target of {target.size:,} values and a prediction of "
+                f"{prediction.size:,} for example {small[9]}; predict again"
+            )
+        rule, fold, split, example, group = small[6:]
+        return Row(arm_of(small[:6]), rule, fold, split, example, group, target, prediction)
+
+    def _array(self, cell: pa.Scalar, small: Sequence[Any]) -> np.ndarray:
+        try:
+            return np.frombuffer(cell.as_buffer(), dtype=FLOAT).reshape(self.shape)
+        except (ValueError, TypeError, AttributeError):
+            raise GenezipError(
+                f"{self.path} has an array that is not of the shape {self.shape} for example "
+                f"{small[9]}; predict again"
+            ) from None
+
+    def _read(self, columns: list[str]) -> pd.DataFrame:
+        try:
+            return pq.read_table(self.path, columns=columns).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise GenezipError(f"{self.path} cannot be read ({error}); predict again") from None
+
+
+def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
+    """Open prediction files of one task and subset.
+
+    Raises
+    ------
+    GenezipError
+        If there is none, one cannot be read, they are of several tasks or subsets, an arm is
+        in two of them, or an example is twice in one split of an arm.
+    """
+    if not paths:
+        raise GenezipError("no prediction file was given; name at least one")
+    files = [PredictionFile.open(path) for path in paths]
+    first = files[0]
+    seen: dict[Arm, Path] = {}
+    for file in files:
+        if file.task != first.task or file.kind != first.kind:
+            raise GenezipError(
+                f"{first.path} is of {' '.join(first.task)} and {file.path} of "
+                f"{' '.join(file.task)}; score them apart"
+            )
+        for arm in file.arms:
+            if arm in seen:
+                raise GenezipError(
+                    f"{seen[arm]} and {file.path} both hold {arm.label}; name only one of them"
+                )
+            seen[arm] = file.path
+        _no_example_twice(file)
+    return files
+
+
+def _no_example_twice(file: PredictionFile) -> None:
+    twice = file.keys.duplicated([*ARM_COLUMNS, "rule", "split", "example"])
+    if twice.any():
+        row = file.keys[twice].iloc[0]
+        arm = arm_of(row[ARM_COLUMNS].tolist())
+        raise GenezipError(
+            f"{file.path} has {row['split']} example {row['example']} of {arm.label} twice under "
+            f"the rule {row['rule']}; predict again"
+        )
+
+
+def arm_of(cells: Sequence[Any]) -> Arm:
+    """An arm of cells in order of ``ARM_COLUMNS``."""
+    task, subset, model, seed, fed, mode = cells
+    return Arm(task, subset, model, None if pd.isna(seed) else int(seed), fed, mode)

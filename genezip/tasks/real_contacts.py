@@ -1,0 +1,223 @@
+"""Raw Hi-C counts of one chromosome: ridge regression on bin vectors against trivial maps.
+
+A map is a square of neighbouring bins; maps share no base, and neighbouring maps are in one fold.
+Targets are log(1 + count), and that minus its mean at the same distance in the maps that were
+learned (observed over expected). What is learned is the second; the first is the second plus the
+expected value.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
+from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.genome.assembly import Piece
+from genezip.genome.source import Source
+from genezip.models.backbone import Backbone
+from genezip.tasks.arm import Arm
+from genezip.tasks.metrics_contacts import contact_scores, stratum_means
+from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.real_run import LabelRun, baseline_arm, both_strands, cards, model_arm
+from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.vocab import A_ID, C_ID, G_ID, T_ID, encode
+
+PART, SUBSET = "contacts", "K562"
+PENALTIES = tuple(10.0**power for power in range(7))
+METRICS = ("scc", "corr", "corr_oe")
+FLAT = "the prediction is constant within a diagonal, so SCC is undefined"
+NO_OE = "it predicts the expected value itself, so observed over expected is constant"
+
+Predicted = tuple[np.ndarray, np.ndarray]
+"""Upper triangle of one map: expected value, and what is added to it."""
+
+
+def measure_contacts(run: LabelRun) -> None:
+    """Write scores and predictions of the part ``contacts``."""
+    if reason := run.absent(PART):
+        run.give_up(PART, reason)
+        return
+    assembly = Source.load(run.source).assembly()
+    pieces, bins = list(assembly.pieces), run.settings.map_bins
+    maps = tiled(read_counts(run.files().one("hic.tsv.gz")), pieces, bins)
+    if len(maps) < run.settings.folds:
+        run.give_up(PART, f"only {len(maps)} maps of {bins} bins lie in the genome of this run")
+        return
+    folds = np.arange(len(maps)) * run.settings.folds // len(maps)
+    used = sorted({contact.piece for contact in maps})
+    ids = {number: encode(assembly.sequence(pieces[number])) for number in used}
+    names = [f"{pieces[m.piece].chrom}:{m.start}-{m.start + bins * BIN_BP}" for m in maps]
+    targets = np.stack([contact.upper for contact in maps])
+    bootstrap = BlockBootstrap(np.arange(len(maps)), run.settings.bootstrap, run.settings.seed)
+    sheet = Sheet(bootstrap, "maps", "blocks", "test", run.scale)
+
+    with PredictionWriter(run.predictions, None, "array", (targets.shape[1],)) as writer:
+
+        def add(arm: Arm, predicted: list[Predicted], undefined: dict[str, str]) -> None:
+            scores = np.array([_scores(p, t) for p, t in zip(predicted, targets, strict=True)])
+            for column, metric in enumerate(METRICS):
+                if metric in undefined:
+                    sheet.add(arm, metric, None, 0, note=undefined[metric])
+                    writer.note(arm, metric, undefined[metric])
+                    continue
+                draws, n = mean_draws(scores[:, column], bootstrap)
+                note = "" if n == len(maps) else f"{len(maps) - n} maps without a defined score"
+                sheet.add(arm, metric, draws, n, note=note)
+            for fold in range(run.settings.folds):
+                of = np.flatnonzero(folds == fold)
+                writer.add(
+                    arm=arm,
+                    rule="blocks",
+                    fold=fold,
+                    split="test",
+                    example=of,
+                    group=[names[number] for number in of],
+                    target=[targets[number] for number in of],
+                    prediction=[sum(predicted[number]) for number in of],
+                )
+            run.say(f"labels: contacts, {arm.model}: {len(maps)} maps")
+
+        nothing = {"scc": FLAT, "corr_oe": NO_OE}
+        add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)
+        add(baseline_arm("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
+        gc = np.stack([_gc(ids[m.piece], m, pieces, bins) for m in maps])
+        fitted = _by_fold(targets, folds, _gc_product(gc, bins))
+        add(baseline_arm("gc_product", PART, SUBSET), fitted, {})
+        for folder, card in cards(run):
+            vectors = bin_vectors(run.load(folder), ids, maps, pieces, bins)
+            fitted = _by_fold(targets, folds, _ridge(vectors, folds))
+            add(model_arm(card, PART, SUBSET), fitted, {})
+    write_rows(run.out, sheet.rows(run.control))
+
+
+def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
+    """Mean of the finite scores over the sample and each resample, and their number."""
+    finite = np.isfinite(scores)
+    sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
+    empty = np.full(len(sums["n"]), np.nan)
+    mean = np.divide(sums["score"], sums["n"], out=empty, where=sums["n"] > 0)
+    return mean, int(finite.sum())
+
+
+def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, float]:
+    expected, residual = predicted
+    observed = contact_scores(expected + residual, target)
+    over_expected = contact_scores(residual, target - expected)
+    return observed["scc"], observed["corr"], over_expected["corr"]
+
+
+Fit = Callable[[np.ndarray, np.ndarray], Callable[[int], np.ndarray]]
+"""Numbers of the learned maps and their residuals -> residual of a map by its number."""
+
+
+def _by_fold(targets: np.ndarray, folds: np.ndarray, fit: Fit) -> list[Predicted]:
+    """Expected value and residual of every map, learned on the other folds."""
+    found: list[Predicted] = [(targets[0], targets[0])] * len(targets)
+    for fold in np.unique(folds):
+        train = np.flatnonzero(folds != fold)
+        expected = stratum_means(targets[train].sum(0), np.full(targets.shape[1], len(train)))
+        predict = fit(train, targets[train] - expected)
+        for number in np.flatnonzero(folds == fold):
+            found[number] = (expected, predict(int(number)))
+    return found
+
+
+def _zero(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
+    return lambda number: np.zeros(residuals.shape[1])
+
+
+def _mean_map(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
+    mean = residuals.mean(axis=0)
+    return lambda number: mean
+
+
+def _gc_product(gc: np.ndarray, bins: int) -> Fit:
+    """Least squares on the product of the GC content of both bins, standardised on training."""
+    rows, columns = np.triu_indices(bins, OFFSET)
+
+    def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
+        z = (gc - gc[train].mean()) / (gc[train].std() or 1.0)
+        product = z[:, rows] * z[:, columns]
+        line = LinearRegression().fit(product[train].reshape(-1, 1), residuals.ravel())
+        return lambda number: line.predict(product[number][:, None])
+
+    return fit
+
+
+def _gc(ids: np.ndarray, contact: ContactMap, pieces: list[Piece], bins: int) -> np.ndarray:
+    """Share of G and C among the known bases of every bin (0 where none is known)."""
+    inside = _bases(ids, contact, pieces, bins)
+    known = (inside >= A_ID) & (inside <= T_ID)
+    strong = (inside == C_ID) | (inside == G_ID)
+    return np.asarray(strong.sum(1) / np.maximum(known.sum(1), 1))
+
+
+def _bases(values: np.ndarray, contact: ContactMap, pieces: list[Piece], bins: int) -> np.ndarray:
+    """Values per base of a piece, laid out by the bins of a map: shape (bins, 5000, ...)."""
+    first = contact.start - pieces[contact.piece].start
+    inside = values[first : first + bins * BIN_BP]
+    return inside.reshape(bins, BIN_BP, *values.shape[1:])
+
+
+def bin_vectors(
+    backbone: Backbone,
+    ids: dict[int, np.ndarray],
+    maps: list[ContactMap],
+    pieces: list[Piece],
+    bins: int,
+) -> np.ndarray:
+    """Mean vector of the bases of every bin, over both strands.
+
+    Returns
+    -------
+    float32 array, shape (maps, bins, width)
+    """
+    found = np.zeros((len(maps), bins, backbone.width), dtype=np.float32)
+    for piece, sequence in ids.items():
+        for states in both_strands(backbone, sequence):
+            for number, contact in enumerate(maps):
+                if contact.piece == piece:
+                    found[number] += _bases(states, contact, pieces, bins).mean(axis=1) / 2
+    return found
+
+
+def pair_features(vectors: np.ndarray) -> np.ndarray:
+    """[h_i * h_j, abs(h_i - h_j)] of the scored pairs of one map.
+
+    Parameters
+    ----------
+    vectors : float array, shape (bins, width)
+
+    Returns
+    -------
+    float array, shape (pairs, 2 width), pairs in the order of ``numpy.triu_indices(bins, 2)``
+    """
+    rows, columns = np.triu_indices(len(vectors), OFFSET)
+    one, two = vectors[rows], vectors[columns]
+    return np.concatenate([one * two, np.abs(one - two)], axis=1)
+
+
+def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
+    """Ridge regression; its penalty is chosen by leaving out one learned fold at a time."""
+
+    def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
+        known = vectors[train].reshape(-1, vectors.shape[2]).astype(np.float64)
+        mean, spread = known.mean(0), np.maximum(known.std(0), 1e-6)
+        features = [pair_features((one - mean) / spread) for one in vectors]
+        x = np.concatenate([features[number] for number in train])
+        groups = np.repeat(folds[train], residuals.shape[1])
+        model: Pipeline = make_pipeline(StandardScaler(), Ridge())
+        search = GridSearchCV(
+            model,
+            {"ridge__alpha": PENALTIES},
+            cv=GroupKFold(len(np.unique(groups))),
+            scoring="neg_mean_squared_error",
+        )
+        search.fit(x, residuals.ravel(), groups=groups)
+        return lambda number: np.asarray(search.predict(features[number]))
+
+    return fit

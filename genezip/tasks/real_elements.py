@@ -1,0 +1,189 @@
+"""Promoter, enhancer or open chromatin: a linear probe on a frozen model's mean vectors.
+
+Every element is read alone, without its neighbourhood, on both strands; its features are the mean
+vector over its bases and both strands. Baselines know its length and composition.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from genezip.data.label_elements import CLASSES, element_ids, read_elements
+from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.models.backbone import Backbone
+from genezip.tasks.arm import Arm
+from genezip.tasks.metrics_ranking import auroc
+from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
+from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.vocab import A_ID, C_ID, G_ID, is_base, reverse_complement
+
+PART, SUBSET = "elements", "ensembl"
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
+INNER_FOLDS = 3
+KMER = 4
+BATCH = 64
+
+Fold = tuple[int, np.ndarray, np.ndarray]
+"""Number of a fold, rows that are learned, rows that are tested."""
+
+
+def measure_elements(run: LabelRun) -> None:
+    """Write scores and predictions of the part ``elements``."""
+    if reason := run.absent(PART):
+        run.give_up(PART, reason)
+        return
+    settings = run.settings
+    table = read_elements(run.files().one("elements.tsv.gz"), settings.locus_bp, settings.folds)
+    ids = element_ids(table)
+    kmers = kmer_shares(ids)
+    features: list[tuple[Arm, np.ndarray | None]] = [
+        (baseline_arm("class_prior", PART, SUBSET), None),
+        (baseline_arm("length_gc_cpg", PART, SUBSET), composition(ids)),
+        (baseline_arm("kmer4", PART, SUBSET), kmers),
+        (baseline_arm("composition_kmer4", PART, SUBSET), np.hstack([composition(ids), kmers])),
+    ]
+    for folder, card in cards(run):
+        features.append((model_arm(card, PART, SUBSET), mean_vectors(run.load(folder), ids)))
+        run.say(f"labels: elements, {card.name}: vectors of {len(ids):,} elements")
+    sheets = []
+    with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
+        for rule, folds in (("paper", [_own(table)]), ("chromosome", list(_chromosomes(table)))):
+            tested = np.concatenate([test for _, _, test in folds])
+            of_fold = np.concatenate([np.full(len(test), fold) for fold, _, test in folds])
+            rows = table.iloc[tested]
+            truth, groups = rows["class"].to_numpy(), rows["locus"].to_numpy()
+            bootstrap = BlockBootstrap(groups, settings.bootstrap, settings.seed)
+            sheet = Sheet(bootstrap, "loci", rule, "test", run.scale)
+            for arm, x in features:
+                found = np.concatenate([_probabilities(table, x, a, b) for _, a, b in folds])
+                _score(sheet, arm, truth, found, of_fold)
+                for fold, _, _ in folds:
+                    of = of_fold == fold
+                    writer.add(
+                        arm=arm,
+                        rule=rule,
+                        fold=fold,
+                        split="test",
+                        example=rows["example"].to_numpy()[of],
+                        group=groups[of],
+                        target=list(np.eye(len(CLASSES))[truth[of]]),
+                        prediction=list(found[of]),
+                    )
+            sheets.append(sheet)
+            run.say(f"labels: elements, split {rule}: {len(rows):,} tested")
+    write_rows(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+
+
+def _own(table: pd.DataFrame) -> Fold:
+    """The split that the elements were published with; its fold is -1."""
+    split = table["split"].to_numpy()
+    return -1, np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
+
+
+def _chromosomes(table: pd.DataFrame) -> Iterator[Fold]:
+    """Folds of which no chromosome is learned and tested at once."""
+    fold = table["fold"].to_numpy()
+    for number in np.unique(fold):
+        yield int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+
+
+def _score(sheet: Sheet, arm: Arm, truth: np.ndarray, found: np.ndarray, folds: np.ndarray) -> None:
+    """Macro AUROC (one class against the rest, within folds) and accuracy."""
+    draws = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
+    right = sheet.bootstrap.sums({"right": found.argmax(1) == truth, "n": np.ones(len(truth))})
+    sheet.add(arm, "auroc_macro", draws, len(truth))
+    sheet.add(arm, "accuracy", right["right"] / right["n"], len(truth))
+
+
+def macro_auroc(
+    truth: np.ndarray, found: np.ndarray, weights: np.ndarray | None, folds: np.ndarray | None
+) -> np.ndarray:
+    """Mean over classes of the AUROC of one class against the rest.
+
+    Parameters
+    ----------
+    truth : int array, shape (n,); found : float array, shape (n, classes)
+    weights, folds : as of :func:`genezip.tasks.metrics_ranking.auroc`
+    """
+    each = [
+        auroc(truth == place, found[:, place], weights, folds) for place in range(found.shape[1])
+    ]
+    return np.mean(each, axis=0)
+
+
+def _probabilities(
+    table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray
+) -> np.ndarray:
+    """Class probabilities of the tested rows, (n, classes); shares of classes without features."""
+    truth = table["class"].to_numpy()
+    if x is None:
+        share = np.bincount(truth[train], minlength=len(CLASSES)) / len(train)
+        return np.tile(share, (len(test), 1))
+    groups = table["locus"].to_numpy()[train]
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+        {"logisticregression__C": STRENGTHS},
+        cv=GroupKFold(INNER_FOLDS),
+        scoring="neg_log_loss",
+    )
+    search.fit(x[train], truth[train], groups=groups)
+    found = np.zeros((len(test), len(CLASSES)))
+    found[:, search.classes_] = search.predict_proba(x[test])
+    return found
+
+
+def composition(ids: list[np.ndarray]) -> np.ndarray:
+    """log10 of the length, GC content, and CpG observed over expected; float64, (n, 3)."""
+    rows = []
+    for sequence in ids:
+        c, g = int((sequence == C_ID).sum()), int((sequence == G_ID).sum())
+        known = max(int(is_base(sequence).sum()), 1)
+        cpg = int(((sequence[:-1] == C_ID) & (sequence[1:] == G_ID)).sum())
+        rows.append((np.log10(len(sequence)), (c + g) / known, cpg * known / max(c * g, 1)))
+    return np.array(rows)
+
+
+def kmer_shares(ids: list[np.ndarray], k: int = KMER) -> np.ndarray:
+    """Shares of the k-mers, a k-mer and its reverse complement counted as one.
+
+    Returns
+    -------
+    float64 array, shape (n, number of such classes: 136 for k = 4); rows add up to 1, or 0 for a
+    sequence without a k-mer of known bases
+    """
+    words = list(product(range(4), repeat=k))
+    canonical = sorted({min(word, _opposite(word)) for word in words})
+    place = {word: number for number, word in enumerate(canonical)}
+    column = np.array([place[min(word, _opposite(word))] for word in words])
+    powers = 4 ** np.arange(k - 1, -1, -1)
+    found = np.zeros((len(ids), len(canonical)))
+    for row, sequence in enumerate(ids):
+        windows = np.lib.stride_tricks.sliding_window_view(sequence, k)
+        windows = windows[is_base(windows).all(axis=1)].astype(np.int64) - A_ID
+        counts = np.bincount(column[windows @ powers], minlength=len(canonical))
+        found[row] = counts / max(counts.sum(), 1)
+    return found
+
+
+def _opposite(word: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(3 - base for base in reversed(word))
+
+
+def mean_vectors(backbone: Backbone, ids: list[np.ndarray]) -> np.ndarray:
+    """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
+    found = np.zeros((len(ids), backbone.width))
+    order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
+    for first in range(0, len(order), BATCH):
+        rows = order[first : first + BATCH]
+        for turn in (lambda sequence: sequence, reverse_complement):
+            vectors = backbone.pieces([turn(ids[row]) for row in rows])
+            for row, states in zip(rows, vectors, strict=True):
+                found[row] += states.mean(axis=0, dtype=np.float64) / 2
+    return found

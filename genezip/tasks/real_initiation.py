@@ -1,0 +1,294 @@
+"""Real PRO-cap counts at single bases: a frozen model against profile, constant and local bases.
+
+Targets are ln(count + 1), as the PRO-cap tracks of DNALongBench. The head is a layer norm and a
+linear map to the log of the rate, as GeneZip's, under the same loss. That loss is the Poisson
+deviance and the head is linear, so it is solved exactly (Newton's method) and no learning rate is
+chosen. One map reads the strand of the vector, one the other strand; the rate of a strand is the
+mean over both readings of the DNA.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import PoissonRegressor
+
+from genezip.data.label_initiation import Block, LabelledPiece, blocks, learned, read_initiation
+from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.genome.source import Source
+from genezip.tasks.arm import Arm
+from genezip.tasks.metrics_initiation import transformed
+from genezip.tasks.moments import moments, pearson
+from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.real_run import LabelRun, baseline_arm, both_strands, cards, model_arm
+from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.tasks.tasks import annotated_tss
+from genezip.vocab import A_ID, reverse_complement
+
+PART, SUBSET = "initiation", "procap"
+PROFILE_BP = 1_000  # on each side of a TSS
+LOCAL_BP = 10  # on each side of a base
+RIDGE = 1e-5
+CONSTANT = "constant"
+FLAT = "the prediction is constant within a fold, so Pearson is undefined"
+_NORM_EPS = 1e-5  # of the layer norm, as in PyTorch
+
+Readings = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Bases of a piece that may be learned: those with signal, and some of the others.
+
+    Attributes
+    ----------
+    at : int64 array, places in the piece
+    weight : float64 array, how many bases each stands for
+    """
+
+    at: np.ndarray
+    weight: np.ndarray
+
+
+def measure_initiation(run: LabelRun) -> None:
+    """Write scores and predictions of the part ``initiation``."""
+    if reason := run.absent(PART):
+        run.give_up(PART, reason)
+        return
+    files, assembly = run.files(), Source.load(run.source).assembly()
+    pieces = read_initiation(files.one("procap.plus.bw"), files.one("procap.minus.bw"), assembly)
+    if not pieces:
+        run.give_up(PART, "the genome of this run has no piece of chr22 with PRO-cap counts")
+        return
+    settings = run.settings
+    cut = blocks([len(piece.ids) for piece in pieces], settings.block_bp, settings.folds)
+    targets = [np.log1p(piece.counts) for piece in pieces]
+    sampled = sample(targets, settings.zero_share, settings.seed)
+    names = [f"{pieces[b.piece].piece.name}+{b.first}" for b in cut]
+    bootstrap = BlockBootstrap(np.arange(len(cut)), settings.bootstrap, settings.seed)
+    sheet = Sheet(bootstrap, "blocks", "blocks", "test", run.scale)
+    scored = int(sum(piece.scored.sum() for piece in pieces))
+    truth = [_scored(targets[b.piece], pieces[b.piece].scored)[:, b.first : b.last] for b in cut]
+
+    with PredictionWriter(run.predictions, None, "array", (2, -1)) as writer:
+
+        def add(arm: Arm, predicted: list[np.ndarray]) -> None:
+            sums = np.stack([_sums(p, t) for p, t in zip(predicted, truth, strict=True)])
+            draws = pearson(bootstrap.sums({"moments": sums})["moments"])
+            if arm.model == CONSTANT:
+                sheet.add(arm, "pcc", None, scored, note=FLAT)
+                writer.note(arm, "pcc", FLAT)
+            else:
+                sheet.add(arm, "pcc", draws, scored)
+            for fold in range(settings.folds):
+                of = [number for number, block in enumerate(cut) if block.fold == fold]
+                writer.add(
+                    arm=arm,
+                    rule="blocks",
+                    fold=fold,
+                    split="test",
+                    example=np.array(of, dtype=np.int64),
+                    group=[names[number] for number in of],
+                    target=[truth[number] for number in of],
+                    prediction=[predicted[number] for number in of],
+                )
+            run.say(f"labels: initiation, {arm.model}: r = {draws[0]:.3f}")
+
+        tss = annotated_tss(run.source, "basic", None)
+        add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
+        profile = _profile(cut, targets, pieces, tss, settings.gap_bp)
+        add(baseline_arm("tss_profile", PART, SUBSET), profile)
+        local = [local_readings(piece.ids) for piece in pieces]
+        fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
+        add(baseline_arm("local_bases", PART, SUBSET), fitted)
+        for folder, card in cards(run):
+            backbone = run.load(folder)
+            readings = [normed(both_strands(backbone, piece.ids)) for piece in pieces]
+            fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
+            add(model_arm(card, PART, SUBSET), fitted)
+    write_rows(run.out, sheet.rows(run.control))
+
+
+def _scored(target: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    return np.where(scored, target, np.nan)
+
+
+def _sums(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Both strands of a block together, on the scale of the benchmark."""
+    return moments(transformed(predicted, "pc"), transformed(target, "pc"))
+
+
+def sample(targets: list[np.ndarray], zero_share: float, seed: int) -> list[Sampled]:
+    """All bases with signal on either strand, and a random share of the others.
+
+    Parameters
+    ----------
+    targets : float arrays, shape (2, L)
+    zero_share : chance of a base without signal; it then has the weight one over it
+    """
+    random = np.random.default_rng(seed)
+    found = []
+    for target in targets:
+        signal = np.asarray((target > 0).any(axis=0))
+        at = np.flatnonzero(signal | (random.random(len(signal)) < zero_share))
+        found.append(Sampled(at, np.where(signal[at], 1.0, 1 / zero_share)))
+    return found
+
+
+def normed(readings: Readings) -> Readings:
+    """Layer norm without scale and shift of each vector, kept in half precision."""
+
+    def one(states: np.ndarray) -> np.ndarray:
+        mean = states.mean(axis=1, keepdims=True)
+        spread = np.sqrt(states.var(axis=1, keepdims=True) + _NORM_EPS)
+        return ((states - mean) / spread).astype(np.float16)
+
+    forward, reverse = readings
+    return one(forward), one(reverse)
+
+
+def local_readings(ids: np.ndarray, reach: int = LOCAL_BP) -> Readings:
+    """One-hot bases around every base, read on both strands; N and what lies outside are zero.
+
+    Returns
+    -------
+    Two float16 arrays, shape (L, 4 (2 reach + 1)); row i of both belongs to base i.
+    """
+
+    def one(sequence: np.ndarray) -> np.ndarray:
+        padded = np.pad(sequence, reach)
+        around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+        hot = around[:, :, None] == np.arange(A_ID, A_ID + 4)
+        return hot.reshape(len(sequence), -1).astype(np.float16)
+
+    return one(ids), one(reverse_complement(ids))[::-1]
+
+
+def cross_fitted(
+    cut: list[Block],
+    targets: list[np.ndarray],
+    readings: Sequence[Readings],
+    sampled: list[Sampled],
+    gap_bp: int,
+) -> list[np.ndarray]:
+    """Rates of every block from heads that learned the other folds.
+
+    Returns
+    -------
+    One float32 array (2, bases) per block, on the scale of the targets.
+    """
+
+    def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
+        free = _learned(tested, targets, gap_bp)
+        chosen = [s.at[free[number][s.at]] for number, s in enumerate(sampled)]
+        weight = np.concatenate([s.weight[f[s.at]] for s, f in zip(sampled, free, strict=True)])
+        rows = [readings[piece][way][at] for way in (0, 1) for piece, at in enumerate(chosen)]
+        x = np.concatenate(rows).astype(np.float64)
+        plus, minus = (
+            np.concatenate([t[strand, at] for t, at in zip(targets, chosen, strict=True)])
+            for strand in (0, 1)
+        )
+        weights = np.concatenate([weight, weight])
+        same = poisson_head(x, np.concatenate([plus, minus]), weights)
+        other = poisson_head(x, np.concatenate([minus, plus]), weights)
+
+        def predict(block: Block) -> np.ndarray:
+            forward, reverse = (
+                way[block.first : block.last].astype(np.float32) for way in readings[block.piece]
+            )
+            plus = (same.predict(forward) + other.predict(reverse)) / 2
+            minus = (other.predict(forward) + same.predict(reverse)) / 2
+            return np.stack([plus, minus]).astype(np.float32)
+
+        return predict
+
+    return _by_fold(cut, fit)
+
+
+def poisson_head(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> PoissonRegressor:
+    """Linear map to the log of a rate that minimises the Poisson deviance.
+
+    Parameters
+    ----------
+    x : float array, shape (n, width); y : float array, shape (n,), none negative
+    weight : float array, shape (n,)
+    """
+    head = PoissonRegressor(alpha=RIDGE, solver="newton-cholesky", max_iter=200, tol=1e-6)
+    return head.fit(x, y, sample_weight=weight)
+
+
+def _constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
+    """The mean of the learned bases, over both strands, at every base."""
+
+    def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
+        free = _learned(tested, targets, gap_bp)
+        total = sum(float(t[:, f].sum()) for t, f in zip(targets, free, strict=True))
+        mean = total / max(2 * sum(int(f.sum()) for f in free), 1)
+        return lambda block: np.full((2, block.last - block.first), mean, dtype=np.float32)
+
+    return _by_fold(cut, fit)
+
+
+def _profile(
+    cut: list[Block],
+    targets: list[np.ndarray],
+    pieces: list[LabelledPiece],
+    tss: pd.DataFrame,
+    gap_bp: int,
+) -> list[np.ndarray]:
+    """The mean profile around learned TSSs, added at every annotated TSS."""
+    places = [_tss_of(piece, tss) for piece in pieces]
+
+    def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
+        free = _learned(tested, targets, gap_bp)
+        windows = []
+        for number, target in enumerate(targets):
+            for at, strand in places[number]:
+                low, high = at - PROFILE_BP, at + PROFILE_BP + 1
+                if low >= 0 and high <= target.shape[1] and free[number][low:high].all():
+                    around = target[:, low:high]
+                    windows.append(around if strand == 0 else around[::-1, ::-1])
+        profile = np.mean(windows, axis=0) if windows else np.zeros((2, 2 * PROFILE_BP + 1))
+
+        def predict(block: Block) -> np.ndarray:
+            found = np.zeros((2, block.last - block.first), dtype=np.float32)
+            for at, strand in places[block.piece]:
+                low = at - PROFILE_BP - block.first
+                first, last = max(low, 0), min(low + profile.shape[1], found.shape[1])
+                if first < last:
+                    shown = profile if strand == 0 else profile[::-1, ::-1]
+                    found[:, first:last] += shown[:, first - low : last - low]
+            return found
+
+        return predict
+
+    return _by_fold(cut, fit)
+
+
+def _tss_of(piece: LabelledPiece, tss: pd.DataFrame) -> list[tuple[int, int]]:
+    """Place in the piece and strand (0 forward, 1 reverse) of the TSSs near it."""
+    low, high = piece.piece.start - PROFILE_BP, piece.piece.end + PROFILE_BP
+    near = tss[(tss["chrom"] == piece.piece.chrom) & tss["position"].between(low, high)]
+    strands = (near["strand"] == "-").astype(int)
+    return list(zip((near["position"] - piece.piece.start).tolist(), strands.tolist(), strict=True))
+
+
+def _learned(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
+    return [
+        learned(target.shape[1], [b for b in tested if b.piece == number], gap_bp)
+        for number, target in enumerate(targets)
+    ]
+
+
+def _by_fold(
+    cut: list[Block], fit: Callable[[list[Block]], Callable[[Block], np.ndarray]]
+) -> list[np.ndarray]:
+    """Fit once per fold, without its blocks, and predict them."""
+    found: list[np.ndarray | None] = [None] * len(cut)
+    for fold in sorted({block.fold for block in cut}):
+        predict = fit([block for block in cut if block.fold == fold])
+        for number, block in enumerate(cut):
+            if block.fold == fold:
+                found[number] = predict(block)
+    return [block for block in found if block is not None]

@@ -1,0 +1,103 @@
+"""What every measurement on real labels begins with: files, genome, models."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genezip.config.labels import Labels
+from genezip.data.real_labels import missing_reason
+from genezip.data.task_files import TaskFiles
+from genezip.genome.source import Source
+from genezip.models.backbone import Backbone, load_backbone
+from genezip.models.pretrained import ModelCard, load_card
+from genezip.tasks.arm import Arm
+from genezip.tasks.real_scores import BASELINE, absent_row, write_rows
+from genezip.vocab import reverse_complement
+
+BUILD = "hg38"
+
+
+@dataclass(frozen=True)
+class LabelRun:
+    """One call of ``genezip labels``.
+
+    Attributes
+    ----------
+    listing : ``labels.json`` of ``genezip labels fetch``
+    source : ``source.json`` of the genome
+    models : model folders
+    control : name of the model that the others are compared with, or None
+    settings : section ``labels``
+    scale : full, demo or test
+    out : TSV of scores
+    predictions : Parquet of predictions
+    say : takes lines for the log
+    """
+
+    listing: Path
+    source: Path
+    models: tuple[Path, ...]
+    control: str | None
+    settings: Labels
+    scale: str
+    out: Path
+    predictions: Path
+    say: Callable[[str], None]
+
+    def files(self) -> TaskFiles:
+        """The label files."""
+        return TaskFiles.load(self.listing)
+
+    def absent(self, part: str) -> str | None:
+        """Why this part cannot be measured on this genome; None where it can."""
+        reason = missing_reason(self.listing, part)
+        if reason is None:
+            source = Source.load(self.source)
+            if source.kind == "simulated":
+                reason = "the DNA of this run is simulated, and real labels say nothing about it"
+            elif source.build != BUILD:
+                reason = f"the labels are of {BUILD}, the genome of this run is {source.build}"
+        return reason
+
+    def give_up(self, part: str, reason: str) -> None:
+        """Write the scores file of a part that cannot be measured."""
+        write_rows(self.out, [absent_row(part, self.scale, reason)])
+        self.say(f"labels: {part} not measured: {reason}")
+
+    def load(self, folder: Path) -> Backbone:
+        """A frozen model that streams (the bound ``causal`` in place of ``sequence``)."""
+        return load_backbone(folder, self.settings.device, causal=True)
+
+
+def model_arm(card: ModelCard, task: str, subset: str) -> Arm:
+    """Arm of a frozen model."""
+    return Arm(task, subset, card.name, card.seed, "full", "frozen")
+
+
+def baseline_arm(name: str, task: str, subset: str) -> Arm:
+    """Arm of a baseline without a model."""
+    return Arm(task, subset, name, None, "", BASELINE)
+
+
+def cards(run: LabelRun) -> list[tuple[Path, ModelCard]]:
+    """Every model folder with its card."""
+    return [(folder, load_card(folder)) for folder in run.models]
+
+
+def both_strands(backbone: Backbone, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of every base, read forward and read on the reverse complement.
+
+    Parameters
+    ----------
+    ids : uint8 array of token ids, shape (L,)
+
+    Returns
+    -------
+    Two float32 arrays, shape (L, width). Row i of both belongs to base i: the second is what the
+    model made of the complement of base i after reading everything to the right of it.
+    """
+    forward = np.concatenate(list(backbone.states(ids)))
+    reverse = np.concatenate(list(backbone.states(reverse_complement(ids))))[::-1]
+    return forward, reverse

@@ -1,0 +1,110 @@
+"""One score, one row: the columns of ``results/TASK/SUBSET.tsv`` and what fills a cell."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.evaluation.bootstrap import MAX_UNDEFINED, MIN_BLOCKS, BlockBootstrap
+from genezip.provenance import atomic_path
+from genezip.tasks.arm import Arm
+
+COLUMNS = (
+    "model",  # model, comparator or baseline; `examples` for facts about the examples
+    "task",
+    "subset",
+    "rule",  # split rule: paper, gene, chromosome
+    "split",  # test, valid, valid100
+    "input",  # authors, full, contrast; empty for baselines
+    "mode",  # frozen, head_only, release, lora, full, baseline
+    "metric",
+    "value",  # empty where undefined; the note says why
+    "ci_low",  # 95 % bootstrap interval
+    "ci_high",
+    "n",  # examples behind the value: pairs, maps, positions, sequences
+    "positives",  # positive examples among them (tasks of pairs)
+    "unit",  # what the bootstrap resamples: genes, loci, blocks
+    "units",  # how many of them
+    "seed",  # training seed; empty for what learns nothing at random
+    "scale",  # full, demo or test
+    "origin",  # measured here, or published
+    "note",
+)
+_WHOLE = ("n", "positives", "units", "seed")
+
+Row = dict[str, Any]
+
+
+def row(arm: Arm, **cells: Any) -> Row:
+    """A row of an arm with every column; unknown names raise, absent ones stay empty."""
+    unknown = set(cells) - set(COLUMNS)
+    if unknown:
+        raise KeyError(f"unknown score columns: {sorted(unknown)}")
+    own = {
+        "model": arm.model,
+        "task": arm.task,
+        "subset": arm.subset,
+        "input": arm.input,
+        "mode": arm.mode,
+        "seed": arm.seed,
+        "origin": "measured",
+        "note": "",
+    }
+    cells = own | cells
+    return {name: cells.get(name) for name in COLUMNS}
+
+
+def joined(*notes: str) -> str:
+    """Notes in one cell."""
+    return "; ".join(note for note in notes if note)
+
+
+def estimated(bootstrap: BlockBootstrap, values: np.ndarray, unit: str) -> Row:
+    """Cells value, ci_low, ci_high, unit, units and note of one statistic.
+
+    Parameters
+    ----------
+    bootstrap : BlockBootstrap
+    values : float array, shape (1 + resamples,)
+        Row 0 is the sample itself; NaN where undefined.
+    unit : str, plural of what was resampled
+    """
+    units = bootstrap.n_blocks
+    found = bootstrap.summarise(np.asarray(values, dtype=np.float64), np.array(units))
+    note = ""
+    if np.isfinite(found.value) and np.isnan(found.low):
+        undefined = float(np.mean(~np.isfinite(values[1:])))
+        if units < MIN_BLOCKS:
+            note = f"no interval: it needs {MIN_BLOCKS} {unit}, there are {units}"
+        else:
+            note = f"no interval: {undefined:.0%} of the resamples are undefined, more than "
+            note += f"{MAX_UNDEFINED:.0%}"
+    return {
+        "value": cell(found.value),
+        "ci_low": cell(found.low),
+        "ci_high": cell(found.high),
+        "unit": unit,
+        "units": units,
+        "note": note,
+    }
+
+
+def cell(value: float | np.ndarray) -> float | None:
+    """A number, or None for an empty cell."""
+    return float(value) if np.isfinite(value) else None
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a DataFrame with all columns; counts and seed are Int64."""
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    numbers = dict.fromkeys(("value", "ci_low", "ci_high"), "float64")
+    return frame.astype(numbers | dict.fromkeys(_WHOLE, "Int64"))
+
+
+def write_scores(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
+    """Write score rows as TSV (atomically), floats with 6 significant digits."""
+    frame = rows if isinstance(rows, pd.DataFrame) else table(rows)
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

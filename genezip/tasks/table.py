@@ -1,0 +1,182 @@
+"""A task's table: every subset as measured, with the published numbers beside them.
+
+One row per value. Published rows come from copies of the paper's tables
+(arXiv 2602.17739v1, Tables 2, 3 and 7) and are marked ``paper``; ours are marked ``measured``.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genezip.errors import GenezipError
+from genezip.provenance import atomic_path
+
+COLUMNS = (
+    "task", "subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric",
+    "value", "ci_low", "ci_high", "n", "positives", "unit", "units", "scale", "paper_model",
+    "paper", "difference", "note",
+)  # fmt: skip
+
+ALIASES = {
+    "genezip-70m": ("GeneZip",),
+    "hnet-128bpt-70m": ("HNet-128BPT", "HNet"),
+    "mamba2-84m": ("Mamba2",),
+    "unet-70m": ("UNet",),
+    "cnn": ("CNN-one-hot", "CNN"),
+}
+"""Our names of models that the paper's tables have under others."""
+
+MEAN = "mean"
+"""Subset of the mean over all subsets."""
+
+NOT_RECOVERED = "the published value could not be had"
+
+
+def published_rows(
+    task: str, paper: str | Path | None, subsets: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Published values as rows of :data:`COLUMNS`.
+
+    Parameters
+    ----------
+    task : cmp, eqtl, etgp, tisp or rsap
+    paper : CSV of the published table; None where there is none
+    subsets : short name -> official name, which the CSV has
+
+    Raises
+    ------
+    GenezipError
+        If the CSV lacks a column of a subset.
+    """
+    common = {"task": task, "origin": "paper", "rule": "paper", "split": "test"}
+    if paper is None:
+        if task != "tisp":
+            return []
+        empty = {"subset": MEAN, "model": "GeneZip", "metric": "pcc_mean", "note": NOT_RECOVERED}
+        return [common | empty]
+    table = pd.read_csv(paper)
+    columns = _published_columns(task, subsets)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise GenezipError(f"{paper} lacks the column {missing[0]}; restore the published table")
+    rows = []
+    for _, line in table.iterrows():
+        for column, (subset, metric) in columns.items():
+            value = line[column]
+            rows.append(
+                common
+                | {"subset": subset, "model": line["model"], "metric": metric}
+                | {"value": None if pd.isna(value) else float(value)}
+            )
+    return rows
+
+
+def _published_columns(task: str, subsets: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Column of the published CSV -> subset and metric."""
+    if task == "cmp":
+        named = {name: short for short, name in subsets.items()} | {"Avg": MEAN}
+        pairs = [(name, short, metric) for name, short in named.items() for metric in _MAP_METRICS]
+        return {f"{name}_{metric}": (short, metric) for name, short, metric in pairs}
+    if task == "eqtl":
+        return {name: (short, "auroc") for short, name in subsets.items()}
+    only = next(iter(subsets))
+    return {"auroc": (only, "auroc"), "auprc": (only, "auprc_sorted")}
+
+
+_MAP_METRICS = ("scc", "corr")
+_GROUP = ["task", "model", "seed", "input", "mode", "rule", "split", "metric", "scale"]
+
+
+def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
+    """Mean over the subsets, where every one has a value; it has no interval of its own."""
+    if len(subsets) < 2:
+        return measured.iloc[:0]
+    rows = []
+    for key, group in measured.groupby(_GROUP, dropna=False, sort=False):
+        known = group.dropna(subset=["value"])
+        row = dict(zip(_GROUP, key, strict=True)) | {"subset": MEAN, "origin": "measured"}
+        if set(known["subset"]) == set(subsets):
+            row |= {"value": known["value"].mean(), "n": known["n"].sum()}
+            row["note"] = f"mean of {len(subsets)} subsets, which have intervals of their own"
+        else:
+            left = [name for name in subsets if name not in set(known["subset"])]
+            row["note"] = f"no value for {', '.join(left)}, so no mean over all subsets"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def task_table(
+    task: str,
+    scores: Sequence[pd.DataFrame],
+    paper: str | Path | None,
+    subsets: Mapping[str, str],
+    scale: str,
+) -> pd.DataFrame:
+    """Rows of all subsets, their means, and the published values.
+
+    A measured value has the columns ``paper`` and ``difference`` (ours minus the paper's) where
+    the paper has one of the same model, subset and metric, and what was measured can be compared:
+    scale ``full``, the deposit's split, the authors' input. Contact maps are compared on the first
+    100 validation maps (``valid100``), because those are what the release reports.
+
+    Parameters
+    ----------
+    scores : result files of the subsets (columns of ``genezip evaluate --from-predictions``)
+    """
+    measured = pd.concat(scores, ignore_index=True)
+    measured = pd.concat([measured, mean_rows(measured, list(subsets))], ignore_index=True)
+    published = pd.DataFrame(published_rows(task, paper, subsets), columns=list(COLUMNS))
+    known = {
+        (row.model, row.subset, row.metric): row.value
+        for row in published.dropna(subset=["value"]).itertuples()
+    }
+    compared_split = "valid100" if task == "cmp" else "test"
+
+    def beside(row: pd.Series) -> pd.Series:
+        names = (*ALIASES.get(row["model"], ()), row["model"])
+        comparable = (
+            scale == "full"
+            and row["rule"] == "paper"
+            and row["split"] == compared_split
+            and row["input"] == "authors"
+        )
+        for name in names if comparable else ():
+            value = known.get((name, row["subset"], row["metric"]))
+            if value is not None:
+                return pd.Series([name, value, row["value"] - value])
+        return pd.Series([None, None, None])
+
+    measured[["paper_model", "paper", "difference"]] = measured.apply(beside, axis=1)
+    parts = [part for part in (measured, published) if len(part)]
+    return pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
+
+
+def write_table(
+    task: str,
+    scores: Sequence[Path],
+    paper: Path | None,
+    subsets: Mapping[str, str],
+    scale: str,
+    out: Path,
+) -> None:
+    """Read result files, write the table as TSV (floats with 6 significant digits).
+
+    Raises
+    ------
+    GenezipError
+        If a result file is of another task or lacks a column.
+    """
+    tables = []
+    for path in scores:
+        found = pd.read_csv(path, sep="\t", dtype={"seed": "Int64"}, keep_default_na=True)
+        missing = [name for name in (*_GROUP, "subset", "value", "n") if name not in found]
+        if missing:
+            raise GenezipError(f"{path} lacks the column {missing[0]}; score the task again")
+        if set(found["task"]) - {task}:
+            raise GenezipError(f"{path} holds scores of {found['task'].iloc[0]}, not of {task}")
+        tables.append(found)
+    table = task_table(task, tables, paper, subsets, scale)
+    with atomic_path(out) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

@@ -1,0 +1,127 @@
+"""The five tasks by name: which loader, which features, which FASTA."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from genezip import config
+from genezip.data.task_files import TaskFiles
+from genezip.errors import GenezipError
+from genezip.genome.reference import ReferenceGenome
+from genezip.models.backbone import Backbone
+
+TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
+PAIRS = ("eqtl", "etgp")
+
+FASTA = {
+    "eqtl": ("eQTL/seqs/hg38.fa", "eQTL/seqs/hg38.fa.gz"),
+    "etgp": ("hg19.fa", "hg19.fa.gz"),
+    "tisp": (".primary_assembly.fa", ".primary_assembly.fa.gz"),
+    "rsap": ("human/seqs/hg38.ml.fa", "human/seqs/hg38.ml.fa.gz"),
+}
+"""How the path of a deposit's FASTA ends; contact maps come without one."""
+
+Say = Callable[[str], None]
+
+
+def known_task(task: str, among: Sequence[str] = TASKS) -> str:
+    """The name itself, if it is one of the tasks.
+
+    Raises
+    ------
+    GenezipError
+        If it is not.
+    """
+    if task not in among:
+        raise GenezipError(f"{task!r} is no task here; use one of {', '.join(among)}")
+    return task
+
+
+def prepare_task(
+    task: str,
+    subset: str,
+    files: TaskFiles,
+    genome: ReferenceGenome,
+    manifest: Path,
+    settings: config.Task,
+    seed: int,
+    say: Say,
+) -> None:
+    """Convert the deposited files of a task; ``subset`` is its official name."""
+    if task == "cmp":
+        from genezip.data.contact_maps import prepare_contact_maps
+
+        prepare_contact_maps(files, genome, manifest, say)
+    elif task == "rsap":
+        from genezip.data.regulatory_activity import prepare_activity
+
+        prepare_activity(files, subset, genome, manifest, say)
+    elif task == "tisp":
+        from genezip.data.initiation import prepare_initiation
+
+        assert isinstance(settings, config.Initiation)
+        prepare_initiation(files, genome, manifest, seed, settings.train_windows, say)
+    else:
+        from genezip.data.pair_examples import prepare_pairs
+
+        assert isinstance(settings, config.Pairs)
+        prepare_pairs(task, subset, files, genome, manifest, settings.folds, seed, say)
+
+
+def compute_features(
+    task: str,
+    backbone: Backbone,
+    data: Path,
+    genome: Path,
+    input: str,
+    settings: config.Task,
+    manifest: Path,
+    say: Say,
+) -> None:
+    """Cached features of a frozen model for one task and input.
+
+    Raises
+    ------
+    GenezipError
+        For initiation, whose features are one vector per base: 100,000 windows of 100,000 bases
+        would fill petabytes, so its heads learn with the model in memory.
+    """
+    if task == "tisp":
+        raise GenezipError(
+            "features of tisp are one vector per base and are not cached; use the mode head_only"
+        )
+    if task in PAIRS:
+        from genezip.data.pair_examples import PairExamples
+        from genezip.tasks.contrast import compute_pair_features
+
+        compute_pair_features(backbone, PairExamples.load(data, genome), input, manifest, say)
+        return
+    from genezip.data.bins import CMP_AUTHORS, CMP_FULL, RSAP
+    from genezip.data.window_examples import WindowExamples
+    from genezip.tasks.binned import compute_window_features
+
+    bins = RSAP if task == "rsap" else CMP_AUTHORS if input == "authors" else CMP_FULL
+    assert isinstance(settings, config.ContactMaps | config.Activity)
+    tap = "states" if input == "authors" else settings.tap
+    windows = WindowExamples.load(data, genome)
+    compute_window_features(backbone, windows, bins, input, tap, manifest, say)
+
+
+def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:
+    """Annotated TSSs of a source of DNA.
+
+    Returns
+    -------
+    DataFrame
+        chrom, position (0-based), strand; each TSS once.
+    """
+    from typing import cast
+
+    from genezip.genome.source import Source
+    from genezip.genome.transcripts import Transcripts
+
+    found = Source.load(source).annotations(cast(Transcripts, transcripts), gene_types)
+    columns = ["chrom", "position", "strand"]
+    tables = [annotation.tss()[columns] for annotation in found.values()]
+    return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)

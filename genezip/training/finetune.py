@@ -1,0 +1,250 @@
+"""Fine-tuning: a small loop that learns a task from examples and keeps its best weights.
+
+The optimiser settings are those of :class:`genezip.config.benchmarks.HeadTraining`. Weights
+and moments are fp32; autocast to bf16 happens on CUDA alone. A run that was interrupted goes on
+from its last checkpoint and ends with the very same weights.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from genezip.config.benchmarks import HeadTraining
+from genezip.errors import GenezipError
+from genezip.interrupt import stop_request
+from genezip.models.losses import rar_loss
+from genezip.models.network import GeneZipNetwork
+from genezip.models.output import Output
+from genezip.training.finetune_state import (
+    FinetuneState,
+    learned_weights,
+    load_finetune,
+    save_finetune,
+)
+from genezip.training.head_loop import rate_at, rows_of_step
+from genezip.training.trainable import compressor_learns
+
+BETAS = (0.9, 0.95)  # GeneZip Appendix D
+CHECKPOINT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learnt, and how it is judged.
+
+    Attributes
+    ----------
+    name : what messages call it
+    module : whatever of it requires gradients learns
+    examples : number of training examples, n >= 1
+    draws : training examples that are drawn in all: n x passes, or steps x batch
+    loss : takes numbers of examples, int64 array (m,), each in 0 .. n - 1; returns their mean loss
+    judge : validation score, the higher the better; NaN where it is undefined
+    metric : name of that score
+    identity : all that must not change between two parts of a run, JSON values
+    micro_batch : examples that ``loss`` takes at a time; gradients of a step are added up
+    """
+
+    name: str
+    module: nn.Module
+    examples: int
+    draws: int
+    loss: Callable[[np.ndarray], Tensor]
+    judge: Callable[[], float]
+    metric: str
+    identity: dict[str, Any]
+    micro_batch: int = 1
+
+
+def build_optimizer(module: nn.Module, settings: HeadTraining) -> torch.optim.AdamW:
+    """AdamW over what learns; 1-D parameters are not decayed.
+
+    Raises
+    ------
+    GenezipError
+        If nothing learns.
+    """
+    learning = [p for p in module.parameters() if p.requires_grad]
+    if not learning:
+        raise GenezipError("nothing of this model learns; give it a head or another mode")
+    matrices = [p for p in learning if p.dim() > 1]
+    vectors = [p for p in learning if p.dim() <= 1]
+    groups = [
+        {"params": parameters, "weight_decay": decay}
+        for parameters, decay in ((matrices, settings.weight_decay), (vectors, 0.0))
+        if parameters
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS)
+
+
+def precision(device: torch.device, settings: HeadTraining) -> torch.autocast:
+    """The autocast block of a forward pass: bf16 on CUDA where it is asked for, else nothing."""
+    bf16 = device.type == "cuda" and settings.precision == "bf16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def ratio_term(network: GeneZipNetwork, output: Output, settings: HeadTraining) -> Tensor:
+    """The ratio loss of fine-tuning, weighted by ``alpha``; zero while the compressor is fixed.
+
+    The ratio loss with one region class and target ``uniform_bpt``, N = target^(1/S) at each
+    of S stages, per sequence, F taken after the bounds; as the authors' release replaces RAR
+    when it fine-tunes (GeneZip release, classification tasks).
+    """
+    if settings.alpha == 0 or not compressor_learns(network):
+        return output.states.new_zeros(())
+    one_class = torch.zeros(output.valid.shape, dtype=torch.int64, device=output.valid.device)
+    target = torch.full((1,), settings.uniform_bpt, device=output.valid.device)
+    return settings.alpha * rar_loss(output, one_class, target, "post")[0]
+
+
+def finetune(
+    problem: Problem,
+    settings: HeadTraining,
+    seed: int,
+    work_folder: Path,
+    say: Callable[[str], None],
+) -> FinetuneState:
+    """Train ``problem.module`` in place and leave it with its best weights, in eval mode.
+
+    Every pass goes through all examples in a new seeded order; with ``warmup`` the rate rises
+    over that share of the steps and then falls linearly to zero, without it stays constant.
+    The best weights are those of the highest validation score; where no score is defined
+    (a validation split of one class) the last ones. Validation takes place every
+    ``evaluate_every`` steps and at the end; ``patience`` validations without a better score end
+    the training.
+
+    Parameters
+    ----------
+    work_folder : where checkpoints lie; the caller deletes it when its own output is written
+
+    Returns
+    -------
+    The last state, with the history of validations.
+
+    Raises
+    ------
+    GenezipError
+        If loss or gradient stop being finite, or the checkpoint is unreadable or of another run.
+    KeyboardInterrupt
+        On Ctrl-C, after the step or validation in progress, with a checkpoint written.
+    """
+    if problem.examples < 1:
+        raise GenezipError(f"{problem.name} has no training example; prepare the task again")
+    steps = max(1, math.ceil(problem.draws / settings.batch))
+    identity = {**_fixed(settings), **problem.identity, "seed": seed, "steps_in_all": steps}
+    optimizer = build_optimizer(problem.module, settings)
+    state = load_finetune(work_folder, identity, problem.module, optimizer)
+    if state is None:
+        torch.manual_seed(seed)
+        state = FinetuneState(identity)
+    else:
+        say(f"{problem.name}: going on at step {state.step} of {steps}")
+    bar = tqdm(
+        total=steps,
+        initial=state.step,
+        desc=problem.name,
+        unit="step",
+        disable=not sys.stderr.isatty(),
+    )
+    saved = time.monotonic()
+    problem.module.train()
+    with bar, stop_request() as stop:
+        while True:
+            due = state.step == steps or state.step % settings.evaluate_every == 0
+            if due and state.validated < state.step:
+                _validate(problem, state, steps, say)
+                save_finetune(work_folder, state, problem.module, optimizer)
+            finished = state.step == steps or state.waiting >= settings.patience
+            if stop and not finished:
+                save_finetune(work_folder, state, problem.module, optimizer)
+                say(f"{problem.name}: stopped at step {state.step}; the same command goes on there")
+                raise KeyboardInterrupt
+            if finished:
+                break
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * rate_at(state.step, steps, settings.warmup)
+            numbers = rows_of_step(problem.examples, settings.batch, state.step, seed)
+            numbers = numbers[: problem.draws - state.step * settings.batch]  # of the last step
+            loss = _step(problem, numbers, settings, state.step)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            state.step += 1
+            due = state.step == steps or state.step % settings.evaluate_every == 0
+            # before a validation, which may take long, and where one is far away
+            if due or time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                save_finetune(work_folder, state, problem.module, optimizer)
+                saved = time.monotonic()
+            bar.set_postfix(loss=f"{loss:.4f}")
+            bar.update()
+    _take_best(problem, state, settings, say)
+    return state
+
+
+def _step(problem: Problem, numbers: np.ndarray, settings: HeadTraining, step: int) -> float:
+    """Forward and backward of one step; the mean loss over its examples."""
+    device = next(problem.module.parameters()).device
+    total = 0.0
+    for start in range(0, len(numbers), problem.micro_batch):
+        part = numbers[start : start + problem.micro_batch]
+        with precision(device, settings):
+            loss = problem.loss(part) * (len(part) / len(numbers))
+        loss.backward()
+        total += float(loss.detach())
+    learning = [p for p in problem.module.parameters() if p.requires_grad]
+    norm = float(torch.nn.utils.clip_grad_norm_(learning, settings.clip_norm))
+    if not math.isfinite(total + norm):
+        raise GenezipError(
+            f"{problem.name} became not finite (loss {total}, gradient {norm}) at step {step}; "
+            "lower its learning_rate and train again"
+        )
+    return total
+
+
+def _validate(problem: Problem, state: FinetuneState, steps: int, say: Callable) -> None:
+    """Judge the weights of now and keep them if they are the best so far."""
+    problem.module.eval()
+    with torch.no_grad():
+        score = float(problem.judge())
+    problem.module.train()
+    state.validated = state.step
+    state.history.append({"step": state.step, problem.metric: score})
+    say(f"{problem.name}: step {state.step}/{steps}, validation {problem.metric} {score:.4f}")
+    if math.isnan(score):
+        return
+    state.waiting += 1
+    if score > state.best:
+        state.best, state.best_step, state.waiting = score, state.step, 0
+        state.best_weights = learned_weights(problem.module)
+
+
+def _take_best(
+    problem: Problem, state: FinetuneState, settings: HeadTraining, say: Callable
+) -> None:
+    if state.best_weights is None:
+        say(
+            f"{problem.name}: validation {problem.metric} was never defined, so the weights of "
+            f"the last step, {state.step}, are used"
+        )
+    else:
+        problem.module.load_state_dict(state.best_weights, strict=False)
+        why = "patience ran out" if state.waiting >= settings.patience else "all steps done"
+        say(
+            f"{problem.name}: {why}; best validation {problem.metric} {state.best:.4f} at step "
+            f"{state.best_step}"
+        )
+    problem.module.eval()
+
+
+def _fixed(settings: HeadTraining) -> dict[str, Any]:
+    """The settings that decide the weights."""
+    values = settings.model_dump(mode="json", exclude={"device"})
+    return {key: values[key] for key in HeadTraining.model_fields if key in values}

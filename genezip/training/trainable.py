@@ -1,0 +1,61 @@
+"""Which parameters learn when a pretrained network meets a task.
+
+``head_only`` is what the paper says of its frozen encoders, ``release`` what the authors'
+release does under that name, ``lora`` trains adapters on every Mamba-2 projection, ``full``
+trains everything. The head learns in all of them and is no part of the network.
+"""
+
+from typing import get_args
+
+from genezip.config.benchmarks import HeadTraining, Mode
+from genezip.errors import GenezipError
+from genezip.models.lora import add_adapters, is_adapter
+from genezip.models.network import GeneZipNetwork
+
+MODES: tuple[Mode, ...] = tuple(mode for mode in get_args(Mode) if mode != "frozen")
+
+# `release` freezes what decides on tokens: embedding, both encoders, both routers. The trunk,
+# the vectors that widen its tokens, the residual maps and the decoders learn.
+FROZEN_IN_RELEASE = ("embedding", "encoders", "routers")
+
+
+def set_mode(network: GeneZipNetwork, mode: str, settings: HeadTraining, seed: int) -> list[str]:
+    """Freeze and thaw the parameters of a network.
+
+    Parameters
+    ----------
+    network : changed in place; ``lora`` gives it adapters
+    mode : ``head_only``, ``release``, ``lora`` or ``full``
+    settings : rank, alpha and dropout of the adapters
+    seed : of the adapters' initial values
+
+    Returns
+    -------
+    Names of the parameters that learn, in the order of ``named_parameters``.
+
+    Raises
+    ------
+    GenezipError
+        If there is no such mode.
+    """
+    if mode not in MODES:
+        raise GenezipError(f"there is no way to train {mode!r}; use {', '.join(MODES)}")
+    if mode == "lora":
+        add_adapters(network, settings.lora_rank, settings.lora_alpha, settings.lora_dropout, seed)
+    learning = []
+    for name, parameter in network.named_parameters():
+        learns = {
+            "head_only": False,
+            "release": not name.startswith(FROZEN_IN_RELEASE),
+            "lora": is_adapter(name),
+            "full": True,
+        }[mode]
+        parameter.requires_grad_(learns)
+        if learns:
+            learning.append(name)
+    return learning
+
+
+def compressor_learns(network: GeneZipNetwork) -> bool:
+    """Whether any parameter of the network receives gradients."""
+    return any(parameter.requires_grad for parameter in network.parameters())

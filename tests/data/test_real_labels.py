@@ -1,0 +1,229 @@
+"""Readers of the real labels, and the folder that they are copied into."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyBigWig
+import pytest
+
+from genezip.data import label_contacts, label_elements, label_initiation, label_pairs, real_labels
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Piece
+
+
+def quiet(text: str) -> None:
+    """Takes a line and drops it."""
+
+
+def piece(chrom: str, start: int, end: int) -> Piece:
+    return Piece(f"{chrom}:{start}-{end}", chrom, start, end, "train", "genes", False, False, False)
+
+
+class Pieces:
+    """An assembly of pieces without N, all bases A."""
+
+    def __init__(self, *pieces: Piece) -> None:
+        self.pieces = pieces
+
+    def sequence(self, piece: Piece) -> np.ndarray:
+        return np.full(piece.length, ord("A"), dtype=np.uint8)
+
+
+def fake_mirror(folder: Path, parts: list[str]) -> Path:
+    rows = []
+    for part in parts:
+        for origin, _ in real_labels.FILES[part].values():
+            path = folder / origin
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(origin.encode())
+            md5 = hashlib.md5(origin.encode()).hexdigest()
+            rows.append(f"| `{origin}` | what | {len(origin)} | `{md5}` |")
+    (folder / "README.md").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_without_a_folder_the_list_is_empty_and_says_why(tmp_path):
+    listing = real_labels.fetch_labels(None, ["contacts"], tmp_path / "out", quiet)
+    assert json.loads(listing.read_text())["files"] == []
+    assert "GENEZIP_MIRROR is not set" in real_labels.missing_reason(listing, "contacts")
+
+
+def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
+    mirror = fake_mirror(tmp_path / "mirror", ["contacts", "elements"])
+    listing = real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out", quiet)
+    assert {path.name for path in listing.parent.iterdir()} == {"labels.json", "elements.tsv.gz"}
+    assert real_labels.missing_reason(listing, "elements") is None
+    assert "lists no files of contacts" in real_labels.missing_reason(listing, "contacts")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [(b"", "truncated"), (b"x" * 200, "was altered"), (None, "is missing")]
+)
+def test_a_changed_file_stops_the_copy_and_leaves_nothing(tmp_path, change, told):
+    mirror = fake_mirror(tmp_path / "mirror", ["elements"])
+    origin = mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0]
+    if change is None:
+        origin.unlink()
+    else:
+        origin.write_bytes(change)
+    with pytest.raises(GenezipError, match=told):
+        real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out", quiet)
+    assert not (tmp_path / "out").exists()
+
+
+def bigwig(path: Path, values: dict[int, float]) -> Path:
+    with pyBigWig.open(str(path), "w") as track:
+        track.addHeader([("chr1", 5000), ("chr22", 5000)])
+        at = sorted(values)
+        track.addEntries(
+            ["chr22"] * len(at), at, ends=[a + 1 for a in at], values=[values[a] for a in at]
+        )
+    return path
+
+
+def test_counts_are_positive_and_pieces_without_any_are_left_out(tmp_path):
+    plus = bigwig(tmp_path / "plus.bw", {1010: 3.0})
+    minus = bigwig(tmp_path / "minus.bw", {1005: -2.0})
+    assembly = Pieces(piece("chr22", 1000, 1020), piece("chr22", 3000, 3050), piece("chr1", 0, 100))
+    (found,) = label_initiation.read_initiation(plus, minus, assembly)
+    assert found.piece.start == 1000
+    expected = np.zeros((2, 20))
+    expected[0, 10], expected[1, 5] = 3, 2
+    np.testing.assert_array_equal(found.counts, expected)
+
+
+def test_a_base_near_an_n_is_not_scored():
+    ids = np.array([3, 3, 3, 7, 3, 3, 3], dtype=np.uint8)
+    slow = [not any(ids[max(i - 2, 0) : i + 3] == 7) for i in range(7)]
+    np.testing.assert_array_equal(label_initiation.far_from_n(ids, 2), slow)
+    assert slow == [True, False, False, False, False, False, True]
+
+
+def test_blocks_cover_every_base_once_and_folds_take_turns():
+    found = label_initiation.blocks([25, 10], 10, 3)
+    assert [(b.piece, b.first, b.last, b.fold) for b in found] == [
+        (0, 0, 10, 0), (0, 10, 20, 1), (0, 20, 25, 2), (1, 0, 10, 0),
+    ]  # fmt: skip
+
+
+def test_no_base_of_a_tested_block_or_near_it_is_learned():
+    block = label_initiation.Block(0, 10, 20, 0)
+    free = label_initiation.learned(30, [block], 3)
+    assert np.flatnonzero(~free).tolist() == list(range(7, 23))
+
+
+def contact_table(path: Path, rows: list[tuple[int, int, float]]) -> Path:
+    text = "".join(f"{one}\t{two}\t{count}\n" for one, two, count in rows)
+    path.write_bytes(gzip.compress(text.encode()))
+    return path
+
+
+def test_counts_are_symmetric_and_the_diagonal_counts_once(tmp_path):
+    rows = [(5000, 5000, 7.0), (5000, 15000, 2.0)]
+    counts = label_contacts.read_counts(contact_table(tmp_path / "c.tsv.gz", rows)).toarray()
+    assert counts[1, 1] == 7
+    assert counts[1, 3] == counts[3, 1] == 2
+    assert counts.sum() == 11
+
+
+def test_bins_that_are_no_multiples_are_refused(tmp_path):
+    table = contact_table(tmp_path / "c.tsv.gz", [(5001, 10000, 1.0)])
+    with pytest.raises(GenezipError, match="bins of 5000 bp"):
+        label_contacts.read_counts(table)
+
+
+def test_maps_hold_whole_bins_share_none_and_empty_ones_are_left_out(tmp_path):
+    # bins 1 to 12 lie whole inside the piece: three maps of 4; the second has no contact
+    rows = [(5000, 15000, 3.0), (45000, 60000, 1.0)]
+    counts = label_contacts.read_counts(contact_table(tmp_path / "c.tsv.gz", rows))
+    maps = label_contacts.tiled(counts, [piece("chr1", 0, 9), piece("chr22", 4000, 66000)], 4)
+    assert [(m.piece, m.start) for m in maps] == [(1, 5000), (1, 45000)]
+    np.testing.assert_allclose(maps[0].upper, [np.log(4), 0, 0])  # (0,2), (0,3), (1,3)
+
+
+def element_table(path: Path, **columns: list[object]) -> Path:
+    table = {
+        "chrom": ["chr1", "chr1", "chr2"],
+        "start": [10, 1_500_000, 30],
+        "end": [14, 1_500_002, 33],
+        "label": ["promoter", "ocr", "enhancer"],
+        "split": ["train", "test", "train"],
+        "source": ["slice"] * 3,
+        "sequence": ["ACGT", "AC", "NNN"],
+    }
+    pd.DataFrame(table | columns).to_csv(path, sep="\t", index=False)
+    return path
+
+
+def test_elements_get_class_locus_and_fold(tmp_path):
+    table = label_elements.read_elements(element_table(tmp_path / "e.tsv"), 1_000_000, 3)
+    assert table["class"].tolist() == [0, 2, 1]
+    assert table["locus"].tolist() == ["chr1:0", "chr1:1", "chr2:0"]
+    assert table["fold"].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"label": ["promoter", "ocr", "silencer"]}, "label 'silencer'"),
+        ({"split": ["train", "valid", "train"]}, "split 'valid'"),
+        ({"end": [14, 1_500_002, 34]}, "chr2:30-34 has 3 bases"),
+    ],
+)
+def test_wrong_elements_are_one_sentence(tmp_path, columns, told):
+    with pytest.raises(GenezipError, match=told):
+        label_elements.read_elements(element_table(tmp_path / "e.tsv", **columns), 1_000_000, 3)
+
+
+def test_the_largest_chromosome_goes_first_and_the_next_to_the_emptiest_fold():
+    chroms = pd.Series(["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"])
+    assert label_elements.chromosome_folds(chroms, 2) == {"a": 0, "b": 1, "c": 1, "d": 0}
+
+
+def screen(path: Path, regulated: str = "TRUE") -> Path:
+    pd.DataFrame(
+        {
+            "chrom": ["chr1"], "chromStart": [100], "chromEnd": [200], "chrTSS": ["chr1"],
+            "startTSS": [1150], "endTSS": [1151], "measuredGeneEnsemblId": [None],
+            "measuredGeneSymbol": ["ABC"], "CellType": ["K562"], "Regulated": [regulated],
+        }
+    ).to_csv(path, sep="\t", index=False)  # fmt: skip
+    return path
+
+
+def test_distance_runs_from_the_middle_of_the_element_to_the_tss(tmp_path):
+    found = label_pairs.read_screens(
+        screen(tmp_path / "a.tsv"), screen(tmp_path / "b.tsv", "FALSE")
+    )
+    assert found["distance"].tolist() == [1000, 1000]
+    assert found["label"].tolist() == [1, 0]
+    assert found["split"].tolist() == ["train", "test"]
+    assert found["gene"].tolist() == ["ABC", "ABC"]
+
+
+def test_a_pair_is_inside_only_if_one_piece_holds_element_and_tss(tmp_path):
+    pairs = label_pairs.read_screens(screen(tmp_path / "a.tsv"), screen(tmp_path / "b.tsv"))
+    whole, short = piece("chr1", 100, 1151), piece("chr1", 100, 1150)
+    assert label_pairs.inside_pieces(pairs, Pieces(short)).tolist() == [False, False]
+    assert label_pairs.inside_pieces(pairs, Pieces(whole)).tolist() == [True, True]
+
+
+def test_the_real_screens_have_the_published_numbers_of_pairs(mirror):
+    files = real_labels.FILES["enhancer_gene"]
+    train, test = (
+        mirror / files[name][0] for name in ("screen.train.tsv.gz", "screen.test.tsv.gz")
+    )
+    found = label_pairs.read_screens(train, test).groupby("split")["label"].agg(["size", "sum"])
+    assert found.loc["train"].tolist() == [10_356, 471]
+    assert found.loc["test"].tolist() == [4_378, 190]
+
+
+def test_the_real_elements_have_the_published_number_of_rows(mirror):
+    path = mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0]
+    table = label_elements.read_elements(path, 1_000_000, 5)
+    assert len(table) == 1_746
+    assert table.groupby("chrom")["fold"].nunique().max() == 1

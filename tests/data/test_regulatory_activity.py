@@ -1,0 +1,154 @@
+"""Regulatory activity: a small deposit converted, its numbers compared, and wrong files."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from deposits import rsap, tfrecords
+
+from genezip.data.prepared import Prepared
+from genezip.data.regulatory_activity import prepare_activity
+from genezip.data.task_files import TaskFiles
+from genezip.data.tfrecord import read_records
+from genezip.errors import GenezipError
+from genezip.genome.unpack import unpack_fasta
+
+
+def silent(_: str) -> None:
+    pass
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Path:
+    return rsap.write(tmp_path / "deposit")
+
+
+@pytest.fixture
+def prepare(tmp_path: Path) -> Callable[..., Path]:
+    def run(listing: Path, species: str = "human", genome: Path | None = None) -> Path:
+        manifest = tmp_path / species / "manifest.json"
+        files = TaskFiles.load(listing)
+        prepare_activity(files, species, genome or rsap.genome_of(listing), manifest, silent)
+        return manifest
+
+    return run
+
+
+def own(listing: Path) -> Path:
+    return listing.parent / "regulatory_sequence_activity_prediction" / "human"
+
+
+def mend_statistics(listing: Path, **changes: Any) -> None:
+    path = own(listing) / "statistics.json"
+    numbers = json.loads(path.read_text()) | changes
+    kept = {key: value for key, value in numbers.items() if value is not None}
+    path.write_text(json.dumps(kept))
+
+
+def test_targets_and_widened_windows_by_hand(listing: Path, prepare: Callable[..., Path]) -> None:
+    prepared = Prepared.load(prepare(listing), "rsap")
+    table = prepared.table()
+    assert table["start"].tolist() == [-32_768, 98_304, 229_376, -32_768, 229_376, -32_768, 229_376]
+    assert (table["end"] - table["start"] == 196_608).all()
+    assert table["example"].tolist() == [0, 1, 2, 0, 1, 0, 1]
+    # training inputs overlap after widening; those of valid and test lie apart
+    numbers = table["locus"].tolist()
+    assert numbers[0] == numbers[1] == numbers[2]
+    assert len(set(numbers)) == 5
+    assert prepared.counts == {"train": 3, "valid": 2, "test": 2}
+    assert prepared.facts["tracks"] == ["0", "1", "2"]
+    assert prepared.facts["bins"] == {"first_bp": 40_960, "width_bp": 128, "count": 896}
+    codes = rsap.bases(2 * rsap.STORED_BP + rsap.STORED_BP + 10_000, 0)  # chr1: three touch
+    found = np.load(prepared.folder / "targets.train.npy")
+    assert found.shape == (3, 896, 3) and found.dtype == np.dtype("<f2")
+    for row in range(3):
+        assert np.array_equal(found[row], rsap.target(codes, row * rsap.STORED_BP, 3))
+    # bin 7 of row 1, track 2: G and C among 128 bases from 131,072 + 8,192 + 7*128 + 2
+    first = 131_072 + 8_192 + 7 * 128 + 2
+    strong = sum(chr(code) in "GCgc" for code in codes[first : first + 128])
+    assert found[1, 7, 2] == strong / 128
+
+
+def test_a_packed_fasta_is_unpacked_first(tmp_path: Path, prepare: Callable[..., Path]) -> None:
+    listing = rsap.write(tmp_path / "packed", packed=True)
+    packed = TaskFiles.load(listing).one("hg38.ml.fa.gz")
+    plain = tmp_path / "hg38.ml.fa"
+    unpack_fasta(packed, plain)
+    assert Prepared.load(prepare(listing, genome=plain)).counts["test"] == 2
+
+
+def test_all_5313_tracks_fit(tmp_path: Path, prepare: Callable[..., Path]) -> None:
+    one = {0: 1}
+    listing = rsap.write(tmp_path / "wide", train=one, valid=one, test=one, tracks=5_313)
+    folder = prepare(listing).parent
+    (record,) = read_records(own(listing) / "targets" / "test-0.tfr")
+    assert len(record) > 9_520_896 + 524_288
+    found = np.load(folder / "targets.test.npy", mmap_mode="r")
+    assert found.shape == (1, 896, 5_313)
+    codes = rsap.bases(rsap.STORED_BP + 10_000, 2)
+    assert np.array_equal(found[0], rsap.target(codes, 0, 5_313))
+
+
+def test_a_species_is_its_own_folder(tmp_path: Path, prepare: Callable[..., Path]) -> None:
+    listing = rsap.write(tmp_path / "deposit", species="mouse", tracks=2)
+    manifest = prepare(listing, "mouse", rsap.genome_of(listing, "mouse"))
+    assert Prepared.load(manifest).facts["species"] == "mouse"
+    with pytest.raises(GenezipError, match=r"lists no file /human/sequences.bed"):
+        prepare(listing, "human", rsap.genome_of(listing, "mouse"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"test_seqs": 3}, r"tells of 3 test windows, .*sequences.bed has 2"),
+        ({"seq_length": 131_073}, r"has seq_length 131,073, this genezip reads 131,072"),
+        ({"crop_bp": 0}, r"has crop_bp 0, this genezip reads 8,192"),
+        ({"pool_width": None}, r"statistics.json cannot be read \(KeyError\('pool_width'\)\)"),
+        ({"num_targets": 0}, r"has num_targets 0"),
+        ({"num_targets": 4}, r"a target of 5,376 bytes, not 7,168 \(3 tracks instead of 4\)"),
+    ],
+)
+def test_statistics_that_do_not_fit_are_refused(
+    listing: Path, prepare: Callable[..., Path], changes: dict[str, Any], sentence: str
+) -> None:
+    mend_statistics(listing, **changes)
+    with pytest.raises(GenezipError, match=sentence):
+        prepare(listing)
+    assert not (listing.parent.parent / "human").exists()
+
+
+def test_statistics_without_counts_are_enough(listing: Path, prepare: Callable[..., Path]) -> None:
+    mend_statistics(listing, train_seqs=None, valid_seqs=None, test_seqs=None)
+    assert Prepared.load(prepare(listing)).counts["train"] == 3
+
+
+def test_swapped_shards_are_noticed(listing: Path, prepare: Callable[..., Path]) -> None:
+    targets = own(listing) / "targets"
+    shutil.move(targets / "train-0.tfr", targets / "x")
+    shutil.move(targets / "train-1.tfr", targets / "train-0.tfr")
+    shutil.move(targets / "x", targets / "train-1.tfr")
+    with pytest.raises(GenezipError, match=r"it matches row 2 \(chr1:262144-393216\) instead"):
+        prepare(listing)
+
+
+def test_a_fasta_without_the_masking_of_the_deposit_is_noticed(
+    listing: Path, prepare: Callable[..., Path], tmp_path: Path
+) -> None:
+    """N of ``hg38.ml.fa`` that other copies of the genome spell out."""
+    other = tmp_path / "hg38.fa"
+    other.write_bytes(rsap.genome_of(listing).read_bytes().replace(b"N", b"A"))
+    with pytest.raises(GenezipError) as told:
+        prepare(listing, genome=other)
+    assert "400 of 131,072 bases differ, first chr1:50000 (stored N, FASTA A)" in str(told.value)
+    assert "give the deposit's own FASTA (.ml.fa), unpacked" in str(told.value)
+
+
+def test_a_record_of_two_is_missed(listing: Path, prepare: Callable[..., Path]) -> None:
+    path = own(listing) / "targets" / "valid-0.tfr"
+    tfrecords.write(path, [next(iter(read_records(path)))])
+    with pytest.raises(GenezipError, match=r"the 1 valid shards hold 1 records .* 2 valid rows"):
+        prepare(listing)

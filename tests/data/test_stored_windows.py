@@ -1,0 +1,191 @@
+"""A conversion that is interrupted, goes on, or finds no room."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deposits import rsap, tfrecords
+
+from genezip.data import record_conversion, stored_windows
+from genezip.data.prepared import Prepared
+from genezip.data.record_conversion import npy_head
+from genezip.data.regulatory_activity import prepare_activity
+from genezip.data.task_files import TaskFiles
+from genezip.data.tfrecord import parse_example, read_records
+from genezip.errors import GenezipError
+
+CHR1 = rsap.bases(3 * rsap.STORED_BP + 10_000, 0)
+Prepare = Callable[..., list[str]]
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Path:
+    return rsap.write(tmp_path / "deposit")
+
+
+@pytest.fixture
+def prepare(listing: Path, tmp_path: Path) -> Prepare:
+    """Convert; what it says."""
+
+    def run(genome: Path | None = None, told: list[str] | None = None) -> list[str]:
+        told = [] if told is None else told
+        manifest = tmp_path / "human" / "manifest.json"
+        files = TaskFiles.load(listing)
+        prepare_activity(files, "human", genome or rsap.genome_of(listing), manifest, told.append)
+        return told
+
+    return run
+
+
+@pytest.fixture
+def targets(listing: Path) -> Path:
+    return rsap.genome_of(listing).parents[1] / "targets"
+
+
+@pytest.fixture
+def cut(targets: Path) -> Path:
+    """The second shard of train, cut short; the whole one lies beside it."""
+    path = targets / "train-1.tfr"
+    path.with_suffix(".whole").write_bytes(path.read_bytes())
+    path.write_bytes(path.read_bytes()[:-1000])
+    return path
+
+
+def check_train(folder: Path, rows: range = range(3)) -> None:
+    found = np.load(folder / "targets.train.npy")
+    for row in rows:
+        assert np.array_equal(found[row], rsap.target(CHR1, row * rsap.STORED_BP, 3))
+
+
+def test_an_interrupted_conversion_goes_on_at_the_next_shard(
+    prepare: Prepare, cut: Path, tmp_path: Path
+) -> None:
+    """A damaged shard is fetched again: those before it are not read a second time."""
+    told: list[str] = []
+    with pytest.raises(GenezipError, match=r"train-1.tfr, record 0: the compressed file is cut"):
+        prepare(told=told)
+    assert told == ["rsap: train-0.tfr, 2 records (2 of 3 rows of train)"]
+    assert not (tmp_path / "human").exists()
+    cut.with_suffix(".whole").replace(cut)
+    told = prepare()
+    assert told[:2] == [
+        "rsap: going on after 1 finished shards",
+        "rsap: train-1.tfr, 1 records (3 of 3 rows of train)",
+    ]
+    check_train(tmp_path / "human")
+    assert not (tmp_path / ".human.shards").exists()
+
+
+def test_a_shard_that_changed_since_is_read_again(
+    prepare: Prepare, cut: Path, targets: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(GenezipError):
+        prepare()
+    cut.with_suffix(".whole").replace(cut)
+    first, *others = read_records(targets / "train-0.tfr")
+    ones = np.ones((896, 3), dtype="<f2").tobytes()
+    sequence = parse_example(first)["sequence"]
+    assert isinstance(sequence, bytes)
+    parts = {"sequence": sequence, "target": ones}
+    new = {key: tfrecords.bytes_feature(value) for key, value in parts.items()}
+    tfrecords.write(targets / "train-0.tfr", [tfrecords.example(new), *others])
+    assert prepare()[1] == "rsap: train-0.tfr, 2 records (2 of 3 rows of train)"
+    assert (np.load(tmp_path / "human" / "targets.train.npy")[0] == 1).all()
+    check_train(tmp_path / "human", range(1, 3))
+
+
+def test_another_fasta_begins_anew(
+    prepare: Prepare, cut: Path, listing: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(GenezipError):
+        prepare()
+    cut.with_suffix(".whole").replace(cut)
+    other = tmp_path / "other.fa"
+    other.write_bytes(rsap.genome_of(listing).read_bytes() + b">extra\nACGT\n")
+    assert prepare(other)[0].startswith("rsap: train-0.tfr")
+
+
+def test_finished_targets_survive_an_interruption_at_the_end(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(stored_windows, "widened", interrupted)
+        prepare()
+    told = prepare()
+    assert told[0] == "rsap: going on after 4 finished shards" and len(told) == 2
+    check_train(tmp_path / "human")
+
+
+def test_a_second_conversion_replaces_the_first(prepare: Prepare, tmp_path: Path) -> None:
+    prepare()
+    before = (tmp_path / "human" / "manifest.json").read_bytes()
+    prepare()
+    assert (tmp_path / "human" / "manifest.json").read_bytes() == before
+
+
+def test_without_hard_links_the_targets_are_moved(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(stored_windows.os, "link", refused)
+    prepare()
+    assert Prepared.load(tmp_path / "human" / "manifest.json").counts["train"] == 3
+    check_train(tmp_path / "human")
+
+
+def test_a_disk_without_room_is_noticed_before_the_first_record(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Seven targets of 896 x 3 values of two bytes: 37,632."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=37_631)
+    monkeypatch.setattr(record_conversion.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(GenezipError, match=r"rsap take 37,632 bytes and .* has room for 37,631"):
+        prepare()
+
+
+def test_a_disk_that_fills_up_keeps_the_finished_shards(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = []
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(record_conversion.os, "fsync", full)
+        with pytest.raises(GenezipError, match=r"No space left on device.*shards are kept"):
+            prepare()
+    assert prepare()[0] == "rsap: going on after 2 finished shards"
+    check_train(tmp_path / "human")
+
+
+def test_a_folder_of_other_files_is_refused(prepare: Prepare, tmp_path: Path) -> None:
+    (tmp_path / "human").mkdir()
+    (tmp_path / "human" / "thesis.txt").write_text("mine")
+    with pytest.raises(GenezipError, match=r"thesis.txt, which would be lost"):
+        prepare()
+    assert (tmp_path / "human" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (12, 896, 5_313), (413, 5, 99_681)])
+def test_the_head_is_what_numpy_reads(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    found = np.load(_filled(tmp_path / "x.npy", shape), mmap_mode="r")
+    assert found.shape == shape and found.dtype == np.float16
+
+
+def _filled(path: Path, shape: tuple[int, ...]) -> Path:
+    """The file at its full size, without taking room."""
+    with open(path, "wb") as handle:
+        handle.write(npy_head(shape))
+        handle.truncate(handle.tell() + 2 * int(np.prod(shape)))
+    return path

@@ -1,0 +1,103 @@
+"""A FASTA of any packing becomes a plain one with its index."""
+
+import gzip
+from pathlib import Path
+
+import pyfaidx
+import pytest
+from Bio import bgzf
+
+from genezip.errors import GenezipError
+from genezip.genome import unpack
+from genezip.genome.faidx import open_fasta
+from genezip.genome.unpack import unpack_fasta
+
+# two chromosomes of 70 and 7 letters, mixed case, an ambiguity code
+TEXT = b">chr1 first\n" + b"ACGTacgtnN" * 5 + b"\n" + b"ACGTacgtRN" * 2 + b"\n>chr2\nacgtnnA\n"
+CHR1 = "ACGTacgtnN" * 5 + "ACGTacgtRN" * 2
+
+
+def packed(path: Path, kind: str) -> Path:
+    if kind == "gzip":
+        path.write_bytes(gzip.compress(TEXT))
+    elif kind == "bgzip":
+        with bgzf.BgzfWriter(str(path)) as handle:
+            handle.write(TEXT)
+    else:
+        path.write_bytes(TEXT)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bgzip", "plain"])
+def test_letters_keep_their_case_and_the_index_is_right(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "new" / "hg38.fa"
+    unpack_fasta(packed(tmp_path / "hg38.fa.gz", kind), out)
+    names = {path.name for path in out.parent.iterdir()}
+    assert names == {"hg38.fa", "hg38.fa.fai"}
+    found = open_fasta(out)
+    assert found["chr1"][:] == CHR1
+    assert found["chr2"][:] == "acgtnnA"
+    written = (tmp_path / "new" / "hg38.fa.fai").read_bytes()
+    (tmp_path / "new" / "hg38.fa.fai").unlink()
+    pyfaidx.Faidx(str(out))  # the same index from the file itself
+    assert (tmp_path / "new" / "hg38.fa.fai").read_bytes() == written
+
+
+def test_a_plain_fasta_is_linked_and_not_copied(tmp_path: Path) -> None:
+    source = packed(tmp_path / "source.fa", "plain")
+    out = tmp_path / "new" / "hg38.fa"
+    unpack_fasta(source, out)
+    assert out.is_symlink() and out.resolve() == source.resolve()
+    assert not out.readlink().is_absolute()
+    unpack_fasta(source, out)  # again, over the link
+    assert out.resolve() == source.resolve() and source.read_bytes() == TEXT
+
+
+def test_without_links_a_plain_fasta_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(unpack.Path, "symlink_to", refused)
+    out = tmp_path / "new" / "hg38.fa"
+    unpack_fasta(packed(tmp_path / "source.fa", "plain"), out)
+    assert not out.is_symlink() and out.read_bytes() == TEXT
+
+
+def test_an_old_index_does_not_stay(tmp_path: Path) -> None:
+    out = tmp_path / "hg38.fa"
+    (tmp_path / "hg38.fa.fai").write_text("chr9\t5\t6\t5\t6\n")
+    unpack_fasta(packed(tmp_path / "hg38.fa.gz", "gzip"), out)
+    assert list(open_fasta(out).keys()) == ["chr1", "chr2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (gzip.compress(TEXT)[:-12], "is a truncated or damaged gzip file"),
+        (gzip.compress(b"ACGT\n"), "is no FASTA: it does not begin with '>'"),
+        (gzip.compress(b""), "has no record"),
+        (gzip.compress(b">a\nA\n>a\nC\n"), "has the record a twice"),
+        (b">a\nAC\nACG\nA\n", "cannot be indexed"),
+    ],
+)
+def test_a_damaged_file_leaves_what_was_there(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    source, out = tmp_path / "hg38.fa.gz", tmp_path / "new" / "hg38.fa"
+    unpack_fasta(packed(tmp_path / "good.gz", "gzip"), out)
+    before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
+    source.write_bytes(content)
+    with pytest.raises(GenezipError, match=sentence):
+        unpack_fasta(source, out)
+    assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
+
+
+def test_a_missing_file_and_the_file_itself_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match=r"none.fa does not exist"):
+        unpack_fasta(tmp_path / "none.fa", tmp_path / "out.fa")
+    source = packed(tmp_path / "source.fa", "plain")
+    with pytest.raises(GenezipError, match=r"is the FASTA itself; name another"):
+        unpack_fasta(source, source)
+    assert source.read_bytes() == TEXT

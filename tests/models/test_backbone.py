@@ -1,0 +1,156 @@
+"""A frozen model gives one vector per base, whatever way the bases went through it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.backbone import ONE_WINDOW_BP, Backbone, GeneZipBackbone, load_backbone
+from genezip.models.inference import run_batch
+from genezip.models.network import GeneZipNetwork, build
+from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.vocab import N_ID
+
+SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
+BOUNDS = {
+    "none": {"bound": "none"},
+    "causal": {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))},
+    "sequence": {"bound": "sequence"},
+    "blocks": {"bound": "none", "router": ("block", "block"), "stride": (4, 3)}
+    | {"k_min": (), "k_max": ()},
+}
+
+
+def small(bound: str, **changes: object) -> GeneZipNetwork:
+    """A small network whose layers speak up as after training."""
+    network = build(Architecture(**{**SMALL.to_dict(), **BOUNDS[bound], **changes}), seed=3).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("out_proj.weight"):
+                parameter.mul_(20)
+    return network
+
+
+def backbone(bound: str, block_bp: int = 64, double: bool = True) -> GeneZipBackbone:
+    network = small(bound)
+    made = GeneZipBackbone(network.double() if double else network, "small")
+    made.block_bp = block_bp
+    return made
+
+
+def bases(length: int, seed: int = 0) -> np.ndarray:
+    """Ids of A, C, G, T and now and then N."""
+    random = np.random.default_rng(seed)
+    return random.choice([3, 4, 5, 6, 7], length, p=[0.24, 0.24, 0.24, 0.24, 0.04]).astype(np.uint8)
+
+
+def one_pass(model: Backbone, ids: np.ndarray) -> np.ndarray:
+    """The definition: the whole sequence through the network at once."""
+    assert isinstance(model, GeneZipBackbone)
+    with torch.inference_mode():
+        return model.network(torch.from_numpy(ids).unsqueeze(0)).states[0].float().numpy()
+
+
+@pytest.mark.parametrize("bound", list(BOUNDS))
+@pytest.mark.parametrize("block_bp", [1, 37, 1000])
+def test_states_in_blocks_are_those_of_one_pass(bound: str, block_bp: int) -> None:
+    length = 300 if block_bp > 1 else 60
+    model, ids = backbone(bound, block_bp), bases(length)
+    blocks = list(model.states(ids))
+    found = np.concatenate(blocks)
+    assert found.shape == (length, 16) and found.dtype == np.float32
+    np.testing.assert_allclose(found, one_pass(model, ids), rtol=0, atol=1e-6)
+    if model.causal:
+        assert [len(block) for block in blocks[:-1]] == [block_bp] * (len(blocks) - 1)
+
+
+@pytest.mark.parametrize("bound", list(BOUNDS))
+def test_tokens_are_those_of_one_window(bound: str) -> None:
+    model, ids = backbone(bound, 50), bases(300)
+    starts, vectors = model.tokens(ids)
+    window = run_batch(model.network, [ids])[0]
+    assert starts.dtype == np.int64 and starts[0] == 0
+    assert starts.tolist() == window.token_starts.tolist()
+    assert vectors.dtype == np.float32 and vectors.shape == (len(starts), model.token_width)
+    np.testing.assert_allclose(vectors, window.tokens, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("bound", list(BOUNDS))
+def test_pieces_of_unequal_lengths_are_what_each_is_alone(bound: str) -> None:
+    model = backbone(bound)
+    model.batch_bp = 250  # batches of two or three
+    sequences = [bases(length, seed) for seed, length in enumerate([100, 60, 130, 1, 5, 90, 90])]
+    found = model.pieces(sequences)
+    assert [len(states) for states in found] == [100, 60, 130, 1, 5, 90, 90]
+    for ids, states in zip(sequences, found, strict=True):
+        np.testing.assert_allclose(states, one_pass(model, ids), rtol=0, atol=1e-6)
+    assert model.pieces([]) == []
+
+
+def test_a_causal_state_does_not_know_what_follows_and_one_under_the_bound_sequence_may() -> None:
+    first = bases(200)
+    second = np.append(first[:150], bases(50, seed=9))
+    for bound in ("none", "causal"):
+        model = backbone(bound, 50)
+        one, two = (np.concatenate(list(model.states(ids))) for ids in (first, second))
+        assert model.causal
+        assert np.array_equal(one[:150], two[:150])
+        assert not np.array_equal(one[150:], two[150:])
+    assert not backbone("sequence").causal
+
+
+def test_a_copied_stream_goes_on_as_if_it_had_read_everything_itself() -> None:
+    model, ids = backbone("causal", 40), bases(260)
+    whole = np.concatenate(list(model.states(ids)))
+    stream = model.stream()
+    assert stream is not None
+    stream.skip(ids[:100])
+    other = stream.copy()
+    found = stream.feed(ids[100:])
+    np.testing.assert_allclose(found, whole[100:], rtol=0, atol=1e-6)
+    assert np.array_equal(other.feed(ids[100:]), found)  # the first feed left the copy alone
+    assert other.feed(ids[:0]).shape == (0, 16)
+
+
+def test_a_flat_model_has_no_tokens_of_their_own() -> None:
+    network = small(
+        "none", d_model=(16,), encoder_layers=(), decoder_layers=(), router=(), stride=(),
+        k_min=(), k_max=(),
+    )  # fmt: skip
+    model = GeneZipBackbone(network, "flat")
+    assert model.token_width is None and model.width == 16 and model.causal
+    assert np.concatenate(list(model.states(bases(30)))).shape == (30, 16)
+
+
+def saved(folder: Path, bound: str, targets: dict[str, float]) -> Path:
+    network = small(bound)
+    save_pretrained(folder, network, ModelCard("tiny", 4, network.shape, targets, {}))
+    return folder
+
+
+def test_a_model_of_the_bound_sequence_obeys_causal_only_where_it_is_to_be_streamed(
+    tmp_path: Path,
+) -> None:
+    folder = saved(tmp_path / "m", "sequence", {"promoter": 8.0, "dig": 64.0})
+    streamed, own = (load_backbone(folder, "cpu", causal) for causal in (True, False))
+    assert streamed.facts["bound"] == "causal" and streamed.facts["own_bound"] == "sequence"
+    assert streamed.stream() is not None and streamed.max_bp is None
+    assert own.facts["bound"] == "sequence" and own.stream() is None
+    assert own.max_bp == ONE_WINDOW_BP
+    assert own.facts["name"] == "tiny" and own.facts["seed"] == 4
+    assert len(own.facts["sha256"]) == 64 and own.facts["precision"] == "fp32"
+
+
+def test_a_free_model_stays_free(tmp_path: Path) -> None:
+    model = load_backbone(saved(tmp_path / "m", "none", {"dig": 8.0}), "cpu", True)
+    assert model.facts["bound"] == "none"
+
+
+def test_too_long_and_empty_sequences_are_refused() -> None:
+    with pytest.raises(GenezipError, match=r"at most 1,048,576 bp, and was given 1,048,577"):
+        next(backbone("sequence").states(np.full(ONE_WINDOW_BP + 1, N_ID, dtype=np.uint8)))
+    with pytest.raises(GenezipError, match="without bases"):
+        backbone("none").pieces([bases(0)])

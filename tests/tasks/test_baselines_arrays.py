@@ -1,0 +1,294 @@
+"""Baselines of maps, initiation and activity on windows small enough to count by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genezip.config.benchmarks import Activity, ContactMaps, Initiation
+from genezip.data.bins import Bins
+from genezip.errors import GenezipError
+from genezip.tasks import baselines_activity, baselines_initiation, baselines_maps
+from genezip.tasks.baselines import predict_baselines
+from genezip.tasks.baselines_activity import bin_means
+from genezip.tasks.baselines_initiation import (
+    Sites,
+    laid_out,
+    mean_profile,
+    oriented,
+    sites_of,
+)
+from genezip.tasks.baselines_maps import (
+    DISTANCE_MEAN_NOTES,
+    LineFit,
+    MapMean,
+    distance_mean,
+    gc_product,
+    predict_maps,
+)
+from genezip.tasks.gc_content import gc_of_bins, gc_share, standardised
+from genezip.tasks.metrics_contacts import contact_scores, n_entries
+from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.scores import score
+from genezip.vocab import encode
+
+BINS = Bins(4, 10, 6)  # six bins of 10 bp in windows of 68
+ENTRIES = n_entries(6)
+
+
+class Windows:
+    """Stands for WindowExamples: every split has its own targets."""
+
+    def __init__(self, splits, tracks, length=68, seed=0):
+        rng = np.random.default_rng(seed)
+        self._targets = splits
+        rows = [(n, name, 7 * n) for name, part in splits.items() for n in range(len(part))]
+        self.table = pd.DataFrame(rows, columns=["example", "split", "locus"])
+        self._ids = rng.integers(3, 8, (len(rows), length)).astype(np.uint8)
+        self.prepared = SimpleNamespace(facts={"tracks": tracks})
+
+    def ids(self, row):
+        return self._ids[row]
+
+    def targets(self, split):
+        return self._targets[split]
+
+
+def random_splits(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    sizes = {"train": 5, "valid": 2, "test": 3}
+    return {name: rng.normal(size=(n, *shape)).astype(np.float16) for name, n in sizes.items()}
+
+
+def test_gc_counts_known_bases_only():
+    ids = encode("NNNNGCGCATNNGGNNNNNNAAAAAAAAAANNNNNNNNNNCCCCCCCCCA")
+    assert gc_of_bins(ids, Bins(0, 10, 5)) == pytest.approx([4 / 6, 1, 0, np.nan, 0.9], nan_ok=True)
+    assert gc_of_bins(ids, Bins(10, 10, 2)).tolist() == [1, 0]
+    assert gc_share(encode("GCNAT")) == 0.5
+    assert np.isnan(gc_share(encode("NN")))
+
+
+def test_standardised_values_have_mean_zero_and_deviation_one():
+    found = standardised(np.array([1.0, 3.0, np.nan]))
+    assert found.tolist() == [-1, 1, 0]
+    assert standardised(np.array([2.0, 2.0])).tolist() == [0, 0]
+
+
+def test_the_mean_map_ignores_missing_values_and_empty_maps():
+    mean = MapMean(3)  # four bins: (0,2), (0,3), (1,3)
+    for values in ([1, np.nan, 5], [3, np.nan, 1], [0, 0, 0]):
+        mean.add(np.array(values, dtype=float))
+    assert mean.total.tolist() == [4, 0, 6]
+    assert mean.mean().tolist() == [2, 0, 3]  # the diagonal of (0,3) was never seen
+    mean = MapMean(3)
+    mean.add(np.array([1, 7, np.nan]))
+    assert mean.mean().tolist() == [1, 7, 1]
+
+
+def test_the_line_is_that_of_least_squares():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 3, 40))
+    y[1, 5] = np.nan
+    line = LineFit()
+    for one, other in zip(x, y, strict=True):
+        line.add(one, other)
+    keep = np.isfinite(y.ravel())
+    slope, intercept = np.polyfit(x.ravel()[keep], y.ravel()[keep], 1)
+    assert line.line() == pytest.approx((intercept, slope))
+    flat = LineFit()
+    flat.add(np.full(5, 0.1), np.arange(5.0))
+    assert flat.line() == (2, 0)
+
+
+def test_the_gc_map_is_an_outer_product():
+    ids = encode("NNNN" + "GGGGGGGGGG" + "AAAAAAAAAA" + "GGGGGAAAAA" + "GGAAAAAAAA" * 3 + "NNNN")
+    gc = standardised(np.array([1, 0, 0.5, 0.2, 0.2, 0.2]))
+    outer = np.outer(gc, gc)
+    assert gc_product(ids, BINS) == pytest.approx(outer[np.triu_indices(6, 2)])
+
+
+def test_the_mean_by_distance_fits_counts_and_has_no_scc():
+    counts = np.array([6.0, 1.0, np.nan, 4.0, 0.0, 8.0])  # five bins: rows 2,3,4 / 3,4 / 4
+    # diagonals: 2 -> 6, 4, 8; 3 -> 1, 0; 4 -> none
+    found = distance_mean([counts], 5)
+    assert found.tolist() == [6, 0.5, 0, 6, 0.5, 6]
+    scores = contact_scores(found, counts)
+    assert np.isfinite(scores["corr"])
+    assert {name for name, value in scores.items() if np.isnan(value)} == set(DISTANCE_MEAN_NOTES)
+
+
+def test_maps_are_predicted_from_training_alone(tmp_path, monkeypatch):
+    splits = random_splits((5, ENTRIES))
+    splits["train"][3] = 0  # a missing chromosome
+    windows = Windows(splits, ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"])
+    monkeypatch.setattr(baselines_maps.WindowExamples, "load", lambda *_: windows)
+    predict_maps("gm", "GM12878", "manifest", "genome", tmp_path / "b.parquet", BINS)
+    rows = list(PredictionFile.open(tmp_path / "b.parquet").rows())
+    assert [(r.arm.model, r.split, r.example, r.group) for r in rows[:3]] == [
+        ("mean_map", "valid", 0, "0"),
+        ("gc_product", "valid", 0, "0"),
+        ("mean_map", "valid", 1, "7"),
+    ]
+    assert len(rows) == 2 * (2 + 3)
+    train = splits["train"][[0, 1, 2, 4], 2].astype(np.float64)
+    x = np.concatenate([gc_product(windows.ids(i), BINS) for i in (0, 1, 2, 4)])
+    slope, intercept = np.polyfit(x, train.ravel(), 1)
+    for row in rows:
+        place = {"valid": 5, "test": 7}[row.split] + row.example
+        np.testing.assert_array_equal(row.target, splits[row.split][row.example, 2])
+        if row.arm.model == "mean_map":
+            expected = train.mean(axis=0)
+        else:
+            expected = intercept + slope * gc_product(windows.ids(place), BINS)
+        assert row.prediction == pytest.approx(expected, abs=2e-3)  # stored as float16
+    found = score([tmp_path / "b.parquet"], 10, 0, "test")
+    assert set(found["model"]) == {"mean_map", "gc_product"}
+
+
+def test_a_cell_line_that_is_not_there_is_named(tmp_path, monkeypatch):
+    windows = Windows(random_splits((5, ENTRIES)), ["HFF", "H1hESC"])
+    monkeypatch.setattr(baselines_maps.WindowExamples, "load", lambda *_: windows)
+    with pytest.raises(GenezipError, match="no cell line K562, only HFF, H1hESC"):
+        out = tmp_path / "b.parquet"
+        predict_baselines("cmp", "m", "g", "k", "K562", ContactMaps(), 0, out, None, print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_activity_means_are_of_training(tmp_path, monkeypatch):
+    splits = random_splits((4, 3))
+    splits["train"][0, 1, 2] = np.nan
+    windows = Windows(splits, ["a", "b", "c"])
+    monkeypatch.setattr(baselines_activity.WindowExamples, "load", lambda *_: windows)
+    out = tmp_path / "b.parquet"
+    predict_baselines("rsap", "m", "g", "human", "human", Activity(), 0, out, None, print)
+    train = splits["train"].astype(np.float64)
+    by_bin = np.nanmean(train, axis=0)
+    assert bin_means(splits["train"]) == pytest.approx(by_bin)
+    rows = list(PredictionFile.open(out).rows())
+    assert [(r.arm.model, r.split, r.example) for r in rows] == [
+        (name, "test", number) for name in ("track_mean", "bin_mean") for number in range(3)
+    ]
+    for row in rows:
+        wide = by_bin if row.arm.model == "bin_mean" else np.tile(by_bin.mean(axis=0), (4, 1))
+        assert row.prediction == pytest.approx(wide, abs=2e-3)
+        np.testing.assert_array_equal(row.target, splits["test"][row.example])
+    found = score([out], 10, 0, "test").set_index(["model", "metric"])
+    assert np.isnan(found.loc[("track_mean", "pcc_track"), "value"])
+    assert np.isfinite(found.loc[("bin_mean", "pcc_track"), "value"])
+
+
+def test_sites_are_sorted_and_counted_once():
+    tss = pd.DataFrame(
+        {
+            "chrom": ["chr1", "chr1", "chr1", "chr1", "chrUn"],
+            "position": [90, 20, 20, 20, 5],
+            "strand": ["-", "+", "+", "-", "+"],
+        }
+    )
+    found = sites_of(tss, {"1": 100, "2": 100})
+    assert list(found) == ["1"]
+    assert list(found["1"].between(0, 100)) == [(20, False), (20, True), (90, False)]
+    assert list(found["1"].between(21, 90)) == []
+
+
+def test_the_profile_is_read_in_the_direction_of_the_gene(monkeypatch):
+    monkeypatch.setattr(baselines_initiation, "HALF_BP", 2)
+    signal = np.random.default_rng(0).random((10, 40))
+    sites = {"chr1": Sites(np.array([1, 10, 20, 39]), np.array([True, True, False, True]))}
+    found = mean_profile(lambda _, low, high: signal[:, low:high], sites, {"chr1": 40}, 0)
+    # 1 and 39 lie too near the ends
+    expected = (signal[:, 8:13] + signal[::-1, 18:23][:, ::-1]) / 2
+    assert found == pytest.approx(expected)
+    assert mean_profile(lambda *_: signal, {}, {"chr1": 40}, 0) is None
+
+
+def test_the_profile_is_added_at_every_site_and_cut_at_the_window(monkeypatch):
+    monkeypatch.setattr(baselines_initiation, "HALF_BP", 2)
+    profile = np.arange(50.0).reshape(10, 5)
+    sites = Sites(np.array([9, 12, 13, 30]), np.array([True, True, False, True]))
+    found = laid_out(profile, sites, 10, 20)
+    slow = np.zeros((10, 100))
+    for position, plus in ((9, True), (12, True), (13, False), (30, True)):
+        slow[:, position - 2 : position + 3] += oriented(profile, plus)
+    assert found.tolist() == slow[:, 10:20].tolist()
+
+
+class InitiationFake:
+    """Two chromosomes of 40 bp with one signal; chr8 is tested in two kept parts."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.signal = {name: rng.random((10, 60)).astype(np.float32) for name in ("chr1", "chr8")}
+        self.table = pd.DataFrame(
+            {
+                "example": [0, 0, 1],
+                "split": ["train", "test", "test"],
+                "chrom": ["chr1", "chr8", "chr8"],
+                "start": [0, 0, 20],
+                "end": [40, 40, 60],
+                "keep_start": [0, 10, 30],
+                "keep_end": [40, 30, 50],
+                "block": ["chr1:0", "chr8:0", "chr8:1"],
+            }
+        )
+        self.genome = SimpleNamespace(sizes={"chr1": 60, "chr8": 60})
+        self.tracks = SimpleNamespace(values=lambda c, low, high: self.signal[c][:, low:high])
+        self.prepared = SimpleNamespace(facts={"training_contigs": {"chr1": 60}})
+
+    def targets(self, row):
+        cells = self.table.iloc[row]
+        return self.signal[cells["chrom"]][:, cells["start"] : cells["end"]]
+
+    def scored(self, row):
+        return np.arange(20) != 3
+
+
+def annotated(positions):
+    return pd.DataFrame(positions, columns=["chrom", "position", "strand"])
+
+
+def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines_initiation, "HALF_BP", 2)
+    fake = InitiationFake()
+    monkeypatch.setattr(baselines_initiation.InitiationExamples, "load", lambda *_: fake)
+    tss = annotated([("chr1", 30, "+"), ("chr8", 29, "-"), ("chr8", 12, "+")])
+    out = tmp_path / "b.parquet"
+    settings = Initiation()
+    predict_baselines("tisp", "manifest", "genome", "procap", "all", settings, 0, out, tss, print)
+    rows = list(PredictionFile.open(out).rows())
+    assert [(row.split, row.example, row.group) for row in rows] == [
+        ("test", 0, "chr8:0"),
+        ("test", 1, "chr8:1"),
+    ]
+    profile = fake.signal["chr1"][:, 28:33]
+    whole = np.zeros((10, 60))
+    whole[:, 10:15] += profile
+    whole[:, 27:32] += profile[::-1, ::-1]
+    for row, low in zip(rows, (10, 30), strict=True):
+        assert row.prediction == pytest.approx(whole[:, low : low + 20], abs=1e-3)
+        assert np.isnan(row.target[:, 3]).all()
+        kept = np.arange(20) != 3
+        truth = fake.signal["chr8"][:, low : low + 20]
+        assert row.target[:, kept] == pytest.approx(truth[:, kept], abs=1e-3)
+    found = score([out], 10, 0, "test")
+    constant = found[found["model"] == "constant"]
+    assert constant["value"].isna().all() and len(constant) == 6
+    assert constant["note"].str.contains("Pearson's r is undefined").all()
+
+
+@pytest.mark.parametrize("tss", [None, annotated([("chr8", 12, "+")])])
+def test_without_a_training_site_the_cells_say_so(tmp_path, monkeypatch, tss):
+    fake = InitiationFake()
+    monkeypatch.setattr(baselines_initiation.InitiationExamples, "load", lambda *_: fake)
+    out, told = tmp_path / "b.parquet", []
+    predict_baselines("tisp", "m", "g", "procap", "all", Initiation(), 0, out, tss, told.append)
+    assert told == ["tisp: no annotated TSS on the training contigs, so there is no profile"]
+    found = score([out], 10, 0, "test")
+    assert found["value"].isna().all()
+    assert set(found["model"]) == {"tss_profile", "constant"}
+
+
+def test_an_unknown_task_is_refused(tmp_path):
+    with pytest.raises(GenezipError, match="there is no task 'x'"):
+        predict_baselines("x", "m", "g", "s", "s", Initiation(), 0, tmp_path / "b", None, print)

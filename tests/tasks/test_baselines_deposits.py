@@ -1,0 +1,77 @@
+"""Baselines from deposits in the true formats: prepare, predict, score."""
+
+import numpy as np
+import pandas as pd
+from deposits import cmp, rsap, tisp
+
+from genezip.config.benchmarks import Activity, ContactMaps, Initiation
+from genezip.data.contact_maps import prepare_contact_maps
+from genezip.data.initiation import prepare_initiation
+from genezip.data.regulatory_activity import prepare_activity
+from genezip.data.task_files import TaskFiles
+from genezip.genome.reference import ReferenceGenome
+from genezip.tasks.baselines import predict_baselines
+from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.scores import score
+
+
+def silent(_):
+    pass
+
+
+def test_contact_maps_of_one_cell_line(tmp_path):
+    files = TaskFiles.load(cmp.write(tmp_path))
+    fasta, manifest, out = tmp_path / cmp.GENOME, tmp_path / "d" / "manifest.json", tmp_path / "b"
+    prepare_contact_maps(files, ReferenceGenome(fasta), manifest, silent)
+    settings = ContactMaps()
+    predict_baselines("cmp", manifest, fasta, "imr", "IMR90", settings, 0, out, None, silent)
+    rows = [row for row in PredictionFile.open(out).rows() if row.arm.model == "mean_map"]
+    trained = [cmp.target(record, "train")[:, 3].astype(float) for record in (0, 2, 3)]
+    for row in rows:
+        np.testing.assert_array_equal(row.target, cmp.target(row.example, row.split)[:, 3])
+        np.testing.assert_allclose(row.prediction, np.mean(trained, axis=0), atol=1e-3)
+    found = score([out], 10, 0, "test")
+    test = found[(found["model"] == "mean_map") & (found["split"] == "test")]
+    assert test["n"].tolist() == [1] * 4  # record 1 of cell line 3 has no contact
+    assert test["note"].str.startswith("1 of 2 maps have no score: 1 with a constant target").all()
+
+
+def test_regulatory_activity(tmp_path):
+    listing = rsap.write(tmp_path)
+    fasta, manifest, out = rsap.genome_of(listing), tmp_path / "d" / "manifest.json", tmp_path / "b"
+    prepare_activity(TaskFiles.load(listing), "human", ReferenceGenome(fasta), manifest, silent)
+    settings = Activity()
+    predict_baselines("rsap", manifest, fasta, "human", "human", settings, 0, out, None, silent)
+    found = score([out], 10, 0, "test").set_index(["model", "metric"])["value"]
+    train = np.load(manifest.parent / "targets.train.npy").astype(float)
+    test = np.load(manifest.parent / "targets.test.npy").astype(float)
+    flat = np.broadcast_to(train.mean(axis=0), test.shape)
+    expected = np.corrcoef(flat.ravel(), test.ravel())[0, 1]
+    assert abs(found["bin_mean", "pcc_flat"] - expected) < 1e-3
+    assert np.isnan(found["track_mean", "pcc_track"])
+
+
+def test_transcription_initiation(tmp_path):
+    files = TaskFiles.load(tisp.write(tmp_path))
+    fasta, manifest, out = files.one(".fa"), tmp_path / "d" / "manifest.json", tmp_path / "b"
+    prepare_initiation(files, ReferenceGenome(fasta), manifest, 0, 4, silent)
+    places = [
+        (chrom, at, strand)
+        for chrom in ("chr1", "chr8")
+        for at in (60_000, 90_000)
+        for strand in "+-"
+    ]
+    tss = pd.DataFrame(places, columns=["chrom", "position", "strand"])
+    settings = Initiation()
+    predict_baselines("tisp", manifest, fasta, "procap", "all", settings, 0, out, tss, silent)
+    table = pd.read_parquet(manifest.parent / "examples.parquet")
+    held = table[table["split"] != "train"]
+    file = PredictionFile.open(out)
+    assert file.keys["example"].tolist() == held["example"].tolist()
+    for row, cells in zip(file.rows(), held.itertuples(), strict=True):
+        assert row.target.shape == (10, cells.keep_end - cells.keep_start)
+        assert row.group == cells.block
+    found = score([out], 10, 0, "test")
+    profile = found[(found["model"] == "tss_profile") & (found["split"] == "test")]
+    assert profile["metric"].tolist()[-1] == "pcc_mean"
+    assert (profile["n"] > 0).all()

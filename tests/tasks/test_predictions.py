@@ -1,0 +1,232 @@
+"""Prediction files: what is written is read, whole or not at all; wrong files are refused."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.tasks.arm import Arm
+from genezip.tasks.prediction_files import PredictionFile, read_predictions
+from genezip.tasks.predictions import COLUMNS, METADATA_KEY, PredictionWriter
+
+PAIRS = Arm("eqtl", "artery", "tiny", 3, "full", "frozen")
+MAPS = Arm("cmp", "HFF", "tiny", 0, "full", "frozen")
+
+
+def add_pairs(writer, examples=(4, 9), split="test", **cells):
+    defaults = {
+        "rule": "paper",
+        "fold": -1,
+        "split": split,
+        "example": np.array(examples),
+        "group": ["g1"] * len(examples),
+        "target": np.arange(len(examples)) % 2,
+        "prediction": np.linspace(0, 1, len(examples)),
+    }
+    writer.add(**(defaults | cells))
+
+
+def pairs_file(path, arm=PAIRS, **cells):
+    with PredictionWriter(path, arm, "scalar") as writer:
+        add_pairs(writer, **cells)
+    return path
+
+
+def maps_file(path, maps, shape=(3,)):
+    with PredictionWriter(path, MAPS, "array", shape) as writer:
+        for number, (target, prediction) in enumerate(maps):
+            writer.add(
+                rule="paper",
+                fold=-1,
+                split="test",
+                example=np.array([number]),
+                group=[number // 2],
+                target=[target],
+                prediction=[prediction],
+            )
+    return path
+
+
+def test_pairs_come_back_with_every_column(tmp_path):
+    path = pairs_file(tmp_path / "p.parquet", hidden=np.array([0.25, 0.5]))
+    table = PredictionFile.open(path).frame()
+    assert list(table) == list(COLUMNS)
+    assert table.iloc[1].to_dict() == {
+        "task": "eqtl",
+        "subset": "artery",
+        "model": "tiny",
+        "seed": 3,
+        "input": "full",
+        "mode": "frozen",
+        "rule": "paper",
+        "fold": -1,
+        "split": "test",
+        "example": 9,
+        "group": "g1",
+        "target": 1.0,
+        "prediction": 1.0,
+        "hidden": 0.5,
+    }
+
+
+def test_a_baseline_without_seed_and_hidden_scores_has_empty_cells(tmp_path):
+    arm = Arm("eqtl", "artery", "distance", None, "", "baseline")
+    file = PredictionFile.open(pairs_file(tmp_path / "p.parquet", arm))
+    assert file.arms == [arm]
+    assert file.frame()[["seed", "hidden"]].isna().all(axis=None)
+
+
+def test_arrays_come_back_as_little_endian_float16(tmp_path):
+    maps = [(np.array([0.5, np.nan, 2]), np.array([1e9, 3, -1e9], dtype=np.float32))]
+    path = maps_file(tmp_path / "p.parquet", maps)
+    (row,) = PredictionFile.open(path).rows()
+    assert (row.arm, row.rule, row.fold, row.split) == (MAPS, "paper", -1, "test")
+    assert (row.example, row.group) == (0, "0")
+    np.testing.assert_array_equal(row.target, np.array([0.5, np.nan, 2], np.float16))
+    assert row.prediction.tolist() == [65504, 3, -65504]
+    stored = pq.read_table(path)["target"][0].as_py()
+    assert stored == np.array([0.5, np.nan, 2], "<f2").tobytes()
+
+
+def test_rows_of_many_row_groups_keep_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("genezip.tasks.predictions._BUFFER_BYTES", 500)
+    maps = [(np.full(3, number), np.full(3, -number)) for number in range(40)]
+    path = maps_file(tmp_path / "p.parquet", maps)
+    assert pq.ParquetFile(path).num_row_groups > 5
+    rows = list(PredictionFile.open(path).rows())
+    assert [row.example for row in rows] == list(range(40))
+    assert [row.prediction[0] for row in rows] == [-number for number in range(40)]
+
+
+def test_arrays_may_differ_in_length_where_the_shape_says_so(tmp_path):
+    path = tmp_path / "p.parquet"
+    with PredictionWriter(path, MAPS, "array", (2, -1)) as writer:
+        for length in (3, 5):
+            values = np.arange(2 * length).reshape(2, length)
+            writer.add(
+                rule="paper",
+                fold=-1,
+                split="test",
+                example=[length],
+                group=["b"],
+                target=[values],
+                prediction=[values],
+            )
+    rows = list(PredictionFile.open(path).rows())
+    assert [row.target.shape for row in rows] == [(2, 3), (2, 5)]
+    assert rows[1].target[1].tolist() == [5, 6, 7, 8, 9]
+
+
+def test_a_wrong_shape_is_an_error_of_the_caller(tmp_path):
+    with pytest.raises(ValueError, match="shape"):
+        maps_file(tmp_path / "p.parquet", [(np.zeros(4), np.zeros(4))])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_notes_and_facts_are_kept(tmp_path):
+    other = Arm("eqtl", "artery", "prior", None, "", "baseline")
+    path = tmp_path / "p.parquet"
+    with PredictionWriter(path, PAIRS, "scalar") as writer:
+        add_pairs(writer)
+        writer.note(other, "auroc", "it is constant")
+        writer.fact("paper", "test", "test_genes_in_train", 0.5, 12)
+    file = PredictionFile.open(path)
+    assert file.arms == [PAIRS, other]
+    assert file.notes == {"prior.baseline": {"auroc": "it is constant"}}
+    assert file.facts == [
+        {"rule": "paper", "split": "test", "metric": "test_genes_in_train", "value": 0.5, "n": 12}
+    ]
+
+
+@pytest.mark.parametrize("column", ["prediction", "hidden"])
+def test_a_prediction_that_is_no_number_is_refused_and_nothing_is_left(tmp_path, column):
+    path = pairs_file(tmp_path / "p.parquet")
+    before = path.read_bytes()
+    with pytest.raises(GenezipError, match=rf"tiny.*no finite {column} for test example 9") as told:
+        pairs_file(path, **{column: np.array([0.1, np.nan])})
+    assert str(told.value).endswith("lower its learning rate")
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_where_nothing_is_scored_a_prediction_may_be_anything(tmp_path):
+    maps_file(tmp_path / "p.parquet", [(np.array([np.nan, 1, 2]), np.array([np.inf, 1, 2]))])
+    with pytest.raises(GenezipError, match="no finite prediction for test example 0 of cmp HFF"):
+        maps_file(tmp_path / "q.parquet", [(np.zeros(3), np.array([np.inf, 1, 2]))])
+
+
+def test_an_interruption_leaves_the_old_file(tmp_path):
+    path = pairs_file(tmp_path / "p.parquet")
+    before = path.read_bytes()
+    with pytest.raises(KeyboardInterrupt), PredictionWriter(path, PAIRS, "scalar") as writer:
+        add_pairs(writer)
+        raise KeyboardInterrupt
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_files_that_are_no_prediction_files_are_refused(tmp_path):
+    with pytest.raises(GenezipError, match=r"does not exist; predict first"):
+        read_predictions([tmp_path / "none.parquet"])
+    text = tmp_path / "text.parquet"
+    text.write_text("model\tvalue\n")
+    with pytest.raises(GenezipError, match=r"text.parquet is not a prediction file"):
+        read_predictions([text])
+    other = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"task": ["cmp"]}), other)
+    with pytest.raises(GenezipError, match="its metadata does not say so"):
+        read_predictions([other])
+    with pytest.raises(GenezipError, match="no prediction file was given"):
+        read_predictions([])
+
+
+def test_a_missing_column_and_a_wrong_type_are_named(tmp_path):
+    path = pairs_file(tmp_path / "p.parquet")
+    table = pq.read_table(path)
+    facts = {"kind": "scalar", "shape": [], "arms": [], "notes": {}, "facts": []}
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(facts).encode()})
+    pq.write_table(table.drop_columns(["group"]), path)
+    with pytest.raises(GenezipError, match="lacks the column group"):
+        read_predictions([path])
+    position = table.schema.get_field_index("fold")
+    pq.write_table(table.set_column(position, "fold", table["fold"].cast(pa.int32())), path)
+    with pytest.raises(GenezipError, match="int32 in the column fold instead of int16"):
+        read_predictions([path])
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    first = pairs_file(tmp_path / "a.parquet")
+    same = pairs_file(tmp_path / "b.parquet")
+    with pytest.raises(GenezipError, match=r"both hold tiny\.seed3\.full\.frozen"):
+        read_predictions([first, same])
+    blood = pairs_file(tmp_path / "c.parquet", Arm("eqtl", "blood", "tiny", 4, "full", "frozen"))
+    with pytest.raises(GenezipError, match=r"is of eqtl artery and .* of eqtl blood; score them"):
+        read_predictions([first, blood])
+    mixed = tmp_path / "mixed.parquet"
+    with PredictionWriter(mixed, None, "scalar") as writer:
+        add_pairs(writer, arm=PAIRS)
+        add_pairs(writer, arm=Arm("etgp", "K562", "tiny", 3, "full", "frozen"))
+    with pytest.raises(GenezipError, match="mixes eqtl artery and etgp K562"):
+        read_predictions([mixed])
+
+
+def test_an_example_twice_and_an_empty_file_are_refused(tmp_path):
+    twice = pairs_file(tmp_path / "a.parquet", examples=(4, 4))
+    with pytest.raises(GenezipError, match=r"has test example 4 of tiny.* twice under the rule"):
+        read_predictions([twice])
+    empty = tmp_path / "b.parquet"
+    with PredictionWriter(empty, None, "scalar"):
+        pass
+    with pytest.raises(GenezipError, match="has no predictions; predict again"):
+        read_predictions([empty])
+
+
+def test_the_same_example_may_be_in_two_splits(tmp_path):
+    path = tmp_path / "p.parquet"
+    with PredictionWriter(path, PAIRS, "scalar") as writer:
+        add_pairs(writer)
+        add_pairs(writer, split="valid")
+    assert len(read_predictions([path])[0].keys) == 4

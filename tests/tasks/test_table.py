@@ -1,0 +1,96 @@
+"""A task's table: measured rows, their means, published rows, and what may be compared."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from genezip.errors import GenezipError
+from genezip.tasks.table import MEAN, NOT_RECOVERED, published_rows, task_table, write_table
+
+PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper"
+TISSUES = {"artery": "Artery_Tibial", "blood": "Whole_Blood"}
+
+
+def scores(subset: str, **rows: float | None) -> pd.DataFrame:
+    """Rows ``model="input.split" -> value`` of one subset."""
+    found = []
+    for name, value in rows.items():
+        model, input, split = name.split("__")
+        found.append(
+            {
+                "task": "eqtl",
+                "subset": subset,
+                "model": model.replace("_", "-"),
+                "origin": "measured",
+                "seed": 0,
+                "input": input,
+                "mode": "frozen",
+                "rule": "paper",
+                "split": split,
+                "metric": "auroc",
+                "value": value,
+                "n": 10,
+                "positives": 3,
+                "scale": "full",
+                "note": None,
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def test_published_tables_are_read_whole() -> None:
+    eqtl = published_rows("eqtl", PAPER / "table3_eqtl.csv", TISSUES)
+    values = {(row["model"], row["subset"]): row["value"] for row in eqtl}
+    assert values["GeneZip", "artery"] == 0.860
+    assert values["JanusDNA", "blood"] == 0.821
+    assert len(eqtl) == 9 * 2
+    lines = {"HFF": "HFF", "HCT116": "HCT116"}
+    maps = published_rows("cmp", PAPER / "table2_contact_map.csv", lines)
+    values = {(row["model"], row["subset"], row["metric"]): row["value"] for row in maps}
+    assert values["UNet", "HFF", "corr"] == 0.1853
+    assert values["GeneZip", MEAN, "scc"] == 0.1360
+    genes = published_rows("etgp", PAPER / "table7_etgp.csv", {"K562": "x"})
+    assert {(row["model"], row["metric"]): row["value"] for row in genes}[
+        "GeneZip", "auprc_sorted"
+    ] == 0.462
+    (initiation,) = published_rows("tisp", None, {"procap": "all"})
+    assert "value" not in initiation and initiation["note"] == NOT_RECOVERED
+    assert published_rows("rsap", None, {"human": "human"}) == []
+
+
+def test_an_unknown_subset_names_the_missing_column() -> None:
+    with pytest.raises(GenezipError, match="lacks the column Brain"):
+        published_rows("eqtl", PAPER / "table3_eqtl.csv", {"brain": "Brain"})
+
+
+def test_only_what_can_be_compared_is_compared() -> None:
+    measured = [
+        scores("artery", genezip_70m__authors__test=0.80, genezip_70m__full__test=0.70),
+        scores("blood", genezip_70m__authors__test=0.90, genezip_70m__full__test=None),
+    ]
+    table = task_table("eqtl", measured, PAPER / "table3_eqtl.csv", TISSUES, "full")
+    ours = table[table["origin"] == "measured"].set_index(["subset", "input"])
+    assert ours.loc[("artery", "authors"), "paper_model"] == "GeneZip"
+    assert ours.loc[("artery", "authors"), "difference"] == pytest.approx(0.80 - 0.86)
+    assert pd.isna(ours.loc[("artery", "full"), "paper"])
+    assert ours.loc[(MEAN, "authors"), "value"] == pytest.approx(0.85)
+    assert ours.loc[(MEAN, "authors"), "n"] == 20
+    assert pd.isna(ours.loc[(MEAN, "full"), "value"])
+    assert "no value for blood" in ours.loc[(MEAN, "full"), "note"]
+    demo = task_table("eqtl", measured, PAPER / "table3_eqtl.csv", TISSUES, "demo")
+    assert demo["difference"].isna().all()
+
+
+def test_the_file_is_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "artery.tsv"
+    scores("artery", genezip_70m__authors__test=0.8).to_csv(path, sep="\t", index=False)
+    out = tmp_path / "table.tsv"
+    write_table("eqtl", [path], None, {"artery": "Artery_Tibial"}, "full", out)
+    assert pd.read_csv(out, sep="\t").loc[0, "value"] == 0.8
+    with pytest.raises(GenezipError, match="holds scores of eqtl, not of cmp"):
+        write_table("cmp", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
+    pd.DataFrame({"task": ["eqtl"]}).to_csv(path, sep="\t", index=False)
+    with pytest.raises(GenezipError, match="lacks the column model"):
+        write_table("eqtl", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
+    assert not (tmp_path / "other.tsv").exists()

@@ -1,0 +1,351 @@
+"""Fine-tuning: what learns, the loop, its best weights, and going on after a stop."""
+
+import math
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from genezip.config.benchmarks import HeadTraining
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.losses import rar_stage_loop
+from genezip.models.network import GeneZipNetwork, build
+from genezip.training import finetune as module
+from genezip.training.finetune import Problem, build_optimizer, finetune, precision, ratio_term
+from genezip.training.finetune_state import STATE, learned_weights
+from genezip.training.trainable import MODES, compressor_learns, set_mode
+
+SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
+X = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+Y = X @ torch.tensor([1.0, -2.0, 0.5])
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def network() -> GeneZipNetwork:
+    return build(Architecture(**SMALL.to_dict()), seed=3)
+
+
+def head() -> nn.Module:
+    """Dropout, so that random numbers matter; batch norm, so that buffers do."""
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+
+def plain() -> nn.Module:
+    torch.manual_seed(5)
+    return nn.Linear(3, 1)
+
+
+def settings(**changes: Any) -> HeadTraining:
+    values = {"batch": 4, "learning_rate": 0.05, "evaluate_every": 3, "patience": 100}
+    return HeadTraining(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def error(net: nn.Module, rows: np.ndarray) -> Tensor:
+    return (net(X[rows])[:, 0] - Y[rows]).square().mean()
+
+
+def problem(net: nn.Module, **changes: Any) -> Problem:
+    values = {
+        "name": "toy", "module": net, "examples": 10, "draws": 30, "metric": "score",
+        "loss": lambda rows: error(net, rows),
+        "judge": lambda: -float(error(net, np.arange(10))),
+        "identity": {"data": "abc"}, "micro_batch": 2,
+    }  # fmt: skip
+    return Problem(**{**values, **changes})
+
+
+RELEASE_FIXED = ("embedding", "encoders.", "routers.")
+
+
+def test_modes_choose_parameters_by_name() -> None:
+    names = {name for name, _ in network().named_parameters()}
+    assert set_mode(network(), "head_only", settings(), 0) == []
+    assert set(set_mode(network(), "full", settings(), 0)) == names
+    release = set(set_mode(network(), "release", settings(), 0))
+    assert names - release == {name for name in names if name.startswith(RELEASE_FIXED)}
+    assert {name.split(".")[0] for name in release} == {
+        "trunk", "decoders", "residuals", "paddings",
+    }  # fmt: skip
+    adapters = set_mode(network(), "lora", settings(lora_rank=2), 0)
+    assert len(adapters) == 2 * 2 * 5
+    assert all(name.endswith((".lora_a", ".lora_b")) for name in adapters)
+    with pytest.raises(GenezipError, match="no way to train 'frozen'"):
+        set_mode(network(), "frozen", settings(), 0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_modes_choose_parameters_by_gradient(mode: str) -> None:
+    """What is frozen has no gradient at all; everything else has one that is not zero."""
+    found = network()
+    learning = set(set_mode(found, mode, settings(lora_rank=2), 0))
+    assert compressor_learns(found) == bool(learning)
+    with torch.no_grad():  # adapters begin at zero, where one of their halves has no gradient
+        for name, parameter in found.named_parameters():
+            if name.endswith("lora_b"):
+                parameter.fill_(0.01)
+    linear = nn.Linear(16, 2)
+    ids = torch.randint(3, 8, (1, 300), generator=torch.Generator().manual_seed(0))
+    output = found(ids)
+    loss = linear(output.states.mean(1)).square().sum()
+    (loss + ratio_term(found, output, settings())).backward()
+    assert linear.weight.grad is not None and linear.weight.grad.abs().max() > 0
+    for name, parameter in found.named_parameters():
+        if name not in learning:
+            assert parameter.grad is None, name
+        elif parameter.numel():
+            assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_vectors_are_not_decayed_and_what_is_fixed_is_in_no_group() -> None:
+    found = network()
+    learning = set_mode(found, "release", settings(), 0)
+    optimizer = build_optimizer(found, settings(weight_decay=0.3, learning_rate=1e-3))
+    decay = {g["weight_decay"]: {p.dim() for p in g["params"]} for g in optimizer.param_groups}
+    assert 1 not in decay[0.3] and decay[0.0] == {1}
+    assert sum(len(g["params"]) for g in optimizer.param_groups) == len(learning)
+    assert all(g["betas"] == (0.9, 0.95) and g["lr"] == 1e-3 for g in optimizer.param_groups)
+    set_mode(found, "head_only", settings(), 0)
+    with pytest.raises(GenezipError, match="nothing of this model learns"):
+        build_optimizer(found, settings())
+
+
+def test_autocast_is_of_cuda_alone() -> None:
+    with precision(torch.device("cpu"), settings(precision="bf16")):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_the_ratio_term_is_the_uniform_loss_and_is_off_while_the_network_is_fixed() -> None:
+    found = network()
+    ids = torch.randint(3, 7, (2, 200), generator=torch.Generator().manual_seed(1))
+    output = found(ids)
+    chosen = settings(alpha=0.5, uniform_bpt=32)
+    by_hand = torch.zeros(())
+    for routing in output.routings:
+        by_hand = by_hand + rar_stage_loop(
+            routing,
+            torch.zeros(routing.boundary_mask.shape, dtype=torch.int64),
+            torch.tensor([math.sqrt(32)]),
+            "post",
+        )
+    term = float(ratio_term(found, output, chosen).detach())
+    assert term == pytest.approx(0.5 * float(by_hand.detach()), rel=1e-5) and term > 0.2
+    assert float(ratio_term(found, output, settings(alpha=0))) == 0
+    set_mode(found, "head_only", chosen, 0)
+    assert float(ratio_term(found, output, chosen)) == 0
+
+
+def test_every_pass_draws_every_example_once(tmp_path: Path) -> None:
+    drawn: list[int] = []
+    net = plain()
+
+    def loss(rows: np.ndarray) -> Tensor:
+        drawn.extend(rows.tolist())
+        return error(net, rows)
+
+    state = finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
+    assert state.step == 8  # 30 draws in steps of 4; the last step has 2
+    passes = np.array(drawn).reshape(3, 10)
+    assert [sorted(one) for one in passes.tolist()] == [list(range(10))] * 3
+    assert passes[0].tolist() != passes[1].tolist()
+
+
+def by_hand(net: nn.Module, chosen: HeadTraining, draws: np.ndarray) -> None:
+    """The same training, written out."""
+    weight, bias = net.weight, net.bias  # type: ignore[union-attr]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [weight], "weight_decay": chosen.weight_decay},
+            {"params": [bias], "weight_decay": 0.0},
+        ],
+        lr=1.0,
+        betas=(0.9, 0.95),
+    )
+    # of 8 steps, ceil(0.25 x 8) = 2 rise, then 6 fall: 6/6, 5/6, ...
+    shares = [1 / 2, 2 / 2, 6 / 6, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    for step, share in enumerate(shares):
+        optimizer.zero_grad()
+        error(net, draws[4 * step : 4 * step + 4]).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), chosen.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = chosen.learning_rate * share
+        optimizer.step()
+
+
+@pytest.mark.parametrize("micro_batch", [1, 3, 4])
+def test_the_loop_equals_the_same_training_written_out(tmp_path: Path, micro_batch: int) -> None:
+    """Rates, clipping and decay; and the gradient does not depend on the micro-batch."""
+    chosen = settings(warmup=0.25, weight_decay=0.1, clip_norm=0.7)
+    parts: list[np.ndarray] = []
+    net, other = plain(), plain()
+
+    def loss(rows: np.ndarray) -> Tensor:
+        parts.append(rows)
+        return error(net, rows)
+
+    given = problem(net, loss=loss, micro_batch=micro_batch, judge=lambda: math.nan)
+    finetune(given, chosen, 1, tmp_path, quiet)
+    assert max(len(part) for part in parts) == micro_batch
+    by_hand(other, chosen, np.concatenate(parts))
+    for name, value in net.state_dict().items():
+        assert torch.allclose(value, other.state_dict()[name], atol=1e-6)
+        assert not torch.allclose(value, plain().state_dict()[name], atol=1e-2)
+
+
+def test_the_best_weights_are_kept_and_patience_ends_the_training(tmp_path: Path) -> None:
+    net = plain()
+    seen: list[Tensor] = []
+    values = iter([0.5, 0.7, 0.6, math.nan, 0.7, 0.65, 0.9])
+    said: list[str] = []
+
+    def judge() -> float:
+        seen.append(net.weight.detach().clone())  # type: ignore[operator, union-attr]
+        assert not net.training
+        return next(values)
+
+    chosen = settings(evaluate_every=1, patience=3)
+    state = finetune(problem(net, judge=judge), chosen, 1, tmp_path, said.append)
+    # 0.6, the tie and 0.65 are not better; an undefined score does not count
+    assert state.step == 6 and state.best == 0.7 and state.best_step == 2
+    assert torch.equal(net.weight, seen[1]) and not torch.equal(net.weight, seen[-1])  # type: ignore[arg-type]
+    assert [entry["step"] for entry in state.history] == [1, 2, 3, 4, 5, 6]
+    assert said[-1] == "toy: patience ran out; best validation score 0.7000 at step 2"
+
+
+def test_without_a_defined_score_the_last_weights_are_used(tmp_path: Path) -> None:
+    net, said = plain(), []
+    last: list[Tensor] = []
+
+    def judge() -> float:
+        last.append(net.weight.detach().clone())  # type: ignore[operator, union-attr]
+        return math.nan
+
+    finetune(problem(net, judge=judge), settings(patience=1), 1, tmp_path, said.append)
+    assert torch.equal(net.weight, last[-1])  # type: ignore[arg-type]
+    assert "was never defined, so the weights of the last step, 8, are used" in said[-1]
+
+
+def stopping(function: Callable, at: int) -> Callable:
+    """A real SIGINT during the call number ``at`` (from 0)."""
+    calls = iter(range(1000))
+
+    def called(*given: Any) -> Any:
+        if next(calls) == at:
+            signal.raise_signal(signal.SIGINT)
+        return function(*given)
+
+    return called
+
+
+@pytest.mark.parametrize(("what", "at"), [("loss", 0), ("loss", 9), ("judge", 0), ("judge", 1)])
+def test_an_interrupted_run_goes_on_to_the_very_same_weights(
+    tmp_path: Path, what: str, at: int
+) -> None:
+    whole, parts = head(), head()
+    one = finetune(problem(whole), settings(warmup=0.3), 1, tmp_path / "a", quiet)
+    given = problem(parts)
+    given = problem(parts, **{what: stopping(getattr(given, what), at)})
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        finetune(given, settings(warmup=0.3), 1, tmp_path / "b", said.append)
+    assert "stopped at step" in said[-1]
+    parts = head()
+    torch.rand(3)  # another process would have another state
+    two = finetune(problem(parts), settings(warmup=0.3), 1, tmp_path / "b", said.append)
+    assert any("going on at step" in text for text in said)
+    assert one.history == two.history and one.best_step == two.best_step
+    weights, others = whole.state_dict(), parts.state_dict()
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_a_kill_costs_no_more_than_the_steps_since_the_last_checkpoint(tmp_path: Path) -> None:
+    """Also inside a validation: a checkpoint is written before it."""
+    whole, parts = head(), head()
+    finetune(problem(whole), settings(), 1, tmp_path / "a", quiet)
+
+    def killed() -> float:
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        finetune(problem(parts, judge=killed), settings(), 1, tmp_path / "b", quiet)
+    parts, said = head(), []
+    finetune(problem(parts), settings(), 1, tmp_path / "b", said.append)
+    assert said[0] == "toy: going on at step 3 of 8"
+    others = parts.state_dict()
+    assert all(torch.equal(value, others[name]) for name, value in whole.state_dict().items())
+
+
+def test_checkpoints_are_also_written_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0.0)
+    net = plain()
+    calls = iter(range(100))
+
+    def loss(rows: np.ndarray) -> Tensor:
+        if next(calls) == 4:
+            raise RuntimeError("killed")  # in step 2, before any validation
+        return error(net, rows)
+
+    with pytest.raises(RuntimeError):
+        finetune(problem(net, loss=loss), settings(evaluate_every=8), 1, tmp_path, quiet)
+    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 2
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    first, second = head(), head()
+    finetune(problem(first), settings(), 1, tmp_path, quiet)
+
+    def never(rows: np.ndarray) -> Tensor:
+        raise AssertionError("trained again")
+
+    finetune(problem(second, loss=never), settings(), 1, tmp_path, quiet)
+    assert all(torch.equal(v, second.state_dict()[n]) for n, v in first.state_dict().items())
+
+
+def test_a_checkpoint_holds_only_what_learns(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(3, 500), nn.Linear(500, 1))
+    net[0].requires_grad_(False)
+    assert set(learned_weights(net)) == {"1.weight", "1.bias"}
+    finetune(problem(net), settings(), 1, tmp_path, quiet)
+    held = torch.load(tmp_path / STATE, weights_only=True)
+    assert set(held["weights"]) == set(held["best_weights"]) == {"1.weight", "1.bias"}
+
+
+def test_another_run_or_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    finetune(problem(plain()), settings(), 1, tmp_path, quiet)
+    with pytest.raises(GenezipError, match=r"with learning_rate 0\.05, not 0\.1"):
+        finetune(problem(plain()), settings(learning_rate=0.1), 1, tmp_path, quiet)
+    with pytest.raises(GenezipError, match='with data "abc", not "xyz"'):
+        finetune(problem(plain(), identity={"data": "xyz"}), settings(), 1, tmp_path, quiet)
+    with pytest.raises(GenezipError, match="with seed 1, not 2"):
+        finetune(problem(plain()), settings(), 2, tmp_path, quiet)
+    (tmp_path / STATE).write_bytes(b"nothing")
+    with pytest.raises(GenezipError, match="cannot be read; delete the folder"):
+        finetune(problem(plain()), settings(), 1, tmp_path, quiet)
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None:
+    net, calls = plain(), iter(range(100))
+
+    def loss(rows: np.ndarray) -> Tensor:
+        return error(net, rows) * (math.inf if next(calls) == 8 else 1)
+
+    with pytest.raises(GenezipError, match=r"toy became not finite .* at step 4; lower its"):
+        finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
+    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 3
+
+
+def test_no_training_example_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match="toy has no training example"):
+        finetune(problem(plain(), examples=0, draws=0), settings(), 1, tmp_path, quiet)

@@ -1,0 +1,279 @@
+"""The step loop of heads: order, rates, selection, resuming."""
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from genezip.config.benchmarks import HeadTraining
+from genezip.errors import GenezipError
+from genezip.training.head_checkpoint import CHECKPOINT
+from genezip.training.head_loop import (
+    HeadRun,
+    Trained,
+    backward,
+    build_adamw,
+    discard,
+    rate_at,
+    rows_of_step,
+    train_head,
+)
+
+X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+Y = X @ torch.tensor([1.0, -2.0, 0.5])
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def module(dropout: float = 0.5) -> nn.Module:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Dropout(dropout), nn.Linear(8, 1))
+
+
+def loss(net: nn.Module, part: tuple[Tensor, Tensor, int]) -> Tensor:
+    x, y, count = part
+    return (net(x)[:, 0] - y).square().sum() / count
+
+
+def batches(step: int) -> list[tuple[Tensor, Tensor, int]]:
+    rows = torch.from_numpy(rows_of_step(20, 4, step, seed=1))
+    return [(X[part], Y[part], 4) for part in rows.split(2)]
+
+
+def error(net: nn.Module) -> float:
+    return -float((net(X)[:, 0] - Y).square().mean().detach())
+
+
+def run(validate: Callable[[nn.Module], float] | None = error, **keys: Any) -> HeadRun:
+    steps, select = keys.pop("steps", 12), keys.pop("select", "best")
+    settings = HeadTraining(batch=4, learning_rate=0.05, evaluate_every=4, **keys)
+    return HeadRun("toy", settings, steps, 7, {"data": "abc"}, batches, loss, validate, select)
+
+
+def weights(net: nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in net.parameters()]
+
+
+def test_every_pass_holds_every_row_once_in_another_order() -> None:
+    rows = np.concatenate([rows_of_step(10, 4, step, seed=3) for step in range(5)])
+    passes = rows.reshape(2, 10)
+    assert [sorted(one) for one in passes.tolist()] == [list(range(10))] * 2
+    assert passes[0].tolist() != passes[1].tolist()
+    assert rows_of_step(10, 4, 2, seed=3).tolist() == rows[8:12].tolist()
+    assert rows_of_step(10, 4, 2, seed=4).tolist() != rows[8:12].tolist()
+
+
+def test_a_batch_may_be_larger_than_the_data() -> None:
+    assert sorted(rows_of_step(2, 6, 0, seed=0).tolist()) == [0, 0, 0, 1, 1, 1]
+
+
+def test_rates_rise_then_fall_to_zero_or_stay() -> None:
+    shares = [rate_at(step, 10, 0.2) for step in range(10)]
+    assert shares == pytest.approx([0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+    assert {rate_at(step, 10, 0.0) for step in range(10)} == {1.0}
+
+
+def test_vectors_are_not_decayed() -> None:
+    groups = build_adamw(module(), HeadTraining(weight_decay=0.3)).param_groups
+    decay = {group["weight_decay"]: {p.dim() for p in group["params"]} for group in groups}
+    assert decay == {0.3: {2}, 0.0: {1}}
+
+
+def test_micro_batches_give_the_gradient_of_the_whole_batch() -> None:
+    whole, parts = module(dropout=0.0), module(dropout=0.0)
+    at_once = backward(whole, [(X, Y, 20)], loss)
+    in_parts = backward(parts, [(X[i : i + 7], Y[i : i + 7], 20) for i in (0, 7, 14)], loss)
+    assert in_parts == pytest.approx(at_once, rel=1e-6)
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        assert a.grad is not None and b.grad is not None
+        assert torch.allclose(a.grad, b.grad, atol=1e-6)
+        assert a.grad.abs().max() > 0
+
+
+def test_training_lowers_the_loss_and_repeats_itself(tmp_path: Path) -> None:
+    first, second = module(), module()
+    before = error(first)
+    done = train_head(first, run(steps=40), tmp_path / "a", quiet)
+    train_head(second, run(steps=40), tmp_path / "b", quiet)
+    assert done.best_value > before / 2
+    assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+    assert not first.training
+
+
+def by_hand(net: nn.Module, steps: int, weight_decay: float, clip: float) -> None:
+    """The same training without the loop."""
+    torch.manual_seed(7)
+    matrices = [p for p in net.parameters() if p.dim() > 1]
+    vectors = [p for p in net.parameters() if p.dim() == 1]
+    groups = [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.05)
+    net.train()
+    for step in range(steps):
+        optimizer.zero_grad()
+        for part in batches(step):
+            loss(net, part).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimizer.step()
+
+
+def test_the_last_weights_are_those_of_a_plain_loop(tmp_path: Path) -> None:
+    net, plain = module(), module()
+    keys = {"weight_decay": 0.2, "clip_norm": 0.5}
+    done = train_head(net, run(select="last", **keys), tmp_path, quiet)
+    by_hand(plain, 12, 0.2, 0.5)
+    assert done.step == 12 and done.finished
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(plain), strict=True))
+
+
+def scripted(values: list[float], seen: list[list[Tensor]]) -> Callable[[nn.Module], float]:
+    """A validation that returns the values in turn and notes the weights it saw."""
+
+    def validate(net: nn.Module) -> float:
+        assert not net.training and not torch.is_grad_enabled()
+        seen.append(weights(net))
+        return values[len(seen) - 1]
+
+    return validate
+
+
+def test_the_best_weights_are_kept_and_a_tie_keeps_the_earlier(tmp_path: Path) -> None:
+    net, seen = module(), []
+    validate = scripted([0.2, 0.9, 0.9], seen)
+    done = train_head(net, run(validate), tmp_path, quiet)
+    assert (done.best_value, done.best_step) == (0.9, 8)
+    assert done.history == [(4, 0.2), (8, 0.9), (12, 0.9)]
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[1], strict=True))
+    assert not torch.equal(seen[1][0], seen[2][0])
+
+
+def test_the_last_weights_stay_where_nothing_is_selected(tmp_path: Path) -> None:
+    net, seen = module(), []
+    done = train_head(
+        net, run(scripted([0.9, 0.1, 0.1], seen), select="last", patience=1), tmp_path, quiet
+    )
+    assert done.step == 12
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
+
+
+def test_training_stops_when_patience_is_over(tmp_path: Path) -> None:
+    net, seen = module(), []
+    values = [0.5, 0.4, 0.6, 0.1, math.nan, 0.9]
+    done = train_head(net, run(scripted(values, seen), steps=100, patience=2), tmp_path, quiet)
+    assert done.step == 20 and done.best_step == 12
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
+
+
+def test_validations_without_a_value_leave_the_last_weights(tmp_path: Path) -> None:
+    net, seen = module(), []
+    done = train_head(net, run(scripted([math.nan] * 3, seen)), tmp_path, quiet)
+    assert done.best_step == 0 and done.best_value == -math.inf
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
+
+
+@pytest.mark.parametrize("at", [3, 4, 9])
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path, at: int, select: str) -> None:
+    whole = module()
+    expected = train_head(whole, run(select=select), tmp_path / "whole", quiet)
+
+    def stopping(step: int) -> list[tuple[Tensor, Tensor, int]]:
+        if step == at - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batches(step)
+
+    first, said = run(select=select), []
+    first = HeadRun(**{**vars(first), "batch": stopping})
+    with pytest.raises(KeyboardInterrupt):
+        train_head(module(), first, tmp_path / "parts", said.append)
+    assert said[-1] == f"toy: stopped at step {at}; the same command goes on from there"
+
+    torch.manual_seed(99)  # another process has other random numbers
+    rest = nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 1))
+    found = train_head(rest, run(select=select), tmp_path / "parts", said.append)
+    assert f"toy: resuming at step {at} of 12" in said
+    assert found == expected
+    assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
+
+
+def test_a_finished_run_trains_no_more_until_it_is_discarded(tmp_path: Path) -> None:
+    net = module()
+    expected = train_head(net, run(), tmp_path / "w", quiet)
+
+    def never(step: int) -> list[Any]:
+        raise AssertionError("trained again")
+
+    again = HeadRun(**{**vars(run()), "batch": never})
+    other = module()
+    assert train_head(other, again, tmp_path / "w", quiet) == expected
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(other), strict=True))
+    discard(tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_failure_between_checkpoints_costs_the_time_since_the_last_only(tmp_path: Path) -> None:
+    def failing(step: int) -> list[tuple[Tensor, Tensor, int]]:
+        if step == 6:
+            raise OSError("disk gone")
+        return batches(step)
+
+    with pytest.raises(OSError):
+        train_head(module(), HeadRun(**{**vars(run()), "batch": failing}), tmp_path, quiet)
+    said: list[str] = []
+    whole, rest = module(), module()
+    train_head(rest, run(), tmp_path, said.append)
+    train_head(whole, run(), tmp_path / "whole", quiet)
+    assert said[0] == "toy: resuming at step 4 of 12"
+    assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
+
+
+def test_a_checkpoint_of_other_settings_is_refused_and_stays(tmp_path: Path) -> None:
+    train_head(module(), run(), tmp_path, quiet)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(GenezipError, match=r"settings\.weight_decay 0\.0, not 0\.1; set it back"):
+        train_head(module(), run(weight_decay=0.1), tmp_path, quiet)
+    other = HeadRun(**{**vars(run()), "identity": {"data": "xyz"}})
+    with pytest.raises(GenezipError, match='data "abc", not "xyz"'):
+        train_head(module(), other, tmp_path, quiet)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_the_device_may_change_between_the_parts_of_a_run(tmp_path: Path) -> None:
+    done = train_head(module(), run(device="cpu"), tmp_path, quiet)
+    assert train_head(module(), run(device="auto"), tmp_path, quiet) == done
+
+
+def test_a_damaged_checkpoint_means_training_from_the_start(tmp_path: Path) -> None:
+    expected = train_head(module(), run(), tmp_path, quiet)
+    data = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(data[: len(data) // 2])
+    said: list[str] = []
+    assert train_head(module(), run(), tmp_path, said.append) == expected
+    assert said[0].endswith("is damaged; training from the start")
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> None:
+    def broken(step: int) -> list[tuple[Tensor, Tensor, int]]:
+        return [(X * (math.nan if step == 2 else 1), Y, 20)]
+
+    with pytest.raises(GenezipError, match=r"training of toy became not finite \(NaN\) at step 2"):
+        train_head(module(), HeadRun(**{**vars(run()), "batch": broken}), tmp_path, quiet)
+
+
+def test_a_run_without_validation_keeps_its_last_weights(tmp_path: Path) -> None:
+    net, plain = module(), module()
+    done = train_head(net, run(None), tmp_path, quiet)
+    by_hand(plain, 12, 0.0, 1.0)
+    assert done == Trained(step=12, finished=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(plain), strict=True))

@@ -1,0 +1,64 @@
+# Needs LABEL_PARTS, label_models and label_options of common.smk.
+
+
+rule labels_fetch:
+    """Real labels of the pieces of the demo genome, from the folder GENEZIP_MIRROR.
+
+    Without the folder the list is empty and says why, so the run goes on.
+    """
+    output:
+        "resources/labels/labels.json",
+    log:
+        "logs/labels/fetch.log",
+    benchmark:
+        "results/benchmarks/labels/fetch.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        settings=settings("labels", "tasks"),
+        out=subpath(output[0], parent=True),
+    message:
+        "Fetch real labels"
+    shell:
+        "genezip labels fetch --settings {params.settings:q} --out {params.out} "
+        "2>&1 | tee -i {log} >&2"
+
+
+rule labels:
+    """Frozen models and trivial baselines on one kind of real label."""
+    input:
+        labels="resources/labels/labels.json",
+        source="resources/source.json",
+        models=label_models,
+    output:
+        scores=report(
+            "results/labels/{part}.tsv",
+            caption="../report/labels.rst",
+            category="7 Real labels",
+            labels={"table": "{part}"},
+        ),
+        predictions="results/labels/predictions/{part}.parquet",
+    log:
+        "logs/labels/{part}.log",
+    benchmark:
+        "results/benchmarks/labels/{part}.tsv"
+    wildcard_constraints:
+        part="initiation|contacts|elements|enhancer_gene",
+    threads: MODEL_THREADS
+    resources:
+        gpu=MODEL_GPUS,
+    conda:
+        MODEL_ENV
+    params:
+        command=lambda wildcards: wildcards.part.replace("_", "-"),
+        models=label_options,
+        settings=settings("labels"),
+        control=CONTROL,
+        scale=SCALE,
+    message:
+        "Measure on real labels: {wildcards.part}"
+    shell:
+        "genezip labels {params.command} --labels {input.labels} --source {input.source} "
+        "{params.models} --control {params.control} --settings {params.settings:q} "
+        "--scale {params.scale} --out {output.scores} --predictions {output.predictions} "
+        "2>&1 | tee -i {log} >&2"
