@@ -18,7 +18,10 @@ NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 LAYERS = {
     "base": (BASE, {"numpy", "pydantic", "yaml"}),
     "download": (BASE | {"download"}, {"tqdm"}),
-    "genome": (BASE | {"download", "genome"}, NUMBERS | {"pyfaidx", "pyranges", "pyliftover", "pyBigWig"}),
+    "genome": (
+        BASE | {"download", "genome"},
+        NUMBERS | {"pyfaidx", "pyranges", "pyliftover", "pyBigWig"},
+    ),
     "models": (
         BASE | {"models"},
         {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}

@@ -51,10 +51,9 @@ def fetch(
 ) -> None:
     """Copy the label files, checked against their table; without the folder say so in the list."""
     from genezip import config
-    from genezip.config.labels import Labels
     from genezip.data.real_labels import fetch_labels, mirror_from_environment
 
-    parts = config.settings(Labels, settings).tasks
+    parts = config.settings(config.Labels, settings).tasks
     fetch_labels(mirror or mirror_from_environment(), parts, out, _say)
 
 
@@ -70,10 +69,9 @@ def _measure(
     predictions: Path,
 ) -> None:
     from genezip import config
-    from genezip.config.labels import Labels
     from genezip.tasks.real_run import LabelRun
 
-    chosen = config.settings(Labels, settings)
+    chosen = config.settings(config.Labels, settings)
     folders = tuple(models or [])
     run = LabelRun(listing, source, folders, control, chosen, scale, out, predictions, _say)
     function(run)

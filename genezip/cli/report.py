@@ -35,6 +35,9 @@ def report(
         list[str] | None,
         typer.Option(help="Table of a DNALongBench task that the page shows (repeat)."),
     ] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option(help="Part on real labels that the page shows (repeat).")
+    ] = None,
 ) -> None:
     """Write the report: one self-contained page, and every figure as SVG with its numbers."""
     from genezip import config
@@ -50,6 +53,6 @@ def report(
         raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(TASK_TABLES)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
-    loaded = load(results, chosen, scale, source, how, run, corpus, table)
+    loaded = load(results, chosen, scale, source, how, run, corpus, table, labels)
     size = write_report(loaded, out, figures)
     typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

@@ -1,7 +1,7 @@
 """``genezip dnalongbench genome | prepare | features | predict | baselines | table``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,7 +12,10 @@ Genome = Annotated[Path, typer.Option(help="FASTA, or source.json of whole chrom
 Settings = Annotated[str | None, typer.Option(help="Section of the task as JSON, or a YAML file.")]
 Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
 Official = Annotated[str | None, typer.Option(help="Name of the subset in the deposit.")]
-Input = Annotated[str, typer.Option(help="authors, full or contrast.")]
+Input = Annotated[Literal["authors", "full", "contrast"], typer.Option(help="What the model sees.")]
+Mode = Annotated[
+    Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="What learns.")
+]
 Seed = Annotated[int, typer.Option(help="Seed.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.", min=1)]
 Out = Annotated[Path, typer.Option(help="File to write.")]
@@ -63,7 +66,7 @@ def features(
     data: Data,
     genome: Genome,
     out: Out,
-    input: Input = "full",
+    input: Annotated[Literal["authors", "full"], typer.Option(help="authors or full.")] = "full",
     model: Annotated[Path | None, typer.Option(help="Model folder.")] = None,
     comparator: Annotated[
         str | None, typer.Option(help="Published model: kind, source and revision as JSON.")
@@ -77,7 +80,7 @@ def features(
 
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.models.backbone import load_backbone
+    from genezip.models.backbone import Backbone, load_backbone
     from genezip.models.comparators import load_comparator
     from genezip.tasks.tasks import compute_features, known_task
 
@@ -85,6 +88,7 @@ def features(
     chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
     if (model is None) == (comparator is None):
         raise GenezipError("name either a model folder (--model) or a --comparator")
+    backbone: Backbone
     if model is not None:
         backbone = load_backbone(model, chosen.device, causal=input != "authors")
     else:
@@ -106,7 +110,7 @@ def predict(
     ] = None,
     folder: Annotated[Path | None, typer.Option(help="Model folder (other modes).")] = None,
     input: Input = "full",
-    mode: Annotated[str, typer.Option(help="frozen, head_only, release, lora or full.")] = "frozen",
+    mode: Mode = "frozen",
     settings: Settings = None,
     seed: Seed = 0,
     threads: Threads = 1,

@@ -21,6 +21,7 @@ from genezip.config.benchmarks import (
 )
 from genezip.config.corpus import Corpus, Leakage, Sampling
 from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
+from genezip.config.labels import Labels
 from genezip.config.model import ModelEntry, Pretrain, RegionPreset
 from genezip.config.read import load, parse, read_yaml, schema, settings
 from genezip.config.results import Compress, Evaluation, Report
@@ -44,6 +45,7 @@ __all__ = [
     "Genome",
     "HeadTraining",
     "Initiation",
+    "Labels",
     "Leakage",
     "ModelEntry",
     "Pairs",

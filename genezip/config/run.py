@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from genezip.config.benchmarks import Benchmarks
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
+from genezip.config.labels import Labels
 from genezip.config.model import ModelEntry, Pretrain
 from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.section import Scale, Section, reasons
@@ -44,6 +45,7 @@ class Config(Section):
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
     benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks of DNALongBench")
+    labels: Labels = Field(default_factory=Labels, description="small real labels of the demo")
     report: Report = Field(description="the page")
 
     @model_validator(mode="after")

@@ -4,7 +4,6 @@
 that a run without the folder goes on and its report can say so.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,9 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genezip.data.task_files import TaskFiles
-from genezip.errors import GenezipError
 from genezip.folder import replaced_folder
-from genezip.genome.mirror import _checksums
+from genezip.genome.mirror import check_file, checksums
 from genezip.provenance import write_json
 
 LISTING = "labels.json"
@@ -80,10 +78,10 @@ def fetch_labels(
     with replaced_folder(out, {LISTING, *names}) as folder:
         entries = []
         if mirror is not None and reason is None:
-            table = _checksums(mirror / "README.md")
+            table = checksums(mirror / "README.md")
             for part in parts:
                 for name, (origin, what) in FILES[part].items():
-                    _check(mirror, origin, table)
+                    check_file(mirror, origin, table)
                     shutil.copyfile(mirror / origin, folder / name)
                     size, md5 = table[origin]
                     entry = {"path": name, "bytes": size, "md5": md5}
@@ -91,23 +89,6 @@ def fetch_labels(
         write_json(folder / LISTING, {"reason": reason, "files": entries})
     say(f"labels: {reason}" if reason else f"labels: {len(entries)} files -> {out}")
     return out / LISTING
-
-
-def _check(mirror: Path, name: str, table: dict[str, tuple[int, str]]) -> None:
-    path = mirror / name
-    if name not in table:
-        raise GenezipError(
-            f"{name} is not in the checksum table of {mirror / 'README.md'}; restore the folder"
-        )
-    if not path.is_file():
-        raise GenezipError(f"{path} is missing; restore the mirror folder")
-    size, md5 = table[name]
-    if path.stat().st_size < size:
-        raise GenezipError(
-            f"{path} is truncated: {path.stat().st_size} of {size} bytes; restore the mirror folder"
-        )
-    if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-        raise GenezipError(f"{path} was altered: its md5 is not {md5}; restore the mirror folder")
 
 
 def mirror_from_environment() -> Path | None:

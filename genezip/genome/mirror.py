@@ -8,7 +8,7 @@ is compared with the checksum table of its README.md before a byte of it is used
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from genezip.config import Genome
@@ -177,31 +177,40 @@ def verify(mirror: Path) -> None:
     GenezipError
         Naming the first file that is missing, truncated, altered or not in a table.
     """
-    tables = {"": _checksums(mirror / "README.md")}
-    tables["demo/"] = _checksums(mirror / "demo" / "README.md")
+    table, demo = checksums(mirror / "README.md"), checksums(mirror / "demo" / "README.md")
     for name in USED:
-        prefix = "demo/" if name.startswith("demo/") else ""
-        expected = tables[prefix].get(name.removeprefix(prefix))
-        path = mirror / name
-        if expected is None:
-            raise GenezipError(
-                f"{name} is not in the checksum table of {mirror / prefix / 'README.md'}; "
-                "restore the mirror folder"
-            )
-        if not path.is_file():
-            raise GenezipError(f"{path} is missing; restore the mirror folder")
-        size, md5 = path.stat().st_size, expected[1]
-        if size < expected[0]:
-            raise GenezipError(
-                f"{path} is truncated: {size} of {expected[0]} bytes; restore the mirror folder"
-            )
-        if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-            raise GenezipError(
-                f"{path} was altered: its md5 is not {md5}; restore the mirror folder"
-            )
+        if name.startswith("demo/"):
+            check_file(mirror / "demo", name.removeprefix("demo/"), demo)
+        else:
+            check_file(mirror, name, table)
 
 
-def _checksums(readme: Path) -> dict[str, tuple[int, str]]:
+def check_file(folder: Path, name: str, table: Mapping[str, tuple[int, str]]) -> None:
+    """Compare one file of a folder with the checksum table of its README.md.
+
+    Raises
+    ------
+    GenezipError
+        If it is missing, truncated, altered or not in the table.
+    """
+    path, expected = folder / name, table.get(name)
+    if expected is None:
+        raise GenezipError(
+            f"{name} is not in the checksum table of {folder / 'README.md'}; "
+            "restore the mirror folder"
+        )
+    if not path.is_file():
+        raise GenezipError(f"{path} is missing; restore the mirror folder")
+    size, md5 = path.stat().st_size, expected[1]
+    if size < expected[0]:
+        raise GenezipError(
+            f"{path} is truncated: {size} of {expected[0]} bytes; restore the mirror folder"
+        )
+    if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        raise GenezipError(f"{path} was altered: its md5 is not {md5}; restore the mirror folder")
+
+
+def checksums(readme: Path) -> dict[str, tuple[int, str]]:
     """File name -> (bytes, md5) of the Markdown table in a README.md."""
     if not readme.is_file():
         raise GenezipError(f"{readme} is missing, so nothing there can be verified")

@@ -21,7 +21,7 @@ def labels(results: Results) -> Drawing | None:
     """One panel per part, its headline metric of every model and baseline with a value."""
     panels = [
         (part, measure, found)
-        for part in label_rows.read_parts(results.folder)
+        for part in label_rows.read_parts(results.folder, results.label_parts)
         for measure in part.part.measures
         if measure.headline and (found := _found(part, measure))
     ]

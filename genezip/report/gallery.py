@@ -11,6 +11,7 @@ from genezip.report import (
     figures_compression,
     figures_corpus,
     figures_enrichment,
+    figures_labels,
     figures_locus,
     figures_repeats,
     figures_training,
@@ -31,6 +32,7 @@ FIGURES: Final[dict[str, Callable[[Results], Drawing | None]]] = {
     "gc_thirds": figures_enrichment.gc_thirds,
     "locus": figures_locus.locus,
     "repeats": figures_repeats.repeats,
+    "labels": figures_labels.labels,
 }
 
 

@@ -1,5 +1,6 @@
 """Result rows of the measurements on real labels, part by part."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,14 +122,13 @@ class PartRows:
         return Number(float(row["value"]), low, high, int(row["n"]), str(row["unit"]))
 
 
-def read_parts(folder: Path) -> list[PartRows]:
-    """Read ``labels/*.tsv`` of a results folder; parts without a file are left out."""
+def read_parts(folder: Path, parts: Collection[str]) -> list[PartRows]:
+    """Read ``labels/<part>.tsv`` of a results folder, in the order of the page."""
     found = []
     for part in PARTS:
-        path = folder / "labels" / f"{part.id}.tsv"
-        if not path.is_file():
+        if part.id not in parts:
             continue
-        frame = read_table(path, COLUMNS)
+        frame = read_table(folder / "labels" / f"{part.id}.tsv", COLUMNS, required=True)
         missing = frame[frame["model"] == LABELS]
         absent = str(missing["note"].iloc[0]) if len(missing) else None
         found.append(PartRows(part, frame[frame["model"] != LABELS], absent))

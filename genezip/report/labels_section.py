@@ -35,7 +35,7 @@ def label_of(results: Results, model: str) -> str:
 
 def labels_section(results: Results) -> Section | None:
     """The chapter on real labels; None where a run has no such results."""
-    parts = label_rows.read_parts(results.folder)
+    parts = label_rows.read_parts(results.folder, results.label_parts)
     if not parts:
         return None
     there = [part for part in parts if part.absent is None]

@@ -78,6 +78,7 @@ class Results:
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
+    label_parts: tuple[str, ...] = ()
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     evaluation: Evaluation | None = None
@@ -247,6 +248,7 @@ def load(
     runs: list[str] | None = None,
     corpus: Path | None = None,
     tables: list[str] | None = None,
+    labels: list[str] | None = None,
 ) -> Results:
     """Read the result files under ``folder``.
 
@@ -270,6 +272,8 @@ def load(
         holds several.
     tables : list of str, optional
         Tables of DNALongBench tasks that the page shows, by file name without ending.
+    labels : list of str, optional
+        Parts of ``labels/`` that the page shows.
 
     Raises
     ------
@@ -291,6 +295,7 @@ def load(
         leakage=read_table(manifest.with_name("leakage.tsv"), LEAKAGE_COLUMNS),
         homology=read_table(manifest.with_name("homology.tsv"), HOMOLOGY_COLUMNS),
         table5=read_table(folder / "tables" / "table5_corpora.tsv", TABLE5_COLUMNS),
+        label_parts=tuple(labels or ()),
         task_tables={
             name: read_table(folder / "tables" / f"{name}.tsv", TASK_COLUMNS, required=True)
             for name in tables or ()

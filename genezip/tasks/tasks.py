@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -74,7 +75,7 @@ def compute_features(
     backbone: Backbone,
     data: Path,
     genome: Path,
-    input: str,
+    input: Literal["authors", "full"],
     settings: config.Task,
     manifest: Path,
     say: Say,

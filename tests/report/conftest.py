@@ -257,6 +257,12 @@ def manifest(taxonomy: Taxonomy = GENE7) -> dict[str, Any]:
     }  # fmt: skip
 
 
+LABELS = """model\ttask\tsubset\trule\tsplit\tmode\tmetric\tvalue\tci_low\tci_high\tn\tunit\tunits\tseed\tnote
+tss_profile\tinitiation\tall\tblocks\ttest\tbaseline\tpcc\t0.2\t0.1\t0.3\t900\tblocks\t30\t\t
+genezip-tiny\tinitiation\tall\tblocks\ttest\tfrozen\tpcc\t0.25\t0.1\t0.4\t900\tblocks\t30\t0\t
+"""  # noqa: E501
+
+
 def write(folder: Path, text: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text(text, encoding="utf-8")
@@ -289,6 +295,7 @@ def build(
             config = {"name": model, "parameters": 123_456, "target_bpt": target,
                       "weights_sha256": "ef" * 32, "training": training}  # fmt: skip
             write(run / "config.json", json.dumps(config))
+    write(folder / "labels" / "initiation.tsv", LABELS)
     for stage, seconds in (("fetch", 2.5), ("pretrain/genezip-tiny.seed0", 401.0)):
         path = folder / "benchmarks" / f"{stage}.tsv"
         write(path, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t512.5\n")
@@ -299,7 +306,8 @@ def build(
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """One results folder, loaded; not to be changed."""
     folder = build(tmp_path_factory.mktemp("demo") / "results")
-    return load(folder, Report(reference=REFERENCE, control=CONTROL), "demo")
+    settings = Report(reference=REFERENCE, control=CONTROL)
+    return load(folder, settings, "demo", labels=["initiation"])
 
 
 @pytest.fixture(scope="session")

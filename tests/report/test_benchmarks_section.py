@@ -9,7 +9,10 @@ from genezip.report.benchmarks_section import benchmarks_section
 
 def row(**cells: object) -> dict[str, object]:
     blank = dict.fromkeys(
-        "seed input mode value ci_low ci_high n positives unit paper difference note".split()
+        [
+            *("seed", "input", "mode", "value", "ci_low", "ci_high", "n", "positives", "unit"),
+            *("paper", "difference", "note"),
+        ]
     )
     first = {"origin": "measured", "rule": "paper", "split": "test", "metric": "auroc"}
     return {**blank, **first, **cells}

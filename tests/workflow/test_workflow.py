@@ -90,8 +90,14 @@ def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
 
 
 CORPUS_JOBS = {
-    **{"fetch": 1, "regions": 1, "exclusions": 1, "dnalongbench_intervals": 4},
-    **{"corpus_plan": 1, "corpus_shards": 16, "corpus": 1, "pretrain": 2},
+    "fetch": 1,
+    "regions": 1,
+    "exclusions": 1,
+    "dnalongbench_intervals": 4,
+    "corpus_plan": 1,
+    "corpus_shards": 16,
+    "corpus": 1,
+    "pretrain": 2,
 }
 ONE_CELL = {"dnalongbench": 1, "prepare": 1, "predict_cnn": 1, "task_baselines": 1, "score": 1}
 
@@ -113,7 +119,9 @@ ONE_CELL = {"dnalongbench": 1, "prepare": 1, "predict_cnn": 1, "task_baselines":
         (
             "results/rsap/human.tsv",
             {
-                **{"benchmark_genome": 1, "features": 2, "predict_frozen": 2},
+                "benchmark_genome": 1,
+                "features": 2,
+                "predict_frozen": 2,
                 "dnalongbench_intervals": 5,  # its own, besides those that the corpus keeps out
             },
         ),
@@ -219,6 +227,7 @@ def test_params_are_narrow(repo: Path) -> None:
         "pretrain": {"pretrain"},
         "compress": {"compress", "evaluation", "report"},
         "repeats": {"evaluation"},
+        "labels": {"labels"},
         "benchmarks": set(),  # takes a task's own keys, through task_settings
         "report": {"report", "evaluation"},
     }

@@ -24,6 +24,7 @@ config["corpora"] = {
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
 for name in TASKS:
     config.setdefault("benchmarks", {}).setdefault(name, {})
+config.setdefault("labels", {})
 validate(config, "../schemas/config.schema.yaml")
 
 ROOT = Path(workflow.basedir).parent
@@ -33,9 +34,7 @@ CONTROL = config["report"]["control"]
 CORPORA = list(config["corpora"])
 ROUTERS = ["fixed_stride", "gc_cpg"]
 INTERVALS = ("max_n_fraction", "bootstrap", "block_bp", "seed")
-FIGURES = (
-    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats".split()
-)
+FIGURES = "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels".split()
 
 TARGETS = ("regions", "match_bpt", "uniform_bpt")
 
@@ -103,6 +102,7 @@ CORPUS_JOBS = 16 if SCALE == "full" else 1
 
 BENCHMARKS = config["benchmarks"]
 COMPARATORS = BENCHMARKS["comparators"]
+LABEL_PARTS = config["labels"]["tasks"]
 HEAD_SEED = BENCHMARKS["seed"]
 COMPARED = BENCHMARKS["models"] or [REFERENCE, CONTROL]
 # Task -> its table, numbered as in the paper (arXiv 2602.17739v1) where the paper has it.
@@ -442,6 +442,23 @@ def published_scores(wildcards):
 def task_tables():
     """Tables of the tasks that a full run evaluates."""
     return [f"results/tables/{TASK_TABLES[task]}.tsv" for task in BENCHMARKS["tasks"]]
+
+
+def label_models(wildcards):
+    """Models that real labels are measured with: first run of reference and control."""
+    chosen = dict.fromkeys([first_run(REFERENCE), first_run(CONTROL)])
+    return [f"results/pretrain/{run}/config.json" for run in chosen]
+
+
+def label_options(wildcards, input):
+    """One ``--model`` option for each model folder."""
+    return [f"--model {quote(str(Path(path).parent))}" for path in input.models]
+
+
+def label_settings(wildcards):
+    """Params function: section ``labels`` without the list of parts, as JSON text."""
+    chosen = {key: value for key, value in config["labels"].items() if key != "tasks"}
+    return json.dumps(chosen, sort_keys=True)
 
 
 # A class without a target is said now, not when the corpus is made and training begins.

@@ -1,4 +1,4 @@
-# Needs LABEL_PARTS, label_models and label_options of common.smk.
+# Small measurements on real labels that exist for the pieces of the demo genome.
 
 
 rule labels_fetch:
@@ -34,7 +34,7 @@ rule labels:
         scores=report(
             "results/labels/{part}.tsv",
             caption="../report/labels.rst",
-            category="7 Real labels",
+            category="8 Real labels",
             labels={"table": "{part}"},
         ),
         predictions="results/labels/predictions/{part}.parquet",
@@ -44,15 +44,15 @@ rule labels:
         "results/benchmarks/labels/{part}.tsv"
     wildcard_constraints:
         part="initiation|contacts|elements|enhancer_gene",
+    conda:
+        MODEL_ENV
     threads: MODEL_THREADS
     resources:
         gpu=MODEL_GPUS,
-    conda:
-        MODEL_ENV
     params:
         command=lambda wildcards: wildcards.part.replace("_", "-"),
         models=label_options,
-        settings=settings("labels"),
+        settings=label_settings,
         control=CONTROL,
         scale=SCALE,
     message:

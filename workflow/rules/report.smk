@@ -16,6 +16,7 @@ rule report:
         genes="results/compress/locus_genes.tsv",
         repeats="results/repeats/repeats.tsv",
         tasks=task_tables(),
+        labels=expand("results/labels/{part}.tsv", part=LABEL_PARTS),
     output:
         page=report(
             "results/report.html",
@@ -77,6 +78,12 @@ rule report:
             category="6 Repeats",
             labels={"figure": "repeats"},
         ),
+        labels=report(
+            "results/figures/labels.svg",
+            caption="../report/labels.rst",
+            category="8 Real labels",
+            labels={"figure": "models against baselines"},
+        ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:
         "logs/report.log",
@@ -89,6 +96,7 @@ rule report:
         evaluation=settings("evaluation", *INTERVALS),
         scale=SCALE,
         runs=[f"--run {run}" for run in runs()],
+        labels=[f"--labels {part}" for part in LABEL_PARTS],
         tables=[f"--table {Path(path).stem}" for path in task_tables()],
         results=subpath(output.page, parent=True),
         figures=subpath(output.corpus, parent=True),
@@ -98,4 +106,4 @@ rule report:
         "genezip report --results {params.results} --settings {params.settings:q} "
         "--evaluation {params.evaluation:q} --source {input.source} --corpus {input.corpus} "
         "--scale {params.scale} --out {output.page} "
-        "--figures {params.figures} {params.runs} {params.tables} 2>&1 | tee -i {log} >&2"
+        "--figures {params.figures} {params.runs} {params.tables} {params.labels} 2>&1 | tee -i {log} >&2"

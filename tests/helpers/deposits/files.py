@@ -24,7 +24,7 @@ def write_listing(folder: Path, task: str, paths: Iterable[Path]) -> Path:
             "path": path.relative_to(folder).as_posix(),
             "sha256": sha256_file(path),
             "bytes": path.stat().st_size,
-            "url": f"https://example.org/{path.relative_to(folder).as_posix()}",
+            "url": f"https://dataverse.harvard.edu/{path.relative_to(folder).as_posix()}",
             "licence": "none: made by a test",
             "citation": "none: made by a test",
         }
