@@ -20,13 +20,18 @@ ArmName = Annotated[
 ]
 
 
-class HeadTraining(Section):
-    """How a head, or a whole model, learns a task."""
+ARMS = (
+    "`input.mode` of every model; inputs `authors` (as the release) and `full`, for pairs also "
+    "`contrast` (differences between alleles alone); modes `frozen` (cached features), "
+    "`head_only`, `release`, `lora`, `full`"
+)
+EVALUATE = "steps between validations; the best one is tested (contact maps: the last one)"
+STEPS = "optimiser steps"
 
-    steps: int = Field(
-        5000, ge=1, description="optimiser steps; in tasks of pairs `epochs` counts instead"
-    )
-    epochs: int = Field(3, ge=1, description="passes over the training pairs")
+
+class HeadTraining(Section):
+    """How a head learns a task."""
+
     batch: int = Field(8, ge=1, description="examples per optimiser step")
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay")
@@ -34,12 +39,17 @@ class HeadTraining(Section):
         0.0, description="share of the steps with a rising rate; above 0 it then falls to zero"
     )
     clip_norm: float = Field(1.0, gt=0, description="gradient norm limit")
-    evaluate_every: int = Field(
-        1000, ge=1, description="steps between validations; the best one is tested"
-    )
+    evaluate_every: int = Field(1000, ge=1, description=EVALUATE)
     patience: int = Field(
         10, ge=1, description="training stops after so many validations without a better one"
     )
+    precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision on a GPU")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+
+
+class FineTuning(HeadTraining):
+    """What is added where the compressor itself learns."""
+
     alpha: float = Field(
         0.03, ge=0, description="weight of the uniform ratio loss while the compressor learns"
     )
@@ -49,20 +59,13 @@ class HeadTraining(Section):
     lora_rank: int = Field(32, ge=1, description="`lora`: rank of the adapters")
     lora_alpha: float = Field(64, gt=0, description="`lora`: adapters are scaled by this / rank")
     lora_dropout: Fraction = Field(0.05, description="`lora`: dropout before the adapters")
-    precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision on a GPU")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
 
 
 class Task(HeadTraining):
     """What every task has."""
 
     subsets: dict[str, str] = Field(description="short name in result paths -> official name")
-    arms: list[ArmName] = Field(
-        min_length=1,
-        description="`input.mode` of every model: inputs `authors` (as the release), `full`, "
-        "`contrast` (differences between alleles alone); modes `frozen` (cached features), "
-        "`head_only`, `release`, `lora`, `full`",
-    )
+    arms: list[ArmName] = Field(min_length=1, description=ARMS)
 
     @model_validator(mode="after")
     def _arms_once(self) -> Self:
@@ -83,13 +86,14 @@ class ContactMaps(Task):
         min_length=1,
         description="cell lines, short name -> name in the deposit",
     )
-    arms: list[ArmName] = Field(["authors.frozen", "full.frozen"], min_length=1)
+    arms: list[ArmName] = Field(["authors.frozen", "full.frozen"], min_length=1, description=ARMS)
     genome: str | None = Field(
         None,
         description="FASTA of hg38, path from the repository; null: the genome of the run",
     )
+    steps: int = Field(5000, ge=1, description=STEPS)
     batch: int = Field(32, ge=1, description="maps per optimiser step")
-    evaluate_every: int = Field(2500, ge=1, description="steps between validations")
+    evaluate_every: int = Field(2500, ge=1, description=EVALUATE)
     tap: Literal["states", "tokens"] = Field(
         "tokens",
         description="input `full`: bins hold tokens by exact base coverage of their chunks, or the "
@@ -102,7 +106,7 @@ class ContactMaps(Task):
         return self
 
 
-class Pairs(Task):
+class Pairs(Task, FineTuning):
     """Settings of tasks of gene pairs."""
 
     rules: list[Rule] = Field(
@@ -112,6 +116,7 @@ class Pairs(Task):
         "element), or no chromosome, occurs in training. Modes other than `frozen` take the "
         "first only",
     )
+    epochs: int = Field(3, ge=1, description="passes over the training pairs")
     folds: int = Field(5, ge=3, description="folds of the splits `gene` and `chromosome`")
     weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay")
     warmup: Fraction = Field(0.1, description="share of the steps with a rising rate")
@@ -136,9 +141,11 @@ class EQTL(Pairs):
         description="GTEx tissues, short name -> name in the deposit",
     )
     arms: list[ArmName] = Field(
-        ["authors.frozen", "authors.release", "full.frozen", "contrast.frozen"], min_length=1
+        ["authors.frozen", "authors.release", "full.frozen", "contrast.frozen"],
+        min_length=1,
+        description=ARMS,
     )
-    evaluate_every: int = Field(100, ge=1, description="steps between validations")
+    evaluate_every: int = Field(100, ge=1, description=EVALUATE)
 
 
 class ETGP(Pairs):
@@ -150,14 +157,16 @@ class ETGP(Pairs):
         description="screens, short name -> name of the config file",
     )
     arms: list[ArmName] = Field(
-        ["authors.frozen", "authors.lora", "full.frozen", "contrast.frozen"], min_length=1
+        ["authors.frozen", "authors.lora", "full.frozen", "contrast.frozen"],
+        min_length=1,
+        description=ARMS,
     )
     epochs: int = Field(15, ge=1, description="passes over the training pairs")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
-    evaluate_every: int = Field(259, ge=1, description="steps between validations (an epoch)")
+    evaluate_every: int = Field(259, ge=1, description=f"{EVALUATE}; an epoch here")
 
 
-class Initiation(Task):
+class Initiation(Task, FineTuning):
     """Transcription initiation (task `tisp`)."""
 
     subsets: dict[str, str] = Field(
@@ -165,7 +174,8 @@ class Initiation(Task):
         min_length=1,
         description="one run learns all ten tracks; its file holds every assay and their mean",
     )
-    arms: list[ArmName] = Field(["authors.full", "full.full"], min_length=1)
+    arms: list[ArmName] = Field(["authors.full", "full.full"], min_length=1, description=ARMS)
+    steps: int = Field(5000, ge=1, description=STEPS)
     batch: int = Field(4, ge=1, description="windows per optimiser step")
     train_windows: int = Field(100_000, ge=1, description="random training windows (seed 3)")
 
@@ -182,7 +192,8 @@ class Activity(Task):
     subsets: dict[str, str] = Field(
         {"human": "human"}, min_length=1, description="species, short name -> folder of the deposit"
     )
-    arms: list[ArmName] = Field(["full.frozen"], min_length=1)
+    arms: list[ArmName] = Field(["full.frozen"], min_length=1, description=ARMS)
+    steps: int = Field(5000, ge=1, description=STEPS)
     batch: int = Field(32, ge=1, description="windows per optimiser step")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
     tap: Literal["states", "tokens"] = Field("tokens", description="as of `cmp`")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from genezip.config.benchmarks import HeadTraining, Initiation, Pairs, Task
+from genezip.config.benchmarks import Activity, ContactMaps, HeadTraining, Initiation, Pairs, Task
 from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PADDED_BP, padded
@@ -93,6 +93,7 @@ def predict_cnn(
         _train(tracks, arm, draws, chosen, seed, identity, work_folder, say)
         write_initiation(windows, tracks.predict, arm, out, say)
     elif task in ("cmp", "rsap"):
+        assert isinstance(chosen, ContactMaps | Activity)
         examples = WindowExamples.load(prepared_manifest, genome)
         predict_window_cnn(
             task, examples, arm, official, chosen, seed, device, identity, out, work_folder, say

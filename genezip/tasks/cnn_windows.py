@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.benchmarks import Activity, ContactMaps
 from genezip.data.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
@@ -48,7 +48,7 @@ class WindowCNN:
         task: str,
         examples: WindowExamples,
         official: str,
-        settings: HeadTraining,
+        settings: ContactMaps | Activity,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -131,7 +131,7 @@ def predict_window_cnn(
     examples: WindowExamples,
     arm: Arm,
     official: str,
-    settings: HeadTraining,
+    settings: ContactMaps | Activity,
     seed: int,
     device: torch.device,
     identity: dict[str, Any],

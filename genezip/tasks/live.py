@@ -56,6 +56,7 @@ def predict_live(
     """
     if task not in ("eqtl", "etgp", "tisp"):
         raise GenezipError(f"{task} is learnt from frozen features alone; use the mode frozen")
+    assert isinstance(settings, Initiation | Pairs)
     device = choose_device(settings.device)
     network, card = load_network(model_folder)
     if arm.input == "full":

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from genezip.config.benchmarks import HeadTraining, Initiation
+from genezip.config.benchmarks import Initiation
 from genezip.data.initiation import InitiationExamples
 from genezip.errors import GenezipError
 from genezip.models.heads import ProfileHead, initiation_loss
@@ -59,7 +59,7 @@ class LiveInitiation:
         model: InitiationModel,
         examples: InitiationExamples,
         input: str,
-        settings: HeadTraining,
+        settings: Initiation,
     ) -> None:
         self.model, self.examples, self.input, self.settings = model, examples, input, settings
         self.device = model.network.embedding.device

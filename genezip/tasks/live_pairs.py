@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genezip.config.benchmarks import HeadTraining, Pairs
+from genezip.config.benchmarks import FineTuning, Pairs
 from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PairSequences, authors_input
 from genezip.errors import GenezipError
@@ -93,7 +93,7 @@ class LivePairs:
     """Loss and scores of the pairs of one table."""
 
     def __init__(
-        self, model: PairModel, examples: PairExamples, input: str, settings: HeadTraining
+        self, model: PairModel, examples: PairExamples, input: str, settings: FineTuning
     ) -> None:
         self.model, self.examples, self.input, self.settings = model, examples, input, settings
         table = examples.table

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
 from genezip.interrupt import stop_request
 from genezip.models.losses import rar_loss
@@ -92,7 +92,7 @@ def precision(device: torch.device, settings: HeadTraining) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 
-def ratio_term(network: GeneZipNetwork, output: Output, settings: HeadTraining) -> Tensor:
+def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:
     """The ratio loss of fine-tuning, weighted by ``alpha``; zero while the compressor is fixed.
 
     The ratio loss with one region class and target ``uniform_bpt``, N = target^(1/S) at each
@@ -247,4 +247,5 @@ def _take_best(
 def _fixed(settings: HeadTraining) -> dict[str, Any]:
     """The settings that decide the weights."""
     values = settings.model_dump(mode="json", exclude={"device"})
-    return {key: values[key] for key in HeadTraining.model_fields if key in values}
+    names = (*FineTuning.model_fields, "steps", "epochs")
+    return {key: values[key] for key in names if key in values}

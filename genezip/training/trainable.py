@@ -7,7 +7,7 @@ trains everything. The head learns in all of them and is no part of the network.
 
 from typing import get_args
 
-from genezip.config.benchmarks import HeadTraining, Mode
+from genezip.config.benchmarks import FineTuning, Mode
 from genezip.errors import GenezipError
 from genezip.models.lora import add_adapters, is_adapter
 from genezip.models.network import GeneZipNetwork
@@ -19,7 +19,7 @@ MODES: tuple[Mode, ...] = tuple(mode for mode in get_args(Mode) if mode != "froz
 FROZEN_IN_RELEASE = ("embedding", "encoders", "routers")
 
 
-def set_mode(network: GeneZipNetwork, mode: str, settings: HeadTraining, seed: int) -> list[str]:
+def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int) -> list[str]:
     """Freeze and thaw the parameters of a network.
 
     Parameters

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import rar_stage_loop
@@ -45,9 +45,9 @@ def plain() -> nn.Module:
     return nn.Linear(3, 1)
 
 
-def settings(**changes: Any) -> HeadTraining:
+def settings(**changes: Any) -> FineTuning:
     values = {"batch": 4, "learning_rate": 0.05, "evaluate_every": 3, "patience": 100}
-    return HeadTraining(**{**values, **changes})  # type: ignore[arg-type]
+    return FineTuning(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def error(net: nn.Module, rows: np.ndarray) -> Tensor:
@@ -159,7 +159,7 @@ def test_every_pass_draws_every_example_once(tmp_path: Path) -> None:
     assert passes[0].tolist() != passes[1].tolist()
 
 
-def by_hand(net: nn.Module, chosen: HeadTraining, draws: np.ndarray) -> None:
+def by_hand(net: nn.Module, chosen: FineTuning, draws: np.ndarray) -> None:
     """The same training, written out."""
     weight, bias = net.weight, net.bias  # type: ignore[union-attr]
     optimizer = torch.optim.AdamW(

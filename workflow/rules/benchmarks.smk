@@ -130,7 +130,7 @@ rule predict_frozen:
     resources:
         gpu=head_gpus,
     params:
-        settings=task_settings(),
+        settings=head_settings,
         subset=official,
     message:
         "Head on {wildcards.learner}, seed {wildcards.seed}: {wildcards.task} {wildcards.subset}, "

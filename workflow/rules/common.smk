@@ -335,6 +335,20 @@ def task_settings(*keys):
     return as_json
 
 
+# Keys of a task that decide nothing about a head on cached features.
+NOT_OF_HEADS = (
+    *("alpha", "uniform_bpt", "lora_rank", "lora_alpha", "lora_dropout"),
+    *("epochs", "folds", "tap"),
+)
+
+
+def head_settings(wildcards):
+    """Params function: the keys of a task that a head on cached features reads."""
+    keys = [key for key in BENCHMARKS[wildcards.task] if key not in NOT_OF_HEADS]
+    named = ("subsets", "arms", "genome")
+    return task_settings(*(key for key in keys if key not in named))(wildcards)
+
+
 def prepare_settings(wildcards):
     """Params function: the keys that decide what a task's examples are."""
     return task_settings("folds", "train_windows")(wildcards)
