@@ -73,6 +73,7 @@ check-all: lint demo yeast ecoli
 	python benchmarks/ssd.py 2048 16384
 	python benchmarks/routing.py
 	python benchmarks/latency.py --goals-only --preset tiny
+	python benchmarks/features.py
 	pytest
 
 # Files made from genezip/config.py; tests hold them equal.

@@ -32,6 +32,11 @@ class Labels(Section):
     map_bins: int = Field(
         16, ge=8, description="`contacts`: bins of 5,000 bp per map; maps share no bin"
     )
+    element_bp: int = Field(
+        1_000,
+        ge=16,
+        description="`elements`: window around the middle of each, which is all that is read (bp)",
+    )
     locus_bp: int = Field(
         1_000_000, ge=1, description="`elements`: bootstrap unit, a block of a chromosome (bp)"
     )

@@ -58,7 +58,10 @@ def prepare_contact_maps(
         tracks=list(TRACKS),
         stored=(N_VALUES, len(TRACKS)),
         turned=True,
-        fasta="the FASTA of hg38",
+        advice=(
+            "the FASTA that Akita's records were cut from is hg38.ml.fa, which the deposit of rsap "
+            "holds; name it in benchmarks.cmp.genome"
+        ),
         facts={"bins": asdict(CMP_FULL), "first_diagonal": FIRST_DIAGONAL},
     )
     rows = read_rows(bed, layout.window_bp, genome)

@@ -6,6 +6,7 @@ Columns and rule: the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4); 
 """
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,10 @@ def read_flanks(path: Path | None) -> Flanks:
     settings = {} if path is None else read_settings(path)
     found = {key: settings[key] for key in Flanks.__dataclass_fields__ if key in settings}
     for key, value in found.items():
-        if not re.fullmatch(f"-?{_COORDINATE}", value):
+        if not re.fullmatch(_COORDINATE, value):
             raise GenezipError(
-                f"{path} has {key} {value!r}, which is no whole number of at most 12 digits; "
-                "fetch it again"
+                f"{path} has {key} {value!r}, which is no whole number of at most 12 digits, 0 or "
+                "more; fetch it again"
             )
     return Flanks(**{key: int(value) for key, value in found.items()})
 
@@ -79,17 +80,15 @@ def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
     Raises
     ------
     GenezipError
-        If a column is missing, or a row has no chromosome, a wrong number, an end before its
-        start, or another subset.
+        If a column or every row is missing, or a row has no chromosome, a wrong number, an end
+        before its start, another subset, or more cells than the header.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
-    except (OSError, ValueError, EOFError) as error:  # pandas: ParserError is a ValueError
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
+    table = _cells(path)
     missing = [name for name in (*_TEXT, *_NUMBERS, *more) if name not in table]
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; fetch it again")
+    if table.empty:
+        raise GenezipError(f"{path} has a header and no row; fetch it again")
     table = table.fillna("")  # a row cut short
     numbers = table[list(_NUMBERS)].apply(lambda column: column.str.fullmatch(_COORDINATE))
     whole = numbers.all(axis=1)
@@ -117,6 +116,28 @@ def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
         + table["region_end"].astype(str)
     )
     table["region_id"] = table["region_id"].where(named, place)
+    return table
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    """The text of every cell. Rows may end with a tab more than the header, with nothing after."""
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", pd.errors.ParserWarning)
+            # index_col: rows longer than the header would lose their first cell to the index
+            table = pd.read_csv(
+                path, sep="\t", dtype=str, keep_default_na=False, quoting=3, index_col=False
+            )
+    except (OSError, ValueError, EOFError) as error:  # pandas: ParserError is a ValueError
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
+    if told:  # cells beyond the header were left out
+        for number, line in enumerate(read_lines(path), 1):
+            if any(line.split("\t")[len(table.columns) :]):
+                raise GenezipError(
+                    f"line {number} of {path} is malformed (it has more cells than the header's "
+                    f"{len(table.columns)}); fetch it again"
+                )
     return table
 
 

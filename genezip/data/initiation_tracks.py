@@ -5,6 +5,7 @@ them from the training set of Puffin-D. Track k on the plus strand and track 9 -
 strand are the same assay, so the other strand is the target with both axes reversed.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +48,28 @@ def track_files(files: TaskFiles) -> list[Path]:
     Raises
     ------
     GenezipError
-        If one is not listed or missing.
+        If one is not listed, missing, or not as long as the list says: of a bigWig that is cut
+        short or damaged, parts read well.
     """
-    return [files.one(f"/{name}") for name in TRACKS.values()]
+    found = [files.one(f"/{name}") for name in TRACKS.values()]
+    listed = _listed_bytes(files)
+    for path in found:
+        told, own = listed.get(path), path.stat().st_size
+        if told is not None and told != own:
+            raise GenezipError(
+                f"{path} has {own:,} bytes, {files.listing} says {told:,}; fetch it again"
+            )
+    return found
+
+
+def _listed_bytes(files: TaskFiles) -> dict[Path, int]:
+    """Sizes that the list of a task's files tells."""
+    entries = json.loads(files.listing.read_text(encoding="utf-8"))["files"]
+    return {
+        files.listing.parent / entry["path"]: int(entry["bytes"])
+        for entry in entries
+        if "bytes" in entry
+    }
 
 
 def list_files(files: TaskFiles) -> list[Path]:
@@ -129,12 +149,23 @@ class InitiationTracks:
         Returns
         -------
         float32 array, shape (10, end - start), in the stored scale
+
+        Raises
+        ------
+        GenezipError
+            If a bigWig is damaged there.
         """
         found = np.empty((len(self.paths), end - start), dtype=np.float32)
         arrays = {"numpy": True} if pyBigWig.numpy else {}  # not every build of it knows numpy
         for track, handle in enumerate(self._handles()):
             own = translate(chrom, handle.chroms())
-            found[track] = handle.values(own, start, end, **arrays)
+            try:
+                found[track] = handle.values(own, start, end, **arrays)
+            except RuntimeError as error:
+                raise GenezipError(
+                    f"{self.paths[track]} cannot be read at {own}:{start}-{end} ({error}); fetch "
+                    "it again and prepare the task again"
+                ) from None
         for (_, target, source), intervals in zip(REPLACED, self.replaced, strict=True):
             for low, high in zip(*intervals.within(chrom, start, end), strict=True):
                 inside = slice(int(low) - start, int(high) - start)

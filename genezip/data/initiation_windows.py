@@ -5,6 +5,7 @@ have 100,000 bp and stand every 50,000 bp, with one more flush with the end of t
 their middle is scored, so that every position is predicted with context on both sides.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ SAMPLER_SEED = 3
 
 _DRAWS = 10_000  # of one window, before the genome is given up
 _BLOCK_BP = 1 << 22
+_HAPLOTYPE = re.compile("(?:CHR_)?(?:HSCHR([0-9]+|X|Y)_|HG[0-9])")  # of Ensembl
 
 
 def tiling(length: int) -> pd.DataFrame:
@@ -140,19 +142,19 @@ def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dic
     Returns
     -------
     dict, contig -> length (bp)
-        Those in both, longer than 300,000 bp, without chr8, chr9 and chr10 and their
-        alternative haplotypes (``chr8_..._alt``); in the order of the FASTA.
+        Those in both, longer than 300,000 bp, without chr8, chr9 and chr10, their alternative
+        haplotypes (UCSC ``chr8_..._alt``, Ensembl ``CHR_HSCHR8_...``) and Ensembl's patches
+        (``CHR_HG..._PATCH``), whose names do not tell the chromosome; in the order of the FASTA.
 
     Raises
     ------
     GenezipError
         If there is none.
     """
-    held = {*HELD_OUT, *(name.removeprefix("chr") for name in HELD_OUT)}
     found = {
         name: length
         for name, length in sizes.items()
-        if name in tracks and name.split("_")[0] not in held and length > MIN_CONTIG_BP
+        if name in tracks and not _held_out(name) and length > MIN_CONTIG_BP
     }
     if not found:
         raise GenezipError(
@@ -160,6 +162,14 @@ def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dic
             "the FASTA and the tracks; give the whole genome"
         )
     return found
+
+
+def _held_out(name: str) -> bool:
+    """Whether a contig belongs to a held-out chromosome, or may."""
+    haplotype = _HAPLOTYPE.match(name)
+    if haplotype:
+        return haplotype[1] is None or f"chr{haplotype[1]}" in HELD_OUT
+    return f"chr{name.split('_')[0].removeprefix('chr')}" in HELD_OUT
 
 
 def unknown_bases(

@@ -47,7 +47,7 @@ def read_counts(path: Path) -> csr_matrix:
     Raises
     ------
     GenezipError
-        If the table cannot be read or its rows are no such bins.
+        If the table cannot be read, its rows are no such bins, or a count is no number from 0 on.
     """
     try:
         table = pd.read_csv(path, sep="\t", header=None, names=["one", "two", "count"])
@@ -58,6 +58,13 @@ def read_counts(path: Path) -> csr_matrix:
     if len(at) == 0 or (at % BIN_BP).any() or at.min() < 0 or (at[:, 0] > at[:, 1]).any():
         raise GenezipError(
             f"{path} is no upper triangle of bins of {BIN_BP} bp; fetch the labels again"
+        )
+    wrong = ~(np.isfinite(count) & (count >= 0))
+    if wrong.any():
+        line = int(np.argmax(wrong))
+        raise GenezipError(
+            f"line {line + 1} of {path} has the count {count[line]:g}; counts are numbers from 0 "
+            "on, so fetch the labels again"
         )
     one, two = (at // BIN_BP).T
     size = int(two.max()) + 1

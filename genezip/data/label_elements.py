@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.vocab import encode
 
 CLASSES = ("promoter", "enhancer", "ocr")
@@ -31,8 +32,8 @@ def read_elements(path: Path, locus_bp: int, folds: int) -> pd.DataFrame:
     Raises
     ------
     GenezipError
-        If columns are missing, a label or split is unknown, or a sequence has another length
-        than its interval.
+        If columns are missing, a label or split is unknown, an interval is empty, or a sequence
+        has another length than its interval.
     """
     try:
         table = pd.read_csv(path, sep="\t", dtype={"chrom": str, "sequence": str})
@@ -47,6 +48,13 @@ def read_elements(path: Path, locus_bp: int, folds: int) -> pd.DataFrame:
             raise GenezipError(
                 f"{path} has the {name} {min(map(str, odd))!r}; use {', '.join(known)}"
             )
+    empty = table["sequence"].isna() | (table["end"] <= table["start"])
+    if empty.any():
+        row = table[empty].iloc[0]
+        raise GenezipError(
+            f"line {int(np.argmax(empty.to_numpy())) + 2} of {path} has no base "
+            f"({row['chrom']}:{row['start']}-{row['end']}); fetch the labels again"
+        )
     wrong = table["sequence"].str.len() != table["end"] - table["start"]
     if wrong.any():
         row = table[wrong].iloc[0]
@@ -75,6 +83,45 @@ def chromosome_folds(chroms: pd.Series, folds: int) -> dict[str, int]:
     return found
 
 
-def element_ids(table: pd.DataFrame) -> list[np.ndarray]:
-    """Token ids (uint8) of every sequence."""
-    return [encode(text, "element") for text in table["sequence"]]
+def windows(
+    table: pd.DataFrame, assembly: Assembly, window_bp: int
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Cut a window of one length around the middle of each element, so that no length is seen.
+
+    Parameters
+    ----------
+    table : of :func:`read_elements`
+    assembly : genome of the same build
+    window_bp : length of every window (bp)
+
+    Returns
+    -------
+    DataFrame
+        The elements whose window lies in a piece of the genome; index from 0 on.
+    list of uint8 arrays, shape (window_bp,)
+        Their token ids.
+
+    Raises
+    ------
+    GenezipError
+        If the genome has other bases than an element: it is of another build.
+    """
+    first = (table["start"] + table["end"]).to_numpy() // 2 - window_bp // 2
+    chrom, start, end = (table[name].to_numpy() for name in ("chrom", "start", "end"))
+    found: dict[int, np.ndarray] = {}
+    for piece in assembly.pieces:
+        inside = (first >= piece.start) & (first + window_bp <= piece.end)
+        rows = np.flatnonzero((chrom == piece.chrom) & inside)
+        for row in rows:
+            low, high = max(start[row], piece.start), min(end[row], piece.end)
+            text = table["sequence"].iloc[row][low - start[row] : high - start[row]]
+            own = encode(text, f"the element {chrom[row]}:{start[row]}-{end[row]}")
+            if not np.array_equal(encode(assembly.sequence(piece, low, high), piece.name), own):
+                raise GenezipError(
+                    f"the element {chrom[row]}:{start[row]}-{end[row]} has other bases than the "
+                    f"piece {piece.name}; labels and genome must be of one build"
+                )
+            at = int(first[row])
+            found[int(row)] = encode(assembly.sequence(piece, at, at + window_bp), piece.name)
+    kept = sorted(found)
+    return table.iloc[kept].reset_index(drop=True), [found[row] for row in kept]

@@ -42,6 +42,20 @@ class Block:
     fold: int
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """Bases of a piece that may be learned: those with signal, and some of the others.
+
+    Attributes
+    ----------
+    at : int64 array, places in the piece
+    weight : float64 array, how many bases each stands for
+    """
+
+    at: np.ndarray
+    weight: np.ndarray
+
+
 def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[LabelledPiece]:
     """Counts on every piece of :data:`CHROM` that has any.
 
@@ -130,3 +144,20 @@ def learned(length: int, tested: Iterable[Block], gap_bp: int) -> np.ndarray:
     for block in tested:
         free[max(block.first - gap_bp, 0) : block.last + gap_bp] = False
     return free
+
+
+def sample(targets: list[np.ndarray], zero_share: float, seed: int) -> list[Sampled]:
+    """All bases with signal on either strand, and a random share of the others.
+
+    Parameters
+    ----------
+    targets : float arrays, shape (2, L), NaN where a base is not scored
+    zero_share : chance of a base without signal; it then has the weight one over it
+    """
+    random = np.random.default_rng(seed)
+    found = []
+    for target in targets:
+        signal = np.asarray((target > 0).any(axis=0))
+        at = np.flatnonzero(signal | (random.random(len(signal)) < zero_share))
+        found.append(Sampled(at, np.where(signal[at], 1.0, 1 / zero_share)))
+    return found

@@ -36,7 +36,9 @@ def read_screens(train: Path, test: Path) -> pd.DataFrame:
     Raises
     ------
     GenezipError
-        If a file lacks a column, or a value of ``Regulated`` is neither TRUE nor FALSE.
+        If a file lacks a column, or a row has a coordinate that is no whole number from 0 on, an
+        end before its start, a TSS on another chromosome, no gene or no cell type, or a value of
+        ``Regulated`` that is neither TRUE nor FALSE.
     """
     found = [_read(path, split) for path, split in ((train, "train"), (test, "test"))]
     table = pd.concat(found, ignore_index=True)
@@ -55,14 +57,18 @@ def _read(path: Path, split: str) -> pd.DataFrame:
     odd = set(raw["Regulated"].dropna()) - {"TRUE", "FALSE"}
     if odd or raw["Regulated"].isna().any():
         raise GenezipError(f"{path}: Regulated must be TRUE or FALSE; fetch the labels again")
-    start, end, tss = (
-        raw[name].astype(np.int64) for name in ("chromStart", "chromEnd", "startTSS")
-    )
+    start, end, tss = (_places(path, raw[name]) for name in ("chromStart", "chromEnd", "startTSS"))
+    gene = raw["measuredGeneEnsemblId"].fillna(raw["measuredGeneSymbol"])
+    _refuse(path, end < start, "an element that ends before it starts")
+    _refuse(path, raw["chrom"].isna(), "no chromosome")
+    _refuse(path, raw["chrTSS"] != raw["chrom"], "its TSS on another chromosome than its element")
+    _refuse(path, gene.isna(), "no gene, neither an Ensembl id nor a symbol")
+    _refuse(path, raw["CellType"].isna(), "no cell type")
     return pd.DataFrame(
         {
             "split": split,
             "cell_type": raw["CellType"],
-            "gene": raw["measuredGeneEnsemblId"].fillna(raw["measuredGeneSymbol"]),
+            "gene": gene,
             "chrom": raw["chrom"],
             "start": start,
             "end": end,
@@ -71,6 +77,18 @@ def _read(path: Path, split: str) -> pd.DataFrame:
             "label": (raw["Regulated"] == "TRUE").astype(np.int64),
         }
     )
+
+
+def _places(path: Path, column: pd.Series) -> pd.Series:
+    """Whole numbers from 0 on, as int64."""
+    _refuse(path, ~column.str.fullmatch(r"[0-9]{1,18}").eq(True), f"no whole {column.name}")
+    return column.astype(np.int64)
+
+
+def _refuse(path: Path, wrong: pd.Series, what: str) -> None:
+    if wrong.any():
+        line = int(np.argmax(wrong.to_numpy())) + 2  # the first line is the header
+        raise GenezipError(f"line {line} of {path} has {what}; fetch the labels again")
 
 
 def inside_pieces(pairs: pd.DataFrame, assembly: Assembly) -> np.ndarray:

@@ -74,11 +74,15 @@ class PairDeposit:
             If a file is not listed or missing, or the config does not name it.
         """
         name = f"/gtex_hg38.{subset}.config" if task == "eqtl" else f"/{subset}.config"
-        known = sorted(path.name for path in files.paths if path.suffix == ".config")
+        known = sorted(
+            path.stem.removeprefix("gtex_hg38.") if task == "eqtl" else path.stem
+            for path in files.paths
+            if path.suffix == ".config"
+        )
         if known and not any(str(path).endswith(name) for path in files.paths):
             raise GenezipError(
-                f"{files.listing} lists no config {name[1:]} (it has {', '.join(known)}); name "
-                "one of these subsets"
+                f"{files.listing} has no subset {subset!r}; name one with --subset (it has "
+                f"{', '.join(known)})"
             )
         config = files.one(name)
         settings = read_settings(config)
@@ -128,6 +132,7 @@ class PairDeposit:
 def differing_alleles(pairs: pd.DataFrame, genome: ReferenceGenome) -> np.ndarray:
     """True where the bases at the variant are not ``allele1`` (bool array, shape (n,)).
 
+    A variant that is longer or shorter than its allele differs, and none of its bases is read.
     Rows on chromosomes that the FASTA lacks cannot be compared and count as equal.
     """
     known = {
@@ -137,7 +142,11 @@ def differing_alleles(pairs: pd.DataFrame, genome: ReferenceGenome) -> np.ndarra
     columns = pairs[["region_chrom", "region_start", "region_end", "allele1"]]
     return np.array(
         [
-            known[chrom] and not np.array_equal(genome.ids(chrom, start, end), encode(allele))
+            known[chrom]
+            and (
+                end - start != len(allele)
+                or not np.array_equal(genome.ids(chrom, start, end), encode(allele))
+            )
             for chrom, start, end, allele in columns.itertuples(index=False, name=None)
         ],
         dtype=bool,

@@ -121,6 +121,10 @@ def prepare_pairs(
         dealt[rule] = int(table[f"fold_{rule}"].max()) + 1
         if not dealt[rule]:
             say(f"{task} {subset}: too few groups for {folds} folds by {rule}, so there are none")
+        with_one = set(table.loc[table["label"] == 1, f"fold_{rule}"])
+        without = [str(fold) for fold in range(dealt[rule]) if fold not in with_one]
+        if without:
+            say(f"{task} {subset}: folds by {rule} without a positive: {', '.join(without)}")
     inputs = {"config": deposit.config, "table": deposit.table, "mask": deposit.mask}
     with preparing(manifest, task, subset, inputs) as draft:
         draft.write_examples(table)

@@ -1,8 +1,8 @@
 """Folds of gene pairs that share nothing: by gene and variant or element, and by chromosome.
 
 In the deposits' own split genes, variants and loci recur in training and test. Here rows that
-share a gene, a name of the variant or element, or bases of it are one group, and a group is never
-divided. Groups are dealt greedily, so that positives and then rows are about equal.
+share a gene, a TSS, a name of the variant or element, or bases of it are one group, and a group is
+never divided. Groups are dealt greedily, so that positives and then rows are about equal.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def gene_folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     Parameters
     ----------
     table : DataFrame
-        gene_id, region_id, chrom, focus_start, focus_end, label (0 or 1).
+        gene_id, region_id, chrom, tss, focus_start, focus_end, label (0 or 1).
     folds, seed : int
 
     Returns
@@ -40,7 +40,10 @@ def chromosome_folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
 
 
 def groups(table: pd.DataFrame) -> np.ndarray:
-    """Connected components of rows that share a gene, a region_id or a base of the focus.
+    """Connected components of rows that share a gene, a TSS, a region_id or a base of the focus.
+
+    A table of several sources may have one gene under two names; its rows then have the same
+    chromosome and TSS and belong together. Two genes that begin at one base are joined too.
 
     Returns
     -------
@@ -49,6 +52,7 @@ def groups(table: pd.DataFrame) -> np.ndarray:
     rows = np.arange(len(table))
     edges = [
         pd.factorize(table["gene_id"])[0],
+        table.groupby(["chrom", "tss"], sort=False).ngroup().to_numpy(),
         pd.factorize(table["region_id"])[0],
         _places(table),
     ]

@@ -62,7 +62,8 @@ def fetch_labels(
 
     Returns
     -------
-    ``out/labels.json``. Without a mirror folder it lists nothing and says why.
+    ``out/labels.json``. Without a mirror folder it lists nothing and says why; the path of the
+    folder stands in no file.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def fetch_labels(
     if mirror is None:
         reason = f"no folder of real data was named ({MIRROR_VARIABLE} is not set)"
     elif not mirror.is_dir():
-        reason = f"the folder {mirror} ({MIRROR_VARIABLE}) does not exist"
+        reason = f"the folder named by {MIRROR_VARIABLE} does not exist"
     with replaced_folder(out, {LISTING, *names}) as folder:
         entries = []
         if mirror is not None and reason is None:
@@ -87,6 +88,8 @@ def fetch_labels(
                     entry = {"path": name, "bytes": size, "md5": md5}
                     entries.append({**entry, "part": part, "origin": origin, "what": what})
         write_json(folder / LISTING, {"reason": reason, "files": entries})
+    if reason and mirror is not None:
+        say(f"labels: {mirror} is no folder")
     say(f"labels: {reason}" if reason else f"labels: {len(entries)} files -> {out}")
     return out / LISTING
 

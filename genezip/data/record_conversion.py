@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from genezip.data.record_check import check_record
+from genezip.data.record_check import MOST_DIFFERING, Differences, check_record
 from genezip.data.record_shards import Shards
 from genezip.data.tfrecord import parse_example, read_records
 from genezip.data.window_rows import SPLITS
@@ -55,8 +55,8 @@ class Layout:
         Shape of a stored target (float16, little-endian, row by row).
     turned : bool
         Whether its axes change places in the ``.npy`` file.
-    fasta : str
-        Which FASTA the sequences were cut from, for messages.
+    advice : str
+        Which FASTA the sequences were cut from and where to name it, for messages.
     facts : dict
         More for the manifest.
     """
@@ -67,7 +67,7 @@ class Layout:
     tracks: list[str]
     stored: tuple[int, int]
     turned: bool
-    fasta: str
+    advice: str
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -107,18 +107,24 @@ class Conversion:
         self, layout: Layout, rows: pd.DataFrame, genome: ReferenceGenome, work: Path, say: Say
     ) -> None:
         self.layout = layout
-        self.rows = {split: rows[rows["split"] == split] for split in SPLITS}
+        self.all_rows = rows
+        self.rows = {split: np.flatnonzero(rows["split"] == split) for split in SPLITS}
         self.genome = genome
         self.work = work
         self.say = say
-        self.done: dict[str, dict[str, int]] = {}
+        self.done: dict[str, dict[str, Any]] = {}
+        self.differences: dict[str, Differences] = {}
         self.key: dict[str, Any] = {}
 
     def begin(self, inputs: Mapping[str, Path]) -> None:
         """Take up what an earlier run left, or make empty files."""
         # not of the list of files: it is written anew when one of them is fetched again
         known = {name: sha256_file(path) for name, path in inputs.items() if name != "listing"}
-        self.key = {"shape": list(self.layout.shape), "inputs": known}
+        self.key = {
+            "shape": list(self.layout.shape),
+            "inputs": known,
+            "most_differing": MOST_DIFFERING,
+        }
         state = self._state()
         if state is not None:
             self.done = state
@@ -133,8 +139,13 @@ class Conversion:
                 handle.truncate(self._file_bytes(split))
 
     def convert(self, shards: Shards) -> None:
-        """Convert the shards of a split that are not finished, and compare the counts."""
+        """Convert the shards of a split that are not finished, and compare the counts.
+
+        What differs from the FASTA, finished shards included, is said once and goes into
+        ``differences``.
+        """
         split, own = shards.split, self.rows[shards.split]
+        differences = Differences()
         offset = len(self._head(split))
         row = 0
         bar = tqdm(total=len(own), desc=split, unit="record", disable=not sys.stderr.isatty())
@@ -144,13 +155,16 @@ class Conversion:
                 found = self.done.get(path.name, {})
                 if found.items() >= mark.items():
                     row += found["records"]
+                    differences += Differences(**found["differences"])
                     bar.update(found["records"])
                     continue
                 self.done.pop(path.name, None)
-                first = row
+                first, differing = row, Differences()
                 records = enumerate(read_records(path))
                 for number, payload in islice(records, len(own) - row):
-                    target = self._target(payload, number, path, row, shards)
+                    where = f"record {number} of {path}"
+                    target, bases = self._target(payload, where, row, shards)
+                    differing = differing.with_record(row, bases)
                     out.seek(offset + row * self.layout.target_bytes)
                     out.write(target)
                     row += 1
@@ -160,7 +174,12 @@ class Conversion:
                     raise GenezipError(self._counts(shards, row + surplus, path))
                 out.flush()
                 os.fsync(out.fileno())  # before the note that says so
-                self.done[path.name] = {**mark, "records": row - first}
+                self.done[path.name] = {
+                    **mark,
+                    "records": row - first,
+                    "differences": differing.facts(),
+                }
+                differences += differing
                 write_json(self.work / _STATE, {"key": self.key, "done": self.done})
                 self.say(
                     f"{self.layout.task}: {path.name}, {row - first:,} records "
@@ -168,23 +187,30 @@ class Conversion:
                 )
         if row < len(own):
             raise GenezipError(self._counts(shards, row, shards.paths[-1]))
+        self.differences[split] = differences
+        if differences.records:
+            self.say(
+                f"{self.layout.task}: {differences.records:,} of {len(own):,} records of {split} "
+                f"differ from the FASTA, at {differences.bases:,} bases in all (at most "
+                f"{differences.worst_bases:,} of {self.layout.window_bp:,}, row "
+                f"{differences.worst_row})"
+            )
 
-    def _target(self, payload: bytes, number: int, path: Path, row: int, shards: Shards) -> bytes:
-        """The target of a record whose parts have the right length and whose bases fit."""
-        where = f"record {number} of {path}"
+    def _target(self, payload: bytes, where: str, row: int, shards: Shards) -> tuple[bytes, int]:
+        """The target of a record whose parts have the right length, and how many bases differ."""
         example = parse_example(payload, where)
         sequence = self._part(example, "sequence", 4 * self.layout.window_bp, where)
         target = self._part(example, "target", self.layout.target_bytes, where)
-        check_record(
+        bases = check_record(
             sequence,
-            self.rows[shards.split],
-            row,
+            self.all_rows,
+            int(self.rows[shards.split][row]),
             self.genome,
             where,
             shards.gap(),
-            f"give {self.layout.fasta}",
+            self.layout.advice,
         )
-        return self.layout.target(target)
+        return self.layout.target(target), bases
 
     def _part(
         self, example: dict[str, bytes | list[int]], key: str, wanted: int, where: str
@@ -226,14 +252,18 @@ class Conversion:
         about = path.stat()
         return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "first_row": row}
 
-    def _state(self) -> dict[str, dict[str, int]] | None:
+    def _state(self) -> dict[str, dict[str, Any]] | None:
         """Finished shards of an earlier run with the same rows and FASTA, None without one."""
         try:
             state = json.loads((self.work / _STATE).read_text(encoding="utf-8"))
-            sizes = {name: (self.work / name).stat().st_size for name in TARGETS}
+            about = {split: (self.work / targets_name(split)).stat() for split in SPLITS}
         except (OSError, ValueError):
             return None
-        if any(sizes[targets_name(split)] != self._file_bytes(split) for split in SPLITS):
+        # A run that was killed at its very end leaves files that the finished folder has too:
+        # writing here would change that one under its manifest.
+        if any(one.st_nlink > 1 for one in about.values()):
+            return None
+        if any(one.st_size != self._file_bytes(split) for split, one in about.items()):
             return None
         return dict(state["done"]) if state["key"] == self.key else None
 

@@ -1,4 +1,8 @@
-"""Shards of stored records in their natural order: ``train-2`` before ``train-10``."""
+"""Shards of stored records in their natural order: ``train-2`` before ``train-10``.
+
+Basenji2 writes ``SPLIT-NUMBER.tfr``, or ``SPLIT-SPECIES-NUMBER.tfr`` for several species (Kelley
+2020): the last number counts.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ from genezip.data.task_files import TaskFiles
 from genezip.data.window_rows import SPLITS
 from genezip.errors import GenezipError
 
-_NAME = re.compile(r"(train|valid|test)-([0-9]+)[.]tfr")
+_NAME = re.compile(r"(train|valid|test)(?:-[0-9]+)*-([0-9]+)[.]tfr")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Shards:
         """A remark on numbers that are lacking, for messages; empty without any."""
         if not self.lacking:
             return ""
-        names = ", ".join(f"{self.split}-{number}" for number in self.lacking[:3])
+        before = self.paths[0].stem.rpartition("-")[0]
+        names = ", ".join(f"{before}-{number}" for number in self.lacking[:3])
         return f" (there is no {names}{', ...' if len(self.lacking) > 3 else ''})"
 
 
@@ -44,12 +49,12 @@ def find_shards(files: TaskFiles, folder: str) -> list[Shards]:
     files : TaskFiles
     folder : str
         Name of the folder that holds ``targets/SPLIT-NUMBER.tfr``; what lies above it does not
-        matter.
+        matter. Further numbers may stand between (``train-0-3.tfr``); the last one orders.
 
     Raises
     ------
     GenezipError
-        If a split has no shard, a number comes twice, or a file is missing.
+        If a split has no shard, a last number comes twice, or a file is missing.
     """
     numbered: dict[str, dict[int, Path]] = {split: {} for split in SPLITS}
     for path in files.ending(".tfr"):

@@ -59,6 +59,12 @@ def prepare_activity(
     """
     if not isinstance(genome, ReferenceGenome):
         genome = ReferenceGenome(genome)
+    known = sorted({path.parent.name for path in files.paths if path.name == "sequences.bed"})
+    if known and species not in known:
+        raise GenezipError(
+            f"{files.listing} has no species {species!r}; name a species with --subset (it has "
+            f"{', '.join(known)})"
+        )
     bed = files.one(f"/{species}/sequences.bed")
     about = files.one(f"/{species}/statistics.json")
     statistics = _statistics(about)
@@ -71,7 +77,7 @@ def prepare_activity(
         tracks=[str(number) for number in range(statistics["num_targets"])],
         stored=(RSAP.count, statistics["num_targets"]),
         turned=False,
-        fasta="the deposit's own FASTA (.ml.fa), unpacked",
+        advice="give the deposit's own FASTA (.ml.fa), unpacked",
         facts={"species": species, "bins": asdict(RSAP)},
     )
     shards = find_shards(files, species)
@@ -90,7 +96,7 @@ def _statistics(path: Path) -> dict[str, int]:
         raw = json.loads(path.read_text(encoding="utf-8"))
         found = {key: int(raw[key]) for key in ("num_targets", *_FIXED)}
         found |= {key: int(raw[key]) for key in map(_count_key, SPLITS) if key in raw}
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
         raise GenezipError(f"{path} cannot be read ({error!r}); fetch it again") from None
     for key, value in _FIXED.items():
         if found[key] != value:

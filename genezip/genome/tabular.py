@@ -91,17 +91,35 @@ def read_table(
     """
     path = Path(path)
     _must_exist(path)
-    reader = _options(path, types, stop_at)
-    batches = []
+    options = _options(path, types, stop_at)
+    batches: list[pa.RecordBatch] = []
+    trouble = ""
     try:
-        with pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None) as stream:
-            for batch in arrow_csv.open_csv(stream, *reader):
-                batches.append(batch if keep is None else keep(batch))
+        _read_batches(path, options, keep, batches)
     except (pa.ArrowInvalid, OSError) as error:
+        # Only the text: the error holds the reader, whose threads would be alive when the
+        # interpreter ends after the sentence, and abort it.
+        trouble = str(error)
+    if trouble:
         explain(path, len(types), check, stop_at)
-        if "Empty CSV file" not in str(error):
-            raise GenezipError(f"{path} cannot be read: {error}") from None
+        if "Empty CSV file" not in trouble:
+            raise GenezipError(f"{path} cannot be read: {trouble}")
     return pa.Table.from_batches(batches) if batches else _empty(types)
+
+
+def _read_batches(
+    path: Path,
+    options: tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions, arrow_csv.ConvertOptions],
+    keep: Callable[[pa.RecordBatch], pa.RecordBatch] | None,
+    batches: list[pa.RecordBatch],
+) -> None:
+    """Append what is kept of a file; the reader is closed on every way out."""
+    with (
+        pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None) as stream,
+        arrow_csv.open_csv(stream, *options) as reader,
+    ):
+        for batch in reader:
+            batches.append(batch if keep is None else keep(batch))
 
 
 def explain(path: Path, n_columns: int, check: RowCheck, stop_at: str | None = None) -> None:

@@ -3,14 +3,19 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from genezip.errors import GenezipError
 from genezip.genome.faidx import open_fasta
 from genezip.genome.records import is_packed, read_records, write_records
 from genezip.provenance import atomic_path
+from genezip.vocab import upper
+
+_BLOCK_BP = 1 << 24
 
 
 def unpack_fasta(path: str | Path, out: str | Path) -> None:
@@ -32,7 +37,7 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
     ------
     GenezipError
         A missing, damaged or empty file, one that is no FASTA, a plain one with lines of unequal
-        length, or no room.
+        length, a packed one with a record without bases or a letter that is no base, or no room.
     """
     path, out = Path(path), Path(out)
     if not path.is_file():
@@ -51,13 +56,27 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
                     unit="record",
                     disable=not sys.stderr.isatty(),
                 )
-                write_records(new, bar)
+                write_records(new, _checked(path, bar))
             else:
                 _link(path, new)
-                open_fasta(new)  # makes the index, and checks it
+                try:
+                    open_fasta(new)  # makes the index, and checks it
+                except GenezipError as error:  # of the new name, which nobody knows
+                    raise GenezipError(str(error).replace(str(new), str(path))) from None
             made.replace(new_index)
         finally:
             made.unlink(missing_ok=True)
+
+
+def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """The same records, each looked through before it is written."""
+    for name, sequence in records:
+        if not sequence:
+            raise GenezipError(f"record {name} of {path} has no bases; remove it")
+        for first in range(0, len(sequence), _BLOCK_BP):
+            codes = np.frombuffer(sequence, np.uint8, min(_BLOCK_BP, len(sequence) - first), first)
+            upper(codes, f"record {name} of {path}, from base {first:,} on,")
+        yield name, sequence
 
 
 def _link(path: Path, new: Path) -> None:

@@ -75,6 +75,13 @@ def tower(
     return nn.Sequential(*(Layer(b, c, k, s, pool) for b, c, k, s in sizes))
 
 
+def exact(layer: nn.Module, x: Tensor) -> Tensor:
+    """A last layer in fp32 whatever autocast says: rounded predictions would tie."""
+    with torch.autocast(x.device.type, enabled=False):
+        found: Tensor = layer(x.float())
+    return found
+
+
 class PairCNN(nn.Module):
     """Two classes from one sequence: 128, 64, 32 channels, kernel 3, maximum over the sequence.
 
@@ -108,7 +115,7 @@ class InitiationCNN(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Predictions (B, tracks, L), in the scale of the targets, of ids (B, L)."""
-        return self.tracks(self.tower(self.onehot(ids)))
+        return exact(self.tracks, self.tower(self.onehot(ids)))
 
 
 class ActivityCNN(nn.Module):
@@ -133,7 +140,8 @@ class ActivityCNN(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Predictions (B, bins, tracks) of ids (B, L), L a multiple of 128."""
-        return self.tracks(self.tower(self.onehot(ids))[:, :, self.scored]).transpose(1, 2)
+        scored = self.tower(self.onehot(ids))[:, :, self.scored]
+        return exact(self.tracks, scored).transpose(1, 2)
 
 
 class ContactCNN(nn.Module):
@@ -170,7 +178,7 @@ class ContactCNN(nn.Module):
         number = torch.arange(count, device=bins.device, dtype=bins.dtype)
         apart = (number[:, None] - number[None, :]).abs() / count
         planes = torch.cat([both, apart.expand(len(bins), 1, count, count)], 1)
-        found = self.contacts(self.plane(planes)).squeeze(1)
+        found = exact(self.contacts, self.plane(planes)).squeeze(1)
         found = (found + found.transpose(1, 2)) / 2
         kept = slice(self.crop, count - self.crop)
         return found[:, kept, kept]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.errors import GenezipError
 from genezip.report.results import Results
 from genezip.report.scores import Number, fixed, measured, plain, records
 from genezip.report.sections import Cell, Section, Table
@@ -18,7 +19,8 @@ class View:
 
     Attributes
     ----------
-    metrics : metric -> heading; one metric has a column per subset, several have one each
+    metrics : metric -> heading; one metric has a column per subset, several have one each, and
+        then a row is one model on one subset
     split, rule : which rows
     """
 
@@ -113,8 +115,8 @@ def _cell(row: dict[str, Any] | None) -> Cell:
     return f"{text}" if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
 
 
-def _table(found: pd.DataFrame, view: View) -> Table | None:
-    """Models by subsets (one metric) or by metrics (one subset)."""
+def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
+    """Models by subsets (one metric), or models, on each of several subsets, by metrics."""
     chosen = found[
         (found["split"] == view.split)
         & (found["rule"] == view.rule)
@@ -126,21 +128,33 @@ def _table(found: pd.DataFrame, view: View) -> Table | None:
         chosen = pd.concat([chosen, published])
     elif "scc" in view.metrics or "corr" in view.metrics:
         chosen = chosen[chosen["origin"] != "paper"]
+    by_metric = len(view.metrics) > 1
+    subsets = [subset for subset in dict.fromkeys(chosen["subset"]) if subset != MEAN]
+    several = by_metric and len(subsets) > 1
+    if several:  # a mean over subsets has no row: it would hide which of them it is about
+        chosen = chosen[chosen["subset"] != MEAN]
     if chosen.empty:
         return None
-    by_metric = len(view.metrics) > 1
     column = "metric" if by_metric else "subset"
     present = list(dict.fromkeys(chosen[column]))
     names = [name for name in view.metrics if name in present] if by_metric else present
     names = [name for name in names if name != MEAN] + ([MEAN] if MEAN in names else [])
     cells: dict[str, dict[str, dict[str, Any]]] = {}
     for row in records(chosen):
-        cells.setdefault(_who(row), {})[row[column]] = row
+        who = f"{_who(row)}: {row['subset']}" if several else _who(row)
+        own = cells.setdefault(who, {})
+        if row[column] in own:
+            raise GenezipError(
+                f"the table {name} has two values of {row['metric']} for {who}, split "
+                f"{row['split']}, rule {row['rule']}; build it again from one result file per "
+                "subset"
+            )
+        own[row[column]] = row
     rows: list[list[Cell]] = [
-        [who, *(_cell(by_name.get(name)) for name in names)] for who, by_name in cells.items()
+        [who, *(_cell(by_name.get(each)) for each in names)] for who, by_name in cells.items()
     ]
-    head = ["model", *(view.metrics[name] if by_metric else name for name in names)]
-    counts = _counts(chosen, column, names)
+    head = ["model", *(view.metrics[each] if by_metric else each for each in names)]
+    counts = _counts(chosen, "subset", subsets) if several else _counts(chosen, column, names)
     note = " ".join(text for text in (view.note, counts) if text)
     return Table(head, rows, tuple(range(1, len(head))), view.title, note)
 
@@ -170,7 +184,7 @@ def benchmarks_section(results: Results) -> Section | None:
         table
         for name, found in results.task_tables.items()
         for view in VIEWS[name]
-        if (table := _table(found, view))
+        if (table := _table(name, found, view))
     ]
     if not tables:
         return None

@@ -16,6 +16,8 @@ COLUMNS = {
 }  # fmt: skip
 LABELS = "labels"  # model of the row that says why a part is missing
 BASELINE = "baseline"
+NOT_COMPARED = ("length",)  # baselines that know what no model sees
+SHOWN = 2  # metrics of a part that the table has
 AGAINST_BASELINE = "_minus_best_baseline"
 AGAINST_CONTROL = "_minus_control"
 
@@ -30,12 +32,26 @@ class Measure(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One part of the chapter: file name, title, what was counted, its metrics."""
+    """One part of the chapter.
+
+    Attributes
+    ----------
+    id : name of its file
+    title, counted : for people
+    measures : metrics, the headline first; the page's table shows the first two
+    apart : what heads are tested on and never learned, by the headline; empty without heads
+    """
 
     id: str
     title: str
     counted: str
     measures: tuple[Measure, ...]
+    apart: str = ""
+
+    @property
+    def short(self) -> str:
+        """Its title without what was measured."""
+        return self.title.split(" (")[0]
 
 
 PARTS = (
@@ -44,6 +60,7 @@ PARTS = (
         "transcription initiation (PRO-cap)",
         "bases",
         (Measure("pcc", "Pearson's r", "blocks", True),),
+        "blocks",
     ),
     Part(
         "contacts",
@@ -54,6 +71,7 @@ PARTS = (
             Measure("corr", "Pearson's r", "blocks"),
             Measure("corr_oe", "Pearson's r, observed over expected", "blocks"),
         ),
+        "maps",
     ),
     Part(
         "elements",
@@ -65,6 +83,7 @@ PARTS = (
             Measure("auroc_macro", "macro AUROC, published split", "paper"),
             Measure("accuracy", "accuracy, published split", "paper"),
         ),
+        "chromosomes",
     ),
     Part(
         "enhancer_gene",
@@ -94,6 +113,12 @@ class PartRows:
     def models(self) -> list[str]:
         """Baselines and models, in file order."""
         return list(dict.fromkeys(self.frame["model"]))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Baselines that a model may be compared with, in file order."""
+        names = dict.fromkeys(self.frame.loc[self.frame["mode"] == BASELINE, "model"])
+        return [name for name in names if name not in NOT_COMPARED]
 
     @property
     def subset(self) -> str:

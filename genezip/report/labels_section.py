@@ -5,9 +5,16 @@ from typing import Any
 import pandas as pd
 
 from genezip.report import label_rows, style
-from genezip.report.label_rows import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE, Measure, PartRows
+from genezip.report.label_rows import (
+    AGAINST_BASELINE,
+    AGAINST_CONTROL,
+    BASELINE,
+    SHOWN,
+    Measure,
+    PartRows,
+)
 from genezip.report.results import Results
-from genezip.report.scores import listed, measured, plain, signed
+from genezip.report.scores import Number, listed, measured, plain, signed
 from genezip.report.sections import Cell, Section, Table
 
 NAMES = {
@@ -18,9 +25,10 @@ NAMES = {
     "mean_map": "mean map",
     "gc_product": "GC content of both bins",
     "class_prior": "class shares",
-    "length_gc_cpg": "length, GC, CpG (logistic)",
+    "length": "published length (boosted trees)",
+    "gc_cpg": "GC, CpG (logistic)",
     "kmer4": "4-mers (logistic)",
-    "composition_kmer4": "length, GC, CpG, 4-mers (logistic)",
+    "gc_cpg_kmer4": "GC, CpG, 4-mers (logistic)",
     "distance": "distance to the TSS",
 }
 """Words for the baselines."""
@@ -39,17 +47,7 @@ def labels_section(results: Results) -> Section | None:
     if not parts:
         return None
     there = [part for part in parts if part.absent is None]
-    text = []
-    if there:
-        text.append(
-            "Four kinds of measured labels lie on the real DNA of this run. Each model is frozen "
-            "and a small head learns on its vectors; each number stands beside trivial baselines. "
-            "There is little data and the models are small, so this shows what the tasks are "
-            "like, not how good a full model is. Most of this DNA, without its labels, was "
-            "training DNA of the models; heads are always tested on blocks, maps or chromosomes "
-            "that they did not learn."
-        )
-        text += [_sentence(results, part) for part in there]
+    text = [_opening(results, there), *(_sentence(results, part) for part in there)]
     text += [f"{_title(part)} was not measured: {part.absent}." for part in parts if part.absent]
     if not there:
         reasons = dict.fromkeys(str(part.absent) for part in parts)
@@ -59,65 +57,135 @@ def labels_section(results: Results) -> Section | None:
     return Section("labels", "On real labels", text, ("labels",) if there else (), tables)
 
 
+COUNTS = ("No kind", "One kind", "Two kinds", "Three kinds", "Four kinds")
+
+
+def _opening(results: Results, there: list[PartRows]) -> str:
+    """What is measured, and on what heads are tested: only what holds for the parts at hand."""
+    text = f"{COUNTS[len(there)]} of measured labels, each beside trivial baselines."
+    learned = [part for part in there if part.part.apart and _measured(results, part)]
+    if not learned:
+        return text
+    named = listed([part.part.short for part in learned])
+    text += (
+        f" For {named} a small head learns on the vectors of a frozen model. There is little data "
+        "and the models are small, so this shows what the tasks are like, not how good a full "
+        "model is. Most of that DNA, without its labels, was training DNA of the models. Heads "
+        f"are tested on {listed([part.part.apart for part in learned])} that they did not learn"
+    )
+    if any(measure.rule == "paper" for part in learned for measure in part.part.measures):
+        text += (
+            "; in the published split of the elements, neighbours of a tested one may be learned"
+        )
+    return f"{text}."
+
+
+def _measured(results: Results, part: PartRows) -> bool:
+    return part.number(results.reference, part.part.measures[0]) is not None
+
+
 def _title(part: PartRows) -> str:
     title = part.part.title
     return title[0].upper() + title[1:]
 
 
-FEW = 20  # units; with fewer, a bootstrap interval is rough
+FEW = 20  # units; an interval of fewer is too narrow too often to call anything better or worse
+PLAIN = 0.9  # an AUROC from which classes are nearly given away
 
 
 def _sentence(results: Results, part: PartRows) -> str:
     """Whether the reference is better than the best baseline; said only where it is shown."""
-    headline, *others = sorted(part.part.measures, key=lambda measure: not measure.headline)
+    headline = part.part.measures[0]
     row = part.row(results.reference, headline, AGAINST_BASELINE)
     if row is None or pd.isna(row["value"]):
-        return _without_model(results, part, headline)
-    text = f"{_title(part)}: {results.reference} {_verdict(results, part, headline)}"
-    side = _side(results, part, headline)
-    shown = [
-        f"by {measure.name} it {_verdict(results, part, measure, False)}"
-        for measure in others
-        if _side(results, part, measure) in {"above", "below"} - {side}
-    ]
-    control = part.number(results.reference, headline, AGAINST_CONTROL)
-    if control is not None and control.side() in ("above", "below"):
-        side = "better" if control.value > 0 else "worse"
-        numbers = signed(control, brackets=False)
-        shown.append(f"by {headline.name} it is {side} than {results.control} ({numbers})")
-    text = "; ".join([text, *shown])
-    if row["units"] < FEW:
-        text += f". There are only {int(row['units'])} {row['unit']}, so the intervals are rough"
-    return f"{text}."
+        text = _without_model(results, part, headline)
+    elif row["units"] < FEW:
+        text = _numbers_only(results, part, headline)
+    else:
+        said = _verdicts(results, part, AGAINST_BASELINE)
+        if _sides(results, part, AGAINST_CONTROL) & {"above", "below"}:
+            said += [f"it {verdict}" for verdict in _verdicts(results, part, AGAINST_CONTROL)]
+        text = f"{_title(part)}: {results.reference} {'; '.join(said)}."
+    return text + _given_away(part, headline)
 
 
-def _side(results: Results, part: PartRows, measure: Measure) -> str:
+def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
+    """Values and their difference, where there are too few units for more."""
+    row = part.row(results.reference, measure, AGAINST_BASELINE)
     difference = part.number(results.reference, measure, AGAINST_BASELINE)
-    return "unknown" if difference is None else difference.side()
+    assert row is not None and difference is not None
+    best = _baseline_of(row)
+    return (
+        f"{_title(part)}: {measure.name} of {results.reference} is "
+        f"{measured(part.number(results.reference, measure))}, of the best baseline, "
+        f"{label_of(results, best)}, {measured(part.number(best, measure))}; the difference is "
+        f"{signed(difference)}. There are only {int(row['units'])} {row['unit']}, too few to tell "
+        "which is better."
+    )
+
+
+def _given_away(part: PartRows, measure: Measure) -> str:
+    """What a baseline that no model is compared with shows."""
+    number = part.number("length", measure)
+    if number is None:
+        return ""
+    nearly = ", so they nearly give the classes away" if number.value >= PLAIN else ""
+    return (
+        f" The published lengths alone have {measure.name} {measured(number)}{nearly}; all else "
+        "reads windows of one length."
+    )
+
+
+def _baseline_of(row: dict[str, Any]) -> str:
+    return str(row["note"]).removeprefix("against ").split(";")[0]
 
 
 VERDICTS = {
-    "above": "is better than the best baseline, {}",
-    "below": "is worse than the best baseline, {}",
-    "around": "and the best baseline, {}, cannot be told apart",
-    "unknown": "has no interval against the best baseline, {}",
+    "above": "is better than {}",
+    "below": "is worse than {}",
+    "around": "and {} cannot be told apart",
+    "unknown": "has no interval against {}",
 }
 
 
-def _verdict(results: Results, part: PartRows, measure: Measure, named: bool = True) -> str:
-    """What a paired difference shows, with its numbers; ``named`` says of which metric."""
-    difference = part.number(results.reference, measure, AGAINST_BASELINE)
-    row = part.row(results.reference, measure, AGAINST_BASELINE)
-    assert difference is not None and row is not None
-    other = label_of(results, str(row["note"]).removeprefix("against ").split(";")[0])
-    numbers = f"{measure.name} " if named else ""
-    numbers += signed(difference, brackets=False)
-    return f"{VERDICTS[difference.side()].format(other)} ({numbers})"
+def _told(results: Results, part: PartRows, against: str) -> list[tuple[Measure, Number]]:
+    """Paired differences of the reference over enough units, the headline first."""
+    found = []
+    for measure in part.part.measures:
+        row = part.row(results.reference, measure, against)
+        number = part.number(results.reference, measure, against)
+        if row is not None and number is not None and row["units"] >= FEW:
+            found.append((measure, number))
+    return found
+
+
+def _sides(results: Results, part: PartRows, against: str) -> set[str]:
+    return {number.side() for _, number in _told(results, part, against)}
+
+
+def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
+    """What the headline shows, and every other metric that does not show the same."""
+    said: list[str] = []
+    told = _told(results, part, against)
+    for measure, number in told:
+        if said and number.side() == told[0][1].side():
+            continue
+        other = results.control
+        if against == AGAINST_BASELINE:
+            row = part.row(results.reference, measure, against)
+            assert row is not None
+            other = f"the best baseline, {label_of(results, _baseline_of(row))}"
+            other += "," if number.side() == "around" else ""
+        verdict = VERDICTS[number.side()].format(other)
+        lead = f"by {measure.name} it " if said else ""
+        name = "" if said else f"{measure.name} "
+        said.append(f"{lead}{verdict} ({name}{signed(number, brackets=False)})")
+    return said
 
 
 def _without_model(results: Results, part: PartRows, measure: Measure) -> str:
     """The best baseline, and why the model has no number."""
-    known = [(part.number(name, measure), name) for name in part.models]
+    known = [(part.number(name, measure), name) for name in part.baselines]
     found = [(number, name) for number, name in known if number is not None]
     if not found:
         return f"{_title(part)}: nothing could be measured."
@@ -133,7 +201,7 @@ def _has(note: Any) -> bool:
 
 def _rows(results: Results, part: PartRows) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
-    for measure in part.part.measures:
+    for measure in part.part.measures[:SHOWN]:
         for model in part.models:
             row = part.row(model, measure)
             if row is None:
@@ -161,8 +229,8 @@ def _table(rows: list[list[Cell]]) -> Table:
     note = (
         "Initiation: ln(count + 1) of PRO-cap 5' ends (sum of three cell types), both strands. "
         "Contacts: log(1 + raw count) between bins of 5 kb on chr22. Elements: promoter, enhancer "
-        "or open chromatin of the Ensembl regulatory build, each read without its neighbourhood. "
-        "Enhancers and genes: the held-out screens together. The result files also hold the "
-        "paired differences, the cell types and the training screen."
+        "or open chromatin of the Ensembl regulatory build, read as windows of one length. "
+        "Enhancers and genes: the held-out screens together. The result files also hold other "
+        "metrics and splits, the paired differences, the cell types and the training screen."
     )
     return Table(head, rows, (2, 3), "Models and baselines on real labels", note)

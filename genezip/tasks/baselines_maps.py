@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from genezip.data.bins import CMP_FULL, Bins
 from genezip.data.window_examples import WindowExamples
-from genezip.errors import GenezipError
 from genezip.tasks.arm import Arm
+from genezip.tasks.cell_line import cell_line
 from genezip.tasks.gc_content import gc_of_bins, standardised
-from genezip.tasks.metrics_contacts import METRICS, OFFSET, n_entries, stratum_means
+from genezip.tasks.metrics_contacts import METRICS, OFFSET, has_signal, n_entries, stratum_means
 from genezip.tasks.predictions import PredictionWriter
 
 DISTANCE_MEAN_NOTES = dict.fromkeys(
@@ -76,12 +76,6 @@ class LineFit:
         return float((y - slope * x) / max(n, 1)), float(slope)
 
 
-def has_signal(target: np.ndarray) -> bool:
-    """Whether a map has two different finite values; a missing chromosome is all zero."""
-    values = target[np.isfinite(target)]
-    return len(values) > 0 and bool(values.min() < values.max())
-
-
 def distance_mean(maps: Iterable[np.ndarray], bins: int) -> np.ndarray:
     """Mean over maps of each diagonal, for raw counts, which fall with distance.
 
@@ -135,12 +129,7 @@ def predict_maps(
     subset, track : short and official name of the cell line
     """
     windows = WindowExamples.load(manifest, genome)
-    tracks = windows.prepared.facts["tracks"]
-    if track not in tracks:
-        raise GenezipError(
-            f"{manifest} has no cell line {track}, only {', '.join(tracks)}; correct cmp.subsets"
-        )
-    column = tracks.index(track)
+    column = cell_line(windows.prepared, track)
     splits = windows.table["split"].to_numpy()
     entries = n_entries(bins.count)
     mean, line = MapMean(entries), LineFit()

@@ -6,8 +6,7 @@ positive rate of the training rows. ``gene_rate``: that of the training rows of 
 which shows how far knowing the gene goes when genes recur in training.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from genezip.data.pair_examples import PairExamples
 from genezip.genome.reference import ReferenceGenome
 from genezip.tasks.arm import Arm
+from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
 from genezip.tasks.gc_content import gc_share
+from genezip.tasks.metrics_ranking import METRICS
 from genezip.tasks.predictions import PredictionWriter
 
 FOCUS_BP = 500  # on both sides of variant or element, the benchmark's flanks
@@ -28,40 +29,6 @@ PRIOR_WEIGHT = 1.0  # training rows that the class prior counts for in `gene_rat
 
 Say = Callable[[str], None]
 Fitted = Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One training set and what it is validated and tested on (masks of the table's rows).
-
-    Attributes
-    ----------
-    number : int, -1 for the rule ``paper``
-    train, valid, test : bool arrays, shape (n,)
-    """
-
-    number: int
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-
-
-def folds_of(table: pd.DataFrame, rule: str) -> Iterator[Fold]:
-    """Folds of a split rule.
-
-    ``paper`` has one, the column ``split``. ``gene`` and ``chromosome`` have as many as
-    ``fold_gene`` and ``fold_chromosome`` name: fold f is tested, f + 1 is for validation, and
-    the others train. None where rows were not dealt to folds (-1).
-    """
-    if rule == "paper":
-        split = table["split"].to_numpy()
-        yield Fold(-1, split == "train", split == "valid", split == "test")
-        return
-    fold = table[f"fold_{rule}"].to_numpy()
-    count = int(fold.max(initial=-1)) + 1
-    for number in range(count):
-        test, valid = fold == number, fold == (number + 1) % count
-        yield Fold(number, ~test & ~valid & (fold >= 0), valid, test)
 
 
 def distance(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
@@ -115,19 +82,25 @@ def predict_pairs(
     """Predictions of all four for every rule: test rows, and valid rows of ``paper``.
 
     The file's facts hold the share of test rows whose gene, and whose variant or element,
-    occurs in training.
+    occurs in training; its notes say why a baseline has no predictions under a rule, or none in
+    some folds.
     """
     examples = PairExamples.load(manifest, genome)
     table = examples.table.assign(**gc_columns(examples.table, examples.genome))
-    with PredictionWriter(out, None, "scalar") as writer:
+    with PredictionWriter(out, None, "scalar", of=(task, subset)) as writer:
         for rule in rules:
             folds = list(folds_of(table, rule))
             if not folds:
-                say(f"{task} {subset}: no folds by {rule}, so no baseline of that rule")
-            for fold in folds:
-                for name, fitted in BASELINES.items():
-                    arm = Arm(task, subset, name, None, "", "baseline")
-                    _predict_fold(writer, arm, fitted, table, rule, fold, say)
+                say(f"{task} {subset}: {no_folds(rule)}, so no baseline of that rule")
+            for name, fitted in BASELINES.items():
+                arm = Arm(task, subset, name, None, "", "baseline")
+                told = [_predict_fold(writer, arm, fitted, table, rule, fold) for fold in folds]
+                lost = [reason for reason in told if reason]
+                for reason in lost:
+                    say(f"{task} {subset}, {rule}, {reason}; no prediction of {name}")
+                reasons = lost if folds else [no_folds(rule)]
+                some = len(lost) < len(folds)
+                note_unpredicted(writer, arm, rule, METRICS, reasons, some)
             for metric, value, n in seen_in_training(table, folds):
                 writer.fact(rule, "test", metric, value, n)
 
@@ -170,19 +143,15 @@ def _predict_fold(
     table: pd.DataFrame,
     rule: str,
     fold: Fold,
-    say: Say,
-) -> None:
+) -> str:
+    """Write a fold's predictions; why there are none, or an empty text."""
     train = table[fold.train]
-    where = f"{arm.task} {arm.subset}, {rule}, fold {fold.number}"
-    if fitted is not distance and train.empty:
-        say(f"{where}: no training row, so no prediction of {arm.model}")
-        return
-    if fitted is distance_gc and train["label"].nunique() < 2:
-        say(f"{where}: one class among {len(train)} training rows, so no prediction of {arm.model}")
-        return
-    parts = {"test": fold.test, "valid": fold.valid} if rule == "paper" else {"test": fold.test}
-    for split, mask in parts.items():
-        rows = table[mask]
+    reason = one_class(train["label"].to_numpy())
+    if reason and (fitted is distance_gc or (fitted is not distance and train.empty)):
+        return reason if fold.number < 0 else f"fold {fold.number}: {reason}"
+    masks = {"valid": fold.valid, "test": fold.test}
+    for split in splits_of(rule):
+        rows = table[masks[split]]
         if len(rows):
             writer.add(
                 rule=rule,
@@ -194,6 +163,7 @@ def _predict_fold(
                 prediction=fitted(train, rows),
                 arm=arm,
             )
+    return ""
 
 
 def _features(rows: pd.DataFrame, train: pd.DataFrame) -> np.ndarray:

@@ -30,7 +30,8 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
 from genezip.tasks.live_initiation import METRIC, judge_initiation, write_initiation
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
-from genezip.training.finetune import Problem, finetune, precision
+from genezip.training.finetune import Problem, finetune
+from genezip.training.head_step import in_full_precision, precision
 from genezip.vocab import reverse_complement
 
 LEARNING_RATE = 0.005
@@ -139,7 +140,7 @@ class _Pairs:
         """Mean cross-entropy of training pairs."""
         rows = self.train[numbers]
         labels = torch.from_numpy(self.labels[rows]).to(self.device)
-        return cross_entropy(self._logits(rows, hidden=False).float(), labels)
+        return cross_entropy(self._logits(rows, hidden=False), labels)
 
     def judge(self) -> float:
         """Validation score."""
@@ -157,8 +158,8 @@ class _Pairs:
     def _logits(self, rows: np.ndarray, hidden: bool) -> Tensor:
         pairs = [self.examples.sequences(int(row)) for row in rows]
         ids = [padded(p.reference if hidden else p.alternative, self.length) for p in pairs]
-        logits: Tensor = self.module(torch.from_numpy(np.stack(ids)).to(self.device))
-        return logits
+        cnn, batch = self.module, torch.from_numpy(np.stack(ids)).to(self.device)
+        return in_full_precision(cnn.classify, cnn.tower(cnn.onehot(batch)).amax(2))
 
 
 class _Initiation:

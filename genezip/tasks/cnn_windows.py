@@ -12,14 +12,15 @@ from tqdm import tqdm
 from genezip.config.benchmarks import Activity, ContactMaps
 from genezip.data.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.data.window_examples import WindowExamples
-from genezip.errors import GenezipError
 from genezip.models.heads import squared_error_sum
 from genezip.models.onehot_cnn import ActivityCNN, ContactCNN
 from genezip.tasks.arm import Arm
+from genezip.tasks.cell_line import cell_line
 from genezip.tasks.metrics_activity import track_pcc, track_sums
 from genezip.tasks.metrics_contacts import contact_scores
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.finetune import Problem, finetune, precision
+from genezip.training.finetune import Problem, finetune
+from genezip.training.head_step import precision
 
 MICRO_BATCH = 2  # the batch of the benchmark's CNNs
 VALID_MAPS = 100  # contact maps that choose the best weights, the first ones, as the release does
@@ -54,13 +55,7 @@ class WindowCNN:
     ) -> None:
         self.examples, self.settings, self.device = examples, settings, device
         self.contacts = task == "cmp"
-        tracks = list(examples.prepared.facts["tracks"])
-        if self.contacts and official not in tracks:
-            raise GenezipError(
-                f"{official} is no cell line of {examples.prepared.folder}; it holds "
-                f"{', '.join(tracks)}"
-            )
-        self.line = tracks.index(official) if self.contacts else None
+        self.line = cell_line(examples.prepared, official) if self.contacts else None
         table = examples.table
         self.rows = {s: np.flatnonzero(table["split"] == s) for s in ("train", "valid", "test")}
         self.targets = {split: examples.targets(split) for split in self.rows}

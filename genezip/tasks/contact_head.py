@@ -27,7 +27,7 @@ from genezip.tasks.bin_features import (
     rows_of,
     write_windows,
 )
-from genezip.tasks.metrics_contacts import contact_scores, n_bins
+from genezip.tasks.metrics_contacts import contact_scores, has_signal, n_bins
 from genezip.training.head_loop import HeadRun, rows_of_step, train_head
 
 if TYPE_CHECKING:
@@ -127,9 +127,3 @@ def contact_loss(head: nn.Module, part: tuple[Tensor, Tensor, int]) -> Tensor:
     assert isinstance(head, ContactHead)
     features, target, entries = part
     return squared_error_sum(head.triangle(features), target) / max(1, entries)
-
-
-def has_signal(target: np.ndarray) -> bool:
-    """Whether the finite values of a map are not all equal."""
-    known = target[np.isfinite(target)]
-    return bool(len(known)) and bool((known != known[0]).any())

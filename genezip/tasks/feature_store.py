@@ -22,7 +22,7 @@ from tqdm import tqdm
 from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
 from genezip.folder import resumed_folder
-from genezip.provenance import sha256_file, sha256_json, versions, write_json
+from genezip.provenance import check_room, sha256_file, sha256_json, versions, write_json
 
 SCHEMA_VERSION = 1
 FEATURES = "features.npy"
@@ -118,7 +118,25 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} has schema_version {version}, this genezip reads {SCHEMA_VERSION}; compute "
             "the features again"
         )
+    if not _whole(facts):
+        raise GenezipError(f"{path} is no manifest of features; compute the features first")
     return dict(facts)
+
+
+def _whole(facts: dict[str, Any]) -> bool:
+    """Whether a manifest has what a store is read by; other steps write manifests, too."""
+    try:
+        names = {entry["path"] for entry in facts["files"] if entry["bytes"] >= 0}
+        ends = [(int(start), int(stop)) for start, stop in facts["blocks"].values()]
+        return (
+            names == {FEATURES, EXAMPLES}
+            and len(ends) > 0
+            and isinstance(facts["shape"], list)
+            and isinstance(facts["model"], dict)
+            and all(isinstance(facts[key], str) for key in ("task", "input", "prepared_sha256"))
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def _sha256(path: str | Path) -> str:
@@ -194,13 +212,19 @@ def write_store(
     Raises
     ------
     GenezipError
-        For a folder with foreign files, a failed write, or a feature that is no finite number.
+        For a folder with foreign files, a disk without room, a failed write, or a feature that
+        is no finite number.
     """
     identity = plan.identity()
+    row_bytes = 4 * int(np.prod(plan.shape[1:]))
+    whole = row_bytes * len(plan.examples)
+    say(f"features of {len(plan.examples):,} examples take {whole:,} bytes on disk")
     with resumed_folder(Path(manifest).parent, OWN) as folder:
         progress = _Progress.resume(folder, sha256_json(identity), plan.shape)
         if progress.rows:
             say(f"taken up after {progress.rows:,} of {len(plan.examples):,} examples")
+        # beside the folder, where a trial file that is left over would not be a foreign file
+        check_room(Path(manifest).parent, whole - row_bytes * progress.rows)
         _fill(folder, plan, compute, rows_per_part, progress, say)
         np.save(folder / EXAMPLES, plan.examples.astype(np.int64))
         say(

@@ -14,6 +14,7 @@ from genezip.errors import GenezipError
 from genezip.provenance import sha256_file
 from genezip.tasks.activity_head import predict_activity
 from genezip.tasks.arm import Arm
+from genezip.tasks.cell_line import cell_line
 from genezip.tasks.contact_head import predict_contacts
 from genezip.tasks.feature_store import FEATURES, FeatureStore
 from genezip.tasks.pair_probe import predict_pairs
@@ -75,7 +76,7 @@ def predict_frozen(
     windows = WindowExamples.load(prepared_manifest, genome)
     identity = _identity(prepared_manifest, store, arm)
     if isinstance(settings, ContactMaps):
-        track = _track(prepared, official)
+        track = cell_line(prepared, official)
         predict_contacts(
             store.array, windows, track, arm, settings, seed, identity, out, work_folder, say
         )
@@ -86,36 +87,25 @@ def predict_frozen(
 
 
 def _refuse_other(store: FeatureStore, table: pd.DataFrame, arm: Arm) -> None:
-    """Refuse features of another task, input or order of examples."""
-    wanted = {"task": arm.task, "input": "full" if arm.input == "contrast" else arm.input}
-    for key, value in wanted.items():
-        if store.facts[key] != value:
+    """Refuse features of another task, input, model, training seed or order of examples."""
+    model = store.facts["model"]
+    wanted: dict[str, tuple[Any, Any]] = {
+        "task": (store.facts["task"], arm.task),
+        "input": (store.facts["input"], "full" if arm.input == "contrast" else arm.input),
+        "model": (model.get("name"), arm.model),
+    }
+    if model.get("seed") is not None:  # comparators have none; there the arm's is the head's
+        wanted["training seed"] = (model["seed"], arm.seed)
+    for key, (held, value) in wanted.items():
+        if held != value:
             raise GenezipError(
-                f"{store.folder} holds features of the {key} {store.facts[key]}, not {value}; "
-                "name those"
+                f"{store.folder} holds features of the {key} {held}, not {value}; name those"
             )
     if not np.array_equal(store.examples, table["example"].to_numpy()):
         raise GenezipError(
             f"{store.folder} holds features of other examples than the prepared data; compute "
             "the features again"
         )
-
-
-def _track(prepared: Prepared, official: str) -> int:
-    """Index of a cell line.
-
-    Raises
-    ------
-    GenezipError
-        If the data have none of that name.
-    """
-    tracks = list(prepared.facts["tracks"])
-    if official not in tracks:
-        raise GenezipError(
-            f"{prepared.folder} has no maps of {official}, only of {', '.join(tracks)}; name one "
-            "of those in benchmarks.cmp.subsets"
-        )
-    return tracks.index(official)
 
 
 def _identity(prepared_manifest: Path, store: FeatureStore, arm: Arm) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from genezip.models.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import initiation_pcc, initiation_sums
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.finetune import Problem, finetune, precision, ratio_term
+from genezip.training.finetune import Problem, finetune, ratio_term
+from genezip.training.head_step import enough_memory, in_full_precision, precision
 from genezip.vocab import reverse_complement
 
 TRACKS = 10
@@ -70,7 +71,7 @@ class LiveInitiation:
         for number in numbers:
             ids, targets = self.examples.training(int(number))
             output = self.model.network(self._batch(ids))
-            rates = self.model.head(output.states)[0]
+            rates = in_full_precision(self.model.head, output.states)[0]
             target = torch.from_numpy(np.ascontiguousarray(targets)).to(self.device)
             term = ratio_term(self.model.network, output, self.settings)
             total = total + initiation_loss(rates, target) + term
@@ -85,9 +86,11 @@ class LiveInitiation:
         return rates
 
     def _rates(self, ids: np.ndarray) -> np.ndarray:
-        with torch.no_grad(), precision(self.device, self.settings):
-            log_rates = self.model.head(self.model.network(self._batch(ids)).states)[0]
-        return np.asarray(log_rates.float().exp().cpu().numpy())
+        memory = enough_memory(lambda: f"a window of {len(ids):,} bp")
+        with memory, torch.no_grad(), precision(self.device, self.settings):
+            states = self.model.network(self._batch(ids)).states
+            log_rates = in_full_precision(self.model.head, states)[0]
+        return np.asarray(log_rates.exp().cpu().numpy())
 
     def _batch(self, ids: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(ids)[None]).to(self.device)

@@ -14,6 +14,7 @@ bases; 17 GB for a pair of 100,000 bp and 78 GB for one of 450,000 bp.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,15 @@ from torch.nn.functional import cross_entropy
 
 from genezip.config.benchmarks import FineTuning, Pairs
 from genezip.data.pair_examples import PairExamples
-from genezip.data.pair_sequences import PairSequences, authors_input
+from genezip.data.pair_sequences import AUTHORS_BP, PairSequences, authors_input
 from genezip.errors import GenezipError
 from genezip.models.heads import PairHead
 from genezip.models.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.finetune import Problem, finetune, precision, ratio_term
+from genezip.training.finetune import Problem, finetune, ratio_term
+from genezip.training.head_step import enough_memory, in_full_precision, precision
 
 INPUTS = ("authors", "full")
 SELECTION = {"eqtl": "auroc", "etgp": "auprc"}
@@ -108,15 +110,18 @@ class LivePairs:
         labels = torch.from_numpy(self.labels[rows]).to(self.model.device)
         features, outputs = self._features(rows, hidden=False)
         terms = [ratio_term(self.model.network, output, self.settings) for output in outputs]
-        return cross_entropy(self.model.head(features).float(), labels) + sum(terms) / len(terms)
+        logits = in_full_precision(self.model.head, features)
+        return cross_entropy(logits, labels) + sum(terms) / len(terms)
 
     def scores(self, split: str, hidden: bool = False) -> np.ndarray:
         """Probability of class 1 of every pair of a split, float64, in the order of its rows."""
         rows, found = self.rows[split], []
         for start in range(0, len(rows), self.micro_batch):
-            with torch.no_grad(), precision(self.model.device, self.settings):
-                features, _ = self._features(rows[start : start + self.micro_batch], hidden)
-                logits = self.model.head(features)
+            part = rows[start : start + self.micro_batch]
+            memory = enough_memory(partial(self._named, part))
+            with memory, torch.no_grad(), precision(self.model.device, self.settings):
+                features, _ = self._features(part, hidden)
+                logits = in_full_precision(self.model.head, features)
             # in double precision, or confident scores would tie at 1
             found.append(logits.double().softmax(1)[:, 1].cpu().numpy())
         return np.concatenate(found) if found else np.zeros(0)
@@ -125,6 +130,17 @@ class LivePairs:
         """AUROC (eqtl) or average precision (etgp) of the validation pairs."""
         labels = self.labels[self.rows["valid"]]
         return pair_score(SELECTION[task], labels, self.scores("valid"))
+
+    def describe(self, numbers: np.ndarray) -> str:
+        """Training pairs by their number in the table and their length."""
+        return self._named(self.rows["train"][numbers])
+
+    def _named(self, rows: np.ndarray) -> str:
+        names = self.examples.table["example"].to_numpy()[rows]
+        lengths = [len(self.examples.sequences(int(row)).alternative) for row in rows]
+        if self.input == "authors":
+            lengths = [AUTHORS_BP] * len(rows)
+        return ", ".join(f"example {n} ({bp:,} bp)" for n, bp in zip(names, lengths, strict=True))
 
     def _features(self, rows: np.ndarray, hidden: bool) -> tuple[Tensor, list]:
         pairs = [self.examples.sequences(int(row)) for row in rows]
@@ -182,6 +198,7 @@ def tune_pairs(
         metric=SELECTION[arm.task],
         identity=identity,
         micro_batch=live.micro_batch,
+        describe=live.describe,
     )
     finetune(problem, settings, seed, work_folder, say)
     return live

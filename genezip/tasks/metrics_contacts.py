@@ -67,6 +67,15 @@ def n_bins(entries: int) -> int:
     return bins
 
 
+def is_triangle(entries: int) -> bool:
+    """Whether some map has so many entries."""
+    try:
+        n_bins(entries)
+    except ValueError:
+        return False
+    return True
+
+
 @cache
 def strata_of(bins: int) -> Strata:
     """Strata of a map with so many bins, at least 3."""
@@ -107,6 +116,12 @@ def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, floa
         "scc_release": _weighted(r, ranks / counts**3, near),
         "corr": _pearson(x[finite], y[finite]),
     }
+
+
+def has_signal(target: np.ndarray) -> bool:
+    """Whether a map has two different finite values; a missing chromosome is all zero."""
+    values = target[np.isfinite(target)]
+    return len(values) > 0 and bool(values.min() < values.max())
 
 
 def stratum_means(total: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+METRICS = ("auroc", "auprc", "auprc_sorted")
+HIDDEN_METRICS = ("auroc_hidden", "auroc_gain")  # of models whose variant can be hidden
+
 
 def auroc(
     labels: np.ndarray,
@@ -51,8 +54,9 @@ def auprc(
     """Average precision; examples of equal score enter together, as in scikit-learn.
 
     The mean over positives of the precision among examples with at least their score; with
-    strata, among those of their stratum. Parameters and result as of :func:`auroc`, but
-    negatives are not required: NaN only without a positive.
+    strata, among those of their stratum, and strata without a negative (of positive weight) are
+    left out, because every precision is 1 there. Parameters and result as of :func:`auroc`, but
+    without strata negatives are not required: NaN only without a positive.
     """
     return _average_precision(labels, scores, weights, strata, merge_ties=True)
 
@@ -79,13 +83,16 @@ def _average_precision(
     strata: np.ndarray | None,
     merge_ties: bool,
 ) -> np.ndarray:
-    total, positives = 0.0, 0.0
+    total: np.ndarray | float = 0.0
+    positives: np.ndarray | float = 0.0
     for positive, negative in _by_threshold(labels, scores, weights, strata, merge_ties):
         hits = np.cumsum(positive, axis=-1)
         called = hits + np.cumsum(negative, axis=-1)
         precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-        total = total + (positive * precision).sum(-1)
-        positives = positives + positive.sum(-1)
+        # in a resample a fold may lose its negatives, so this is asked row by row
+        used = negative.sum(-1) > 0 if strata is not None else True
+        total = total + np.where(used, (positive * precision).sum(-1), 0)
+        positives = positives + np.where(used, positive.sum(-1), 0)
     return _shaped(total, positives, weights)
 
 

@@ -6,6 +6,7 @@ NAMES = ("n", "x", "y", "xx", "yy", "xy")
 # A constant leaves a rounding error of about 1e-15 of its sum of squares; less than this
 # share is taken as no variance.
 _NO_VARIANCE = 1e-12
+_VALUES_AT_ONCE = 1 << 18  # 2 MB in float64
 
 
 def moments(prediction: np.ndarray, target: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -15,24 +16,33 @@ def moments(prediction: np.ndarray, target: np.ndarray, axis: int | None = None)
     ----------
     prediction, target : float array, one shape
         Entries whose target is not finite are left out.
-    axis : int or None
+    axis : 0 or None
         Axis to sum over; None sums everything.
 
     Returns
     -------
     float64 array, shape (..., 6), in order of ``NAMES`` (x prediction, y target)
     """
-    finite = np.isfinite(target)
-    x, y = np.asarray(prediction, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    x, y = np.asarray(prediction), np.asarray(target)
+    if axis is None:
+        x, y = x.reshape(-1), y.reshape(-1)
+    found = np.zeros((*y.shape[1:], len(NAMES)))
+    rows = max(_VALUES_AT_ONCE // max(found[..., 0].size, 1), 1)
+    for low in range(0, len(y), rows):
+        found += _block(x[low : low + rows], y[low : low + rows])
+    return found
+
+
+def _block(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """:func:`moments` along axis 0 of arrays that are small enough to stay in a cache."""
+    finite = np.isfinite(y)
+    x, y = x.astype(np.float64), y.astype(np.float64)
     if not finite.all():
         x, y = np.where(finite, x, 0), np.where(finite, y, 0)
-    if axis is None:
-        x, y, finite, axis = x.reshape(-1), y.reshape(-1), finite.reshape(-1), 0
     # einsum multiplies and adds in one pass, without an array of products
-    x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
-    products = [np.einsum("...i,...i->...", one, other) for one, other in ((x, x), (y, y), (x, y))]
-    count = finite.sum(axis=axis, dtype=np.float64)
-    return np.stack([count, x.sum(axis=-1), y.sum(axis=-1), *products], axis=-1)
+    products = [np.einsum("i...,i...->...", one, other) for one, other in ((x, x), (y, y), (x, y))]
+    count = finite.sum(axis=0, dtype=np.float64)
+    return np.stack([count, x.sum(axis=0), y.sum(axis=0), *products], axis=-1)
 
 
 def pearson(sums: np.ndarray) -> np.ndarray:

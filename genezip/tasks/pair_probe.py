@@ -11,12 +11,13 @@ contrast  those differences alone
 
 Every pair is scored twice: as it is, and with the variant (or element) hidden, that is with the
 reference in the alternative's place. Then all differences are 0, and a probe of ``contrast``
-gives every pair one score.
+gives every pair one score. A difference column that is rounding beside its reference
+(``standard.ROUNDING``) counts for nothing.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from genezip.config.benchmarks import Pairs
-from genezip.tasks.metrics_ranking import auroc
-from genezip.tasks.standard import Moments, Standard
+from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
+from genezip.tasks.metrics_ranking import HIDDEN_METRICS, METRICS, auroc
+from genezip.tasks.standard import ROUNDING, Moments, Standard
 
 if TYPE_CHECKING:
     from genezip.tasks.feature_store import FeatureStore
@@ -39,6 +41,7 @@ PENALTIES = tuple(10.0**power for power in range(-4, 3))
 DEFAULT_PENALTY = 0.01
 """C where the validation examples cannot tell: they are all of one class, or there are none."""
 ITERATIONS = 5000
+_COLUMNS_AT_ONCE = 4096  # beyond 8192 einsum goes through buffers, and one row sums as none else
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,32 @@ class Design:
         The pairs as they are, and with the variant hidden.
     centred : bool
         Whether columns are centred; differences alone are not, so that 0 stays 0.
+    differences : list of (slice, float32 array, shape (n, c))
+        Columns of ``visible`` that are differences, and what was subtracted there.
     """
 
     visible: np.ndarray
     hidden: np.ndarray
     centred: bool
+    differences: list[tuple[slice, np.ndarray]] = field(default_factory=list)
+
+    def least(self, rows: np.ndarray) -> np.ndarray:
+        """Root mean square below which a column is rounding, over rows (a mask); 0 for most.
+
+        Returns
+        -------
+        float64 array, shape (columns,)
+        """
+        found = np.zeros(self.visible.shape[1])
+        for columns, reference in self.differences if rows.any() else ():
+            size = np.square(reference[rows].astype(np.float64)).mean(0)
+            found[columns] = ROUNDING * np.sqrt(size)
+        return found
 
 
 def design(store: "FeatureStore", input: str) -> Design:
     """Columns of an input (``authors``, ``full``, ``contrast``), from the store's blocks."""
+    differences: list[tuple[slice, np.ndarray]] = []
     if input == "authors":
         visible = np.asarray(store.block("forward.mean.alternative"))
         hidden = np.asarray(store.block("forward.mean.reference"))
@@ -74,10 +94,12 @@ def design(store: "FeatureStore", input: str) -> Design:
                 if input == "full":
                     shown += [reference, alternative]
                     unseen += [reference, reference]
+                before = sum(part.shape[1] for part in shown)
+                differences.append((slice(before, before + difference.shape[1]), reference))
                 shown.append(difference)
                 unseen.append(np.zeros_like(difference))
         visible, hidden = np.concatenate(shown, 1), np.concatenate(unseen, 1)
-    return Design(visible, hidden, input != "contrast")
+    return Design(visible, hidden, input != "contrast", differences)
 
 
 @dataclass(frozen=True)
@@ -104,9 +126,23 @@ class Probe:
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Log odds of class 1, float64 (n,), of rows as in :class:`Design`.
 
-        Log odds and not probabilities: those round to equal values near 1.
+        Log odds and not probabilities: those round to equal values near 1. Equal rows have
+        equal scores, wherever they stand.
         """
-        return self.standard.apply(rows) @ self.weights + self.intercept
+        return linear(self.standard.apply(rows), self.weights) + self.intercept
+
+
+def linear(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Product of rows (n, columns) and weights (columns,), each row summed in the same order.
+
+    A matrix product sums some rows of a block in another order than the rest, so that equal
+    rows would differ in the last digit and their ties be broken by where they stand.
+    """
+    rows, found = np.ascontiguousarray(rows), np.zeros(len(rows))
+    for low in range(0, len(weights), _COLUMNS_AT_ONCE):
+        part = slice(low, low + _COLUMNS_AT_ONCE)
+        found += np.einsum("ij,j->i", rows[:, part], weights[part])
+    return found
 
 
 def fit_probe(
@@ -115,6 +151,7 @@ def fit_probe(
     valid_rows: np.ndarray,
     valid_labels: np.ndarray,
     centred: bool,
+    least: np.ndarray | None = None,
 ) -> Probe:
     """Logistic regression with the penalty of the highest validation AUROC (ties: the stronger).
 
@@ -126,10 +163,12 @@ def fit_probe(
     rows, valid_rows : float array, shape (n, columns)
     labels, valid_labels : array, shape (n,), 0 or 1; ``labels`` holds both
     centred : see :class:`Design`
+    least : float array, shape (columns,), or None
+        See :meth:`Design.least`.
     """
     moments = Moments(rows.shape[1])
     moments.add(rows)
-    standard = moments.standard(centred)
+    standard = moments.standard(centred, least)
     seen, tested = standard.apply(rows), standard.apply(valid_rows)
     telling = len(np.unique(valid_labels)) == 2
     best: Probe | None = None
@@ -139,39 +178,12 @@ def fit_probe(
             warnings.simplefilter("ignore", ConvergenceWarning)  # told by `converged`
             model.fit(seen, labels)
         weights, intercept = model.coef_[0], float(model.intercept_[0])
-        value = float(auroc(valid_labels, tested @ weights + intercept)) if telling else np.nan
+        value = float(auroc(valid_labels, linear(tested, weights))) if telling else np.nan
         if best is None or value > best.valid_auroc:
             converged = bool(model.n_iter_[0] < ITERATIONS)
             best = Probe(standard, weights, intercept, penalty, converged, value)
     assert best is not None
     return best
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Rows of one fit, bool arrays (n,); ``number`` is -1 for the deposit's own split."""
-
-    number: int
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-
-
-def folds_of(table: pd.DataFrame, rule: str) -> Iterator[Fold]:
-    """Fits of a split rule: ``paper`` has one; ``gene`` and ``chromosome`` one per fold.
-
-    Fold f is tested, the next one validates, the others train. Data whose folds are all -1
-    (too few groups to deal) have none.
-    """
-    if rule == "paper":
-        split = table["split"].to_numpy()
-        yield Fold(-1, split == "train", split == "valid", split == "test")
-        return
-    column = table[f"fold_{rule}"].to_numpy()
-    count = int(column.max()) + 1
-    for number in range(count):
-        test, valid = column == number, column == (number + 1) % count
-        yield Fold(number, (column >= 0) & ~test & ~valid, valid, test)
 
 
 def predict_pairs(
@@ -185,7 +197,8 @@ def predict_pairs(
     """Fit every fold of every rule of ``settings.rules`` and write scores of its test pairs.
 
     Validation scores are written for ``paper`` only; for the others every pair is a test pair
-    once. A fold whose training pairs are all of one class has no rows, and a line says so.
+    once. A fold whose training pairs are all of one class has no rows; a line and the file's
+    notes say so, and likewise where a rule has no folds.
 
     Parameters
     ----------
@@ -195,16 +208,17 @@ def predict_pairs(
     labels = table["label"].to_numpy()
     for rule in settings.rules:
         folds = list(folds_of(table, rule))
+        reasons: list[str] = []
         if not folds:
-            say(f"{rule}: the data have no folds by {rule}; no predictions")
+            reasons.append(no_folds(rule))
+            say(f"{rule}: {reasons[0]}; no predictions")
+        predicted = 0
         for fold in folds:
             name = rule if fold.number < 0 else f"{rule}, fold {fold.number}"
-            kinds = np.unique(labels[fold.train])
-            if len(kinds) < 2:
-                what = "there are no training pairs"
-                if len(kinds):
-                    what = f"all {fold.train.sum()} training pairs have the label {kinds[0]}"
-                say(f"{name}: {what}; no predictions")
+            reason = one_class(labels[fold.train])
+            if reason:
+                reasons.append(reason if fold.number < 0 else f"fold {fold.number}: {reason}")
+                say(f"{name}: {reason}; no predictions")
                 continue
             probe = fit_probe(
                 seen.visible[fold.train],
@@ -212,21 +226,38 @@ def predict_pairs(
                 seen.visible[fold.valid],
                 labels[fold.valid],
                 seen.centred,
+                seen.least(fold.train),
             )
             say(f"{name}: {_told(probe)}")
-            written = {"valid": fold.valid} if rule == "paper" else {}
-            for split, mask in {**written, "test": fold.test}.items():
-                rows = np.flatnonzero(mask)
-                writer.add(
-                    rule=rule,
-                    fold=fold.number,
-                    split=split,
-                    example=table["example"].to_numpy()[rows],
-                    group=table["gene_id"].astype(str).to_numpy()[rows],
-                    target=labels[rows].astype(np.float64),
-                    prediction=probe.score(seen.visible[rows]),
-                    hidden=probe.score(seen.hidden[rows]),
-                )
+            _write(writer, probe, seen, table, rule, fold)
+            predicted += 1
+        assert writer.arm is not None
+        metrics = (*METRICS, *HIDDEN_METRICS)
+        note_unpredicted(writer, writer.arm, rule, metrics, reasons, predicted > 0)
+
+
+def _write(
+    writer: "PredictionWriter",
+    probe: Probe,
+    seen: Design,
+    table: pd.DataFrame,
+    rule: str,
+    fold: Fold,
+) -> None:
+    """Scores of a fold's pairs."""
+    masks = {"valid": fold.valid, "test": fold.test}
+    for split in splits_of(rule):
+        rows = np.flatnonzero(masks[split])
+        writer.add(
+            rule=rule,
+            fold=fold.number,
+            split=split,
+            example=table["example"].to_numpy()[rows],
+            group=table["gene_id"].astype(str).to_numpy()[rows],
+            target=table["label"].to_numpy()[rows].astype(np.float64),
+            prediction=probe.score(seen.visible[rows]),
+            hidden=probe.score(seen.hidden[rows]),
+        )
 
 
 def _told(probe: Probe) -> str:

@@ -30,7 +30,8 @@ class Row:
     arm : Arm
     rule, split, group : str
     fold, example : int
-    target, prediction : float16 arrays of one shape, read-only
+    target : float16 array, read-only
+    prediction : float16 or float32 array of that shape, read-only
     """
 
     arm: Arm
@@ -52,16 +53,20 @@ class PredictionFile:
     path : Path
     kind : ``scalar`` or ``array``
     shape : tuple of int, of one array; -1 where rows differ
+    dtype : of a prediction
+    task : task and subset; None in a file that holds nothing
     arms : arms with rows or notes
-    notes : label of an arm -> metric -> why the metric does not apply
+    notes : dicts of arm (its label), rule, split, metric, reason, value_stands
     facts : numbers about the examples (dicts of rule, split, metric, value, n)
     """
 
     path: Path
     kind: Kind
     shape: tuple[int, ...]
+    dtype: np.dtype
+    task: tuple[str, str] | None
     arms: list[Arm]
-    notes: dict[str, dict[str, str]]
+    notes: list[dict[str, Any]]
     facts: list[dict[str, Any]]
 
     @classmethod
@@ -86,8 +91,16 @@ class PredictionFile:
             ) from None
         try:
             raw = json.loads(metadata[METADATA_KEY])
-            arms = [Arm(**cells) for cells in raw["arms"]]
-            found = cls(path, raw["kind"], tuple(raw["shape"]), arms, raw["notes"], raw["facts"])
+            found = cls(
+                path,
+                raw["kind"],
+                tuple(raw["shape"]),
+                np.dtype(raw["dtype"]),
+                None if raw["task"] is None else (raw["task"], raw["subset"]),
+                [Arm(**cells) for cells in raw["arms"]],
+                raw["notes"],
+                raw["facts"],
+            )
         except (KeyError, ValueError, TypeError):
             raise GenezipError(
                 f"{path} is not a prediction file (its metadata does not say so); predict again"
@@ -109,23 +122,6 @@ class PredictionFile:
         table = self._read([*ARM_COLUMNS, *_KEYS])
         return table.astype({"seed": "Int64"})
 
-    @property
-    def task(self) -> tuple[str, str]:
-        """Task and subset.
-
-        Raises
-        ------
-        GenezipError
-            If the file has no arms, or arms of several tasks or subsets.
-        """
-        found = list(dict.fromkeys((arm.task, arm.subset) for arm in self.arms))
-        if not found:
-            raise GenezipError(f"{self.path} has no predictions; predict again")
-        if len(found) > 1:
-            names = " and ".join(" ".join(each) for each in found[:2])
-            raise GenezipError(f"{self.path} mixes {names}; predict them apart")
-        return found[0]
-
     def frame(self) -> pd.DataFrame:
         """The whole table of a ``scalar`` file (column seed Int64)."""
         assert self.kind == "scalar"
@@ -146,7 +142,8 @@ class PredictionFile:
 
     def _row(self, cells: Sequence[Any]) -> Row:
         small = [cell.as_py() for cell in cells[:-2]]
-        target, prediction = (self._array(cell, small) for cell in cells[-2:])
+        target = self._array(cells[-2], small, FLOAT)
+        prediction = self._array(cells[-1], small, self.dtype)
         if target.shape != prediction.shape:
             raise GenezipError(
                 f"{self.path} has a target of {target.size:,} values and a prediction of "
@@ -155,9 +152,9 @@ class PredictionFile:
         rule, fold, split, example, group = small[6:]
         return Row(arm_of(small[:6]), rule, fold, split, example, group, target, prediction)
 
-    def _array(self, cell: pa.Scalar, small: Sequence[Any]) -> np.ndarray:
+    def _array(self, cell: pa.Scalar, small: Sequence[Any], dtype: np.dtype) -> np.ndarray:
         try:
-            return np.frombuffer(cell.as_buffer(), dtype=FLOAT).reshape(self.shape)
+            return np.frombuffer(cell.as_buffer(), dtype=dtype).reshape(self.shape)
         except (ValueError, TypeError, AttributeError):
             raise GenezipError(
                 f"{self.path} has an array that is not of the shape {self.shape} for example "
@@ -182,14 +179,16 @@ def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
     """
     if not paths:
         raise GenezipError("no prediction file was given; name at least one")
-    files = [PredictionFile.open(path) for path in paths]
-    first = files[0]
+    # a file that names no task holds neither rows nor notes, so it takes nothing from the others
+    files = [file for file in map(PredictionFile.open, paths) if file.task is not None]
+    if not files:
+        raise GenezipError(f"{paths[0]} has no predictions; predict again")
+    first, place = files[0], _place(files[0])
     seen: dict[Arm, Path] = {}
     for file in files:
-        if file.task != first.task or file.kind != first.kind:
+        if _place(file) != place or file.kind != first.kind:
             raise GenezipError(
-                f"{first.path} is of {' '.join(first.task)} and {file.path} of "
-                f"{' '.join(file.task)}; score them apart"
+                f"{first.path} is of {place} and {file.path} of {_place(file)}; score them apart"
             )
         for arm in file.arms:
             if arm in seen:
@@ -199,6 +198,16 @@ def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
             seen[arm] = file.path
         _no_example_twice(file)
     return files
+
+
+def _place(file: PredictionFile) -> str:
+    """Task and subset of a file; arms of several are an error."""
+    assert file.task is not None
+    found = dict.fromkeys([file.task, *((arm.task, arm.subset) for arm in file.arms)])
+    if len(found) > 1:
+        names = " and ".join(" ".join(each) for each in list(found)[:2])
+        raise GenezipError(f"{file.path} mixes {names}; predict them apart")
+    return " ".join(file.task)
 
 
 def _no_example_twice(file: PredictionFile) -> None:

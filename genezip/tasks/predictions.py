@@ -1,11 +1,14 @@
 """Prediction files: what an arm predicted beside what was true, one row per example.
 
 Parquet with the columns ``COLUMNS``. Scores are computed from these files alone. In tasks of
-pairs target and prediction are numbers. In tasks of arrays they are the bytes of little-endian
-float16 arrays in C order, which are read one row at a time; a target of NaN is not scored. The
-file's metadata has, under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape``
-(of one array, -1 where rows differ), ``arms``, ``notes`` (label of an arm -> metric -> why it
-does not apply) and ``facts`` (numbers about the examples themselves).
+pairs target (0 or 1), prediction and hidden are numbers; hidden may be null. In tasks of arrays
+target and prediction are the bytes of little-endian arrays in C order, which are read one row at
+a time; a target of NaN is not scored. Arrays are float16, predictions of maps float32: a
+correlation does not see an offset, but float16 spends its 11 bits on it. The file's metadata has,
+under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one array, -1 where
+rows differ), ``dtype`` (of a prediction), ``task``, ``subset``, ``arms``, ``notes`` (why cells of
+an arm are empty, or what is to be said of them) and ``facts`` (numbers about the examples
+themselves).
 """
 
 import json
@@ -27,7 +30,8 @@ from genezip.tasks.arm import Arm
 Kind = Literal["scalar", "array"]
 METADATA_KEY = b"genezip"
 FLOAT = np.dtype("<f2")
-LARGEST = float(np.finfo(FLOAT).max)
+DTYPES = {"cmp": np.dtype("<f4")}
+"""Task -> dtype of its predictions, where it is not ``FLOAT``."""
 _BUFFER_BYTES = 32 << 20  # of a row group, before compression
 
 _HEAD = [
@@ -63,11 +67,19 @@ class PredictionWriter:
         Whose predictions they are; None where :meth:`add` names it for each batch.
     kind : ``scalar`` or ``array``
     shape : sequence of int
-        Of one array, -1 where rows may differ; empty for ``scalar``.
+        Of one array, -1 where rows may differ; empty for ``scalar``. The file names the
+        size of an axis that turned out the same in all rows.
+    of : (task, subset) or None
+        Of a file without ``arm`` that may come to hold no rows and no notes.
     """
 
     def __init__(
-        self, path: str | Path, arm: Arm | None, kind: Kind, shape: Sequence[int] = ()
+        self,
+        path: str | Path,
+        arm: Arm | None,
+        kind: Kind,
+        shape: Sequence[int] = (),
+        of: tuple[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.arm = arm
@@ -75,7 +87,9 @@ class PredictionWriter:
         self.shape = tuple(int(size) for size in shape)
         self._schema = schema_of(kind)
         self._arms: dict[Arm, None] = {} if arm is None else {arm: None}  # in order
-        self._notes: dict[str, dict[str, str]] = {}
+        self._of = of
+        self._seen: set[tuple[int, ...]] = set()  # shapes of arrays
+        self._notes: list[dict[str, Any]] = []
         self._facts: list[dict[str, Any]] = []
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -126,14 +140,15 @@ class PredictionWriter:
         example : int array, shape (n,)
         group : n names, what the bootstrap resamples
         target, prediction : arrays, shape (n,), or n arrays of the file's shape
-            Arrays are stored as float16; finite values beyond its range become its ends.
+            Numbers have a target of 0 or 1. Finite values beyond the range of float16
+            become its ends.
         hidden : float array, shape (n,), or None
-            Scores with the variant or element hidden; ``scalar`` only.
+            Scores with the variant or element hidden, NaN where unknown; ``scalar`` only.
 
         Raises
         ------
         GenezipError
-            If a prediction that is scored is not finite.
+            If a prediction that is scored is not finite, or a target of pairs is not 0 or 1.
         """
         arm = arm or self.arm
         if arm is None:
@@ -152,15 +167,21 @@ class PredictionWriter:
             "split": [split] * n,
             "example": np.asarray(example, dtype=np.int64),
             "group": [str(name) for name in group],
-            "target": self._values(target, n, "target"),
-            "prediction": self._values(prediction, n, "prediction"),
-            "hidden": [None] * n if hidden is None else np.asarray(hidden, dtype=np.float64),
+            "target": self._values(target, n, "target", FLOAT),
+            "prediction": self._values(prediction, n, "prediction", DTYPES.get(arm.task, FLOAT)),
+            "hidden": np.full(n, np.nan) if hidden is None else np.asarray(hidden, np.float64),
         }
+        if self.kind == "scalar":
+            self._check_labels(arm, columns["example"], columns["target"])
+            unknown = np.isnan(columns["hidden"])
+            known = np.where(unknown, 0, columns["hidden"])
+            self._check(arm, split, columns["example"], "hidden", target, known)
         self._check(arm, split, columns["example"], "prediction", target, prediction)
-        if hidden is not None:
-            self._check(arm, split, columns["example"], "hidden", target, columns["hidden"])
         batch = pa.RecordBatch.from_arrays(
-            [pa.array(columns[field.name], field.type) for field in self._schema],
+            [
+                pa.array(columns[field.name], field.type, from_pandas=field.name == "hidden")
+                for field in self._schema
+            ],
             schema=self._schema,
         )
         self._waiting.append(batch)
@@ -168,10 +189,23 @@ class PredictionWriter:
         if self._waiting_bytes >= _BUFFER_BYTES:
             self._flush()
 
-    def note(self, arm: Arm, metric: str, reason: str) -> None:
-        """Say why a metric does not apply to an arm: its cell is empty and gives the reason."""
+    def note(
+        self,
+        arm: Arm,
+        metric: str,
+        reason: str,
+        rule: str = "paper",
+        split: str = "test",
+        *,
+        value_stands: bool = False,
+    ) -> None:
+        """Say why a metric does not apply to an arm: its cell is empty and gives the reason.
+
+        With ``value_stands`` the cell keeps a value that it has, and gives the reason beside it.
+        """
         self._arms[arm] = None
-        self._notes.setdefault(arm.label, {})[metric] = reason
+        place = {"arm": arm.label, "rule": rule, "split": split, "metric": metric}
+        self._notes.append({**place, "reason": reason, "value_stands": value_stands})
 
     def fact(self, rule: str, split: str, metric: str, value: float | None, n: int) -> None:
         """Note a number about the examples of a split (share of genes seen in training, ...)."""
@@ -179,22 +213,34 @@ class PredictionWriter:
             {"rule": rule, "split": split, "metric": metric, "value": value, "n": int(n)}
         )
 
-    def _values(self, values: Sequence[Any] | np.ndarray, n: int, name: str) -> Any:
+    def _values(
+        self, values: Sequence[Any] | np.ndarray, n: int, name: str, dtype: np.dtype
+    ) -> Any:
         if len(values) != n:
             raise ValueError(f"{len(values)} values of {name} for {n} examples")
         if self.kind == "scalar":
             return np.asarray(values, dtype=np.float64)
-        return [self._bytes(np.asarray(each), name) for each in values]
+        return [self._bytes(np.asarray(each), name, dtype) for each in values]
 
-    def _bytes(self, array: np.ndarray, name: str) -> bytes:
+    def _bytes(self, array: np.ndarray, name: str, dtype: np.dtype) -> bytes:
         if array.ndim != len(self.shape) or any(
             want not in (-1, have) for want, have in zip(self.shape, array.shape, strict=True)
         ):
             raise ValueError(f"{name} has the shape {array.shape}, the file {self.shape}")
-        if array.dtype != FLOAT:
-            finite = np.isfinite(array)
-            array = np.where(finite, np.clip(array, -LARGEST, LARGEST), array).astype(FLOAT)
-        return array.tobytes()
+        self._seen.add(array.shape)
+        if not np.can_cast(array.dtype, dtype):
+            finite, most = np.isfinite(array), float(np.finfo(dtype).max)
+            array = np.where(finite, np.clip(array, -most, most), array)
+        return array.astype(dtype).tobytes()
+
+    def _check_labels(self, arm: Arm, example: np.ndarray, labels: np.ndarray) -> None:
+        wrong = ~np.isin(labels, (0, 1))
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise GenezipError(
+                f"example {example[place]} of {arm.task} {arm.subset} has the target "
+                f"{labels[place]:g}, not 0 or 1; prepare the task again"
+            )
 
     def _check(
         self, arm: Arm, split: str, example: np.ndarray, name: str, target: Any, found: Any
@@ -214,14 +260,26 @@ class PredictionWriter:
 
     def _finish(self) -> None:
         self._flush()
+        places = dict.fromkeys((arm.task, arm.subset) for arm in self._arms)
+        task, subset = self._of or next(iter(places), (None, None))
         facts = {
             "kind": self.kind,
-            "shape": self.shape,
+            "shape": self._sizes(),
+            "dtype": DTYPES.get(str(task), FLOAT).str,
+            "task": task,
+            "subset": subset,
             "arms": [asdict(arm) for arm in self._arms],
             "notes": self._notes,
             "facts": self._facts,
         }
         self._file.add_key_value_metadata({METADATA_KEY: json.dumps(facts).encode()})
+
+    def _sizes(self) -> list[int]:
+        """Size of every axis of an array, -1 where rows differ."""
+        if not self._seen:
+            return list(self.shape)
+        each = [set(sizes) for sizes in zip(*self._seen, strict=True)]
+        return [next(iter(sizes)) if len(sizes) == 1 else -1 for sizes in each]
 
     def _flush(self) -> None:
         if self._waiting:

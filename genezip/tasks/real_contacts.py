@@ -1,12 +1,15 @@
 """Raw Hi-C counts of one chromosome: ridge regression on bin vectors against trivial maps.
 
-A map is a square of neighbouring bins; maps share no base, and neighbouring maps are in one fold.
+A map is a square of neighbouring bins, and maps share no base. A fold is a run of maps in the
+order of the chromosome, so a tested map may lie beside a learned one only at the ends of its run.
 Targets are log(1 + count), and that minus its mean at the same distance in the maps that were
-learned (observed over expected). What is learned is the second; the first is the second plus the
-expected value.
+learned (observed over expected). What is learned is the second, without each learned map's own
+mean: how deeply a map was read says nothing about another one, and no correlation within a map
+sees it. The first is the second plus the expected value.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LinearRegression, Ridge
@@ -22,12 +25,20 @@ from genezip.models.backbone import Backbone
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import contact_scores, stratum_means
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, baseline_arm, both_strands, cards, model_arm
+from genezip.tasks.real_run import (
+    LabelRun,
+    baseline_arm,
+    both_strands,
+    cards,
+    model_arm,
+    too_long,
+)
 from genezip.tasks.real_scores import Sheet, write_rows
 from genezip.vocab import A_ID, C_ID, G_ID, T_ID, encode
 
 PART, SUBSET = "contacts", "K562"
-PENALTIES = tuple(10.0**power for power in range(7))
+PENALTIES = tuple(10.0**power for power in range(10))
+WITHIN = 1.001  # of the lowest error; the smallest penalty with so low a one is taken
 METRICS = ("scc", "corr", "corr_oe")
 FLAT = "the prediction is constant within a diagonal, so SCC is undefined"
 NO_OE = "it predicts the expected value itself, so observed over expected is constant"
@@ -47,8 +58,12 @@ def measure_contacts(run: LabelRun) -> None:
     if len(maps) < run.settings.folds:
         run.give_up(PART, f"only {len(maps)} maps of {bins} bins lie in the genome of this run")
         return
-    folds = np.arange(len(maps)) * run.settings.folds // len(maps)
     used = sorted({contact.piece for contact in maps})
+    if reason := too_long(pieces[number] for number in used):
+        run.give_up(PART, reason)
+        return
+    maps.sort(key=lambda contact: contact.start)
+    folds = np.arange(len(maps)) * run.settings.folds // len(maps)
     ids = {number: encode(assembly.sequence(pieces[number])) for number in used}
     names = [f"{pieces[m.piece].chrom}:{m.start}-{m.start + bins * BIN_BP}" for m in maps]
     targets = np.stack([contact.upper for contact in maps])
@@ -64,9 +79,7 @@ def measure_contacts(run: LabelRun) -> None:
                     sheet.add(arm, metric, None, 0, note=undefined[metric])
                     writer.note(arm, metric, undefined[metric])
                     continue
-                draws, n = mean_draws(scores[:, column], bootstrap)
-                note = "" if n == len(maps) else f"{len(maps) - n} maps without a defined score"
-                sheet.add(arm, metric, draws, n, note=note)
+                sheet.add_mean(arm, metric, scores[:, column])
             for fold in range(run.settings.folds):
                 of = np.flatnonzero(folds == fold)
                 writer.add(
@@ -94,15 +107,6 @@ def measure_contacts(run: LabelRun) -> None:
     write_rows(run.out, sheet.rows(run.control))
 
 
-def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
-    """Mean of the finite scores over the sample and each resample, and their number."""
-    finite = np.isfinite(scores)
-    sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
-    empty = np.full(len(sums["n"]), np.nan)
-    mean = np.divide(sums["score"], sums["n"], out=empty, where=sums["n"] > 0)
-    return mean, int(finite.sum())
-
-
 def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, float]:
     expected, residual = predicted
     observed = contact_scores(expected + residual, target)
@@ -111,7 +115,8 @@ def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, flo
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[int], np.ndarray]]
-"""Numbers of the learned maps and their residuals -> residual of a map by its number."""
+"""Numbers of the learned maps and their residuals, each map's mean taken away -> residual of a
+map by its number."""
 
 
 def _by_fold(targets: np.ndarray, folds: np.ndarray, fit: Fit) -> list[Predicted]:
@@ -120,7 +125,8 @@ def _by_fold(targets: np.ndarray, folds: np.ndarray, fit: Fit) -> list[Predicted
     for fold in np.unique(folds):
         train = np.flatnonzero(folds != fold)
         expected = stratum_means(targets[train].sum(0), np.full(targets.shape[1], len(train)))
-        predict = fit(train, targets[train] - expected)
+        residuals = targets[train] - expected
+        predict = fit(train, residuals - residuals.mean(axis=1, keepdims=True))
         for number in np.flatnonzero(folds == fold):
             found[number] = (expected, predict(int(number)))
     return found
@@ -201,8 +207,23 @@ def pair_features(vectors: np.ndarray) -> np.ndarray:
     return np.concatenate([one * two, np.abs(one - two)], axis=1)
 
 
+def smallest_penalty(results: dict[str, Any]) -> int:
+    """Place of the smallest penalty whose error is at most 0.1 % above the lowest.
+
+    Parameters
+    ----------
+    results : ``cv_results_`` of a search whose score is the negative error, penalties ascending
+    """
+    error = -np.asarray(results["mean_test_score"])
+    return int(np.argmax(error <= WITHIN * error.min()))
+
+
 def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
-    """Ridge regression; its penalty is chosen by leaving out one learned fold at a time."""
+    """Ridge regression; its penalty is chosen by leaving out one learned fold at a time.
+
+    Where the vectors say nothing, the error falls towards that of no prediction and has no
+    lowest point. So the smallest penalty is taken whose error is next to the lowest.
+    """
 
     def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
         known = vectors[train].reshape(-1, vectors.shape[2]).astype(np.float64)
@@ -216,6 +237,7 @@ def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
             {"ridge__alpha": PENALTIES},
             cv=GroupKFold(len(np.unique(groups))),
             scoring="neg_mean_squared_error",
+            refit=smallest_penalty,
         )
         search.fit(x, residuals.ravel(), groups=groups)
         return lambda number: np.asarray(search.predict(features[number]))

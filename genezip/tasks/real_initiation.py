@@ -8,47 +8,44 @@ mean over both readings of the DNA.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 
-from genezip.data.label_initiation import Block, LabelledPiece, blocks, learned, read_initiation
+from genezip.data.label_initiation import (
+    CHROM,
+    Block,
+    LabelledPiece,
+    Sampled,
+    blocks,
+    learned,
+    read_initiation,
+    sample,
+)
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.source import Source
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import transformed
 from genezip.tasks.moments import moments, pearson
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, baseline_arm, both_strands, cards, model_arm
+from genezip.tasks.real_readings import Readings, local_readings, normed
+from genezip.tasks.real_run import (
+    LabelRun,
+    baseline_arm,
+    both_strands,
+    cards,
+    model_arm,
+    too_long,
+)
 from genezip.tasks.real_scores import Sheet, write_rows
 from genezip.tasks.tasks import annotated_tss
-from genezip.vocab import A_ID, reverse_complement
 
 PART, SUBSET = "initiation", "procap"
 PROFILE_BP = 1_000  # on each side of a TSS
-LOCAL_BP = 10  # on each side of a base
 RIDGE = 1e-5
 CONSTANT = "constant"
 FLAT = "the prediction is constant within a fold, so Pearson is undefined"
-_NORM_EPS = 1e-5  # of the layer norm, as in PyTorch
-
-Readings = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Bases of a piece that may be learned: those with signal, and some of the others.
-
-    Attributes
-    ----------
-    at : int64 array, places in the piece
-    weight : float64 array, how many bases each stands for
-    """
-
-    at: np.ndarray
-    weight: np.ndarray
 
 
 def measure_initiation(run: LabelRun) -> None:
@@ -57,19 +54,27 @@ def measure_initiation(run: LabelRun) -> None:
         run.give_up(PART, reason)
         return
     files, assembly = run.files(), Source.load(run.source).assembly()
+    if reason := too_long(piece for piece in assembly.pieces if piece.chrom == CHROM):
+        run.give_up(PART, reason)
+        return
     pieces = read_initiation(files.one("procap.plus.bw"), files.one("procap.minus.bw"), assembly)
     if not pieces:
         run.give_up(PART, "the genome of this run has no piece of chr22 with PRO-cap counts")
         return
     settings = run.settings
     cut = blocks([len(piece.ids) for piece in pieces], settings.block_bp, settings.folds)
-    targets = [np.log1p(piece.counts) for piece in pieces]
+    targets = [_scored(np.log1p(piece.counts), piece.scored) for piece in pieces]
     sampled = sample(targets, settings.zero_share, settings.seed)
+    if not learnable(cut, targets, sampled, settings.gap_bp):
+        blocks_of = f"{len(cut)} block{'s' if len(cut) > 1 else ''} of {settings.block_bp:,} bp"
+        reason = f"PRO-cap counts cover {blocks_of}, too few to learn some and test the others"
+        run.give_up(PART, reason)
+        return
     names = [f"{pieces[b.piece].piece.name}+{b.first}" for b in cut]
     bootstrap = BlockBootstrap(np.arange(len(cut)), settings.bootstrap, settings.seed)
     sheet = Sheet(bootstrap, "blocks", "blocks", "test", run.scale)
     scored = int(sum(piece.scored.sum() for piece in pieces))
-    truth = [_scored(targets[b.piece], pieces[b.piece].scored)[:, b.first : b.last] for b in cut]
+    truth = [targets[b.piece][:, b.first : b.last] for b in cut]
 
     with PredictionWriter(run.predictions, None, "array", (2, -1)) as writer:
 
@@ -79,8 +84,10 @@ def measure_initiation(run: LabelRun) -> None:
             if arm.model == CONSTANT:
                 sheet.add(arm, "pcc", None, scored, note=FLAT)
                 writer.note(arm, "pcc", FLAT)
+                told = FLAT
             else:
                 sheet.add(arm, "pcc", draws, scored)
+                told = f"r = {draws[0]:.3f}"
             for fold in range(settings.folds):
                 of = [number for number, block in enumerate(cut) if block.fold == fold]
                 writer.add(
@@ -93,7 +100,7 @@ def measure_initiation(run: LabelRun) -> None:
                     target=[truth[number] for number in of],
                     prediction=[predicted[number] for number in of],
                 )
-            run.say(f"labels: initiation, {arm.model}: r = {draws[0]:.3f}")
+            run.say(f"labels: initiation, {arm.model}: {told}")
 
         tss = annotated_tss(run.source, "basic", None)
         add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
@@ -111,6 +118,7 @@ def measure_initiation(run: LabelRun) -> None:
 
 
 def _scored(target: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """NaN where a base is not scored; such a base is not learned either."""
     return np.where(scored, target, np.nan)
 
 
@@ -119,50 +127,15 @@ def _sums(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
     return moments(transformed(predicted, "pc"), transformed(target, "pc"))
 
 
-def sample(targets: list[np.ndarray], zero_share: float, seed: int) -> list[Sampled]:
-    """All bases with signal on either strand, and a random share of the others.
-
-    Parameters
-    ----------
-    targets : float arrays, shape (2, L)
-    zero_share : chance of a base without signal; it then has the weight one over it
-    """
-    random = np.random.default_rng(seed)
-    found = []
-    for target in targets:
-        signal = np.asarray((target > 0).any(axis=0))
-        at = np.flatnonzero(signal | (random.random(len(signal)) < zero_share))
-        found.append(Sampled(at, np.where(signal[at], 1.0, 1 / zero_share)))
-    return found
-
-
-def normed(readings: Readings) -> Readings:
-    """Layer norm without scale and shift of each vector, kept in half precision."""
-
-    def one(states: np.ndarray) -> np.ndarray:
-        mean = states.mean(axis=1, keepdims=True)
-        spread = np.sqrt(states.var(axis=1, keepdims=True) + _NORM_EPS)
-        return ((states - mean) / spread).astype(np.float16)
-
-    forward, reverse = readings
-    return one(forward), one(reverse)
-
-
-def local_readings(ids: np.ndarray, reach: int = LOCAL_BP) -> Readings:
-    """One-hot bases around every base, read on both strands; N and what lies outside are zero.
-
-    Returns
-    -------
-    Two float16 arrays, shape (L, 4 (2 reach + 1)); row i of both belongs to base i.
-    """
-
-    def one(sequence: np.ndarray) -> np.ndarray:
-        padded = np.pad(sequence, reach)
-        around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-        hot = around[:, :, None] == np.arange(A_ID, A_ID + 4)
-        return hot.reshape(len(sequence), -1).astype(np.float16)
-
-    return one(ids), one(reverse_complement(ids))[::-1]
+def learnable(
+    cut: list[Block], targets: list[np.ndarray], sampled: list[Sampled], gap_bp: int
+) -> bool:
+    """Whether every fold leaves some sampled base to learn from."""
+    for fold in {block.fold for block in cut}:
+        free = _learned([block for block in cut if block.fold == fold], targets, gap_bp)
+        if not any(f[s.at].any() for f, s in zip(free, sampled, strict=True)):
+            return False
+    return True
 
 
 def cross_fitted(
@@ -173,6 +146,8 @@ def cross_fitted(
     gap_bp: int,
 ) -> list[np.ndarray]:
     """Rates of every block from heads that learned the other folds.
+
+    No rate of a reading is higher than the highest target that was learned.
 
     Returns
     -------
@@ -190,6 +165,8 @@ def cross_fitted(
             for strand in (0, 1)
         )
         weights = np.concatenate([weight, weight])
+        # The rate is an exponential: next to runs of N, which are not learned, it can be millions.
+        top = max(float(plus.max()), float(minus.max()))
         same = poisson_head(x, np.concatenate([plus, minus]), weights)
         other = poisson_head(x, np.concatenate([minus, plus]), weights)
 
@@ -197,8 +174,12 @@ def cross_fitted(
             forward, reverse = (
                 way[block.first : block.last].astype(np.float32) for way in readings[block.piece]
             )
-            plus = (same.predict(forward) + other.predict(reverse)) / 2
-            minus = (other.predict(forward) + same.predict(reverse)) / 2
+            straight, crossed = (
+                [np.minimum(head.predict(way), top) for way in (forward, reverse)]
+                for head in (same, other)
+            )
+            plus = (straight[0] + crossed[1]) / 2
+            minus = (crossed[0] + straight[1]) / 2
             return np.stack([plus, minus]).astype(np.float32)
 
         return predict
@@ -275,8 +256,10 @@ def _tss_of(piece: LabelledPiece, tss: pd.DataFrame) -> list[tuple[int, int]]:
 
 
 def _learned(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
+    """Scored bases of each piece that are far enough from the tested blocks."""
     return [
         learned(target.shape[1], [b for b in tested if b.piece == number], gap_bp)
+        & np.isfinite(target[0])
         for number, target in enumerate(targets)
     ]
 

@@ -1,6 +1,6 @@
 """What every measurement on real labels begins with: files, genome, models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +9,25 @@ import numpy as np
 from genezip.config.labels import Labels
 from genezip.data.real_labels import missing_reason
 from genezip.data.task_files import TaskFiles
+from genezip.genome.assembly import Piece
 from genezip.genome.source import Source
 from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
+from genezip.tasks.predictions import Kind, PredictionWriter
 from genezip.tasks.real_scores import BASELINE, absent_row, write_rows
 from genezip.vocab import reverse_complement
 
 BUILD = "hg38"
+LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
+
+SHAPES: dict[str, tuple[Kind, tuple[int, ...]]] = {
+    "initiation": ("array", (2, -1)),
+    "contacts": ("array", (-1,)),
+    "elements": ("array", (3,)),
+    "enhancer_gene": ("scalar", ()),
+}
+"""Kind and shape of the prediction file of a part that was not measured."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,10 @@ class LabelRun:
         return reason
 
     def give_up(self, part: str, reason: str) -> None:
-        """Write the scores file of a part that cannot be measured."""
+        """Write the files of a part that cannot be measured: no prediction, and the reason."""
+        kind, shape = SHAPES[part]
+        with PredictionWriter(self.predictions, None, kind, shape):
+            pass
         write_rows(self.out, [absent_row(part, self.scale, reason)])
         self.say(f"labels: {part} not measured: {reason}")
 
@@ -79,6 +93,17 @@ def model_arm(card: ModelCard, task: str, subset: str) -> Arm:
 def baseline_arm(name: str, task: str, subset: str) -> Arm:
     """Arm of a baseline without a model."""
     return Arm(task, subset, name, None, "", BASELINE)
+
+
+def too_long(pieces: Iterable[Piece]) -> str | None:
+    """Why vectors of every base of these pieces are not held in memory; None where they can be."""
+    for piece in pieces:
+        if piece.length > LONGEST_BP:
+            return (
+                f"the piece {piece.name} has {piece.length:,} bp, and vectors of every base are "
+                f"held in memory for pieces of at most {LONGEST_BP:,} bp"
+            )
+    return None
 
 
 def cards(run: LabelRun) -> list[tuple[Path, ModelCard]]:

@@ -4,7 +4,7 @@ All arms of a sheet are resampled together, so a difference of two of them is a 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,17 @@ AGAINST_CONTROL = "_minus_control"
 
 @dataclass(frozen=True)
 class Entry:
-    """One metric of one arm: the sample (row 0) and its resamples, float64, shape (1 + r,)."""
+    """One metric of one arm.
+
+    Attributes
+    ----------
+    arm, metric, note : what was measured
+    draws : float64 array, shape (1 + r,), the sample (row 0) and its resamples
+    n, positives : numbers of examples
+    candidate : whether a baseline may be the best one
+    units : float64 array, scores of the units whose mean ``draws`` is, NaN where undefined; None
+        where it is no such mean
+    """
 
     arm: Arm
     metric: str
@@ -36,6 +46,8 @@ class Entry:
     n: int
     positives: int | None
     note: str
+    candidate: bool = True
+    units: np.ndarray | None = None
 
 
 @dataclass
@@ -64,19 +76,35 @@ class Sheet:
         n: int,
         positives: int | None = None,
         note: str = "",
+        candidate: bool = True,
     ) -> None:
-        """Add a metric; ``draws`` is None where it is undefined, which ``note`` explains."""
+        """Add a metric; ``draws`` is None where it is undefined, which ``note`` explains.
+
+        A baseline that is no ``candidate`` is shown, and no model is compared with it.
+        """
         empty = np.full(1, np.nan)
-        self.entries.append(
-            Entry(arm, metric, empty if draws is None else draws, n, positives, note)
-        )
+        found = empty if draws is None else draws
+        self.entries.append(Entry(arm, metric, found, n, positives, note, candidate))
+
+    def add_mean(self, arm: Arm, metric: str, scores: np.ndarray) -> None:
+        """Add the mean of one score per unit; units without a finite score are left out.
+
+        Parameters
+        ----------
+        scores : float array, shape (units,)
+        """
+        draws, n = mean_draws(scores, self.bootstrap)
+        lost = len(scores) - n
+        note = f"{lost} {self.unit} without a defined score" if lost else ""
+        self.entries.append(Entry(arm, metric, draws, n, None, note, True, np.asarray(scores)))
 
     def rows(self, control: str | None = None) -> list[dict[str, Any]]:
         """Every value, then the paired differences of the models.
 
-        Each model is compared with the baseline whose value of that metric is highest
-        (``<metric>_minus_best_baseline``), and with the model named ``control``
-        (``<metric>_minus_control``).
+        Each model is compared with the candidate among the baselines whose value of that metric
+        is highest (``<metric>_minus_best_baseline``), and with the model named ``control``
+        (``<metric>_minus_control``): its run of the same seed, or of the lowest where there is
+        none. The difference of two means of units is taken over the units where both are defined.
         """
         rows = [self._row(e, e.metric, e.draws, e.note) for e in self.entries]
         for entry in self.entries:
@@ -84,29 +112,45 @@ class Sheet:
                 continue
             for name, other in (
                 (AGAINST_BASELINE, self._best_baseline(entry.metric)),
-                (AGAINST_CONTROL, self._model(entry.metric, control)),
+                (AGAINST_CONTROL, self._control(entry, control)),
             ):
-                if other is not None and other.arm != entry.arm:
-                    difference = entry.draws - other.draws
-                    note = f"against {other.arm.model}"
-                    rows.append(self._row(entry, entry.metric + name, difference, note))
+                if other is not None:
+                    rows.append(self._difference(entry, other, entry.metric + name))
         return rows
+
+    def _difference(self, entry: Entry, other: Entry, metric: str) -> dict[str, Any]:
+        note = f"against {other.arm.model}"
+        if entry.arm.seed != other.arm.seed and other.arm.mode != BASELINE:
+            note += f" (seed {other.arm.seed})"
+        if entry.units is None or other.units is None:
+            return self._row(entry, metric, entry.draws - other.draws, note)
+        draws, n = mean_draws(entry.units - other.units, self.bootstrap)
+        if n < len(entry.units):
+            note += f"; over the {n} of {len(entry.units)} {self.unit} where both are defined"
+        return self._row(replace(entry, n=n), metric, draws, note)
 
     def _best_baseline(self, metric: str) -> Entry | None:
         known = [
             entry
             for entry in self.entries
-            if entry.metric == metric and entry.arm.mode == BASELINE and np.isfinite(entry.draws[0])
+            if entry.metric == metric
+            and entry.arm.mode == BASELINE
+            and entry.candidate
+            and np.isfinite(entry.draws[0])
         ]
         return max(known, key=lambda entry: float(entry.draws[0]), default=None)
 
-    def _model(self, metric: str, name: str | None) -> Entry | None:
+    def _control(self, of: Entry, name: str | None) -> Entry | None:
+        """The run of the control that a model is compared with; none for the control itself."""
         known = [
             entry
             for entry in self.entries
-            if entry.metric == metric and entry.arm.model == name and np.isfinite(entry.draws[0])
+            if entry.metric == of.metric
+            and entry.arm.model == name != of.arm.model
+            and np.isfinite(entry.draws[0])
         ]
-        return known[0] if known else None
+        same = [entry for entry in known if entry.arm.seed == of.arm.seed]
+        return min(same or known, key=lambda entry: entry.arm.seed or 0, default=None)
 
     def _row(self, entry: Entry, metric: str, draws: np.ndarray, note: str) -> dict[str, Any]:
         value, low, high = float(draws[0]), np.nan, np.nan
@@ -141,6 +185,24 @@ class Sheet:
             "origin": "measured",
             "note": note,
         }
+
+
+def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
+    """Mean of the finite scores over the sample and each resample, and their number.
+
+    Parameters
+    ----------
+    scores : float array, shape (units,)
+
+    Returns
+    -------
+    float64 array, shape (1 + resamples,), NaN where no score is finite; int
+    """
+    finite = np.isfinite(scores)
+    sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
+    empty = np.full(len(sums["n"]), np.nan)
+    mean = np.divide(sums["score"], sums["n"], out=empty, where=sums["n"] > 0)
+    return mean, int(finite.sum())
 
 
 def absent_row(task: str, scale: str, reason: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 Sums are kept per locus and track. With thousands of tracks they take memory: above
 ``LOCI_BYTES`` for an arm they are added up, and ``pcc_flat`` and ``pcc_track`` have no
-interval.
+interval. The sums of an arm are dropped as soon as its last row was read.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,12 +15,13 @@ from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.moments import pearson
-from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
 from genezip.tasks.score_rows import Row, estimated, joined, row
 
 UNIT = "loci"
 LOCI_BYTES = 1 << 30
 _TRACKS_AT_ONCE = 256  # 2,000 resamples of their sums are 25 MB
+_Key = tuple[Arm, str, str]  # arm, rule, split
 _NO_MEMORY = "no interval: sums of every locus would not fit in memory"
 _UNDEFINED = "labels or predictions have no variance, so Pearson's r is undefined"
 
@@ -56,18 +57,32 @@ def activity_rows(
     bootstrap : number of resamples
     seed : of the resamples
     """
-    found: dict[tuple[Arm, str, str], _Loci] = defaultdict(_Loci)
-    for file in files:
-        for each in tqdm(file.rows(), desc=file.path.name, unit=" sequences", disable=quiet):
-            sums = track_sums(each.prediction, each.target)
-            found[each.arm, each.rule, each.split].add(each.group, sums)
     rows: list[Row] = []
-    for (arm, rule, split), loci in found.items():
-        common = {"rule": rule, "split": split}
-        rows.append(row(arm, metric="pcc_sequence", **common, **_sequences(loci, bootstrap, seed)))
-        n = len(loci.sequences)
-        for metric, cells in _pooled(loci, bootstrap, seed).items():
-            rows.append(row(arm, metric=metric, n=n, **common, **cells))
+    for file in files:
+        found: dict[_Key, _Loci] = defaultdict(_Loci)
+        done: dict[_Key, list[Row]] = {}
+        keys = file.keys
+        left = Counter(
+            (arm_of(cells), rule, split)
+            for *cells, rule, split in keys[[*ARM_COLUMNS, "rule", "split"]].itertuples(index=False)
+        )
+        for each in tqdm(file.rows(), desc=file.path.name, unit=" sequences", disable=quiet):
+            key = (each.arm, each.rule, each.split)
+            found[key].add(each.group, track_sums(each.prediction, each.target))
+            left[key] -= 1
+            if not left[key]:  # its sums take up to LOCI_BYTES, so they go before the next arm's
+                done[key] = _finished(key, found.pop(key), bootstrap, seed)
+        rows += [each for found_rows in done.values() for each in found_rows]
+    return rows
+
+
+def _finished(key: _Key, loci: _Loci, bootstrap: int, seed: int) -> list[Row]:
+    """Rows of one arm, rule and split."""
+    arm, rule, split = key
+    common = {"rule": rule, "split": split}
+    rows = [row(arm, metric="pcc_sequence", **common, **_sequences(loci, bootstrap, seed))]
+    for metric, cells in _pooled(loci, bootstrap, seed).items():
+        rows.append(row(arm, metric=metric, n=len(loci.sequences), **common, **cells))
     return rows
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_contacts import METRICS, contact_scores
+from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.score_rows import Row, estimated, joined, row
 
@@ -45,12 +46,16 @@ def map_rows(
     found: dict[tuple[Arm, str, str], _Maps] = defaultdict(_Maps)
     for file in files:
         for each in tqdm(file.rows(), desc=file.path.name, unit=" maps", disable=quiet):
+            if not is_triangle(each.target.size):
+                raise GenezipError(
+                    f"{file.path} holds {each.target.size:,} values for {each.split} example "
+                    f"{each.example}, which is no upper triangle of a map; predict again"
+                )
             maps = found[each.arm, each.rule, each.split]
             maps.examples.append(each.example)
             maps.loci.append(each.group)
             maps.scores.append(contact_scores(each.prediction, each.target))
-            values = each.target[np.isfinite(each.target)]
-            maps.flat.append(len(values) == 0 or bool(values.min() == values.max()))
+            maps.flat.append(not has_signal(each.target))
     rows: list[Row] = []
     for (arm, rule, split), maps in found.items():
         order = np.argsort(maps.examples, kind="stable")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_ranking import auprc, auprc_sorted, auroc
+from genezip.tasks.metrics_ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
 from genezip.tasks.score_rows import Row, cell, estimated, joined, row
 
@@ -22,7 +22,7 @@ Metric = Callable[..., np.ndarray]
 
 UNIT = "genes"
 FACTS = "examples"
-_PLAIN: dict[str, Metric] = {"auroc": auroc, "auprc": auprc, "auprc_sorted": auprc_sorted}
+_PLAIN: dict[str, Metric] = dict(zip(METRICS, (auroc, auprc, auprc_sorted), strict=True))
 _WORDS = {"auroc": "AUROC", "auprc": "AUPRC", "auprc_sorted": "AUPRC"}
 
 
@@ -35,7 +35,9 @@ def pair_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> lis
     bootstrap : number of resamples
     seed : of the resamples; the same for every arm, which makes differences paired
     """
-    table = pd.concat([file.frame() for file in files], ignore_index=True)
+    frames = [file.frame() for file in files]
+    # a file without rows has columns without a dtype, which would change those of the others
+    table = pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
     table = table.sort_values("example", kind="stable")  # ties keep the order of the deposit
     distance = table[(table["model"] == "distance") & (table["mode"] == "baseline")]
     found: list[Row] = []
@@ -162,6 +164,7 @@ def _missing(pairs: pd.DataFrame, reference: pd.DataFrame) -> str:
 def _fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
     found = []
     for file in files:
+        assert file.task is not None
         task, subset = file.task
         arm = Arm(task, subset, FACTS, None, "", "")
         for fact in file.facts:

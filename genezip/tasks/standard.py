@@ -57,13 +57,21 @@ class Moments:
         """Standard deviation (divided by n), float64 (channels,)."""
         return np.sqrt(self._spread / self.count)
 
-    def standard(self, centred: bool = True) -> Standard:
+    def standard(self, centred: bool = True, least: np.ndarray | None = None) -> Standard:
         """By mean and standard deviation; by the root mean square alone if not ``centred``.
 
         Without centring 0 stays 0.
+
+        Parameters
+        ----------
+        least : float array, shape (channels,), or None
+            A channel whose root mean square is below it counts for nothing: a difference that
+            is small beside what it was taken from is rounding (``ROUNDING``).
         """
         sd, mean = self.sd, self.mean
-        if not centred:
-            size = np.sqrt(sd**2 + mean**2)
-            return Standard(np.zeros_like(mean), np.where(size > 0, size, np.inf))
-        return Standard(mean, np.where(sd > ROUNDING * np.abs(mean), sd, np.inf))
+        size = np.sqrt(sd**2 + mean**2)
+        signal = sd > ROUNDING * np.abs(mean) if centred else size > 0
+        if least is not None:
+            signal &= size >= least
+        centre = mean if centred else np.zeros_like(mean)
+        return Standard(centre, np.where(signal, sd if centred else size, np.inf))

@@ -19,14 +19,18 @@ COLUMNS = (
     "paper", "difference", "note",
 )  # fmt: skip
 
+CNN = "cnn"
 ALIASES = {
     "genezip-70m": ("GeneZip",),
     "hnet-128bpt-70m": ("HNet-128BPT", "HNet"),
     "mamba2-84m": ("Mamba2",),
     "unet-70m": ("UNet",),
-    "cnn": ("CNN-one-hot", "CNN"),
+    CNN: ("CNN-one-hot", "CNN"),
 }
 """Our names of models that the paper's tables have under others."""
+
+PAPER_MODES = {"cmp": "frozen", "eqtl": "release", "etgp": "lora", "tisp": "full"}
+"""Task -> mode that the paper trained its models in; its CNN always learned in full."""
 
 MEAN = "mean"
 """Subset of the mean over all subsets."""
@@ -118,15 +122,20 @@ def task_table(
 
     A measured value has the columns ``paper`` and ``difference`` (ours minus the paper's) where
     the paper has one of the same model, subset and metric, and what was measured can be compared:
-    scale ``full``, the deposit's split, the authors' input. Contact maps are compared on the first
+    scale ``full``, the deposit's split, the authors' input, the paper's mode (``PAPER_MODES``).
+    Contact maps are compared on the first
     100 validation maps (``valid100``), because those are what the release reports.
 
     Parameters
     ----------
     scores : result files of the subsets (columns of ``genezip evaluate --from-predictions``)
     """
-    measured = pd.concat(scores, ignore_index=True)
-    measured = pd.concat([measured, mean_rows(measured, list(subsets))], ignore_index=True)
+    # a result file without rows has columns without a dtype, which would change the others'
+    filled = [found for found in scores if len(found)] or list(scores[:1])
+    measured = pd.concat(filled, ignore_index=True)
+    means = mean_rows(measured, list(subsets))
+    if len(means):
+        measured = pd.concat([measured, means], ignore_index=True)
     published = pd.DataFrame(published_rows(task, paper, subsets), columns=list(COLUMNS))
     known = {
         (row.model, row.subset, row.metric): row.value
@@ -134,21 +143,24 @@ def task_table(
     }
     compared_split = "valid100" if task == "cmp" else "test"
 
-    def beside(row: pd.Series) -> pd.Series:
+    def beside(row: pd.Series) -> list[Any]:
         names = (*ALIASES.get(row["model"], ()), row["model"])
         comparable = (
             scale == "full"
             and row["rule"] == "paper"
             and row["split"] == compared_split
             and row["input"] == "authors"
+            and row["mode"] == ("full" if row["model"] == CNN else PAPER_MODES.get(task))
         )
         for name in names if comparable else ():
             value = known.get((name, row["subset"], row["metric"]))
             if value is not None:
-                return pd.Series([name, value, row["value"] - value])
-        return pd.Series([None, None, None])
+                return [name, value, row["value"] - value]
+        return [None, None, None]
 
-    measured[["paper_model", "paper", "difference"]] = measured.apply(beside, axis=1)
+    added = ["paper_model", "paper", "difference"]
+    compared = [beside(row) for _, row in measured.iterrows()]
+    measured[added] = pd.DataFrame(compared, index=measured.index, columns=added)
     parts = [part for part in (measured, published) if len(part)]
     return pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
 

@@ -49,7 +49,25 @@ def prepare_task(
     seed: int,
     say: Say,
 ) -> None:
-    """Convert the deposited files of a task; ``subset`` is its official name."""
+    """Convert the deposited files of a task.
+
+    Parameters
+    ----------
+    subset : official name; ``all``, or the name of any subset, for cmp and tisp, whose subsets read
+        the same folder
+
+    Raises
+    ------
+    GenezipError
+        For an unknown subset, or files that are missing, wrong or damaged.
+    """
+    if task in ("cmp", "tisp"):
+        known = list(dict.fromkeys(["all", *settings.subsets, *settings.subsets.values()]))
+        if subset not in known:
+            raise GenezipError(
+                f"{task} has no subset {subset!r}; name one with --subset (it has "
+                f"{', '.join(known)})"
+            )
     if task == "cmp":
         from genezip.data.contact_maps import prepare_contact_maps
 

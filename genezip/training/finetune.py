@@ -30,11 +30,17 @@ from genezip.training.finetune_state import (
     load_finetune,
     save_finetune,
 )
-from genezip.training.head_loop import rate_at, rows_of_step
+from genezip.training.head_loop import rows_of_step
+from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate
 from genezip.training.trainable import compressor_learns
 
 BETAS = (0.9, 0.95)  # GeneZip Appendix D
 CHECKPOINT_SECONDS = 600.0
+
+
+def example_numbers(numbers: np.ndarray) -> str:
+    """``training example 3, 7``."""
+    return f"training example {', '.join(str(number) for number in numbers)}"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Problem:
     metric : name of that score
     identity : all that must not change between two parts of a run, JSON values
     micro_batch : examples that ``loss`` takes at a time; gradients of a step are added up
+    describe : what a message calls the examples of these numbers
     """
 
     name: str
@@ -63,33 +70,7 @@ class Problem:
     metric: str
     identity: dict[str, Any]
     micro_batch: int = 1
-
-
-def build_optimizer(module: nn.Module, settings: HeadTraining) -> torch.optim.AdamW:
-    """AdamW over what learns; 1-D parameters are not decayed.
-
-    Raises
-    ------
-    GenezipError
-        If nothing learns.
-    """
-    learning = [p for p in module.parameters() if p.requires_grad]
-    if not learning:
-        raise GenezipError("nothing of this model learns; give it a head or another mode")
-    matrices = [p for p in learning if p.dim() > 1]
-    vectors = [p for p in learning if p.dim() <= 1]
-    groups = [
-        {"params": parameters, "weight_decay": decay}
-        for parameters, decay in ((matrices, settings.weight_decay), (vectors, 0.0))
-        if parameters
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS)
-
-
-def precision(device: torch.device, settings: HeadTraining) -> torch.autocast:
-    """The autocast block of a forward pass: bf16 on CUDA where it is asked for, else nothing."""
-    bf16 = device.type == "cuda" and settings.precision == "bf16"
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+    describe: Callable[[np.ndarray], str] = example_numbers
 
 
 def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:
@@ -133,7 +114,8 @@ def finetune(
     Raises
     ------
     GenezipError
-        If loss or gradient stop being finite, or the checkpoint is unreadable or of another run.
+        If loss or gradient stop being finite, a GPU has no memory left, or the checkpoint may
+        not be read or is of another run.
     KeyboardInterrupt
         On Ctrl-C, after the step or validation in progress, with a checkpoint written.
     """
@@ -141,8 +123,8 @@ def finetune(
         raise GenezipError(f"{problem.name} has no training example; prepare the task again")
     steps = max(1, math.ceil(problem.draws / settings.batch))
     identity = {**_fixed(settings), **problem.identity, "seed": seed, "steps_in_all": steps}
-    optimizer = build_optimizer(problem.module, settings)
-    state = load_finetune(work_folder, identity, problem.module, optimizer)
+    optimizer = build_adamw(problem.module, settings, BETAS)
+    state = load_finetune(work_folder, identity, problem.module, optimizer, say)
     if state is None:
         torch.manual_seed(seed)
         state = FinetuneState(identity)
@@ -170,8 +152,7 @@ def finetune(
                 raise KeyboardInterrupt
             if finished:
                 break
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * rate_at(state.step, steps, settings.warmup)
+            set_rate(optimizer, settings, state.step, steps)
             numbers = rows_of_step(problem.examples, settings.batch, state.step, seed)
             numbers = numbers[: problem.draws - state.step * settings.batch]  # of the last step
             loss = _step(problem, numbers, settings, state.step)
@@ -190,23 +171,18 @@ def finetune(
 
 
 def _step(problem: Problem, numbers: np.ndarray, settings: HeadTraining, step: int) -> float:
-    """Forward and backward of one step; the mean loss over its examples."""
-    device = next(problem.module.parameters()).device
-    total = 0.0
-    for start in range(0, len(numbers), problem.micro_batch):
-        part = numbers[start : start + problem.micro_batch]
-        with precision(device, settings):
-            loss = problem.loss(part) * (len(part) / len(numbers))
-        loss.backward()
-        total += float(loss.detach())
-    learning = [p for p in problem.module.parameters() if p.requires_grad]
-    norm = float(torch.nn.utils.clip_grad_norm_(learning, settings.clip_norm))
-    if not math.isfinite(total + norm):
-        raise GenezipError(
-            f"{problem.name} became not finite (loss {total}, gradient {norm}) at step {step}; "
-            "lower its learning_rate and train again"
-        )
-    return total
+    """Gradients of one step; the mean loss over its examples."""
+    size = problem.micro_batch
+    parts = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    loss = backward(
+        problem.module,
+        parts,
+        lambda _, part: problem.loss(part) * (len(part) / len(numbers)),
+        settings.precision == "bf16",
+        lambda part: f"{problem.name}: training on {problem.describe(part)}",
+    )
+    clip_gradients(problem.module, settings, loss, problem.name, step)
+    return loss
 
 
 def _validate(problem: Problem, state: FinetuneState, steps: int, say: Callable) -> None:

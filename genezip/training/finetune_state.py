@@ -1,7 +1,7 @@
 """Checkpoint of a fine-tuning run: what learns, its moments, the best so far, random numbers."""
 
-import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 from genezip.training.checkpoint import random_state, set_random_state
-from genezip.training.differences import first_difference
+from genezip.training.head_checkpoint import load_run, save_run
 
 STATE = "finetune.pt"
+_APART = ("identity", "best_weights")  # what the checkpoint holds beside the progress
 
 
 @dataclass
@@ -43,28 +42,27 @@ class FinetuneState:
 
 def learned_weights(module: nn.Module) -> dict[str, Tensor]:
     """Copies, on the CPU, of the parameters that learn and of all buffers."""
+    return {name: value.to("cpu", copy=True) for name, value in _learned(module).items()}
+
+
+def _learned(module: nn.Module) -> dict[str, Tensor]:
     fixed = {name for name, p in module.named_parameters() if not p.requires_grad}
-    return {
-        name: value.detach().cpu().clone()
-        for name, value in module.state_dict().items()
-        if name not in fixed
-    }
+    return {name: value for name, value in module.state_dict().items() if name not in fixed}
 
 
 def save_finetune(
     folder: Path, state: FinetuneState, module: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Write a checkpoint atomically. Weights that do not learn are not in it."""
+    progress = {key: value for key, value in vars(state).items() if key not in _APART}
     values = {
-        **vars(state),
-        "weights": learned_weights(module),
+        "progress": progress,
+        "best_weights": state.best_weights,
+        "weights": _learned(module),
         "optimizer": optimizer.state_dict(),
         "random": random_state(next(module.parameters()).device),
     }
-    data = io.BytesIO()
-    torch.save(values, data)
-    with atomic_path(folder / STATE) as temporary:
-        temporary.write_bytes(data.getbuffer())
+    save_run(folder / STATE, state.identity, values)
 
 
 def load_finetune(
@@ -72,34 +70,21 @@ def load_finetune(
     identity: dict[str, Any],
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
+    say: Callable[[str], None],
 ) -> FinetuneState | None:
     """Bring module, optimiser and random numbers to the checkpoint; None where there is none.
+
+    A damaged checkpoint counts as none, and a line says so.
 
     Raises
     ------
     GenezipError
-        If the checkpoint cannot be read, or is of another run.
+        If the checkpoint may not be read, or is of another run.
     """
-    path = folder / STATE
-    if not path.exists():
+    values = load_run(folder / STATE, identity, say)
+    if values is None:
         return None
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-        weights, moments = values.pop("weights"), values.pop("optimizer")
-        random = values.pop("random")
-        state = FinetuneState(**values)
-    except Exception:  # a damaged archive fails in many ways
-        raise GenezipError(
-            f"{path} cannot be read; delete the folder {folder} to train from the start"
-        ) from None
-    difference = first_difference(state.identity, identity)
-    if difference is not None:
-        key, old, new = difference
-        raise GenezipError(
-            f"{folder} holds a run that stopped at step {state.step} with {key} {old}, not {new}; "
-            "set it back to go on, or delete that folder to train from the start"
-        )
-    module.load_state_dict(weights, strict=False)
-    optimizer.load_state_dict(moments)
-    set_random_state(random, next(module.parameters()).device)
-    return state
+    module.load_state_dict(values["weights"], strict=False)
+    optimizer.load_state_dict(values["optimizer"])
+    set_random_state(values["random"], next(module.parameters()).device)
+    return FinetuneState(identity, best_weights=values["best_weights"], **values["progress"])

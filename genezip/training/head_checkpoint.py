@@ -1,4 +1,7 @@
-"""The checkpoint of a head in training: one file, whole or absent, bound to its settings."""
+"""The checkpoint of a run on a task: one file, whole or absent, bound to its settings.
+
+Heads and fine-tuned networks are written and read alike.
+"""
 
 import zipfile
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from genezip.training.differences import first_difference
 CHECKPOINT = "head.pt"
 
 
-def save_head(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
+def save_run(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
     """Write a checkpoint in the place of the old one.
 
     Parameters
@@ -26,10 +29,10 @@ def save_head(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> No
         torch.save({**state, "identity": identity}, temporary)
 
 
-def load_head(
+def load_run(
     path: Path, identity: dict[str, Any], say: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """The state that :func:`save_head` wrote, on the CPU; None where there is none.
+    """The state that :func:`save_run` wrote, on the CPU; None where there is none.
 
     A damaged file counts as none, and a line says so.
 
@@ -60,7 +63,9 @@ def _read(path: Path) -> dict[str, Any] | None:
         with zipfile.ZipFile(path) as archive:  # every part of the archive has a checksum
             if archive.testzip() is not None:
                 return None
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state["identity"], state["progress"]["step"]  # else it is another kind of file
+        return state
     except PermissionError as error:
         raise GenezipError(f"{path} cannot be read: {error.strerror}; allow it") from None
     except Exception:  # a damaged archive fails in many ways

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from genezip.config.benchmarks import HeadTraining
-from genezip.errors import GenezipError
 from genezip.interrupt import stop_request
 from genezip.training.checkpoint import random_state, set_random_state
-from genezip.training.head_checkpoint import CHECKPOINT, load_head, save_head
+from genezip.training.head_checkpoint import CHECKPOINT, load_run, save_run
+from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate
 
 CHECKPOINT_SECONDS = 600.0
 # Settings that decide the weights; the device is not among them.
@@ -108,52 +108,6 @@ def rows_of_step(count: int, batch: int, step: int, seed: int) -> np.ndarray:
     return rows
 
 
-def rate_at(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak learning rate at a step (0-based).
-
-    Without warm-up it is 1 throughout. Else it rises over ``warmup * steps`` steps and falls
-    linearly to 0 behind the last step.
-    """
-    if warmup == 0:
-        return 1.0
-    rising = math.ceil(warmup * steps)
-    if step < rising:
-        return (step + 1) / rising
-    return (steps - step) / max(1, steps - rising)
-
-
-def build_adamw(module: nn.Module, settings: HeadTraining) -> torch.optim.AdamW:
-    """AdamW (torch's betas) on every parameter that learns; 1-D ones without weight decay."""
-    learned = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learned if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=settings.learning_rate
-    )
-
-
-def backward(
-    module: nn.Module,
-    parts: Iterable[Any],
-    loss: Callable[[nn.Module, Any], Tensor],
-    bf16: bool = False,
-) -> float:
-    """Add up the gradients of a step's micro-batches in place; return the step's loss.
-
-    ``bf16`` asks for autocast, which is used on CUDA only.
-    """
-    kind = next(module.parameters()).device.type
-    total = 0.0
-    for part in parts:
-        with torch.autocast(kind, torch.bfloat16, enabled=bf16 and kind == "cuda"):
-            value = loss(module, part)
-        value.backward()
-        total += float(value.detach())
-    return total
-
-
 def train_head(
     module: nn.Module,
     run: HeadRun,
@@ -175,7 +129,8 @@ def train_head(
     Raises
     ------
     GenezipError
-        If the checkpoint is of other settings, or loss or gradient stop being finite.
+        If the checkpoint is of other settings, loss or gradient stop being finite, or a GPU
+        has no memory left.
     KeyboardInterrupt
         On Ctrl-C, after the step in progress, when a checkpoint has been written.
     """
@@ -208,7 +163,7 @@ def _train(
     checkpoint_seconds: float,
 ) -> dict[str, Any] | None:
     """The loop; returns the best weights."""
-    settings = run.settings
+    settings, what = run.settings, f"a training batch of {run.name}"
     bar = tqdm(
         total=run.steps,
         initial=progress.step,
@@ -222,16 +177,11 @@ def _train(
     with bar, stop_request() as stop:
         while not progress.finished:
             step = progress.step
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * rate_at(step, run.steps, settings.warmup)
+            set_rate(optimizer, settings, step, run.steps)
             optimizer.zero_grad(set_to_none=True)
-            loss = backward(module, run.batch(step), run.loss, settings.precision == "bf16")
-            norm = float(nn.utils.clip_grad_norm_(module.parameters(), settings.clip_norm))
-            if not math.isfinite(loss + norm):
-                raise GenezipError(
-                    f"training of {run.name} became not finite (NaN) at step {step}; lower its "
-                    "learning_rate and train again"
-                )
+            bf16 = settings.precision == "bf16"
+            loss = backward(module, run.batch(step), run.loss, bf16, lambda _: what)
+            clip_gradients(module, settings, loss, run.name, step)
             optimizer.step()
             progress.step = done = step + 1
             last = done == run.steps
@@ -249,7 +199,7 @@ def _train(
                     "optimizer": optimizer.state_dict(),
                     "random": random_state(next(module.parameters()).device),
                 }
-                save_head(path, run.identities(), state)
+                save_run(path, run.identities(), state)
                 saved = time.monotonic()
             if stop and not progress.finished:
                 say(f"{run.name}: stopped at step {done}; the same command goes on from there")
@@ -285,7 +235,7 @@ def _begin(
     say: Callable[[str], None],
 ) -> tuple[Trained, dict[str, Any] | None]:
     """Progress and best weights of the checkpoint; from the start where there is none."""
-    state = load_head(path, run.identities(), say)
+    state = load_run(path, run.identities(), say)
     if state is None:
         torch.manual_seed(run.seed)
         return Trained(), None

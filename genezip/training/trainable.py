@@ -14,9 +14,20 @@ from genezip.models.network import GeneZipNetwork
 
 MODES: tuple[Mode, ...] = tuple(mode for mode in get_args(Mode) if mode != "frozen")
 
-# `release` freezes what decides on tokens: embedding, both encoders, both routers. The trunk,
-# the vectors that widen its tokens, the residual maps and the decoders learn.
 FROZEN_IN_RELEASE = ("embedding", "encoders", "routers")
+
+
+def decides_on_tokens(name: str, network: GeneZipNetwork) -> bool:
+    """Whether a parameter of this name has a say in where tokens stand; ``release`` freezes it.
+
+    Embedding, encoders, routers, and the vectors that widen the tokens of a stage for the next
+    one, whose encoder and router read them. The last such vector, which widens tokens for the
+    trunk, learns with the trunk, the residual maps and the decoders.
+    """
+    part, _, stage = name.partition(".")
+    if part == "paddings":
+        return int(stage) < network.shape.n_stages - 1
+    return part in FROZEN_IN_RELEASE
 
 
 def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int) -> list[str]:
@@ -46,7 +57,7 @@ def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int
     for name, parameter in network.named_parameters():
         learns = {
             "head_only": False,
-            "release": not name.startswith(FROZEN_IN_RELEASE),
+            "release": not decides_on_tokens(name, network),
             "lora": is_adapter(name),
             "full": True,
         }[mode]

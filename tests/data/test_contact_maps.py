@@ -127,10 +127,11 @@ def test_shards_in_another_order_are_noticed_with_the_row_that_matches(
     with pytest.raises(GenezipError) as told:
         prepare(copied)
     text = str(told.value)
-    assert "record 0 of" in text and "train-2.tfr is not row 2 of sequences.bed" in text
+    assert "record 0 of" in text and "train-2.tfr is not row 2 of train in sequences.bed" in text
     assert "(chr1:1665536-2714112)" in text
-    assert "it matches row 3 (chr1:2189824-3238400) instead" in text
+    assert "it is row 3 of train (chr1:2189824-3238400) instead" in text
     assert "a shard is missing or out of order (there is no train-1, train-3" in text
+    assert "or sequences.bed is not that of the shards; fetch all of them again" in text
 
 
 def test_a_missing_shard_is_noticed(copied: Path, prepare: Callable[..., Path]) -> None:
@@ -207,21 +208,29 @@ def test_a_fasta_of_another_build_is_noticed(
     with pytest.raises(GenezipError) as told:
         prepare(deposit, other)
     text = str(told.value)
-    assert "is not row 0 of sequences.bed (chr1:65536-1114112)" in text
-    assert "no row of its split matches and the FASTA looks like another genome" in text
-    assert "give the FASTA of hg38" in text
+    assert "is not row 0 of train in sequences.bed (chr1:65536-1114112)" in text
+    assert "no row of it matches and the FASTA looks like another genome" in text
+    assert (
+        "the FASTA that Akita's records were cut from is hg38.ml.fa, which the deposit of rsap "
+        "holds; name it in benchmarks.cmp.genome"
+    ) in text
 
 
-def test_one_base_that_differs_is_named(
-    deposit: Path, prepare: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("count", [1, 1_048, 1_049])
+def test_single_bases_that_differ_are_counted_up_to_a_thousandth(
+    deposit: Path, prepare: Callable[..., Path], tmp_path: Path, count: int
 ) -> None:
-    """Base 100,000 of chr3 lies in row 0 of test alone; N in the FASTA where a base is stored."""
+    """From base 100,000 of chr3 on, in row 0 of test alone: N where a base is stored."""
     changed = letters(deposit / cmp.GENOME)
     chr3 = changed["chr3"].copy()
     was = chr(chr3[100_000]).upper()
-    chr3[100_000] = ord("n")
+    chr3[100_000 : 100_000 + count] = ord("n")
     other = write_fasta(tmp_path / "changed.fa", {**changed, "chr3": chr3})
-    expected = rf"1 of 1,048,576 bases differ, first chr3:100000 \(stored {was}, FASTA N\)"
+    if count <= 1_048:
+        facts = Prepared.load(prepare(deposit, other)).facts["differing_from_fasta"]["test"]
+        assert facts == {"records": 1, "bases": count, "worst_bases": count, "worst_row": 0}
+        return
+    expected = rf"1,049 of 1,048,576 bases differ, first chr3:100000 \(stored {was}, FASTA N\)"
     with pytest.raises(GenezipError, match=expected):
         prepare(deposit, other)
 

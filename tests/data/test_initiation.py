@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,12 @@ def test_a_missing_or_broken_track_is_one_sentence(tmp_path: Path) -> None:
     path = deposit.targets / tisp.FILES[2]
     whole = path.read_bytes()
     path.write_text("this is text")
+    sentence = r"rampage.plus.v2.bedgraph.bw has 12 bytes, .*tisp.json says .*; fetch it again"
+    with pytest.raises(GenezipError, match=sentence):
+        deposit.prepare()
+    other = bytearray(whole)
+    other[:4] = b"text"
+    path.write_bytes(other)
     with pytest.raises(GenezipError, match=r"rampage.plus.v2.bedgraph.bw cannot be read as a"):
         deposit.prepare()
     path.unlink()
@@ -208,6 +215,31 @@ def test_a_missing_or_broken_track_is_one_sentence(tmp_path: Path) -> None:
     deposit.listing.write_text(text)
     with pytest.raises(GenezipError, match=r"lists no file /agg.encoderampage.plus.v2.bedgr"):
         deposit.prepare()
+
+
+def test_a_bigwig_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    """pyBigWig opens it and reads what is left."""
+    deposit = Deposit(tmp_path)
+    path = deposit.targets / tisp.FILES[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(GenezipError, match=r"agg.plus.bw.bedgraph.bw has .* bytes, .* says"):
+        deposit.prepare()
+    assert not deposit.manifest.parent.exists()
+
+
+def test_a_damaged_bigwig_is_one_sentence_with_the_place(tmp_path: Path) -> None:
+    """The right size, and every block of data overwritten."""
+    deposit = Deposit(tmp_path)
+    path = deposit.targets / tisp.FILES[0]
+    content = bytearray(path.read_bytes())
+    (first,), (last,) = struct.unpack_from("<Q", content, 16), struct.unpack_from("<Q", content, 24)
+    content[first + 8 : last] = b"Z" * (last - first - 8)
+    path.write_bytes(content)
+    deposit.prepare()
+    examples = deposit.load()
+    sentence = r"agg.plus.bw.bedgraph.bw cannot be read at chr10:0-100000 \(.*\); fetch it again"
+    with pytest.raises(GenezipError, match=sentence):
+        examples.targets(20)
 
 
 def test_another_fasta_than_the_prepared_one_is_refused(deposit: Deposit, tmp_path: Path) -> None:

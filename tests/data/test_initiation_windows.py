@@ -88,6 +88,10 @@ def test_training_contigs_are_long_shared_and_not_held_out() -> None:
     tracks = {name: length for name, length in (sizes | more).items() if name != "chr11"}
     found = training_contigs(sizes | more, tracks)
     assert found == {"chr1": 400_000, "chr3": 300_001, "chr18": 500_000}
+    ensembl = ["CHR_HSCHR8_1_CTG1", "CHR_HSCHR10_1_CTG1", "HSCHR9_2_CTG35", "CHR_HG76_PATCH"]
+    ensembl += ["CHR_HSCHR1_1_CTG3", "CHR_HSCHR18_1_CTG1", "CHR_HSCHRX_1_CTG3", "HS1"]
+    named = dict.fromkeys(ensembl, 400_000)
+    assert list(training_contigs(named, named)) == ensembl[4:]
     with pytest.raises(GenezipError, match="no contig longer than 300,000 bp besides chr8"):
         training_contigs({"chr8": 900_000}, {"chr8": 900_000})
 

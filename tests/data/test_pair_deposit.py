@@ -1,13 +1,18 @@
 """Files of gene pairs that are wrong, of another genome, or not as published."""
 
+import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from deposits.pairs import EQTL_FASTA, SCREEN, TISSUE
 from deposits.prepared_pairs import PairsOnDisk, read_fasta
 
 from genezip.config import EQTL, ETGP
-from genezip.data.pair_deposit import PUBLISHED_ROWS
+from genezip.data.pair_deposit import PUBLISHED_ROWS, PairDeposit, differing_alleles
+from genezip.data.pair_examples import OTHER_ALLELE
+from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.reference import ReferenceGenome
 
@@ -108,8 +113,89 @@ def test_a_fasta_without_a_chromosome_is_one_sentence(eqtl: PairsOnDisk) -> None
 
 def test_another_subset_than_those_listed_is_one_sentence(eqtl: PairsOnDisk) -> None:
     eqtl.subset = "Blood"
-    with pytest.raises(GenezipError, match=f"no config gtex_hg38.Blood.config .it has .*{TISSUE}"):
+    with pytest.raises(
+        GenezipError, match=f"no subset 'Blood'; name one with --subset .it has {TISSUE}.$"
+    ):
         eqtl.prepare()
+
+
+def test_another_screen_than_those_listed_is_one_sentence(etgp: PairsOnDisk) -> None:
+    etgp.subset = "K562"
+    with pytest.raises(GenezipError, match=f"no subset 'K562'; .*it has {SCREEN}.$"):
+        etgp.prepare()
+
+
+def test_a_variant_of_another_length_than_its_allele_differs_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300 Gb would be read otherwise."""
+    eqtl = PairsOnDisk(tmp_path, more=20)
+    before = eqtl.prepare()
+    row = "chr21\t140000\t140001\t"
+    eqtl.replace(TABLE, row, row.replace("140001", "300000000000"), 1)
+    ids = ReferenceGenome.ids
+
+    def short(self: ReferenceGenome, chrom: str, start: int, end: int) -> np.ndarray:
+        assert end - start < 10_000_000
+        return ids(self, chrom, start, end)
+
+    monkeypatch.setattr(ReferenceGenome, "ids", short)
+    prepared = eqtl.prepare()
+    assert sum(prepared.dropped.values()) == sum(before.dropped.values()) + 1
+    pairs = PairDeposit.find("eqtl", TISSUE, TaskFiles.load(eqtl.listing)).read("eqtl")
+    assert differing_alleles(pairs, ReferenceGenome(eqtl.fasta))[0]
+
+
+def test_a_variant_of_another_length_is_left_out_as_another_allele(tmp_path: Path) -> None:
+    """One base more than the allele has; its chromosome goes on."""
+    eqtl = PairsOnDisk(tmp_path, more=20)
+    before = eqtl.prepare().dropped[OTHER_ALLELE]
+    eqtl.replace(TABLE, "chr21\t140000\t140001\t", "chr21\t140000\t140002\t", 1)
+    assert eqtl.prepare().dropped[OTHER_ALLELE] == before + 1
+
+
+def test_a_table_of_a_header_alone_is_one_sentence(eqtl: PairsOnDisk) -> None:
+    path = eqtl.folder / TABLE
+    path.write_text(path.read_text().split("\n")[0] + "\n")
+    with pytest.raises(GenezipError, match=r"data.tsv has a header and no row; fetch it again"):
+        eqtl.prepare()
+
+
+def test_a_tab_at_the_end_of_rows_changes_nothing_and_more_cells_are_refused(
+    eqtl: PairsOnDisk,
+) -> None:
+    before = eqtl.prepare().table()
+    path = eqtl.folder / TABLE
+    head, *rows = path.read_text().rstrip("\n").split("\n")
+    path.write_text("\n".join([head, *(f"{row}\t" for row in rows)]) + "\n")
+    pd.testing.assert_frame_equal(eqtl.prepare().table(), before)
+    path.write_text("\n".join([head, f"{rows[0]}\t", *(f"{row}\tx" for row in rows[1:])]) + "\n")
+    with pytest.raises(GenezipError, match=r"line 3 of .* has more cells than the header's 14"):
+        eqtl.prepare()
+
+
+def test_negative_flanks_are_refused(eqtl: PairsOnDisk) -> None:
+    config = f"eQTL/config/gtex_hg38.{TISSUE}.config"
+    text = (eqtl.folder / config).read_text()
+    (eqtl.folder / config).write_text(
+        re.sub(r"(region_flank_upstream\s+)500", r"\g<1>-20000", text)
+    )
+    with pytest.raises(GenezipError, match=r"has region_flank_upstream '-20000', which is no"):
+        eqtl.prepare()
+
+
+def test_folds_without_a_positive_are_said(tmp_path: Path) -> None:
+    """One positive in the table: of three folds two have none, by either rule."""
+    eqtl = PairsOnDisk(tmp_path, more=60)
+    path = eqtl.folder / TABLE
+    before, _, after = path.read_text().partition("positive")
+    path.write_text(before + "positive" + after.replace("positive", "negative"))
+    table = eqtl.prepare(folds=3).table()
+    assert table["label"].sum() == 1
+    for rule in ("gene", "chromosome"):
+        (own,) = table.loc[table["label"] == 1, f"fold_{rule}"]
+        others = ", ".join(str(fold) for fold in range(3) if fold != own)
+        assert f"eqtl {TISSUE}: folds by {rule} without a positive: {others}" in eqtl.said
 
 
 def test_a_config_that_names_no_table_is_one_sentence(etgp: PairsOnDisk) -> None:

@@ -8,8 +8,10 @@ from genezip.data.pair_folds import NO_FOLD, chromosome_folds, gene_folds, group
 
 
 def table(rows: list[tuple[str, str, str, int, int, int]]) -> pd.DataFrame:
+    """Every gene has a TSS of its own."""
     columns = ["gene_id", "region_id", "chrom", "focus_start", "focus_end", "label"]
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    return found.assign(tss=7_000 + pd.factorize(found["gene_id"])[0])
 
 
 def random_pairs(seed: int, n: int = 300) -> pd.DataFrame:
@@ -22,6 +24,8 @@ def random_pairs(seed: int, n: int = 300) -> pd.DataFrame:
             "gene_id": [f"G{c}.{place // 300}" for c, place in zip(chroms, places, strict=True)],
             "region_id": [f"V{c}.{place}" for c, place in zip(chroms, places, strict=True)],
             "chrom": chroms,
+            # two genes of a chromosome in three begin at one base
+            "tss": [[0, 40, 40][place // 300 % 3] + place // 900 * 100 for place in places],
             "focus_start": places,
             "focus_end": places + rng.integers(1, 9, n),
             "label": rng.random(n) < 0.2,
@@ -38,7 +42,9 @@ def slow_groups(pairs: pd.DataFrame) -> list[set[int]]:
         places = a["chrom"] == b["chrom"] and (
             a["focus_start"] < b["focus_end"] and b["focus_start"] < a["focus_end"]
         )
-        return a["gene_id"] == b["gene_id"] or a["region_id"] == b["region_id"] or places
+        begin = (a["chrom"], a["tss"]) == (b["chrom"], b["tss"])
+        names = a["gene_id"] == b["gene_id"] or a["region_id"] == b["region_id"]
+        return names or places or begin
 
     for one in range(len(rows)):
         linked = [group for group in found if any(share(rows[one], rows[r]) for r in group)]
@@ -61,6 +67,34 @@ def test_groups_by_hand() -> None:
     assert pd.factorize(groups(pairs))[0].tolist() == [0, 0, 0, 1, 1, 2, 3]
 
 
+def test_one_gene_under_two_names_is_one_group() -> None:
+    """Sources name a gene by its symbol or its id; the TSS is the same."""
+    pairs = table(
+        [
+            ("ENSG1", "v1", "1", 10, 11, 0),
+            ("SYMBOL1", "v2", "1", 50, 51, 0),  # begins where ENSG1 does
+            ("ENSG2", "v3", "1", 90, 91, 0),  # begins one base later
+            ("ENSG3", "v4", "2", 10, 11, 0),  # the same number on another chromosome
+        ]
+    ).assign(tss=[500, 500, 501, 500])
+    assert pd.factorize(groups(pairs))[0].tolist() == [0, 0, 1, 2]
+    many = pd.concat(
+        [
+            pairs.assign(
+                gene_id=pairs["gene_id"] + f".{copy}",
+                region_id=pairs["region_id"] + f".{copy}",
+                focus_start=pairs["focus_start"] + 1_000 * copy,
+                focus_end=pairs["focus_end"] + 1_000 * copy,
+                tss=pairs["tss"] + 1_000 * copy,
+            )
+            for copy in range(20)
+        ],
+        ignore_index=True,
+    )
+    folds = pd.Series(gene_folds(many, 5, seed=0))
+    assert folds.groupby([many["chrom"], many["tss"]]).nunique().max() == 1
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_groups_are_those_of_joining_pair_by_pair(seed: int) -> None:
     pairs = random_pairs(seed, 120)
@@ -72,8 +106,8 @@ def test_groups_are_those_of_joining_pair_by_pair(seed: int) -> None:
 def test_no_gene_and_no_region_is_in_two_folds_and_every_fold_has_rows(folds: int) -> None:
     pairs = random_pairs(2)
     found = gene_folds(pairs, folds, seed=0)
-    for column in ("gene_id", "region_id"):
-        assert pd.Series(found).groupby(pairs[column].to_numpy()).nunique().max() == 1
+    for columns in (["gene_id"], ["region_id"], ["chrom", "tss"]):
+        assert pairs.assign(fold=found).groupby(columns)["fold"].nunique().max() == 1
     for _, own in pairs.assign(fold=found).groupby("chrom"):
         rows = own.sort_values("focus_start")
         overlap = rows["focus_start"].iloc[1:].to_numpy() < rows["focus_end"].iloc[:-1].to_numpy()

@@ -60,6 +60,15 @@ def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
     assert "lists no files of contacts" in real_labels.missing_reason(listing, "contacts")
 
 
+def test_a_folder_that_is_not_there_is_told_without_its_path(tmp_path):
+    lines: list[str] = []
+    folder = tmp_path / "gone"
+    listing = real_labels.fetch_labels(folder, ["contacts"], tmp_path / "out", lines.append)
+    assert "does not exist" in real_labels.missing_reason(listing, "contacts")
+    assert str(folder) not in listing.read_text()
+    assert str(folder) in lines[0]
+
+
 @pytest.mark.parametrize(
     ("change", "told"), [(b"", "truncated"), (b"x" * 200, "was altered"), (None, "is missing")]
 )
@@ -136,6 +145,13 @@ def test_bins_that_are_no_multiples_are_refused(tmp_path):
         label_contacts.read_counts(table)
 
 
+@pytest.mark.parametrize("count", [np.nan, -5.0, np.inf])
+def test_counts_that_are_none_are_refused(tmp_path, count):
+    table = contact_table(tmp_path / "c.tsv.gz", [(0, 5000, 1.0), (5000, 10000, count)])
+    with pytest.raises(GenezipError, match=r"line 2 of .*the count"):
+        label_contacts.read_counts(table)
+
+
 def test_maps_hold_whole_bins_share_none_and_empty_ones_are_left_out(tmp_path):
     # bins 1 to 12 lie whole inside the piece: three maps of 4; the second has no contact
     rows = [(5000, 15000, 3.0), (45000, 60000, 1.0)]
@@ -166,9 +182,38 @@ def test_elements_get_class_locus_and_fold(tmp_path):
     assert table["fold"].tolist() == [0, 0, 1]
 
 
+class Sequence(Pieces):
+    """An assembly whose pieces hold ACGTACGT..., from base 0 of the chromosome on."""
+
+    def sequence(self, piece: Piece, start: int, end: int) -> np.ndarray:
+        assert piece.start <= start <= end <= piece.end
+        return np.frombuffer(b"ACGT", dtype=np.uint8)[np.arange(start, end) % 4]
+
+
+def placed(*intervals: tuple[str, int, int]) -> pd.DataFrame:
+    rows = [(c, a, b, "".join("ACGT"[n % 4] for n in range(a, b))) for c, a, b in intervals]
+    return pd.DataFrame(rows, columns=["chrom", "start", "end", "sequence"])
+
+
+def test_windows_have_one_length_around_the_middle_and_lie_in_a_piece():
+    table = placed(("chr1", 104, 108), ("chr1", 100, 106), ("chr1", 112, 132), ("chr2", 104, 108))
+    kept, ids = label_elements.windows(table, Sequence(piece("chr1", 100, 130)), 8)
+    assert kept["start"].tolist() == [104, 112]  # 99-107 begins before the piece
+    assert kept.index.tolist() == [0, 1]
+    assert ids[0].tolist() == [5, 6, 3, 4, 5, 6, 3, 4]  # 102-110: GTACGTAC
+    assert ids[1].tolist() == [5, 6, 3, 4, 5, 6, 3, 4]  # 118-126, inside a longer element
+
+
+def test_elements_of_another_build_are_refused():
+    table = placed(("chr1", 104, 108)).assign(sequence="AGGT")
+    with pytest.raises(GenezipError, match="chr1:104-108 has other bases"):
+        label_elements.windows(table, Sequence(piece("chr1", 100, 130)), 8)
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
+        ({"sequence": ["ACGT", "AC", ""], "end": [14, 1_500_002, 30]}, "line 4 of .* has no base"),
         ({"label": ["promoter", "ocr", "silencer"]}, "label 'silencer'"),
         ({"split": ["train", "valid", "train"]}, "split 'valid'"),
         ({"end": [14, 1_500_002, 34]}, "chr2:30-34 has 3 bases"),
@@ -184,15 +229,35 @@ def test_the_largest_chromosome_goes_first_and_the_next_to_the_emptiest_fold():
     assert label_elements.chromosome_folds(chroms, 2) == {"a": 0, "b": 1, "c": 1, "d": 0}
 
 
-def screen(path: Path, regulated: str = "TRUE") -> Path:
-    pd.DataFrame(
+def screen(path: Path, regulated: str = "TRUE", **columns: list[object]) -> Path:
+    table = pd.DataFrame(
         {
             "chrom": ["chr1"], "chromStart": [100], "chromEnd": [200], "chrTSS": ["chr1"],
             "startTSS": [1150], "endTSS": [1151], "measuredGeneEnsemblId": [None],
             "measuredGeneSymbol": ["ABC"], "CellType": ["K562"], "Regulated": [regulated],
         }
-    ).to_csv(path, sep="\t", index=False)  # fmt: skip
+    )  # fmt: skip
+    table.assign(**columns).to_csv(path, sep="\t", index=False)
     return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"startTSS": [None]}, "no whole startTSS"),
+        ({"chromStart": ["1e3"]}, "no whole chromStart"),
+        ({"chromEnd": [-1]}, "no whole chromEnd"),
+        ({"chromEnd": [99]}, "ends before it starts"),
+        ({"chrom": [None]}, "no chromosome"),
+        ({"chrTSS": ["chr9"]}, "its TSS on another chromosome"),
+        ({"measuredGeneSymbol": [None]}, "no gene"),
+        ({"CellType": [None]}, "no cell type"),
+    ],
+)
+def test_a_wrong_pair_is_told_with_file_and_line(tmp_path, columns, told):
+    good, wrong = screen(tmp_path / "a.tsv"), screen(tmp_path / "b.tsv", **columns)
+    with pytest.raises(GenezipError, match=rf"line 2 of .*b\.tsv has .*{told}"):
+        label_pairs.read_screens(good, wrong)
 
 
 def test_distance_runs_from_the_middle_of_the_element_to_the_tss(tmp_path):

@@ -54,6 +54,20 @@ def test_two_shards_of_one_number_are_refused(tmp_path: Path) -> None:
         found(tmp_path, *in_targets(*NAMES), *twice)
 
 
+def test_numbers_of_species_may_stand_between(tmp_path: Path) -> None:
+    names = ("train-0-10", "train-0-2", "train-0-0", "valid-0-0", "test-0-0", "test-1-2-1")
+    train, _, test = found(tmp_path, *in_targets(*names))
+    assert [path.name for path in train.paths] == [
+        "train-0-0.tfr",
+        "train-0-2.tfr",
+        "train-0-10.tfr",
+    ]
+    assert train.gap() == " (there is no train-0-1, train-0-3, train-0-4, ...)"
+    assert [path.name for path in test.paths] == ["test-0-0.tfr", "test-1-2-1.tfr"]
+    with pytest.raises(GenezipError, match=r"train-1-2.tfr and .*train-0-2.tfr, which have one"):
+        found(tmp_path, *in_targets(*names, "train-1-2"))
+
+
 def test_a_split_without_shards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"lists no shard human/targets/valid-\*.tfr"):
         found(tmp_path, *in_targets("train-0", "test-0"))

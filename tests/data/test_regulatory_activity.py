@@ -97,8 +97,10 @@ def test_a_species_is_its_own_folder(tmp_path: Path, prepare: Callable[..., Path
     listing = rsap.write(tmp_path / "deposit", species="mouse", tracks=2)
     manifest = prepare(listing, "mouse", rsap.genome_of(listing, "mouse"))
     assert Prepared.load(manifest).facts["species"] == "mouse"
-    with pytest.raises(GenezipError, match=r"lists no file /human/sequences.bed"):
-        prepare(listing, "human", rsap.genome_of(listing, "mouse"))
+    with pytest.raises(
+        GenezipError, match=r"no species 'all'; name a species with --subset \(it has mouse\)"
+    ):
+        prepare(listing, "all", rsap.genome_of(listing, "mouse"))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,7 @@ def test_a_species_is_its_own_folder(tmp_path: Path, prepare: Callable[..., Path
         ({"crop_bp": 0}, r"has crop_bp 0, this genezip reads 8,192"),
         ({"pool_width": None}, r"statistics.json cannot be read \(KeyError\('pool_width'\)\)"),
         ({"num_targets": 0}, r"has num_targets 0"),
+        ({"num_targets": float("inf")}, r"statistics.json cannot be read \(OverflowError"),
         ({"num_targets": 4}, r"a target of 5,376 bytes, not 7,168 \(3 tracks instead of 4\)"),
     ],
 )
@@ -131,8 +134,78 @@ def test_swapped_shards_are_noticed(listing: Path, prepare: Callable[..., Path])
     shutil.move(targets / "train-0.tfr", targets / "x")
     shutil.move(targets / "train-1.tfr", targets / "train-0.tfr")
     shutil.move(targets / "x", targets / "train-1.tfr")
-    with pytest.raises(GenezipError, match=r"it matches row 2 \(chr1:262144-393216\) instead"):
+    with pytest.raises(GenezipError, match=r"it is row 2 of train \(chr1:262144-393216\) instead"):
         prepare(listing)
+
+
+def test_a_shard_of_another_split_is_noticed(listing: Path, prepare: Callable[..., Path]) -> None:
+    targets = own(listing) / "targets"
+    shutil.copy(targets / "test-0.tfr", targets / "valid-0.tfr")
+    with pytest.raises(GenezipError) as told:
+        prepare(listing)
+    text = str(told.value)
+    assert "valid-0.tfr is not row 0 of valid in sequences.bed (chr2:0-131072)" in text
+    assert "it is row 0 of test (chr3:0-131072) instead" in text
+    assert "or sequences.bed is not that of the shards" in text
+
+
+def changed_fasta(listing: Path, out: Path, chrom: str, places: range) -> Path:
+    """The FASTA with the next letter of ACGT at some places."""
+    text = bytearray(rsap.genome_of(listing).read_bytes())
+    first = text.index(b"\n", text.index(f">{chrom} ".encode())) + 1
+    for place in places:
+        at = first + place // 60 * 61 + place % 60
+        text[at] = b"CGTA"[b"ACGT".index(bytes([text[at]]).upper())]
+    out.write_bytes(text)
+    return out
+
+
+def test_as_many_bases_as_the_limit_are_counted_and_one_more_is_refused(
+    listing: Path, prepare: Callable[..., Path], tmp_path: Path
+) -> None:
+    """131 of 131,072 are 0.09995 %, 132 are 0.1007 %. Row 1 of chr1 begins at base 131,072."""
+    first = rsap.STORED_BP + 1_000
+    enough = changed_fasta(listing, tmp_path / "131.fa", "chr1", range(first, first + 131))
+    facts = Prepared.load(prepare(listing, genome=enough)).facts["differing_from_fasta"]
+    assert facts["train"] == {"records": 1, "bases": 131, "worst_bases": 131, "worst_row": 1}
+    assert facts["test"] == {"records": 0, "bases": 0, "worst_bases": 0, "worst_row": None}
+    more = changed_fasta(listing, tmp_path / "132.fa", "chr1", range(first, first + 132))
+    with pytest.raises(GenezipError, match=r"132 of 131,072 bases differ, first chr1:132072 "):
+        prepare(listing, genome=more)
+
+
+def test_what_differs_is_said_once_per_split_also_after_going_on(
+    listing: Path, tmp_path: Path
+) -> None:
+    """20 bases before the border of rows 0 and 1 and 30 after it, and 7 in row 2."""
+    border = rsap.STORED_BP
+    some = changed_fasta(listing, tmp_path / "a.fa", "chr1", range(border - 20, border + 30))
+    genome = tmp_path / "b.fa"
+    rest = range(2 * border + 500, 2 * border + 507)
+    whole = rsap.genome_of(listing)
+    kept = whole.read_bytes()
+    whole.write_bytes(some.read_bytes())
+    changed_fasta(listing, genome, "chr1", rest)
+    whole.write_bytes(kept)
+    manifest = tmp_path / "human" / "manifest.json"
+    told: list[str] = []
+
+    def stop(text: str) -> None:
+        if "train-0" in text:
+            raise KeyboardInterrupt
+
+    for say in (stop, told.append):
+        try:
+            prepare_activity(TaskFiles.load(listing), "human", genome, manifest, say)
+        except KeyboardInterrupt:
+            assert say is stop
+    assert told[0] == "rsap: going on after 1 finished shards"
+    assert [text for text in told if "differ" in text] == [
+        "rsap: 3 of 3 records of train differ from the FASTA, at 57 bases in all (at most 30 of "
+        "131,072, row 1)"
+    ]
+    facts = Prepared.load(manifest).facts["differing_from_fasta"]
+    assert facts["train"] == {"records": 3, "bases": 57, "worst_bases": 30, "worst_row": 1}
 
 
 def test_a_fasta_without_the_masking_of_the_deposit_is_noticed(

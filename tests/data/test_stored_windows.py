@@ -122,6 +122,49 @@ def test_finished_targets_survive_an_interruption_at_the_end(
     check_train(tmp_path / "human")
 
 
+def test_a_finished_folder_is_never_written_into(
+    prepare: Prepare, targets: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Killed between the end of the folder and the removal of the work beside it.
+
+    Then a shard changes, is converted anew, and that run is interrupted too.
+    """
+    folder, work = tmp_path / "human", tmp_path / ".human.shards"
+    remove = shutil.rmtree
+
+    def killed(path: Path, **_: object) -> None:
+        if Path(path) == work and folder.exists():
+            raise KeyboardInterrupt
+        remove(path, ignore_errors=True)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(stored_windows.shutil, "rmtree", killed)
+        prepare()
+    names = [path.name for path in folder.iterdir()]
+    assert (work / "targets.train.npy").samefile(folder / "targets.train.npy")
+    before = {name: (folder / name).read_bytes() for name in names}
+    first, *others = read_records(targets / "train-0.tfr")
+    sequence = parse_example(first)["sequence"]
+    assert isinstance(sequence, bytes)
+    parts = {"sequence": sequence, "target": np.ones((896, 3), dtype="<f2").tobytes()}
+    new = {key: tfrecords.bytes_feature(value) for key, value in parts.items()}
+    tfrecords.write(targets / "train-0.tfr", [tfrecords.example(new), *others])
+
+    class Interrupting(list):
+        def append(self, text: str) -> None:
+            super().append(text)
+            raise KeyboardInterrupt
+
+    told = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        prepare(told=told)
+    assert told == ["rsap: train-0.tfr, 2 records (2 of 3 rows of train)"]
+    assert {name: (folder / name).read_bytes() for name in names} == before
+    assert Prepared.load(folder / "manifest.json").counts["train"] == 3
+    assert prepare()[0] == "rsap: going on after 1 finished shards"
+    assert (np.load(folder / "targets.train.npy")[0] == 1).all()
+
+
 def test_a_second_conversion_replaces_the_first(prepare: Prepare, tmp_path: Path) -> None:
     prepare()
     before = (tmp_path / "human" / "manifest.json").read_bytes()

@@ -79,7 +79,10 @@ def test_an_old_index_does_not_stay(tmp_path: Path) -> None:
         (gzip.compress(b"ACGT\n"), "is no FASTA: it does not begin with '>'"),
         (gzip.compress(b""), "has no record"),
         (gzip.compress(b">a\nA\n>a\nC\n"), "has the record a twice"),
-        (b">a\nAC\nACG\nA\n", "cannot be indexed"),
+        (b">a\nAC\nACG\nA\n", r"hg38.fa.gz cannot be indexed"),
+        (gzip.compress(b">a\n>b\nACGT\n"), r"record a of .*hg38.fa.gz has no bases; remove it"),
+        (gzip.compress(b">b\nACGT\n>a\n"), r"record a of .*hg38.fa.gz has no bases; remove it"),
+        (gzip.compress(b">a\nAC@T\n"), r"record a of .*hg38.fa.gz.*'@' at position 2, which"),
     ],
 )
 def test_a_damaged_file_leaves_what_was_there(
@@ -89,9 +92,21 @@ def test_a_damaged_file_leaves_what_was_there(
     unpack_fasta(packed(tmp_path / "good.gz", "gzip"), out)
     before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
     source.write_bytes(content)
-    with pytest.raises(GenezipError, match=sentence):
+    with pytest.raises(GenezipError, match=sentence) as told:
         unpack_fasta(source, out)
+    assert str(out) not in str(told.value) and ".part" not in str(told.value)
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
+
+
+def test_a_letter_is_named_by_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpack, "_BLOCK_BP", 3)
+    source = tmp_path / "hg38.fa.gz"
+    source.write_bytes(gzip.compress(b">a\nACGTACG!\n"))
+    with pytest.raises(GenezipError, match=r"from base 6 on, has the letter '!' at position 1"):
+        unpack_fasta(source, tmp_path / "out.fa")
+    source.write_bytes(gzip.compress(TEXT))
+    unpack_fasta(source, tmp_path / "out.fa")
+    assert open_fasta(tmp_path / "out.fa")["chr1"][:] == CHR1
 
 
 def test_a_missing_file_and_the_file_itself_are_refused(tmp_path: Path) -> None:

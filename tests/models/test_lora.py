@@ -1,4 +1,4 @@
-"""Adapters: identity at the start, gradients everywhere, merged equals unmerged, files."""
+"""Adapters: identity at the start, gradients everywhere, dropout in training alone."""
 
 from pathlib import Path
 
@@ -7,14 +7,7 @@ import torch
 
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.lora import (
-    AdaptedLinear,
-    add_adapters,
-    is_adapter,
-    load_adapters,
-    merge_adapters,
-    save_adapters,
-)
+from genezip.models.lora import AdaptedLinear, add_adapters, is_adapter
 from genezip.models.mamba2 import Mamba2
 from genezip.models.network import GeneZipNetwork, build
 
@@ -112,16 +105,6 @@ def test_while_b_is_zero_it_alone_receives_gradient() -> None:
         assert adapter.lora_a.grad is not None and adapter.lora_a.grad.abs().max() == 0
 
 
-def test_merged_equals_unmerged_and_is_a_plain_network() -> None:
-    found = adapted(dropout=0.5)  # without effect in eval mode
-    before = states(found)
-    assert (before - states(network())).abs().max() > 1e-3
-    merge_adapters(found)
-    assert torch.allclose(states(found), before, atol=1e-5)
-    assert adapters(found) == []
-    assert {n for n, _ in found.named_parameters()} == {n for n, _ in network().named_parameters()}
-
-
 def test_dropout_acts_in_training_alone() -> None:
     found = adapted(dropout=0.5)
     assert torch.equal(states(found), states(found))
@@ -129,39 +112,8 @@ def test_dropout_acts_in_training_alone() -> None:
     assert not torch.equal(states(found), states(found))
 
 
-def test_a_file_of_adapters_is_small_and_brings_them_back(tmp_path: Path) -> None:
-    found, path = adapted(), tmp_path / "adapters.safetensors"
-    save_adapters(path, found)
-    numbers = sum(a.lora_a.numel() + a.lora_b.numel() for a in adapters(found))
-    assert path.stat().st_size < 4 * numbers + 3000
-    again = network()
-    load_adapters(path, again)
-    assert torch.equal(states(again), states(found))
-
-
-def test_wrong_files_are_refused_and_leave_the_network_plain(tmp_path: Path) -> None:
-    path, plain = tmp_path / "adapters.safetensors", network()
-    with pytest.raises(GenezipError, match="does not exist"):
-        load_adapters(path, plain)
-    path.write_bytes(b"nothing")
-    with pytest.raises(GenezipError, match="no file of adapters"):
-        load_adapters(path, plain)
-    save_adapters(path, adapted())
-    deeper = build(Architecture(**{**SMALL.to_dict(), "trunk_layers": 2}), seed=0)
-    with pytest.raises(GenezipError, match=r"trunk\.blocks\.1\.mixer\..* is missing from"):
-        load_adapters(path, deeper)
-    assert adapters(deeper) == []
-    wider = build(Architecture(**{**SMALL.to_dict(), "d_model": (16, 16, 32)}), seed=0)
-    with pytest.raises(GenezipError, match="has shape"):
-        load_adapters(path, wider)
-    assert adapters(wider) == []
-
-
-def test_adapting_twice_or_saving_nothing_is_refused(tmp_path: Path) -> None:
+def test_adapting_twice_or_adapting_nothing_is_refused() -> None:
     with pytest.raises(GenezipError, match="adapters already"):
         add_adapters(adapted(), 2, 4, 0.0, 0)
     with pytest.raises(GenezipError, match="nothing to adapt"):
         add_adapters(torch.nn.Linear(2, 2), 2, 4, 0.0, 0)
-    with pytest.raises(GenezipError, match="no adapters"):
-        save_adapters(tmp_path / "none.safetensors", network())
-    assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
+from genezip.errors import GenezipError
 from genezip.report.benchmarks_section import benchmarks_section
 
 
@@ -71,3 +73,26 @@ def test_one_subset_has_a_column_for_each_metric() -> None:
 
 def test_without_tables_there_is_no_chapter() -> None:
     assert section() is None
+
+
+def test_several_subsets_with_a_column_for_each_metric_have_rows_of_their_own() -> None:
+    ours = {"model": "m", "seed": 0, "input": "full", "mode": "frozen"}
+    rows = [
+        row(**ours, subset="human", metric="pcc_track", value=0.5, n=10),
+        row(**ours, subset="human", metric="pcc_flat", value=0.6, n=10),
+        row(**ours, subset="mouse", metric="pcc_track", value=0.3, n=7),
+        row(**ours, subset="mean", metric="pcc_track", value=0.4, n=17),
+    ]
+    (table,) = section(rsap=rows).tables
+    assert table.head == ["model", "per track", "over everything"]
+    assert table.rows == [
+        ["m, full, frozen, seed 0: human", "0.500", "0.600"],
+        ["m, full, frozen, seed 0: mouse", "0.300", "–"],
+    ]
+    assert "human 10, mouse 7" in table.note
+
+
+def test_two_values_for_one_cell_are_refused() -> None:
+    twice = [row(model="m", subset="artery", value=value) for value in (0.5, 0.6)]
+    with pytest.raises(GenezipError, match=r"table3_eqtl has two values of auroc for m, split"):
+        section(table3_eqtl=twice)

@@ -70,9 +70,96 @@ def test_who_is_better_is_said_only_where_the_paired_interval_excludes_zero(page
     assert ("better" in text) == (told == "is better than the best baseline")
 
 
-def test_few_units_are_called_rough(page):
-    write(page.folder, "initiation", initiation(0.01, 0.09, units=8))
-    assert "only 8 blocks" in " ".join(labels_section(shown(page)).text)
+@pytest.mark.parametrize(("low", "high"), [(0.01, 0.09), (-0.09, -0.01), (-0.01, 0.09)])
+def test_few_units_give_numbers_and_no_verdict(page, low, high):
+    rows = initiation(low, high, units=19)
+    against = {"metric": "pcc_minus_control", "value": -0.2, "ci_low": -0.3, "ci_high": -0.1}
+    rows.append({"model": REFERENCE, "seed": 0, "note": "against control", "units": 19} | against)
+    write(page.folder, "initiation", rows)
+    text = " ".join(labels_section(shown(page)).text)
+    assert "only 19 blocks, too few to tell which is better" in text
+    assert "is 0.25 (0.20 to 0.30)" in text
+    assert "0.20 (0.10 to 0.30); the difference is +0.05" in text
+    for verdict in ("is better than", "is worse than", "cannot be told apart"):
+        assert verdict not in text
+
+
+def elements(*sides: tuple[float, float], units: int = 30) -> list[dict[str, object]]:
+    """Rows of four metrics; ``sides`` are the intervals of the differences, in page order."""
+    base = {"task": "elements", "subset": "ensembl", "unit": "loci", "units": units}
+    trees = {"model": "length", "mode": "baseline", "value": 0.976, "ci_low": 0.96, "ci_high": 0.98}
+    rows = [base | trees | {"metric": "auroc_macro", "rule": "chromosome"}]
+    names = [(m, r) for r in ("chromosome", "paper") for m in ("auroc_macro", "accuracy")]
+    for (metric, rule), (low, high) in zip(names, sides, strict=True):
+        where = base | {"rule": rule, "metric": metric}
+        rows.append(where | {"model": "kmer4", "mode": "baseline", "value": 0.7})
+        model = where | {"model": REFERENCE, "seed": 0}
+        rows.append(model | {"value": 0.75, "ci_low": 0.7, "ci_high": 0.8})
+        difference = {"metric": f"{metric}_minus_best_baseline", "note": "against kmer4"}
+        interval = {"value": (low + high) / 2, "ci_low": low, "ci_high": high}
+        rows.append(model | difference | interval)
+    return rows
+
+
+UP, AROUND = (0.01, 0.03), (-0.01, 0.03)
+
+
+def test_a_metric_that_cannot_tell_is_said_where_the_headline_can(page):
+    write(page.folder, "elements", elements(UP, AROUND, UP, AROUND))
+    text = " ".join(labels_section(shown(page)).text)
+    assert "is better than the best baseline, 4-mers (logistic) (macro AUROC, new chrom" in text
+    assert "by accuracy, new chromosomes it and the best baseline" in text
+    assert "by accuracy, published split it and the best baseline" in text
+    assert "by macro AUROC, published split" not in text  # says the same as the headline
+
+
+def test_metrics_that_agree_are_said_once(page):
+    write(page.folder, "elements", elements(UP, UP, UP, UP))
+    assert "; by " not in " ".join(labels_section(shown(page)).text)
+
+
+def test_lengths_that_give_classes_away_are_told_and_never_the_best_baseline(page):
+    rows = elements(UP, UP, UP, UP)
+    write(page.folder, "elements", rows)
+    text = " ".join(labels_section(shown(page)).text)
+    assert "published lengths alone have macro AUROC, new chromosomes 0.98" in text
+    assert "nearly give the classes away" in text
+    kept = [row for row in rows if row["model"] != REFERENCE]
+    kept[0] |= {"value": 0.8}
+    write(page.folder, "elements", kept)
+    text = " ".join(labels_section(shown(page)).text)
+    assert "Regulatory elements: 4-mers (logistic) has macro AUROC" in text
+    assert "nearly" not in text
+
+
+def test_the_opening_counts_the_parts_and_says_of_each_only_what_holds(page):
+    write(page.folder, "initiation", initiation(0.01, 0.09))
+    text = labels_section(shown(page)).text[0]
+    assert text.startswith("One kind of measured labels")
+    assert "tested on blocks that they did not learn." in text
+    assert "published split" not in text
+    write(page.folder, "elements", elements(UP, UP, UP, UP))
+    write(page.folder, "enhancer_gene", screens())
+    text = labels_section(shown(page)).text[0]
+    assert text.startswith("Three kinds of measured labels")
+    assert "For transcription initiation and regulatory elements a small head" in text
+    assert "tested on blocks and chromosomes that they did not learn; in the published" in text
+
+
+def test_the_opening_claims_nothing_of_the_dna_of_this_run_for_the_screens(page):
+    write(page.folder, "enhancer_gene", screens())
+    text = labels_section(shown(page)).text[0]
+    assert text == "One kind of measured labels, each beside trivial baselines."
+
+
+def test_the_table_shows_the_first_two_metrics_of_a_part(page):
+    write(page.folder, "elements", elements(UP, UP, UP, UP))
+    (table,) = labels_section(shown(page)).tables
+    shown_metrics = list(dict.fromkeys(row[0] for row in table.rows))
+    assert shown_metrics == [
+        "regulatory elements: macro AUROC, new chromosomes",
+        "regulatory elements: accuracy, new chromosomes",
+    ]
 
 
 def test_a_missing_value_is_a_dash_with_its_reason(page):
@@ -110,15 +197,19 @@ def test_labels_that_were_not_there_are_one_sentence(page):
     assert labels(shown(page)) is None
 
 
-def test_a_part_without_a_model_names_the_baseline_and_why(page):
+def screens() -> list[dict[str, object]]:
+    """Rows of a part where distance has a number and the model none."""
     base = {"task": "enhancer_gene", "subset": "all", "rule": "paper", "metric": "auroc"}
     number = {"value": 0.83, "ci_low": 0.78, "ci_high": 0.87}
-    rows = [
+    return [
         base | number | {"model": "distance", "mode": "baseline"},
         base | number | {"model": "distance", "mode": "baseline", "subset": "HCT116"},
         base | {"model": REFERENCE, "seed": 0, "note": "only 5 of 10 pairs are inside"},
     ]
-    write(page.folder, "enhancer_gene", rows)
+
+
+def test_a_part_without_a_model_names_the_baseline_and_why(page):
+    write(page.folder, "enhancer_gene", screens())
     text = " ".join(labels_section(shown(page)).text)
     assert "distance to the TSS has AUROC 0.83 (0.78 to 0.87)" in text
     assert "because only 5 of 10 pairs are inside" in text

@@ -46,7 +46,7 @@ class Windows:
         rows = [(n, name, 7 * n) for name, part in splits.items() for n in range(len(part))]
         self.table = pd.DataFrame(rows, columns=["example", "split", "locus"])
         self._ids = rng.integers(3, 8, (len(rows), length)).astype(np.uint8)
-        self.prepared = SimpleNamespace(facts={"tracks": tracks})
+        self.prepared = SimpleNamespace(folder="data", facts={"tracks": tracks})
 
     def ids(self, row):
         return self._ids[row]
@@ -149,7 +149,7 @@ def test_maps_are_predicted_from_training_alone(tmp_path, monkeypatch):
 def test_a_cell_line_that_is_not_there_is_named(tmp_path, monkeypatch):
     windows = Windows(random_splits((5, ENTRIES)), ["HFF", "H1hESC"])
     monkeypatch.setattr(baselines_maps.WindowExamples, "load", lambda *_: windows)
-    with pytest.raises(GenezipError, match="no cell line K562, only HFF, H1hESC"):
+    with pytest.raises(GenezipError, match="no maps of K562, only of HFF, H1hESC"):
         out = tmp_path / "b.parquet"
         predict_baselines("cmp", "m", "g", "k", "K562", ContactMaps(), 0, out, None, print)
     assert list(tmp_path.iterdir()) == []
@@ -234,7 +234,7 @@ class InitiationFake:
         )
         self.genome = SimpleNamespace(sizes={"chr1": 60, "chr8": 60})
         self.tracks = SimpleNamespace(values=lambda c, low, high: self.signal[c][:, low:high])
-        self.prepared = SimpleNamespace(facts={"training_contigs": {"chr1": 60}})
+        self.prepared = SimpleNamespace(folder="data", facts={"training_contigs": {"chr1": 60}})
 
     def targets(self, row):
         cells = self.table.iloc[row]

@@ -1,6 +1,7 @@
 """Baselines of pairs: hand values on small tables, and a deposit from end to end."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,17 @@ from genezip.config.benchmarks import EQTL
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.genome.reference import ReferenceGenome
+from genezip.tasks import baselines_pairs
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.baselines_pairs import (
     class_prior,
     distance,
     distance_gc,
-    folds_of,
     gc_columns,
     gene_rate,
     seen_in_training,
 )
+from genezip.tasks.folds import folds_of
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score
 
@@ -78,27 +80,6 @@ def test_the_logistic_regression_sees_distance_and_two_gc_contents():
 
     expected = LogisticRegression().fit(plain(train), train["label"]).predict_proba(plain(known))
     assert distance_gc(train, test) == pytest.approx(expected[:, 1])
-
-
-def test_folds_rotate_and_test_every_row_once():
-    table = rows(
-        split=["train", "valid", "test", "train"],
-        fold_gene=[0, 1, 2, 3],
-        fold_chromosome=[-1, -1, -1, -1],
-    )
-    (paper,) = folds_of(table, "paper")
-    assert paper.number == -1
-    assert [mask.nonzero()[0].tolist() for mask in (paper.train, paper.valid, paper.test)] == [
-        [0, 3],
-        [1],
-        [2],
-    ]
-    folds = list(folds_of(table, "gene"))
-    assert [fold.test.argmax() for fold in folds] == [0, 1, 2, 3]
-    assert [fold.valid.argmax() for fold in folds] == [1, 2, 3, 0]
-    for fold in folds:
-        assert (fold.train.astype(int) + fold.valid + fold.test == 1).all()
-    assert list(folds_of(table, "chromosome")) == []
 
 
 def test_the_share_of_test_rows_seen_in_training():
@@ -196,3 +177,41 @@ def test_no_baseline_sees_the_labels_it_is_tested_on(prepared, tmp_path):
         table_path.write_bytes(original)
     assert (frames[0]["target"] != frames[1]["target"]).all()
     assert (frames[0]["prediction"] == frames[1]["prediction"]).all()
+
+
+def test_a_baseline_that_cannot_be_trained_leaves_empty_cells_with_the_reason(
+    monkeypatch, tmp_path
+):
+    n = 24
+    table = rows(
+        example=np.arange(n),
+        split=["train"] * 12 + ["valid"] * 4 + ["test"] * 8,
+        label=[1] * 12 + [0, 1] * 6,  # one class in training
+        gene_id=[f"g{row % 6}" for row in range(n)],
+        region_id=[f"r{row}" for row in range(n)],
+        distance=np.arange(n) * 7 % 11,
+        gc_focus=np.linspace(0.2, 0.6, n),
+        gc_tss=np.linspace(0.6, 0.3, n),
+        fold_gene=np.arange(n) % 3,
+        fold_chromosome=-1,
+    )
+    table.loc[table["fold_gene"] == 2, "label"] = 1  # fold 2 alone trains where 0 is tested
+    examples = SimpleNamespace(table=table, genome=None)
+    monkeypatch.setattr(baselines_pairs.PairExamples, "load", lambda *_: examples)
+    monkeypatch.setattr(baselines_pairs, "gc_columns", lambda *_: {})
+    out, said = tmp_path / "b.parquet", []
+    settings = EQTL(rules=["paper", "gene", "chromosome"])
+    predict_baselines("eqtl", "m", "g", "s", "S", settings, 0, out, None, said.append)
+    assert "eqtl s: the data have no folds by chromosome, so no baseline of that rule" in said
+    found = score([out], 20, 0, "test").set_index(["model", "rule", "split", "metric"])
+    why = "all 12 training pairs have the label 1"
+    for split in ("valid", "test"):
+        empty = found.loc[("distance_gc", "paper", split, "auroc")]
+        assert np.isnan(empty["value"]) and empty["note"] == why
+        assert np.isfinite(found.loc[("distance", "paper", split, "auroc"), "value"])
+    partly = found.loc[("distance_gc", "gene", "test", "auroc")]
+    assert np.isfinite(partly["value"]) and partly["n"] == 16
+    assert partly["note"].endswith("fold 0: all 8 training pairs have the label 1")
+    for model in ("distance", "distance_gc", "class_prior", "gene_rate"):
+        empty = found.loc[(model, "chromosome", "test", "auprc_sorted")]
+        assert np.isnan(empty["value"]) and empty["note"] == "the data have no folds by chromosome"

@@ -128,7 +128,9 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(task: str, **changes: Any) -> Any:
     values = {"steps": 2, "epochs": 1, "batch": 2, "evaluate_every": 2, "device": "cpu"}
-    return TASK_SECTIONS[task](**{**values, **changes})
+    section = TASK_SECTIONS[task]  # each has the keys that it reads alone
+    values = {key: value for key, value in values.items() if key in section.model_fields}
+    return section(**{**values, **changes})
 
 
 def arm(task: str, input: str = "authors") -> Arm:
@@ -186,6 +188,24 @@ def test_pairs_read_the_padded_alternative_and_the_reference_when_hidden(
         assert score == pytest.approx(float(logits.double().softmax(0)[1]))
 
 
+def test_scores_of_pairs_under_autocast_are_as_many_as_the_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[torch.dtype] = []
+    pairs = module._Pairs(FakePairs(), settings("eqtl"), 64, 0, CPU)  # type: ignore[arg-type]
+    pairs.rows["test"] = pairs.train = np.arange(12)
+    pairs.module.classify.register_forward_hook(lambda net, given, found: seen.append(found.dtype))
+    bf16 = torch.autocast("cpu", dtype=torch.bfloat16)
+    monkeypatch.setattr(module, "precision", lambda device, chosen: bf16)
+    with torch.no_grad():
+        pairs.module.classify.bias.copy_(torch.tensor([1.5, -1.5]))
+    pairs.module.eval()
+    assert len(set(pairs.scores("test"))) == 12
+    with bf16:
+        pairs.loss(np.array([0, 1])).backward()
+    assert set(seen) == {torch.float32}
+
+
 def test_initiation_is_trained_on_squared_errors_of_the_stored_scale(tmp_path: Path) -> None:
     table = pq.read_table(predicted(tmp_path, "tisp")).to_pandas()
     assert table["group"].tolist() == ["chr8:2", "chr8:3", "chr8:4", "chr8:5"]
@@ -214,7 +234,8 @@ def test_contact_maps_are_of_one_cell_line_and_skip_what_is_not_known(tmp_path: 
     for (_, row), number in zip(table.iterrows(), (0, 1, 0, 1), strict=True):
         target = np.frombuffer(row["target"], "<f2")
         expected = truth[row["split"]][number]
-        assert len(target) == 10 and np.isfinite(np.frombuffer(row["prediction"], "<f2")).all()
+        prediction = np.frombuffer(row["prediction"], "<f4")
+        assert len(target) == len(prediction) == 10 and np.isfinite(prediction).all()
         if number == 1:  # no contact at all: nothing to score
             assert np.isnan(target).all()
         else:
@@ -287,7 +308,7 @@ def test_a_failure_while_predicting_costs_no_training(
 
 
 def test_an_unknown_cell_line_or_task_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match="K562 is no cell line of data; it holds HFF"):
+    with pytest.raises(GenezipError, match="no maps of K562, only of HFF"):
         WindowCNN("cmp", FakeWindows("cmp"), "K562", settings("cmp"), 0, CPU)  # type: ignore[arg-type]
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(GenezipError, match="'xyz' is no task here"):

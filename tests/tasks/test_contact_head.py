@@ -18,8 +18,8 @@ from genezip.errors import GenezipError
 from genezip.models.heads import ContactHead
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import rows_of
-from genezip.tasks.contact_head import contact_loss, has_signal, predict_contacts
-from genezip.tasks.metrics_contacts import contact_scores
+from genezip.tasks.contact_head import contact_loss, predict_contacts
+from genezip.tasks.metrics_contacts import contact_scores, has_signal
 from genezip.training.head_checkpoint import CHECKPOINT
 from genezip.training.head_loop import backward
 
@@ -83,7 +83,8 @@ def predicted(
     )
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
-        table[name] = [np.frombuffer(value, "<f2") for value in table[name]]
+        dtype = "<f2" if name == "target" else "<f4"
+        table[name] = [np.frombuffer(value, dtype) for value in table[name]]
     return table
 
 

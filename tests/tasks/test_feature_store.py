@@ -79,7 +79,10 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path: Path) -> None:
     second = Counter()
     write_store(manifest, plan(tmp_path), second, 4, lines.append)
     assert first.asked == [range(4), range(4, 8)] and second.asked == [range(8, 10)]
-    assert lines[0] == "taken up after 8 of 10 examples"
+    assert lines[:2] == [
+        "features of 10 examples take 200 bytes on disk",  # 10 rows of 5 numbers of 4 bytes
+        "taken up after 8 of 10 examples",
+    ]
     store = FeatureStore.load(manifest)
     assert store.array[:, 0].tolist() == [10.0 * r for r in range(N)]
     assert store.facts["bases"] == 100 * N
@@ -156,6 +159,31 @@ def test_what_is_wrong_with_a_store_is_said(tmp_path: Path) -> None:
         file.write(b"x")
     with pytest.raises(GenezipError, match="missing or incomplete"):
         FeatureStore.load(manifest)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"schema_version": 1},
+        {"schema_version": 1, "files": []},
+        {"schema_version": 1, "task": "cmp", "files": [{"path": "x", "bytes": 1}], "counts": {}},
+        {"schema_version": 1, "files": [3], "blocks": 4},
+    ],
+)
+def test_the_manifest_of_another_step_is_one_sentence(tmp_path: Path, facts: dict) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(GenezipError, match="is no manifest of features; compute the features"):
+        FeatureStore.load(tmp_path / "manifest.json")
+
+
+def test_a_store_larger_than_the_disk_is_refused_before_a_base_is_read(tmp_path: Path) -> None:
+    manifest = tmp_path / "store" / "manifest.json"
+    huge = plan(tmp_path, blocks={"forward": 10**15})
+    compute, lines = Counter((10**15,)), []
+    with pytest.raises(GenezipError, match=r"cannot write .*40,000,000,000,000,000 bytes are"):
+        write_store(manifest, huge, compute, 4, lines.append)
+    assert lines == ["features of 10 examples take 40,000,000,000,000,000 bytes on disk"]
+    assert compute.asked == [] and not manifest.exists()
 
 
 def test_foreign_files_are_not_lost(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.feature_store import StorePlan, write_store
 from genezip.tasks.frozen import predict_frozen
 from genezip.tasks.predictions import METADATA_KEY
+from genezip.tasks.scores import score
 
 FULL = [
     f"{strand}.{summary}.{allele}"
@@ -93,7 +94,7 @@ def store(prepared: Path, folder: Path, task: str, input: str, **keys: Any) -> P
         "all",
         input,
         "states",
-        {"name": "tiny"},
+        keys.get("model", {"name": "tiny", "seed": 0}),
         prepared,
         keys.get("examples", table["example"].to_numpy()),
         inner,
@@ -115,7 +116,9 @@ def predict(
     say: Callable[[str], None] = quiet,
     **keys: Any,
 ) -> pd.DataFrame:
-    small = {"steps": 4, "batch": 2, "evaluate_every": 2, "device": "cpu"}
+    small: dict[str, Any] = {"device": "cpu"}
+    if task in ("cmp", "rsap"):
+        small |= {"steps": 4, "batch": 2, "evaluate_every": 2}
     sections = {"cmp": ContactMaps, "eqtl": EQTL, "etgp": ETGP, "rsap": Activity}
     arm = Arm(task, "short", "tiny", 0, input, "frozen")
     settings = sections.get(task, Initiation)(**{**small, **keys})
@@ -168,7 +171,7 @@ def test_contact_maps_of_one_cell_line_are_written(tmp_path: Path, genome: Path)
     stored = np.load(prepared.parent / "targets.test.npy")[:, 1]
     assert list(found["target"][2:]) == [row.tobytes() for row in stored]
     facts = json.loads(pq.ParquetFile(out).metadata.metadata[METADATA_KEY])
-    assert facts["kind"] == "array" and facts["shape"] == [10]
+    assert facts["kind"] == "array" and facts["shape"] == [10] and facts["dtype"] == "<f4"
     assert not (tmp_path / "work").exists()
 
 
@@ -230,6 +233,44 @@ def test_features_of_another_input_are_refused(
     with pytest.raises(GenezipError, match=f"of the input {stored}, not {wanted}; name those"):
         predict("eqtl", prepared, genome, features, tmp_path / "p.parquet", input)
     assert not (tmp_path / "p.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ({"name": "other", "seed": 0}, "features of the model other, not tiny; name those"),
+        ({"name": "tiny", "seed": 7}, "features of the training seed 7, not 0; name those"),
+        ({"name": "other", "seed": None}, "features of the model other, not tiny; name those"),
+    ],
+)
+def test_features_of_another_model_are_refused(
+    tmp_path: Path, genome: Path, model: dict, sentence: str
+) -> None:
+    prepared = prepare_pairs(tmp_path / "data")
+    features = store(prepared, tmp_path / "f", "eqtl", "full", model=model)
+    with pytest.raises(GenezipError, match=sentence):
+        predict("eqtl", prepared, genome, features, tmp_path / "p.parquet")
+    assert not (tmp_path / "p.parquet").exists()
+
+
+def test_a_comparator_has_no_training_seed(tmp_path: Path, genome: Path) -> None:
+    prepared = prepare_pairs(tmp_path / "data")
+    features = store(prepared, tmp_path / "f", "eqtl", "full", model={"name": "tiny", "seed": None})
+    found = predict("eqtl", prepared, genome, features, tmp_path / "p.parquet")
+    assert set(found["seed"]) == {0}
+
+
+def test_a_rule_without_folds_leaves_visible_empty_cells(tmp_path: Path, genome: Path) -> None:
+    prepared = prepare_pairs(tmp_path / "data")
+    features = store(prepared, tmp_path / "f", "eqtl", "full")
+    out = tmp_path / "p.parquet"
+    predict("eqtl", prepared, genome, features, out)
+    found = score([out], 10, 0, "test").set_index(["rule", "split", "metric"])
+    for metric in ("auroc", "auprc", "auprc_sorted", "auroc_hidden", "auroc_gain"):
+        empty = found.loc[("chromosome", "test", metric)]
+        assert np.isnan(empty["value"])
+        assert empty["note"] == "the data have no folds by chromosome"
+        assert np.isfinite(found.loc[("gene", "test", metric), "value"])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.network import GeneZipNetwork, build
+from genezip.tasks import live_initiation
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_initiation import (
     InitiationModel,
@@ -105,6 +106,41 @@ def tuned(
 def live(input: str, **changes: Any) -> LiveInitiation:
     model = InitiationModel(network(), seed=0)
     return LiveInitiation(model, FakeWindows(), input, settings(**changes))  # type: ignore[arg-type]
+
+
+def test_rates_under_autocast_come_from_a_head_in_full_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In training, too; bases of different states have different rates."""
+    bf16, seen = torch.autocast("cpu", dtype=torch.bfloat16), []
+    monkeypatch.setattr(live_initiation, "precision", lambda device, chosen: bf16)
+    found = live("authors", alpha=0)
+    states: list[torch.Tensor] = []
+
+    def note(head: torch.nn.Module, given: tuple[torch.Tensor], rates: torch.Tensor) -> None:
+        seen.append(rates.dtype)
+        states.append(given[0][0])
+
+    found.model.head.register_forward_hook(note)
+    rates = found.predict(FakeWindows().ids(0))
+    distinct = len(states[0].unique(dim=0))
+    assert [len(set(track)) for track in rates.tolist()] == [distinct] * 10 and distinct > 50
+    with bf16:
+        found.loss(np.array([0, 1])).backward()
+    assert set(seen) == {torch.float32}
+
+
+def test_a_gpu_without_memory_ends_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(network: GeneZipNetwork, ids: torch.Tensor) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(GeneZipNetwork, "forward", full)
+    with pytest.raises(GenezipError, match=r"training on training example \d does not fit"):
+        tuned(tmp_path, "authors", "full")
+    with pytest.raises(GenezipError, match=r"^a window of 60 bp does not fit"):
+        live("authors").predict(FakeWindows().ids(0))
 
 
 def test_authors_predict_the_rate_of_the_forward_strand() -> None:

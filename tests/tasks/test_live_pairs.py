@@ -191,7 +191,7 @@ def test_every_mode_trains_what_it_says_and_nothing_else(
         for name, value in found.state_dict().items()
         if name in before and value.numel() and not torch.equal(value, before[name])
     }
-    fixed = ("embedding", "encoders.", "routers.")
+    fixed = ("embedding", "encoders.", "routers.", "paddings.0")
     assert {
         "head_only": not changed,
         "lora": not changed,
@@ -235,6 +235,48 @@ def test_an_interrupted_run_gives_the_same_scores(
     parts, _ = tuned(tmp_path / "b", "authors", "lora")
     assert np.array_equal(whole.scores("test"), parts.scores("test"))
     assert len(set(whole.scores("test"))) > 1
+
+
+def cpu_bf16(device: torch.device, chosen: Any) -> torch.autocast:
+    """What ``precision`` is on a GPU."""
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize("input", ["authors", "full"])
+def test_scores_under_autocast_are_as_many_as_the_inputs(
+    monkeypatch: pytest.MonkeyPatch, input: str
+) -> None:
+    """In training, too, the head works in fp32."""
+    monkeypatch.setattr(live_pairs, "authors_input", short_authors)
+    monkeypatch.setattr(live_pairs, "precision", cpu_bf16)
+    live = LivePairs(PairModel(network(), input, 0), FakePairs(160), input, settings(alpha=0))  # type: ignore[arg-type]
+    with torch.no_grad():  # few positives and a weak signal: scores lie close together
+        live.model.head.classify.bias.copy_(torch.tensor([1.5, -1.5]))
+        live.model.head.classify.weight.mul_(0.2)
+    seen: list[torch.dtype] = []
+    live.model.head.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
+    found = live.scores("test")
+    assert len(found) == len(set(found)) == 40
+    with cpu_bf16(torch.device("cpu"), None):
+        live.loss(np.array([0, 1])).backward()
+    assert set(seen) == {torch.float32}
+
+
+def test_a_gpu_without_memory_names_the_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(model: PairModel, one: PairSequences, hidden: bool = False) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(PairModel, "full", full)
+    with pytest.raises(GenezipError) as raised:
+        tuned(tmp_path, "full", "lora")
+    text = str(raised.value)
+    row = int(text.split("example ")[1].split(" ")[0]) - 100
+    assert f"training on example {row + 100} ({90 + row} bp) does not fit into the memory" in text
+    live = LivePairs(PairModel(network(), "full", 0), FakePairs(), "full", settings())  # type: ignore[arg-type]
+    with pytest.raises(GenezipError, match=r"^example 103 \(93 bp\) does not fit"):
+        live.scores("test")
 
 
 def test_a_validation_split_of_one_class_has_no_score() -> None:

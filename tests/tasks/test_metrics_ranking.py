@@ -76,6 +76,19 @@ def test_only_pairs_of_one_stratum_are_compared():
     assert auprc(labels, scores, strata=strata) == pytest.approx(1 / 2)
 
 
+def test_folds_without_negatives_have_no_part_in_average_precision():
+    labels = np.array([1, 0, 0, 0, 1, 1])
+    scores = np.array([0.1, 0.9, 0.8, 0.7, 0.5, 0.5])
+    strata = np.array([0, 0, 0, 0, 1, 1])
+    # the last place of four; the positives of stratum 1 meet no negative
+    for metric in (auprc, auprc_sorted):
+        assert metric(labels, scores, strata=strata) == 1 / 4
+        assert np.isnan(metric(labels[4:], scores[4:], strata=strata[4:]))
+        # a resample without the negatives of stratum 0 has no fold left
+        weights = np.array([[1.0, 1, 1, 1, 1, 1], [1, 0, 0, 0, 1, 1]])
+        assert np.isnan(metric(labels, scores, weights, strata)).tolist() == [False, True]
+
+
 def test_scores_of_folds_on_other_scales_do_not_matter():
     labels, scores = tied(3)
     strata = np.arange(len(labels)) % 4

@@ -11,7 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from genezip.config.benchmarks import EQTL
 from genezip.tasks import pair_probe
-from genezip.tasks.pair_probe import PENALTIES, design, fit_probe, folds_of, predict_pairs
+from genezip.tasks.arm import Arm
+from genezip.tasks.pair_probe import PENALTIES, Probe, design, fit_probe, predict_pairs
+from genezip.tasks.standard import Moments
 
 WIDTH = 3
 FULL = [
@@ -37,7 +39,15 @@ class Rows:
     """Collects what a prediction writer would write."""
 
     def __init__(self) -> None:
+        self.arm = Arm("eqtl", "artery", "tiny", 0, "full", "frozen")
         self.parts: list[pd.DataFrame] = []
+        self.notes: set[tuple[str, str, str, bool]] = set()  # rule, split, reason, value stands
+
+    def note(
+        self, arm: Arm, metric: str, reason: str, rule: str, split: str, *, value_stands: bool
+    ) -> None:
+        assert arm is self.arm
+        self.notes.add((rule, split, reason, value_stands))
 
     def add(self, **columns: Any) -> None:
         assert set(columns) == {
@@ -171,16 +181,6 @@ def test_a_rule_of_folds_tests_every_pair_once(rule: str) -> None:
     assert rows["fold"].tolist() == fold[rows["example"]].tolist()
 
 
-def test_the_next_fold_validates_and_the_others_train() -> None:
-    pairs = pd.DataFrame({"fold_gene": [0, 1, 2, 3, 3, 1]})
-    folds = {fold.number: fold for fold in folds_of(pairs, "gene")}
-    assert sorted(folds) == [0, 1, 2, 3]
-    assert np.flatnonzero(folds[1].test).tolist() == [1, 5]
-    assert np.flatnonzero(folds[1].valid).tolist() == [2]
-    assert np.flatnonzero(folds[1].train).tolist() == [0, 3, 4]
-    assert np.flatnonzero(folds[3].valid).tolist() == [0]
-
-
 def test_test_pairs_do_not_change_the_fit() -> None:
     pairs, found = table(), store()
     before = predicted(found, pairs, "full", rules=["paper"])
@@ -244,13 +244,19 @@ def test_training_pairs_of_one_class_give_no_predictions_and_a_sentence() -> Non
     # fold 0 is tested, fold 1 validates, fold 2 alone trains
     assert said[0] == "chromosome, fold 0: all 30 training pairs have the label 1; no predictions"
     assert set(rows.table()["fold"]) == {1, 2}
+    reason = "fold 0: all 30 training pairs have the label 1"
+    assert rows.notes == {("chromosome", "test", reason, True)}
 
 
 def test_a_split_without_training_pairs_says_so() -> None:
     pairs, said = table(), []
     pairs["split"] = "test"
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), Rows(), said.append)
+    rows = Rows()
+    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows, said.append)
     assert said == ["paper: there are no training pairs; no predictions"]
+    assert rows.notes == {
+        ("paper", split, "there are no training pairs", False) for split in ("valid", "test")
+    }
 
 
 def test_channels_that_are_constant_in_training_count_for_nothing() -> None:
@@ -282,5 +288,74 @@ def test_a_fit_that_did_not_converge_is_told(monkeypatch: pytest.MonkeyPatch) ->
 def test_data_without_folds_say_so() -> None:
     pairs, said = table(), []
     pairs["fold_gene"] = -1
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["gene"]), Rows(), said.append)
+    rows = Rows()
+    predict_pairs(store(), pairs, "authors", EQTL(rules=["gene"]), rows, said.append)
     assert said == ["gene: the data have no folds by gene; no predictions"]
+    assert rows.notes == {("gene", "test", "the data have no folds by gene", False)}
+
+
+@pytest.mark.parametrize("columns", [512, 12_000])
+@pytest.mark.parametrize("n", [7, 9, 10, 101])
+def test_equal_rows_have_exactly_equal_scores_wherever_they_stand(n: int, columns: int) -> None:
+    random = np.random.default_rng(n)
+    row, other = random.normal(size=(2, columns)).astype(np.float32)
+    weights = random.normal(size=columns)
+    moments = Moments(columns)
+    moments.add(random.normal(size=(50, columns)))
+    probe = Probe(moments.standard(), weights, 0.25, 1.0, True, 0.5)
+    (alone,) = probe.score(row[None])
+    rows = np.tile(row, (n, 1))
+    rows[n // 2] = other
+    assert set(np.delete(probe.score(rows), n // 2)) == {alone}
+    assert set(np.delete(probe.score(np.asfortranarray(rows)), n // 2)) == {alone}
+    slow = 0.25
+    for value, centre, scale, weight in zip(
+        row, probe.standard.centre, probe.standard.scale, weights, strict=True
+    ):
+        slow += (float(value) - centre) / scale * weight
+    assert alone == pytest.approx(slow, rel=1e-9)
+
+
+def test_a_gene_of_equal_pairs_is_ranked_by_nothing() -> None:
+    """Labels differ, features do not: AUROC is exactly 0.5 however many pairs there are."""
+    random = np.random.default_rng(1)
+    rows = np.repeat(random.normal(size=(40, 300)).astype(np.float32), 9, axis=0)
+    labels = np.tile(np.arange(9) % 3 == 0, 40).astype(int)
+    labels[:120] = random.integers(0, 2, 120)
+    probe = fit_probe(rows, labels, rows[:90], labels[:90], True)
+    scores = probe.score(rows)
+    assert len(np.unique(scores)) == 40
+    assert roc_auc_score(labels[-9:], scores[-9:]) == 0.5
+
+
+@pytest.mark.parametrize("input", ["full", "contrast"])
+def test_differences_of_one_rounding_step_count_for_nothing(input: str) -> None:
+    pairs, found = table(), store(width=40)
+    random = np.random.default_rng(8)
+    for strand in ("forward", "reverse"):
+        for summary in ("last", "mean"):
+            reference = found.blocks[f"{strand}.{summary}.reference"]
+            step = random.integers(-1, 2, reference.shape)
+            ends = np.where(step < 0, -np.inf, np.inf).astype(np.float32)
+            moved = np.where(step == 0, reference, np.nextafter(reference, ends))
+            found.blocks[f"{strand}.{summary}.alternative"] = moved
+    seen = design(found, input)
+    train = (pairs["split"] == "train").to_numpy()
+    labels = pairs["label"].to_numpy()
+    probe = fit_probe(
+        seen.visible[train], labels[train], seen.visible[~train], labels[~train], seen.centred,
+        seen.least(train),
+    )  # fmt: skip
+    noise = np.zeros(seen.visible.shape[1], dtype=bool)
+    for columns, _ in seen.differences:
+        noise[columns] = True
+        assert seen.visible[:, columns].any()
+    assert noise.sum() == 4 * 40 and noise.all() == (input == "contrast")
+    assert np.isinf(probe.standard.scale[noise]).all()
+    assert np.isfinite(probe.standard.scale[~noise]).all()
+    rows = predicted(found, pairs, input, rules=["paper"])
+    assert (rows["prediction"].nunique() == 1) == (input == "contrast")
+    # a difference above rounding counts
+    reference = found.blocks["forward.mean.reference"]
+    found.blocks["forward.mean.alternative"] = reference * np.float32(1 + 1e-5)
+    assert predicted(found, pairs, input, rules=["paper"])["prediction"].nunique() > 1

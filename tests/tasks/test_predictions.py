@@ -35,8 +35,8 @@ def pairs_file(path, arm=PAIRS, **cells):
     return path
 
 
-def maps_file(path, maps, shape=(3,)):
-    with PredictionWriter(path, MAPS, "array", shape) as writer:
+def maps_file(path, maps, shape=(3,), arm=MAPS):
+    with PredictionWriter(path, arm, "array", shape) as writer:
         for number, (target, prediction) in enumerate(maps):
             writer.add(
                 rule="paper",
@@ -79,16 +79,34 @@ def test_a_baseline_without_seed_and_hidden_scores_has_empty_cells(tmp_path):
     assert file.frame()[["seed", "hidden"]].isna().all(axis=None)
 
 
-def test_arrays_come_back_as_little_endian_float16(tmp_path):
+def test_arrays_come_back_little_endian_with_predictions_of_maps_in_float32(tmp_path):
     maps = [(np.array([0.5, np.nan, 2]), np.array([1e9, 3, -1e9], dtype=np.float32))]
     path = maps_file(tmp_path / "p.parquet", maps)
     (row,) = PredictionFile.open(path).rows()
     assert (row.arm, row.rule, row.fold, row.split) == (MAPS, "paper", -1, "test")
     assert (row.example, row.group) == (0, "0")
     np.testing.assert_array_equal(row.target, np.array([0.5, np.nan, 2], np.float16))
+    assert row.prediction.tolist() == [1e9, 3, -1e9]
+    stored = pq.read_table(path)
+    assert stored["target"][0].as_py() == np.array([0.5, np.nan, 2], "<f2").tobytes()
+    assert stored["prediction"][0].as_py() == np.array([1e9, 3, -1e9], "<f4").tobytes()
+
+
+def test_predictions_of_other_tasks_are_float16_and_keep_to_its_range(tmp_path):
+    arm = Arm("rsap", "human", "tiny", 0, "full", "frozen")
+    path = maps_file(tmp_path / "p.parquet", [(np.zeros(3), np.array([1e9, 3, -1e9]))], arm=arm)
+    (row,) = PredictionFile.open(path).rows()
+    assert row.prediction.dtype == np.float16
     assert row.prediction.tolist() == [65504, 3, -65504]
-    stored = pq.read_table(path)["target"][0].as_py()
-    assert stored == np.array([0.5, np.nan, 2], "<f2").tobytes()
+
+
+def test_an_offset_costs_no_digits_of_a_map(tmp_path):
+    spread = np.random.default_rng(0).normal(size=2000)
+    path = maps_file(tmp_path / "p.parquet", [(spread, 1 + 1e-4 * spread)], (2000,))
+    (row,) = PredictionFile.open(path).rows()
+    assert np.corrcoef(row.prediction, spread)[0, 1] > 0.9999
+    lost = (1 + 1e-4 * spread).astype(np.float16)
+    assert np.corrcoef(lost, spread)[0, 1] < 0.9
 
 
 def test_rows_of_many_row_groups_keep_their_order(tmp_path, monkeypatch):
@@ -115,6 +133,7 @@ def test_arrays_may_differ_in_length_where_the_shape_says_so(tmp_path):
                 target=[values],
                 prediction=[values],
             )
+    assert PredictionFile.open(path).shape == (2, -1)
     rows = list(PredictionFile.open(path).rows())
     assert [row.target.shape for row in rows] == [(2, 3), (2, 5)]
     assert rows[1].target[1].tolist() == [5, 6, 7, 8, 9]
@@ -132,13 +151,39 @@ def test_notes_and_facts_are_kept(tmp_path):
     with PredictionWriter(path, PAIRS, "scalar") as writer:
         add_pairs(writer)
         writer.note(other, "auroc", "it is constant")
+        writer.note(PAIRS, "auroc", "fold 2 lacks it", "gene", "test", value_stands=True)
         writer.fact("paper", "test", "test_genes_in_train", 0.5, 12)
     file = PredictionFile.open(path)
     assert file.arms == [PAIRS, other]
-    assert file.notes == {"prior.baseline": {"auroc": "it is constant"}}
+    assert file.task == ("eqtl", "artery")
+    assert [tuple(note.values()) for note in file.notes] == [
+        ("prior.baseline", "paper", "test", "auroc", "it is constant", False),
+        ("tiny.seed3.full.frozen", "gene", "test", "auroc", "fold 2 lacks it", True),
+    ]
     assert file.facts == [
         {"rule": "paper", "split": "test", "metric": "test_genes_in_train", "value": 0.5, "n": 12}
     ]
+
+
+def test_unknown_axes_take_the_size_that_all_rows_have(tmp_path):
+    arm = Arm("rsap", "human", "cnn", 0, "authors", "full")
+    maps = [(np.zeros((2, 3)), np.full((2, 3), number)) for number in range(2)]
+    path = maps_file(tmp_path / "p.parquet", maps, (-1, -1), arm)
+    file = PredictionFile.open(path)
+    assert file.shape == (2, 3)
+    assert [row.prediction.shape for row in file.rows()] == [(2, 3), (2, 3)]
+
+
+@pytest.mark.parametrize("target", [2, 0.5, np.nan])
+def test_a_target_of_pairs_is_0_or_1(tmp_path, target):
+    with pytest.raises(GenezipError, match=r"example 9 of eqtl artery has the target .*, not 0 or"):
+        pairs_file(tmp_path / "p.parquet", target=np.array([1, target]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hidden_score_may_be_missing_in_some_rows(tmp_path):
+    path = pairs_file(tmp_path / "p.parquet", hidden=np.array([0.25, np.nan]))
+    assert pq.read_table(path)["hidden"].to_pylist() == [0.25, None]
 
 
 @pytest.mark.parametrize("column", ["prediction", "hidden"])
@@ -146,7 +191,7 @@ def test_a_prediction_that_is_no_number_is_refused_and_nothing_is_left(tmp_path,
     path = pairs_file(tmp_path / "p.parquet")
     before = path.read_bytes()
     with pytest.raises(GenezipError, match=rf"tiny.*no finite {column} for test example 9") as told:
-        pairs_file(path, **{column: np.array([0.1, np.nan])})
+        pairs_file(path, **{column: np.array([0.1, np.inf])})
     assert str(told.value).endswith("lower its learning rate")
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["p.parquet"]
@@ -186,7 +231,7 @@ def test_files_that_are_no_prediction_files_are_refused(tmp_path):
 def test_a_missing_column_and_a_wrong_type_are_named(tmp_path):
     path = pairs_file(tmp_path / "p.parquet")
     table = pq.read_table(path)
-    facts = {"kind": "scalar", "shape": [], "arms": [], "notes": {}, "facts": []}
+    facts = json.loads(pq.ParquetFile(path).metadata.metadata[METADATA_KEY])
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(facts).encode()})
     pq.write_table(table.drop_columns(["group"]), path)
     with pytest.raises(GenezipError, match="lacks the column group"):
@@ -222,6 +267,20 @@ def test_an_example_twice_and_an_empty_file_are_refused(tmp_path):
         pass
     with pytest.raises(GenezipError, match="has no predictions; predict again"):
         read_predictions([empty])
+
+
+def test_a_file_that_holds_nothing_takes_nothing_from_the_others(tmp_path):
+    full, empty = pairs_file(tmp_path / "a.parquet"), tmp_path / "b.parquet"
+    with PredictionWriter(empty, None, "scalar"):
+        pass
+    assert [file.path for file in read_predictions([empty, full])] == [full]
+    with PredictionWriter(empty, None, "scalar", of=("eqtl", "artery")):
+        pass
+    assert [file.path for file in read_predictions([empty, full])] == [empty, full]
+    with PredictionWriter(empty, None, "scalar", of=("eqtl", "blood")):
+        pass
+    with pytest.raises(GenezipError, match=r"is of eqtl blood and .* of eqtl artery"):
+        read_predictions([empty, full])
 
 
 def test_the_same_example_may_be_in_two_splits(tmp_path):

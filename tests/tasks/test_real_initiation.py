@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from genezip.data.label_initiation import Block, LabelledPiece, blocks, far_from_n
@@ -96,6 +97,19 @@ def test_labels_of_the_tested_block_do_not_change_its_prediction():
     assert not np.array_equal(one[0], two[0])
 
 
+def test_no_rate_is_higher_than_the_highest_learned_target():
+    length = 2000
+    target = np.zeros((2, length), np.float32)
+    cut = blocks([length], 500, 4)
+    steep = np.linspace(0, 1, length, dtype=np.float32)[:, None] ** 8  # tested beyond what is known
+    target[0] = np.exp(4 * steep[:, 0]) / 40
+    sampled = run.sample([target], 1.0, 0)
+    found = run.cross_fitted(cut, [target], [(steep, steep)], sampled, 0)
+    for block, rates in zip(cut, found, strict=True):
+        free = run._learned([block], [target], 0)[0]
+        assert rates.max() <= target[:, free].max() + 1e-6
+
+
 def test_the_profile_is_learned_elsewhere_and_laid_out_by_strand():
     length = 12_000
     where = piece(length)
@@ -110,6 +124,30 @@ def test_the_profile_is_learned_elsewhere_and_laid_out_by_strand():
     expected = np.zeros((2, 6000))
     expected[1, 8000 - 30 - 6000] = 4.0  # downstream of a gene on the reverse strand
     np.testing.assert_allclose(found[1], expected)
+
+
+def test_a_base_near_an_n_is_not_learned():
+    length = 2000
+    where = piece(length)
+    where.ids[1500] = 7
+    scored = far_from_n(where.ids, 100)
+    target = np.where(scored, RANDOM.random((2, length)), np.nan).astype(np.float32)
+    cut = blocks([length], 500, 4)
+    free = run._learned(cut[:1], [target], 20)
+    assert np.flatnonzero(~free[0]).tolist() == [*range(520), *range(1400, 1601)]
+    changed = np.where(scored, target, np.float32(9))
+    readings = [run.local_readings(where.ids, 1)]
+    one = run.cross_fitted(cut, [target], readings, run.sample([target], 1.0, 0), 20)
+    other = run.cross_fitted(cut, [changed], readings, run.sample([changed], 1.0, 0), 20)
+    assert all(np.isfinite(block).all() for block in one)
+    assert not np.array_equal(one[0], other[0])  # what is there would have been learned
+
+
+@pytest.mark.parametrize(("length", "enough"), [(500, False), (900, False), (2000, True)])
+def test_one_block_or_two_within_the_gap_leave_nothing_to_learn(length, enough):
+    target = np.ones((2, length), np.float32)
+    cut = blocks([length], 500, 4)
+    assert run.learnable(cut, [target], run.sample([target], 1.0, 0), 400) == enough
 
 
 def test_the_constant_is_the_mean_of_what_was_learned():

@@ -1,14 +1,21 @@
 """Whole measurements on real labels, with made-up files and a made-up model."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from genezip.config.labels import Labels
-from genezip.tasks import real_elements, real_enhancer_gene
+from genezip.data.label_initiation import LabelledPiece, far_from_n
+from genezip.data.real_labels import FILES
+from genezip.genome.assembly import Piece
+from genezip.genome.source import Source
+from genezip.tasks import real_contacts, real_elements, real_enhancer_gene, real_initiation
+from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.predictions import COLUMNS
 from genezip.tasks.real_contacts import measure_contacts
 from genezip.tasks.real_initiation import measure_initiation
@@ -16,6 +23,7 @@ from genezip.tasks.real_run import LabelRun, both_strands
 from genezip.vocab import encode
 
 SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20)
+ELEMENTS = Labels(tasks=["elements"], folds=3, bootstrap=20, element_bp=40)
 
 
 class Counting:
@@ -60,12 +68,61 @@ def run(tmp_path):
         real_enhancer_gene.measure_enhancer_gene,
     ],
 )
-def test_without_labels_the_scores_file_says_why(run, measure):
+def test_without_labels_both_files_are_there_and_the_scores_say_why(run, measure):
     measure(run)
+    assert tuple(pd.read_parquet(run.predictions).columns) == COLUMNS
+    assert len(pd.read_parquet(run.predictions)) == 0
+    assert PredictionFile.open(run.predictions).arms == []
     (row,) = pd.read_csv(run.out, sep="\t").to_dict("records")
     assert row["model"] == "labels"
     assert row["value"] == 0
     assert row["note"] == "no folder was named"
+
+
+@pytest.fixture
+def present(run, monkeypatch, tmp_path):
+    """Makes every label file listed and the genome the given pieces."""
+
+    def use(assembly):
+        names = [name for files in FILES.values() for name in files]
+        entries = [{"path": name} for name in names]
+        for name in names:
+            (tmp_path / name).touch()
+        run.listing.write_text(json.dumps({"reason": None, "files": entries}))
+        found = SimpleNamespace(kind="mirror", build="hg38", assembly=lambda: assembly)
+        monkeypatch.setattr(Source, "load", lambda path: found)
+
+    return use
+
+
+def piece(chrom, start, end):
+    return Piece(f"{chrom}:{start}-{end}", chrom, start, end, "train", "g", False, False, False)
+
+
+def told(run):
+    """The reason of a part that was not measured; its prediction file is empty."""
+    (row,) = pd.read_csv(run.out, sep="\t").to_dict("records")
+    assert len(pd.read_parquet(run.predictions)) == 0
+    return row["note"]
+
+
+def test_pieces_too_long_for_vectors_of_every_base_are_not_begun(run, present, monkeypatch):
+    present(SimpleNamespace(pieces=[piece("chr22", 0, 50_000_000)]))
+    measure_initiation(run)
+    assert "has 50,000,000 bp" in told(run)
+    counts = csr_matrix(np.ones((60, 60)))
+    monkeypatch.setattr(real_contacts, "read_counts", lambda path: counts)
+    real_contacts.measure_contacts(run)
+    assert "at most 20,000,000 bp" in told(run)
+
+
+def test_a_single_block_is_not_measured(run, present, monkeypatch):
+    present(SimpleNamespace(pieces=[]))
+    ids = encode("ACGT" * 50)
+    whole = LabelledPiece(piece("chr22", 0, 200), ids, np.ones((2, 200)), far_from_n(ids))
+    monkeypatch.setattr(real_initiation, "read_initiation", lambda *_: [whole])
+    measure_initiation(run)
+    assert "1 block of 32,768 bp" in told(run)
 
 
 @pytest.mark.parametrize(
@@ -95,21 +152,78 @@ def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
     np.testing.assert_allclose(found[2], [(1 + 0) / 2, (0.5 + 0) / 2])
 
 
-def test_elements_are_measured_and_written(run, monkeypatch, tmp_path):
+class Made:
+    """A genome whose piece around each element is made of the letters of its class."""
+
+    def __init__(self):
+        self.texts = {}
+
+    @property
+    def pieces(self):
+        return list(self.texts)
+
+    def add(self, chrom, start, text):
+        self.texts[piece(chrom, start, start + len(text))] = text.encode()
+
+    def sequence(self, piece, start, end):
+        return np.frombuffer(self.texts[piece], np.uint8)[start - piece.start : end - piece.start]
+
+
+def made_elements(tmp_path, chroms=6, every=2_000_000):
+    """120 elements, the last at the end of its piece; the length of each is its class."""
     random = np.random.default_rng(0)
-    rows = []
+    genome, rows = Made(), []
     for number in range(120):
         label = ("promoter", "enhancer", "ocr")[number % 3]
         letters = {"promoter": "CCCG", "enhancer": "AAAT", "ocr": "ACGT"}[label]
-        text = "".join(random.choice(list(letters), 40))
-        start = 2_000_000 * number
+        length = {"promoter": 20, "enhancer": 30, "ocr": 24}[label]
+        text = "".join(random.choice(list(letters), 60))
+        start, chrom = every * number, f"chr{number // 3 % chroms}"
+        first = 20 if number < 119 else 0
+        genome.add(chrom, start, text)
         split = "train" if number % 4 else "test"
-        rows.append((f"chr{number // 3 % 6}", start, start + 40, label, split, "slice", text))
+        own = text[first : first + length]
+        rows.append((chrom, start + first, start + first + length, label, split, "slice", own))
     columns = ["chrom", "start", "end", "label", "split", "source", "sequence"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "elements.tsv.gz", sep="\t", index=False)
-    run.listing.write_text(json.dumps({"reason": None, "files": [{"path": "elements.tsv.gz"}]}))
+    table = pd.DataFrame(rows, columns=columns)
+    table.to_csv(tmp_path / "elements.tsv.gz", sep="\t", index=False)
+    return genome
+
+
+@pytest.mark.parametrize(
+    ("chroms", "every", "why"),
+    [
+        (1, 2_000_000, "no element is left to learn from, or none to test"),
+        (3, 100, "too few loci or classes are learned"),
+    ],
+)
+def test_elements_that_cannot_be_split_are_not_measured(run, present, tmp_path, chroms, every, why):
+    present(made_elements(tmp_path, chroms, every))
+    real_elements.measure_elements(replace(run, settings=ELEMENTS))
+    assert why in told(run)
+
+
+def test_a_class_in_one_locus_cannot_choose_a_strength():
+    loci = np.repeat(list("abcd"), 2)
+    table = pd.DataFrame({"class": [0, 1, 0, 1, 0, 1, 0, 1], "locus": loci})
+    train, test = np.arange(6), np.arange(6, 8)
+    assert real_elements.unlearnable(table, [(0, train, test)]) is None
+    table["class"] = [0, 1, 0, 0, 0, 0, 0, 1]
+    why = "a class lies in too few loci"
+    assert real_elements.unlearnable(table, [(0, train, test)]) == why
+
+
+def test_no_element_inside_the_genome_is_not_measured(run, present, tmp_path):
+    made_elements(tmp_path)
+    present(Made())
+    real_elements.measure_elements(replace(run, settings=ELEMENTS))
+    assert "(split paper, 0 elements)" in told(run)
+
+
+def test_elements_are_measured_and_written(run, present, monkeypatch, tmp_path):
+    present(made_elements(tmp_path))
+    run = replace(run, settings=ELEMENTS)
     card = SimpleNamespace(name="counting", seed=0)
-    monkeypatch.setattr(LabelRun, "absent", lambda self, part: None)
     monkeypatch.setattr(LabelRun, "load", lambda self, folder: Counting())
     monkeypatch.setattr(real_elements, "cards", lambda run: [(tmp_path, card)])
     real_elements.measure_elements(run)
@@ -117,10 +231,15 @@ def test_elements_are_measured_and_written(run, monkeypatch, tmp_path):
     assert scores["class_prior", "paper", "auroc_macro"] == 0.5
     assert scores["counting", "paper", "auroc_macro"] > 0.95  # composition tells the three apart
     assert scores["counting", "chromosome", "auroc_macro"] > 0.95
+    assert scores["length", "chromosome", "auroc_macro"] > 0.95
+    notes = pd.read_csv(run.out, sep="\t").set_index(["model", "rule", "metric"])["note"]
+    best = notes["counting", "chromosome", "auroc_macro_minus_best_baseline"]
+    assert best.split()[1] in {"gc_cpg", "kmer4", "gc_cpg_kmer4"}
+    assert notes["class_prior", "paper", "accuracy"].startswith("1 of 120 elements left out")
     written = pd.read_parquet(run.predictions)
     assert tuple(written.columns) == COLUMNS
     chromosome = written[(written["rule"] == "chromosome") & (written["model"] == "counting")]
-    assert sorted(chromosome["example"]) == list(range(120))  # each is tested exactly once
+    assert sorted(chromosome["example"]) == list(range(119))  # each is tested exactly once
 
 
 def test_pairs_of_one_class_are_undefined_and_say_so():

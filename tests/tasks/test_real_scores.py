@@ -1,5 +1,7 @@
 """Sheets of the measurements on real labels, and the pieces that they are made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ def sheet(units: int = 4) -> real_scores.Sheet:
 
 
 def draws(values: list[float], to: real_scores.Sheet) -> np.ndarray:
-    return real_contacts.mean_draws(np.array(values), to.bootstrap)[0]
+    return real_scores.mean_draws(np.array(values), to.bootstrap)[0]
 
 
 def test_a_difference_is_paired_and_against_the_best_baseline():
@@ -39,6 +41,57 @@ def test_a_difference_is_paired_and_against_the_best_baseline():
     assert rows["ours", "m_minus_control"]["value"] == pytest.approx(0.2)
     assert ("control", "m_minus_control") not in rows
     assert ("good", "m_minus_best_baseline") not in rows
+
+
+def test_a_baseline_that_is_no_candidate_is_shown_and_never_the_best():
+    found = sheet()
+    found.add(GOOD, "m", draws([0.5, 0.6, 0.7, 0.8], found), 4, candidate=False)
+    found.add(POOR, "m", draws([0.0, 0.1, 0.2, 0.3], found), 4)
+    found.add(ONE, "m", draws([0.6, 0.7, 0.8, 0.9], found), 4)
+    rows = {(row["model"], row["metric"]): row for row in found.rows()}
+    assert rows["good", "m"]["value"] == pytest.approx(0.65)
+    assert rows["ours", "m_minus_best_baseline"]["note"] == "against poor"
+
+
+def test_a_difference_is_over_the_maps_where_both_are_defined():
+    found = sheet(10)
+    base = np.linspace(0, 0.9, 10)
+    model = np.where(np.arange(10) < 5, np.nan, base)  # equal wherever both are defined
+    found.add_mean(GOOD, "m", base)
+    found.add_mean(ONE, "m", model)
+    rows = {(row["model"], row["metric"]): row for row in found.rows()}
+    assert rows["ours", "m"]["value"] == pytest.approx(0.7)
+    assert rows["ours", "m"]["note"] == "5 maps without a defined score"
+    best = rows["ours", "m_minus_best_baseline"]
+    assert [best[k] for k in ("value", "ci_low", "ci_high")] == [0, 0, 0]
+    assert best["n"] == 5
+    assert best["note"] == "against good; over the 5 of 10 maps where both are defined"
+
+
+def test_a_difference_of_maps_is_that_of_its_own_mean_per_resample():
+    found = sheet(6)
+    random = np.random.default_rng(1)
+    one, other = random.random(6), random.random(6)
+    found.add_mean(GOOD, "m", one)
+    found.add_mean(ONE, "m", other)
+    (row,) = [row for row in found.rows() if row["metric"].endswith("baseline")]
+    slow = draws(list(other), found) - draws(list(one), found)
+    assert row["value"] == pytest.approx(slow[0])
+    expected = np.quantile(slow[1:], [0.025, 0.975])
+    assert [row["ci_low"], row["ci_high"]] == pytest.approx(list(expected))
+
+
+def test_each_seed_is_compared_with_the_control_of_its_seed_if_there_is_one():
+    found = sheet()
+    control = {0: 0.4, 1: 0.5}
+    for seed, value in control.items():
+        found.add(replace(OTHER, seed=seed), "m", draws([value] * 4, found), 4)
+    for seed in (0, 1, 2):
+        found.add(replace(ONE, seed=seed), "m", draws([0.6] * 4, found), 4)
+    rows = [row for row in found.rows("control") if row["metric"] == "m_minus_control"]
+    assert [row["model"] for row in rows] == ["ours"] * 3
+    assert [row["value"] for row in rows] == pytest.approx([0.2, 0.1, 0.2])
+    assert rows[2]["note"] == "against control (seed 0)"
 
 
 def test_few_units_give_no_interval_and_say_so():
@@ -86,9 +139,14 @@ def test_kmer_shares_count_both_strands_as_one():
     assert real_elements.kmer_shares([ids]).shape == (1, 136)
 
 
-def test_composition_is_length_gc_and_cpg():
-    (row,) = real_elements.composition([encode("ACGTCGATGC")])
-    assert row == pytest.approx([1.0, 0.6, 2 * 10 / (3 * 3)])
+def test_a_sequence_without_a_kmer_has_no_shares():
+    assert real_elements.kmer_shares([encode("ACG"), encode("NNNNN")]).sum() == 0
+
+
+def test_composition_is_gc_and_cpg_and_no_length():
+    short, long = real_elements.composition([encode("ACGTCGATGC"), encode("ACGTCGATGC" * 2)])
+    assert short == pytest.approx([0.6, 2 * 10 / (3 * 3)])
+    assert long == pytest.approx([0.6, 4 * 20 / (6 * 6)])
 
 
 def test_pair_features_are_products_and_differences():
@@ -106,5 +164,39 @@ def test_expected_values_come_from_learned_maps_alone():
 
 def test_mean_draws_leave_out_undefined_scores():
     bootstrap = BlockBootstrap(np.arange(3), 20, 0)
-    found, n = real_contacts.mean_draws(np.array([1.0, np.nan, 3.0]), bootstrap)
+    found, n = real_scores.mean_draws(np.array([1.0, np.nan, 3.0]), bootstrap)
     assert (found[0], n) == (2.0, 2)
+
+
+def made_maps() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors of 12 maps of 8 bins, targets that follow their products, and 4 folds."""
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(12, 8, 2)).astype(np.float32)
+    targets = np.stack([real_contacts.pair_features(v)[:, 0] for v in vectors])
+    return vectors, targets + random.normal(0, 0.3, targets.shape), np.arange(12) // 3
+
+
+@pytest.mark.parametrize("name", ["ridge", "gc_product", "mean_map"])
+def test_the_level_of_a_learned_map_does_not_change_a_correlation(name):
+    vectors, targets, folds = made_maps()
+    fit = {
+        "ridge": real_contacts._ridge(vectors, folds),
+        "gc_product": real_contacts._gc_product(vectors[:, :, 0], 8),
+        "mean_map": real_contacts._mean_map,
+    }[name]
+    deeper = targets.copy()
+    deeper[11] += 7  # of fold 3; the others learn it
+    scores = []
+    for known in (targets, deeper):
+        found = real_contacts._by_fold(known, folds, fit)
+        scores.append([real_contacts._scores(found[n], targets[n])[:2] for n in range(9)])
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-6)
+    assert np.abs(scores[0]).max() > 0.1
+
+
+def test_the_penalty_is_the_smallest_whose_error_is_next_to_the_lowest():
+    def chosen(*errors: float) -> int:
+        return real_contacts.smallest_penalty({"mean_test_score": -np.array(errors)})
+
+    assert chosen(2.0, 1.0, 1.5) == 1
+    assert chosen(2.0, 1.002, 1.0004, 1.0) == 2  # falls to a limit without a lowest point

@@ -1,5 +1,7 @@
 """Scores of maps, initiation and activity from prediction files, against plain loops."""
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -216,3 +218,56 @@ def test_a_block_without_a_scored_position_is_never_drawn(tmp_path):
     empty = ("test", 8, "chr9:3", np.full((10, 60), np.nan), rows[0][4])
     after = score([write(tmp_path / "b.parquet", "tisp", (10, -1), [*rows, empty])], 30, 0, "test")
     pd.testing.assert_frame_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("task", "shape", "sentence"),
+    [
+        ("cmp", (7,), r"of the shape \(7,\), but those of cmp have one axis with the upper triang"),
+        ("cmp", (2, 5), "but those of cmp have one axis"),
+        ("tisp", (4, 9), "but those of tisp have 10 tracks and an axis of positions"),
+        ("rsap", (9,), "but those of rsap have an axis of bins and one of tracks"),
+    ],
+)
+def test_arrays_of_another_shape_than_the_tasks_are_refused(tmp_path, task, shape, sentence):
+    values = np.random.default_rng(0).random(shape)
+    path = write(tmp_path / "p.parquet", task, shape, [("test", 0, "a", values, values)])
+    with pytest.raises(GenezipError, match=sentence):
+        score([path], 10, 0, "test")
+
+
+def test_a_map_of_another_length_among_maps_is_refused(tmp_path):
+    rows = [*map_rows(2), ("test", 2, "a", np.arange(7.0), np.arange(7.0))]
+    path = write(tmp_path / "p.parquet", "cmp", (-1,), rows)
+    with pytest.raises(GenezipError, match="holds 7 values for test example 2, which is no upper"):
+        score([path], 10, 0, "test")
+
+
+def test_the_sums_of_an_arm_go_before_those_of_the_next_are_made(tmp_path, monkeypatch):
+    path = tmp_path / "p.parquet"
+    with PredictionWriter(path, None, "array", (4, 5)) as writer:
+        for model in ("one", "two", "three"):
+            for split, example, group, target, prediction in sequences(4):
+                writer.add(
+                    rule="paper",
+                    fold=-1,
+                    split=split,
+                    example=[example],
+                    group=[group],
+                    target=[target],
+                    prediction=[prediction],
+                    arm=Arm("rsap", "one", model, 0, "full", "frozen"),
+                )
+    expected = score([path], 10, 0, "test")
+    assert list(dict.fromkeys(expected["model"])) == ["one", "two", "three"]
+    alive, most = weakref.WeakSet(), []
+
+    class Counted(scores_activity._Loci):
+        def __init__(self):
+            super().__init__()
+            alive.add(self)
+            most.append(len(alive))
+
+    monkeypatch.setattr(scores_activity, "_Loci", Counted)
+    pd.testing.assert_frame_equal(score([path], 10, 0, "test"), expected)
+    assert most == [1, 1, 1]

@@ -214,3 +214,61 @@ def test_facts_and_notes_become_rows(tmp_path):
     added = cell(found, "auroc", "distance")
     assert np.isnan(added["value"]) and added["note"] == "no coordinates"
     assert np.isfinite(cell(found, "auroc")["value"])
+
+
+def test_an_arm_that_could_predict_nothing_has_empty_cells_with_the_reason(tmp_path):
+    table = data()
+    known = write(tmp_path / "d.parquet", [(DISTANCE, "distance", None)], table)
+    with PredictionWriter(tmp_path / "m.parquet", MODEL, "scalar") as writer:
+        writer.note(MODEL, "auroc", "all 9 training pairs have the label 1", "gene")
+    silent = Arm("eqtl", "artery", "silent", 0, "full", "frozen")
+    with PredictionWriter(tmp_path / "s.parquet", silent, "scalar"):
+        pass
+    files = [tmp_path / "m.parquet", known, tmp_path / "s.parquet"]
+    found = score(files, 10, 0, "test")
+    row = cell(found, "auroc")
+    assert (row["rule"], row["split"]) == ("gene", "test")
+    assert np.isnan(row["value"]) and row["note"] == "all 9 training pairs have the label 1"
+    for metric in ("auroc", "auprc", "auprc_sorted"):
+        row = cell(found, metric, "silent")
+        assert np.isnan(row["value"]) and row["note"].startswith("the file holds no prediction")
+    alone = score([known], 10, 0, "test")
+    mine = found[found["model"] == "distance"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(mine, alone)
+
+
+def test_where_other_folds_were_predicted_the_value_stands_beside_the_reason(tmp_path):
+    table = data()
+    fold = table["gene"].astype(int).to_numpy() % 3
+    arms = [(MODEL, "real", None)]
+    path = write(tmp_path / "a.parquet", arms, table, "gene", fold=fold)
+    value = cell(score([path], 10, 0, "test"), "auroc")["value"]
+    with PredictionWriter(tmp_path / "b.parquet", MODEL, "scalar") as writer:
+        writer.note(MODEL, "auroc", "fold 3: no training pair", "gene", value_stands=True)
+        writer.note(MODEL, "auprc", "does not apply", "paper")
+        for number in range(3):
+            rows = table[fold == number]
+            writer.add(
+                rule="gene",
+                fold=number,
+                split="test",
+                example=rows.index.to_numpy(),
+                group=rows["gene"].tolist(),
+                target=rows["label"].to_numpy(),
+                prediction=rows["real"].to_numpy(),
+            )
+    found = score([tmp_path / "b.parquet"], 10, 0, "test")
+    row = cell(found, "auroc")
+    assert row["value"] == value and row["note"] == "fold 3: no training pair"
+    assert np.isfinite(cell(found, "auprc", rule="gene")["value"])
+    assert cell(found, "auprc", rule="paper")["note"] == "does not apply"
+
+
+def test_rows_without_a_hidden_score_are_left_out_of_the_gain(tmp_path):
+    table = data()
+    table.loc[:9, "hidden"] = np.nan
+    found = score([write(tmp_path / "p.parquet", [(MODEL, "real", "hidden")], table)], 10, 0, "t")
+    row, rest = cell(found, "auroc_hidden"), table[10:]
+    assert row["value"] == pytest.approx(roc_auc_score(rest["label"], rest["hidden"]))
+    assert (row["n"], row["note"]) == (110, "on 110 of 120 pairs")
+    assert cell(found, "auroc")["n"] == 120

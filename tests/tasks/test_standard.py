@@ -28,6 +28,15 @@ def test_a_constant_channel_becomes_zero_everywhere() -> None:
     assert standard.apply(np.array([[3.0, -50.0]])).tolist() == [[1.0, 0.0]]
 
 
+@pytest.mark.parametrize("centred", [True, False])
+def test_a_channel_below_its_least_size_becomes_zero_everywhere(centred: bool) -> None:
+    moments = Moments(3)
+    moments.add(np.array([[-2e-8, 2.0, 5.0], [2e-8, -2.0, 6.0]]))
+    standard = moments.standard(centred, np.array([3e-8, 2.0, 0.0]))
+    found = standard.apply(np.array([[9.0, 2.0, 6.0]]))
+    assert found[0, 0] == 0 and found[0, 1] == 1 and found[0, 2] > 0
+
+
 def test_without_centring_zero_stays_zero() -> None:
     moments = Moments(2)
     moments.add(np.array([[3.0, 0.0], [4.0, 0.0]]))

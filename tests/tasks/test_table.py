@@ -25,7 +25,7 @@ def scores(subset: str, **rows: float | None) -> pd.DataFrame:
                 "origin": "measured",
                 "seed": 0,
                 "input": input,
-                "mode": "frozen",
+                "mode": "release",
                 "rule": "paper",
                 "split": split,
                 "metric": "auroc",
@@ -80,6 +80,58 @@ def test_only_what_can_be_compared_is_compared() -> None:
     assert "no value for blood" in ours.loc[(MEAN, "full"), "note"]
     demo = task_table("eqtl", measured, PAPER / "table3_eqtl.csv", TISSUES, "demo")
     assert demo["difference"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "compared"),
+    [
+        ("genezip-70m", "release", True),
+        ("genezip-70m", "frozen", False),
+        ("genezip-70m", "full", False),
+        ("cnn", "full", True),
+        ("cnn", "release", False),
+    ],
+)
+def test_only_the_arm_that_the_paper_ran_is_compared(model: str, mode: str, compared: bool) -> None:
+    rows = scores("artery", any__authors__test=0.8).assign(model=model, mode=mode)
+    table = task_table("eqtl", [rows], PAPER / "table3_eqtl.csv", TISSUES, "full")
+    ours = table[(table["origin"] == "measured") & (table["subset"] == "artery")]
+    assert ours["difference"].notna().tolist() == [compared]
+
+
+@pytest.mark.parametrize(
+    ("task", "mode", "table", "subset"),
+    [
+        ("cmp", "frozen", "table2_contact_map", "HFF"),
+        ("etgp", "lora", "table7_etgp", "K562"),
+    ],
+)
+def test_every_task_has_its_own_mode_in_the_paper(
+    task: str, mode: str, table: str, subset: str
+) -> None:
+    metric, split = ("scc", "valid100") if task == "cmp" else ("auroc", "test")
+    rows = pd.concat(
+        scores(subset, genezip_70m__authors__test=0.5).assign(
+            task=task, mode=each, metric=metric, split=split
+        )
+        for each in ("frozen", "head_only", "release", "lora", "full")
+    )
+    found = task_table(task, [rows], PAPER / f"{table}.csv", {subset: subset}, "full")
+    assert found.loc[found["difference"].notna(), "mode"].tolist() == [mode]
+
+
+def test_a_result_file_of_headers_alone_is_no_obstacle(tmp_path: Path) -> None:
+    path, empty = tmp_path / "artery.tsv", tmp_path / "blood.tsv"
+    rows = scores("artery", genezip_70m__authors__test=0.8)
+    rows.to_csv(path, sep="\t", index=False)
+    rows.iloc[:0].to_csv(empty, sep="\t", index=False)
+    out = tmp_path / "table.tsv"
+    write_table("eqtl", [empty, path], None, TISSUES, "full", out)
+    found = pd.read_csv(out, sep="\t").set_index("subset")
+    assert found.loc["artery", "value"] == 0.8
+    assert "no value for blood" in found.loc[MEAN, "note"]
+    write_table("eqtl", [empty], PAPER / "table3_eqtl.csv", TISSUES, "full", out)
+    assert set(pd.read_csv(out, sep="\t")["origin"]) == {"paper"}
 
 
 def test_the_file_is_whole_or_absent(tmp_path: Path) -> None:

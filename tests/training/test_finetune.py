@@ -17,8 +17,9 @@ from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import rar_stage_loop
 from genezip.models.network import GeneZipNetwork, build
 from genezip.training import finetune as module
-from genezip.training.finetune import Problem, build_optimizer, finetune, precision, ratio_term
+from genezip.training.finetune import BETAS, Problem, finetune, ratio_term
 from genezip.training.finetune_state import STATE, learned_weights
+from genezip.training.head_step import build_adamw, precision
 from genezip.training.trainable import MODES, compressor_learns, set_mode
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
@@ -64,7 +65,7 @@ def problem(net: nn.Module, **changes: Any) -> Problem:
     return Problem(**{**values, **changes})
 
 
-RELEASE_FIXED = ("embedding", "encoders.", "routers.")
+RELEASE_FIXED = ("embedding", "encoders.", "routers.", "paddings.0")
 
 
 def test_modes_choose_parameters_by_name() -> None:
@@ -109,14 +110,14 @@ def test_modes_choose_parameters_by_gradient(mode: str) -> None:
 def test_vectors_are_not_decayed_and_what_is_fixed_is_in_no_group() -> None:
     found = network()
     learning = set_mode(found, "release", settings(), 0)
-    optimizer = build_optimizer(found, settings(weight_decay=0.3, learning_rate=1e-3))
+    optimizer = build_adamw(found, settings(weight_decay=0.3, learning_rate=1e-3), BETAS)
     decay = {g["weight_decay"]: {p.dim() for p in g["params"]} for g in optimizer.param_groups}
     assert 1 not in decay[0.3] and decay[0.0] == {1}
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len(learning)
     assert all(g["betas"] == (0.9, 0.95) and g["lr"] == 1e-3 for g in optimizer.param_groups)
     set_mode(found, "head_only", settings(), 0)
     with pytest.raises(GenezipError, match="nothing of this model learns"):
-        build_optimizer(found, settings())
+        build_adamw(found, settings())
 
 
 def test_autocast_is_of_cuda_alone() -> None:
@@ -299,7 +300,7 @@ def test_checkpoints_are_also_written_by_the_clock(
 
     with pytest.raises(RuntimeError):
         finetune(problem(net, loss=loss), settings(evaluate_every=8), 1, tmp_path, quiet)
-    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 2
+    assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 2
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
@@ -322,7 +323,7 @@ def test_a_checkpoint_holds_only_what_learns(tmp_path: Path) -> None:
     assert set(held["weights"]) == set(held["best_weights"]) == {"1.weight", "1.bias"}
 
 
-def test_another_run_or_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     finetune(problem(plain()), settings(), 1, tmp_path, quiet)
     with pytest.raises(GenezipError, match=r"with learning_rate 0\.05, not 0\.1"):
         finetune(problem(plain()), settings(learning_rate=0.1), 1, tmp_path, quiet)
@@ -330,9 +331,71 @@ def test_another_run_or_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         finetune(problem(plain(), identity={"data": "xyz"}), settings(), 1, tmp_path, quiet)
     with pytest.raises(GenezipError, match="with seed 1, not 2"):
         finetune(problem(plain()), settings(), 2, tmp_path, quiet)
-    (tmp_path / STATE).write_bytes(b"nothing")
-    with pytest.raises(GenezipError, match="cannot be read; delete the folder"):
-        finetune(problem(plain()), settings(), 1, tmp_path, quiet)
+
+
+@pytest.mark.parametrize("damage", ["half", "a flipped byte", "nothing", "another file"])
+def test_a_damaged_checkpoint_means_training_from_the_start(tmp_path: Path, damage: str) -> None:
+    whole, again, path = head(), head(), tmp_path / STATE
+    one = finetune(problem(whole), settings(), 1, tmp_path, quiet)
+    data = bytearray(path.read_bytes())
+    place = len(data) // 2
+    data[place] ^= 255
+    contents = {"half": data[:place], "a flipped byte": data, "nothing": b""}
+    if damage in contents:
+        path.write_bytes(contents[damage])
+    else:
+        torch.save({"weights": {}}, path)
+    said: list[str] = []
+    two = finetune(problem(again), settings(), 1, tmp_path, said.append)
+    assert said[0] == f"{path} is damaged; training from the start"
+    assert one.history == two.history
+    assert all(torch.equal(v, again.state_dict()[n]) for n, v in whole.state_dict().items())
+    assert torch.load(path, weights_only=True)["progress"]["step"] == 8
+
+
+def test_a_gpu_without_memory_ends_in_one_sentence_that_names_the_example(tmp_path: Path) -> None:
+    net, drawn = plain(), []
+
+    def loss(rows: np.ndarray) -> Tensor:
+        drawn.append(rows)
+        if len(drawn) == 8:  # the second half of step 3, after a checkpoint
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 78 GiB")
+        return error(net, rows)
+
+    with pytest.raises(GenezipError) as raised:
+        finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
+    names = ", ".join(str(row) for row in drawn[-1])
+    assert str(raised.value) == (
+        f"toy: training on training example {names} does not fit into the memory of the GPU; take "
+        "a smaller input or a GPU with more memory"
+    )
+    assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 3
+
+
+@pytest.mark.parametrize("mode", ["release", "full"])
+def test_release_leaves_all_tokens_where_they_are_between_stages_of_other_widths(
+    mode: str,
+) -> None:
+    """What learns must not reach a router; ``full`` shows that these steps could move tokens."""
+    found = build(Architecture(**{**SMALL.to_dict(), "d_model": (16, 24, 32)}), seed=3)
+    assert [p.numel() for p in found.paddings] == [8, 8]
+    learning = set_mode(found, mode, settings(), 0)
+    assert "paddings.1" in learning and ("paddings.0" in learning) == (mode == "full")
+    ids = torch.randint(3, 7, (1, 300), generator=torch.Generator().manual_seed(0))
+    before = found(ids)
+    optimizer = build_adamw(found, settings(learning_rate=0.1))
+    for _ in range(4):
+        optimizer.zero_grad()
+        found(ids).states[..., 0].sub(1).square().mean().backward()
+        optimizer.step()
+    after = found(ids)
+    assert not torch.equal(before.states, after.states)
+    same = [
+        torch.equal(one.boundary_prob, other.boundary_prob)
+        and torch.equal(one.boundary_mask, other.boundary_mask)
+        for one, other in zip(before.routings, after.routings, strict=True)
+    ]
+    assert same == [mode == "release"] * 2
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None:
@@ -343,7 +406,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None
 
     with pytest.raises(GenezipError, match=r"toy became not finite .* at step 4; lower its"):
         finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
-    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 3
+    assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 3
 
 
 def test_no_training_example_is_one_sentence(tmp_path: Path) -> None:

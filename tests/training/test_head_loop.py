@@ -18,13 +18,11 @@ from genezip.training.head_checkpoint import CHECKPOINT
 from genezip.training.head_loop import (
     HeadRun,
     Trained,
-    backward,
-    build_adamw,
     discard,
-    rate_at,
     rows_of_step,
     train_head,
 )
+from genezip.training.head_step import backward, build_adamw, rate_at
 
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
@@ -267,8 +265,16 @@ def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> No
     def broken(step: int) -> list[tuple[Tensor, Tensor, int]]:
         return [(X * (math.nan if step == 2 else 1), Y, 20)]
 
-    with pytest.raises(GenezipError, match=r"training of toy became not finite \(NaN\) at step 2"):
+    with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan.*at step 2"):
         train_head(module(), HeadRun(**{**vars(run()), "batch": broken}), tmp_path, quiet)
+
+
+def test_a_gpu_without_memory_ends_in_one_sentence(tmp_path: Path) -> None:
+    def full(net: nn.Module, part: Any) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(GenezipError, match="a training batch of toy does not fit into the memory"):
+        train_head(module(), HeadRun(**{**vars(run()), "loss": full}), tmp_path, quiet)
 
 
 def test_a_run_without_validation_keeps_its_last_weights(tmp_path: Path) -> None:

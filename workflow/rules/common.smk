@@ -1,6 +1,7 @@
 """Validated configuration, result paths and target lists; functions only, no rules."""
 
 import json
+import os
 from copy import deepcopy
 from pathlib import Path
 from shlex import quote
@@ -456,6 +457,14 @@ def published_scores(wildcards):
 def task_tables():
     """Tables of the tasks that a full run evaluates."""
     return [f"results/tables/{TASK_TABLES[task]}.tsv" for task in BENCHMARKS["tasks"]]
+
+
+def mirror_folder(wildcards):
+    """Params function: the folder GENEZIP_MIRROR; a rule that takes it sees another one.
+
+    It stands in the params only, which Snakemake keeps; no result file holds the path.
+    """
+    return os.environ.get("GENEZIP_MIRROR", "")
 
 
 def label_models(wildcards):

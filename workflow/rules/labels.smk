@@ -4,7 +4,8 @@
 rule labels_fetch:
     """Real labels of the pieces of the demo genome, from the folder GENEZIP_MIRROR.
 
-    Without the folder the list is empty and says why, so the run goes on.
+    Without the folder the list is empty and says why, so the run goes on. A folder that is
+    named later is a new value of the params, so the labels are fetched then.
     """
     output:
         "resources/labels/labels.json",
@@ -17,6 +18,7 @@ rule labels_fetch:
     params:
         settings=settings("labels", "tasks"),
         out=subpath(output[0], parent=True),
+        mirror=mirror_folder,
     message:
         "Fetch real labels"
     shell:

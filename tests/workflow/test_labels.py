@@ -1,0 +1,60 @@
+"""Rules of real labels on a machine without the folder GENEZIP_MIRROR."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+RULES = ("labels_fetch", "labels")
+TARGET = "results/labels/enhancer_gene.tsv"
+
+
+def snakemake(
+    repo: Path, cwd: Path, *arguments: str | Path, mirror: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the two rules; what they read of other rules is there already."""
+    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    if mirror is not None:
+        environment["GENEZIP_MIRROR"] = str(mirror)
+    layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    layers.append(cwd / "own.yaml")
+    call = [sys.executable, "-m", "snakemake", "--snakefile", repo / "workflow" / "Snakefile"]
+    call += ["--directory", cwd, "--cores", "1", "--configfile", *layers]
+    call += [*arguments, "--allowed-rules", *RULES, "--", TARGET]
+    return subprocess.run(
+        list(map(str, call)),
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path: Path) -> None:
+    """A folder that is named later is then asked for."""
+    (tmp_path / "own.yaml").write_text("labels: {tasks: [enhancer_gene]}\n")
+    models = [
+        f"results/pretrain/{name}.seed0/config.json" for name in ("genezip-tiny", "hnet-tiny")
+    ]
+    for name in ("resources/source.json", *models):  # never read where there are no labels
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    done = snakemake(repo, tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:]
+    (row,) = pd.read_csv(tmp_path / TARGET, sep="\t").to_dict("records")
+    assert row["model"] == "labels"
+    assert "GENEZIP_MIRROR is not set" in row["note"]
+    predictions = tmp_path / "results/labels/predictions/enhancer_gene.parquet"
+    assert len(pd.read_parquet(predictions)) == 0
+
+    again = snakemake(repo, tmp_path, "-n")
+    assert "Nothing to be done" in again.stdout, again.stdout[-3000:]
+    later = snakemake(repo, tmp_path, "-n", mirror=tmp_path / "mirror")
+    assert "Fetch real labels" in later.stdout, later.stdout[-3000:]
+    assert "Params have changed" in later.stdout
