@@ -89,7 +89,8 @@ class ContactMaps(Task):
     arms: list[ArmName] = Field(["authors.frozen", "full.frozen"], min_length=1, description=ARMS)
     genome: str | None = Field(
         None,
-        description="FASTA of hg38, path from the repository; null: the genome of the run",
+        description="FASTA of hg38, path from the repository (the deposit of rsap holds "
+        "hg38.ml.fa, from which Akita's records were cut); null: the genome of the run",
     )
     steps: int = Field(5000, ge=1, description=STEPS)
     batch: int = Field(32, ge=1, description="maps per optimiser step")

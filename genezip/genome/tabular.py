@@ -6,6 +6,8 @@ walks the lines in Python until it meets the same trouble, and names file and li
 
 import gzip
 import re
+import threading
+import weakref
 import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,9 @@ RowCheck = Callable[[list[str]], str | None]
 NO_DATA = ("#", "track ", "browser ")
 """How lines begin that hold no row."""
 _BLOCK_BYTES = 1 << 24
+_RELEASE_SECONDS = 10.0
+_RowHandler = Callable[[arrow_csv.InvalidRow], str]
+_Options = tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions, arrow_csv.ConvertOptions]
 _POSITION = re.compile(r"-?0*[0-9]{1,18}")  # as the fast reader: no sign +, no 1_000
 
 
@@ -91,15 +96,20 @@ def read_table(
     """
     path = Path(path)
     _must_exist(path)
-    options = _options(path, types, stop_at)
+    handler = _row_handler(stop_at)
+    released = threading.Event()
+    watch = weakref.ref(handler, lambda _: released.set())
     batches: list[pa.RecordBatch] = []
     trouble = ""
     try:
-        _read_batches(path, options, keep, batches)
+        _read_batches(path, _options(path, types, handler), keep, batches)
     except (pa.ArrowInvalid, OSError) as error:
-        # Only the text: the error holds the reader, whose threads would be alive when the
-        # interpreter ends after the sentence, and abort it.
-        trouble = str(error)
+        trouble = str(error)  # not the error itself, which holds the reader
+    # A thread of the reader may hold the handler for a moment longer. Were the interpreter to end
+    # just then, as it does soon after a sentence, that thread would abort it.
+    del handler
+    if watch() is not None:
+        released.wait(_RELEASE_SECONDS)
     if trouble:
         explain(path, len(types), check, stop_at)
         if "Empty CSV file" not in trouble:
@@ -109,7 +119,7 @@ def read_table(
 
 def _read_batches(
     path: Path,
-    options: tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions, arrow_csv.ConvertOptions],
+    options: _Options,
     keep: Callable[[pa.RecordBatch], pa.RecordBatch] | None,
     batches: list[pa.RecordBatch],
 ) -> None:
@@ -155,9 +165,8 @@ def _must_exist(path: Path) -> None:
         raise GenezipError(f"{path} does not exist; name an existing file")
 
 
-def _options(
-    path: Path, types: Mapping[str, pa.DataType | None], stop_at: str | None
-) -> tuple[arrow_csv.ReadOptions, arrow_csv.ParseOptions, arrow_csv.ConvertOptions]:
+def _row_handler(stop_at: str | None) -> _RowHandler:
+    """What to do with a row of another number of columns."""
     stopped = False
 
     def invalid(row: arrow_csv.InvalidRow) -> str:
@@ -166,6 +175,10 @@ def _options(
             stopped = True
         return "skip" if stopped or row.text.startswith(NO_DATA) else "error"
 
+    return invalid
+
+
+def _options(path: Path, types: Mapping[str, pa.DataType | None], handler: _RowHandler) -> _Options:
     needed = {name: kind for name, kind in types.items() if kind is not None}
     return (
         arrow_csv.ReadOptions(
@@ -174,7 +187,7 @@ def _options(
             column_names=list(types),
             skip_rows=_leading_comments(path),
         ),
-        arrow_csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=invalid),
+        arrow_csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=handler),
         arrow_csv.ConvertOptions(
             include_columns=list(needed), column_types=needed, null_values=[], check_utf8=True
         ),
