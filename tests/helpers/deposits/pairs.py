@@ -59,7 +59,9 @@ MASKED = [
 ]
 
 
-def write_eqtl(folder: Path, seed: int = 0, more: int = 0, reach: int = 20_000) -> Path:
+def write_eqtl(
+    folder: Path, seed: int = 0, more: int = 0, reach: int = 20_000, cases: bool = True
+) -> Path:
     """Write a deposit of one tissue.
 
     Parameters
@@ -72,6 +74,8 @@ def write_eqtl(folder: Path, seed: int = 0, more: int = 0, reach: int = 20_000) 
         has twelve A. Of ten rows six are for training.
     reach : int
         Longest distance of these rows (bp).
+    cases : bool
+        Whether the cases are in it; two of them are as long as an input can be.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def write_eqtl(folder: Path, seed: int = 0, more: int = 0, reach: int = 20_000) 
     """
     genome = _genome(seed)
     rows = []
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(CASES if cases else ()):
         name, chrom, gene_start, gene_end, strand, start, length, other, target, subset = case
         own = genome[chrom][start : start + length].upper()
         if name == "wrong_allele":
