@@ -1,31 +1,14 @@
 """``genezip labels ...``: small measurements on real labels."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from genezip.tasks.real_run import LabelRun
 
 app = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
 
 Settings = Annotated[
     str | None, typer.Option("--settings", help="Config section `labels` as JSON, or a YAML file.")
-]
-Listing = Annotated[Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")]
-SourceFile = Annotated[Path, typer.Option("--source", help="source.json of `genezip fetch`.")]
-Models = Annotated[
-    list[Path] | None, typer.Option("--model", help="Model folder; give it once per model.")
-]
-Control = Annotated[
-    str | None, typer.Option("--control", help="Model that the others are compared with.")
-]
-Scale = Annotated[str, typer.Option("--scale", help="Stamped on every row: full, demo, test.")]
-Out = Annotated[Path, typer.Option("--out", help="TSV of scores to write.")]
-Predictions = Annotated[
-    Path, typer.Option("--predictions", help="Parquet of predictions to write.")
 ]
 
 
@@ -57,89 +40,43 @@ def fetch(
     fetch_labels(mirror or mirror_from_environment(), parts, out, _say)
 
 
-def _measure(
-    function: "Callable[[LabelRun], None]",
-    listing: Path,
-    source: Path,
-    models: list[Path] | None,
-    control: str | None,
-    settings: str | None,
-    scale: str,
-    out: Path,
-    predictions: Path,
+@app.command()
+def measure(
+    part: Annotated[
+        Literal["initiation", "contacts", "elements", "enhancer_gene"],
+        typer.Argument(help="PRO-cap counts, Hi-C counts, regulatory elements or CRISPRi pairs."),
+    ],
+    listing: Annotated[
+        Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")
+    ],
+    source: Annotated[Path, typer.Option(help="source.json of `genezip fetch`.")],
+    out: Annotated[Path, typer.Option(help="TSV of scores to write.")],
+    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
+    scale: Annotated[str, typer.Option(help="Stamped on every row: full, demo, test.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; give it once per model.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Model that the others are compared with.")
+    ] = None,
+    settings: Settings = None,
 ) -> None:
+    """Frozen models and trivial baselines on one kind of label."""
     from genezip import config
+    from genezip.tasks.real_contacts import measure_contacts
+    from genezip.tasks.real_elements import measure_elements
+    from genezip.tasks.real_enhancer_gene import measure_enhancer_gene
+    from genezip.tasks.real_initiation import measure_initiation
     from genezip.tasks.real_run import LabelRun
 
     chosen = config.settings(config.Labels, settings)
-    folders = tuple(models or [])
-    run = LabelRun(listing, source, folders, control, chosen, scale, out, predictions, _say)
-    function(run)
-
-
-@app.command()
-def initiation(
-    listing: Listing,
-    source: SourceFile,
-    out: Out,
-    predictions: Predictions,
-    scale: Scale,
-    model: Models = None,
-    control: Control = None,
-    settings: Settings = None,
-) -> None:
-    """PRO-cap counts at single bases of chr22."""
-    from genezip.tasks.real_initiation import measure_initiation as measure
-
-    _measure(measure, listing, source, model, control, settings, scale, out, predictions)
-
-
-@app.command()
-def contacts(
-    listing: Listing,
-    source: SourceFile,
-    out: Out,
-    predictions: Predictions,
-    scale: Scale,
-    model: Models = None,
-    control: Control = None,
-    settings: Settings = None,
-) -> None:
-    """Raw Hi-C counts within the pieces of chr22."""
-    from genezip.tasks.real_contacts import measure_contacts as measure
-
-    _measure(measure, listing, source, model, control, settings, scale, out, predictions)
-
-
-@app.command()
-def elements(
-    listing: Listing,
-    source: SourceFile,
-    out: Out,
-    predictions: Predictions,
-    scale: Scale,
-    model: Models = None,
-    control: Control = None,
-    settings: Settings = None,
-) -> None:
-    """Promoters, enhancers and open chromatin told apart."""
-    from genezip.tasks.real_elements import measure_elements as measure
-
-    _measure(measure, listing, source, model, control, settings, scale, out, predictions)
-
-
-@app.command("enhancer-gene")
-def enhancer_gene(
-    listing: Listing,
-    source: SourceFile,
-    out: Out,
-    predictions: Predictions,
-    scale: Scale,
-    model: Models = None,
-    control: Control = None,
-    settings: Settings = None,
-) -> None:
-    """CRISPRi enhancer-gene pairs, by distance."""
-    from genezip.tasks.real_enhancer_gene import measure_enhancer_gene as measure
-
-    _measure(measure, listing, source, model, control, settings, scale, out, predictions)
+    run = LabelRun(
+        listing, source, tuple(model or ()), control, chosen, scale, out, predictions, _say
+    )
+    measures = {
+        "initiation": measure_initiation,
+        "contacts": measure_contacts,
+        "elements": measure_elements,
+        "enhancer_gene": measure_enhancer_gene,
+    }
+    measures[part](run)

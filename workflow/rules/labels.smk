@@ -52,7 +52,6 @@ rule labels:
     resources:
         gpu=MODEL_GPUS,
     params:
-        command=lambda wildcards: wildcards.part.replace("_", "-"),
         models=label_options,
         settings=label_settings,
         control=CONTROL,
@@ -60,7 +59,7 @@ rule labels:
     message:
         "Measure on real labels: {wildcards.part}"
     shell:
-        "genezip labels {params.command} --labels {input.labels} --source {input.source} "
+        "genezip labels measure {wildcards.part} --labels {input.labels} --source {input.source} "
         "{params.models} --control {params.control} --settings {params.settings:q} "
         "--scale {params.scale} --out {output.scores} --predictions {output.predictions} "
         "2>&1 | tee -i {log} >&2"
