@@ -1,5 +1,5 @@
-# make demo   real DNA in, report out, about seven minutes on two cores
-# make test   all quick tests, under five minutes
+# make demo   real DNA in, report out, about nine minutes on two cores
+# make test   all quick tests, about five minutes
 # Other targets: venv, lint, yeast, ecoli, check-all, generated, clean.
 
 SHELL := /bin/bash
