@@ -215,7 +215,7 @@ class Comparator(Section):
     """A published model behind the same interface, loaded only where it is installed."""
 
     kind: Literal["caduceus", "hyenadna", "janusdna", "ntv3"] = Field(description="its family")
-    source: str = Field(description="local folder, or hub id owner/name")
+    source: str = Field(description="folder, path from the repository, or hub id owner/name")
     revision: str | None = Field(None, description="branch, tag or commit of a hub id")
 
 

@@ -135,6 +135,21 @@ def test_one_cell_of_a_table_plans_exactly_its_jobs(
     assert planned(done.stdout) == {**CORPUS_JOBS, **ONE_CELL, **more}
 
 
+def test_a_published_model_is_compared_with_frozen_heads_alone(
+    checkout: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "more.yaml").write_text(
+        "benchmarks: {comparators: {caduceus-ph: {kind: caduceus, source: owner/name}}}"
+    )
+    files = [checkout / "config" / "config.yaml", tmp_path / "more.yaml"]
+    call = ("-n", "-p", "--cores", "1", "--configfile", *files, "--")
+    done = snakemake(checkout, *call, "results/eqtl/artery.tsv")
+    jobs = planned(done.stdout)
+    assert jobs["features_comparator"] == 2 and jobs["predict_frozen"] == 9, done.stdout
+    assert jobs["predict_live"] == 2
+    assert '"source": "owner/name"' in done.stdout
+
+
 @pytest.mark.parametrize(
     ("overlay", "sentence"),
     [

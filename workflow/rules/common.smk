@@ -407,8 +407,12 @@ def task_gene_options(wildcards, input):
 
 
 def comparator(wildcards):
-    """Params function: a published model as JSON text."""
-    return json.dumps(COMPARATORS[wildcards.comparator], sort_keys=True)
+    """Params function: a published model as JSON text; a folder is a path from the repository."""
+    entry = COMPARATORS[wildcards.comparator]
+    folder = ROOT / entry["source"]
+    if folder.is_dir():
+        entry = {**entry, "source": str(folder)}
+    return json.dumps(entry, sort_keys=True)
 
 
 def arms_of(task):
