@@ -38,6 +38,9 @@ def report(
     labels: Annotated[
         list[str] | None, typer.Option(help="Part on real labels that the page shows (repeat).")
     ] = None,
+    label_files: Annotated[
+        Path | None, typer.Option(help="labels.json of `genezip labels fetch`: names the files.")
+    ] = None,
 ) -> None:
     """Write the report: one self-contained page, and every figure as SVG with its numbers."""
     from genezip import config
@@ -53,6 +56,6 @@ def report(
         raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(TASK_TABLES)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
-    loaded = load(results, chosen, scale, source, how, run, corpus, table, labels)
+    loaded = load(results, chosen, scale, source, how, run, corpus, table, labels, label_files)
     size = write_report(loaded, out, figures)
     typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from genezip.data.task_files import TaskFiles
 from genezip.folder import replaced_folder
 from genezip.genome.mirror import check_file, checksums
-from genezip.provenance import write_json
+from genezip.provenance import sha256_file, write_json
 
 LISTING = "labels.json"
 MIRROR_VARIABLE = "GENEZIP_MIRROR"
@@ -21,29 +21,42 @@ MIRROR_VARIABLE = "GENEZIP_MIRROR"
 _PROCAP = "labels/transcription_initiation/procap.sum_of_three.{}.chr22.hg38.bw"
 _SCREEN = "labels/enhancer_gene/EPCrisprBenchmark_combined_data.{}.GRCh38.tsv.gz"
 
-# part -> short name -> (path in the mirror folder, what it is)
-FILES: dict[str, dict[str, tuple[str, str]]] = {
+_PROCAP_IS = (
+    "PRO-cap 5' ends, sum of three cell types (Yu lab, ENCODE)",
+    "public data, cite ENCODE",
+)
+_SCREEN_LICENCE = "MIT, cite ENCODE-rE2G (Gschwind et al.)"
+
+# part -> short name -> (path in the mirror folder, what it is, licence)
+FILES: dict[str, dict[str, tuple[str, str, str]]] = {
     "initiation": {
-        "procap.plus.bw": (_PROCAP.format("plus"), "PRO-cap 5' ends, sum of three cell types"),
-        "procap.minus.bw": (_PROCAP.format("minus"), "PRO-cap 5' ends, sum of three cell types"),
+        "procap.plus.bw": (_PROCAP.format("plus"), *_PROCAP_IS),
+        "procap.minus.bw": (_PROCAP.format("minus"), *_PROCAP_IS),
     },
     "contacts": {
         "hic.tsv.gz": (
             "labels/contacts/hic_chr22_5kb_raw_counts.hg38.tsv.gz",
-            "Hi-C raw counts, 5 kb bins (ABC example)",
+            "Hi-C raw counts, 5 kb bins (example of the ABC model)",
+            "MIT",
         ),
     },
     "elements": {
         "elements.tsv.gz": (
             "labels/genomic_benchmarks/human_ensembl_regulatory.with_sequence.tsv.gz",
-            "Ensembl regulatory elements (Genomic Benchmarks)",
+            "Ensembl 97 regulatory elements (Genomic Benchmarks)",
+            "Apache-2.0; Ensembl open",
         ),
     },
     "enhancer_gene": {
-        "screen.train.tsv.gz": (_SCREEN.format("training_K562"), "CRISPRi pairs, K562"),
+        "screen.train.tsv.gz": (
+            _SCREEN.format("training_K562"),
+            "CRISPRi pairs, K562",
+            _SCREEN_LICENCE,
+        ),
         "screen.test.tsv.gz": (
             _SCREEN.format("heldout_5_cell_types"),
             "CRISPRi pairs, held out, five cell types",
+            _SCREEN_LICENCE,
         ),
     },
 }
@@ -81,12 +94,20 @@ def fetch_labels(
         if mirror is not None and reason is None:
             table = checksums(mirror / "README.md")
             for part in parts:
-                for name, (origin, what) in FILES[part].items():
+                for name, (origin, what, licence) in FILES[part].items():
                     check_file(mirror, origin, table)
                     shutil.copyfile(mirror / origin, folder / name)
-                    size, md5 = table[origin]
-                    entry = {"path": name, "bytes": size, "md5": md5}
-                    entries.append({**entry, "part": part, "origin": origin, "what": what})
+                    entries.append(
+                        {
+                            "path": name,
+                            "bytes": table[origin][0],
+                            "sha256": sha256_file(folder / name),
+                            "part": part,
+                            "origin": origin,
+                            "release": what,
+                            "licence": licence,
+                        }
+                    )
         write_json(folder / LISTING, {"reason": reason, "files": entries})
     if reason and mirror is not None:
         say(f"labels: {mirror} is no folder")

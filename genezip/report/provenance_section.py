@@ -117,8 +117,9 @@ def _training(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def data_section(results: Results) -> Section:
-    """Files of the source with release and licence, and what to cite."""
-    files = results.source.get("files") or []
+    """Files of the source and of labels with release and licence, and what to cite."""
+    labels = [{**item, "path": f"labels/{item['path']}"} for item in results.label_files]
+    files = [*(results.source.get("files") or []), *labels]
     rows: list[list[Cell]] = [
         [
             {"code": str(item.get("path", "–"))},

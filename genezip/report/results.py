@@ -79,6 +79,7 @@ class Results:
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
     label_parts: tuple[str, ...] = ()
+    label_files: list[dict[str, Any]] = field(default_factory=list)
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     evaluation: Evaluation | None = None
@@ -249,6 +250,7 @@ def load(
     corpus: Path | None = None,
     tables: list[str] | None = None,
     labels: list[str] | None = None,
+    label_files: Path | None = None,
 ) -> Results:
     """Read the result files under ``folder``.
 
@@ -274,6 +276,8 @@ def load(
         Tables of DNALongBench tasks that the page shows, by file name without ending.
     labels : list of str, optional
         Parts of ``labels/`` that the page shows.
+    label_files : Path, optional
+        ``labels.json`` of the run, for the list of data files.
 
     Raises
     ------
@@ -296,6 +300,7 @@ def load(
         homology=read_table(manifest.with_name("homology.tsv"), HOMOLOGY_COLUMNS),
         table5=read_table(folder / "tables" / "table5_corpora.tsv", TABLE5_COLUMNS),
         label_parts=tuple(labels or ()),
+        label_files=read_json(label_files)["files"] if label_files else [],
         task_tables={
             name: read_table(folder / "tables" / f"{name}.tsv", TASK_COLUMNS, required=True)
             for name in tables or ()

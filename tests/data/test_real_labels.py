@@ -36,7 +36,7 @@ class Pieces:
 def fake_mirror(folder: Path, parts: list[str]) -> Path:
     rows = []
     for part in parts:
-        for origin, _ in real_labels.FILES[part].values():
+        for origin, *_ in real_labels.FILES[part].values():
             path = folder / origin
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(origin.encode())
@@ -56,6 +56,9 @@ def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
     mirror = fake_mirror(tmp_path / "mirror", ["contacts", "elements"])
     listing = real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out", quiet)
     assert {path.name for path in listing.parent.iterdir()} == {"labels.json", "elements.tsv.gz"}
+    (entry,) = json.loads(listing.read_text())["files"]
+    assert entry["sha256"] == hashlib.sha256(entry["origin"].encode()).hexdigest()
+    assert entry["licence"].startswith("Apache-2.0")
     assert real_labels.missing_reason(listing, "elements") is None
     assert "lists no files of contacts" in real_labels.missing_reason(listing, "contacts")
 

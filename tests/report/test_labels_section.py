@@ -10,6 +10,7 @@ from genezip.report import style
 from genezip.report.figures_labels import labels
 from genezip.report.label_rows import COLUMNS, read_parts
 from genezip.report.labels_section import labels_section
+from genezip.report.provenance_section import data_section
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 CELLS = {
@@ -231,3 +232,10 @@ def test_read_parts_keeps_the_order_of_the_page(page):
         "initiation",
         "elements",
     ]
+
+
+def test_label_files_stand_in_the_list_of_data(page):
+    entry = {"path": "hic.tsv.gz", "origin": "labels/contacts/x", "licence": "MIT", "bytes": 12}
+    (table,) = data_section(replace(page, label_files=[entry])).tables
+    assert table.rows[-1][0] == {"code": "labels/hic.tsv.gz"}
+    assert table.rows[-1][3] == "MIT"

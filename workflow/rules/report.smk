@@ -17,6 +17,7 @@ rule report:
         repeats="results/repeats/repeats.tsv",
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABEL_PARTS),
+        label_files="resources/labels/labels.json" if LABEL_PARTS else [],
     output:
         page=report(
             "results/report.html",
@@ -97,6 +98,9 @@ rule report:
         scale=SCALE,
         runs=[f"--run {run}" for run in runs()],
         labels=[f"--labels {part}" for part in LABEL_PARTS],
+        label_files=lambda wildcards, input: (
+            f"--label-files {input.label_files}" if input.label_files else ""
+        ),
         tables=[f"--table {Path(path).stem}" for path in task_tables()],
         results=subpath(output.page, parent=True),
         figures=subpath(output.corpus, parent=True),
@@ -106,4 +110,5 @@ rule report:
         "genezip report --results {params.results} --settings {params.settings:q} "
         "--evaluation {params.evaluation:q} --source {input.source} --corpus {input.corpus} "
         "--scale {params.scale} --out {output.page} "
-        "--figures {params.figures} {params.runs} {params.tables} {params.labels} 2>&1 | tee -i {log} >&2"
+        "--figures {params.figures} {params.runs} {params.tables} {params.labels} "
+        "{params.label_files} 2>&1 | tee -i {log} >&2"
