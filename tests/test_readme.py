@@ -56,7 +56,7 @@ def test_the_command_compresses(repo: Path, beside_the_demo: Path) -> None:
 
 def test_every_workflow_command_can_be_planned(repo: Path) -> None:
     commands = re.findall(r"^snakemake .*$", "\n".join(blocks(repo, "sh")), re.MULTILINE)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         words = [word for word in command.split() if word != "--use-conda"]
         done = run([*words[:1], "-n", *words[1:]], repo)
