@@ -17,7 +17,7 @@ from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import ModelCard, load_network
-from genezip.models.streaming import Block, Stream
+from genezip.models.streaming import Block, Stream, chunk_starts
 from genezip.vocab import encode
 
 # Under the bound `sequence` a sequence is one window, held in memory as a whole, up to here.
@@ -233,13 +233,6 @@ class GeneZip:
 
 def _mode(window_bp: int | None) -> str:
     return "one window" if window_bp is None else f"windows of {window_bp} bp"
-
-
-def chunk_starts(token_positions: np.ndarray, marks_end: bool) -> np.ndarray:
-    """First base of the chunk of every token, from where the tokens stand (int64, (M,))."""
-    if not marks_end:
-        return token_positions
-    return np.append(0, token_positions[:-1] + 1)[: len(token_positions)]
 
 
 def _joined(

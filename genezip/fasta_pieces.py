@@ -6,8 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from genezip.compress import GeneZip, chunk_starts
+from genezip.compress import GeneZip
 from genezip.models.inference import run_batch
+from genezip.models.streaming import chunk_starts
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from genezip.models.device import choose_device
 from genezip.models.inference import run_batch
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, ModelCard, load_network
-from genezip.models.streaming import Stream
+from genezip.models.streaming import Stream, chunk_starts
 from genezip.vocab import PAD_ID
 
 ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one window
@@ -228,9 +228,7 @@ class GeneZipBackbone:
                 block = stream.feed_ids(ids[start : start + self.block_bp])
             positions.append(block.token_positions)
             vectors.append(block.tokens.astype(np.float32))
-        where = np.concatenate(positions)
-        if self.network.shape.marks_end:  # a chunk begins after the last token
-            where = np.append(0, where[:-1] + 1)[: len(where)]
+        where = chunk_starts(np.concatenate(positions), self.network.shape.marks_end)
         return where.astype(np.int64), np.concatenate(vectors)
 
     @torch.inference_mode()

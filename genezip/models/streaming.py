@@ -183,6 +183,13 @@ class Stream:
         self._logits = None if logits is None else logits.to(device)
 
 
+def chunk_starts(token_positions: np.ndarray, marks_end: bool) -> np.ndarray:
+    """First base of the chunk of every token, from where the tokens stand (int64, (M,))."""
+    if not marks_end:
+        return token_positions
+    return np.append(0, token_positions[:-1] + 1)[: len(token_positions)]
+
+
 def _draw(probabilities: np.ndarray, temperature: float, random: np.random.Generator) -> int:
     if temperature == 0:
         return int(probabilities.argmax())
