@@ -33,7 +33,8 @@ from genezip.tasks.real_run import (
     model_arm,
     too_long,
 )
-from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.tasks.real_scores import Sheet
+from genezip.tasks.score_rows import write_scores
 from genezip.vocab import A_ID, C_ID, G_ID, T_ID, encode
 
 PART, SUBSET = "contacts", "K562"
@@ -104,7 +105,7 @@ def measure_contacts(run: LabelRun) -> None:
             vectors = bin_vectors(run.load(folder), ids, maps, pieces, bins)
             fitted = _by_fold(targets, folds, _ridge(vectors, folds))
             add(model_arm(card, PART, SUBSET), fitted, {})
-    write_rows(run.out, sheet.rows(run.control))
+    write_scores(run.out, sheet.rows(run.control))
 
 
 def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, float]:

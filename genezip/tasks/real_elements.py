@@ -25,7 +25,8 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
-from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.tasks.real_scores import Sheet
+from genezip.tasks.score_rows import write_scores
 from genezip.vocab import A_ID, C_ID, G_ID, is_base, reverse_complement
 
 PART, SUBSET = "elements", "ensembl"
@@ -97,7 +98,7 @@ def measure_elements(run: LabelRun) -> None:
                     )
             sheets.append(sheet)
             run.say(f"labels: elements, split {rule}: {len(rows):,} tested")
-    write_rows(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+    write_scores(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 
 def _own(table: pd.DataFrame) -> Fold:

@@ -14,7 +14,8 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
-from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.tasks.real_scores import Sheet
+from genezip.tasks.score_rows import write_scores
 
 PART, ALL = "enhancer_gene", "all"
 METRICS = {"auroc": auroc, "auprc": auprc}
@@ -60,7 +61,7 @@ def measure_enhancer_gene(run: LabelRun) -> None:
                         sheet.add(model_arm(card, PART, subset), metric, None, 0, note=note)
             sheets.append(sheet)
     run.say(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
-    write_rows(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+    write_scores(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 
 def _sets(pairs: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:

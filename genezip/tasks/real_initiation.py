@@ -38,7 +38,8 @@ from genezip.tasks.real_run import (
     model_arm,
     too_long,
 )
-from genezip.tasks.real_scores import Sheet, write_rows
+from genezip.tasks.real_scores import Sheet
+from genezip.tasks.score_rows import write_scores
 from genezip.tasks.tasks import annotated_tss
 
 PART, SUBSET = "initiation", "procap"
@@ -114,7 +115,7 @@ def measure_initiation(run: LabelRun) -> None:
             readings = [normed(both_strands(backbone, piece.ids)) for piece in pieces]
             fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
             add(model_arm(card, PART, SUBSET), fitted)
-    write_rows(run.out, sheet.rows(run.control))
+    write_scores(run.out, sheet.rows(run.control))
 
 
 def _scored(target: np.ndarray, scored: np.ndarray) -> np.ndarray:

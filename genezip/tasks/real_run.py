@@ -15,7 +15,8 @@ from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import Kind, PredictionWriter
-from genezip.tasks.real_scores import BASELINE, absent_row, write_rows
+from genezip.tasks.real_scores import BASELINE, absent_row
+from genezip.tasks.score_rows import write_scores
 from genezip.vocab import reverse_complement
 
 BUILD = "hg38"
@@ -77,7 +78,7 @@ class LabelRun:
         kind, shape = SHAPES[part]
         with PredictionWriter(self.predictions, None, kind, shape):
             pass
-        write_rows(self.out, [absent_row(part, self.scale, reason)])
+        write_scores(self.out, [absent_row(part, self.scale, reason)])
         self.say(f"labels: {part} not measured: {reason}")
 
     def load(self, folder: Path) -> Backbone:

@@ -3,22 +3,14 @@
 All arms of a sheet are resampled together, so a difference of two of them is a paired one.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from genezip.evaluation.bootstrap import MIN_BLOCKS, BlockBootstrap
-from genezip.provenance import atomic_path
+from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
+from genezip.tasks.score_rows import Row, estimated, joined, row
 
-COLUMNS = (
-    "model", "task", "subset", "rule", "split", "input", "mode", "metric", "value", "ci_low",
-    "ci_high", "n", "positives", "unit", "units", "seed", "scale", "origin", "note",
-)  # fmt: skip
 BASELINE = "baseline"
 LABELS = "labels"
 """Model name of the row that says why a part was not measured."""
@@ -98,7 +90,7 @@ class Sheet:
         note = f"{lost} {self.unit} without a defined score" if lost else ""
         self.entries.append(Entry(arm, metric, draws, n, None, note, True, np.asarray(scores)))
 
-    def rows(self, control: str | None = None) -> list[dict[str, Any]]:
+    def rows(self, control: str | None = None) -> list[Row]:
         """Every value, then the paired differences of the models.
 
         Each model is compared with the candidate among the baselines whose value of that metric
@@ -118,7 +110,7 @@ class Sheet:
                     rows.append(self._difference(entry, other, entry.metric + name))
         return rows
 
-    def _difference(self, entry: Entry, other: Entry, metric: str) -> dict[str, Any]:
+    def _difference(self, entry: Entry, other: Entry, metric: str) -> Row:
         note = f"against {other.arm.model}"
         if entry.arm.seed != other.arm.seed and other.arm.mode != BASELINE:
             note += f" (seed {other.arm.seed})"
@@ -152,39 +144,23 @@ class Sheet:
         same = [entry for entry in known if entry.arm.seed == of.arm.seed]
         return min(same or known, key=lambda entry: entry.arm.seed or 0, default=None)
 
-    def _row(self, entry: Entry, metric: str, draws: np.ndarray, note: str) -> dict[str, Any]:
-        value, low, high = float(draws[0]), np.nan, np.nan
-        units = self.bootstrap.n_blocks
-        if np.isfinite(value):
-            found = self.bootstrap.summarise(draws, np.array(units))
-            low, high = float(found.low), float(found.high)
-            if not np.isfinite(low):
-                why = f"only {units} {self.unit}" if units < MIN_BLOCKS else "undefined resamples"
-                note = "; ".join(filter(None, [note, f"no interval: {why}"]))
-        elif not note:
-            note = "undefined on these examples"
-        arm = entry.arm
-        return {
-            "model": arm.model,
-            "task": arm.task,
-            "subset": arm.subset,
-            "rule": self.rule,
-            "split": self.split,
-            "input": arm.input,
-            "mode": arm.mode,
-            "metric": metric,
-            "value": value,
-            "ci_low": low,
-            "ci_high": high,
-            "n": entry.n,
-            "positives": entry.positives,
-            "unit": self.unit,
-            "units": units,
-            "seed": arm.seed,
-            "scale": self.scale,
-            "origin": "measured",
-            "note": note,
-        }
+    def _row(self, entry: Entry, metric: str, draws: np.ndarray, note: str) -> Row:
+        if np.isfinite(draws[0]):
+            cells = estimated(self.bootstrap, draws, self.unit)
+            note = joined(note, cells["note"])
+        else:
+            cells = {"unit": self.unit, "units": self.bootstrap.n_blocks}
+            note = note or "undefined on these examples"
+        return row(
+            entry.arm,
+            rule=self.rule,
+            split=self.split,
+            metric=metric,
+            n=entry.n,
+            positives=entry.positives,
+            scale=self.scale,
+            **{**cells, "note": note},
+        )
 
 
 def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
@@ -205,17 +181,7 @@ def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarra
     return mean, int(finite.sum())
 
 
-def absent_row(task: str, scale: str, reason: str) -> dict[str, Any]:
+def absent_row(task: str, scale: str, reason: str) -> Row:
     """The row of a part that was not measured, with the reason."""
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    told = {"model": LABELS, "task": task, "metric": "available", "value": 0, "note": reason}
-    return {**row, **told, "scale": scale, "origin": "measured"}
-
-
-def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write the rows as TSV, in the order of :data:`COLUMNS`, floats with 6 digits."""
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
-    for name in ("n", "positives", "units", "seed"):
-        frame[name] = frame[name].astype("Int64")
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    arm = Arm(task, "", LABELS, None, "", "")
+    return row(arm, metric="available", value=0, note=reason, scale=scale)
