@@ -81,7 +81,8 @@ def compress_fasta(
     model : model folder or hub id
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
         boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
-        float32 vector; the metadata say how it was made, as JSON under ``genezip``
+        float32 vector; the schema's metadata
+        say how it was made, as JSON under ``genezip``
     tracks : folder for boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz with its index
         and igv_session.xml
     bound : ``sequence``, ``causal`` or ``none``; the model's own when absent

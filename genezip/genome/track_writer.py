@@ -21,9 +21,9 @@ SESSION = "igv_session.xml"
 
 CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be told apart
 
-# Guesses for the check of free space, per base: one value of four decimals with its zoom levels;
-# all tracks of chunks where a token stands for about 6 bp or more
-PROB_BYTES, CHUNK_BYTES = 5, 2
+# For the check of free space, bytes per base: at most 3.6 for a value of four decimals with its
+# zoom levels; 2.3 for all tracks of chunks at 6 bp per token, 0.3 at 100 bp per token
+PROB_BYTES, CHUNK_BYTES = 4, 3
 
 
 class TrackWriter:
