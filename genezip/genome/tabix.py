@@ -5,6 +5,7 @@ holds a date or a name, so equal rows give equal bytes. Rows must be sorted as t
 rows of a contig stand together, and their starts ascend.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -74,6 +75,8 @@ def index_of(path: str | Path) -> Path | None:
 def atomic_indexed(path: str | Path, last_bp: int) -> Iterator[IndexedPart]:
     """Yield temporary paths of a file and of its index; rename both on success, the index last.
 
+    The index lies beside the name that was given, where readers of that name look for it, also
+    where it is a link.
     A pipe or a device cannot be entered at an interval: it gets the rows, and no index.
 
     Parameters
@@ -91,8 +94,17 @@ def atomic_indexed(path: str | Path, last_bp: int) -> Iterator[IndexedPart]:
             index = stack.enter_context(atomic_path(f"{path}{suffix}"))
         rows = stack.enter_context(atomic_path(path))
         yield IndexedPart(rows, index, suffix == CSI)
-    if index is not None:  # of an earlier file
-        Path(f"{path}{TBI if suffix == CSI else CSI}").unlink(missing_ok=True)
+    if index is not None:
+        _remove_others(path, f"{path}{suffix}")
+
+
+def _remove_others(path: str | Path, index: str) -> None:
+    """Remove indexes of earlier content: of the other kind, and beside the file a link leads to."""
+    kept = os.path.realpath(index)
+    for name in (path, os.path.realpath(path)):
+        for other in (f"{name}{TBI}", f"{name}{CSI}"):
+            if os.path.realpath(other) != kept:
+                Path(other).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -157,6 +157,24 @@ def test_plain_bed_has_the_same_rows_and_no_index(tmp_path: Path) -> None:
     assert (tmp_path / "plain.bed").read_bytes() == gzip.decompress(packed)
 
 
+def test_no_index_of_earlier_rows_is_left(tmp_path: Path) -> None:
+    """Through a link to a file, and through a link to its folder."""
+    real, link = tmp_path / "real" / "a.bed.gz", tmp_path / "link.bed.gz"
+    old, new = [("x", 0, 5)], [(f"y{number}", 7, 9) for number in range(50)]
+    write_bed9(real, table(*old))
+    link.symlink_to(real)
+    (tmp_path / "folder").symlink_to(real.parent)
+    write_bed9(link, table(*new))
+    for path in (link, real):  # a real file that was not written to keeps its own
+        if index_of(path) is not None:
+            with pysam.TabixFile(str(path)) as file:
+                found = [row for chrom in file.contigs for row in file.fetch(chrom)]
+            assert found == gzip.decompress(path.read_bytes()).decode().splitlines()
+    assert index_of(link) is not None
+    write_bed9(tmp_path / "folder" / "a.bed.gz", table(*new))
+    assert index_of(real) == tmp_path / "real" / "a.bed.gz.tbi"
+
+
 def test_an_error_in_between_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(KeyError),
