@@ -81,8 +81,7 @@ def compress_fasta(
     model : model folder or hub id
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
         boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
-        float32 vector; the schema's metadata
-        say how it was made, as JSON under ``genezip``
+        float32 vector; the metadata say how it was made, as JSON under ``genezip``
     tracks : folder for boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz with its index
         and igv_session.xml
     bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
@@ -114,13 +113,12 @@ def compress_fasta(
     )
     stream = FastaStream(fasta)
     _refuse_short(zipper, stream, window_bp)
-    if tracks is not None:
-        check_names(stream.lengths)
     run = _run(zipper, fasta, window_bp, None if window_bp else block_bp)
     identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
     parts = PartFolder(out.with_name(f"{out.name}.parts"), identity)
     with parts, stop_request() as stop:
         if tracks is not None:
+            check_names(stream.lengths)
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
             needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
             check_room(tracks / BOUNDARY_PROB, needed)
