@@ -113,12 +113,13 @@ def compress_fasta(
     )
     stream = FastaStream(fasta)
     _refuse_short(zipper, stream, window_bp)
+    if tracks is not None:
+        check_names(stream.lengths)
     run = _run(zipper, fasta, window_bp, None if window_bp else block_bp)
     identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
     parts = PartFolder(out.with_name(f"{out.name}.parts"), identity)
     with parts, stop_request() as stop:
         if tracks is not None:
-            check_names(stream.lengths)
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
             needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
             check_room(tracks / BOUNDARY_PROB, needed)
