@@ -165,17 +165,15 @@ def against_pyranges(goals: Goals, path: Path) -> None:
     import pyranges
 
     from genezip.genome.annotation import read_gtf
-    from genezip.genome.gtf import GTF_ROWS, gtf_rows, transcript_ids
+    from genezip.genome.gff import role
+    from genezip.genome.gtf import gtf_rows
 
     _, theirs, times = in_turn(lambda: read_gtf(path, "all"), lambda: pyranges.read_gtf(str(path)))
     what = f"gene models of GENCODE 38 chr17, pyranges {times[1]:.2f} s / ours {times[0]:.2f} s"
     goals.row(what, times[2], 3, "times", least=True)
-    rows = gtf_rows(path)
-    mine = rows.drop_columns(["attributes"]).to_pandas()
-    has_transcript = mine["feature"] != "gene"
-    mine["transcript_id"] = transcript_ids(rows, path).to_pandas().where(has_transcript, "")
+    mine = gtf_rows(path).to_pandas()
     frame = theirs.df
-    frame = frame[frame["Feature"].isin(GTF_ROWS)]
+    frame = frame[[role(name) != "" for name in frame["Feature"]]]
     columns = {
         "chrom": "Chromosome",
         "feature": "Feature",

@@ -57,6 +57,25 @@ class Attributes:
         self._odd = self._odd[whole.to_numpy(zero_copy_only=False)]
         self._odd_rows = column.take(pa.array(self._odd))
 
+    def where(self, rows: np.ndarray) -> "Attributes":
+        """The lists of some rows.
+
+        Parameters
+        ----------
+        rows : bool array, shape (rows,)
+        """
+        return Attributes(self.column.filter(pa.array(rows)), self.dialect)
+
+    def may_have(self, *keys: str) -> np.ndarray:
+        """False for rows that surely have none of these keys: a quick look before a slow one.
+
+        Returns
+        -------
+        bool array, shape (rows,)
+        """
+        found = pc.match_substring_regex(self.column, rf"(?:^|;)\s*(?:{'|'.join(keys)})[ \t=]")
+        return np.asarray(found, dtype=bool)
+
     def first(self, key: str) -> pa.ChunkedArray:
         """Value of a key in every row, without quotes; empty where a row has none."""
         assign = _ASSIGN[self.dialect]
@@ -95,10 +114,6 @@ class Attributes:
             again = pc.match_substring_regex(self._odd_rows, rf"{start}{strict}")
             hits[self._odd] = again.to_numpy(zero_copy_only=False)
         return np.asarray(hits, dtype=bool)
-
-    def mentions(self, text: str) -> bool:
-        """True if any row holds a text, wherever: a cheap look before a dear one."""
-        return bool(pc.any(pc.match_substring(self.column, text)).as_py())
 
 
 def pairs(text: str, dialect: Dialect) -> list[tuple[str, str]]:

@@ -95,7 +95,7 @@ def read_bed12(
             "start": rows["start"],
             "end": rows["end"],
             "strand": rows["strand"].astype(str),
-            "transcript_id": unique_names(rows["name"]),
+            "transcript_id": unique_names(rows["name"].to_numpy(dtype=object)),
             "gene_id": rows["name"],
             "gene_name": rows["name"],
             "gene_type": np.where(coding, "protein_coding", "noncoding"),

@@ -142,15 +142,14 @@ def declared(attributes: Attributes) -> tuple[np.ndarray, np.ndarray]:
     part : int64 array, shape (rows,)
         From 1; 0 where there is none.
     """
-    rows = len(attributes.column)
-    part, spliced = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=bool)
-    if attributes.mentions("part"):
-        part = whole_numbers(attributes.first("part"), 0)
-    if attributes.mentions("exception"):
-        found = pc.match_substring_regex(
-            attributes.first("exception"), r"(?i)trans(?:[-_ ]|%20)?splic"
-        )
-        spliced = np.asarray(found, dtype=bool)
+    some = attributes.may_have("part", "exception")
+    part = np.zeros(len(some), dtype=np.int64)
+    spliced = np.zeros(len(some), dtype=bool)
+    if some.any():
+        asked = attributes.where(some)
+        part[some] = whole_numbers(asked.first("part"), 0)
+        reason = asked.first("exception")
+        spliced[some] = pc.match_substring_regex(reason, r"(?i)trans(?:[-_ ]|%20)?splic")
     return spliced | (part > 0), part
 
 

@@ -227,7 +227,7 @@ def _frame(rows: pa.Table, attributes: Attributes) -> pd.DataFrame:
         frame["id"] = frame["id"].map(unquote)
     roles = {name: role(name) for name in frame["feature"].unique()}
     number = attributes.first("exon_number")
-    if attributes.mentions("rank"):  # Ensembl
+    if attributes.may_have("rank").any():  # Ensembl
         number = pc.if_else(pc.equal(number, ""), attributes.first("rank"), number)
     frame = frame.assign(
         role=frame["feature"].map(roles),
@@ -278,10 +278,10 @@ def _listed(text: str) -> list[str]:
 
 def _circular(rows: pa.Table, attributes: Attributes) -> dict[str, int]:
     """Circular contigs and their lengths, which the rows that say so cover."""
-    if not attributes.mentions("Is_circular"):
-        return {}
-    says = pc.equal(pc.utf8_lower(attributes.first("Is_circular")), "true")
-    found = rows.filter(pc.and_(says, pc.equal(rows["start"], 0)))
+    some = attributes.may_have("Is_circular")
+    says = pc.utf8_lower(attributes.where(some).first("Is_circular"))
+    found = rows.filter(pa.array(some))
+    found = found.filter(pc.and_(pc.equal(says, "true"), pc.equal(found["start"], 0)))
     return dict(zip(found["chrom"].to_pylist(), found["end"].to_pylist(), strict=True))
 
 

@@ -55,8 +55,7 @@ def read_gtf(
         For a missing, truncated or malformed file, rows without any id, or a tag or type
         that is asked for and that the file lacks.
     """
-    rows = gtf_rows(path)
-    attributes = Attributes(rows["attributes"], "gtf")
+    rows, attributes = _read(path)
     spliced, part = declared(attributes)
     ids = {"transcript_id": rows["transcript_id"], "gene_id": rows["gene_id"]}
     frame = to_frame(rows, kind=rows["role"], **ids).assign(part=part)
@@ -70,13 +69,12 @@ def read_gtf(
         if not kept.any():
             raise lacks_tag(path, transcripts)
     owner = frame["transcript_id"].where(frame["transcript_id"] != "", frame["gene_id"])
-    number = whole_numbers(attributes.first("exon_number"), -1)
     annotation = complete(
         Path(path).name,
         Rows(
             transcripts=_models(rows, frame, is_transcript & kept, "transcript_id"),
             genes=_models(rows, frame, alone & kept, "gene_id"),
-            parts=frame.assign(number=number)[is_part & kept],
+            parts=_numbered(frame, attributes, is_part & kept, is_transcript),
             spliced=frozenset(owner[spliced]),
         ),
     )
@@ -99,6 +97,11 @@ def gtf_rows(path: str | Path) -> pa.Table:
     GenezipError
         For a file that cannot be read, or a row without any id.
     """
+    return _read(path)[0]
+
+
+def _read(path: str | Path) -> tuple[pa.Table, Attributes]:
+    """The rows with their role and ids, and their attributes."""
     rows = read_rows(path, lambda feature: role(feature) != "")
     attributes = Attributes(rows["attributes"], "gtf")
     gene, transcript = attributes.first("gene_id"), attributes.first("transcript_id")
@@ -133,7 +136,7 @@ def gtf_rows(path: str | Path) -> pa.Table:
     }
     for name, values in columns.items():
         rows = rows.append_column(name, values)
-    return rows
+    return rows, attributes
 
 
 def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: str | Path) -> None:
@@ -186,6 +189,18 @@ def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
     chosen = among(frame["transcript_id"], frame.loc[tagged & own, "transcript_id"]) & own
     genes = pd.concat([frame.loc[chosen, "gene_id"], frame.loc[tagged & ~own, "gene_id"]])
     return chosen | (~own & among(frame["gene_id"], genes) & bool(tagged.any()))
+
+
+def _numbered(
+    frame: pd.DataFrame, attributes: Attributes, is_part: np.ndarray, is_transcript: np.ndarray
+) -> pd.DataFrame:
+    """The parts with exon numbers, which matter only where a transcript has no row."""
+    parts = frame[is_part]
+    asked = is_part.copy()
+    asked[is_part] = ~among(parts["transcript_id"], frame.loc[is_transcript, "transcript_id"])
+    number = np.full(len(frame), -1, dtype=np.int64)
+    number[asked] = whole_numbers(attributes.where(asked).first("exon_number"), -1)
+    return parts.assign(number=number[is_part])
 
 
 def _models(

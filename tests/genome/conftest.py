@@ -1,8 +1,10 @@
 """A genome small enough to write its region map down by hand."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import gene_files
 import pytest
 
 from genezip.genome.assembly import Assembly
@@ -61,5 +63,28 @@ def write_gtf(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / name
         path.write_text("##description: test\n" + "".join(lines))
         return path
+
+    return write
+
+
+@pytest.fixture
+def gtf(tmp_path):
+    """Read a GTF of rows ``feature start end attributes [strand [chrom]]``."""
+    return partial(gene_files.read_rows, tmp_path, "gtf")
+
+
+@pytest.fixture
+def gff3(tmp_path):
+    """Read a GFF3 of such rows."""
+    return partial(gene_files.read_rows, tmp_path, "gff3")
+
+
+@pytest.fixture
+def bed12(tmp_path):
+    """Write a BED12 file of lines; its path."""
+
+    def write(*lines):
+        (tmp_path / "genes.bed").write_text("".join(lines))
+        return tmp_path / "genes.bed"
 
     return write

@@ -12,6 +12,7 @@ from genezip.genome.intervals import (
     merge,
     paint_by_priority,
     run_lengths,
+    wrap,
 )
 
 
@@ -121,3 +122,19 @@ def test_runs_round_trip(values):
     assert np.all(lengths > 0)
     assert np.all(classes[1:] != classes[:-1])
     assert np.repeat(classes, lengths).tolist() == values
+
+
+@given(
+    st.lists(st.tuples(st.integers(-60, 60), st.integers(0, 50)), max_size=6), st.integers(1, 20)
+)
+def test_wrap_equals_painting_a_circle(intervals, length):
+    starts = np.array([start for start, _ in intervals], dtype=np.int64)
+    ends = starts + np.array([size for _, size in intervals], dtype=np.int64)
+    painted = np.zeros(length, dtype=bool)
+    for start, end in zip(starts, ends, strict=True):
+        painted[[base % length for base in range(start, end)]] = True
+    found = np.zeros(length, dtype=bool)
+    for start, end in zip(*wrap(starts, ends, length), strict=True):
+        assert 0 <= start <= end <= length
+        found[start:end] = True
+    assert found.tolist() == painted.tolist()
