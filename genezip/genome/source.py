@@ -6,7 +6,7 @@ lie the files, all in the same layout, so that no later stage asks where the DNA
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,18 +156,25 @@ class Source:
         }
 
     def rmsk(self) -> "pd.DataFrame | None":
-        """Interspersed repeats (RepeatMasker), or None where the source has none."""
+        """Interspersed repeats (RepeatMasker) on the contigs of the assembly; None without any."""
         from genezip.genome.repeats import read_rmsk_out
 
-        path = self.raw["repeats"].get("rmsk")
-        return None if path is None else read_rmsk_out(self.folder / path)
+        return self._repeats("rmsk", read_rmsk_out)
 
     def trf(self) -> "pd.DataFrame | None":
-        """Tandem repeats (TRF), or None where the source has none."""
+        """Tandem repeats (TRF) on the contigs of the assembly; None where the source has none."""
         from genezip.genome.repeats import read_trf
 
-        path = self.raw["repeats"].get("trf")
-        return None if path is None else read_trf(self.folder / path)
+        return self._repeats("trf", read_trf)
+
+    def _repeats(self, kind: str, read: "Callable[[Path], pd.DataFrame]") -> "pd.DataFrame | None":
+        """One of the two tables, its contig names matched as those of annotation are."""
+        from genezip.genome.repeats import match_repeats
+
+        name = self.raw["repeats"].get(kind)
+        if name is None:
+            return None
+        return match_repeats(name, read(self.folder / name), self.chrom_sizes())
 
 
 def read_chrom_sizes(path: str | Path) -> dict[str, int]:
