@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -153,7 +154,13 @@ def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
-    """The assembly's name of a contig, or the name itself if there is none."""
+    """The assembly's name of a contig, or the name itself if there is none.
+
+    The name itself goes first, then the name without the escapes of GFF3 (``a%3Bb`` is ``a;b``),
+    then the other style.
+    """
+    if chrom not in chrom_sizes and unquote(chrom) in chrom_sizes:
+        return unquote(chrom)
     bare = chrom.removeprefix("chr")
     bare = {"M": "MT"}.get(bare, bare)
     short = {"MT": "M"}.get(bare, bare)

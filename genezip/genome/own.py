@@ -48,15 +48,12 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         key = "genome.fasta" if settings.fasta is None else "genome.annotation"
         raise GenezipError(f"the source `files` needs {key}; name your file there")
     fasta, genes = root / settings.fasta, root / settings.annotation
-    if not fasta.is_file():
-        raise GenezipError(f"the FASTA {fasta} does not exist; check genome.fasta")
-    if not genes.is_file():
-        raise GenezipError(f"the annotation {genes} does not exist; check genome.annotation")
+    _check_file(fasta, "the FASTA ", "fasta")
+    _check_file(genes, "the annotation ", "annotation")
     form = annotation_format(genes)
     repeats = {key: root / name for key in _REPEATS if (name := getattr(settings, key)) is not None}
     for key, path in repeats.items():
-        if not path.is_file():
-            raise GenezipError(f"{path} does not exist; check genome.{key}")
+        _check_file(path, "", key)
     sizes = _sizes(fasta, settings)
     chosen = _chosen(settings, sizes)
     draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
@@ -77,6 +74,17 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         f"{fasta.name} with {genes.name}: {len(chosen)} contigs, {bp / 1e6:.2f} Mb",
         settings.build,
     )
+
+
+def _check_file(path: Path, what: str, key: str) -> None:
+    """Refuse a file that is missing, or a pipe: each is read more than once, here and later."""
+    if not path.exists():
+        raise GenezipError(f"{what}{path} does not exist; check genome.{key}")
+    if not path.is_file():
+        raise GenezipError(
+            f"{what}{path} is no regular file, and it is read more than once; write it to a file "
+            f"and name that in genome.{key}"
+        )
 
 
 def _chosen(settings: Genome, contigs: Collection[str]) -> list[str]:

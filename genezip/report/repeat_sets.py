@@ -94,7 +94,7 @@ def remarks(results: Results) -> list[str]:
     absent = [key for key in ("rmsk", "trf") if key in tables and tables[key] is None]
     if absent:
         names = {"rmsk": "RepeatMasker classes (genome.rmsk)", "trf": "TRF calls (genome.trf)"}
-        lost = " and ".join(names[key] for key in absent)
+        lost = " and no ".join(names[key] for key in absent)
         found.append(f"The source has no {lost}; what needs them is unknown, not zero.")
     frame = results.repeats.frame
     bases = frame[(frame["model"] == CORPUS) & (frame["metric"] == "bp")]

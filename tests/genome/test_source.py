@@ -1,9 +1,11 @@
 """source.json: what it promises is checked at the door."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pyfaidx
 import pytest
 
@@ -52,6 +54,31 @@ def test_no_repeats_is_none(folder: Path) -> None:
     source = Source.load(folder / "source.json")
     assert source.rmsk() is None
     assert source.trf() is None
+
+
+def test_repeats_get_the_names_of_the_assembly(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = json.loads((folder / "source.json").read_text())
+    before = Source.load(folder / "source.json").rmsk()
+    for name in ("rmsk.out.gz", "trf.bed.gz"):
+        text = gzip.decompress((folder / name).read_bytes()).replace(b"sim1", b"chrsim1")
+        (folder / name).write_bytes(gzip.compress(text))
+        entry = next(entry for entry in raw["files"] if entry["path"] == name)
+        entry["bytes"] = (folder / name).stat().st_size
+    (folder / "source.json").write_text(json.dumps(raw))
+    capsys.readouterr()
+    source = Source.load(folder / "source.json")
+    rmsk, trf = source.rmsk(), source.trf()
+    assert rmsk is not None
+    assert trf is not None
+    pd.testing.assert_frame_equal(rmsk, before)
+    assert set(trf["chrom"]) == {"sim1", "sim2"}
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"genezip: {name}: contig names converted (chrsim1 -> sim1, 1 in all)"
+        for name in ("rmsk.out.gz", "trf.bed.gz")
+    ]
 
 
 def test_unknown_annotation_set(folder: Path) -> None:
