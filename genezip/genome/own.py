@@ -4,11 +4,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 from genezip.genome.layout import Draft
-from genezip.genome.naming import check_contig_name
+from genezip.genome.naming import check_contig_name, say_on_stderr
 from genezip.genome.records import is_packed, open_bytes, read_records
 from genezip.genome.repeats import match_repeats, read_rmsk_out, read_trf
 from genezip.genome.selection import check_names, split_parts
@@ -65,7 +67,7 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
     draft.annotations["genes"] = {"path": name, "format": form}
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
-        match_repeats(path.name, read(path), sizes)
+        _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
         suffix = ".gz" if is_packed(path) else ""
         draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_OWN[1:])
     bp = sum(sizes[contig] for contig in chosen)
@@ -74,6 +76,18 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         f"{fasta.name} with {genes.name}: {len(chosen)} contigs, {bp / 1e6:.2f} Mb",
         settings.build,
     )
+
+
+def _say_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
+    """Tell of contigs without a repeat: the table may be one of some chromosomes only."""
+    there = set(table["chrom"])
+    bare = [contig for contig in chosen if contig not in there]
+    if bare and there:
+        shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+        say_on_stderr(
+            f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({shown}); they count as "
+            "searched and free of its repeats"
+        )
 
 
 def _check_file(path: Path, what: str, key: str) -> None:

@@ -35,7 +35,7 @@ _TRF_REST = (
 )
 _RMSK_COLUMNS = (14, 15)  # the last, an ID, is not always there
 _OVERLAPPED = "*"  # stands behind the columns where a better match overlaps
-_STRANDS = ("+", "C", "-")
+_STRANDS = ("+", "C", "-")  # scripts that pass rows on write - for C
 _SCORE = re.compile(r"[0-9]+(?:\.[0-9]*)?")  # a decimal number where nhmmer searched
 _HEADS = ("sw", "bit", "score")  # first words of the two lines above the columns
 _NONE_FOUND = "there were no repetitive sequences detected"

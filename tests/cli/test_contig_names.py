@@ -277,6 +277,7 @@ def test_contigs_that_only_the_table_has_are_counted(tmp_path: Path, capsys) -> 
     assert fetch(tmp_path, rmsk="r.out") == 0
     said = capsys.readouterr().err
     assert "r.out: 2 intervals on 1 contigs that the assembly lacks are left out (alt)" in said
+    assert "r.out has no row on 1 of 2 contigs (b); they count as searched and free of" in said
 
 
 def test_rows_on_contigs_that_are_not_used_belong_to_the_genome(tmp_path: Path, capsys) -> None:
