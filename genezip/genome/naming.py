@@ -178,8 +178,13 @@ def check_contig_name(name: str, where: str | Path) -> None:
     GenezipError
         For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: in GTF, GFF3
         and BED a row that begins so holds no feature, so its contig would vanish from every
-        table.
+        table. For ``all``, which stands for all contigs together in tables of results.
     """
+    if name == "all":
+        raise GenezipError(
+            f"{where} has a contig named all, which means all contigs in tables of results; rename "
+            "the contig in the FASTA and the annotation"
+        )
     if name.startswith(("#", ">")) or name in ("track", "browser"):
         raise GenezipError(
             f"{where} has a contig named {name}, and in GTF, GFF3 and BED a row that begins so "

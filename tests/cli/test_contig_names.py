@@ -1,8 +1,10 @@
 """Contigs with odd names, from the user's FASTA to the corpus and the repeats, by the commands."""
 
 import json
+import os
 import random
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -170,6 +172,44 @@ def test_names_that_tables_cannot_hold_are_refused(tmp_path: Path, name: str, ca
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
     assert fetch(tmp_path, chromosomes=["a"]) == 0  # it is not used
+
+
+def test_a_contig_named_all_is_refused(tmp_path: Path, capsys) -> None:
+    write_genome(tmp_path, ("a", "all"))
+    assert fetch(tmp_path) == 1
+    assert "has a contig named all, which means all contigs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["gff3", "bed"])
+def test_odd_names_in_other_formats(tmp_path: Path, form: str) -> None:
+    """GFF3 writes some letters of a name as escapes; BED12 writes all as they are."""
+    names = ("x|y", "a=b;c*", "ctg:1-500", "HG002#1#c", '"q"', "50%")
+    write_genome(tmp_path, names)
+    rows = []
+    for number, name in enumerate(names):
+        if form == "gff3":
+            escaped = quote(name, safe=".:^*$@!+_?-|")
+            rows.append(f"{escaped}\tt\tgene\t3001\t4300\t.\t+\t.\tID=g{number}\n")
+        else:
+            rows.append(
+                f"{name}\t3000\t4300\tt{number}\t0\t+\t3000\t3000\t0\t2\t200,300,\t0,1000,\n"
+            )
+    (tmp_path / f"g.{form}").write_text("".join(rows))
+    assert fetch(tmp_path, annotation=f"g.{form}", test=["ctg:1-500"]) == 0
+    source = Source.load(tmp_path / "out" / "source.json")
+    assert source.annotation("genes").transcripts["chrom"].tolist() == list(names)
+
+
+def test_a_pipe_is_refused_in_one_sentence(tmp_path: Path, capsys) -> None:
+    write_genome(tmp_path, ("a", "b"))
+    for name, key in (("g.fa", "fasta"), ("g.gtf", "annotation"), ("r.out", "rmsk")):
+        os.mkfifo(tmp_path / f"pipe.{name}")
+        more = {"rmsk": "r.out"} | {key: f"pipe.{name}"}
+        assert fetch(tmp_path, **more) == 1
+        said = capsys.readouterr().err
+        assert "is no regular file, and it is read more than once" in said
+        assert said.endswith(f"name that in genome.{key}\n")
 
 
 @pytest.mark.parametrize(

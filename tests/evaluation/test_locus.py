@@ -47,6 +47,14 @@ def test_parse():
             parse_locus(text)
 
 
+def test_a_contig_named_like_a_locus():
+    contigs = {"c:1-500", "d"}
+    assert parse_locus("c:1-500:0-64", contigs) == Locus("c:1-500", 0, 64)
+    assert parse_locus("d:1-500", contigs) == Locus("d", 1, 500)
+    with pytest.raises(GenezipError, match="is 'c:1-500'; write it as c:1-500:120,000-185,536"):
+        parse_locus(" c:1-500", contigs)
+
+
 def test_windows_join_without_gaps():
     spans = [("c", 20, 30), ("c", 0, 10), ("c", 10, 20), ("c", 40, 50), ("d", 50, 60)]
     assert stretches(spans) == [Locus("c", 0, 30), Locus("c", 40, 50), Locus("d", 50, 60)]
