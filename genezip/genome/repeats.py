@@ -70,7 +70,7 @@ def read_rmsk_out(path: str | Path) -> pd.DataFrame:
         fields = line.split()
         if not fields or line.startswith(NO_DATA):
             continue
-        if fields[0].lower() in _HEADS or line.strip().lower().startswith(_NONE_FOUND):
+        if not fields[0].isdecimal() and _is_head(fields):
             known = True
             continue
         if fields[-1] == _OVERLAPPED:
@@ -98,6 +98,11 @@ def read_rmsk_out(path: str | Path) -> pd.DataFrame:
             }
         )
     )
+
+
+def _is_head(fields: list[str]) -> bool:
+    """Whether a line stands above the columns, or says that nothing was found."""
+    return fields[0].lower() in _HEADS or " ".join(fields).lower().startswith(_NONE_FOUND)
 
 
 def _wrong_rmsk(fields: list[str]) -> str | None:
