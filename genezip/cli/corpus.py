@@ -198,13 +198,15 @@ def table5(
 
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
     from genezip.data.exclusions import is_exclusions, read_exclusions
+    from genezip.genome.lines import TextFile
     from genezip.genome.ownclasses import read_bed_intervals
 
     if path is None:
         return None
-    if is_exclusions(path):
-        return read_exclusions(path, chrom_sizes)
-    return read_bed_intervals(path, chrom_sizes)
+    with TextFile(path) as file:
+        if is_exclusions(file):
+            return read_exclusions(file, chrom_sizes)
+        return read_bed_intervals(file, chrom_sizes)
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

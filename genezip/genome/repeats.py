@@ -1,14 +1,14 @@
 """Repeat annotation: RepeatMasker ``.out`` and TRF (UCSC simpleRepeat) tables."""
 
 from array import array
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
-from genezip.genome.tabular import explain, read_lines, read_table, wrong_interval
+from genezip.genome.lines import Input, opened, read_rows
+from genezip.genome.tabular import explain, malformed, read_table, wrong_interval
 
 _TRF_TYPES: dict[str, pa.DataType | None] = {
     "chrom": pa.dictionary(pa.int32(), pa.string()),
@@ -34,7 +34,7 @@ _RMSK_COLUMNS = 15  # and a 16th, `*`, where a better match overlaps
 _RMSK_HEAD = 3  # lines before the rows
 
 
-def read_rmsk_out(path: str | Path) -> pd.DataFrame:
+def read_rmsk_out(path: Input) -> pd.DataFrame:
     """Interspersed repeats of a RepeatMasker ``.out`` file (plain or gzip).
 
     The file counts bases from 1; here intervals are 0-based and half-open.
@@ -54,22 +54,19 @@ def read_rmsk_out(path: str | Path) -> pd.DataFrame:
     # Columns of numbers, not rows of objects: 30 bytes per repeat instead of 500.
     starts, ends = array("q"), array("q")
     chroms, repeats, families = _Names(), _Names(), _Names()
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in read_rows(path):
         fields = line.split()
-        if not fields or not fields[0].isdigit():
-            if number <= _RMSK_HEAD or not fields:
+        if not fields[0].isdigit():
+            if number <= _RMSK_HEAD:
                 continue
-            raise GenezipError(
-                f"line {number} of {path} is malformed: it does not begin with a score; mend or "
-                "remove it"
-            )
+            raise malformed(path, number, "it does not begin with a score (column 1)")
         wrong = (
             f"it has {len(fields)} columns instead of {_RMSK_COLUMNS}"
             if len(fields) not in (_RMSK_COLUMNS, _RMSK_COLUMNS + 1)
-            else wrong_interval(fields[5], fields[6], first=1)
+            else wrong_interval(fields[5], fields[6], first=1, columns=(6, 7))
         )
         if wrong:
-            raise GenezipError(f"line {number} of {path} is malformed: {wrong}; mend or remove it")
+            raise malformed(path, number, wrong)
         starts.append(int(fields[5]) - 1)
         ends.append(int(fields[6]))
         chroms.append(fields[4])
@@ -119,7 +116,7 @@ def _categorical(codes: np.ndarray, names: list[str]) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(place[codes], pd.Index(categories)))
 
 
-def read_trf(path: str | Path) -> pd.DataFrame:
+def read_trf(path: Input) -> pd.DataFrame:
     """Tandem repeats of a UCSC simpleRepeat table (plain or gzip; no bin column).
 
     Returns
@@ -133,11 +130,12 @@ def read_trf(path: str | Path) -> pd.DataFrame:
         For a missing, truncated, empty or malformed file, the last with its line number.
     """
     types = {**_TRF_TYPES, **dict.fromkeys(_TRF_REST)}
-    rows = read_table(path, types, _wrong_trf).to_pandas()
-    if rows.empty:
-        raise GenezipError(f"{path} has no repeat; is it a simpleRepeat table?")
-    if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
-        explain(Path(path), len(types), _wrong_trf)
+    with opened(path) as file:
+        rows = read_table(file, types, _wrong_trf).to_pandas()
+        if rows.empty:
+            raise GenezipError(f"{file} has no repeat; is it a simpleRepeat table?")
+        if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
+            explain(file, types, _wrong_trf)
     return _sorted(
         rows.assign(
             chrom=rows["chrom"].cat.reorder_categories(sorted(rows["chrom"].cat.categories)),
@@ -147,10 +145,6 @@ def read_trf(path: str | Path) -> pd.DataFrame:
 
 
 def _wrong_trf(fields: list[str]) -> str | None:
-    try:
-        float(fields[4]), float(fields[5])
-    except ValueError:
-        return "period and copy number (columns 5 and 6) are not both numbers"
     return wrong_interval(fields[1], fields[2], first=0)
 
 
