@@ -16,39 +16,36 @@ of large tables as blocks of bytes, many times faster. Both see the same rows.
 """
 
 import codecs
-import gzip
 import io
-import os
 import re
-import shutil
-import stat
 import sys
-import tempfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 
 from genezip.errors import GenezipError
+from genezip.genome import input_file
+from genezip.genome.input_file import GZIP, InputFile
 
 BLOCK_BYTES = 1 << 24
 """Bytes of text that :meth:`TextFile.blocks` takes at a time."""
 
-_STANDARD_INPUT = ("-", "/dev/stdin")
-_GZIP = b"\x1f\x8b"
+_NAME_ONE = "name a file with rows"
 _UTF8_MARK = codecs.BOM_UTF8
 _NO_TEXT = {
     codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
     codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
-    _GZIP: "is packed with gzip twice; unpack it once",
-    b"BZh": "is packed with bzip2; unpack it, or pack it with gzip",
-    b"\xfd7zXZ": "is packed with xz; unpack it, or pack it with gzip",
+    GZIP: "is packed with gzip twice; unpack it once",
+    b"\xfd7zXZ\0": "is packed with xz; unpack it, or pack it with gzip",
     b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it, or pack it with gzip",
     b"PK\x03\x04": "is a zip archive; unpack it, or pack its file with gzip",
+    **{
+        b"BZh%d1AY" % level: "is packed with bzip2; unpack it, or pack it with gzip"
+        for level in range(1, 10)
+    },
 }
 """How files begin that are no text, and what to do about them."""
 
@@ -83,69 +80,16 @@ class Block:
         return zip(self.numbers.tolist(), self.data.decode().split("\n"), strict=False)
 
 
-class TextFile:
-    """A text, opened once, that can be walked any number of times.
+class TextFile(InputFile):
+    """A text that a user names, file or pipe, plain or gzip: its lines and its rows.
 
-    What is no regular file (a pipe, ``<(...)``, standard input) is kept in a temporary file
-    without a name, so that it too can be walked twice: for its rows, and for what is wrong
-    with one.
-
-    Parameters
-    ----------
-    path : str or Path
-        ``-`` is standard input.
-
-    Attributes
-    ----------
-    path : Path
-        As given.
-    name : str
-        What it is called in messages: the file name without folder, or what was given where that
-        says nothing (``/dev/fd/63``).
-
-    Raises
-    ------
-    GenezipError
-        If there is no such file, it is a folder, or it may not be read.
+    Parameters, attributes and refusals are those of
+    :class:`genezip.genome.input_file.InputFile`.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._file, regular = _open(self.path)
-        self.name = self.path.name if regular else str(self)
+    def __init__(self, path: str | Path, todo: str = _NAME_ONE) -> None:
+        super().__init__(path, todo)
         self._told = False
-
-    def __str__(self) -> str:
-        return _shown(self.path)
-
-    def __enter__(self) -> "TextFile":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; a temporary one is gone."""
-        self._file.close()
-
-    @contextmanager
-    def unpacked(self) -> Iterator[BinaryIO]:
-        """The bytes from the beginning, unpacked.
-
-        Raises
-        ------
-        GenezipError
-            For a truncated or broken gzip file.
-        """
-        raw = io.BufferedReader(_Pass(self._file.fileno()), 1 << 17)
-        packed = raw.peek(2)[:2] == _GZIP
-        handle = cast(BinaryIO, gzip.GzipFile(fileobj=raw) if packed else raw)
-        try:
-            yield handle
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise GenezipError(
-                f"{self} is a truncated or broken gzip file; fetch it again"
-            ) from None
 
     def lines(self) -> Generator[tuple[int, str], None, None]:
         """Number and text of every line, without its end.
@@ -278,8 +222,8 @@ class TextFile:
                 )
             return line.decode("latin-1")
 
-    def _check_head(self, handle: BinaryIO) -> None:
-        head = cast(io.BufferedReader, handle).peek(8)[:8]
+    def _check_head(self, handle: io.BufferedReader) -> None:
+        head = handle.peek(8)
         for magic, wrong in _NO_TEXT.items():
             if head.startswith(magic):
                 raise GenezipError(f"{self} {wrong}")
@@ -297,7 +241,7 @@ class TextFile:
         )
 
     def _empty(self) -> GenezipError:
-        return GenezipError(f"{self} is empty; name a file with rows")
+        return GenezipError(f"{self} is empty; {self.todo}")
 
 
 Input = str | Path | TextFile
@@ -305,12 +249,12 @@ Input = str | Path | TextFile
 
 
 @contextmanager
-def opened(given: Input) -> Iterator[TextFile]:
+def opened(given: Input, todo: str = _NAME_ONE) -> Iterator[TextFile]:
     """A text to walk more than once; it is closed at the end if it was opened here."""
     if isinstance(given, TextFile):
         yield given
         return
-    with TextFile(given) as file:
+    with TextFile(given, todo) as file:
         yield file
 
 
@@ -343,96 +287,18 @@ def is_row(line: str) -> bool:
 
 def shown(given: Input) -> str:
     """What a text is called in messages: its path, or ``standard input``."""
-    return _shown(Path(given)) if isinstance(given, (str, Path)) else str(given)
+    return input_file.shown(Path(given)) if isinstance(given, (str, Path)) else str(given)
 
 
-def need_regular(path: Path, what: str, todo: str) -> None:
-    """Refuse what is no regular file, for readers that go back and forth in it.
-
-    Parameters
-    ----------
-    path : Path
-    what : str
-        What it is called in the message: ``the FASTA``.
-    todo : str
-        What to do about a missing one.
-
-    Raises
-    ------
-    GenezipError
-        For a missing file, a folder, a pipe or another device.
-    """
-    if path.is_file():
-        return
-    if path.is_dir():
-        raise GenezipError(f"{what} {path} is a folder; name a file")
-    if str(path) in _STANDARD_INPUT or path.exists():
-        raise GenezipError(
-            f"{what} {_shown(path)} is a pipe or device, but it is read more than once; write it "
-            "to a file first"
-        )
-    raise GenezipError(f"{what} {path} does not exist; {todo}")
+def name_of(given: Input) -> str:
+    """The name of a text for messages about what is in it, as :attr:`TextFile.name`."""
+    if isinstance(given, TextFile):
+        return given.name
+    path = Path(given)
+    return path.name if path.is_file() else input_file.shown(path)
 
 
-class _Pass(io.RawIOBase):
-    """A file from its beginning, with a place of its own: walks do not disturb each other."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._place = descriptor, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # a writable buffer
-        data = os.pread(self._descriptor, len(buffer), self._place)
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)
-
-
-def _open(path: Path) -> tuple[BinaryIO, bool]:
-    """A file that can be read from any place, and whether it is a regular one.
-
-    A pipe is opened once and never again: a second opening would wait for ever.
-    """
-    try:
-        if str(path) in _STANDARD_INPUT:
-            file: BinaryIO = open(0, "rb", closefd=False)  # noqa: SIM115
-            regular = False  # it may have been read up to some place: the rest counts
-        else:
-            file = open(path, "rb")  # noqa: SIM115
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; name an existing file") from None
-    except IsADirectoryError:
-        raise GenezipError(f"{path} is a folder; name a file") from None
-    except PermissionError:
-        raise GenezipError(
-            f"{path} may not be read (permission denied); change its permissions"
-        ) from None
-    except OSError as error:
-        raise GenezipError(f"{_shown(path)} cannot be read: {error.strerror}") from None
-    if regular:
-        return file, True
-    kept = cast(BinaryIO, tempfile.TemporaryFile(prefix="genezip-"))  # noqa: SIM115
-    try:
-        with file:
-            shutil.copyfileobj(file, kept, 1 << 20)
-        kept.flush()
-    except OSError as error:
-        kept.close()
-        raise GenezipError(
-            f"{_shown(path)} cannot be kept in {tempfile.gettempdir()} ({error.strerror}); write "
-            "it to a file, or let TMPDIR name a folder with room"
-        ) from None
-    return kept, False
-
-
-def _shown(path: Path) -> str:
-    return "standard input" if str(path) in _STANDARD_INPUT else str(path)
-
-
-def _whole_lines(handle: BinaryIO, size: int) -> Iterator[bytes]:
+def _whole_lines(handle: io.BufferedReader, size: int) -> Iterator[bytes]:
     """Blocks of whole lines, every line ended with LF alone."""
     held: list[bytes] = []  # of a line that has not ended
     while chunk := handle.read(size):

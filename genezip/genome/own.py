@@ -7,6 +7,7 @@ from pathlib import Path
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
+from genezip.genome.input_file import need_regular
 from genezip.genome.layout import Draft
 from genezip.genome.records import is_packed, open_bytes, read_records
 from genezip.genome.selection import chrom_of, split_parts
@@ -40,15 +41,13 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         key = "genome.fasta" if settings.fasta is None else "genome.annotation"
         raise GenezipError(f"the source `files` needs {key}; name your file there")
     fasta, genes = root / settings.fasta, root / settings.annotation
-    if not fasta.is_file():
-        raise GenezipError(f"the FASTA {fasta} does not exist; check genome.fasta")
-    if not genes.is_file():
-        raise GenezipError(f"the annotation {genes} does not exist; check genome.annotation")
+    need_regular(fasta, "the FASTA", "check genome.fasta")
+    need_regular(genes, "the annotation", "check genome.annotation")
     form = annotation_format(genes)
     for key in ("rmsk", "trf"):
         named = getattr(settings, key)
-        if named is not None and not (root / named).is_file():
-            raise GenezipError(f"{root / named} does not exist; check genome.{key}")
+        if named is not None:
+            need_regular(root / named, "the table", f"check genome.{key}")
     sizes: dict[str, int] = {}
     draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
     _check_together(genes, form, sizes)

@@ -146,7 +146,7 @@ def test_what_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match=r"none does not exist; name an existing file"):
+    with pytest.raises(GenezipError, match=r"none does not exist; name a file with rows"):
         TextFile(tmp_path / "none")
     with pytest.raises(GenezipError, match=r"is a folder; name a file"):
         TextFile(tmp_path)
