@@ -100,6 +100,29 @@ def shown(path: Path) -> str:
     return "standard input" if str(path) in _STANDARD_INPUT else str(path)
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether a path is a pipe, standard input or a device; it is not opened."""
+    return str(path) in _STANDARD_INPUT or (
+        path.exists() and not path.is_file() and not path.is_dir()
+    )
+
+
+def refuse_pipe(path: Path, what: str) -> None:
+    """Refuse a pipe where a file is read twice, or from any place.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What it is called in the message: ``the FASTA``.
+    """
+    if is_pipe(path):
+        raise GenezipError(
+            f"{what} {shown(path)} is a pipe or device, which cannot be read twice or from any "
+            "place; write it to a file first"
+        )
+
+
 def need_regular(path: Path, what: str, todo: str) -> None:
     """Refuse what is no regular file, for readers that go back and forth in it.
 
@@ -120,11 +143,7 @@ def need_regular(path: Path, what: str, todo: str) -> None:
         return
     if path.is_dir():
         raise GenezipError(f"{what} {path} is a folder; {todo}")
-    if str(path) in _STANDARD_INPUT or path.exists():
-        raise GenezipError(
-            f"{what} {shown(path)} is a pipe or device, but it is read at many places and more "
-            "than once; write it to a file first"
-        )
+    refuse_pipe(path, what)
     raise GenezipError(f"{what} {path} does not exist; {todo}")
 
 

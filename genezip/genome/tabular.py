@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from genezip.errors import GenezipError
@@ -68,8 +69,7 @@ def read_table(
             if numbered:
                 table = table.append_column(LINE, pa.array(block.numbers))
             if keep is not None:
-                batches = [keep(batch) for batch in table.to_batches()]
-                table = pa.Table.from_batches(batches, table.schema)
+                table = pa.Table.from_batches([keep(batch) for batch in table.to_batches()])
             tables.append(table)
     if tables:
         return pa.concat_tables(tables)
@@ -95,6 +95,9 @@ def _parsed(file: TextFile, block: Block, types: Types, check: RowCheck) -> pa.T
     except pa.ArrowInvalid as error:
         _explain(file, block.rows(), types, check)
         raise GenezipError(f"{file} cannot be read: {error}") from None
+    for name, kind in needed.items():
+        if pa.types.is_floating(kind) and not pc.all(pc.is_finite(table[name])).as_py():
+            _explain(file, block.rows(), types, check)  # `nan` and `inf` are no numbers here
     return table
 
 

@@ -1,8 +1,6 @@
 """Lines of users' files: the fast blocks see what the line walker sees, on any dirty text."""
 
 import gzip
-import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,30 +141,6 @@ def test_what_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
     for walk in read:
         with TextFile(path) as file, pytest.raises(GenezipError, match=sentence):
             walk(file)
-
-
-def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match=r"none does not exist; name a file with rows"):
-        TextFile(tmp_path / "none")
-    with pytest.raises(GenezipError, match=r"is a folder; name a file"):
-        TextFile(tmp_path)
-    (tmp_path / "a").write_text("a")
-    (tmp_path / "a").chmod(0)
-    if os.geteuid():  # root reads everything
-        with pytest.raises(GenezipError, match=r"may not be read \(permission denied\)"):
-            TextFile(tmp_path / "a")
-
-
-def test_a_pipe_is_opened_once_and_walked_twice(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    writer = threading.Thread(target=path.write_bytes, args=(gzip.compress(b"a\n#b\nc\n"),))
-    writer.start()
-    with TextFile(path) as file:
-        writer.join(timeout=30)
-        assert list(file.rows()) == [(1, "a"), (3, "c")]
-        assert list(file.rows()) == [(1, "a"), (3, "c")]
-        assert file.name == str(file) == str(path)
 
 
 def test_two_walks_at_a_time_keep_their_places(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     [
         ("a\t5.0\t1\tx", "start '5.0' (column 2) is no whole number of at most 18 digits"),
         ("a\t5\tmany\tx", "score 'many' (column 3) is no number"),
+        ("a\t5\tnan\tx", "score 'nan' (column 3) is no number"),
+        ("a\t5\t-inf\tx", "score '-inf' (column 3) is no number"),
         ("a\t5\t\tx", "score '' (column 3) is no number"),
         ("a\t5\t1", "it has 3 tab-separated columns instead of 4"),
         ("a\t5\t1\tx\t", "it has 5 tab-separated columns instead of 4"),
