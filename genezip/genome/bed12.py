@@ -1,7 +1,6 @@
 """Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from genezip.errors import GenezipError
 from genezip.genome.genemodel import PART_COLUMNS, Annotation, complete
+from genezip.genome.lines import Input, TextFile, opened
 from genezip.genome.tabular import explain, read_table, wrong_interval
 from genezip.genome.transcripts import Transcripts, lacks_tag, of_types
 
@@ -30,7 +30,7 @@ _TYPES = {
 
 
 def read_bed12(
-    path: str | Path,
+    path: Input,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> Annotation:
@@ -54,8 +54,13 @@ def read_bed12(
         For a missing, truncated, empty or malformed file, the last with its line number, or
         a tag or type that is asked for and that the file lacks.
     """
+    with opened(path) as file:
+        return _read(file, transcripts, gene_types)
+
+
+def _read(path: TextFile, transcripts: Transcripts, gene_types: Sequence[str] | None) -> Annotation:
     if transcripts == "canonical":
-        raise lacks_tag(path, transcripts)
+        raise lacks_tag(str(path), transcripts)
     rows = read_table(path, _TYPES, _wrong).to_pandas()
     if rows.empty:
         raise GenezipError(f"{path} has no row; is it BED12?")
@@ -100,7 +105,7 @@ def read_bed12(
     thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
     cds = exons.assign(start=thick_start, end=thick_end)[thick_end > thick_start]
     none = exons.iloc[:0]
-    annotation = complete(Path(path).name, models, models.iloc[:0], exons, cds, none)
+    annotation = complete(path.name, models, models.iloc[:0], exons, cds, none)
     return of_types(annotation, gene_types)
 
 
@@ -110,8 +115,8 @@ def _numbers(lists: pd.Series) -> np.ndarray:
     return np.array(text.split(","), dtype=np.int64)
 
 
-def _explain(path: str | Path) -> None:
-    explain(Path(path), len(_TYPES), _wrong)
+def _explain(path: TextFile) -> None:
+    explain(path, _TYPES, _wrong)
     raise GenezipError(f"{path} has blocks that do not fit their transcripts; is it BED12?")
 
 
@@ -119,7 +124,7 @@ def _wrong(fields: list[str]) -> str | None:
     if wrong := wrong_interval(fields[1], fields[2], first=0):
         return wrong
     if fields[5] not in ("+", "-", "."):
-        return f"strand {fields[5]!r} is none of + - ."
+        return f"strand {fields[5]!r} is none of + - . (column 6)"
     try:
         int(fields[6]), int(fields[7])
         count = int(fields[9])

@@ -1,13 +1,12 @@
 """The nine columns that GTF and GFF3 share."""
 
-from pathlib import Path
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from genezip.errors import GenezipError
-from genezip.genome.tabular import explain, read_table, wrong_interval
+from genezip.genome.lines import Input, opened
+from genezip.genome.tabular import LINE, explain, read_table, wrong_interval
 
 EXON_ROWS = frozenset({"exon", "pseudogenic_exon"})
 CDS_ROWS = frozenset({"CDS", "stop_codon"})
@@ -39,26 +38,26 @@ _TYPES = {
 _STRANDS = ("+", "-", ".", "?")
 
 
-def read_rows(path: str | Path, features: frozenset[str] | None) -> pa.Table:
+def read_rows(given: Input, features: frozenset[str] | None) -> pa.Table:
     """Rows of a GTF or GFF3 file with 0-based starts.
 
     Parameters
     ----------
-    path : str or Path
-        Plain or gzip.
+    given : str, Path or TextFile
+        Plain or gzip; a file or a pipe.
     features : frozenset of str or None
         Feature types to keep; None keeps all.
 
     Returns
     -------
     Table
-        chrom, feature, start, end, strand, attributes. An unknown strand (``.``, ``?``)
-        reads ``+``.
+        chrom, feature, start, end, strand, attributes, line (int64, the row's line in the file,
+        from 1). An unknown strand (``.``, ``?``) reads ``+``.
 
     Raises
     ------
     GenezipError
-        For a missing, truncated, empty or malformed file, the last with its line number.
+        For a missing, truncated, empty or malformed file, the last with line and column.
     """
     wanted = None if features is None else pa.array(sorted(features))
 
@@ -67,14 +66,17 @@ def read_rows(path: str | Path, features: frozenset[str] | None) -> pa.Table:
             return batch
         return batch.filter(pc.is_in(batch["feature"].dictionary_decode(), value_set=wanted))
 
-    table = read_table(path, _TYPES, _wrong, keep, stop_at="##FASTA")
-    if table.num_rows == 0:
-        raise GenezipError(f"{path} has no gene, transcript, exon or CDS row; is it GTF or GFF3?")
-    start, end = table["start"].to_numpy(), table["end"].to_numpy()
-    strand = table["strand"].cast(pa.string())
-    known = pc.is_in(strand, value_set=pa.array(_STRANDS))
-    if (start < 1).any() or (end < start).any() or not pc.all(known).as_py():
-        explain(Path(path), len(_TYPES), _wrong, stop_at="##FASTA")
+    with opened(given) as file:
+        table = read_table(file, _TYPES, _wrong, keep, fasta=True, numbered=True)
+        if table.num_rows == 0:
+            raise GenezipError(
+                f"{file} has no gene, transcript, exon or CDS row; is it GTF or GFF3?"
+            )
+        start, end = table["start"].to_numpy(), table["end"].to_numpy()
+        strand = table["strand"].cast(pa.string())
+        known = pc.is_in(strand, value_set=pa.array(_STRANDS))
+        if (start < 1).any() or (end < start).any() or not pc.all(known).as_py():
+            explain(file, _TYPES, _wrong, fasta=True)
     return pa.table(
         {
             "chrom": table["chrom"].cast(pa.string()),
@@ -83,6 +85,7 @@ def read_rows(path: str | Path, features: frozenset[str] | None) -> pa.Table:
             "end": end,
             "strand": pc.if_else(pc.equal(strand, "-"), "-", "+"),
             "attributes": table["attributes"],
+            "line": table[LINE],
         }
     )
 
@@ -103,5 +106,5 @@ def to_frame(table: pa.Table, **columns: pa.ChunkedArray) -> pd.DataFrame:
 
 def _wrong(fields: list[str]) -> str | None:
     if fields[6] not in _STRANDS:
-        return f"strand {fields[6]!r} is none of {' '.join(_STRANDS)}"
-    return wrong_interval(fields[3], fields[4], first=1)
+        return f"strand {fields[6]!r} is none of {' '.join(_STRANDS)} (column 7)"
+    return wrong_interval(fields[3], fields[4], first=1, columns=(4, 5))

@@ -6,7 +6,6 @@ more, and bacteria hang CDS rows on genes.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
@@ -21,11 +20,12 @@ from genezip.genome.gff import (
     read_rows,
     to_frame,
 )
+from genezip.genome.lines import Input, name_of
 from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
 
 
 def read_gff3(
-    path: str | Path,
+    path: Input,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> Annotation:
@@ -89,7 +89,7 @@ def read_gff3(
     def of(features: frozenset[str]) -> pd.DataFrame:
         return parts[parts["feature"].isin(features)].drop(columns="feature")
 
-    annotation = complete(Path(path).name, models, alone, of(EXON_ROWS), of(CDS_ROWS), of(UTR_ROWS))
+    annotation = complete(name_of(path), models, alone, of(EXON_ROWS), of(CDS_ROWS), of(UTR_ROWS))
     return of_types(annotation, gene_types)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +18,7 @@ from genezip.genome.gff import (
     read_rows,
     to_frame,
 )
+from genezip.genome.lines import Input, name_of
 from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
 
 GTF_ROWS = PART_ROWS | {"gene", "transcript"}
@@ -26,7 +26,7 @@ GTF_ROWS = PART_ROWS | {"gene", "transcript"}
 
 
 def read_gtf(
-    path: str | Path,
+    path: Input,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> Annotation:
@@ -74,7 +74,7 @@ def read_gtf(
         return to_frame(chosen, transcript_id=chosen["transcript_id"], gene_id=chosen["gene_id"])
 
     annotation = complete(
-        Path(path).name,
+        name_of(path),
         _models(rows.filter(pc.equal(rows["feature"], "transcript")), "transcript_id"),
         _models(genes, "gene_id"),
         exons=parts(EXON_ROWS),
@@ -84,7 +84,7 @@ def read_gtf(
     return of_types(_typed(annotation, every), gene_types)
 
 
-def gtf_rows(path: str | Path) -> pa.Table:
+def gtf_rows(path: Input) -> pa.Table:
     """Rows of the features that gene models are made of (:data:`GTF_ROWS`), with gene_id.
 
     Returns
@@ -106,7 +106,7 @@ def _pattern(key: str) -> str:
     return rf'(?:^|[; ]){key} "?(?P<value>[^";]*)'
 
 
-def transcript_ids(rows: pa.Table, path: str | Path) -> pa.ChunkedArray:
+def transcript_ids(rows: pa.Table, path: Input) -> pa.ChunkedArray:
     """transcript_id, or gene_id where a row has none."""
     ids = extract(rows["attributes"], _pattern("transcript_id"))
     ids = pc.if_else(pc.equal(ids, ""), rows["gene_id"], ids)

@@ -9,6 +9,7 @@ import pandas as pd
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
+from genezip.genome.input_file import need_regular
 from genezip.genome.layout import Draft
 from genezip.genome.naming import check_contig_name, say_on_stderr
 from genezip.genome.records import is_packed, open_bytes, read_records
@@ -50,12 +51,12 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         key = "genome.fasta" if settings.fasta is None else "genome.annotation"
         raise GenezipError(f"the source `files` needs {key}; name your file there")
     fasta, genes = root / settings.fasta, root / settings.annotation
-    _check_file(fasta, "the FASTA ", "fasta")
-    _check_file(genes, "the annotation ", "annotation")
+    need_regular(fasta, "the FASTA", "check genome.fasta")
+    need_regular(genes, "the annotation", "check genome.annotation")
     form = annotation_format(genes)
     repeats = {key: root / name for key in _REPEATS if (name := getattr(settings, key)) is not None}
     for key, path in repeats.items():
-        _check_file(path, "", key)
+        need_regular(path, "the table", f"check genome.{key}")
     sizes = _sizes(fasta, settings)
     chosen = _chosen(settings, sizes)
     draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
@@ -87,17 +88,6 @@ def _say_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
         say_on_stderr(
             f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({shown}); they count as "
             "searched and free of its repeats"
-        )
-
-
-def _check_file(path: Path, what: str, key: str) -> None:
-    """Refuse a file that is missing, or a pipe: each is read more than once, here and later."""
-    if not path.exists():
-        raise GenezipError(f"{what}{path} does not exist; check genome.{key}")
-    if not path.is_file():
-        raise GenezipError(
-            f"{what}{path} is no regular file, and it is read more than once; write it to a file "
-            f"and name that in genome.{key}"
         )
 
 

@@ -3,15 +3,15 @@
 import re
 from array import array
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
+from genezip.genome.lines import Input, opened, read_rows
 from genezip.genome.naming import match_intervals, say_on_stderr
-from genezip.genome.tabular import NO_DATA, explain, read_lines, read_table, wrong_interval
+from genezip.genome.tabular import explain, malformed, read_table, wrong_interval
 
 _TRF_TYPES: dict[str, pa.DataType | None] = {
     "chrom": pa.dictionary(pa.int32(), pa.string()),
@@ -41,7 +41,7 @@ _HEADS = ("sw", "bit", "score")  # first words of the two lines above the column
 _NONE_FOUND = "there were no repetitive sequences detected"
 
 
-def read_rmsk_out(path: str | Path) -> pd.DataFrame:
+def read_rmsk_out(path: Input) -> pd.DataFrame:
     """Interspersed repeats of a RepeatMasker ``.out`` file (plain or gzip).
 
     The file counts bases from 1; here intervals are 0-based and half-open. The lines above the
@@ -66,10 +66,8 @@ def read_rmsk_out(path: str | Path) -> pd.DataFrame:
     starts, ends = array("q"), array("q")
     chroms, repeats, families = _Names(), _Names(), _Names()
     known = False  # whether a line told that this is such a file
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in read_rows(path):
         fields = line.split()
-        if not fields or line.startswith(NO_DATA):
-            continue
         if not fields[0].isdecimal() and _is_head(fields):
             known = True
             continue
@@ -77,7 +75,7 @@ def read_rmsk_out(path: str | Path) -> pd.DataFrame:
             fields.pop()
         wrong = _wrong_rmsk(fields)
         if wrong:
-            raise GenezipError(f"line {number} of {path} is malformed: {wrong}; mend or remove it")
+            raise malformed(path, number, wrong)
         starts.append(int(fields[5]) - 1)
         ends.append(int(fields[6]))
         chroms.append(fields[4])
@@ -108,14 +106,14 @@ def _is_head(fields: list[str]) -> bool:
 def _wrong_rmsk(fields: list[str]) -> str | None:
     """What is wrong with the columns of a row of an ``.out`` file."""
     if not (fields[0].isdecimal() or _SCORE.fullmatch(fields[0])):
-        return "it does not begin with a score"
+        return "it does not begin with a score (column 1)"
     if len(fields) not in _RMSK_COLUMNS:
         return f"it has {len(fields)} columns instead of {_RMSK_COLUMNS[-1]}"
     if fields[8] not in _STRANDS:
         return (
             f"column 9 is {fields[8]!r} instead of + or C, so a column is missing or one too many"
         )
-    return wrong_interval(fields[5], fields[6], first=1)
+    return wrong_interval(fields[5], fields[6], first=1, columns=(6, 7))
 
 
 def match_repeats(
@@ -187,7 +185,7 @@ def _categorical(codes: np.ndarray, names: list[str]) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(place[codes], pd.Index(categories)))
 
 
-def read_trf(path: str | Path) -> pd.DataFrame:
+def read_trf(path: Input) -> pd.DataFrame:
     """Tandem repeats of a UCSC simpleRepeat table (plain or gzip; no bin column).
 
     Returns
@@ -201,11 +199,12 @@ def read_trf(path: str | Path) -> pd.DataFrame:
         For a missing, truncated, empty or malformed file, the last with its line number.
     """
     types = {**_TRF_TYPES, **dict.fromkeys(_TRF_REST)}
-    rows = read_table(path, types, _wrong_trf).to_pandas()
-    if rows.empty:
-        raise GenezipError(f"{path} has no repeat; is it a simpleRepeat table?")
-    if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
-        explain(Path(path), len(types), _wrong_trf)
+    with opened(path) as file:
+        rows = read_table(file, types, _wrong_trf).to_pandas()
+        if rows.empty:
+            raise GenezipError(f"{file} has no repeat; is it a simpleRepeat table?")
+        if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
+            explain(file, types, _wrong_trf)
     return _sorted(
         rows.assign(
             chrom=rows["chrom"].cat.reorder_categories(sorted(rows["chrom"].cat.categories)),
@@ -215,10 +214,6 @@ def read_trf(path: str | Path) -> pd.DataFrame:
 
 
 def _wrong_trf(fields: list[str]) -> str | None:
-    try:
-        float(fields[4]), float(fields[5])
-    except ValueError:
-        return "period and copy number (columns 5 and 6) are not both numbers"
     return wrong_interval(fields[1], fields[2], first=0)
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
+from genezip.genome.lines import Input, opened
 from genezip.genome.naming import translate
+from genezip.genome.tabular import malformed, wrong_interval
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,21 @@ class Region:
         return f"{self.chrom}:{self.start}-{self.end}"
 
 
-def read_regions(path: str | Path) -> list[Region]:
+def read_regions(path: Input) -> list[Region]:
     """Rows of a BED file with a split (train, valid, test) in the fourth column."""
     regions = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        try:
-            chrom, start, end, marked = line.split("\t")[:4]
-            region = Region(chrom, int(start), int(end), marked)
-        except ValueError:
-            raise GenezipError(f"{path} has a row that is no BED4: {line!r}") from None
-        if marked not in ("train", "valid", "test"):
-            raise GenezipError(f"{path} has the split {marked!r}; use train, valid or test")
-        regions.append(region)
+    with opened(path) as file:
+        for number, line in file.rows():
+            cells = line.split("\t")
+            if len(cells) < 4:
+                wrong: str | None = f"it has {len(cells)} tab-separated columns instead of 4"
+            elif cells[3] not in ("train", "valid", "test"):
+                wrong = f"split {cells[3]!r} (column 4) is none of train, valid, test"
+            else:
+                wrong = wrong_interval(cells[1], cells[2], first=0)
+            if wrong:
+                raise malformed(file, number, wrong)
+            regions.append(Region(cells[0], int(cells[1]), int(cells[2]), cells[3]))
     return regions
 
 

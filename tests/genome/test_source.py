@@ -214,11 +214,12 @@ def test_lengths_from_two_columns_and_from_an_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("chr1\t60\nchr2\n", "line 2 of .* gives no contig name with its length"),
-        ("chr1\tlong\n", "line 1 of .* gives no contig name with its length"),
-        ("chr1\t6\nchr1\t6\n", "line 2 of .* or one a second time"),
+        ("chr1\t60\nchr2\n", r"line 2 of .* has no contig name \(column 1\) with its length"),
+        ("chr1\tlong\n", r"line 1 of .* has no contig name \(column 1\) with its length"),
+        ("chr1\t6\nchr1\t6\n", r"line 2 of .* the length of chr1 \(column 1\) a second time"),
         (">chr1\nACGT\n", "line 1 of .* name a chrom.sizes or .fai file"),
-        ("\n", "names no contig"),
+        ("# none\n", "names no contig"),
+        ("\n", "is empty; name a chrom.sizes or .fai file"),
     ],
 )
 def test_wrong_lengths(tmp_path: Path, text: str, sentence: str) -> None:
@@ -231,5 +232,5 @@ def test_missing_and_packed_lengths(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"does not exist; name a chrom\.sizes or .fai file"):
         read_chrom_sizes(tmp_path / "absent")
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8b\x08\xff\xfe")
-    with pytest.raises(GenezipError, match="is not text"):
+    with pytest.raises(GenezipError, match="is a truncated or broken gzip file"):
         read_chrom_sizes(tmp_path / "a.gz")
