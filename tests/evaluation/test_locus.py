@@ -113,5 +113,8 @@ def test_tables_of_two_models(toy, save, compressed_window):
     assert set(genes["gene_name"]) == {"GENE"}
     with pytest.raises(GenezipError, match=r"c:300-500 is not covered .* inside c:0-384"):
         locus_tables(files, toy, source, "c:300-500")
+    toy.add_piece("c:64-320", "ACGT", "nig", split="train")  # a contig that is not held out
+    with pytest.raises(GenezipError, match="is 'c:64-320'; write it as c:64-320:120,000-185,536"):
+        locus_tables(files, toy, source, "c:64-320")
     whole, _ = locus_tables(files, toy, source, None)
     assert (whole["start"].min(), whole["end"].max()) == (0, 384)
