@@ -25,6 +25,9 @@ ODD = (
     "it's",
     "*=",
     "MT:1,000-2,000",
+    '"q"',
+    'say"it"',
+    "`b`",
 )
 LENGTH = 6_000
 REGIONS = json.dumps({"promoter_half_width": 100, "nig_distance": 500, "required": []})
@@ -146,19 +149,6 @@ def test_a_locus_on_a_contig_that_looks_like_a_part(odd: Path, capsys) -> None:
     assert "'ctg:1-500' is a whole contig; write it as ctg:1-500:" in capsys.readouterr().err
     assert run("regions", "show", "--bed", bed, "ctg:1-501") == 0  # a part of ctg
     assert capsys.readouterr().out == "ctg\t1\t501\tdig\n"
-
-
-def test_names_with_quotes_are_kept_in_a_source(tmp_path: Path) -> None:
-    names = ('"q"', "`b`", 'say"it"')
-    write_genome(tmp_path, names)
-    assert fetch(tmp_path, rmsk="r.out", trf="t.bed", test=['say"it":0-100']) == 0
-    source = Source.load(tmp_path / "out" / "source.json")
-    assert list(source.assembly().chrom_sizes) == list(names)
-    assert [piece.chrom for piece in source.assembly().pieces] == [*names, 'say"it"']
-    assert set(source.annotation("genes").transcripts["chrom"]) == set(names)
-    for table in (source.rmsk(), source.trf()):
-        assert table is not None
-        assert set(table["chrom"]) == set(names)
 
 
 @pytest.mark.parametrize("name", ["#1", ">x", "track", "browser"])
