@@ -57,6 +57,7 @@ def build(
     from genezip.genome.regions import RegionMap
     from genezip.genome.source import Source
 
+    inputs = _inputs(source=source, regions=regions, exclusions=exclusions)
     opened = Source.load(source)
     manifest = build_corpus(
         opened,
@@ -65,7 +66,7 @@ def build(
         out,
         Lines(),
         _excluded(exclusions, opened.chrom_sizes()),
-        _inputs(source=source, regions=regions, exclusions=exclusions),
+        inputs,
         transcripts,
         gene_type,
         jobs,
@@ -87,6 +88,7 @@ def plan(
     from genezip.data.build import plan_corpus
     from genezip.genome.source import Source
 
+    inputs = _inputs(source=source, exclusions=exclusions)
     opened = Source.load(source)
     planned = plan_corpus(
         opened,
@@ -94,7 +96,7 @@ def plan(
         out,
         Lines(),
         _excluded(exclusions, opened.chrom_sizes()),
-        _inputs(source=source, exclusions=exclusions),
+        inputs,
         transcripts,
         gene_type,
     )
@@ -198,13 +200,15 @@ def table5(
 
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
     from genezip.data.exclusions import is_exclusions, read_exclusions
+    from genezip.genome.lines import TextFile
     from genezip.genome.ownclasses import read_bed_intervals
 
     if path is None:
         return None
-    if is_exclusions(path):
-        return read_exclusions(path, chrom_sizes)
-    return read_bed_intervals(path, chrom_sizes)
+    with TextFile(path) as file:
+        if is_exclusions(file):
+            return read_exclusions(file, chrom_sizes)
+        return read_bed_intervals(file, chrom_sizes)
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -223,7 +227,15 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 
 def _inputs(**paths: Path | None) -> dict[str, str | Path]:
-    return {name: path for name, path in paths.items() if path is not None}
+    """The files whose checksums are recorded, which are therefore read twice."""
+    from genezip.genome.input_file import refuse_pipe
+
+    found: dict[str, str | Path] = {}
+    for name, path in paths.items():
+        if path is not None:
+            refuse_pipe(path, f"--{name}")
+            found[name] = path
+    return found
 
 
 def _say(manifest: dict[str, Any]) -> None:

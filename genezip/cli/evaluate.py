@@ -203,6 +203,8 @@ def repeats(
     opened, kind = Source.load(source), CorpusReader(corpus).manifest["source"]
     assembly = opened.assembly()
     annotation = RepeatAnnotation(assembly, opened.rmsk(), opened.trf())
+    for sentence in annotation.lacking():
+        _say(f"repeats: {sentence}")
     loaded = read_routers(read_compressed(path) for path in compressed)
     region_map = RegionMap.read_bed(regions)
     tallies = tally_routers(loaded, assembly, region_map, annotation, chosen, _say)

@@ -17,11 +17,15 @@ SourceOption = Annotated[
 ]
 AnnotationOption = Annotated[
     Path | None,
-    typer.Option("--annotation", help="Gene models, in place of --source: no FASTA is needed."),
+    typer.Option(
+        "--annotation",
+        help="Gene models, in place of --source: no FASTA is needed. A file or a pipe; - is "
+        "standard input.",
+    ),
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
+    typer.Option("--format", help="gtf, gff3 or bed12; default: by the name, which a pipe lacks."),
 ]
 SizesOption = Annotated[
     Path | None, typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation.")
@@ -58,11 +62,16 @@ def annotation_and_sizes(
 ) -> "tuple[Annotation, dict[str, int]]":
     """Gene models as the settings choose them, and chromosome lengths (bp)."""
     from genezip.genome.annotation import read
+    from genezip.genome.input_file import is_pipe
     from genezip.genome.own import annotation_format
     from genezip.genome.source import read_chrom_sizes
 
     if annotation is None or chrom_sizes is None:
         raise GenezipError("give --annotation and --chrom-sizes")
-    sizes = read_chrom_sizes(chrom_sizes)
+    if format is None and is_pipe(annotation):
+        raise GenezipError(
+            f"{annotation} is a pipe, whose name tells no format; add --format gtf, gff3 or bed12"
+        )
     form = format or annotation_format(annotation)
+    sizes = read_chrom_sizes(chrom_sizes)
     return read(annotation, form, section.transcripts, section.gene_types), sizes

@@ -1,6 +1,5 @@
 """``genezip regions build | verify | show | calibrate``."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -113,15 +112,18 @@ def show(
 
     from genezip.errors import GenezipError
     from genezip.genome.regions import RegionMap
+    from genezip.genome.selection import parse_place
 
-    match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", locus)
-    if match is None:
+    place = parse_place(locus)
+    if place is None:
         raise GenezipError(f"{locus!r} is no locus; write it as chr9:100,000-200,000")
-    start, end = (int(match[group].replace(",", "")) for group in (2, 3))
-    if end <= start:
+    if place[2] <= place[1]:
         raise GenezipError(f"{locus!r} ends before it starts; write it as chr9:100,000-200,000")
     region_map = RegionMap.read_bed(bed)
-    lengths, classes = region_map.runs(match[1], start, end)
+    if locus in region_map.chroms:  # not read as a part of another contig
+        raise GenezipError(f"{locus!r} is a whole contig; write it as {locus}:100,000-200,000")
+    chrom, start, end = place
+    lengths, classes = region_map.runs(chrom, start, end)
     edges = start + np.concatenate([[0], np.cumsum(lengths)])
     for lo, hi, label in zip(edges[:-1], edges[1:], classes, strict=True):
-        typer.echo(f"{match[1]}\t{lo}\t{hi}\t{region_map.taxonomy.names[label]}")
+        typer.echo(f"{chrom}\t{lo}\t{hi}\t{region_map.taxonomy.names[label]}")

@@ -43,12 +43,15 @@ class Genome(Section):
     rmsk: str | None = Field(None, description="source `files`: RepeatMasker .out (optional)")
     trf: str | None = Field(None, description="source `files`: TRF simpleRepeat BED (optional)")
     chromosomes: list[str] | None = Field(
-        None, description="chromosomes used; null takes every contig of the assembly"
+        None,
+        description="chromosomes used, named as the assembly names them; null takes every contig. "
+        "Here and in `valid` and `test` a name that selects nothing is refused (`chr8` is not `8`)",
     )
     valid: list[str] = Field(
         [],
         description="chromosomes whose windows validate (may be empty); `chrom:start-end` "
-        "(0-based, half-open) takes a part of one, source `files`",
+        "(0-based, half-open) takes a part of one, source `files`; where a contig has that very "
+        "name, it is meant whole",
     )
     test: list[str] = Field(
         ["chr8", "chr9", "chr10"],
@@ -61,7 +64,8 @@ class Genome(Section):
     @model_validator(mode="after")
     def _parts_of_own_files(self) -> Self:
         parts = [name for name in (*self.valid, *self.test) if re.search(r":[\d,]+-[\d,]+$", name)]
-        if parts and self.sources != ["files"]:
+        # `files` knows its contigs only when the FASTA is read, and looks then
+        if parts and "files" not in self.sources:
             raise ValueError(
                 f"{parts[0]} is a part of a chromosome; only the source `files` can be cut"
             )

@@ -21,7 +21,7 @@ from genezip.errors import GenezipError
 from genezip.genome.liftover import Liftover, hg19_sizes
 from genezip.genome.naming import match_intervals
 from genezip.genome.source import hg38_sizes
-from genezip.genome.tabular import read_table, wrong_interval
+from genezip.genome.tabular import LINE, read_table, wrong_interval
 
 SPLITS = ("valid", "test")
 TISP = {"chr8": "test", "chr9": "test", "chr10": "valid"}
@@ -120,15 +120,16 @@ def _initiation(folder: Path, say: Say) -> Inputs:
 
 def _windows(path: Path) -> pd.DataFrame:
     """Validation and test rows of a BED with the split in column 4."""
-    table = read_table(path, _BED4, _wrong_window).to_pandas()
+    table = read_table(path, _BED4, _wrong_window, numbered=True).to_pandas()
     wrong = (table["start"] < 0) | (table["end"] <= table["start"])
     if wrong.any() or not table["split"].isin(["train", *SPLITS]).all():
         bad = table[wrong | ~table["split"].isin(["train", *SPLITS])].iloc[0]
         raise GenezipError(
-            f"{path} has the row {bad['chrom']}:{bad['start']}-{bad['end']} {bad['split']}, which "
-            "is no interval with split train, valid or test; fetch it again"
+            f"line {bad[LINE]} of {path} is {bad['chrom']}:{bad['start']}-{bad['end']} "
+            f"{bad['split']} (columns 1 to 4), which is no interval with split train, valid or "
+            "test; fetch it again"
         )
-    return table[table["split"].isin(SPLITS)].reset_index(drop=True)
+    return table.drop(columns=LINE)[table["split"].isin(SPLITS)].reset_index(drop=True)
 
 
 def _wrong_window(fields: list[str]) -> str | None:

@@ -18,10 +18,11 @@ from genezip.config import Leakage
 from genezip.data.benchmark_inputs import SPLITS, Inputs, benchmark_inputs
 from genezip.errors import GenezipError
 from genezip.genome.covered import Covered
+from genezip.genome.lines import Input, TextFile, first_line, opened
 from genezip.genome.naming import match_intervals, say_on_stderr
 from genezip.genome.ownclasses import read_bed_intervals
 from genezip.genome.source import hg38_sizes
-from genezip.genome.tabular import read_lines, read_table, wrong_interval
+from genezip.genome.tabular import LINE, read_table, wrong_interval
 from genezip.provenance import atomic_path
 
 COLUMNS = ("chrom", "start", "end", "task", "split", "reason")
@@ -132,17 +133,17 @@ def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:
         temporary.write_bytes(packed)
 
 
-def is_exclusions(path: str | Path) -> bool:
+def is_exclusions(given: Input) -> bool:
     """Whether a file begins as :func:`write_exclusions` writes it, and is no plain BED."""
-    return next(read_lines(path), "") == _HEADER
+    return first_line(given) == _HEADER
 
 
-def read_exclusions(path: str | Path, chrom_sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
+def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Read what :func:`write_exclusions` wrote.
 
     Parameters
     ----------
-    path : BED, plain or gzip
+    given : BED, plain or gzip; a file or a pipe
     chrom_sizes : mapping, optional
         Chromosome -> length (bp); rows must lie inside.
 
@@ -156,13 +157,16 @@ def read_exclusions(path: str | Path, chrom_sizes: Mapping[str, int] | None = No
     GenezipError
         If the file is missing, broken, no table of exclusions, or of another genome.
     """
-    table = read_table(path, _TYPES, _wrong).to_pandas()
-    if table.empty:
+    with opened(given) as file:
+        path = str(file)
+        table = read_table(file, _TYPES, _wrong, numbered=True).to_pandas()
         # A file without rows reads like any other text; the header tells them apart.
-        if not is_exclusions(path):
+        if table.empty and not is_exclusions(file):
             raise GenezipError(
                 f"{path} is no table of exclusions; run `genezip leakage exclusions`"
             )
+    lines = table.pop(LINE)
+    if table.empty:
         return table.astype({"start": np.int64, "end": np.int64})
     wrong = (table["start"] < 0) | (table["end"] <= table["start"])
     if chrom_sizes is not None:
@@ -170,8 +174,9 @@ def read_exclusions(path: str | Path, chrom_sizes: Mapping[str, int] | None = No
     if wrong.any():
         row = table[wrong].iloc[0]
         raise GenezipError(
-            f"{path} has the row {row['chrom']}:{row['start']}-{row['end']}, which is no interval "
-            "of this genome; run `genezip leakage exclusions` again"
+            f"line {lines[wrong].iloc[0]} of {path} is {row['chrom']}:{row['start']}-{row['end']} "
+            "(columns 1 to 3), which is no interval of this genome; run `genezip leakage "
+            "exclusions` again"
         )
     return table
 
@@ -225,9 +230,9 @@ def _read_bed(path: Path, chrom_sizes: Mapping[str, int], say: Say) -> tuple[pd.
     """Intervals of a user's BED file, and how many lie on chromosomes that the genome lacks."""
     if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
         raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
-    found = read_bed_intervals(path, chrom_sizes, say)
-    heads = ("#", "track ", "browser ")
-    rows = sum(1 for line in read_lines(path) if line.strip() and not line.startswith(heads))
+    with TextFile(path) as file:
+        found = read_bed_intervals(file, chrom_sizes, say)
+        rows = sum(1 for _ in file.rows())
     absent = rows - len(found)
     found = found.loc[found["end"] > found["start"], ["chrom", "start", "end"]]
     return found.assign(task="bed", split="all", reason=f"in {path.name}"), absent

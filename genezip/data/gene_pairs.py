@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
-from genezip.genome.tabular import read_lines
+from genezip.genome.lines import read_rows
 
 _TEXT = ("gene_chrom", "gene_strand", "gene_id", "region_chrom", "subset")
 _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")
@@ -39,10 +39,8 @@ class Flanks:
 def read_settings(path: Path) -> dict[str, str]:
     """Key -> value of a task's config file: ``key value type`` on a line, split at white space."""
     found = {}
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in read_rows(path):
         cells = line.split()
-        if not cells or cells[0].startswith("#"):
-            continue
         if len(cells) < 2:
             raise GenezipError(f"line {number} of {path} is no key, value and type; fetch it again")
         found[cells[0]] = cells[1]
@@ -132,7 +130,7 @@ def _cells(path: Path) -> pd.DataFrame:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
     if told:  # cells beyond the header were left out
-        for number, line in enumerate(read_lines(path), 1):
+        for number, line in read_rows(path):
             if any(line.split("\t")[len(table.columns) :]):
                 raise GenezipError(
                     f"line {number} of {path} is malformed (it has more cells than the header's "

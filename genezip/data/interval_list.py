@@ -10,9 +10,10 @@ import numpy as np
 
 from genezip.errors import GenezipError
 from genezip.genome.intervals import Intervals, clip, merge
+from genezip.genome.lines import read_rows
 from genezip.genome.naming import translate
 from genezip.genome.reference import ReferenceGenome
-from genezip.genome.tabular import NO_DATA, read_lines, wrong_interval
+from genezip.genome.tabular import wrong_interval
 
 _NONE = np.zeros(0, dtype=np.int64)
 
@@ -41,9 +42,7 @@ class IntervalList:
             At the first malformed row.
         """
         found: dict[str, list[tuple[int, int]]] = {}
-        for number, line in enumerate(read_lines(path), 1):
-            if not line.strip() or line.startswith(NO_DATA):
-                continue
+        for number, line in read_rows(path):
             cells = line.split("\t")
             if len(cells) < 3:
                 wrong: str | None = f"it has {len(cells)} tab-separated columns instead of 3"

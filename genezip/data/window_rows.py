@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
+from genezip.genome.lines import opened
 from genezip.genome.naming import check_ends
 from genezip.genome.reference import ReferenceGenome
 from genezip.genome.tabular import explain, read_table, wrong_interval
@@ -50,19 +51,20 @@ def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFra
     def wrong(fields: list[str]) -> str | None:
         problem = wrong_interval(fields[1], fields[2], first=0)
         if problem is None and int(fields[2]) - int(fields[1]) != window_bp:
-            problem = f"its window is not {window_bp:,} bp long"
+            problem = f"its window is not {window_bp:,} bp long (columns 2 and 3)"
         if problem is None and fields[3] not in SPLITS:
-            problem = f"its split {fields[3]!r} is none of {', '.join(SPLITS)}"
+            problem = f"its split {fields[3]!r} is none of {', '.join(SPLITS)} (column 4)"
         return problem
 
-    table = read_table(path, _BED4, wrong).to_pandas()
-    odd = (
-        (table["start"] < 0)
-        | (table["end"] - table["start"] != window_bp)
-        | ~table["split"].isin(SPLITS)
-    )
-    if odd.any():
-        explain(path, len(_BED4), wrong)
+    with opened(path) as file:
+        table = read_table(file, _BED4, wrong).to_pandas()
+        odd = (
+            (table["start"] < 0)
+            | (table["end"] - table["start"] != window_bp)
+            | ~table["split"].isin(SPLITS)
+        )
+        if odd.any():
+            explain(file, _BED4, wrong)
     missing = [split for split in SPLITS if not (table["split"] == split).any()]
     if missing:
         raise GenezipError(f"{path} has no row of split {missing[0]}; fetch it again")

@@ -7,8 +7,7 @@ probability, number of tokens that start there, local BPT over the 1,024 bp arou
 gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ import pandas as pd
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
+from genezip.genome.selection import parse_place
 from genezip.taxonomy import CLASS_IDS
 
 LOCUS_BP = 65_536
@@ -44,20 +44,26 @@ class Locus:
         return f"{self.chrom}:{self.start}-{self.end}"
 
 
-def parse_locus(text: str) -> Locus:
+def parse_locus(text: str, contigs: Collection[str] = ()) -> Locus:
     """Locus of ``chrom:start-end`` (0-based, half-open; thousands may be separated).
+
+    Parameters
+    ----------
+    text : str
+    contigs : collection of str
+        Names of the genome; a text that is one of them whole names no locus in it.
 
     Raises
     ------
     GenezipError
         If the text is something else, or is empty or backwards.
     """
-    match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text.strip())
-    if match:
-        locus = Locus(match[1], *(int(match[k].replace(",", "")) for k in (2, 3)))
-        if locus.start < locus.end:
-            return locus
-    raise GenezipError(f"report.locus is {text!r}; write it as chr9:120,000-185,536")
+    text = text.strip()
+    place = parse_place(text, contigs)
+    if place and place[1] < place[2]:
+        return Locus(*place)
+    example = f"{text}:120,000-185,536" if text in contigs else "chr9:120,000-185,536"
+    raise GenezipError(f"report.locus is {text!r}; write it as {example}")
 
 
 def _windows(file: CompressedFile) -> dict[tuple[str, int], CompressedWindow]:
@@ -180,11 +186,12 @@ def locus_tables(
     shared = [key for key in held[0] if all(key in windows for windows in held)]
     if not shared:
         raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
+    pieces = {piece.name: piece for piece in source.assembly().pieces}
     covered = stretches([(chrom, start, held[0][chrom, start].end) for chrom, start in shared])
     if wanted is None:
         locus = choose_locus(covered, region_map)
     else:
-        locus = parse_locus(wanted)
+        locus = parse_locus(wanted, {piece.chrom for piece in pieces.values()})
         if not any(
             stretch.chrom == locus.chrom
             and stretch.start <= locus.start
@@ -206,7 +213,6 @@ def locus_tables(
     tables = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
     tables.append(region_rows(region_map, locus))
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
-    pieces = {piece.name: piece for piece in source.assembly().pieces}
     name = pieces[here[0][0].piece].annotation
     annotation = source.annotation(name, transcripts, gene_types)
     return table[list(BIN_COLUMNS)], gene_models(annotation, locus)

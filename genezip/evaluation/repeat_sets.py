@@ -11,7 +11,12 @@ A scheme is a partition of the bases of a piece:
 - ``rmsk`` (pieces with RepeatMasker classes): each class outside TRF, all interspersed ones
   together (``rmsk_interspersed``) and ``rmsk_tandem`` (TRF) against ``rmsk_rest`` (no
   RepeatMasker row, no TRF). Classes written with ``?`` or not listed here belong to no set
-  and to no background.
+  and to no background;
+- ``rmsk_only`` (the same pieces, where the source has no TRF calls at all): the classes as
+  RepeatMasker gives them and ``rmsk_simple_repeat`` (its class Simple_repeat), against
+  ``rmsk_rest_without_trf`` (no RepeatMasker row).
+
+TRF calls without RepeatMasker give the first two, RepeatMasker without TRF the last.
 """
 
 from dataclasses import dataclass
@@ -54,7 +59,17 @@ RMSK = Scheme(
     len(RMSK_CLASSES) + 2,
 )
 
-SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK)}
+RMSK_ONLY = Scheme(
+    "rmsk_only",
+    "rmsk_rest_without_trf",
+    {
+        **{name: codes for name, codes in RMSK.sets.items() if name != "rmsk_tandem"},
+        "rmsk_simple_repeat": (1,),
+    },
+    RMSK.n_codes,
+)
+
+SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK, RMSK_ONLY)}
 
 
 def covered(starts: np.ndarray, ends: np.ndarray, low: int, high: int) -> np.ndarray:
@@ -84,13 +99,33 @@ class RepeatAnnotation:
 
     def schemes(self, piece: Any) -> list[Scheme]:
         """Schemes for which the annotation of a piece suffices."""
+        classes = piece.rmsk and self._rmsk is not None
         if not piece.trf or self._trf is None:
-            return []
+            return [RMSK_ONLY] if classes and not self._any_trf() else []
         found = [TRF]
         if piece.soft_masked:
             found.append(SOFTMASK)
-        if piece.rmsk and self._rmsk is not None:
+        if classes:
             found.append(RMSK)
+        return found
+
+    def _any_trf(self) -> bool:
+        """Whether any piece has TRF calls: sets of one name are then taken outside them."""
+        return self._trf is not None and any(piece.trf for piece in self._assembly.pieces)
+
+    def lacking(self) -> list[str]:
+        """What cannot be told about repeats, one sentence for each table that is missing."""
+        found = []
+        if self._rmsk is None:
+            found.append("the source has no RepeatMasker table, so no class of repeats is measured")
+        if not self._any_trf():
+            found.append(
+                "the source has no TRF table, so tandem repeats are measured as RepeatMasker's "
+                "simple repeats only, and soft-masked bases are not measured"
+                if self._rmsk is not None
+                else "the source has no TRF table, so tandem repeats and soft-masked bases are not "
+                "measured"
+            )
         return found
 
     def codes(self, piece: Any, scheme: Scheme) -> np.ndarray:
@@ -101,12 +136,15 @@ class RepeatAnnotation:
                 high = min(low + _BLOCK_BP, piece.end)
                 lower = self._assembly.sequence(piece, low, high) >= ord("a")
                 codes[low - piece.start : high - piece.start][lower] = 1
-        elif scheme is RMSK:
+        elif scheme in (RMSK, RMSK_ONLY):
             here = self._rows(self._rmsk, piece)
             names = here["repeat_class"]
             codes[self._covered(here, piece)] = OUTSIDE
             for number, name in enumerate(RMSK_CLASSES):
                 codes[self._covered(here[names == name], piece)] = number + 2
+            if scheme is RMSK_ONLY:
+                codes[self._covered(here[names == "Simple_repeat"], piece)] = 1
+                return codes
         tandem = self._covered(self._rows(self._trf, piece), piece)
         codes[tandem] = 2 if scheme is SOFTMASK else 1
         return codes

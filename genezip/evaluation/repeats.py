@@ -70,7 +70,11 @@ def _control(values: np.ndarray) -> Estimate:
 def repeat_rows(
     tallies: dict[tuple[str, str], Tally], settings: Evaluation, scale: str, source: str
 ) -> list[Row]:
-    """Result rows; n counts bases of the set (shifts for the control)."""
+    """Result rows; n counts bases of the set (shifts for the control).
+
+    Every set has a row ``bp`` of the model ``corpus``, its bases, also where there are none: such
+    a set has no other row, and a reader must see that it was looked for.
+    """
     rows: list[Row] = []
     for (split, scheme_name), tally in tallies.items():
         scheme = SCHEMES[scheme_name]
@@ -84,6 +88,15 @@ def repeat_rows(
             name: bootstrap.support(with_all(bp[used][:, list(codes)].sum(axis=1)))
             for name, codes in sets.items()
         }
+        for name, codes in sets.items():
+            bases = bp[:, list(codes)].sum()
+            rows.append(
+                tidy.row(
+                    model="corpus", task="repeats", subset=name, region="all", split=split,
+                    strand="+", metric="bp", value=float(bases), n=int(bases), unit="bases",
+                    scale=scale, source=source,
+                )
+            )  # fmt: skip
         for number, router in enumerate(tally.routers):
             tokens = np.concatenate([piece[number] for piece in tally.tokens])
             sums = bootstrap.sums({"bp": bp[used], "tokens": tokens[used]})

@@ -1,13 +1,13 @@
 """The door to gene annotation: one reader per format, one shape for all."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from genezip.errors import GenezipError
 from genezip.genome.bed12 import read_bed12
 from genezip.genome.genemodel import Annotation
 from genezip.genome.gff3 import read_gff3
 from genezip.genome.gtf import read_gtf
+from genezip.genome.lines import Input
 from genezip.genome.naming import match_chrom_style
 from genezip.genome.transcripts import Transcripts
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def read(
-    path: str | Path,
+    path: Input,
     format: str,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
@@ -34,8 +34,8 @@ def read(
 
     Parameters
     ----------
-    path : str or Path
-        Plain or gzip.
+    path : str, Path or TextFile
+        Plain or gzip; a file or a pipe.
     format : str
         gtf, gff3 or bed12.
     transcripts : basic, all or canonical

@@ -4,7 +4,6 @@ At demo scale a piece is a slice or a window of GRCh38, at full scale a whole ch
 Everything downstream asks for bases by genome coordinate and cannot tell the difference.
 """
 
-import csv
 import itertools
 import mmap
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pyfaidx
 from genezip.errors import GenezipError
 from genezip.genome.faidx import open_fasta
 from genezip.genome.intervals import merge
+from genezip.genome.source import read_chrom_sizes
 from genezip.vocab import encode, is_base
 
 SPLITS = ("train", "valid", "test")
@@ -97,7 +97,7 @@ class Assembly:
             another length than its piece, a piece beyond its chromosome, a name used
             twice, or pieces that overlap.
         """
-        sizes = _read_sizes(Path(chrom_sizes))
+        sizes = read_chrom_sizes(chrom_sizes)
         pieces = _read_pieces(Path(pieces_tsv))
         _check_pieces(pieces, sizes, Path(pieces_tsv))
         opened = open_fasta(fasta)
@@ -183,30 +183,23 @@ class Assembly:
         return merge(np.concatenate(starts), np.concatenate(ends))  # joins runs cut at a block end
 
 
-def _read_sizes(path: Path) -> dict[str, int]:
-    sizes = {}
-    for number, line in enumerate(_text(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        fields = line.split("\t")
-        if len(fields) < 2 or not fields[1].strip().isdigit():
-            raise GenezipError(f"line {number} of {path} is not a name, a tab and a length in bp")
-        sizes[fields[0]] = int(fields[1])
-    return sizes
-
-
 def _read_pieces(path: Path) -> tuple[Piece, ...]:
-    lines = _text(path).splitlines()
-    reader = csv.DictReader(lines, delimiter="\t")
-    missing = [name for name in PIECE_COLUMNS if name not in (reader.fieldnames or [])]
+    # Cells are taken as they are: a contig may have quotes in its name.
+    head, *lines = _text(path).split("\n")
+    columns = head.split("\t")
+    missing = [name for name in PIECE_COLUMNS if name not in columns]
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; run `genezip fetch` again")
     pieces = []
-    for number, row in enumerate(reader, 2):
+    for number, line in enumerate(lines, 2):
+        if not line:
+            continue
+        cells = line.split("\t")
         try:
+            row = dict(zip(columns, cells, strict=True))
             start, end = int(row["start"]), int(row["end"])
             marks = {name: bool(int(row[name])) for name in ("soft_masked", "rmsk", "trf")}
-        except (TypeError, ValueError):
+        except ValueError:
             raise GenezipError(
                 f"line {number} of {path} is malformed; run `genezip fetch` again"
             ) from None

@@ -1,7 +1,6 @@
 """Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from genezip.errors import GenezipError
 from genezip.genome.genemodel import PART_COLUMNS, Annotation, Rows, complete
+from genezip.genome.lines import Input, TextFile, opened
 from genezip.genome.loci import unique_names
 from genezip.genome.naming import say_on_stderr
 from genezip.genome.tabular import explain, read_table, wrong_interval
@@ -32,7 +32,7 @@ _TYPES = {
 
 
 def read_bed12(
-    path: str | Path,
+    path: Input,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
     say: Callable[[str], None] = say_on_stderr,
@@ -60,8 +60,18 @@ def read_bed12(
         For a missing, truncated, empty or malformed file, the last with its line number, or
         a tag or type that is asked for and that the file lacks.
     """
+    with opened(path) as file:
+        return _read(file, transcripts, gene_types, say)
+
+
+def _read(
+    path: TextFile,
+    transcripts: Transcripts,
+    gene_types: Sequence[str] | None,
+    say: Callable[[str], None],
+) -> Annotation:
     if transcripts == "canonical":
-        raise lacks_tag(path, transcripts)
+        raise lacks_tag(str(path), transcripts)
     rows = read_table(path, _TYPES, _wrong).to_pandas()
     if rows.empty:
         raise GenezipError(f"{path} has no row; is it BED12?")
@@ -86,7 +96,7 @@ def read_bed12(
     ):
         _explain(path)
     if transcripts == "basic":
-        say(f"{Path(path).name}: BED12 has no tags, so all {len(rows):,} transcripts are used")
+        say(f"{path.name}: BED12 has no tags, so all {len(rows):,} transcripts are used")
 
     coding = rows["thick_end"] > rows["thick_start"]
     models = pd.DataFrame(
@@ -108,7 +118,7 @@ def read_bed12(
     thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
     cds = exons.assign(start=thick_start, end=thick_end, kind="cds")[thick_end > thick_start]
     parts = pd.concat([exons, cds], ignore_index=True)
-    annotation = complete(Path(path).name, Rows(models, models.iloc[:0], parts))
+    annotation = complete(path.name, Rows(models, models.iloc[:0], parts))
     return of_types(annotation, gene_types)
 
 
@@ -118,8 +128,8 @@ def _numbers(lists: pd.Series) -> np.ndarray:
     return np.array(text.split(","), dtype=np.int64)
 
 
-def _explain(path: str | Path) -> None:
-    explain(Path(path), len(_TYPES), _wrong)
+def _explain(path: TextFile) -> None:
+    explain(path, _TYPES, _wrong)
     raise GenezipError(f"{path} has blocks that do not fit their transcripts; is it BED12?")
 
 
@@ -127,7 +137,7 @@ def _wrong(fields: list[str]) -> str | None:
     if wrong := wrong_interval(fields[1], fields[2], first=0):
         return wrong
     if fields[5] not in ("+", "-", "."):
-        return f"strand {fields[5]!r} is none of + - ."
+        return f"strand {fields[5]!r} is none of + - . (column 6)"
     try:
         int(fields[6]), int(fields[7])
         count = int(fields[9])

@@ -6,6 +6,7 @@ from typing import BinaryIO
 import pyfaidx
 
 from genezip.errors import GenezipError
+from genezip.genome.input_file import need_regular
 
 _HEADER_BYTES = 1 << 12  # read back at first; twice as much while a header line is longer
 
@@ -20,8 +21,7 @@ def open_fasta(path: str | Path) -> pyfaidx.Fasta:
         whose records are not where it says.
     """
     path = Path(path)
-    if not path.is_file():
-        raise GenezipError(f"{path} does not exist; name an existing FASTA")
+    need_regular(path, "the FASTA", "name an existing one")
     try:
         opened = pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
     except Exception as error:  # pyfaidx raises a dozen kinds, all meaning the same here

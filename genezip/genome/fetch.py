@@ -57,7 +57,7 @@ def fetch(
     methods: dict[str, Callable[[Draft], None]] = {
         "mirror": lambda draft: fetch_mirror(draft, mirror, settings),
         "download": lambda draft: fetch_public(draft, out, table, settings, http, fetched),
-        "simulated": lambda draft: simulate(draft, settings.simulation),
+        "simulated": lambda draft: _simulate(draft, settings),
         "files": lambda draft: fetch_own(draft, root, settings),
     }
     reasons: list[str] = []
@@ -74,6 +74,27 @@ def fetch(
         return source
     tried = " | ".join(reasons) or "genome.sources is empty"
     raise GenezipError(f"no source of DNA could be had; {tried}")
+
+
+def _simulate(draft: Draft, settings: Genome) -> None:
+    """The simulated genome, whose splits have keys of their own.
+
+    As a stand-in for real DNA it leaves names of real chromosomes alone.
+
+    Raises
+    ------
+    GenezipError
+        If it is the only source and the config names chromosomes where it does not look.
+    """
+    if settings.sources == ["simulated"]:
+        for key in ("chromosomes", "valid", "test"):
+            if key in settings.model_fields_set and getattr(settings, key):
+                instead = "chromosome_bp" if key == "chromosomes" else key
+                raise GenezipError(
+                    f"genome.{key} selects nothing of the source `simulated`; leave it out and "
+                    f"set genome.simulation.{instead}"
+                )
+    simulate(draft, settings.simulation)
 
 
 def plan(

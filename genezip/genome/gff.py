@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,8 @@ import pyarrow.compute as pc
 
 from genezip.errors import GenezipError
 from genezip.genome.attributes import Attributes
-from genezip.genome.tabular import explain, read_table, wrong_interval
+from genezip.genome.lines import Input, opened
+from genezip.genome.tabular import LINE, explain, read_table, wrong_interval
 
 Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
 """What a row is to a gene model; empty for what is no part of one."""
@@ -64,26 +64,26 @@ def role(feature: str) -> Role:
     return "transcript" if _TRANSCRIPT.fullmatch(feature) else ""
 
 
-def read_rows(path: str | Path, wanted: Callable[[str], bool] | None) -> pa.Table:
+def read_rows(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
     """Rows of a GTF or GFF3 file with 0-based starts.
 
     Parameters
     ----------
-    path : str or Path
-        Plain or gzip.
+    given : str, Path or TextFile
+        Plain or gzip; a file or a pipe.
     wanted : callable or None
         Tells of a feature type whether its rows are kept; None keeps all.
 
     Returns
     -------
     Table
-        chrom, feature, start, end, strand, attributes. An unknown strand (``.``, ``?``)
-        reads ``.``.
+        chrom, feature, start, end, strand, attributes, line (int64, the row's line in the file,
+        from 1). An unknown strand (``.``, ``?``) reads ``.``.
 
     Raises
     ------
     GenezipError
-        For a missing, truncated, empty or malformed file, the last with its line number.
+        For a missing, truncated, empty or malformed file, the last with line and column.
     """
 
     def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -93,14 +93,17 @@ def read_rows(path: str | Path, wanted: Callable[[str], bool] | None) -> pa.Tabl
         chosen = pa.array([name for name in names if wanted(name)], type=pa.string())
         return batch.filter(pc.is_in(batch["feature"].dictionary_decode(), value_set=chosen))
 
-    table = read_table(path, _TYPES, _wrong, keep, stop_at="##FASTA")
-    if table.num_rows == 0:
-        raise GenezipError(f"{path} has no gene, transcript, exon or CDS row; is it GTF or GFF3?")
-    start, end = table["start"].to_numpy(), table["end"].to_numpy()
-    strand = table["strand"].cast(pa.string())
-    known = pc.is_in(strand, value_set=pa.array(_STRANDS))
-    if (start < 1).any() or (end < start).any() or not pc.all(known).as_py():
-        explain(Path(path), len(_TYPES), _wrong, stop_at="##FASTA")
+    with opened(given) as file:
+        table = read_table(file, _TYPES, _wrong, keep, fasta=True, numbered=True)
+        if table.num_rows == 0:
+            raise GenezipError(
+                f"{file} has no gene, transcript, exon or CDS row; is it GTF or GFF3?"
+            )
+        start, end = table["start"].to_numpy(), table["end"].to_numpy()
+        strand = table["strand"].cast(pa.string())
+        known = pc.is_in(strand, value_set=pa.array(_STRANDS))
+        if (start < 1).any() or (end < start).any() or not pc.all(known).as_py():
+            explain(file, _TYPES, _wrong, fasta=True)
     return pa.table(
         {
             "chrom": table["chrom"].cast(pa.string()),
@@ -109,6 +112,7 @@ def read_rows(path: str | Path, wanted: Callable[[str], bool] | None) -> pa.Tabl
             "end": end,
             "strand": pc.if_else(pc.equal(strand, "?"), ".", strand),
             "attributes": table["attributes"],
+            "line": table[LINE],
         }
     )
 
@@ -195,5 +199,5 @@ def without_orphans_inside(genes: pd.DataFrame, orphans: pd.DataFrame) -> np.nda
 
 def _wrong(fields: list[str]) -> str | None:
     if fields[6] not in _STRANDS:
-        return f"strand {fields[6]!r} is none of {' '.join(_STRANDS)}"
-    return wrong_interval(fields[3], fields[4], first=1)
+        return f"strand {fields[6]!r} is none of {' '.join(_STRANDS)} (column 7)"
+    return wrong_interval(fields[3], fields[4], first=1, columns=(4, 5))

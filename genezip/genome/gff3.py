@@ -7,7 +7,6 @@ rows on genes. The rules of who is a transcript stand in ``docs/annotation.md``.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -26,6 +25,7 @@ from genezip.genome.gff import (
     whole_numbers,
     without_orphans_inside,
 )
+from genezip.genome.lines import Input, name_of
 from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
 
 PROTEINS = frozenset(
@@ -48,7 +48,7 @@ _PARTS = ("exon", "cds", "utr")
 
 
 def read_gff3(
-    path: str | Path,
+    path: Input,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> Annotation:
@@ -110,7 +110,7 @@ def read_gff3(
     owner = parts["transcript_id"].where(parts["transcript_id"] != "", parts["gene_id"])
     spliced = {*nodes.loc[nodes["spliced"], "id"], *owner[parts["spliced"]]}
     found = Rows(models, lone, parts, frozenset(spliced), _circular(rows, attributes))
-    return of_types(complete(Path(path).name, found), gene_types)
+    return of_types(complete(name_of(path), found), gene_types)
 
 
 class _Tree:

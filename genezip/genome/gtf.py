@@ -5,7 +5,6 @@ The rules of who is a transcript stand in ``docs/annotation.md``.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,11 +23,12 @@ from genezip.genome.gff import (
     whole_numbers,
     without_orphans_inside,
 )
+from genezip.genome.lines import Input, name_of
 from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
 
 
 def read_gtf(
-    path: str | Path,
+    path: Input,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> Annotation:
@@ -70,7 +70,7 @@ def read_gtf(
             raise lacks_tag(path, transcripts)
     owner = frame["transcript_id"].where(frame["transcript_id"] != "", frame["gene_id"])
     annotation = complete(
-        Path(path).name,
+        name_of(path),
         Rows(
             transcripts=_models(rows, frame, is_transcript & kept, "transcript_id"),
             genes=_models(rows, frame, alone & kept, "gene_id"),
@@ -81,13 +81,13 @@ def read_gtf(
     return of_types(_typed(annotation, rows), gene_types)
 
 
-def gtf_rows(path: str | Path) -> pa.Table:
+def gtf_rows(path: Input) -> pa.Table:
     """Rows that gene models are made of, with their role and ids.
 
     Returns
     -------
     Table
-        chrom, feature, start (0-based), end, strand, attributes, role
+        chrom, feature, start (0-based), end, strand, attributes, line, role
         (:data:`genezip.genome.gff.Role`), gene_id, transcript_id (empty on genes, and on parts
         that name only a gene), gene_known (bool; else gene_id is transcript_id), bare (bool:
         column 9 is the id and nothing else).
@@ -100,7 +100,7 @@ def gtf_rows(path: str | Path) -> pa.Table:
     return _read(path)[0]
 
 
-def _read(path: str | Path) -> tuple[pa.Table, Attributes]:
+def _read(path: Input) -> tuple[pa.Table, Attributes]:
     """The rows with their role and ids, and their attributes."""
     rows = read_rows(path, lambda feature: role(feature) != "")
     attributes = Attributes(rows["attributes"], "gtf")
@@ -139,13 +139,14 @@ def _read(path: str | Path) -> tuple[pa.Table, Attributes]:
     return rows, attributes
 
 
-def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: str | Path) -> None:
+def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: Input) -> None:
     first = pc.index(nameless, True).as_py()
     if first >= 0:
         row = rows.slice(first, 1).to_pylist()[0]
         raise GenezipError(
-            f"{path} has a {row['feature']} row at {row['chrom']}:{row['start'] + 1}-{row['end']} "
-            "without transcript_id and gene_id; if it is GFF3, say so in the format"
+            f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row at "
+            f"{row['chrom']}:{row['start'] + 1}-{row['end']} without transcript_id and gene_id; "
+            "if it is GFF3, say so in the format"
         )
 
 

@@ -7,17 +7,16 @@ single positions, and here their blocks move whole intervals, so that no base be
 is forgotten. What UCSC calls target and query is here source and target, as one says it.
 """
 
-import gzip
-import io
-import zlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pyliftover.chainfile import LiftOverChainFile
+from pyliftover.chainfile import LiftOverChain
 
 from genezip.errors import GenezipError
+from genezip.genome.lines import Input, TextFile, opened, shown
 from genezip.genome.source import read_chrom_sizes
 
 MIN_MAPPED = 0.95
@@ -25,6 +24,8 @@ MIN_MAPPED = 0.95
 
 MAX_CHANGE = 1.1
 """A whole interval may become so many times longer or shorter, not more."""
+
+_NAME_ONE = "name a chain file"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Liftover:
 
     Parameters
     ----------
-    path : chain file, plain or gzip
+    path : chain file, plain or gzip; a file or a pipe
     source_sizes, target_sizes : mapping
         Chromosome -> length (bp). Names that a table lacks (scaffolds, alternative haplotypes)
         are not checked; at least one name of each side must be known.
@@ -83,12 +84,13 @@ class Liftover:
 
     def __init__(
         self,
-        path: str | Path,
+        path: Input,
         source_sizes: Mapping[str, int],
         target_sizes: Mapping[str, int],
         pair: str = "hg19 to hg38",
     ) -> None:
-        chains = _read_chains(Path(path))
+        with opened(path, _NAME_ONE) as file:
+            chains = _read_chains(file)
         sources = {chain.source_name: chain.source_size for chain in chains}
         targets = {chain.target_name: chain.target_size for chain in chains}
         for found, sizes in ((sources, source_sizes), (targets, target_sizes)):
@@ -97,8 +99,8 @@ class Liftover:
                 name = (wrong or list(found))[0]
                 known = f"{sizes[name]:,} bp" if name in sizes else "unknown"
                 raise GenezipError(
-                    f"{path} is no chain file from {pair}: its {name} has {found[name]:,} bp where "
-                    f"{known} was expected; give the chain file of that pair and direction"
+                    f"{shown(path)} is no chain file from {pair}: its {name} has {found[name]:,} "
+                    f"bp where {known} was expected; give the chain file of that pair and direction"
                 )
         self._blocks: dict[str, list[tuple[int, int, str, int, int, str]]] = {}
         for chain in chains:
@@ -162,25 +164,70 @@ def hull(parts: "list[Part] | list[Span]") -> Span:
     return Span(chrom, min(part.start for part in parts), max(part.end for part in parts))
 
 
-def _read_chains(path: Path) -> list:
-    """All chains of a file, as pyliftover gives them."""
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; name a chain file") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
-    except (EOFError, zlib.error):
-        raise GenezipError(f"{path} is a truncated or broken gzip file; fetch it again") from None
-    lines = data.rstrip().rsplit(b"\n", 1)
-    try:
-        if not lines[-1].strip().isdigit():  # the size of the last block stands alone
-            raise ValueError
-        chains = LiftOverChainFile(io.BytesIO(data)).chains
-    except Exception:  # pyliftover raises plain Exception, and what int() and lists raise
-        chains = []
+_NUMBERS = (2, 4, 6, 7, 9, 11, 12)  # columns of a line that begins a chain
+_WHOLE = re.compile("[0-9]{1,18}")
+
+
+class _ChainLines:
+    """The rows of a file as pyliftover wants lines, each looked at before."""
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+        self._rows = file.rows()
+        self.number = 0
+
+    def readline(self) -> bytes:
+        """The next row; empty after the last."""
+        self.number, line = next(self._rows, (self.number, ""))
+        fields = line.split()
+        begins = fields[:1] == ["chain"]
+        if begins and len(fields) not in (12, 13):
+            raise self.damaged(f"it has {len(fields)} columns instead of 12 or 13")
+        for column in _NUMBERS if begins else range(1, len(fields) + 1):
+            if not _WHOLE.fullmatch(fields[column - 1].removeprefix("-" if begins else "")):
+                raise self.damaged(f"{fields[column - 1]!r} (column {column}) is no whole number")
+        return line.encode()
+
+    def damaged(self, wrong: str, first: int | None = None) -> GenezipError:
+        """The error for the present line, or for the lines from ``first`` to it."""
+        where = f"lines {first}-{self.number}" if first else f"line {self.number}"
+        return GenezipError(
+            f"{self._file} is no chain file, or is cut short ({where}: {wrong}); fetch it again"
+        )
+
+
+def _read_chains(file: TextFile) -> list[LiftOverChain]:
+    """All chains of a file, as pyliftover reads them one by one.
+
+    Its reader of whole files passes over what lies between two chains, and builds trees that
+    nobody asks here.
+    """
+    lines = _ChainLines(file)
+    chains: list[LiftOverChain] = []
+    sizes: dict[tuple[str, str], int] = {}
+    while head := lines.readline():
+        begin = lines.number
+        if not head.startswith(b"chain"):
+            raise lines.damaged("it does not begin with the word chain (column 1)")
+        try:
+            chains.append(LiftOverChain(head, lines))
+            _check_lengths(chains[-1], sizes)
+        except GenezipError:
+            raise
+        except Exception as error:  # pyliftover raises plain Exception
+            raise lines.damaged(str(error), begin) from None
     if not chains:
-        raise GenezipError(f"{path} is no chain file, or is cut short; fetch it again")
-    return list(chains)
+        raise GenezipError(f"{file} is no chain file, or is cut short; fetch it again")
+    return chains
+
+
+def _check_lengths(chain: LiftOverChain, sizes: dict[tuple[str, str], int]) -> None:
+    """A chain lies inside its two chromosomes, whose lengths all chains give alike."""
+    for side in ("source", "target"):
+        name, size, start, end = (
+            getattr(chain, f"{side}_{what}") for what in ("name", "size", "start", "end")
+        )
+        if sizes.setdefault((side, name), size) != size:
+            raise ValueError(f"{name} has another length in an earlier chain")
+        if not 0 <= start < end <= size:
+            raise ValueError(f"it lies outside of {name}")

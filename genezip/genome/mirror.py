@@ -17,7 +17,7 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 from genezip.genome.layout import Draft
 from genezip.genome.records import read_records
-from genezip.genome.selection import Region, read_regions, split_of, wanted
+from genezip.genome.selection import Region, check_names, read_regions, split_of, wanted
 from genezip.genome.source import hg38_sizes
 
 SLICES = "demo/genome.fa.gz"
@@ -55,7 +55,8 @@ def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
     SourceUnavailable
         No folder was named, it is missing, or whole chromosomes are asked for.
     GenezipError
-        A file of the folder is missing, truncated or altered.
+        A file of the folder is missing, truncated or altered, or a chromosome that the config
+        names selects nothing.
     """
     if mirror is None:
         raise SourceUnavailable("no folder named (GENEZIP_MIRROR is not set)")
@@ -66,6 +67,8 @@ def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
     verify(mirror)
     slices = wanted(read_regions(mirror / SLICES_BED), settings)
     windows = wanted(read_regions(mirror / WINDOWS_BED), settings)
+    used = dict.fromkeys(region.chrom for region in [*slices, *windows])
+    check_names(settings, hg38_sizes(), list(used), "GRCh38")
     draft.write_pieces(
         _pieces(mirror, slices, windows, settings),
         hg38_sizes(),

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -148,8 +150,13 @@ def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
         table, codes = table[kept].reset_index(drop=True), codes[kept]
     if all(names.get(chrom, chrom) == chrom for chrom in chroms):
         return table
-    new = pd.Index([names.get(chrom, chrom) for chrom in chroms], dtype=table["chrom"].dtype)
-    return table.assign(chrom=pd.Series(new.take(codes), index=table.index))
+    kept_type = table["chrom"].dtype
+    categories = isinstance(kept_type, pd.CategoricalDtype)  # they know the old names only
+    new = pd.Index(
+        [names.get(chrom, chrom) for chrom in chroms], dtype=object if categories else kept_type
+    )
+    column = pd.Series(new.take(codes), index=table.index)
+    return table.assign(chrom=column.astype("category") if categories else column)
 
 
 def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
@@ -158,7 +165,13 @@ def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
-    """The assembly's name of a contig, or the name itself if there is none."""
+    """The assembly's name of a contig, or the name itself if there is none.
+
+    The name itself goes first, then the name without the escapes of GFF3 (``a%3Bb`` is ``a;b``),
+    then the other style.
+    """
+    if chrom not in chrom_sizes and unquote(chrom) in chrom_sizes:
+        return unquote(chrom)
     bare = chrom.removeprefix("chr")
     bare = {"M": "MT"}.get(bare, bare)
     short = {"MT": "M"}.get(bare, bare)
@@ -166,6 +179,28 @@ def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
         if name in chrom_sizes:
             return name
     return chrom
+
+
+def check_contig_name(name: str, where: str | Path) -> None:
+    """Refuse the name of a contig that the tab-separated formats cannot carry.
+
+    Raises
+    ------
+    GenezipError
+        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: in GTF, GFF3
+        and BED a row that begins so holds no feature, so its contig would vanish from every
+        table. For ``all``, which stands for all contigs together in tables of results.
+    """
+    if name == "all":
+        raise GenezipError(
+            f"{where} has a contig named all, which means all contigs in tables of results; rename "
+            "the contig in the FASTA and the annotation"
+        )
+    if name.startswith(("#", ">")) or name in ("track", "browser"):
+        raise GenezipError(
+            f"{where} has a contig named {name}, and in GTF, GFF3 and BED a row that begins so "
+            "holds no feature; rename the contig in the FASTA and the annotation"
+        )
 
 
 def _some(names: Mapping[str, int] | list[str]) -> str:

@@ -1,17 +1,23 @@
 """Source `files`: another genome is only another config."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+
+import pandas as pd
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
+from genezip.genome.input_file import need_regular
 from genezip.genome.layout import Draft
+from genezip.genome.naming import check_contig_name, say_on_stderr
 from genezip.genome.records import is_packed, open_bytes, read_records
-from genezip.genome.selection import chrom_of, split_parts
+from genezip.genome.repeats import match_repeats, read_rmsk_out, read_trf
+from genezip.genome.selection import check_names, split_parts
 
 _FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
+_REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
 _OWN = ("your own file", "as given", "as given")  # origin, release, licence
 
 
@@ -28,28 +34,31 @@ def annotation_format(path: str | Path) -> str:
 
 
 def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
-    """Lay out your own FASTA and annotation as a source: one piece per contig.
+    """Lay out your own FASTA, annotation and repeats as a source: one piece per contig.
+
+    All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
+    contig of the FASTA, also those that ``genome.chromosomes`` leaves out: their rows belong to
+    this genome.
 
     Raises
     ------
     GenezipError
-        A file is missing or damaged, a chromosome that the config names is not in the
-        FASTA, a letter is no base, or FASTA and annotation do not belong together.
+        A file is missing or damaged, a chromosome that the config names selects nothing, a
+        letter is no base, or FASTA and annotation, or FASTA and repeats, do not belong
+        together.
     """
     if settings.fasta is None or settings.annotation is None:
         key = "genome.fasta" if settings.fasta is None else "genome.annotation"
         raise GenezipError(f"the source `files` needs {key}; name your file there")
     fasta, genes = root / settings.fasta, root / settings.annotation
-    if not fasta.is_file():
-        raise GenezipError(f"the FASTA {fasta} does not exist; check genome.fasta")
-    if not genes.is_file():
-        raise GenezipError(f"the annotation {genes} does not exist; check genome.annotation")
+    need_regular(fasta, "the FASTA", "check genome.fasta")
+    need_regular(genes, "the annotation", "check genome.annotation")
     form = annotation_format(genes)
-    for key in ("rmsk", "trf"):
-        named = getattr(settings, key)
-        if named is not None and not (root / named).is_file():
-            raise GenezipError(f"{root / named} does not exist; check genome.{key}")
-    sizes: dict[str, int] = {}
+    repeats = {key: root / name for key in _REPEATS if (name := getattr(settings, key)) is not None}
+    for key, path in repeats.items():
+        need_regular(path, "the table", f"check genome.{key}")
+    sizes = _sizes(fasta, settings)
+    chosen = _chosen(settings, sizes)
     draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
     _check_together(genes, form, sizes)
     suffix = ".gz" if is_packed(genes) else ""
@@ -57,32 +66,65 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_OWN[1:]
     )
     draft.annotations["genes"] = {"path": name, "format": form}
-    for key, kept in (("rmsk", "rmsk.out"), ("trf", "trf.bed")):
-        named = getattr(settings, key)
-        if named is not None:
-            suffix = ".gz" if is_packed(root / named) else ""
-            draft.repeats[key] = draft.copy(root / named, kept + suffix, named, *_OWN[1:])
+    for key, path in repeats.items():
+        kept, read = _REPEATS[key]
+        _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
+        suffix = ".gz" if is_packed(path) else ""
+        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_OWN[1:])
+    bp = sum(sizes[contig] for contig in chosen)
     draft.finish(
         "files",
-        f"{fasta.name} with {genes.name}: {len(sizes)} contigs, {sum(sizes.values()) / 1e6:.2f} Mb",
+        f"{fasta.name} with {genes.name}: {len(chosen)} contigs, {bp / 1e6:.2f} Mb",
         settings.build,
     )
 
 
-def _pieces(fasta: Path, settings: Genome, sizes: dict[str, int]) -> Iterator[tuple[Piece, bytes]]:
-    contigs: list[str] = []
-    for name, sequence in read_records(fasta):
-        contigs.append(name)
-        if settings.chromosomes is not None and name not in settings.chromosomes:
-            continue
-        if not sequence:
+def _say_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
+    """Tell of contigs without a repeat: the table may be one of some chromosomes only."""
+    there = set(table["chrom"])
+    bare = [contig for contig in chosen if contig not in there]
+    if bare and there:
+        shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+        say_on_stderr(
+            f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({shown}); they count as "
+            "searched and free of its repeats"
+        )
+
+
+def _chosen(settings: Genome, contigs: Collection[str]) -> list[str]:
+    """The contigs that are used, in the order of the FASTA."""
+    wanted = settings.chromosomes
+    return [contig for contig in contigs if wanted is None or contig in wanted]
+
+
+def _sizes(fasta: Path, settings: Genome) -> dict[str, int]:
+    """Length (bp) of every contig of a FASTA that has any base, once the names are checked.
+
+    The FASTA is read twice, because what a name in the config means (``ctg:1-500``) is known
+    only when all names of contigs are.
+    """
+    sizes = {name: len(sequence) for name, sequence in read_records(fasta)}
+    chosen = _chosen(settings, sizes)
+    check_names(settings, sizes, chosen, str(fasta))
+    for name in chosen:
+        check_contig_name(name, fasta)
+        if not sizes[name]:
             raise GenezipError(f"the contig {name} of {fasta} is empty; remove it")
-        sizes[name] = len(sequence)
-        for start, end, split in split_parts(name, len(sequence), settings):
+    return {name: length for name, length in sizes.items() if length}
+
+
+def _pieces(
+    fasta: Path, settings: Genome, sizes: Mapping[str, int]
+) -> Iterator[tuple[Piece, bytes]]:
+    chosen, names = set(_chosen(settings, sizes)), set(sizes)
+    for name, sequence in read_records(fasta):
+        if name not in chosen:
+            continue
+        for start, end, split in split_parts(name, len(sequence), settings, sizes):
             whole = (start, end) == (0, len(sequence))
             part = sequence[start:end]
             piece = Piece(
-                name=name if whole else f"{name}:{start}-{end}",
+                name=name if whole else _new_name(f"{name}:{start}-{end}", names),
                 chrom=name,
                 start=start,
                 end=end,
@@ -93,19 +135,14 @@ def _pieces(fasta: Path, settings: Genome, sizes: dict[str, int]) -> Iterator[tu
                 trf=settings.trf is not None,
             )
             yield piece, part
-    for key in ("chromosomes", "valid", "test"):
-        named = [chrom_of(entry) for entry in getattr(settings, key) or []]
-        absent = [name for name in named if name not in contigs]
-        if absent:
-            raise GenezipError(
-                f"genome.{key} names {', '.join(absent)}, which is not in {fasta}; "
-                f"its contigs are {_listed(contigs)}"
-            )
 
 
-def _listed(contigs: list[str], most: int = 30) -> str:
-    more = f" and {len(contigs) - most} more" if len(contigs) > most else ""
-    return ", ".join(contigs[:most]) + more
+def _new_name(name: str, taken: set[str]) -> str:
+    """A name for a part that no contig and no other part has; it is taken from then on."""
+    while name in taken:
+        name += "/part"
+    taken.add(name)
+    return name
 
 
 def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
+from genezip.genome.lines import Input, TextFile, opened
 from genezip.genome.naming import match_intervals, say_on_stderr
-from genezip.genome.tabular import NO_DATA, explain, read_lines, read_table, wrong_interval
+from genezip.genome.tabular import explain, read_table, wrong_interval
 
 OwnIntervals = Mapping[str, pd.DataFrame]
 """Name of a class -> table of chrom, start, end, on contigs of the assembly."""
@@ -55,11 +56,11 @@ def read_own_classes(
 
 
 def read_bed_intervals(
-    path: str | Path,
+    given: Input,
     chrom_sizes: Mapping[str, int],
     say: Callable[[str], None] = say_on_stderr,
 ) -> pd.DataFrame:
-    """Intervals of a BED file (3 to 12 tab-separated columns; plain or gzip) on an assembly.
+    """Intervals of a BED (3 to 12 tab-separated columns; plain or gzip, file or pipe).
 
     Returns
     -------
@@ -71,15 +72,15 @@ def read_bed_intervals(
     GenezipError
         As :func:`read_own_classes`.
     """
-    path = Path(path)
-    types: dict[str, pa.DataType | None] = dict.fromkeys(map(str, range(_columns(path))))
-    types = {"chrom": pa.string(), "start": pa.int64(), "end": pa.int64(), **types}
-    for name in ("0", "1", "2"):
-        del types[name]
-    table = read_table(path, types, _wrong).to_pandas()
-    if (table["start"] < 0).any() or (table["end"] < table["start"]).any():
-        explain(path, len(types), _wrong)
-    return match_intervals(path.name, table, chrom_sizes, say)
+    with opened(given) as file:
+        types: dict[str, pa.DataType | None] = dict.fromkeys(map(str, range(_columns(file))))
+        types = {"chrom": pa.string(), "start": pa.int64(), "end": pa.int64(), **types}
+        for name in ("0", "1", "2"):
+            del types[name]
+        table = read_table(file, types, _wrong).to_pandas()
+        if (table["start"] < 0).any() or (table["end"] < table["start"]).any():
+            explain(file, types, _wrong)
+        return match_intervals(file.name, table, chrom_sizes, say)
 
 
 def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> pd.DataFrame:
@@ -92,18 +93,17 @@ def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> p
     return table[real].reset_index(drop=True)
 
 
-def _columns(path: Path) -> int:
+def _columns(file: TextFile) -> int:
     """Columns of the first row."""
-    for number, line in enumerate(read_lines(path), 1):
-        if line.strip() and not line.startswith(NO_DATA):
-            count = line.count("\t") + 1
-            if not 3 <= count <= _MOST_COLUMNS:
-                raise GenezipError(
-                    f"line {number} of {path} has {count} tab-separated columns; BED has 3 to "
-                    f"{_MOST_COLUMNS}"
-                )
-            return count
-    raise GenezipError(f"{path} has no interval; name a BED file with some")
+    for number, line in file.rows():
+        count = line.count("\t") + 1
+        if not 3 <= count <= _MOST_COLUMNS:
+            raise GenezipError(
+                f"line {number} of {file} has {count} tab-separated columns; BED has 3 to "
+                f"{_MOST_COLUMNS}"
+            )
+        return count
+    raise GenezipError(f"{file} has no interval; name a BED file with some")
 
 
 def _wrong(fields: list[str]) -> str | None:

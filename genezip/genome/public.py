@@ -28,7 +28,7 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 from genezip.genome.layout import Draft
 from genezip.genome.records import open_bytes, read_records
-from genezip.genome.selection import Region, demo_regions, split_of
+from genezip.genome.selection import Region, check_names, demo_regions, split_of
 from genezip.genome.source import hg38_sizes
 from genezip.genome.ucsc import overlaps, rmsk_rows, trf_rows
 
@@ -65,7 +65,7 @@ def wanted_files(table: Path, settings: Genome) -> Wanted:
     Raises
     ------
     GenezipError
-        The table lacks a row.
+        The table lacks a row, or a chromosome that the settings name has no region (demo only).
     """
     sources = read_sources(table)
     needed = _NEEDED[settings.selection]
@@ -76,6 +76,8 @@ def wanted_files(table: Path, settings: Genome) -> Wanted:
     regions: list[tuple[Region, Item]] = []
     if settings.selection == "demo":
         regions = [(r, _region_item(sources["region"], r)) for r in demo_regions(settings)]
+        used = dict.fromkeys(region.chrom for region, _ in regions)
+        check_names(settings, hg38_sizes(), list(used), "GRCh38")
     return Wanted(files, regions)
 
 
@@ -236,8 +238,11 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
     true = hg38_sizes()
     sizes: dict[str, int] = {}
 
+    seen: list[str] = []
+
     def pieces() -> Iterator[tuple[Piece, bytes]]:
         for name, sequence in read_records(path):
+            seen.append(name)
             if settings.chromosomes is not None and name not in settings.chromosomes:
                 continue
             if len(sequence) != true.get(name, len(sequence)):
@@ -249,10 +254,9 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
             region = Region(name, 0, len(sequence), "train")
             yield _piece(name, region, sequence, settings), sequence
 
+        check_names(settings, seen, sizes, row.url)  # before a split without DNA is noticed
+
     draft.write_pieces(pieces(), sizes, row.url, row.release, row.licence)
-    absent = [name for name in settings.chromosomes or [] if name not in sizes]
-    if absent:
-        raise GenezipError(f"{row.url} has no chromosome {', '.join(absent)}")
 
 
 def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> None:

@@ -1,45 +1,33 @@
 """Whole FASTA records in, FASTA with its index out."""
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from genezip.errors import GenezipError
+from genezip.genome.input_file import GZIP, InputFile
 
 LINE_BP = 60
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def is_packed(path: str | Path) -> bool:
     """Whether a file is gzip or bgzip, known by its first bytes."""
     with open(path, "rb") as handle:
-        return handle.read(2) == _GZIP_MAGIC
+        return handle.read(2) == GZIP
 
 
 @contextmanager
 def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
-    """A file as bytes, unpacked when it is gzip or bgzip.
+    """A file or pipe as bytes, unpacked when it is gzip or bgzip.
 
     Raises
     ------
     GenezipError
         The file is missing, or its gzip stream is truncated or damaged.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise GenezipError(f"{path} does not exist; name an existing file")
-    packed = is_packed(path)
-    with open(path, "rb") as raw:
-        handle = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else cast(BinaryIO, raw)
-        try:
-            yield handle
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise GenezipError(
-                f"{path} is a truncated or damaged gzip file ({error}); get it again"
-            ) from None
+    with InputFile(path) as file, file.unpacked() as handle:
+        yield handle
 
 
 def read_records(path: str | Path) -> Iterator[tuple[str, bytes]]:

@@ -16,7 +16,8 @@ import pandas as pd
 from genezip.errors import GenezipError
 from genezip.genome.assembly import SPLITS, Assembly, Piece
 from genezip.genome.intervals import clip, is_sorted
-from genezip.genome.tabular import first_line, read_table, wrong_interval
+from genezip.genome.lines import Input, TextFile, is_row, opened
+from genezip.genome.tabular import read_table, wrong_interval
 from genezip.genome.tracks import BED9_TYPES, write_bed9
 from genezip.taxonomy import GENE7, Taxonomy
 
@@ -179,8 +180,8 @@ class RegionMap:
         write_bed9(path, table.assign(rgb=table["name"].map(colours)), head)
 
     @classmethod
-    def read_bed(cls, path: str | Path) -> "RegionMap":
-        """Read what :meth:`write_bed9` wrote.
+    def read_bed(cls, given: Input) -> "RegionMap":
+        """Read what :meth:`write_bed9` wrote; a file or a pipe.
 
         Raises
         ------
@@ -188,8 +189,10 @@ class RegionMap:
             For a missing, truncated or malformed file, an unknown class, or runs that are
             not sorted or overlap.
         """
-        rows = read_table(path, BED9_TYPES, _wrong_row).to_pandas()
-        taxonomy = _read_taxonomy(path)
+        with opened(given) as file:
+            path = str(file)
+            rows = read_table(file, BED9_TYPES, _wrong_row).to_pandas()
+            taxonomy = _read_taxonomy(file)
         chrom, name = rows["chrom"].astype(str), rows["name"].astype(str)
         unknown = sorted(set(name.unique()) - set(taxonomy.names))
         if unknown:
@@ -249,18 +252,21 @@ class RegionMap:
         return pd.DataFrame(rows, columns=["split", "class", "bp", "fraction", "n_bp"])
 
 
-def _read_taxonomy(path: str | Path) -> Taxonomy:
-    """The user's classes that the first line names; the seven alone without such a line."""
-    line = first_line(path)
-    if not line.startswith(CLASSES_LINE):
-        return GENE7
-    try:
-        return Taxonomy.from_json(json.loads(line.removeprefix(CLASSES_LINE)))
-    except (ValueError, TypeError):
-        raise GenezipError(
-            f"line 1 of {path} does not name its region classes as genezip writes them; build the "
-            "region map again"
-        ) from None
+def _read_taxonomy(file: TextFile) -> Taxonomy:
+    """The user's classes that a line above the rows names; the seven alone without such a line."""
+    for number, line in file.lines():
+        if is_row(line):
+            break
+        if not line.startswith(CLASSES_LINE):
+            continue
+        try:
+            return Taxonomy.from_json(json.loads(line.removeprefix(CLASSES_LINE)))
+        except (ValueError, TypeError):
+            raise GenezipError(
+                f"line {number} of {file} does not name its region classes as genezip writes "
+                "them; build the region map again"
+            ) from None
+    return GENE7
 
 
 def _wrong_row(fields: list[str]) -> str | None:

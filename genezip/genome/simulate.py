@@ -65,7 +65,8 @@ def simulate(draft: Draft, settings: Simulation) -> None:
     Raises
     ------
     GenezipError
-        A chromosome too short to hold genes, or a split that names an unknown one.
+        A chromosome too short to hold genes, or a split that names an unknown one or one of
+        the other split.
     """
     lengths = {f"sim{i + 1}": length for i, length in enumerate(settings.chromosome_bp)}
     for name, length in lengths.items():
@@ -78,6 +79,11 @@ def simulate(draft: Draft, settings: Simulation) -> None:
         raise GenezipError(
             f"simulation.valid or .test names {', '.join(unknown)}; the simulated chromosomes "
             f"are {', '.join(lengths)}"
+        )
+    both = [name for name in settings.valid if name in settings.test]
+    if both:
+        raise GenezipError(
+            f"simulation.valid and .test both name {', '.join(both)}; name it in one"
         )
     origin = (f"simulated, seed {settings.seed}", "genezip simulation 1", "no restriction")
     made: list[Chromosome] = []

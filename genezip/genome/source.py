@@ -6,12 +6,14 @@ lie the files, all in the same layout, so that no later stage asks where the DNA
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genezip.errors import GenezipError
+from genezip.genome.lines import Input, opened
 from genezip.provenance import sha256_file
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from genezip.genome.transcripts import Transcripts
 
 SCHEMA_VERSION = 1
+_LENGTH = re.compile("[0-9]{1,18}")
 _KEYS = (
     "source",
     "description",
@@ -156,56 +159,55 @@ class Source:
         }
 
     def rmsk(self) -> "pd.DataFrame | None":
-        """Interspersed repeats (RepeatMasker), or None where the source has none."""
+        """Interspersed repeats (RepeatMasker) on the contigs of the assembly; None without any."""
         from genezip.genome.repeats import read_rmsk_out
 
-        path = self.raw["repeats"].get("rmsk")
-        return None if path is None else read_rmsk_out(self.folder / path)
+        return self._repeats("rmsk", read_rmsk_out)
 
     def trf(self) -> "pd.DataFrame | None":
-        """Tandem repeats (TRF), or None where the source has none."""
+        """Tandem repeats (TRF) on the contigs of the assembly; None where the source has none."""
         from genezip.genome.repeats import read_trf
 
-        path = self.raw["repeats"].get("trf")
-        return None if path is None else read_trf(self.folder / path)
+        return self._repeats("trf", read_trf)
+
+    def _repeats(self, kind: str, read: "Callable[[Path], pd.DataFrame]") -> "pd.DataFrame | None":
+        """One of the two tables, its contig names matched as those of annotation are."""
+        from genezip.genome.repeats import match_repeats
+
+        name = self.raw["repeats"].get(kind)
+        if name is None:
+            return None
+        return match_repeats(name, read(self.folder / name), self.chrom_sizes())
 
 
-def read_chrom_sizes(path: str | Path) -> dict[str, int]:
+def read_chrom_sizes(path: Input) -> dict[str, int]:
     """Chromosome lengths (bp) by name, in file order.
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or TextFile
         UCSC chrom.sizes (two columns) or an index of samtools (.fai, five): the first two
-        columns count.
+        columns count. Plain or gzip; a file or a pipe.
 
     Raises
     ------
     GenezipError
         For a missing or empty file, a line without name and length, or a name used twice.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; name a chrom.sizes or .fai file") from None
-    except UnicodeDecodeError:
-        raise GenezipError(f"{path} is not text; name a chrom.sizes or .fai file") from None
-    except OSError as error:
-        raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
     sizes: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        cells = line.split("\t")
-        if len(cells) < 2 or not cells[1].strip().isdecimal() or cells[0] in sizes:
-            raise GenezipError(
-                f"line {number} of {path} gives no contig name with its length, or one a second "
-                "time; name a chrom.sizes or .fai file"
-            )
-        sizes[cells[0]] = int(cells[1])
-    if not sizes:
-        raise GenezipError(f"{path} names no contig; name a chrom.sizes or .fai file")
+    with opened(path, todo="name a chrom.sizes or .fai file") as file:
+        for number, line in file.rows():
+            cells = line.split("\t")
+            if len(cells) < 2 or not _LENGTH.fullmatch(cells[1].strip()):
+                wrong = "has no contig name (column 1) with its length in bp (column 2)"
+            elif cells[0] in sizes:
+                wrong = f"gives the length of {cells[0]} (column 1) a second time"
+            else:
+                sizes[cells[0]] = int(cells[1])
+                continue
+            raise GenezipError(f"line {number} of {file} {wrong}; name a chrom.sizes or .fai file")
+        if not sizes:
+            raise GenezipError(f"{file} names no contig; name a chrom.sizes or .fai file")
     return sizes
 
 

@@ -4,6 +4,7 @@ The two share the readers of annotation and BED files and nothing else: bedtools
 subtracts and intersects where :mod:`genezip.genome.regions` sweeps events.
 """
 
+import csv
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -138,7 +139,7 @@ def _claims(  # type: ignore[no-untyped-def]
         table = table[table["end"] > table["start"]]  # bedtools takes an empty one for two bases
         ordered = table[["chrom", "start", "end", *more]].sort_values(["chrom", "start"])
         path = Path(tempfile.mkstemp(dir=folder, suffix=".bed")[1])
-        ordered.to_csv(path, sep="\t", header=False, index=False)
+        ordered.to_csv(path, sep="\t", header=False, index=False, quoting=csv.QUOTE_NONE)
         return bedtools.BedTool(str(path))
 
     def unrolled(tool):  # type: ignore[no-untyped-def]
@@ -209,7 +210,8 @@ def _painted(bedtools, classes, pieces: list[Piece], taxonomy: Taxonomy):  # typ
     for name, tool in classes.items():
         cut = bed.intersect(tool)
         if not _is_empty(cut):
-            table = pd.read_csv(cut.fn, sep="\t", names=["chrom", "start", "end", "piece"])
+            names = ["chrom", "start", "end", "piece"]
+            table = pd.read_csv(cut.fn, sep="\t", names=names, quoting=csv.QUOTE_NONE)
             hits.append(table.assign(label=taxonomy.ids[name]))
     table = pd.concat(hits, ignore_index=True)
     for index, piece in enumerate(pieces):

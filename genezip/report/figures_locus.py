@@ -162,7 +162,7 @@ def locus(results: Results) -> Drawing | None:
     last.set_xlim(low, high)
     last.xaxis.set_major_locator(MaxNLocator(7))
     last.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:,.0f}"))
-    last.set_xlabel(f"position on {chrom} (kb)")
+    last.set_xlabel(f"position on {chrom} (kb)", parse_math=False)  # a name may have $
     return Drawing(
         "locus",
         f"A held-out locus, {chrom}:{low:,}–{high:,}",

@@ -9,6 +9,7 @@ MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be 
 SPLITS = {"test": "held out", "train": "training DNA"}
 _MASKED = "bases in neither kind; soft-masked pieces only"
 _RMSK = "bases without any RepeatMasker or TRF call; pieces with RepeatMasker classes only"
+_RMSK_ONLY = "bases without any RepeatMasker call; the source has no TRF calls"
 
 
 class RepeatSet(NamedTuple):
@@ -30,8 +31,10 @@ SETS = (
     RepeatSet("tandem", "test", "tandem", _MASKED),
     RepeatSet("tandem_all_pieces", "test", "tandem, all pieces", "everything outside TRF calls"),
     RepeatSet("rmsk_interspersed", "test", "interspersed (RepeatMasker)", _RMSK),
+    RepeatSet("rmsk_simple_repeat", "test", "simple repeats (RepeatMasker)", _RMSK_ONLY),
     RepeatSet("rmsk_interspersed", "train", "interspersed", _RMSK),
     RepeatSet("rmsk_tandem", "train", "tandem", _RMSK),
+    RepeatSet("rmsk_simple_repeat", "train", "simple repeats", _RMSK_ONLY),
     RepeatSet("SINE", "train", "SINE", _RMSK),
     RepeatSet("LINE", "train", "LINE", _RMSK),
     RepeatSet("LTR", "train", "LTR", _RMSK),
@@ -76,3 +79,31 @@ def blocks(results: Results, a: RepeatSet) -> int | None:
     """Bootstrap blocks with bases of the set; None where they were not counted."""
     found = results.repeats.find("blocks", CORPUS, subset=a.subset, split=a.split)
     return None if found is None else round(found.value)
+
+
+def background(results: Results, a: RepeatSet) -> str:
+    """What a set is compared with; classes of RepeatMasker may have been taken without TRF."""
+    alone = results.repeats.find("bp", CORPUS, subset="rmsk_rest_without_trf", split=a.split)
+    return _RMSK_ONLY if alone and a.background == _RMSK else a.background
+
+
+def remarks(results: Results) -> list[str]:
+    """What the numbers leave out: tables that the source lacks, and sets without a base."""
+    found = []
+    tables = results.source.get("repeats") or {}
+    absent = [key for key in ("rmsk", "trf") if key in tables and tables[key] is None]
+    if absent:
+        names = {"rmsk": "RepeatMasker classes (genome.rmsk)", "trf": "TRF calls (genome.trf)"}
+        lost = " and no ".join(names[key] for key in absent)
+        found.append(f"The source has no {lost}; what needs them is unknown, not zero.")
+    frame = results.repeats.frame
+    bases = frame[(frame["model"] == CORPUS) & (frame["metric"] == "bp")]
+    for split, where in SPLITS.items():
+        empty = bases[(bases["split"] == split) & (bases["value"] == 0)]["subset"]
+        labels = {a.subset: a.label for a in SETS if a.split == split}
+        if len(empty):
+            named = ", ".join(dict.fromkeys(labels.get(name, name) for name in empty))
+            found.append(f"Looked for, but no base of the DNA measured is one ({where}): {named}.")
+    if not results.repeats.models:
+        found.append("No repeat was measured.")
+    return found

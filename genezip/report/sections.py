@@ -186,7 +186,7 @@ def _repeat_table(results: Results) -> Table | None:
         rows.append(
             [
                 repeat.name,
-                repeat.background,
+                repeat_sets.background(results, repeat),
                 f"{bases:,}",
                 *([] if not counted else ["–" if blocks is None else f"{blocks:,}"]),
                 _per_seed(seeds, [measured(number) for number in plain_ratio]),
@@ -206,6 +206,7 @@ def repeats_section(results: Results) -> Section:
         "Repeats are copies, often old and decayed. No target mentions them; whatever the model "
         "does there it does on its own.",
         *verdicts.repeats(results),
+        *repeat_sets.remarks(results),
     ]
     table = _repeat_table(results)
     return Section("repeats", "Repeats", text, ("repeats",), [table] if table else [])

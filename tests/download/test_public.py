@@ -64,7 +64,9 @@ def table(server: Any, tmp_path: Path) -> Path:
     return path
 
 
-DEMO = Genome(selection="demo", sources=["download"], chromosomes=["chr20", "chr10"])
+DEMO = Genome(
+    selection="demo", sources=["download"], chromosomes=["chr20", "chr10"], test=["chr10"]
+)
 
 
 def test_download_of_the_demo(server: Any, table: Path, tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_what_is_there_is_used_without_a_network(
 def test_an_answer_without_bases_is_one_sentence(
     server: Any, table: Path, tmp_path: Path, dna: object
 ) -> None:
-    settings = DEMO.model_copy(update={"chromosomes": ["chr20"]})
+    settings = DEMO.model_copy(update={"chromosomes": ["chr20"], "test": []})
     fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
     shutil.rmtree(tmp_path / "out" / "downloads")
     server.files["null"] = json.dumps({"dna": dna}).encode()
@@ -302,7 +304,7 @@ def test_the_sequence_of_another_region_is_refused(table: Path, tmp_path: Path) 
     path.parent.mkdir()
     other = {"chrom": "chr20", "start": 0, "end": 131_072, "dna": "A" * 131_072}
     path.write_text(json.dumps(other))
-    settings = DEMO.model_copy(update={"chromosomes": ["chr20"]})
+    settings = DEMO.model_copy(update={"chromosomes": ["chr20"], "test": []})
     for name in ("g.gtf.gz", "r.gz", "t.gz"):
         (tmp_path / name).write_bytes(gzip.compress(b""))
     with pytest.raises(GenezipError, match="sent chr20:0-131072 for chr20:20218655-20349727"):

@@ -1,6 +1,8 @@
 """`genezip evaluate ...` from end to end on a small simulated genome."""
 
+import gzip
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -154,6 +156,76 @@ def test_repeats(run):
     assert {"softmasked_outside_trf", "tandem", "rest"} <= set(rows["subset"])
     ratio = rows[(rows["metric"] == "bpt_ratio") & (rows["model"] == "even")]
     assert ratio.loc[ratio["region"] == "all", "value"].between(0.5, 2).all()
+
+
+def changed_source(run, folder, change):
+    """A copy of the source whose tables of repeats went through ``change(name, lines)``."""
+    shutil.copytree(run / "resources", folder)
+    raw = json.loads((folder / "source.json").read_text())
+    for kind, name in list(raw["repeats"].items()):
+        path = folder / name
+        entry = next(entry for entry in raw["files"] if entry["path"] == name)
+        lines = change(kind, gzip.decompress(path.read_bytes()).decode().splitlines())
+        if lines is None:
+            raw["repeats"][kind] = None
+            continue
+        path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
+        entry["bytes"] = path.stat().st_size
+    (folder / "source.json").write_text(json.dumps(raw))
+    return folder / "source.json"
+
+
+def repeats_of(run, source, out):
+    call(
+        "evaluate", "repeats", *files(run, "ours", "even"),
+        *options(run, "--corpus", "--regions", "--settings", "--scale"),
+        "--source", source, "--out", out,
+    )  # fmt: skip
+    return tidy.read(out)
+
+
+def test_repeats_in_another_style_of_names_are_the_same(run, tmp_path, capsys):
+    """`1` against `chr1` once emptied every set, and tandem bases counted as unmasked."""
+
+    def other_style(kind, lines):
+        return [line.replace("sim", "chrsim") for line in lines]
+
+    source = changed_source(run, tmp_path / "styled", other_style)
+    found = repeats_of(run, source, tmp_path / "styled.tsv")
+    said = capsys.readouterr().err
+    assert said.count("contig names converted (chrsim1 -> sim1, 3 in all)") == 2
+    original = run / "resources" / "source.json"
+    pd.testing.assert_frame_equal(found, repeats_of(run, original, tmp_path / "plain.tsv"))
+    counts = found[(found["model"] == "corpus") & (found["metric"] == "bp")]
+    assert (counts.set_index("subset").loc[["tandem", "SINE", "LINE"], "value"] > 0).all()
+
+
+def test_repeatmasker_without_trf_is_used_and_it_is_said(run, tmp_path, capsys):
+    source = changed_source(
+        run, tmp_path / "one", lambda kind, lines: None if kind == "trf" else lines
+    )
+    found = repeats_of(run, source, tmp_path / "one.tsv")
+    assert "repeats: the source has no TRF table" in capsys.readouterr().err
+    assert set(found["subset"]) >= {"rmsk_rest_without_trf", "rmsk_interspersed", "SINE"}
+    assert not {"tandem", "rmsk_rest", "softmasked_outside_trf"} & set(found["subset"])
+    key = ["model", "subset", "region", "metric", "seed", "split"]
+    assert not found.duplicated(key).any()
+
+
+def test_an_empty_table_and_none_are_told_apart(run, tmp_path, capsys):
+    none = "There were no repetitive sequences detected in x.fa"
+    source = changed_source(
+        run, tmp_path / "empty", lambda kind, lines: [none] if kind == "rmsk" else lines
+    )
+    found = repeats_of(run, source, tmp_path / "empty.tsv")
+    assert "rmsk.out.gz lists no repeat" in capsys.readouterr().err
+    sines = found[found["subset"] == "SINE"]
+    assert sines[["model", "metric", "value"]].to_numpy().tolist() == [["corpus", "bp", 0]]
+    source = changed_source(run, tmp_path / "nothing", lambda kind, lines: None)
+    assert repeats_of(run, source, tmp_path / "nothing.tsv").empty
+    said = capsys.readouterr().err
+    assert "the source has no RepeatMasker table, so no class of repeats is measured" in said
+    assert "so tandem repeats and soft-masked bases are not measured" in said
 
 
 def test_locus(run):

@@ -47,6 +47,14 @@ def test_parse():
             parse_locus(text)
 
 
+def test_a_contig_named_like_a_locus():
+    contigs = {"c:1-500", "d"}
+    assert parse_locus("c:1-500:0-64", contigs) == Locus("c:1-500", 0, 64)
+    assert parse_locus("d:1-500", contigs) == Locus("d", 1, 500)
+    with pytest.raises(GenezipError, match="is 'c:1-500'; write it as c:1-500:120,000-185,536"):
+        parse_locus(" c:1-500", contigs)
+
+
 def test_windows_join_without_gaps():
     spans = [("c", 20, 30), ("c", 0, 10), ("c", 10, 20), ("c", 40, 50), ("d", 50, 60)]
     assert stretches(spans) == [Locus("c", 0, 30), Locus("c", 40, 50), Locus("d", 50, 60)]
@@ -105,5 +113,8 @@ def test_tables_of_two_models(toy, save, compressed_window):
     assert set(genes["gene_name"]) == {"GENE"}
     with pytest.raises(GenezipError, match=r"c:300-500 is not covered .* inside c:0-384"):
         locus_tables(files, toy, source, "c:300-500")
+    toy.add_piece("c:64-320", "ACGT", "nig", split="train")  # a contig that is not held out
+    with pytest.raises(GenezipError, match="is 'c:64-320'; write it as c:64-320:120,000-185,536"):
+        locus_tables(files, toy, source, "c:64-320")
     whole, _ = locus_tables(files, toy, source, None)
     assert (whole["start"].min(), whole["end"].max()) == (0, 384)

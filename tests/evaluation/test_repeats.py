@@ -6,7 +6,15 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.evaluation.code_runs import runs, shifted_runs
-from genezip.evaluation.repeat_sets import OUTSIDE, RMSK, SOFTMASK, TRF, RepeatAnnotation, covered
+from genezip.evaluation.repeat_sets import (
+    OUTSIDE,
+    RMSK,
+    RMSK_ONLY,
+    SOFTMASK,
+    TRF,
+    RepeatAnnotation,
+    covered,
+)
 from genezip.evaluation.repeat_tally import (
     CoveredBases,
     cross,
@@ -42,6 +50,48 @@ def test_codes_of_the_three_schemes(toy):
     bare = toy.add_piece("q", "ACGT", "nig")
     assert repeats.schemes(bare) == []
     assert RepeatAnnotation(toy, None, None).schemes(piece) == []
+
+
+def test_codes_of_repeatmasker_alone(toy):
+    piece = toy.add_piece("p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, rmsk=1)
+    rmsk = table(("p", 104, 108), ("p", 106, 110), ("p", 110, 112), ("p", 113, 114))
+    rmsk["repeat_class"] = ["SINE", "Simple_repeat", "Low_complexity", "LTR"]
+    repeats = RepeatAnnotation(toy, rmsk, None)
+    assert repeats.schemes(piece) == [RMSK_ONLY]
+    sine, ltr = RMSK_ONLY.sets["SINE"][0], RMSK_ONLY.sets["LTR"][0]
+    simple = RMSK_ONLY.sets["rmsk_simple_repeat"][0]
+    expected = [*[0] * 4, sine, sine, *[simple] * 4, OUTSIDE, OUTSIDE, 0, ltr, 0, 0]
+    assert repeats.codes(piece, RMSK_ONLY).tolist() == expected
+    assert repeats.lacking() == [
+        "the source has no TRF table, so tandem repeats are measured as RepeatMasker's simple "
+        "repeats only, and soft-masked bases are not measured"
+    ]
+    # sets of one name mean one thing: where some piece has TRF calls, they are taken outside them
+    toy.add_piece("q", "ACGT", "nig", trf=1)
+    assert RepeatAnnotation(toy, rmsk, table(("q", 0, 1))).schemes(piece) == []
+
+
+def test_a_table_without_the_other_gives_rows_and_an_empty_one_says_so(
+    toy, settings, save, compressed_window
+):
+    toy.tile(toy.add_piece("p", "ACGT" * 64, "nig", rmsk=1), 64)
+    file = save("m", [compressed_window(place, [0, 32]) for place in toy.corpus], seed=0)
+    rmsk = table(("p", 0, 64), ("p", 100, 110)).assign(repeat_class=["LINE", "Simple_repeat"])
+    rows = rows_of([file], toy, RepeatAnnotation(toy, rmsk, None), settings)
+    assert pick(rows, "bpt_ratio", "LINE")["value"] == pytest.approx(1)
+    assert pick(rows, "bpt_ratio", "rmsk_interspersed")["n"] == 64
+    assert pick(rows, "bpt_ratio", "rmsk_simple_repeat")["n"] == 10
+    assert pick(rows, "bpt", "rmsk_rest_without_trf")["n"] == 256 - 74
+    counts = {r["subset"]: r["value"] for r in rows if r["model"] == "corpus"}
+    assert counts == {
+        "rmsk_rest_without_trf": 182, "LINE": 64, "rmsk_interspersed": 64,
+        "rmsk_simple_repeat": 10, "SINE": 0, "LTR": 0, "DNA": 0, "Retroposon": 0, "Satellite": 0,
+    }  # fmt: skip
+    none = rows_of([file], toy, RepeatAnnotation(toy, rmsk.iloc[:0], None), settings)
+    counts = {r["subset"]: (r["metric"], r["value"]) for r in none if r["model"] == "corpus"}
+    assert counts.pop("rmsk_rest_without_trf") == ("bp", 256)
+    assert set(counts.values()) == {("bp", 0)}
+    assert not [r for r in none if r["metric"] == "bpt_ratio"]
 
 
 @pytest.mark.parametrize("offset", [1, 7, 30, 59])

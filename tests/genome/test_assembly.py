@@ -148,6 +148,9 @@ def test_wrong_piece_tables(make_assembly, tmp_path, old, new, sentence):
 def test_missing_or_broken_tables(make_assembly, tmp_path):
     make_assembly(GENOME, PIECES)
     shutil.copy(tmp_path / "chrom.sizes", tmp_path / "kept")
+    (tmp_path / "chrom.sizes").write_text("chr1\t16\nchr2\t10\nchr1\t16\n")
+    with pytest.raises(GenezipError, match=r"line 3 of .*chrom\.sizes .* a second time"):
+        reopen(tmp_path)
     (tmp_path / "chrom.sizes").write_text("chr1\t16\nchr2 10\n")
     with pytest.raises(GenezipError, match=r"line 2 of .*chrom\.sizes"):
         reopen(tmp_path)

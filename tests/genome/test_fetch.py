@@ -281,7 +281,7 @@ def test_truncated_gzip_is_named(own: Path, name: str, capsys: pytest.CaptureFix
     key = "fasta" if name == "x.fa" else "annotation"
     settings = files(**{key: f"my/{name}.gz"})
     assert run("fetch", "--settings", settings, "--root", own, "--out", own / "out") == 1
-    assert f"{name}.gz is a truncated or damaged gzip file" in capsys.readouterr().err
+    assert f"{name}.gz is a truncated or broken gzip file" in capsys.readouterr().err
     assert not (own / "out").exists()
 
 

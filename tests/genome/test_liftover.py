@@ -150,14 +150,34 @@ def test_a_truncated_chain_file_is_one_sentence(tmp_path: Path, kept: int, packe
         Liftover(path, OLD, NEW)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "chr1\t0\t100\n", "12\n"])
+@pytest.mark.parametrize("text", ["# nothing\n", "chr1\t0\t100\n", "12\n"])
 def test_what_is_no_chain_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.bed"
     path.write_text(text)
     with pytest.raises(GenezipError, match="is no chain file, or is cut short"):
         Liftover(path, OLD, NEW)
-    with pytest.raises(GenezipError, match="does not exist"):
+    with pytest.raises(GenezipError, match="does not exist; name a chain file"):
         Liftover(tmp_path / "absent.chain", OLD, NEW)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (CHAINS, "", "is empty; name a chain file"),
+        ("90 0 500", "90 zero 500", r"\(line 4: 'zero' \(column 2\) is no whole number\)"),
+        ("chain 500", "chain five", r"\(line 7: 'five' \(column 2\) is no whole number\)"),
+        ("chr3 300", "chr3 3", r"\(lines 13-15: it lies outside of chr3\)"),
+        ("chr1 1000 + 400", "chr1 900 + 400", r"\(lines 10-11: chr1 has another length"),
+        ("\n\nchain 400", "\n7 7 7\n\nchain 400", r"\(line 9: it does not begin with the word"),
+    ],
+)
+def test_a_damaged_chain_is_named_by_its_lines(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    path = tmp_path / "a.chain"
+    path.write_text(CHAINS.replace(old, new, 1))
+    with pytest.raises(GenezipError, match=sentence):
+        Liftover(path, OLD, NEW)
 
 
 def test_the_lengths_of_hg19_are_not_those_of_hg38() -> None:

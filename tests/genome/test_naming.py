@@ -3,7 +3,7 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.genome.annotation import match_chrom_style, read_gtf
-from genezip.genome.naming import match_intervals
+from genezip.genome.naming import match_intervals, translate
 
 
 @pytest.fixture
@@ -72,6 +72,29 @@ def test_messages_go_to_standard_error(annotation_on, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("genezip: genes.gtf: contig names converted")
+
+
+@pytest.mark.parametrize(
+    ("name", "contigs", "found"),
+    [
+        ("1", ["chr1", "1"], "1"),  # the name itself goes first
+        ("a%3Db%3Bc", ["a=b;c"], "a=b;c"),  # as GFF3 must write it
+        ("a%3Db", ["a%3Db", "a=b"], "a%3Db"),
+        ("x%", ["x"], "x%"),
+        ("chr1:0-500", ["1:0-500"], "1:0-500"),
+        ("ctg:1-500", ["ctg"], "ctg:1-500"),  # never a part of another contig
+    ],
+)
+def test_odd_names(name, contigs, found):
+    assert translate(name, dict.fromkeys(contigs, 1)) == found
+
+
+def test_categories_keep_their_kind():
+    table = pd.DataFrame({"chrom": ["1", "alt", "1"], "start": [0, 1, 2], "end": [5, 6, 7]})
+    table["chrom"] = table["chrom"].astype("category")
+    matched = match_intervals("a", table, {"chr1": 9, "chr2": 9}, lambda _: None)
+    assert matched["chrom"].tolist() == ["chr1", "chr1"]
+    assert list(matched["chrom"].cat.categories) == ["chr1"]
 
 
 def test_intervals_are_matched_like_annotation():

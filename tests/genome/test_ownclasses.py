@@ -39,7 +39,7 @@ def test_no_classes_need_no_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("chr1\t3\t5\nchr1\tx\t5\n", "line 2 of .* is malformed: start 'x' and end '5'"),
+        ("chr1\t3\t5\nchr1\tx\t5\n", r"line 2 of .* is malformed: start 'x' \(column 2\) is no"),
         ("chr1\t3\t5\nchr1\t7\t5\n", "line 2 of .* is malformed: end 5 lies before start 7"),
         ("chr1\t-3\t5\n", "line 1 of .* is malformed: start -3 lies before the first base"),
         ("chr1\t3\t5\nchr1\t3\t5\tx\n", "line 2 of .* it has 4 tab-separated columns"),
@@ -47,7 +47,7 @@ def test_no_classes_need_no_file(tmp_path):
         ("# nothing\n", "has no interval"),
         ("contig_7\t3\t5\n", r"a\.bed and the assembly have no contig in common"),
         ("chr1\t3\t5\nchr1\t3\t12345678901234567890123\n", "line 2 of .* of at most 18 digits"),
-        ("chr1\t3\t5\nchr1\t3\t1_0\n", "line 2 of .* not both whole numbers"),
+        ("chr1\t3\t5\nchr1\t3\t1_0\n", r"line 2 of .* end '1_0' \(column 3\) is no whole number"),
         ("chr1\t3\t61\n", "ends at chr1:61, but chr1 has 60 bases: wrong build"),
     ],
 )

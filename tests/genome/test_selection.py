@@ -4,7 +4,7 @@ import pytest
 
 from genezip.config import Genome, parse
 from genezip.errors import GenezipError
-from genezip.genome.selection import chrom_of, split_of, split_parts
+from genezip.genome.selection import check_names, chrom_of, parse_place, split_of, split_parts
 
 
 def genome(**splits: list[str]) -> Genome:
@@ -33,6 +33,69 @@ def test_names_with_a_colon_are_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "contigs", "place"),
+    [
+        ("ctg:1-500", [], ("ctg", 1, 500)),
+        ("ctg:1-500", ["ctg"], ("ctg", 1, 500)),
+        ("ctg:1-500", ["ctg", "ctg:1-500"], None),
+        ("ctg:1-500:0-2,000", ["ctg:1-500"], ("ctg:1-500", 0, 2000)),
+        ("ctg:1-5,00", ["ctg:1-500"], ("ctg", 1, 500)),
+        ("ctg", ["ctg"], None),
+        ("ctg:,-5", [], None),
+        ("ctg:5-", [], None),
+        ("ctg:-5-9", [], None),
+        (":1-2", [], None),
+    ],
+)
+def test_the_whole_name_of_a_contig_is_no_part(text, contigs, place) -> None:
+    assert parse_place(text, contigs) == place
+    assert chrom_of(text, contigs) == (place[0] if place else text)
+
+
+def test_a_contig_named_like_a_part_has_a_split_of_its_own() -> None:
+    contigs = ["ctg", "ctg:1-500"]
+    settings = genome(test=["ctg:1-500"], valid=["ctg:500-600"])
+    assert split_parts("ctg:1-500", 700, settings, contigs) == [(0, 700, "test")]
+    assert split_parts("ctg", 600, settings, contigs) == [(0, 500, "train"), (500, 600, "valid")]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ({"test": ["c"]}, r"genome\.test names c, which is not in F; its contigs are a, b, chrM$"),
+        ({"valid": ["a:1-2", "d:1-2"]}, r"genome\.valid names d:1-2, which is not in F"),
+        ({"chromosomes": ["c", "d"]}, r"genome\.chromosomes names c, d, which is not in F"),
+        ({"chromosomes": ["a:1-2"]}, r"genome\.chromosomes names a:1-2, which is not in F"),
+        ({"test": ["MT"]}, r"which is not in F; write chrM for MT: its contigs are"),
+        ({"test": ["MT:0-9"]}, r"which is not in F; write chrM:0-9 for MT:0-9: its contigs are"),
+        (
+            {"test": ["b"]},
+            r"genome\.test names b, of which this run has no DNA; add it to .* of a$",
+        ),
+        ({"valid": ["a", "b:0-9"]}, r"genome\.valid names b:0-9, of which this run has no DNA"),
+    ],
+)
+def test_a_name_that_selects_nothing_is_refused(names, sentence) -> None:
+    with pytest.raises(GenezipError, match=sentence):
+        check_names(genome(**names), ["a", "b", "chrM"], ["a"], "F")
+
+
+def test_names_that_select_something() -> None:
+    check_names(genome(chromosomes=["a"], test=["a:0-5"], valid=["a:5-9"]), ["a", "b"], ["a"], "F")
+    hg38 = ["chr1", "chr8", "chr9", "chr10"]
+    published = Genome(chromosomes=["chr1", "chr8"])  # `test` is what the paper held out
+    check_names(published, hg38, ["chr1", "chr8"], "F")
+    with pytest.raises(GenezipError, match=r"genome\.test names chr9, chr10, which is not in F"):
+        check_names(published, hg38[:2], ["chr1", "chr8"], "F")
+
+
+def test_a_long_list_of_contigs_is_cut() -> None:
+    contigs = [f"c{number}" for number in range(40)]
+    with pytest.raises(GenezipError, match=r"c28, c29 and 10 more$"):
+        check_names(genome(test=["x"]), contigs, contigs, "F")
+
+
+@pytest.mark.parametrize(
     ("splits", "sentence"),
     [
         ({"test": ["a:50-101"]}, r"genome\.test names a:50-101, which is no part of a \(100 bp\)"),
@@ -58,3 +121,4 @@ def test_a_chromosome_of_two_splits() -> None:
 def test_only_own_files_can_be_cut() -> None:
     with pytest.raises(GenezipError, match=r"chr1:0-10 is a part of a chromosome; only the source"):
         parse(Genome, {"test": ["chr1:0-10"]})
+    parse(Genome, {"test": ["ctg:1-500"], "sources": ["files", "simulated"]})  # may be a name

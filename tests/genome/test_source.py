@@ -1,9 +1,11 @@
 """source.json: what it promises is checked at the door."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pyfaidx
 import pytest
 
@@ -52,6 +54,31 @@ def test_no_repeats_is_none(folder: Path) -> None:
     source = Source.load(folder / "source.json")
     assert source.rmsk() is None
     assert source.trf() is None
+
+
+def test_repeats_get_the_names_of_the_assembly(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = json.loads((folder / "source.json").read_text())
+    before = Source.load(folder / "source.json").rmsk()
+    for name in ("rmsk.out.gz", "trf.bed.gz"):
+        text = gzip.decompress((folder / name).read_bytes()).replace(b"sim1", b"chrsim1")
+        (folder / name).write_bytes(gzip.compress(text))
+        entry = next(entry for entry in raw["files"] if entry["path"] == name)
+        entry["bytes"] = (folder / name).stat().st_size
+    (folder / "source.json").write_text(json.dumps(raw))
+    capsys.readouterr()
+    source = Source.load(folder / "source.json")
+    rmsk, trf = source.rmsk(), source.trf()
+    assert rmsk is not None
+    assert trf is not None
+    pd.testing.assert_frame_equal(rmsk, before)
+    assert set(trf["chrom"]) == {"sim1", "sim2"}
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"genezip: {name}: contig names converted (chrsim1 -> sim1, 1 in all)"
+        for name in ("rmsk.out.gz", "trf.bed.gz")
+    ]
 
 
 def test_unknown_annotation_set(folder: Path) -> None:
@@ -187,11 +214,12 @@ def test_lengths_from_two_columns_and_from_an_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("chr1\t60\nchr2\n", "line 2 of .* gives no contig name with its length"),
-        ("chr1\tlong\n", "line 1 of .* gives no contig name with its length"),
-        ("chr1\t6\nchr1\t6\n", "line 2 of .* or one a second time"),
+        ("chr1\t60\nchr2\n", r"line 2 of .* has no contig name \(column 1\) with its length"),
+        ("chr1\tlong\n", r"line 1 of .* has no contig name \(column 1\) with its length"),
+        ("chr1\t6\nchr1\t6\n", r"line 2 of .* the length of chr1 \(column 1\) a second time"),
         (">chr1\nACGT\n", "line 1 of .* name a chrom.sizes or .fai file"),
-        ("\n", "names no contig"),
+        ("# none\n", "names no contig"),
+        ("\n", "is empty; name a chrom.sizes or .fai file"),
     ],
 )
 def test_wrong_lengths(tmp_path: Path, text: str, sentence: str) -> None:
@@ -204,5 +232,5 @@ def test_missing_and_packed_lengths(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"does not exist; name a chrom\.sizes or .fai file"):
         read_chrom_sizes(tmp_path / "absent")
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8b\x08\xff\xfe")
-    with pytest.raises(GenezipError, match="is not text"):
+    with pytest.raises(GenezipError, match="is a truncated or broken gzip file"):
         read_chrom_sizes(tmp_path / "a.gz")

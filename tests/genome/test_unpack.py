@@ -80,7 +80,7 @@ def test_an_old_index_does_not_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (gz(TEXT)[:-12], "is a truncated or damaged gzip file"),
+        (gz(TEXT)[:-12], "is a truncated or broken gzip file"),
         (gz(b"ACGT\n"), "is no FASTA: it does not begin with '>'"),
         (gz(b""), "has no record"),
         (gz(b">a\nA\n>a\nC\n"), "has the record a twice"),

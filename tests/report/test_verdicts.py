@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from genezip.config import Report
 from genezip.data import tidy
 from genezip.report import figures_compression, sections, training_section, verdicts
 from genezip.report.html import render
-from genezip.report.repeat_sets import band
+from genezip.report.repeat_sets import SETS, background, band, remarks
 from genezip.report.results import Results, load
 from genezip.report.scores import Number, decimals_of
 
@@ -219,3 +220,39 @@ def test_decimals() -> None:
 def vars_of(results: Results) -> dict[str, Any]:
     """Fields of the results, without what was cached on them."""
     return {name: vars(results)[name] for name in results.__dataclass_fields__}
+
+
+def repeat_bases(folder: Path, **bases: int) -> None:
+    """Add rows on how many held-out bases a set has; nothing but these for ``only=1``."""
+    path = folder / "repeats" / "repeats.tsv"
+    frame = tidy.read(path)
+    if bases.pop("only", 0):
+        frame = frame.iloc[:0]
+    cells = {"model": "corpus", "task": "repeats", "metric": "bp", "region": "all", "strand": "+"}
+    added = [tidy.row(**cells, split="test", subset=name, value=n) for name, n in bases.items()]
+    tidy.write(path, [*frame.to_dict("records"), *added])
+
+
+def test_missing_repeats_are_said(make_results: Callable[..., Path]) -> None:
+    folder = make_results()
+    assert remarks(loaded(folder)) == []  # results of before say nothing about it
+    repeat_bases(folder, rmsk_rest_without_trf=5, SINE=0, rmsk_simple_repeat=0, LINE=7)
+    results = replace(loaded(folder), source={"repeats": {"rmsk": "rmsk.out", "trf": None}})
+    assert remarks(results) == [
+        "The source has no TRF calls (genome.trf); what needs them is unknown, not zero.",
+        "Looked for, but no base of the DNA measured is one (held out): SINE, simple repeats "
+        "(RepeatMasker).",
+    ]
+    held = next(a for a in SETS if a.subset == "rmsk_interspersed" and a.split == "test")
+    train = next(a for a in SETS if a.subset == "rmsk_interspersed" and a.split == "train")
+    assert "no TRF calls" in background(results, held)
+    assert background(results, train) == train.background
+    text = " ".join(sections.repeats_section(results).text)
+    assert "unknown, not zero" in text
+    repeat_bases(folder, only=1)
+    results = replace(loaded(folder), source={"repeats": {"rmsk": None, "trf": None}})
+    assert remarks(results) == [
+        "The source has no RepeatMasker classes (genome.rmsk) and no TRF calls (genome.trf); what "
+        "needs them is unknown, not zero.",
+        "No repeat was measured.",
+    ]
