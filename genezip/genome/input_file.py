@@ -157,10 +157,14 @@ class _Pass(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # a writable buffer
-        data = os.pread(self._descriptor, len(buffer), self._place)
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)
+        if hasattr(os, "preadv"):  # straight into the buffer
+            count = os.preadv(self._descriptor, [buffer], self._place)
+        else:
+            data = os.pread(self._descriptor, len(buffer), self._place)
+            count = len(data)
+            buffer[:count] = data
+        self._place += count
+        return count
 
 
 def _open(path: Path, todo: str) -> tuple[BinaryIO, bool]:

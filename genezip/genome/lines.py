@@ -30,7 +30,7 @@ from genezip.errors import GenezipError
 from genezip.genome import input_file
 from genezip.genome.input_file import GZIP, InputFile
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 22
 """Bytes of text that :meth:`TextFile.blocks` takes at a time."""
 
 _NAME_ONE = "name a file with rows"
@@ -302,14 +302,19 @@ def _whole_lines(handle: io.BufferedReader, size: int) -> Iterator[bytes]:
     """Blocks of whole lines, every line ended with LF alone."""
     held: list[bytes] = []  # of a line that has not ended
     while chunk := handle.read(size):
-        body = chunk.rstrip(b"\r")  # a CR at the end may belong to an LF that follows
-        if b"\n" not in body and b"\r" not in body:
+        if b"\r" in chunk or any(b"\r" in piece for piece in held):
+            every = b"".join([*held, chunk])
+            body = every.rstrip(b"\r")  # a CR at the end may belong to an LF that follows
+            data = _with_lf(body)
+            cut = data.rfind(b"\n") + 1
+            held = [data[cut:], every[len(body) :]]
+            if cut:
+                yield data[:cut]
+        elif cut := chunk.rfind(b"\n") + 1:
+            yield b"".join([*held, memoryview(chunk)[:cut]])
+            held = [chunk[cut:]]
+        else:
             held.append(chunk)
-            continue
-        data = _with_lf(b"".join([*held, body]))
-        cut = data.rindex(b"\n") + 1
-        held = [data[cut:], chunk[len(body) :]]
-        yield data[:cut]
     if last := b"".join(held):
         yield _with_lf(last if last.endswith(b"\n") else last + b"\n")
 

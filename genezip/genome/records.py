@@ -1,7 +1,7 @@
 """Whole FASTA records in, FASTA with its index out."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ def is_packed(path: str | Path) -> bool:
 
 
 @contextmanager
-def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
+def open_bytes(given: str | Path | InputFile) -> Iterator[BinaryIO]:
     """A file or pipe as bytes, unpacked when it is gzip or bgzip.
 
     Raises
@@ -26,17 +26,18 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
     GenezipError
         The file is missing, or its gzip stream is truncated or damaged.
     """
-    with InputFile(path) as file, file.unpacked() as handle:
-        yield handle
+    with ExitStack() as stack:
+        file = given if isinstance(given, InputFile) else stack.enter_context(InputFile(given))
+        yield stack.enter_context(file.unpacked())
 
 
-def read_records(path: str | Path) -> Iterator[tuple[str, bytes]]:
+def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
     """Records of a FASTA file, one whole record at a time.
 
     Parameters
     ----------
-    path : path
-        Plain, gzip or bgzip.
+    path : str, Path or InputFile
+        Plain, gzip or bgzip; a file or a pipe.
 
     Yields
     ------
