@@ -1,4 +1,4 @@
-"""Scores of cmp: four correlations per map, their mean over maps, with intervals by locus.
+"""Scores of cmp: five correlations per map, their mean over maps, with intervals by locus.
 
 Maps without a finite score are skipped and counted in the note. ``valid100`` is the first 100
 validation maps, which the paper's table shows (GeneZip, arXiv 2602.17739, release 56ab596).

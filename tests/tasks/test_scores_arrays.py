@@ -71,7 +71,7 @@ def test_maps_are_scored_one_by_one_and_resampled_by_locus(tmp_path):
     found = score([write(tmp_path / "p.parquet", "cmp", (n_entries(12),), rows)], 50, 3, "test")
     each = [contact_scores(prediction, target) for *_, target, prediction in rows]
     groups = [str(row[2]) for row in rows]
-    for metric in ("scc", "scc_hicrep", "scc_release", "corr"):
+    for metric in ("scc", "scc_hicrep", "scc_hicreppy", "scc_release", "corr"):
         values = np.array([scores[metric] for scores in each])
         expected = resampled(groups, lambda rows, v=values: v[rows].mean(), 50, 3)
         row = cell(found, metric)
