@@ -16,7 +16,7 @@ from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import Row, estimated, joined, row
+from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
 
 UNIT = "loci"
 FIRST = 100
@@ -78,7 +78,7 @@ def _means(
         if finite.any():
             boot = BlockBootstrap(loci[finite], bootstrap, seed)
             sums = boot.sums({"score": values[finite], "maps": np.ones(int(finite.sum()))})
-            cells = estimated(boot, sums["score"] / sums["maps"], UNIT)
+            cells = estimated(boot, mean_of(sums["score"], sums["maps"]), UNIT, "correlation")
         cells["note"] = joined(note, cells["note"])
         rows.append(row(arm, rule=rule, split=split, metric=metric, n=int(finite.sum()), **cells))
     return rows
