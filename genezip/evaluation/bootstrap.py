@@ -17,6 +17,8 @@ block each time, which makes their difference a paired one.
 A region may lie in k of the B blocks only. Then the resamples are read in those k blocks, and
 the standard error is that of k blocks; below 8 of them the interval is marked ``few blocks``.
 The interval always holds the estimate, and stays inside what the statistic can be (`Scale`).
+How often it holds the true value, also where effects of blocks have heavy tails, stands in
+docs/measurements/2026-11-29-intervals.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -206,38 +208,38 @@ class BlockBootstrap:
         blocks = held.sum(axis=0)
         low, high = np.full((2, flat.shape[1]), np.nan)
         enough = (blocks >= MIN_BLOCKS) & np.isfinite(flat).all(axis=0)
-        patterns, which = np.unique(held[:, enough], axis=1, return_inverse=True)
-        for number, mask in enumerate(patterns.T):
-            columns = np.flatnonzero(enough)[which.reshape(-1) == number]
-            reach = self._reach(flat[:, columns], mask)
-            low[columns], high[columns] = _limits(flat[0, columns], reach, scale)
+        if enough.any():
+            reach = self._reach(flat[:, enough], held[:, enough])
+            low[enough], high[enough] = _limits(flat[0, enough], reach, scale)
         parts = (part.reshape(shape) for part in (flat[0], low, high, blocks))
         return Estimate(*parts)
 
-    def _reach(self, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Half of the interval on a plain scale, (columns,), over the blocks of the mask."""
+    def _reach(self, values: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Half of the interval on a plain scale, (c,); values (1 + B, c), held (B, c)."""
         moves = (self.n_blocks - 1) * (values[1:].mean(axis=0) - values[1:])
         noise = np.abs(moves).max(axis=0) <= _ROUNDING * self.n_blocks * np.abs(values[0])
         moves[:, noise] = 0
-        k = int(mask.sum())
+        k = held.sum(axis=0)
         error = np.sqrt((moves**2).sum(axis=0) * k / (k - 1)) / self.n_blocks
-        counts = self.counts if k == self.n_blocks else self.counts[:, mask]
-        drawn = counts.sum(axis=1)
-        counts, drawn = counts[drawn > 1], drawn[drawn > 1][:, None]
-        inside = moves[mask] - moves[mask].mean(axis=0)
-        mean = counts @ inside / drawn
-        variance = counts @ inside**2 / drawn - mean**2
-        spread = variance > _NO_SPREAD * (inside**2).mean(axis=0)
-        squares = np.divide(
-            mean**2 * (drawn - 1), variance, out=np.full(mean.shape, np.nan), where=spread
+        inside = np.where(held, moves - moves.mean(axis=0, where=held), 0)
+        # one product: sums, sums of squares and, where blocks differ, how many are drawn
+        columns = [inside, inside**2] if held.all() else [inside, inside**2, held]
+        total, squares, *drawn = np.split(self.counts @ np.hstack(columns), len(columns), axis=1)
+        count = drawn[0] if drawn else np.full((1, 1), float(self.n_blocks))
+        count = np.maximum(count, 1)
+        mean = total / count
+        variance = squares / count - mean**2
+        spread = variance > _NO_SPREAD * (inside**2).sum(axis=0) / k  # not for one block drawn
+        t_squared = np.divide(
+            mean**2 * (count - 1), variance, out=np.full(mean.shape, np.nan), where=spread
         )
         reach = np.zeros(len(error))
         for column in np.flatnonzero(error > 0):
-            known = np.sqrt(squares[spread[:, column], column])
+            known = t_squared[spread[:, column], column]
             if len(known):
-                reach[column] = np.quantile(known, LEVEL) * error[column]
-            else:  # only blocks outside the mask tell a difference
-                every = np.ones(self.n_blocks, dtype=bool)
+                reach[column] = np.quantile(np.sqrt(known), LEVEL) * error[column]
+            else:  # only blocks outside tell a difference
+                every = np.ones((self.n_blocks, 1), dtype=bool)
                 reach[column] = self._reach(values[:, [column]], every)[0]
         return reach
 

@@ -70,7 +70,8 @@ def glossary_section(results: Results) -> Section:
         ("95 % interval",
          "Symmetric studentised bootstrap over blocks of neighbouring windows, because neighbours "
          "are not independent; paired comparisons use the same blocks for both. Where effects of "
-         f"blocks have no heavy tails, {FEW_BLOCKS} blocks are enough for 95 %; with fewer, the "
+         f"blocks have no heavy tails, {FEW_BLOCKS} blocks are enough for 95 %; with heavy tails the "
+         "interval is too narrow. With fewer blocks the "
          f"interval is marked “{FEW}”. It covers the choice of DNA, not the spread between "
          "training runs."),
     ]  # fmt: skip
