@@ -9,8 +9,8 @@ and over the sample without each block in turn. How much block b moves it,
 tells its standard error (the jackknife's) and stands for the block in every resample: a resample
 has the mean of its U and the standard error of that mean, and 4,000 resamples are one matrix
 product. The interval is the symmetric studentised one: T plus or minus c standard errors, where
-95 % of the resamples have abs(mean) / (standard error) up to c (Hall 1988, doi
-10.1214/aos/1176350933). With few blocks c is larger than 1.96, which a percentile interval
+95 % of the resamples have abs(mean) / (standard error) up to c (Hall 1988, J. R. Stat. Soc. B
+50, 35). With few blocks c is larger than 1.96, which a percentile interval
 misses. Two models whose values are taken with the same object are compared without the same
 block each time, which makes their difference a paired one.
 

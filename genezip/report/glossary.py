@@ -69,10 +69,9 @@ def glossary_section(results: Results) -> Section:
          "with."),
         ("95 % interval",
          "Symmetric studentised bootstrap over blocks of neighbouring windows, because neighbours "
-         "are not independent; paired comparisons use the same blocks for both. Where effects of "
-         f"blocks have no heavy tails, {FEW_BLOCKS} blocks are enough for 95 %; with heavy tails the "
-         "interval is too narrow. With fewer blocks the "
-         f"interval is marked “{FEW}”. It covers the choice of DNA, not the spread between "
-         "training runs."),
+         "are not independent; paired comparisons use the same blocks for both. "
+         f"{FEW_BLOCKS} blocks are enough for 95 %, unless a few blocks are far off the others "
+         "(heavy tails), which makes it too narrow; one over fewer blocks is marked "
+         f"“{FEW}”. It covers the choice of DNA, not the spread between training runs."),
     ]  # fmt: skip
     return Section("glossary", "What the words mean", terms=terms)

@@ -85,6 +85,18 @@ def test_few_units_give_numbers_and_no_verdict(page, low, high):
         assert verdict not in text
 
 
+def test_few_units_that_hold_what_is_measured_give_no_verdict(page):
+    """There are 30 blocks, but what is ranked lies in five of them."""
+    rows = initiation(0.02, 0.08)
+    for row in rows:
+        row["note"] = f"{row.get('note', '')}; few blocks: 5 blocks".removeprefix("; ")
+    write(page.folder, "initiation", rows)
+    text = " ".join(labels_section(shown(page)).text)
+    assert "Too few blocks hold what is measured to tell which is better" in text
+    assert "is 0.25 (0.20 to 0.30, few blocks)" in text
+    assert "is better than" not in text
+
+
 def elements(*sides: tuple[float, float], units: int = 30) -> list[dict[str, object]]:
     """Rows of four metrics; ``sides`` are the intervals of the differences, in page order."""
     base = {"task": "elements", "subset": "ensembl", "unit": "loci", "units": units}
