@@ -183,3 +183,10 @@ def test_broken_yaml(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("a: [1\nb: 2\n")
     with pytest.raises(GenezipError, match=r"x\.yaml is not valid YAML"):
         config.read_yaml(tmp_path / "x.yaml")
+
+
+def test_printed_limits_rest_on_4000_resamples(repo: Path) -> None:
+    for files in (["config.yaml"], ["config.yaml", "demo.yaml"]):
+        settings = config.load(*(repo / "config" / name for name in files))
+        sections = (settings.evaluation, settings.benchmarks, settings.labels)
+        assert all(section.bootstrap >= 4000 for section in sections)

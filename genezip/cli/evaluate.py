@@ -37,7 +37,7 @@ def predictions(
         typer.Option(help="Prediction file of a DNALongBench task; give it once per file."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="TSV of scores to write.")] = None,
-    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 2000,
+    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
 ) -> None:

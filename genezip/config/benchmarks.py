@@ -230,7 +230,7 @@ class Benchmarks(Section):
     )
     comparators: dict[str, Comparator] = Field({}, description="published models, by name")
     cnn: bool = Field(True, description="also train the one-hot CNN, the learned baseline")
-    bootstrap: int = Field(2000, ge=10, description="bootstrap resamples of genes or loci")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples of genes or loci")
     seed: int = Field(0, ge=0, description="seed of folds, heads and bootstrap")
     cmp: ContactMaps = Field(default_factory=ContactMaps, description="contact maps")
     eqtl: EQTL = Field(default_factory=EQTL, description="eQTL")

@@ -40,6 +40,6 @@ class Labels(Section):
     locus_bp: int = Field(
         1_000_000, ge=1, description="`elements`: bootstrap unit, a block of a chromosome (bp)"
     )
-    bootstrap: int = Field(1000, ge=10, description="bootstrap resamples")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
     seed: int = Field(0, ge=0, description="seed of sampled bases, heads and bootstrap")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")

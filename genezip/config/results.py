@@ -23,7 +23,7 @@ class Evaluation(Section):
     max_n_fraction: Fraction = Field(
         0.05, description="metrics are also given without windows with a larger share of N"
     )
-    bootstrap: int = Field(1000, ge=10, description="bootstrap resamples")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
     block_bp: int = Field(
         131_072, ge=1, description="bootstrap unit (bp): neighbouring windows are not independent"
     )

@@ -21,6 +21,8 @@ COLUMNS = (
     "ci_high",
     "n",  # number of units behind the value
     "unit",  # what n counts: windows, blocks, bases
+    "blocks",  # bootstrap blocks that hold what is measured; empty where no interval is given
+    "note",  # `few blocks` where an interval rests on fewer than 8, or why there is none
     "seed",  # training seed, empty for models without one
     "scale",  # full, demo or test
     "source",  # mirror, download, simulated, files
@@ -37,7 +39,7 @@ def row(**cells: Any) -> dict[str, Any]:
 
 def write(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write result rows as TSV (atomically), floats with 6 significant digits."""
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS)).astype({"blocks": "Int64"})
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
 

@@ -1,34 +1,93 @@
-"""Block bootstrap: intervals for statistics of sums over windows.
+"""Block bootstrap: intervals for any statistic of windows, pairs, maps or elements.
 
 Neighbouring windows are not independent (they share a gene, a repeat, a GC domain), so the
-unit that is drawn is a block of DNA, by default 131 kb. Every statistic here is a function
-of sums over windows, hence a resample is a vector of block counts and 1,000 resamples are
-one matrix product. Two models whose sums are taken with the same object are resampled
-together, which is what makes their difference a paired one.
+unit that is drawn is a block of DNA, by default 131 kb. A statistic is taken over the sample
+and over the sample without each block in turn. How much block b moves it,
+
+    U_b = (B - 1) (mean of T_without - T_without_b),
+
+tells its standard error (the jackknife's) and stands for the block in every resample: a resample
+has the mean of its U and the standard error of that mean, and 4,000 resamples are one matrix
+product. The interval is the symmetric studentised one: T plus or minus c standard errors, where
+95 % of the resamples have abs(mean) / (standard error) up to c (Hall 1988, J. R. Stat. Soc. B
+50, 35). With few blocks c is larger than 1.96, which a percentile interval
+misses. Two models whose values are taken with the same object are compared without the same
+block each time, which makes their difference a paired one.
+
+A region may lie in k of the B blocks only. Then the resamples are read in those k blocks, and
+the standard error is that of k blocks; below 8 of them the interval is marked ``few blocks``.
+The interval always holds the estimate, and stays inside what the statistic can be (`Scale`).
+How often it holds the true value, also where effects of blocks have heavy tails, stands in
+docs/measurements/2026-11-29-intervals.md.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 LEVEL = 0.95
 MIN_BLOCKS = 3  # with fewer blocks that hold the region, there is no interval
-MAX_UNDEFINED = 0.05  # and none where a larger share of the resamples misses the region
-WEIGHT_BYTES = 1 << 22  # weights of a slice of resamples; fits the cache of a core
+FEW_BLOCKS = 8  # with fewer, an interval is marked
+FEW = "few blocks"
+UNDEFINED_WITHOUT = "undefined without one of"
+WEIGHT_BYTES = 1 << 22  # weights of a slice of blocks; fits the cache of a core
+_ROUNDING = 1e-12  # a smaller share of the value is no difference between blocks
+_NO_SPREAD = 1e-9  # share of the variance below which a resample holds copies of one value
+
+Scale = Literal["difference", "ratio", "share", "correlation"]
+"""What values a statistic can take: any; 0 and more (the interval is laid around the logarithm);
+0 to 1; -1 to 1."""
+_RANGE = {
+    "difference": (-np.inf, np.inf),
+    "ratio": (0.0, np.inf),
+    "share": (0.0, 1.0),
+    "correlation": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its percentile interval; arrays of one shape, NaN where undefined."""
+    """A value and its 95 % interval; arrays of one shape, NaN where undefined.
+
+    ``blocks`` counts the blocks that hold what is measured; 0 where no interval is asked for.
+    """
 
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    blocks: np.ndarray = field(default_factory=lambda: np.array(0))
+
+
+def interval_note(value: float, low: float, blocks: int, unit: str = "blocks") -> str:
+    """Why a value has no interval, or that its interval rests on few blocks; empty otherwise.
+
+    Parameters
+    ----------
+    value, low : of an :class:`Estimate`
+    blocks : number of units with a non-zero denominator; 0 where no interval is asked for
+    unit : plural of what is resampled
+    """
+    if not blocks or not np.isfinite(value):
+        return ""
+    if blocks < MIN_BLOCKS:
+        return f"no interval: it needs {MIN_BLOCKS} {unit} and has {blocks}"
+    if not np.isfinite(low):
+        return f"no interval: {UNDEFINED_WITHOUT} the {unit}"
+    if blocks >= FEW_BLOCKS:
+        return ""
+    return FEW if unit == "blocks" else f"{FEW}: {blocks} {unit}"
+
+
+def scarcer(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of two supports of one shape, (B, ...), that with fewer blocks, entry by entry."""
+    return np.where(one.sum(axis=0) <= other.sum(axis=0), one, other)
 
 
 class BlockBootstrap:
-    """Resamples of blocks, drawn once.
+    """Blocks, and the resamples of them, drawn once.
 
     Parameters
     ----------
@@ -44,15 +103,19 @@ class BlockBootstrap:
         _, self._index = np.unique(np.asarray(blocks), return_inverse=True)
         self.n_units = len(self._index)
         self.n_blocks = int(self._index.max()) + 1 if self.n_units else 0
-        draws: np.ndarray = np.zeros((resamples, 0))
-        if self.n_blocks:
-            shares = np.full(self.n_blocks, 1 / self.n_blocks)
-            draws = np.random.default_rng(seed).multinomial(self.n_blocks, shares, resamples)
-        # Row 0 is the sample itself, so one call gives the value and its resamples.
-        self._counts = np.vstack([np.ones((1, self.n_blocks)), draws])
+        self.resamples, self._seed = resamples, seed
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """How often each block is drawn in each resample, float64, (resamples, B)."""
+        if not self.n_blocks:
+            return np.zeros((self.resamples, 0))
+        shares = np.full(self.n_blocks, 1 / self.n_blocks)
+        random = np.random.default_rng(self._seed)
+        return random.multinomial(self.n_blocks, shares, self.resamples).astype(np.float64)
 
     def sums(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Sum every column over the sample and over each resample.
+        """Sum every column over the sample, and over the sample without each block.
 
         Parameters
         ----------
@@ -61,44 +124,49 @@ class BlockBootstrap:
 
         Returns
         -------
-        dict of name to float64 array, shape (1 + resamples, ...)
-            Row 0 is the sample itself.
+        dict of name to float64 array, shape (1 + B, ...)
+            Row 0 is the sample itself, row 1 + b the sample without block b, in order of names.
         """
         found = {}
         for name, values in columns.items():
-            width = int(np.prod(np.shape(values)[1:]))
-            wide = np.asarray(values, dtype=np.float64).reshape(self.n_units, width)
-            by_block = np.zeros((self.n_blocks, wide.shape[1]))
-            np.add.at(by_block, self._index, wide)
-            shape = (len(self._counts), *np.shape(values)[1:])
-            found[name] = (self._counts @ by_block).reshape(shape)
+            by_block = np.zeros((self.n_blocks, *np.shape(values)[1:]))
+            np.add.at(by_block, self._index, np.asarray(values, dtype=np.float64))
+            # Sums before and after a block: taking it from the total would leave rounding
+            # errors where nothing else holds the region.
+            whole = np.zeros((1, *by_block.shape[1:]))
+            before = np.concatenate([whole, by_block.cumsum(axis=0)])
+            after = np.concatenate([by_block[::-1].cumsum(axis=0)[::-1], whole])
+            found[name] = np.concatenate([before[-1:], before[:-1] + after[1:]])
         return found
 
     def of_weights(self, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """A statistic that is no function of sums (an AUROC), over the sample and resamples.
-
-        A resample in which a block was drawn k times gives each of its units the weight k.
+        """A statistic that is no function of sums (an AUROC), with and without each block.
 
         Parameters
         ----------
         statistic : callable
-            Takes weights, float64 array of shape (k, n) for k resamples, and returns an array
-            of shape (k, ...), NaN where it is undefined.
+            Takes weights, float64 array of shape (k, n), 1 for units that count and 0 for those
+            of the block left out, and returns an array of shape (k, ...), NaN where it is
+            undefined.
 
         Returns
         -------
-        float64 array, shape (1 + resamples, ...)
-            Row 0 is the sample itself (all weights 1).
+        float64 array, shape (1 + B, ...)
+            Row 0 is the sample itself, row 1 + b the sample without block b.
         """
         step = max(WEIGHT_BYTES // (8 * max(self.n_units, 1)), 1)
+        left_out = np.arange(-1, self.n_blocks)
         found = [
-            np.asarray(statistic(self._counts[low : low + step, self._index]), dtype=np.float64)
-            for low in range(0, len(self._counts), step)
+            np.asarray(
+                statistic((left_out[low : low + step, None] != self._index).astype(np.float64)),
+                dtype=np.float64,
+            )
+            for low in range(0, len(left_out), step)
         ]
         return np.concatenate(found)
 
     def support(self, weights: np.ndarray) -> np.ndarray:
-        """Number of blocks in which a denominator is not zero.
+        """Blocks in which a denominator is not zero.
 
         Parameters
         ----------
@@ -107,34 +175,86 @@ class BlockBootstrap:
 
         Returns
         -------
-        int64 array, shape (...)
+        bool array, shape (B, ...)
         """
-        shape = np.shape(weights)[1:]
-        found = np.zeros((self.n_blocks, *shape), dtype=bool)
+        found = np.zeros((self.n_blocks, *np.shape(weights)[1:]), dtype=bool)
         np.logical_or.at(found, self._index, np.asarray(weights) > 0)
-        return np.asarray(found.sum(axis=0))
+        return found
 
-    def summarise(self, values: np.ndarray, support: np.ndarray) -> Estimate:
-        """Value (row 0) and 95 % percentile interval (the other rows) of a statistic.
+    def summarise(
+        self, values: np.ndarray, support: np.ndarray | None = None, scale: Scale = "difference"
+    ) -> Estimate:
+        """Value (row 0) and 95 % interval of a statistic.
 
-        A percentile interval over a few blocks says next to nothing, and one over the
-        resamples that happen to hold a rare region is an interval of something else. There is
-        none (NaN) where fewer than 3 blocks have a non-zero denominator, or where more than
-        5 % of the resamples are undefined; a smaller share of undefined ones is left out.
+        There is no interval (NaN) where fewer than 3 blocks have a non-zero denominator, or
+        where the statistic is undefined without one of the blocks. Where it is the same without
+        any block, both limits are the value. Resamples without spread (copies of one block)
+        have no standard error and are left out.
 
         Parameters
         ----------
-        values : float array, shape (1 + resamples, ...)
-        support : int array that broadcasts to shape (...)
+        values : float array, shape (1 + B, ...), as of :meth:`sums` or :meth:`of_weights`
+        support : bool array, shape (B, ...), that broadcasts to values[1:]; None for every block
             Blocks with a non-zero denominator (:meth:`support`).
+        scale : what values the statistic can take
         """
         values = np.where(np.isfinite(values), values, np.nan)
         shape = values.shape[1:]
-        draws = values[1:].reshape(len(values) - 1, -1)
-        enough = np.broadcast_to(support, shape).reshape(-1) >= MIN_BLOCKS
-        enough = enough & (np.isnan(draws).mean(axis=0) <= MAX_UNDEFINED)
-        low, high = np.full((2, draws.shape[1]), np.nan)
-        for column in np.flatnonzero(enough):
-            good = draws[np.isfinite(draws[:, column]), column]
-            low[column], high[column] = np.quantile(good, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return Estimate(values[0], low.reshape(shape), high.reshape(shape))
+        flat = values.reshape(len(values), -1)
+        held = np.ones(1, dtype=bool) if support is None else support
+        if support is None or support.ndim < values.ndim:
+            held = held.reshape(*held.shape, *[1] * (values.ndim - held.ndim))
+        held = np.broadcast_to(held, values[1:].shape).reshape(self.n_blocks, flat.shape[1])
+        blocks = held.sum(axis=0)
+        low, high = np.full((2, flat.shape[1]), np.nan)
+        enough = (blocks >= MIN_BLOCKS) & np.isfinite(flat).all(axis=0)
+        if enough.any():
+            reach = self._reach(flat[:, enough], held[:, enough])
+            low[enough], high[enough] = _limits(flat[0, enough], reach, scale)
+        parts = (part.reshape(shape) for part in (flat[0], low, high, blocks))
+        return Estimate(*parts)
+
+    def _reach(self, values: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Half of the interval on a plain scale, (c,); values (1 + B, c), held (B, c)."""
+        moves = (self.n_blocks - 1) * (values[1:].mean(axis=0) - values[1:])
+        noise = np.abs(moves).max(axis=0) <= _ROUNDING * self.n_blocks * np.abs(values[0])
+        moves[:, noise] = 0
+        k = held.sum(axis=0)
+        error = np.sqrt((moves**2).sum(axis=0) * k / (k - 1)) / self.n_blocks
+        inside = np.where(held, moves - moves.mean(axis=0, where=held), 0)
+        # one product: sums, sums of squares and, where blocks differ, how many are drawn
+        columns = [inside, inside**2] if held.all() else [inside, inside**2, held]
+        total, squares, *drawn = np.split(self.counts @ np.hstack(columns), len(columns), axis=1)
+        count = drawn[0] if drawn else np.full((1, 1), float(self.n_blocks))
+        count = np.maximum(count, 1)
+        mean = total / count
+        variance = squares / count - mean**2
+        spread = variance > _NO_SPREAD * (inside**2).sum(axis=0) / k  # not for one block drawn
+        t_squared = np.divide(
+            mean**2 * (count - 1), variance, out=np.full(mean.shape, np.nan), where=spread
+        )
+        reach = np.zeros(len(error))
+        for column in np.flatnonzero(error > 0):
+            known = t_squared[spread[:, column], column]
+            if len(known):
+                reach[column] = np.quantile(np.sqrt(known), LEVEL) * error[column]
+            else:  # only blocks outside tell a difference
+                every = np.ones((self.n_blocks, 1), dtype=bool)
+                reach[column] = self._reach(values[:, [column]], every)[0]
+        return reach
+
+
+def _limits(value: np.ndarray, reach: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits; a positive ratio's lie around its logarithm (delta method)."""
+    least, most = _RANGE[scale]
+    low, high = np.maximum(value - reach, least), np.minimum(value + reach, most)
+    if scale == "ratio":
+        positive = np.flatnonzero(value > 0)
+        with np.errstate(over="ignore"):
+            factor = np.exp(reach[positive] / value[positive])
+            upper = value[positive] * factor
+        fits = np.isfinite(upper)  # a limit is never infinite
+        low[positive[fits]] = (value[positive] / factor)[fits]
+        high[positive[fits]] = upper[fits]
+    # rounding never puts the value outside
+    return np.minimum(low, value), np.maximum(high, value)

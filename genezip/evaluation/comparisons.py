@@ -1,7 +1,7 @@
 """Paired comparisons: does the learned router do more than a trivial one?
 
-A difference or ratio is taken inside every bootstrap resample, and both models see the same
-resample, so what they share (the windows) cancels. Differences within GC tertiles ask
+A difference or ratio is taken before the bootstrap, without the same block of both models each
+time, so what they share (the windows) cancels. Differences within GC tertiles ask
 whether enrichment is more than GC content: bases are split by the GC content of the 1,024 bp
 around them, and promoter enrichment is taken inside each third, with its own base share.
 Perplexity is also compared with the Markov models, which predict the same bases.
@@ -9,12 +9,14 @@ With several seeds there is one row per seed and one with an empty seed, the mea
 seeds; its interval covers the choice of windows, not the spread of seeds.
 """
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from genezip.errors import GenezipError
 from genezip.evaluation import metrics
+from genezip.evaluation.bootstrap import Scale, scarcer
 from genezip.evaluation.compression import Row, expand
 from genezip.evaluation.corpus_facts import corpus_rows, tertile_names
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
@@ -23,9 +25,10 @@ from genezip.evaluation.window_sums import Columns, WindowSums
 from genezip.taxonomy import GROUPS, Taxonomy
 
 _GROUPS = tuple(GROUPS)
+_SCALES: dict[str, Scale] = {"enrichment": "ratio", "enrichment_ratio": "ratio"}
 
-# metric -> (regions, values of shape (1 + resamples, regions), windows behind it, blocks with
-# a non-zero denominator in each region)
+# metric -> (regions, values of shape (1 + B, regions) with and without each block, windows behind
+# it, blocks with a non-zero denominator in each region (B, regions))
 Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
@@ -36,27 +39,27 @@ def _three(taxonomy: Taxonomy) -> tuple[metrics.Groups, list[int]]:
 
 
 def _group_enrichment(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
-    """Enrichment of the three groups in the sample and each resample, (1 + draws, 3)."""
+    """Enrichment of the three groups with and without each block, (1 + B, 3)."""
     groups, three = _three(taxonomy)
     sums = subset.bootstrap.sums({name: columns[name].sum(axis=1) for name in ("bp", "tokens")})
     return metrics.enrichment(sums["bp"], sums["tokens"], groups)[:, three]
 
 
 def _group_support(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
-    """Blocks that hold the three groups, (3,)."""
+    """Blocks that hold the three groups, (B, 3)."""
     groups, three = _three(taxonomy)
     return subset.bootstrap.support(metrics.group_bp(columns["bp"].sum(axis=1), groups)[:, three])
 
 
 def _tertile_support(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
-    """Blocks that hold the three groups inside each GC tertile, (3 tertiles, 3 groups)."""
+    """Blocks that hold the three groups inside each GC tertile, (B, 3 tertiles, 3 groups)."""
     groups, three = _three(taxonomy)
     bp = metrics.group_bp(columns["bp"][:, :N_TERTILES], groups)[..., three]
     return subset.bootstrap.support(bp)
 
 
 def tertile_enrichment(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
-    """Enrichment of the three groups inside each GC tertile, (1 + draws, 3 tertiles, 3 groups)."""
+    """Enrichment of the three groups inside each GC tertile, (1 + B, 3 tertiles, 3 groups)."""
     groups, three = _three(taxonomy)
     sums = subset.bootstrap.sums({name: columns[name][:, :N_TERTILES] for name in ("bp", "tokens")})
     return metrics.enrichment(sums["bp"], sums["tokens"], groups)[..., three]
@@ -70,7 +73,7 @@ def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
 def pair_values(
     first: Columns, second: Columns, subset: Subset, taxonomy: Taxonomy, *, ratio: bool
 ) -> Values:
-    """Differences (and ratios) of two models over the same windows and resamples."""
+    """Differences (and ratios) of two models over the same windows and blocks."""
     n = int(subset.chosen.sum())
     ours, theirs = (_group_enrichment(each, subset, taxonomy) for each in (first, second))
     support = _group_support(first, subset, taxonomy)
@@ -91,12 +94,13 @@ def ppl_difference(first: Columns, second: Columns, subset: Subset) -> Values:
 
 
 def _by_tertile(values: np.ndarray, metric: str, n: int, support: np.ndarray) -> dict[str, Values]:
-    """Values of each tertile and their mean, by subset name; values (1 + R, 3, 3)."""
+    """Values of each tertile and their mean, by subset name; values (1 + B, 3, 3)."""
     found: dict[str, Values] = {
-        name: {metric: (_GROUPS, values[:, number], n, support[number])}
+        name: {metric: (_GROUPS, values[:, number], n, support[:, number])}
         for number, name in enumerate(tertile_names())
     }
-    found["gc_tertile_mean"] = {metric: (_GROUPS, values.mean(axis=1), n, support.min(axis=0))}
+    fewest = reduce(scarcer, (support[:, number] for number in range(N_TERTILES)))
+    found["gc_tertile_mean"] = {metric: (_GROUPS, values.mean(axis=1), n, fewest)}
     return found
 
 
@@ -173,8 +177,12 @@ class _Rows:
 
     def _rows(self, values: Values, drawn: Subset, **cells: Any) -> list[Row]:
         summarised = {
-            metric: (regions, drawn.bootstrap.summarise(draws, support), np.array(n))
-            for metric, (regions, draws, n, support) in values.items()
+            metric: (
+                regions,
+                drawn.bootstrap.summarise(found, support, _SCALES.get(metric, "difference")),
+                np.array(n),
+            )
+            for metric, (regions, found, n, support) in values.items()
         }
         return expand(summarised, **self._common, **cells)
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from genezip.data import tidy
 from genezip.evaluation import metrics
-from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
+from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note
 from genezip.evaluation.labels import Labels, Subset
 from genezip.evaluation.window_sums import Columns, WindowSums
 from genezip.taxonomy import GROUPS, Taxonomy
@@ -32,12 +32,12 @@ def expand(found: Found, **cells: Any) -> list[Row]:
     """
     rows = []
     for metric, (regions, estimate, windows) in found.items():
+        limits = (estimate.value, estimate.low, estimate.high, estimate.blocks)
         parts = [
-            np.atleast_1d(part)
-            for part in (estimate.value, estimate.low, estimate.high, np.asarray(windows))
+            np.broadcast_to(np.atleast_1d(part), len(regions))
+            for part in (*limits, np.asarray(windows))
         ]
-        parts = [np.broadcast_to(part, len(regions)) for part in parts]
-        for region, value, low, high, n in zip(regions, *parts, strict=True):
+        for region, value, low, high, blocks, n in zip(regions, *parts, strict=True):
             rows.append(
                 tidy.row(
                     region=region,
@@ -46,6 +46,8 @@ def expand(found: Found, **cells: Any) -> list[Row]:
                     ci_low=_cell(low),
                     ci_high=_cell(high),
                     n=int(n),
+                    blocks=int(blocks) or None,
+                    note=interval_note(value, low, int(blocks)),
                     **{"unit": "windows", **cells},
                 )
             )
@@ -66,8 +68,12 @@ def language_model_metrics(
     windows, support = (predicted > 0).sum(axis=0), bootstrap.support(predicted)
     regions = (*ALL, *taxonomy.names)
     return {
-        "ppl": (regions, bootstrap.summarise(np.exp(nats), support), windows),
-        "bits_per_base": (regions, bootstrap.summarise(nats / np.log(2), support), windows),
+        "ppl": (regions, bootstrap.summarise(np.exp(nats), support, "ratio"), windows),
+        "bits_per_base": (
+            regions,
+            bootstrap.summarise(nats / np.log(2), support, "ratio"),
+            windows,
+        ),
     }
 
 
@@ -76,6 +82,7 @@ def _pooled(
 ) -> Found:
     groups = metrics.groups_of(taxonomy)
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
+    total = sums["bp"].sum(-1, keepdims=True)
     local = np.concatenate(
         [
             metrics.bpt(sums["bp"], sums["tokens"])[:, None],
@@ -83,17 +90,21 @@ def _pooled(
         ],
         axis=1,
     )
-    share = sums["bp"] / sums["bp"].sum(-1, keepdims=True)
+    share = _divided(sums["bp"], np.broadcast_to(total, sums["bp"].shape))
     enrichment = metrics.enrichment(sums["bp"], sums["tokens"], groups)
     windows = np.append(len(bp), (bp > 0).sum(axis=0))
     grouped = metrics.group_bp(bp, groups)
     support = bootstrap.support(metrics.with_all(bp))
     return {
-        "bpt": ((*ALL, *taxonomy.names), bootstrap.summarise(local, support), windows),
-        "region_share": (taxonomy.names, bootstrap.summarise(share, support[0]), windows[1:]),
+        "bpt": ((*ALL, *taxonomy.names), bootstrap.summarise(local, support, "ratio"), windows),
+        "region_share": (
+            taxonomy.names,
+            bootstrap.summarise(share, support[:, :1], "share"),
+            windows[1:],
+        ),
         "enrichment": (
             groups.names,
-            bootstrap.summarise(enrichment, bootstrap.support(grouped)),
+            bootstrap.summarise(enrichment, bootstrap.support(grouped), "ratio"),
             (grouped > 0).sum(axis=0),
         ),
     }
@@ -111,8 +122,8 @@ def _window_statistics(
         sd = np.sqrt(np.maximum(sums["xx"] / sums["n"] - mean**2, 0) * sums["n"] / (sums["n"] - 1))
     windows, support = good.sum(axis=0), bootstrap.support(good)
     return {
-        f"{name}_window_mean": (regions, bootstrap.summarise(mean, support), windows),
-        f"{name}_window_sd": (regions, bootstrap.summarise(sd, support), windows),
+        f"{name}_window_mean": (regions, bootstrap.summarise(mean, support, "ratio"), windows),
+        f"{name}_window_sd": (regions, bootstrap.summarise(sd, support, "ratio"), windows),
     }
 
 
@@ -129,8 +140,9 @@ def _budget(
         "bpt_ratio": metrics.bpt_ratio(sums["bp"], sums["tokens"], target),
         "micro_err": metrics.micro_err(sums["bp"], sums["tokens"], target),
     }
+    support = bootstrap.support(bp.sum(1))
     found: Found = {
-        name: (ALL, bootstrap.summarise(values, bootstrap.support(bp.sum(1))), np.array(len(bp)))
+        name: (ALL, bootstrap.summarise(values, support, "ratio"), np.array(len(bp)))
         for name, values in pooled.items()
     }
     nowhere, windows = np.full(len(taxonomy), np.nan), (bp > 0).sum(axis=0)
@@ -151,9 +163,18 @@ def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
     one = np.ones(len(bound_bit))
     sums, support = bootstrap.sums({"one": one, **shares}), bootstrap.support(one)
     return {
-        name: (ALL, bootstrap.summarise(sums[name] / sums["one"], support), np.array(len(one)))
+        name: (
+            ALL,
+            bootstrap.summarise(_divided(sums[name], sums["one"]), support, "share"),
+            np.array(len(one)),
+        )
         for name in shares
     }
+
+
+def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Without its only block a subset holds nothing, and a mean is NaN."""
+    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
 
 
 def subset_metrics(

@@ -39,7 +39,7 @@ def _promoter(bp: np.ndarray, taxonomy: Taxonomy) -> np.ndarray:
 def block_counts(bp: np.ndarray, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
     """Blocks with any base and blocks with promoter bases: (n, ..., R) -> int64 (..., 2)."""
     counted = np.stack([bp.sum(axis=-1), _promoter(bp, taxonomy)], axis=-1)
-    return subset.bootstrap.support(counted)
+    return np.asarray(subset.bootstrap.support(counted).sum(axis=0))
 
 
 def window_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]]:

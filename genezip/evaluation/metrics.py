@@ -1,8 +1,8 @@
 """The paper's compression metrics (Eq. 12 to 18), as formulas on sums.
 
 Every function takes arrays whose last axis is the region class (R of them, seven without
-classes of the user) and works on one window, on the sums over a set of windows, or on a
-thousand resampled sums at once.
+classes of the user) and works on one window, on the sums over a set of windows, or on the
+sums without each block at once.
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ import numpy as np
 
 from genezip.config import Evaluation
 from genezip.data import tidy
-from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
+from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
 from genezip.evaluation.metrics import with_all
 from genezip.evaluation.repeat_sets import SCHEMES
 from genezip.evaluation.repeat_tally import Tally
@@ -83,7 +83,7 @@ def repeat_rows(
         bootstrap = BlockBootstrap(np.arange(used.sum()), settings.bootstrap, settings.seed)
         regions = ("all", *tally.taxonomy.names)
         sets = {scheme.background: (0,), **scheme.sets}
-        # Blocks that hold bases of a set: anywhere, then in each region, (R + 1,).
+        # Blocks that hold bases of a set: anywhere, then in each region, (B, R + 1).
         blocks = {
             name: bootstrap.support(with_all(bp[used][:, list(codes)].sum(axis=1)))
             for name, codes in sets.items()
@@ -107,20 +107,20 @@ def repeat_rows(
                 n = bp[:, list(codes)].sum(axis=(0, 1))
                 bases = np.append(n.sum(), n)
                 bpt, ratio, adjusted = ratios(sums["bp"], sums["tokens"], codes)
-                whole = bootstrap.summarise(bpt, blocks[name])
+                whole = bootstrap.summarise(bpt, blocks[name], "ratio")
                 rows += _rows("bpt", regions, whole, bases, "bases", cells)
                 if name == scheme.background:
                     continue
                 _, moved, moved_adjusted = ratios(
                     tally.shifted_bp, tally.shifted_tokens[number], codes
                 )
-                both = np.minimum(blocks[name], blocks[scheme.background])
+                both = scarcer(blocks[name], blocks[scheme.background])
                 shifts = np.where(bases > 0, settings.shifts, 0)
                 for metric, values, control in (
                     ("bpt_ratio", ratio, moved),
                     ("bpt_ratio_region_adjusted", adjusted, moved_adjusted),
                 ):
-                    estimate = bootstrap.summarise(values, both[: values.shape[1]])
+                    estimate = bootstrap.summarise(values, both[:, : values.shape[1]], "ratio")
                     rows += _rows(metric, regions, estimate, bases, "bases", cells)
                     moved_by = _control(control)
                     rows += _rows(f"{metric}_shifted", regions, moved_by, shifts, "shifts", cells)
@@ -136,13 +136,15 @@ def _rows(
     common: dict[str, Any],
 ) -> list[Row]:
     """One row per region, or one alone (the first region) for a single value."""
+    blocks = np.broadcast_to(estimate.blocks, estimate.value.shape)
     return [
         tidy.row(
             region=region, metric=metric, value=value, ci_low=low, ci_high=high, n=int(count),
-            unit=unit, **common,
+            unit=unit, blocks=int(held) or None, note=interval_note(value, low, int(held)),
+            **common,
         )
-        for region, value, low, high, count in zip(
-            regions, estimate.value, estimate.low, estimate.high, n, strict=False
+        for region, value, low, high, held, count in zip(
+            regions, estimate.value, estimate.low, estimate.high, blocks, n, strict=False
         )
         if count
     ]  # fmt: skip

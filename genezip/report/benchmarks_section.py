@@ -7,7 +7,7 @@ import pandas as pd
 
 from genezip.errors import GenezipError
 from genezip.report.results import Results
-from genezip.report.scores import Number, fixed, measured, plain, records
+from genezip.report.scores import Number, fixed, marked_few, measured, plain, records
 from genezip.report.sections import Cell, Section, Table
 
 MEAN = "mean"
@@ -111,7 +111,8 @@ def _cell(row: dict[str, Any] | None) -> Cell:
     if row is None or pd.isna(row["value"]):
         return "–"
     low, high = (None if pd.isna(row[key]) else float(row[key]) for key in ("ci_low", "ci_high"))
-    text = measured(Number(float(row["value"]), low, high), lambda v: fixed(v, 3))
+    number = Number(float(row["value"]), low, high, few=marked_few(row))
+    text = measured(number, lambda v: fixed(v, 3))
     return f"{text}" if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
 
 

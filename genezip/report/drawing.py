@@ -8,9 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from genezip.report import style
-from genezip.report.scores import Number
+from genezip.report.scores import FEW, FEW_BLOCKS, Number
 
 INTERVAL = "Lines are 95 % intervals (bootstrap over blocks of neighbouring windows)."
+
+
+def interval_words(rows: list[dict[str, Any]], words: str = INTERVAL) -> str:
+    """What the lines are, and how many of the drawn ones rest on few blocks."""
+    few = sum(bool(row["few_blocks"]) for row in rows)
+    if not few:
+        return words
+    return f"{words} Of {len(rows)} drawn values, {few} rest on fewer than {FEW_BLOCKS} ({FEW})."
 
 
 @dataclass(frozen=True)
@@ -43,4 +51,5 @@ def record(number: Number, **cells: Any) -> dict[str, Any]:
         "ci_high": number.high,
         "n": number.n,
         "unit": number.unit,
+        "few_blocks": number.few,
     }

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from genezip.report import claims, style
-from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import region_colour, row_label
 from genezip.report.results import Results
 from genezip.report.scores import Number
@@ -167,7 +167,7 @@ def perplexity(results: Results) -> Drawing | None:
         "order, and the two models as level lines (solid and dashed as in training figures). "
         "Right: the share of windows in which the floor or ceiling on tokens changed what the "
         "router chose; these bounds look at the whole window, so where they bite, perplexity is "
-        f"not strictly that of a left-to-right model. {INTERVAL}{results.seed_note}",
+        f"not strictly that of a left-to-right model. {interval_words(rows)}{results.seed_note}",
         figure,
         pd.DataFrame(rows).drop_duplicates(),
     )
@@ -231,7 +231,7 @@ def bpt(results: Results) -> Drawing | None:
         "Dots: bases per token that came out on held-out DNA. Pale bars of the same colour: what "
         "the model was asked for (for all bases together: what the targets of the regions imply "
         "for this DNA). A dot on its bar is on target; to the left of it, the region got more "
-        f"tokens than asked. {INTERVAL}{results.seed_note}",
+        f"tokens than asked. {interval_words(rows)}{results.seed_note}",
         figure,
         pd.DataFrame(rows),
     )

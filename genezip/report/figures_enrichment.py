@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from genezip.report import claims, lead, style
-from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import group_title
 from genezip.report.results import Results
 from genezip.report.verdicts import NO_BASE
@@ -80,7 +80,7 @@ def enrichment(results: Results) -> Drawing | None:
         "composition when it cuts; fixed stride and the untrained model learned nothing. Both "
         f"routers spend as many tokens in each window as {results.reference} and differ from it in "
         "where inside the window they lie, so even a fixed stride can be off 1. The claim is about "
-        f"{results.reference}. {INTERVAL}"
+        f"{results.reference}. {interval_words(rows)}"
         + (
             " Large marks: lowest seed; small open marks: further seeds."
             if results.seeds(results.reference)[1:]
@@ -163,7 +163,7 @@ def gc_thirds(results: Results) -> Drawing | None:
         f"{results.reference} minus each of the others, in colour and marker of the other, both "
         "measured on the same resampled blocks. With an interval that touches the vertical line "
         "no difference is shown. The highest third has no upper edge, so composition still "
-        f"varies inside it. {INTERVAL}{lead.third_blocks(results)}"
+        f"varies inside it. {interval_words(rows)}{lead.third_blocks(results)}"
         + (
             " Marks are means over training runs where every run was compared, else the lowest "
             "seed."

@@ -6,12 +6,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from genezip.report import label_rows, style
-from genezip.report.drawing import Drawing, new_figure, record
+from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.label_rows import Measure, PartRows
 from genezip.report.labels_section import label_of
 from genezip.report.results import Results
 from genezip.report.scores import Number
 
+LINES = "Lines are 95 % intervals (bootstrap over the units that the table names)."
 _ROW_IN = 0.27
 _HEAD_IN = 0.95
 _BASELINE = style.ModelStyle("baseline", "#7A7A7A", "s", True)
@@ -43,9 +44,8 @@ def labels(results: Results) -> Drawing | None:
         "Models against trivial baselines on real labels",
         "Squares are baselines, circles the frozen models (filled: "
         f"{results.reference}, open: {results.control}) with a small head. Higher is better. "
-        "Lines are 95 % intervals (bootstrap over the units that the table names). Intervals of "
-        "two rows may overlap although their paired difference is clear, and the other way round; "
-        "the text goes by the paired differences.",
+        f"{interval_words(data, LINES)} Intervals of two rows may overlap although their paired "
+        "difference is clear, and the other way round; the text goes by the paired differences.",
         figure,
         pd.DataFrame(data),
     )

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from genezip.report import style
-from genezip.report.drawing import INTERVAL, Drawing, new_figure, record
+from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import region_colour, row_label
 from genezip.report.repeat_sets import MIN_BASES, SETS, SPLITS, RepeatSet, band, ratio
 from genezip.report.results import Results
@@ -113,7 +113,7 @@ def repeats(results: Results) -> Drawing | None:
         "the adjusted ratio and the ratio within each region reduce this. Pale bands: 95 % of "
         "the ratios that the same intervals give after a random shift along the piece; for a dot "
         "inside its band no preference is shown. Regions with fewer than "
-        f"{MIN_BASES:,} such bases are not drawn. {INTERVAL}{results.seed_note}",
+        f"{MIN_BASES:,} such bases are not drawn. {interval_words(data)}{results.seed_note}",
         figure,
         pd.DataFrame(data),
     )

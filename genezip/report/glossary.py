@@ -3,7 +3,7 @@
 from genezip.report.figures_training import share_f
 from genezip.report.region_style import own_labels
 from genezip.report.results import Results
-from genezip.report.scores import listed
+from genezip.report.scores import FEW, FEW_BLOCKS, listed
 from genezip.report.sections import Section
 from genezip.taxonomy import GROUPS, Taxonomy
 
@@ -68,8 +68,10 @@ def glossary_section(results: Results) -> Section:
          "sees nothing else, and spends as many tokens per window as the model it is compared "
          "with."),
         ("95 % interval",
-         "Percentile bootstrap over blocks of neighbouring windows, because neighbours are not "
-         "independent; paired comparisons use the same blocks for both. It covers the choice of "
-         "DNA, not the spread between training runs."),
+         "Symmetric studentised bootstrap over blocks of neighbouring windows, because neighbours "
+         "are not independent; paired comparisons use the same blocks for both. "
+         f"{FEW_BLOCKS} blocks are enough for 95 %, unless a few blocks are far off the others "
+         "(heavy tails), which makes it too narrow; one over fewer blocks is marked "
+         f"“{FEW}”. It covers the choice of DNA, not the spread between training runs."),
     ]  # fmt: skip
     return Section("glossary", "What the words mean", terms=terms)

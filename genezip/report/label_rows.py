@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from genezip.report.files import read_table
-from genezip.report.scores import Number, records
+from genezip.report.scores import Number, marked_few, records
 
 COLUMNS = {
     "model", "task", "subset", "rule", "split", "mode", "metric", "value", "ci_low", "ci_high",
@@ -144,7 +144,8 @@ class PartRows:
         if row is None or pd.isna(row["value"]):
             return None
         low, high = (None if pd.isna(row[k]) else float(row[k]) for k in ("ci_low", "ci_high"))
-        return Number(float(row["value"]), low, high, int(row["n"]), str(row["unit"]))
+        n, unit = int(row["n"]), str(row["unit"])
+        return Number(float(row["value"]), low, high, n, unit, marked_few(row))
 
 
 def read_parts(folder: Path, parts: Collection[str]) -> list[PartRows]:

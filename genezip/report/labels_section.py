@@ -14,7 +14,7 @@ from genezip.report.label_rows import (
     PartRows,
 )
 from genezip.report.results import Results
-from genezip.report.scores import Number, listed, measured, plain, signed
+from genezip.report.scores import FEW_BLOCKS, Number, listed, marked_few, measured, plain, signed
 from genezip.report.sections import Cell, Section, Table
 
 NAMES = {
@@ -89,7 +89,6 @@ def _title(part: PartRows) -> str:
     return title[0].upper() + title[1:]
 
 
-FEW = 20  # units; an interval of fewer is too narrow too often to call anything better or worse
 PLAIN = 0.9  # an AUROC from which classes are nearly given away
 
 
@@ -99,7 +98,7 @@ def _sentence(results: Results, part: PartRows) -> str:
     row = part.row(results.reference, headline, AGAINST_BASELINE)
     if row is None or pd.isna(row["value"]):
         text = _without_model(results, part, headline)
-    elif row["units"] < FEW:
+    elif _few(row):
         text = _numbers_only(results, part, headline)
     else:
         said = _verdicts(results, part, AGAINST_BASELINE)
@@ -109,18 +108,25 @@ def _sentence(results: Results, part: PartRows) -> str:
     return text + _given_away(part, headline)
 
 
+def _few(row: dict[str, Any]) -> bool:
+    """Whether an interval rests on too few units to call anything better or worse."""
+    return row["units"] < FEW_BLOCKS or marked_few(row)
+
+
 def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
     """Values and their difference, where there are too few units for more."""
     row = part.row(results.reference, measure, AGAINST_BASELINE)
     difference = part.number(results.reference, measure, AGAINST_BASELINE)
     assert row is not None and difference is not None
     best = _baseline_of(row)
+    few = f"Too few {row['unit']} hold what is measured"
+    if row["units"] < FEW_BLOCKS:
+        few = f"There are only {int(row['units'])} {row['unit']}, too few"
     return (
         f"{_title(part)}: {measure.name} of {results.reference} is "
         f"{measured(part.number(results.reference, measure))}, of the best baseline, "
         f"{label_of(results, best)}, {measured(part.number(best, measure))}; the difference is "
-        f"{signed(difference)}. There are only {int(row['units'])} {row['unit']}, too few to tell "
-        "which is better."
+        f"{signed(difference)}. {few} to tell which is better."
     )
 
 
@@ -154,7 +160,7 @@ def _told(results: Results, part: PartRows, against: str) -> list[tuple[Measure,
     for measure in part.part.measures:
         row = part.row(results.reference, measure, against)
         number = part.number(results.reference, measure, against)
-        if row is not None and number is not None and row["units"] >= FEW:
+        if row is not None and number is not None and not _few(row):
             found.append((measure, number))
     return found
 

@@ -5,11 +5,10 @@ it lies below, otherwise nothing is shown.
 """
 
 from genezip.report.results import Results
-from genezip.report.scores import Number, fixed, listed, seeds_named, signed
+from genezip.report.scores import FEW, FEW_BLOCKS, Number, fixed, listed, seeds_named, signed
 
 GC_ROUTER = "gc_cpg"
 TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
-FEW_BLOCKS = 30  # with fewer, a percentile bootstrap is only roughly a 95 % interval
 BY_THIRD = {
     "above": "better",
     "around": "no difference shown",
@@ -160,7 +159,9 @@ def interval_sentence(results: Results) -> str:
         "resampled blocks."
     )
     if rough(results):
-        text += f" With fewer than {FEW_BLOCKS} blocks such intervals are rough."
+        text += (
+            f" Intervals over fewer than {FEW_BLOCKS} blocks are marked “{FEW}”: they are rough."
+        )
     return text
 
 

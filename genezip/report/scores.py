@@ -1,7 +1,7 @@
 """Tidy result rows looked up by what they say, and numbers written for people."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -12,18 +12,24 @@ from genezip.errors import GenezipError
 
 CORPUS = "corpus"  # "model" of rows that count the DNA and not what a model made of it
 CAUSAL = " (causal bound)"  # ends the name of a model that was run under that bound instead
+FEW = "few blocks"  # in the note of a row whose interval rests on fewer than FEW_BLOCKS
+FEW_BLOCKS = 8
 KEY = ("model", "metric", "subset", "region", "split", "strand")
 
 
 @dataclass(frozen=True)
 class Number:
-    """A measured value with its 95 % interval, where there is one."""
+    """A measured value with its 95 % interval, where there is one.
+
+    ``few`` says that the interval rests on few blocks (or other units that are resampled).
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
     n: int | None = None
     unit: str | None = None
+    few: bool = False
 
     def side(self, point: float = 0) -> str:
         """Where the interval lies: ``above`` the point, ``below``, ``around``, or ``unknown``.
@@ -123,7 +129,13 @@ class Scores:
             return None
         row: dict[str, Any] = {k: None if pd.isna(v) else v for k, v in rows[0].items()}
         n = None if row["n"] is None else int(row["n"])
-        return Number(float(row["value"]), row["ci_low"], row["ci_high"], n, row["unit"])
+        few = marked_few(row)
+        return Number(float(row["value"]), row["ci_low"], row["ci_high"], n, row["unit"], few)
+
+
+def marked_few(row: Mapping[str, Any]) -> bool:
+    """Whether a result row says that its interval rests on few blocks."""
+    return FEW in str(row.get("note", ""))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -147,12 +159,16 @@ def fixed(value: float, decimals: int = 2) -> str:
 
 
 def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str:
-    """A value with its interval in brackets, or a dash where there is none."""
+    """A value with its interval in brackets, or a dash where there is none.
+
+    An interval that rests on few blocks is marked: ``1.23 (0.50 to 1.90, few blocks)``.
+    """
     if number is None:
         return "–"
     if number.low is None or number.high is None:
         return show(number.value)
-    return f"{show(number.value)} ({show(number.low)} to {show(number.high)})"
+    mark = f", {FEW}" if number.few else ""
+    return f"{show(number.value)} ({show(number.low)} to {show(number.high)}{mark})"
 
 
 def decimals_of(*values: float | None, least: int = 2) -> int:

@@ -10,12 +10,17 @@ are weighted means of r_d:
 name           weight of a stratum         source
 =============  ==========================  =======================================
 scc            n_d                         GeneZip's release, which calls it SCC
-scc_hicrep     (n_d^2 - 1) / (12 n_d)      HiCRep (doi 10.1101/gr.220640.117): n_d
-                                           times the variance of ranks 0..n_d-1
-                                           over n_d, without smoothing
+scc_hicrep     (n_d + 1) / 12              HiCRep (doi 10.1101/gr.220640.117): n_d
+                                           times the variance of ranks 1..n_d over
+                                           n_d, taken with n_d - 1 as R's var
+                                           does; without smoothing
+scc_hicreppy   (n_d^2 - 1) / (12 n_d)      the same with the variance taken with
+                                           n_d, as hicreppy's np.var does
 scc_release    (n_d^2 - 1) / (12 n_d^3)    DNALongBench's metric script, d <= bins-6
 =============  ==========================  =======================================
 
+hicreppy 0.1.0 as published divides the ranks by n_d once more, which makes its weight that of
+``scc_release``.
 The exponent of ``scc_release`` gives the far corner of the map, with its few entries, half the
 weight; the coefficients of one map can differ widely and are not comparable.
 """
@@ -26,7 +31,7 @@ from functools import cache
 import numpy as np
 
 OFFSET = 2  # first stratum that the maps hold
-METRICS = ("scc", "scc_hicrep", "scc_release", "corr")
+METRICS = ("scc", "scc_hicrep", "scc_hicreppy", "scc_release", "corr")
 _RELEASE_DROPS = 6  # strata above bins - 6 are no part of scc_release
 
 
@@ -97,7 +102,7 @@ def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, floa
 
     Returns
     -------
-    dict, scc, scc_hicrep, scc_release, corr -> float
+    dict, scc, scc_hicrep, scc_hicreppy, scc_release, corr -> float
         NaN where a score is undefined (a constant prediction, a map of zeros).
     """
     strata = strata_of(n_bins(len(target)))
@@ -112,7 +117,8 @@ def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, floa
     near = used & (distance <= strata.bins - _RELEASE_DROPS)
     return {
         "scc": _weighted(r, counts, used),
-        "scc_hicrep": _weighted(r, ranks / counts, used),
+        "scc_hicrep": _weighted(r, (counts + 1) / 12, used),
+        "scc_hicreppy": _weighted(r, ranks / counts, used),
         "scc_release": _weighted(r, ranks / counts**3, near),
         "corr": _pearson(x[finite], y[finite]),
     }

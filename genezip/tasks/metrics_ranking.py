@@ -1,8 +1,8 @@
-"""AUROC and average precision of scored pairs, for one sample or for thousands of resamples.
+"""AUROC and average precision of scored pairs, for one sample or for many at once.
 
-Every function takes weights: those of a bootstrap resample are how often each example was
-drawn. With ``strata`` (the folds of a cross-validation) only examples of one fold are ever
-compared, because scores of models that were trained apart share no scale.
+Every function takes weights: how often each example counts (0 for those of a block left out).
+With ``strata`` (the folds of a cross-validation) only examples of one fold are ever compared,
+because scores of models that were trained apart share no scale.
 """
 
 from collections.abc import Iterator
@@ -70,8 +70,8 @@ def auprc_sorted(
     """Average precision with ties left in file order, as the authors' release computes it.
 
     The mean over positives of the precision down to their place in a stable descending sort.
-    On tied scores it depends on the order of the examples. Copies of one example in a
-    resample share one place. Parameters and result as of :func:`auprc`.
+    On tied scores it depends on the order of the examples. Copies of one example
+    (a weight of 2) share one place. Parameters and result as of :func:`auprc`.
     """
     return _average_precision(labels, scores, weights, strata, merge_ties=False)
 
@@ -89,7 +89,7 @@ def _average_precision(
         hits = np.cumsum(positive, axis=-1)
         called = hits + np.cumsum(negative, axis=-1)
         precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-        # in a resample a fold may lose its negatives, so this is asked row by row
+        # without a block a fold may lose its negatives, so this is asked row by row
         used = negative.sum(-1) > 0 if strata is not None else True
         total = total + np.where(used, (positive * precision).sum(-1), 0)
         positives = positives + np.where(used, positive.sum(-1), 0)

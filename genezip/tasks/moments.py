@@ -1,4 +1,4 @@
-"""Pearson's r from sums that add up: over windows, blocks, or resamples of blocks."""
+"""Pearson's r from sums that add up: over windows, or all blocks but one."""
 
 import numpy as np
 

@@ -7,6 +7,7 @@ length and nothing else; it is shown, and no model is compared with it.
 """
 
 from collections.abc import Iterator
+from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.data.label_elements import CLASSES, read_elements, windows
-from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.source import Source
 from genezip.models.backbone import Backbone
 from genezip.tasks.arm import Arm
@@ -26,7 +27,7 @@ from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import write_scores
+from genezip.tasks.score_rows import mean_of, ranked_support, write_scores
 from genezip.vocab import A_ID, C_ID, G_ID, is_base, reverse_complement
 
 PART, SUBSET = "elements", "ensembl"
@@ -136,11 +137,14 @@ def _score(
     sheet: Sheet, arm: Arm, truth: np.ndarray, found: np.ndarray, folds: np.ndarray, note: str
 ) -> None:
     """Macro AUROC (one class against the rest, within folds) and accuracy."""
-    draws = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
+    ranked = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
     right = sheet.bootstrap.sums({"right": found.argmax(1) == truth, "n": np.ones(len(truth))})
-    accuracy = right["right"] / right["n"]
-    for metric, values in (("auroc_macro", draws), ("accuracy", accuracy)):
-        sheet.add(arm, metric, values, len(truth), note=note, candidate=arm.model != LENGTH)
+    accuracy = mean_of(right["right"], right["n"])
+    classes = [ranked_support(sheet.bootstrap, truth == place) for place in range(found.shape[1])]
+    each = (("auroc_macro", ranked, reduce(scarcer, classes)), ("accuracy", accuracy, None))
+    for metric, values, held in each:
+        compared = arm.model != LENGTH
+        sheet.add(arm, metric, values, len(truth), note=note, candidate=compared, support=held)
 
 
 def macro_auroc(

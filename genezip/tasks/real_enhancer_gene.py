@@ -15,7 +15,7 @@ from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import write_scores
+from genezip.tasks.score_rows import ranked_support, write_scores
 
 PART, ALL = "enhancer_gene", "all"
 METRICS = {"auroc": auroc, "auprc": auprc}
@@ -82,7 +82,8 @@ def _score(sheet: Sheet, arm: Arm, truth: np.ndarray, values: np.ndarray) -> Non
             told = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
             sheet.add(arm, name, None, len(truth), positives, told)
             continue
-        draws = sheet.bootstrap.of_weights(
+        values_without = sheet.bootstrap.of_weights(
             lambda weights, f=function: f(truth, values, weights)  # type: ignore[misc]
         )
-        sheet.add(arm, name, draws, len(truth), positives)
+        held = ranked_support(sheet.bootstrap, truth)
+        sheet.add(arm, name, values_without, len(truth), positives, support=held)

@@ -81,14 +81,14 @@ def measure_initiation(run: LabelRun) -> None:
 
         def add(arm: Arm, predicted: list[np.ndarray]) -> None:
             sums = np.stack([_sums(p, t) for p, t in zip(predicted, truth, strict=True)])
-            draws = pearson(bootstrap.sums({"moments": sums})["moments"])
+            r = pearson(bootstrap.sums({"moments": sums})["moments"])
             if arm.model == CONSTANT:
                 sheet.add(arm, "pcc", None, scored, note=FLAT)
                 writer.note(arm, "pcc", FLAT)
                 told = FLAT
             else:
-                sheet.add(arm, "pcc", draws, scored)
-                told = f"r = {draws[0]:.3f}"
+                sheet.add(arm, "pcc", r, scored, scale="correlation")
+                told = f"r = {r[0]:.3f}"
             for fold in range(settings.folds):
                 of = [number for number, block in enumerate(cut) if block.fold == fold]
                 writer.add(

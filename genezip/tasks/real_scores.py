@@ -1,15 +1,16 @@
 """Rows of the measurements on real labels: values, intervals and paired differences.
 
-All arms of a sheet are resampled together, so a difference of two of them is a paired one.
+All arms of a sheet are taken without the same unit each time, so a difference of two of them is a
+paired one.
 """
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.evaluation.bootstrap import BlockBootstrap, Scale
 from genezip.tasks.arm import Arm
-from genezip.tasks.score_rows import Row, estimated, joined, row
+from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
 
 BASELINE = "baseline"
 LABELS = "labels"
@@ -25,21 +26,25 @@ class Entry:
     Attributes
     ----------
     arm, metric, note : what was measured
-    draws : float64 array, shape (1 + r,), the sample (row 0) and its resamples
+    values : float64 array, shape (1 + B,), of the sample (row 0) and without each unit
     n, positives : numbers of examples
     candidate : whether a baseline may be the best one
-    units : float64 array, scores of the units whose mean ``draws`` is, NaN where undefined; None
+    scale, support : what values the metric can take, and units that hold what it measures, as of
+        :meth:`genezip.evaluation.bootstrap.BlockBootstrap.summarise`
+    units : float64 array, scores of the units whose mean ``values`` is, NaN where undefined; None
         where it is no such mean
     """
 
     arm: Arm
     metric: str
-    draws: np.ndarray
+    values: np.ndarray
     n: int
     positives: int | None
     note: str
     candidate: bool = True
     units: np.ndarray | None = None
+    scale: Scale = "share"
+    support: np.ndarray | None = None
 
 
 @dataclass
@@ -64,31 +69,37 @@ class Sheet:
         self,
         arm: Arm,
         metric: str,
-        draws: np.ndarray | None,
+        values: np.ndarray | None,
         n: int,
         positives: int | None = None,
         note: str = "",
         candidate: bool = True,
+        scale: Scale = "share",
+        support: np.ndarray | None = None,
     ) -> None:
-        """Add a metric; ``draws`` is None where it is undefined, which ``note`` explains.
+        """Add a metric; ``values`` is None where it is undefined, which ``note`` explains.
 
         A baseline that is no ``candidate`` is shown, and no model is compared with it.
         """
         empty = np.full(1, np.nan)
-        found = empty if draws is None else draws
-        self.entries.append(Entry(arm, metric, found, n, positives, note, candidate))
+        found = empty if values is None else values
+        entry = Entry(arm, metric, found, n, positives, note, candidate, None, scale, support)
+        self.entries.append(entry)
 
     def add_mean(self, arm: Arm, metric: str, scores: np.ndarray) -> None:
-        """Add the mean of one score per unit; units without a finite score are left out.
+        """Add the mean of one correlation per unit; units without a finite score are left out.
 
         Parameters
         ----------
         scores : float array, shape (units,)
         """
-        draws, n = mean_draws(scores, self.bootstrap)
+        values, n = mean_values(scores, self.bootstrap)
         lost = len(scores) - n
         note = f"{lost} {self.unit} without a defined score" if lost else ""
-        self.entries.append(Entry(arm, metric, draws, n, None, note, True, np.asarray(scores)))
+        units = np.asarray(scores)
+        held = self.bootstrap.support(np.isfinite(units))
+        entry = Entry(arm, metric, values, n, None, note, True, units, "correlation", held)
+        self.entries.append(entry)
 
     def rows(self, control: str | None = None) -> list[Row]:
         """Every value, then the paired differences of the models.
@@ -98,9 +109,9 @@ class Sheet:
         (``<metric>_minus_control``): its run of the same seed, or of the lowest where there is
         none. The difference of two means of units is taken over the units where both are defined.
         """
-        rows = [self._row(e, e.metric, e.draws, e.note) for e in self.entries]
+        rows = [self._row(e, e.metric, e.values, e.note) for e in self.entries]
         for entry in self.entries:
-            if entry.arm.mode == BASELINE or not np.isfinite(entry.draws[0]):
+            if entry.arm.mode == BASELINE or not np.isfinite(entry.values[0]):
                 continue
             for name, other in (
                 (AGAINST_BASELINE, self._best_baseline(entry.metric)),
@@ -115,11 +126,15 @@ class Sheet:
         if entry.arm.seed != other.arm.seed and other.arm.mode != BASELINE:
             note += f" (seed {other.arm.seed})"
         if entry.units is None or other.units is None:
-            return self._row(entry, metric, entry.draws - other.draws, note)
-        draws, n = mean_draws(entry.units - other.units, self.bootstrap)
+            entry = replace(entry, scale="difference")
+            return self._row(entry, metric, entry.values - other.values, note)
+        units = entry.units - other.units
+        values, n = mean_values(units, self.bootstrap)
+        held = self.bootstrap.support(np.isfinite(units))
         if n < len(entry.units):
             note += f"; over the {n} of {len(entry.units)} {self.unit} where both are defined"
-        return self._row(replace(entry, n=n), metric, draws, note)
+        entry = replace(entry, n=n, scale="difference", support=held)
+        return self._row(entry, metric, values, note)
 
     def _best_baseline(self, metric: str) -> Entry | None:
         known = [
@@ -128,9 +143,9 @@ class Sheet:
             if entry.metric == metric
             and entry.arm.mode == BASELINE
             and entry.candidate
-            and np.isfinite(entry.draws[0])
+            and np.isfinite(entry.values[0])
         ]
-        return max(known, key=lambda entry: float(entry.draws[0]), default=None)
+        return max(known, key=lambda entry: float(entry.values[0]), default=None)
 
     def _control(self, of: Entry, name: str | None) -> Entry | None:
         """The run of the control that a model is compared with; none for the control itself."""
@@ -139,14 +154,14 @@ class Sheet:
             for entry in self.entries
             if entry.metric == of.metric
             and entry.arm.model == name != of.arm.model
-            and np.isfinite(entry.draws[0])
+            and np.isfinite(entry.values[0])
         ]
         same = [entry for entry in known if entry.arm.seed == of.arm.seed]
         return min(same or known, key=lambda entry: entry.arm.seed or 0, default=None)
 
-    def _row(self, entry: Entry, metric: str, draws: np.ndarray, note: str) -> Row:
-        if np.isfinite(draws[0]):
-            cells = estimated(self.bootstrap, draws, self.unit)
+    def _row(self, entry: Entry, metric: str, values: np.ndarray, note: str) -> Row:
+        if np.isfinite(values[0]):
+            cells = estimated(self.bootstrap, values, self.unit, entry.scale, entry.support)
             note = joined(note, cells["note"])
         else:
             cells = {"unit": self.unit, "units": self.bootstrap.n_blocks}
@@ -163,8 +178,8 @@ class Sheet:
         )
 
 
-def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
-    """Mean of the finite scores over the sample and each resample, and their number.
+def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
+    """Mean of the finite scores with and without each unit, and their number.
 
     Parameters
     ----------
@@ -172,13 +187,11 @@ def mean_draws(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarra
 
     Returns
     -------
-    float64 array, shape (1 + resamples,), NaN where no score is finite; int
+    float64 array, shape (1 + B,), NaN where no score is finite; int
     """
     finite = np.isfinite(scores)
     sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
-    empty = np.full(len(sums["n"]), np.nan)
-    mean = np.divide(sums["score"], sums["n"], out=empty, where=sums["n"] > 0)
-    return mean, int(finite.sum())
+    return mean_of(sums["score"], sums["n"]), int(finite.sum())
 
 
 def absent_row(task: str, scale: str, reason: str) -> Row:

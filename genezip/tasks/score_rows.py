@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.evaluation.bootstrap import MAX_UNDEFINED, MIN_BLOCKS, BlockBootstrap
+from genezip.evaluation.bootstrap import BlockBootstrap, Scale, interval_note, scarcer
 from genezip.provenance import atomic_path
 from genezip.tasks.arm import Arm
 
@@ -21,7 +21,7 @@ COLUMNS = (
     "mode",  # frozen, head_only, release, lora, full, baseline
     "metric",
     "value",  # empty where undefined; the note says why
-    "ci_low",  # 95 % bootstrap interval
+    "ci_low",  # 95 % bootstrap interval; the note marks one that rests on few units
     "ci_high",
     "n",  # examples behind the value: pairs, maps, positions, sequences
     "positives",  # positive examples among them (tasks of pairs)
@@ -61,34 +61,49 @@ def joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def estimated(bootstrap: BlockBootstrap, values: np.ndarray, unit: str) -> Row:
+def estimated(
+    bootstrap: BlockBootstrap,
+    values: np.ndarray,
+    unit: str,
+    scale: Scale = "difference",
+    support: np.ndarray | None = None,
+) -> Row:
     """Cells value, ci_low, ci_high, unit, units and note of one statistic.
 
     Parameters
     ----------
     bootstrap : BlockBootstrap
-    values : float array, shape (1 + resamples,)
-        Row 0 is the sample itself; NaN where undefined.
-    unit : str, plural of what was resampled
+    values : float array, shape (1 + B,)
+        Row 0 is the sample itself, the others leave one unit out; NaN where undefined.
+    unit : str, plural of what is resampled
+    scale : what values the statistic can take
+    support : bool array, shape (B,), units that hold what is measured; None for all
     """
-    units = bootstrap.n_blocks
-    found = bootstrap.summarise(np.asarray(values, dtype=np.float64), np.array(units))
-    note = ""
-    if np.isfinite(found.value) and np.isnan(found.low):
-        undefined = float(np.mean(~np.isfinite(values[1:])))
-        if units < MIN_BLOCKS:
-            note = f"no interval: it needs {MIN_BLOCKS} {unit}, there are {units}"
-        else:
-            note = f"no interval: {undefined:.0%} of the resamples are undefined, more than "
-            note += f"{MAX_UNDEFINED:.0%}"
+    found = bootstrap.summarise(np.asarray(values, dtype=np.float64), support, scale)
     return {
         "value": cell(found.value),
         "ci_low": cell(found.low),
         "ci_high": cell(found.high),
         "unit": unit,
-        "units": units,
-        "note": note,
+        "units": bootstrap.n_blocks,
+        "note": interval_note(float(found.value), float(found.low), int(found.blocks), unit),
     }
+
+
+def ranked_support(bootstrap: BlockBootstrap, labels: np.ndarray) -> np.ndarray:
+    """Units with a positive, or those with a negative where these are fewer; bool, (B,).
+
+    Parameters
+    ----------
+    labels : array, shape (n,), 1 or True for a positive
+    """
+    positive = np.asarray(labels) == 1
+    return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
+
+
+def mean_of(total: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Total over n, NaN where nothing is counted; arrays of one shape."""
+    return np.divide(total, n, out=np.full(np.shape(n), np.nan), where=n > 0)
 
 
 def cell(value: float | np.ndarray) -> float | None:

@@ -16,11 +16,11 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.moments import pearson
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import Row, estimated, joined, row
+from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
 
 UNIT = "loci"
 LOCI_BYTES = 1 << 30
-_TRACKS_AT_ONCE = 256  # 2,000 resamples of their sums are 25 MB
+_TRACKS_AT_ONCE = 256  # their sums without each of 2,000 loci are 25 MB
 _Key = tuple[Arm, str, str]  # arm, rule, split
 _NO_MEMORY = "no interval: sums of every locus would not fit in memory"
 _UNDEFINED = "labels or predictions have no variance, so Pearson's r is undefined"
@@ -95,7 +95,7 @@ def _sequences(loci: _Loci, bootstrap: int, seed: int) -> Row:
         return {"n": 0, "unit": UNIT, "units": 0, "note": _UNDEFINED}
     boot = BlockBootstrap(np.array([locus for locus, _ in scored], dtype=str), bootstrap, seed)
     sums = boot.sums({"r": np.array([r for _, r in scored]), "one": np.ones(len(scored))})
-    cells = estimated(boot, sums["r"] / sums["one"], UNIT)
+    cells = estimated(boot, mean_of(sums["r"], sums["one"]), UNIT, "correlation")
     return cells | {"n": len(scored), "note": joined(note, cells["note"])}
 
 
@@ -114,8 +114,8 @@ def _pooled(loci: _Loci, bootstrap: int, seed: int) -> dict[str, Row]:
             cells = {"value": float(value), "note": _NO_MEMORY}
         else:
             boot = BlockBootstrap(np.array(list(loci.by_locus), dtype=str), bootstrap, seed)
-            drawn = _flat(boot, sums) if metric == "pcc_flat" else _tracks(boot, sums)
-            cells = estimated(boot, drawn, UNIT)
+            found_values = _flat(boot, sums) if metric == "pcc_flat" else _tracks(boot, sums)
+            cells = estimated(boot, found_values, UNIT, "correlation")
         if metric == "pcc_track" and "value" in cells:
             cells["note"] = joined(note, cells["note"])
         found[metric] = cells | {"unit": UNIT, "units": units}
@@ -127,7 +127,7 @@ def _flat(boot: BlockBootstrap, sums: np.ndarray) -> np.ndarray:
 
 
 def _tracks(boot: BlockBootstrap, sums: np.ndarray) -> np.ndarray:
-    """:func:`track_pcc` of every resample, some tracks at a time."""
+    """:func:`track_pcc` with and without each locus, some tracks at a time."""
     total, count = 0.0, 0.0
     for low in range(0, sums.shape[1], _TRACKS_AT_ONCE):
         part = boot.sums({"sums": sums[:, low : low + _TRACKS_AT_ONCE]})["sums"]

@@ -1,6 +1,6 @@
 """Scores of tisp: one Pearson per assay over all scored positions, and the mean of the five.
 
-Sums are kept per block of 1 Mb, so that the interval costs one matrix product.
+Sums are kept per block of 1 Mb, so that leaving one out costs next to nothing.
 """
 
 from collections import defaultdict
@@ -56,8 +56,8 @@ def initiation_rows(
         sums = np.stack(list(scored.values())) if scored else np.zeros((0, *_zeros().shape))
         boot = BlockBootstrap(np.array(list(scored), dtype=str), bootstrap, seed)
         values = initiation_pcc(boot.sums({"sums": sums})["sums"])
-        for metric, drawn in zip(METRICS, values.T, strict=True):
-            cells = estimated(boot, drawn, UNIT)
+        for metric, found_values in zip(METRICS, values.T, strict=True):
+            cells = estimated(boot, found_values, UNIT, "correlation")
             if cells["value"] is None:
                 cells["note"] = joined(_undefined(metric, values[0], blocks.positions))
             rows.append(

@@ -1,4 +1,4 @@
-"""Scores of cmp: four correlations per map, their mean over maps, with intervals by locus.
+"""Scores of cmp: five correlations per map, their mean over maps, with intervals by locus.
 
 Maps without a finite score are skipped and counted in the note. ``valid100`` is the first 100
 validation maps, which the paper's table shows (GeneZip, arXiv 2602.17739, release 56ab596).
@@ -16,7 +16,7 @@ from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import Row, estimated, joined, row
+from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
 
 UNIT = "loci"
 FIRST = 100
@@ -78,7 +78,7 @@ def _means(
         if finite.any():
             boot = BlockBootstrap(loci[finite], bootstrap, seed)
             sums = boot.sums({"score": values[finite], "maps": np.ones(int(finite.sum()))})
-            cells = estimated(boot, sums["score"] / sums["maps"], UNIT)
+            cells = estimated(boot, mean_of(sums["score"], sums["maps"]), UNIT, "correlation")
         cells["note"] = joined(note, cells["note"])
         rows.append(row(arm, rule=rule, split=split, metric=metric, n=int(finite.sum()), **cells))
     return rows

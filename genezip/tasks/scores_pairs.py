@@ -2,9 +2,9 @@
 
 Pairs of one gene share its windows, so whole genes are resampled. Under the rules ``gene`` and
 ``chromosome`` every pair is tested once, by the model of its fold, and only pairs of one fold
-are compared. Differences are taken inside each resample: ``auroc_gain`` is AUROC minus AUROC
-with the variant or element hidden, ``auroc_minus_distance`` is AUROC minus that of the
-untrained baseline ``distance`` on the same pairs.
+are compared. Differences are taken without the same gene each time: ``auroc_gain`` is AUROC
+minus AUROC with the variant or element hidden, ``auroc_minus_distance`` is AUROC minus that of
+the untrained baseline ``distance`` on the same pairs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import Row, cell, estimated, joined, row
+from genezip.tasks.score_rows import Row, cell, estimated, joined, ranked_support, row
 
 Metric = Callable[..., np.ndarray]
 
@@ -124,11 +124,12 @@ class _Scored:
             ]
             return np.stack(each, axis=1)
 
-        drawn = dict(zip(columns, boot.of_weights(statistic).T, strict=True))
+        each_way = dict(zip(columns, boot.of_weights(statistic).T, strict=True))
+        support = ranked_support(boot, labels)
         found = []
         for name, (first, *second) in results.items():
-            values = drawn[first] - (drawn[second[0]] if second else 0)
-            cells = estimated(boot, values, UNIT)
+            values = each_way[first] - (each_way[second[0]] if second else 0)
+            cells = estimated(boot, values, UNIT, "difference" if second else "share", support)
             cells["note"] = joined(cells["note"], note)
             found.append(row(self.arm, metric=name, **place, **cells))
         return found

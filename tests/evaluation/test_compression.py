@@ -7,7 +7,7 @@ from genezip.data import tidy
 from genezip.evaluation.compression import compression_rows, window_table
 from genezip.evaluation.labels import read_labels
 from genezip.evaluation.window_sums import collect
-from genezip.taxonomy import CLASSES
+from genezip.taxonomy import CLASS_IDS, CLASSES
 
 TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
 
@@ -116,3 +116,32 @@ def test_windows_without_a_group_are_skipped_in_the_window_mean(
     assert row["n"] == 1
     # pooled: 2 of 6 tokens on 8 of 32 bases
     assert cell(rows, "enrichment", "promoter")["value"] == pytest.approx((2 / 6) / (8 / 32))
+
+
+def test_an_interval_over_few_blocks_is_marked_in_the_file(
+    toy, settings, save, compressed_window, tmp_path
+):
+    """Twelve blocks of 128 bp; promoters in five of them, CDS in two."""
+    regions = np.full(1536, CLASS_IDS["nig"])
+    for block in range(5):
+        regions[128 * block : 128 * block + 40] = CLASS_IDS["promoter"]
+    for block in range(2):
+        regions[128 * block + 50 : 128 * block + 90] = CLASS_IDS["cds"]
+    letters = np.random.default_rng(0).choice(list("ACGT"), 1536)
+    toy.tile(toy.add_piece("p", "".join(letters), regions), 128)
+    random = np.random.default_rng(1)
+    windows = [
+        compressed_window(place, [0, *sorted(random.choice(np.arange(1, 128), 9, replace=False))])
+        for place in toy.corpus
+    ]
+    rows, _ = rows_of(save("uneven", windows, seed=1), toy, settings.model_copy(
+        update={"block_bp": 128}))  # fmt: skip
+    tidy.write(tmp_path / "rows.tsv", rows)
+    found = tidy.read(tmp_path / "rows.tsv")
+    found = found[(found["metric"] == "bpt") & (found["subset"] == "all")].set_index("region")
+    assert found.loc["all", ["blocks", "note"]].fillna("").tolist() == [12, ""]
+    assert found.loc["promoter", ["blocks", "note"]].tolist() == [5, "few blocks"]
+    assert found.loc["cds", ["blocks", "note"]].tolist() == [
+        2, "no interval: it needs 3 blocks and has 2",
+    ]  # fmt: skip
+    assert np.isnan(found.loc["cds", "ci_low"])

@@ -96,3 +96,13 @@ def test_two_values_for_one_cell_are_refused() -> None:
     twice = [row(model="m", subset="artery", value=value) for value in (0.5, 0.6)]
     with pytest.raises(GenezipError, match=r"table3_eqtl has two values of auroc for m, split"):
         section(table3_eqtl=twice)
+
+
+def test_an_interval_over_few_genes_is_marked() -> None:
+    known = {"model": "m", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "unit": "genes"}
+    rows = [
+        row(**known, subset="artery", note="few blocks: 5 genes"),
+        row(**known, subset="blood"),
+    ]
+    (table,) = section(table3_eqtl=rows).tables
+    assert table.rows == [["m", "0.700 (0.600 to 0.800, few blocks)", "0.700 (0.600 to 0.800)"]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from genezip.config import Report
-from genezip.report import figures_locus, figures_training, gallery, style
+from genezip.report import figures_compression, figures_locus, figures_training, gallery, style
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
 
@@ -77,3 +77,20 @@ def test_models_have_styles_of_their_own() -> None:
     assert list(looks)[:2] == ["genezip-tiny", "hnet-tiny"]
     assert set(looks) == set(names)
     assert len({(look.colour, look.marker) for look in looks.values()}) == len(names)
+
+
+def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
+    make_results: Callable[..., Path],
+) -> None:
+    folder = make_results()
+    path = folder / "compress" / "compression.tsv"
+    frame = pd.read_csv(path, sep="\t")
+    few = (frame["metric"] == "bpt") & (frame["region"] == "promoter")
+    frame["note"] = few.map({True: "few blocks", False: ""})
+    frame.to_csv(path, sep="\t", index=False)
+    drawing = figures_compression.bpt(load(folder, SETTINGS, "demo"))
+    assert drawing is not None
+    marked = drawing.data[drawing.data["few_blocks"]]
+    assert set(marked["region"]) == {"promoter"} and set(marked["metric"]) == {"bpt"}
+    told = f"Of {len(drawing.data)} drawn values, {len(marked)} rest on fewer than 8 (few blocks)."
+    assert told in drawing.caption

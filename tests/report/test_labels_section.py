@@ -73,16 +73,28 @@ def test_who_is_better_is_said_only_where_the_paired_interval_excludes_zero(page
 
 @pytest.mark.parametrize(("low", "high"), [(0.01, 0.09), (-0.09, -0.01), (-0.01, 0.09)])
 def test_few_units_give_numbers_and_no_verdict(page, low, high):
-    rows = initiation(low, high, units=19)
+    rows = initiation(low, high, units=7)
     against = {"metric": "pcc_minus_control", "value": -0.2, "ci_low": -0.3, "ci_high": -0.1}
-    rows.append({"model": REFERENCE, "seed": 0, "note": "against control", "units": 19} | against)
+    rows.append({"model": REFERENCE, "seed": 0, "note": "against control", "units": 7} | against)
     write(page.folder, "initiation", rows)
     text = " ".join(labels_section(shown(page)).text)
-    assert "only 19 blocks, too few to tell which is better" in text
+    assert "only 7 blocks, too few to tell which is better" in text
     assert "is 0.25 (0.20 to 0.30)" in text
     assert "0.20 (0.10 to 0.30); the difference is +0.05" in text
     for verdict in ("is better than", "is worse than", "cannot be told apart"):
         assert verdict not in text
+
+
+def test_few_units_that_hold_what_is_measured_give_no_verdict(page):
+    """There are 30 blocks, but what is ranked lies in five of them."""
+    rows = initiation(0.02, 0.08)
+    for row in rows:
+        row["note"] = f"{row.get('note', '')}; few blocks: 5 blocks".removeprefix("; ")
+    write(page.folder, "initiation", rows)
+    text = " ".join(labels_section(shown(page)).text)
+    assert "Too few blocks hold what is measured to tell which is better" in text
+    assert "is 0.25 (0.20 to 0.30, few blocks)" in text
+    assert "is better than" not in text
 
 
 def elements(*sides: tuple[float, float], units: int = 30) -> list[dict[str, object]]:

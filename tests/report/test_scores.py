@@ -5,7 +5,9 @@ import pytest
 
 from genezip.data import tidy
 from genezip.errors import GenezipError
-from genezip.report.scores import Number, Scores, fixed, measured, plain
+from genezip.evaluation import bootstrap
+from genezip.report import scores as scores_module
+from genezip.report.scores import Number, Scores, fixed, measured, plain, signed
 
 PLACE = {"model": "m", "metric": "bpt", "subset": "all", "region": "all"}
 PLACE |= {"split": "test", "strand": "+"}
@@ -62,3 +64,18 @@ def test_measured() -> None:
     assert measured(Number(2.9, 2.5, 3.25)) == "2.90 (2.50 to 3.25)"
     assert measured(Number(2.9)) == "2.90"
     assert measured(None) == "–"
+
+
+def test_an_interval_over_few_blocks_is_marked_wherever_it_is_written() -> None:
+    row = {"value": 1.0, "ci_low": 0.5, "ci_high": 2.0, "blocks": 5, "note": "few blocks"}
+    few = scores(row).find("bpt", "m")
+    assert few is not None and few.few
+    assert measured(few) == "1.00 (0.50 to 2.00, few blocks)"
+    assert signed(few) == "+1.00 (95 % interval 0.50 to 2.00, few blocks)"
+    assert signed(few, brackets=False) == "+1.00, 0.50 to 2.00, few blocks"
+    many = scores(row | {"note": ""}).find("bpt", "m")
+    assert measured(many) == "1.00 (0.50 to 2.00)"
+
+
+def test_writer_and_page_mean_the_same_few_blocks() -> None:
+    assert (scores_module.FEW, scores_module.FEW_BLOCKS) == (bootstrap.FEW, bootstrap.FEW_BLOCKS)

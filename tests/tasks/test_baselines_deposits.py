@@ -32,7 +32,7 @@ def test_contact_maps_of_one_cell_line(tmp_path):
         np.testing.assert_allclose(row.prediction, np.mean(trained, axis=0), atol=1e-3)
     found = score([out], 10, 0, "test")
     test = found[(found["model"] == "mean_map") & (found["split"] == "test")]
-    assert test["n"].tolist() == [1] * 4  # record 1 of cell line 3 has no contact
+    assert test["n"].tolist() == [1] * 5  # record 1 of cell line 3 has no contact
     assert test["note"].str.startswith("1 of 2 maps have no score: 1 with a constant target").all()
 
 

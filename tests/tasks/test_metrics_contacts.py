@@ -14,7 +14,7 @@ from genezip.tasks.metrics_contacts import (
     stratum_means,
 )
 
-NAMES = ("scc", "scc_hicrep", "scc_release", "corr")
+NAMES = ("scc", "scc_hicrep", "scc_hicreppy", "scc_release", "corr")
 
 
 def square(values, bins, diagonals):
@@ -29,7 +29,7 @@ def square(values, bins, diagonals):
 def slow(prediction, target, bins):
     """Every score by a loop over the diagonals of two squares."""
     p, y = square(prediction, bins, 1.0), square(target, bins, 1.0)
-    sums = {name: [0.0, 0.0] for name in NAMES[:3]}
+    sums = {name: [0.0, 0.0] for name in NAMES[:4]}
     for d in range(1, bins):  # diagonal 1 is constant and drops out
         a, b = np.diagonal(p, d), np.diagonal(y, d)
         keep = np.isfinite(a) & np.isfinite(b)
@@ -40,7 +40,8 @@ def slow(prediction, target, bins):
         r = pearsonr(a, b)[0]
         weights = {
             "scc": n,
-            "scc_hicrep": n * np.var(np.arange(n) / n),
+            "scc_hicrep": n * np.var(np.arange(1, n + 1) / n, ddof=1),
+            "scc_hicreppy": n * np.var(np.arange(1, n + 1) / n),
             "scc_release": n * np.var(np.arange(n) / n**2) if d <= bins - 6 else 0,
         }
         for name, weight in weights.items():
@@ -91,11 +92,29 @@ def test_hand_values_where_the_second_diagonal_alone_is_right():
     prediction = np.where(columns - rows == 2, target, -target)
     found = contact_scores(prediction, target)
     assert found["scc"] == pytest.approx((8 - 7 - 6 - 5 - 4 - 3 - 2) / 35)
+    # HiCRep: n + 1 twelfths; 9 - (8 + 7 + 6 + 5 + 4 + 3) over 42
+    assert found["scc_hicrep"] == pytest.approx(-24 / 42)
     rank = [Fraction(n * n - 1, 12 * n) for n in (8, 7, 6, 5, 4, 3, 2)]
-    assert found["scc_hicrep"] == pytest.approx(float((rank[0] - sum(rank[1:])) / sum(rank)))
+    assert found["scc_hicreppy"] == pytest.approx(float((rank[0] - sum(rank[1:])) / sum(rank)))
     # d = 2..4: (63/512 - 48/343 - 35/216) / (63/512 + 48/343 + 35/216)
     first, rest = Fraction(63, 512), Fraction(48, 343) + Fraction(35, 216)
     assert found["scc_release"] == pytest.approx(float((first - rest) / (first + rest)))
+
+
+def test_hicrep_by_hand_on_a_map_of_five_bins():
+    """Three strata of 3, 2 and 1 entries with r = 1/2, -1 and none.
+
+    Ranks over n are 1/3, 2/3, 1 (variance 1/9 with n - 1, 2/27 with n) and 1/2, 1 (1/8, 1/16),
+    so HiCRep's weights are 3/9 and 2/8, and those with n are 6/27 and 2/16.
+    """
+    rows, columns = np.triu_indices(5, 2)
+    target, prediction = np.zeros(6), np.zeros(6)
+    for d, (x, y) in {2: ([1, 2, 3], [1, 3, 2]), 3: ([1, 2], [2, 1]), 4: ([5], [5])}.items():
+        target[columns - rows == d], prediction[columns - rows == d] = x, y
+    found = contact_scores(prediction, target)
+    assert found["scc_hicrep"] == pytest.approx((3 / 9 / 2 - 2 / 8) / (3 / 9 + 2 / 8))
+    assert found["scc_hicreppy"] == pytest.approx((6 / 27 / 2 - 2 / 16) / (6 / 27 + 2 / 16))
+    assert found["scc"] == pytest.approx((3 / 2 - 2) / 5)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +146,7 @@ def test_constant_predictions_and_maps_of_zeros_have_no_score():
 def test_a_prediction_by_distance_alone_has_corr_but_no_scc():
     _, target = maps(20)
     found = contact_scores(stratum_means(target, np.ones(len(target))), target)
-    assert np.isnan([found[name] for name in NAMES[:3]]).all()
+    assert np.isnan([found[name] for name in NAMES[:4]]).all()
     assert found["corr"] > 0
 
 

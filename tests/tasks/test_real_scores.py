@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from slow_bootstrap import slow_interval
 
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks import real_contacts, real_elements, real_scores
@@ -24,19 +25,19 @@ def sheet(units: int = 4) -> real_scores.Sheet:
     return real_scores.Sheet(bootstrap, "maps", "blocks", "test", "test")
 
 
-def draws(values: list[float], to: real_scores.Sheet) -> np.ndarray:
-    return real_scores.mean_draws(np.array(values), to.bootstrap)[0]
+def means(values: list[float], to: real_scores.Sheet) -> np.ndarray:
+    return real_scores.mean_values(np.array(values), to.bootstrap)[0]
 
 
 def test_a_difference_is_paired_and_against_the_best_baseline():
     found = sheet()
-    found.add(POOR, "m", draws([0.0, 0.1, 0.2, 0.3], found), 4)
-    found.add(GOOD, "m", draws([0.5, 0.6, 0.7, 0.8], found), 4)
-    found.add(ONE, "m", draws([0.6, 0.7, 0.8, 0.9], found), 4)
-    found.add(OTHER, "m", draws([0.4, 0.5, 0.6, 0.7], found), 4)
+    found.add(POOR, "m", means([0.0, 0.1, 0.2, 0.3], found), 4)
+    found.add(GOOD, "m", means([0.5, 0.6, 0.7, 0.8], found), 4)
+    found.add(ONE, "m", means([0.6, 0.7, 0.8, 0.9], found), 4)
+    found.add(OTHER, "m", means([0.4, 0.5, 0.6, 0.7], found), 4)
     rows = {(row["model"], row["metric"]): row for row in found.rows("control")}
     best = rows["ours", "m_minus_best_baseline"]
-    assert best["note"] == "against good"
+    assert best["note"] == "against good; few blocks: 4 maps"
     # each map is better by the same amount, so pairing leaves no spread at all
     assert [best[k] for k in ("value", "ci_low", "ci_high")] == pytest.approx([0.1] * 3)
     assert rows["ours", "m_minus_control"]["value"] == pytest.approx(0.2)
@@ -46,12 +47,12 @@ def test_a_difference_is_paired_and_against_the_best_baseline():
 
 def test_a_baseline_that_is_no_candidate_is_shown_and_never_the_best():
     found = sheet()
-    found.add(GOOD, "m", draws([0.5, 0.6, 0.7, 0.8], found), 4, candidate=False)
-    found.add(POOR, "m", draws([0.0, 0.1, 0.2, 0.3], found), 4)
-    found.add(ONE, "m", draws([0.6, 0.7, 0.8, 0.9], found), 4)
+    found.add(GOOD, "m", means([0.5, 0.6, 0.7, 0.8], found), 4, candidate=False)
+    found.add(POOR, "m", means([0.0, 0.1, 0.2, 0.3], found), 4)
+    found.add(ONE, "m", means([0.6, 0.7, 0.8, 0.9], found), 4)
     rows = {(row["model"], row["metric"]): row for row in found.rows()}
     assert rows["good", "m"]["value"] == pytest.approx(0.65)
-    assert rows["ours", "m_minus_best_baseline"]["note"] == "against poor"
+    assert rows["ours", "m_minus_best_baseline"]["note"] == "against poor; few blocks: 4 maps"
 
 
 def test_a_difference_is_over_the_maps_where_both_are_defined():
@@ -62,52 +63,53 @@ def test_a_difference_is_over_the_maps_where_both_are_defined():
     found.add_mean(ONE, "m", model)
     rows = {(row["model"], row["metric"]): row for row in found.rows()}
     assert rows["ours", "m"]["value"] == pytest.approx(0.7)
-    assert rows["ours", "m"]["note"] == "5 maps without a defined score"
+    assert rows["ours", "m"]["note"] == "5 maps without a defined score; few blocks: 5 maps"
     best = rows["ours", "m_minus_best_baseline"]
     assert [best[k] for k in ("value", "ci_low", "ci_high")] == [0, 0, 0]
     assert best["n"] == 5
-    assert best["note"] == "against good; over the 5 of 10 maps where both are defined"
+    assert (
+        best["note"]
+        == "against good; over the 5 of 10 maps where both are defined; few blocks: 5 maps"
+    )
 
 
-def test_a_difference_of_maps_is_that_of_its_own_mean_per_resample():
+def test_a_difference_of_maps_is_the_mean_of_differences():
     found = sheet(6)
     random = np.random.default_rng(1)
     one, other = random.random(6), random.random(6)
     found.add_mean(GOOD, "m", one)
     found.add_mean(ONE, "m", other)
     (row,) = [row for row in found.rows() if row["metric"].endswith("baseline")]
-    slow = draws(list(other), found) - draws(list(one), found)
-    assert row["value"] == pytest.approx(slow[0])
-    expected = np.quantile(slow[1:], [0.025, 0.975])
-    assert [row["ci_low"], row["ci_high"]] == pytest.approx(list(expected))
+    slow = slow_interval(range(6), lambda rows: (other - one)[rows].mean(), 50, 0)
+    assert (row["value"], row["ci_low"], row["ci_high"]) == pytest.approx(slow)
 
 
 def test_each_seed_is_compared_with_the_control_of_its_seed_if_there_is_one():
     found = sheet()
     control = {0: 0.4, 1: 0.5}
     for seed, value in control.items():
-        found.add(replace(OTHER, seed=seed), "m", draws([value] * 4, found), 4)
+        found.add(replace(OTHER, seed=seed), "m", means([value] * 4, found), 4)
     for seed in (0, 1, 2):
-        found.add(replace(ONE, seed=seed), "m", draws([0.6] * 4, found), 4)
+        found.add(replace(ONE, seed=seed), "m", means([0.6] * 4, found), 4)
     rows = [row for row in found.rows("control") if row["metric"] == "m_minus_control"]
     assert [row["model"] for row in rows] == ["ours"] * 3
     assert [row["value"] for row in rows] == pytest.approx([0.2, 0.1, 0.2])
-    assert rows[2]["note"] == "against control (seed 0)"
+    assert rows[2]["note"] == "against control (seed 0); few blocks: 4 maps"
 
 
 def test_few_units_give_no_interval_and_say_so():
     found = sheet(2)
-    found.add(ONE, "m", draws([0.2, 0.4], found), 2)
+    found.add(ONE, "m", means([0.2, 0.4], found), 2)
     (row,) = found.rows()
     assert row["value"] == pytest.approx(0.3)
     assert row["ci_low"] is None
-    assert row["note"] == "no interval: it needs 3 maps, there are 2"
+    assert row["note"] == "no interval: it needs 3 maps and has 2"
 
 
 def test_an_undefined_metric_is_empty_with_its_reason_and_never_compared(tmp_path):
     found = sheet()
     found.add(GOOD, "m", None, 0, note="constant")
-    found.add(ONE, "m", draws([0.1, 0.2, 0.3, 0.4], found), 4)
+    found.add(ONE, "m", means([0.1, 0.2, 0.3, 0.4], found), 4)
     rows = found.rows()
     assert [row["metric"] for row in rows] == ["m", "m"]
     write_scores(tmp_path / "s.tsv", rows)
@@ -156,9 +158,9 @@ def test_expected_values_come_from_learned_maps_alone():
     np.testing.assert_allclose(found[2][0], [3, 3, 3])  # (1+3+3+5)/4 and (2+4)/2
 
 
-def test_mean_draws_leave_out_undefined_scores():
+def test_mean_values_leave_out_undefined_scores():
     bootstrap = BlockBootstrap(np.arange(3), 20, 0)
-    found, n = real_scores.mean_draws(np.array([1.0, np.nan, 3.0]), bootstrap)
+    found, n = real_scores.mean_values(np.array([1.0, np.nan, 3.0]), bootstrap)
     assert (found[0], n) == (2.0, 2)
 
 
