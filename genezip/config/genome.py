@@ -110,8 +110,9 @@ class Regions(Section):
     )
     transcripts: Literal["basic", "all", "canonical"] = Field(
         "basic",
-        description='`basic`: GENCODE tag "basic" (GTF must have it; other formats take all '
-        'without it); `canonical`: tag "Ensembl_canonical" or "MANE_Select"; `all`',
+        description='`basic`: tag "basic" or "gencode_basic"; `canonical`: tag "Ensembl_canonical" '
+        'or "MANE_Select"; `all`. A GTF or GFF3 in which nothing is tagged as asked is refused; '
+        "BED12 has no tags, so basic takes all",
     )
     gene_types: list[str] | None = Field(
         None,
