@@ -17,24 +17,14 @@ from genezip.genome.tabular import LINE, explain, read_table, wrong_interval
 Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
 """What a row is to a gene model; empty for what is no part of one."""
 
-EXON_ROWS = frozenset({"exon", "pseudogenic_exon"})
-CDS_ROWS = frozenset({"CDS", "stop_codon"})
-UTR_ROWS = frozenset(
-    {
-        "UTR",
-        "five_prime_utr",
-        "three_prime_utr",
-        "five_prime_UTR",
-        "three_prime_UTR",
-        "5UTR",
-        "3UTR",
-    }
-)
 PARTS: dict[str, Role] = {
-    **dict.fromkeys(EXON_ROWS, "exon"),
-    **dict.fromkeys(CDS_ROWS, "cds"),
-    **dict.fromkeys(UTR_ROWS, "utr"),
+    **dict.fromkeys(("exon", "pseudogenic_exon"), "exon"),
+    **dict.fromkeys(("cds", "stop_codon"), "cds"),
+    **dict.fromkeys(
+        ("utr", "five_prime_utr", "three_prime_utr", "5utr", "3utr", "utr5", "utr3"), "utr"
+    ),
 }
+"""Roles of parts by feature type in small letters."""
 # mRNA, tRNA, SRP_RNA, lnc_RNA, primary_transcript, NMD_transcript_variant, V_gene_segment, ...
 _TRANSCRIPT = re.compile(
     r".*rna|(?:.*_)?transcript(?:_variant)?|.*_gene_segment|ribozyme", re.IGNORECASE
@@ -57,9 +47,10 @@ _STRANDS = ("+", "-", ".", "?")
 
 def role(feature: str) -> Role:
     """Role of a feature type: parts by name, genes and transcripts by how their names end."""
-    if feature in PARTS:
-        return PARTS[feature]
-    if feature.lower().endswith("gene"):  # gene, pseudogene, ncRNA_gene
+    small = feature.lower()
+    if small in PARTS:
+        return PARTS[small]
+    if small.endswith("gene"):  # gene, pseudogene, ncRNA_gene
         return "gene"
     return "transcript" if _TRANSCRIPT.fullmatch(feature) else ""
 
@@ -126,13 +117,15 @@ def to_frame(table: pa.Table, **columns: Any) -> pd.DataFrame:
 
 
 def whole_numbers(values: pa.ChunkedArray, missing: int) -> np.ndarray:
-    """Leading whole numbers of texts (``3``, ``1/2``), and ``missing`` where there is none.
+    """Whole numbers of texts (``3``, or ``1/2`` for 1), and ``missing`` where there is none.
 
     Returns
     -------
     int64 array, shape (rows,)
     """
-    digits = pc.struct_field(pc.extract_regex(values, r"^(?P<value>[0-9]{1,9})"), "value")
+    digits = pc.struct_field(
+        pc.extract_regex(values, r"^(?P<value>[0-9]{1,9})(?:/[0-9]+)?$"), "value"
+    )
     return np.asarray(pc.fill_null(pc.cast(digits, pa.int64()), missing), dtype=np.int64)
 
 

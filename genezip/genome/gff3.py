@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genezip.errors import GenezipError
 from genezip.genome.attributes import Attributes, pairs
 from genezip.genome.genemodel import TRANSCRIPT_COLUMNS, Annotation, Rows, among, complete
 from genezip.genome.gff import (
@@ -77,7 +78,7 @@ def read_gff3(
     """
     rows = read_rows(path, None)
     attributes = Attributes(rows["attributes"], "gff3")
-    frame = _frame(rows, attributes)
+    frame = _frame(rows, attributes, path)
     is_part = frame["role"].isin(_PARTS).to_numpy()
     nodes = frame[~is_part]
     tree = _Tree(nodes, frame[is_part])
@@ -206,7 +207,7 @@ class _Tree:
         return sorted({gene for name in names for gene in self._above(name)})
 
 
-def _frame(rows: pa.Table, attributes: Attributes) -> pd.DataFrame:
+def _frame(rows: pa.Table, attributes: Attributes, path: Input) -> pd.DataFrame:
     """The rows with ID, Parent and Derives_from; a row without ID is called by its place."""
     spliced, part = declared(attributes)
     parent = attributes.first("Parent")
@@ -236,6 +237,7 @@ def _frame(rows: pa.Table, attributes: Attributes) -> pd.DataFrame:
         number=whole_numbers(number, -1),
         index=np.arange(len(frame)),
     )
+    _refuse_other_formats(rows, frame, path)
     nameless = (frame["id"] == "") & ~((frame["parent"] != "") & frame["role"].isin(_PARTS))
     if nameless.any():
         some = frame[nameless]
@@ -243,6 +245,19 @@ def _frame(rows: pa.Table, attributes: Attributes) -> pd.DataFrame:
         kind = some["feature"].where(~some["role"].isin(_PARTS), "part")
         frame.loc[nameless, "id"] = kind + " " + place + some["strand"]
     return frame
+
+
+def _refuse_other_formats(rows: pa.Table, frame: pd.DataFrame, path: Input) -> None:
+    """Refuse parts whose column 9 is no list of GFF3: each would become a transcript of its own."""
+    lost = frame["role"].isin(_PARTS) & (frame["id"] == "") & (frame["parent"] == "")
+    other = lost & ~frame["attributes"].str.contains("=", regex=False)
+    other &= frame["attributes"].str.strip() != "."
+    if other.any():
+        row = rows.slice(int(np.flatnonzero(other)[0]), 1).to_pylist()[0]
+        raise GenezipError(
+            f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row without "
+            f"ID and Parent, {row['attributes'][:60]!r}; if it is GTF, say so in the format"
+        )
 
 
 def _parts(rows: pd.DataFrame, tree: _Tree) -> pd.DataFrame:

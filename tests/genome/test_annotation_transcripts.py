@@ -184,6 +184,13 @@ def test_gff3_gene_alone(gff3):
     assert len(found.cds) == 3
 
 
+@pytest.mark.parametrize("attributes", [of("g", "t"), "mRNA00001", "gene_id g; transcript_id t"])
+def test_gff3_another_format(gff3, attributes):
+    sentence = r"line 2 of .*, column 9 \(attributes\): a CDS row without ID and Parent.* GTF"
+    with pytest.raises(GenezipError, match=sentence):
+        gff3(("gene", 1, 90, "ID=g"), ("CDS", 1, 90, attributes))
+
+
 def test_gff3_gene_around_an_orphan(gff3):
     orphan = (("mRNA", 11, 50, "ID=t"), ("exon", 11, 50, "Parent=t"))
     assert ids(gff3(("gene", 1, 90, "ID=g"), *orphan).transcripts) == ["t"]
