@@ -1,5 +1,6 @@
 """Options that several commands share: gene models of a source or of two files, downloads."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,20 @@ FetchedOption = Annotated[
         "default: environment variable GENEZIP_FETCHED.",
     ),
 ]
+
+
+def fetched_folder(named: Path | None) -> Path | None:
+    """The folder of --from, else the one that GENEZIP_FETCHED names."""
+    if named is None and os.environ.get("GENEZIP_FETCHED"):
+        return Path(os.environ["GENEZIP_FETCHED"])
+    return named
+
+
+def mirror_folder(named: Path | None) -> Path | None:
+    """The folder of --mirror, else the one that GENEZIP_MIRROR names."""
+    if named is None and os.environ.get("GENEZIP_MIRROR"):
+        return Path(os.environ["GENEZIP_MIRROR"])
+    return named
 
 
 def one_of(
