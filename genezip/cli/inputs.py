@@ -25,7 +25,11 @@ FormatOption = Annotated[
     typer.Option("--format", help="gtf, gff3 or bed12; default: by the annotation's name."),
 ]
 SizesOption = Annotated[
-    Path | None, typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation.")
+    Path | None,
+    typer.Option(
+        "--chrom-sizes",
+        help="Chromosome lengths, with --annotation: chrom.sizes, .fai or the FASTA itself.",
+    ),
 ]
 
 
@@ -63,7 +67,9 @@ def one_of(
     if (source is None) == (annotation is None):
         raise GenezipError("give either --source or --annotation with --chrom-sizes")
     if annotation is not None and chrom_sizes is None:
-        raise GenezipError("--annotation needs --chrom-sizes; give a chrom.sizes or .fai file")
+        raise GenezipError(
+            "--annotation needs --chrom-sizes; give a chrom.sizes, .fai or FASTA file"
+        )
     if source is not None and (chrom_sizes is not None or format is not None):
         raise GenezipError("--chrom-sizes and --format belong to --annotation; leave them out")
 

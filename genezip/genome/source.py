@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genezip.errors import GenezipError
+from genezip.genome.records import open_bytes, read_records
 from genezip.provenance import sha256_file
 
 if TYPE_CHECKING:
@@ -177,20 +178,29 @@ def read_chrom_sizes(path: str | Path) -> dict[str, int]:
     ----------
     path : str or Path
         UCSC chrom.sizes (two columns) or an index of samtools (.fai, five): the first two
-        columns count.
+        columns count. Or the FASTA itself (plain, gzip or bgzip): the lengths of its records.
 
     Raises
     ------
     GenezipError
-        For a missing or empty file, a line without name and length, or a name used twice.
+        For a missing or empty file, a line without name and length, a name used twice, or a
+        record without bases.
     """
     path = Path(path)
+    if _begins_as_fasta(path):
+        lengths = {name: len(sequence) for name, sequence in read_records(path)}
+        empty = [name for name, length in lengths.items() if length == 0]
+        if empty:
+            raise GenezipError(f"record {empty[0]!r} of {path} has no bases; remove it")
+        return lengths
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; name a chrom.sizes or .fai file") from None
+        raise GenezipError(
+            f"{path} does not exist; name a chrom.sizes, .fai or FASTA file"
+        ) from None
     except UnicodeDecodeError:
-        raise GenezipError(f"{path} is not text; name a chrom.sizes or .fai file") from None
+        raise GenezipError(f"{path} is not text; name a chrom.sizes, .fai or FASTA file") from None
     except OSError as error:
         raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
     sizes: dict[str, int] = {}
@@ -201,12 +211,23 @@ def read_chrom_sizes(path: str | Path) -> dict[str, int]:
         if len(cells) < 2 or not cells[1].strip().isdecimal() or cells[0] in sizes:
             raise GenezipError(
                 f"line {number} of {path} gives no contig name with its length, or one a second "
-                "time; name a chrom.sizes or .fai file"
+                "time; name a chrom.sizes, .fai or FASTA file"
             )
         sizes[cells[0]] = int(cells[1])
     if not sizes:
-        raise GenezipError(f"{path} names no contig; name a chrom.sizes or .fai file")
+        raise GenezipError(f"{path} names no contig; name a chrom.sizes, .fai or FASTA file")
     return sizes
+
+
+def _begins_as_fasta(path: Path) -> bool:
+    """Whether a regular file begins with '>', unpacked where it is gzip."""
+    try:
+        if not path.is_file():
+            return False
+        with open_bytes(path) as handle:
+            return handle.read(1) == b">"
+    except OSError:
+        return False  # told by whoever reads it
 
 
 def hg38_sizes() -> dict[str, int]:
