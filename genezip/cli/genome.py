@@ -21,7 +21,10 @@ def fetch(
         typer.Option(help="Folder that gets source.json and its files; --plan needs none."),
     ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="Section `genome` as JSON, or a YAML file.")
+        str | None,
+        typer.Option(
+            help="Section `genome` as JSON, or a YAML file with it or of a whole configuration."
+        ),
     ] = None,
     labels: Annotated[
         list[str] | None,

@@ -10,7 +10,11 @@ from genezip.cli import inputs
 app = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
 
 Settings = Annotated[
-    str | None, typer.Option("--settings", help="Config section `labels` as JSON, or a YAML file.")
+    str | None,
+    typer.Option(
+        "--settings",
+        help="Section `labels` as JSON, or a YAML file with it or of a whole configuration.",
+    ),
 ]
 
 
