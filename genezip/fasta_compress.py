@@ -22,7 +22,8 @@ from genezip.fasta_join import Join, TokenTable, Totals
 from genezip.fasta_parts import Draft, PartFolder, Records
 from genezip.fasta_pieces import Reader, StreamReader, WindowReader
 from genezip.genome.fasta import FastaStream
-from genezip.genome.track_writer import BOUNDARY_PROB, BPT_BYTES, PROB_BYTES, TrackWriter
+from genezip.genome.track_writer import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
+from genezip.genome.tracks import check_names
 from genezip.interrupt import StopRequest, stop_request
 from genezip.models.architecture import BoundKind
 from genezip.models.pretrained import WEIGHTS
@@ -81,7 +82,8 @@ def compress_fasta(
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
         boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
         float32 vector; the metadata say how it was made, as JSON under ``genezip``
-    tracks : folder for boundary_prob.bw, bpt.bw, chunks.bed.gz and igv_session.xml
+    tracks : folder for boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz with its index
+        and igv_session.xml
     bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
     window_bp : compress independent windows of this length; when absent, 12,800 under the
         bound ``sequence``, and otherwise none: each record is streamed as a whole
@@ -111,13 +113,15 @@ def compress_fasta(
     )
     stream = FastaStream(fasta)
     _refuse_short(zipper, stream, window_bp)
+    if tracks is not None:
+        check_names(stream.lengths)
     run = _run(zipper, fasta, window_bp, None if window_bp else block_bp)
     identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
     parts = PartFolder(out.with_name(f"{out.name}.parts"), identity)
     with parts, stop_request() as stop:
         if tracks is not None:
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
-            needed = (4 + PROB_BYTES + BPT_BYTES) * sum(stream.lengths.values())
+            needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
             check_room(tracks / BOUNDARY_PROB, needed)
         spans = _compress(stream, reader, parts, Draft(prob=tracks is not None), stop, say)
         summary = _join(stream, zipper, parts, spans, run, out, tracks, stop, say)

@@ -1,5 +1,6 @@
 """Finished parts of a FASTA to one Parquet table and tracks, a part at a time."""
 
+import base64
 import json
 import math
 from dataclasses import dataclass
@@ -124,7 +125,9 @@ class TokenTable:
                 ("token", pa.list_(pa.float32(), width)),
             ]
         )
-        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+        # What the table says of itself is known in the end only, and pyarrow writes the schema in
+        # the beginning: its key is left to :meth:`finish`.
+        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
         self.waiting = self.schema.empty_table()
 
     def __enter__(self) -> Self:
@@ -154,10 +157,18 @@ class TokenTable:
             self.waiting = self.waiting.slice(ROW_GROUP)
 
     def finish(self, facts: dict[str, Any]) -> None:
-        """Write the last rows, and how all came about: JSON in the metadata, key ``genezip``."""
+        """Write the last rows, and how all came about: JSON in the schema's metadata.
+
+        The key is ``genezip``, as in every Parquet file of the package. The file is what pyarrow
+        would have written had it known the facts from the start: an Arrow schema stands as
+        base64 under ``ARROW:schema``, and its metadata stand beside it once more.
+        """
         if self.waiting.num_rows:
             self._write(self.waiting)
-        self.writer.add_key_value_metadata({FACTS: json.dumps(facts)})
+        said = json.dumps(facts)
+        schema = self.schema.with_metadata({FACTS: said})
+        packed = base64.b64encode(schema.serialize()).decode()
+        self.writer.add_key_value_metadata({FACTS: said, "ARROW:schema": packed})
 
     def _write(self, rows: pa.Table) -> None:
         self.writer.write_table(rows.combine_chunks())

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyBigWig
+import pysam
 import pytest
 import torch
 
@@ -109,7 +111,7 @@ class Result:
 def read(out: Path, summary: Summary) -> Result:
     path = out / "tokens.parquet"
     table = pq.read_table(path)
-    facts = json.loads(pq.read_metadata(path).metadata[FACTS.encode()])
+    facts = json.loads(pq.read_schema(path).metadata[FACTS.encode()])
     return Result(summary, table, facts, path.read_bytes(), out / "tracks")
 
 
@@ -123,7 +125,7 @@ def compress(fasta: Path, model: Path, out: Path, **options: Any) -> Result:
 
 
 def same_tracks(one: Path, other: Path) -> None:
-    for name in ("chunks.bed.gz", "igv_session.xml"):
+    for name in ("chunks.bed.gz", "chunks.bed.gz.tbi", "igv_session.xml"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
     with (
         pyBigWig.open(str(one / "boundary_prob.bw")) as a,
@@ -133,9 +135,10 @@ def same_tracks(one: Path, other: Path) -> None:
             values = np.array([f.values(chrom, 0, length) for f in (a, b)])
             assert not np.isnan(values).any()
             assert np.array_equal(values[0], values[1])
-    with pyBigWig.open(str(one / "bpt.bw")) as a, pyBigWig.open(str(other / "bpt.bw")) as b:
-        assert a.chroms() == b.chroms()
-        assert all(a.intervals(chrom) == b.intervals(chrom) for chrom in a.chroms())
+    for name in ("tokens_per_kb.bw", "bpt.bw"):
+        with pyBigWig.open(str(one / name)) as a, pyBigWig.open(str(other / name)) as b:
+            assert a.chroms() == b.chroms()
+            assert all(a.intervals(chrom) == b.intervals(chrom) for chrom in a.chroms())
 
 
 @pytest.mark.parametrize("block_bp", [7, 100, 8192])
@@ -235,6 +238,62 @@ def test_what_the_table_says_of_itself(
     packed.write_bytes(gzip.compress(fasta.read_bytes()))
     again = compress(packed, models["causal"], tmp_path / "again")
     assert again.table.equals(result.table)
+
+
+def test_the_facts_stand_where_pyarrow_puts_them(
+    models: dict[str, Path], fasta: Path, tmp_path: Path
+) -> None:
+    """In the schema of the file and of what is read from it, and beside it for other readers."""
+    path = tmp_path / "out" / "tokens.parquet"
+    result = compress(fasta, models["causal"], path.parent)
+    key = FACTS.encode()
+    said = pq.read_schema(path).metadata[key]
+    assert set(pq.read_schema(path).metadata) == {key}
+    assert result.table.schema.metadata == {key: said}
+    assert pq.read_table(path, columns=["start"]).schema.metadata == {key: said}
+    assert pq.read_metadata(path).metadata[key] == said
+    # the file of a writer that knew all of it from the start
+    again = tmp_path / "again.parquet"
+    with pq.ParquetWriter(again, result.table.schema, compression="zstd") as writer:
+        writer.write_table(result.table)
+    assert pq.read_schema(again).equals(pq.read_schema(path), check_metadata=True)
+    assert set(pq.read_metadata(again).metadata) == set(pq.read_metadata(path).metadata)
+
+
+@pytest.mark.parametrize("name", ["causal", "sequence", "flat", "blocks"])
+def test_tracks_say_what_the_table_says(models: dict[str, Path], tmp_path: Path, name: str) -> None:
+    fasta = tmp_path / "my.fa"
+    fasta.write_bytes(b">a\n" + dna(7307, 1) + b"\n>b\n" + dna(2400, 2) + b"\n")
+    options = {"window_bp": 1500} if name == "sequence" else {"block_bp": 700}
+    result = compress(fasta, models[name], tmp_path / "out", **options)
+    rows = result.table.select(["chrom", "start", "end"]).to_pandas()
+    with (
+        pyBigWig.open(str(result.tracks / "tokens_per_kb.bw")) as per_kb,
+        pyBigWig.open(str(result.tracks / "bpt.bw")) as bpt,
+    ):
+        bases = per_kb.header()["nBasesCovered"]
+        assert bases == result.facts["bases"]
+        assert per_kb.header()["sumData"] / 1000 == pytest.approx(len(rows), rel=1e-6)
+        for chrom, own in rows.groupby("chrom"):
+            length = per_kb.chroms(chrom)
+            for exact in (True, False):
+                assert per_kb.stats(chrom, exact=exact)[0] == pytest.approx(
+                    1000 * len(own) / length, rel=1e-6
+                )
+            size = (own["end"] - own["start"]).to_numpy()
+            density = np.repeat(1 / size, size)
+            assert len(density) == length
+            windows = bpt.intervals(chrom)
+            edges = [*range(0, length, 1000), length]
+            assert [row[:2] for row in windows] == list(pairwise(edges))
+            for start, end, value in windows:
+                tokens = density[start:end].sum()
+                assert value == pytest.approx((end - start) / tokens, rel=1e-6)
+                (mean,) = per_kb.stats(chrom, start, end, exact=True)
+                assert 1000 / mean == pytest.approx(value, rel=1e-6)
+    with pysam.TabixFile(str(result.tracks / "chunks.bed.gz")) as file:
+        chunks = [row.split("\t") for chrom in file.contigs for row in file.fetch(chrom)]
+    assert [(c, int(a), int(b)) for c, a, b, *_ in chunks] == list(rows.itertuples(index=False))
 
 
 def test_row_groups_do_not_follow_the_parts(
@@ -534,6 +593,7 @@ def test_parts_of_another_run_are_refused(
         (b">a\n" + b"ACGT" * 7, "blocks", {"window_bp": 24}, "4 bases .* another --window-bp"),
         (b">a\nACGT\n", "causal", {"window_bp": 0}, "--window-bp is 0"),
         (b">a\nACGT\n", "causal", {"block_bp": 0}, "--block-bp is 0"),
+        (b">#a\nACGT\n", "causal", {}, "the contig '#a' begins with '#'"),
         (b">a\nACGT\n", "causal", {"bound": "often"}, "there is no bound 'often'; use none"),
     ],
 )

@@ -20,7 +20,7 @@ LAYERS = {
     "download": (BASE | {"download"}, {"tqdm"}),
     "genome": (
         BASE | {"download", "genome"},
-        NUMBERS | {"pyfaidx", "pyranges", "pyliftover", "pyBigWig"},
+        NUMBERS | {"pyfaidx", "pyranges", "pyliftover", "pyBigWig", "pysam", "Bio"},
     ),
     "models": (
         BASE | {"models"},

@@ -52,7 +52,7 @@ def tracks(
     regions: Annotated[Path, typer.Option(help="region map (BED9)")],
     out: Annotated[Path, typer.Option(help="folder to write")],
 ) -> None:
-    """Write boundary probability, local BPT, chunks and regions for a genome browser."""
+    """Write boundary probability, tokens per kb, chunks and regions for a genome browser."""
     from genezip.evaluation.browser import write_tracks
 
     write_tracks(compressed, source, regions, out)

@@ -4,8 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from genezip.data.compressed import read_compressed
 from genezip.errors import GenezipError
 from genezip.genome.regions import RegionMap
@@ -16,15 +14,17 @@ REGIONS = "regions.bed.gz"
 
 
 def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) -> None:
-    """Write boundary_prob.bw, bpt.bw, chunks.bed.gz, regions.bed.gz and igv_session.xml.
+    """Write the tracks of :class:`TrackWriter`, and regions.bed.gz with its index.
 
-    Padding at the end of a window is left out; headers carry true chromosome lengths.
+    Padding at the end of a window is left out; headers carry true chromosome lengths. Tokens per
+    kb are those of ``compression.tsv``, where a chunk has its whole length, padding included.
 
     Raises
     ------
     GenezipError
         If the file has no boundary probabilities (a trivial router).
     """
+    region_map = RegionMap.read_bed(regions)
     source = Source.load(source_json)
     sizes = source.chrom_sizes()
     order = {chrom: number for number, chrom in enumerate(sizes)}
@@ -40,10 +40,7 @@ def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) 
     genome = source.build if public else os.path.relpath(fasta, out)
     with TrackWriter(out, sizes, genome, {"regions": REGIONS}, covered) as tracks:
         for window in windows:
-            length = window.end - window.start
-            chunk_bp = window.chunk_bp
-            ends = np.minimum(np.cumsum(chunk_bp), length)
-            kept = np.diff(np.append(0, ends))
             assert window.boundary_prob is not None
-            tracks.add(window.chrom, window.start, window.boundary_prob[:length], kept[kept > 0])
-    RegionMap.read_bed(regions).write_bed9(out / REGIONS)
+            prob = window.boundary_prob[: window.end - window.start]
+            tracks.add(window.chrom, window.start, prob, window.chunk_bp)
+        region_map.write_bed9(out / REGIONS)

@@ -1,6 +1,6 @@
 """Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
-from genezip.genome.genemodel import PART_COLUMNS, Annotation, complete
+from genezip.genome.genemodel import PART_COLUMNS, Annotation, Rows, complete
+from genezip.genome.loci import unique_names
+from genezip.genome.naming import say_on_stderr
 from genezip.genome.tabular import explain, read_table, wrong_interval
 from genezip.genome.transcripts import Transcripts, lacks_tag, of_types
 
@@ -33,20 +35,24 @@ def read_bed12(
     path: str | Path,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
+    say: Callable[[str], None] = say_on_stderr,
 ) -> Annotation:
     """Gene models of a BED12 file (plain or gzip).
 
     Blocks are exons, the thick part of the blocks is CDS, the rest of a coding transcript's
-    blocks is UTR. BED12 knows no genes, so the name of the transcript stands in. A name
-    used twice (a transcript aligned to several places) gets ``_dup1``, ``_dup2``, ...
+    blocks is UTR. BED12 knows no genes, so the name of the transcript stands in. Every row is a
+    transcript; a name used twice (a transcript aligned to several places) gets ``_dup1``,
+    ``_dup2``, ..., as far as these names are free.
 
     Parameters
     ----------
     path : str or Path
     transcripts : basic, all or canonical
-        BED12 has no tags: the first two take all, the last is refused.
+        BED12 has no tags: the first two take all, the first says so, the last is refused.
     gene_types : sequence of str or None
         ``protein_coding`` (it has a thick part) or ``noncoding``; None takes both.
+    say : callable
+        Receives the sentence about tags.
 
     Raises
     ------
@@ -65,6 +71,7 @@ def read_bed12(
         sizes = offsets = np.zeros(0, dtype=np.int64)
     n_blocks = rows["n_blocks"].to_numpy()
     ordered = (rows["end"] > rows["start"]).all() and rows["strand"].isin(["+", "-", "."]).all()
+    ordered &= bool((rows["thick_start"] <= rows["thick_end"]).all())
     if not (ordered and (n_blocks > 0).all() and len(sizes) == len(offsets) == n_blocks.sum()):
         _explain(path)
     row = np.repeat(np.arange(len(rows)), n_blocks)
@@ -73,34 +80,35 @@ def read_bed12(
     last = np.cumsum(n_blocks) - 1
     if (
         (sizes <= 0).any()
+        or ((row[1:] == row[:-1]) & (start[1:] < end[:-1])).any()
         or (start[last - n_blocks + 1] != rows["start"]).any()
         or (end[last] != rows["end"]).any()
     ):
         _explain(path)
+    if transcripts == "basic":
+        say(f"{Path(path).name}: BED12 has no tags, so all {len(rows):,} transcripts are used")
 
-    copy = rows.groupby("name", sort=False).cumcount()
-    unique = rows["name"].where(copy == 0, rows["name"] + "_dup" + copy.astype(str))
+    coding = rows["thick_end"] > rows["thick_start"]
     models = pd.DataFrame(
         {
             "chrom": rows["chrom"].astype(str),
             "start": rows["start"],
             "end": rows["end"],
-            "strand": rows["strand"].astype(str).where(rows["strand"] == "-", "+"),
-            "transcript_id": unique,
+            "strand": rows["strand"].astype(str),
+            "transcript_id": unique_names(rows["name"]),
             "gene_id": rows["name"],
             "gene_name": rows["name"],
-            "gene_type": np.where(
-                rows["thick_end"] > rows["thick_start"], "protein_coding", "noncoding"
-            ),
+            "gene_type": np.where(coding, "protein_coding", "noncoding"),
+            "part": 0,
         }
     )
-    exons = models[[*PART_COLUMNS, "gene_id"]].iloc[row].reset_index(drop=True)
-    exons = exons.assign(start=start, end=end)
+    blocks = models[[*PART_COLUMNS, "gene_id", "part"]].iloc[row].reset_index(drop=True)
+    exons = blocks.assign(start=start, end=end, kind="exon", number=-1)
     thick_start = np.maximum(start, rows["thick_start"].to_numpy()[row])
     thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
-    cds = exons.assign(start=thick_start, end=thick_end)[thick_end > thick_start]
-    none = exons.iloc[:0]
-    annotation = complete(Path(path).name, models, models.iloc[:0], exons, cds, none)
+    cds = exons.assign(start=thick_start, end=thick_end, kind="cds")[thick_end > thick_start]
+    parts = pd.concat([exons, cds], ignore_index=True)
+    annotation = complete(Path(path).name, Rows(models, models.iloc[:0], parts))
     return of_types(annotation, gene_types)
 
 
@@ -129,7 +137,18 @@ def _wrong(fields: list[str]) -> str | None:
         return "columns 7, 8 and 10 to 12 must be whole numbers"
     if not count == len(sizes) == len(offsets):
         return f"it announces {count} blocks but lists {len(sizes)} sizes, {len(offsets)} starts"
-    span = int(fields[2]) - int(fields[1])
-    if min(sizes) <= 0 or offsets[0] != 0 or offsets[-1] + sizes[-1] != span:
+    if int(fields[6]) > int(fields[7]):
+        return f"its thick part ends at {fields[7]}, before it starts at {fields[6]}"
+    end = 0
+    for number, (offset, size) in enumerate(zip(offsets, sizes, strict=True), 1):
+        if size <= 0:
+            return f"block {number} of column 11 has the size {size}; a block has at least one base"
+        if offset < end and number > 1:
+            return (
+                f"block {number} of column 12 starts at {offset}, before block {number - 1} ends "
+                f"at {end}; sort the blocks and let none overlap"
+            )
+        end = offset + size
+    if offsets[0] != 0 or end != int(fields[2]) - int(fields[1]):
         return "its blocks do not reach from its start to its end"
     return None

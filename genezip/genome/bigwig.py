@@ -11,8 +11,7 @@ import struct
 import tempfile
 import zlib
 from array import array
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -47,21 +46,24 @@ class BigWigWriter:
     ----------
     path : written in place, and complete only after :meth:`close`
     chrom_sizes : lengths of the chromosomes (bp)
+    zoom_widths : windows of the zoom levels (bp), ascending, each a multiple of the one before
     """
 
-    def __init__(self, path: Path, chrom_sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self, path: Path, chrom_sizes: Mapping[str, int], zoom_widths: Sequence[int] = ZOOM_WIDTHS
+    ) -> None:
         self.sizes = dict(chrom_sizes)
         self.numbers = {name: number for number, name in enumerate(self.sizes)}
         self.at = (0, 0)  # chromosome number and position of what may come next
         # bases, lowest, highest, sum, sum of squares
         self.totals = [0, np.inf, -np.inf, 0.0, 0.0]
         self.file = open(path, "wb")  # noqa: SIM115  (closed by close)
-        head = _HEADER.size + len(ZOOM_WIDTHS) * _ZOOM_HEADER.size
+        head = _HEADER.size + len(zoom_widths) * _ZOOM_HEADER.size
         self.file.write(bytes(head + _TOTALS.size))
         self.chrom_tree = self.file.tell()
         write_chroms(self.file, self.sizes)
         self.data = _Sections(self.file, "<Q")
-        self.zooms = [_Zoom(width, path.parent) for width in ZOOM_WIDTHS]
+        self.zooms = [_Zoom(width, path.parent) for width in zoom_widths]
 
     def __enter__(self) -> Self:
         return self
@@ -105,11 +107,7 @@ class BigWigWriter:
             begin, end = int(some["start"][0]), int(some["end"][-1])
             head = _SECTION.pack(number, begin, end, 0, 0, _BED_GRAPH, 0, len(some))
             self.data.add(number, begin, end, head + some.tobytes())
-            # piece by piece, for a single interval may be a chromosome
-            edges = np.minimum(np.append(np.arange(begin, end, _SLICE), end), end)
-            for low, high in pairwise(edges.tolist()):
-                inside = np.diff(np.clip(np.append(some["start"], end), low, high))
-                self._summarise(number, low, np.repeat(some["value"], inside))
+            self._summarise_intervals(number, some)
 
     def close(self) -> None:
         """Write trees, zoom levels and header."""
@@ -145,17 +143,34 @@ class BigWigWriter:
 
     def _summarise(self, chrom: int, start: int, values: np.ndarray) -> None:
         for first in range(0, len(values), _SLICE):
-            rows = _bases(start + first, values[first : first + _SLICE].astype(np.float64))
-            all_ = _merge(rows, 1 << 32)[0]
-            self.totals = [
-                self.totals[0] + all_[2],
-                min(self.totals[1], all_[3]),
-                max(self.totals[2], all_[4]),
-                self.totals[3] + all_[5],
-                self.totals[4] + all_[6],
-            ]
-            for zoom in self.zooms:
-                rows = zoom.add(chrom, rows)
+            part = values[first : first + _SLICE]
+            starts = np.arange(start + first, start + first + len(part))
+            self._add_rows(chrom, _rows(starts, starts + 1, part))
+
+    def _summarise_intervals(self, chrom: int, intervals: np.ndarray) -> None:
+        """Cut at the windows of the finest level; slice by slice, for one may be a chromosome."""
+        width = self.zooms[0].width
+        begin, end = int(intervals["start"][0]), int(intervals["end"][-1])
+        for low in range(begin, end, width * _SLICE):
+            high = min(low + width * _SLICE, end)
+            first, last = np.searchsorted(intervals["end"], [low, high - 1], side="right")
+            part = intervals[first : last + 1]
+            grid = np.arange(low // width + 1, -(-high // width)) * width
+            starts = np.union1d(np.maximum(part["start"], low), grid)
+            own = np.searchsorted(part["start"], starts, side="right") - 1
+            self._add_rows(chrom, _rows(starts, np.append(starts[1:], high), part["value"][own]))
+
+    def _add_rows(self, chrom: int, rows: np.ndarray) -> None:
+        all_ = _merge(rows, 1 << 32)[0]
+        self.totals = [
+            self.totals[0] + all_[2],
+            min(self.totals[1], all_[3]),
+            max(self.totals[2], all_[4]),
+            self.totals[3] + all_[5],
+            self.totals[4] + all_[6],
+        ]
+        for zoom in self.zooms:
+            rows = zoom.add(chrom, rows)
 
     def _flush_zooms(self) -> None:
         """A chromosome ends: no window is open any more."""
@@ -164,11 +179,11 @@ class BigWigWriter:
             rows = zoom.add(self.at[0], rows, last=True)
 
 
-def _bases(start: int, values: np.ndarray) -> np.ndarray:
-    """Rows of single bases, columns as in ``_SUMMARY`` (float64)."""
-    positions = np.arange(start, start + len(values), dtype=np.float64)
-    ones = np.ones(len(values))
-    columns = [positions, positions + 1, ones, values, values, values, values**2]
+def _rows(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rows of stretches with one value each, columns as in ``_SUMMARY`` (float64)."""
+    bases = (ends - starts).astype(np.float64)
+    values = values.astype(np.float64)
+    columns = [starts, ends, bases, values, values, values * bases, values**2 * bases]
     return np.stack(columns, axis=1)
 
 

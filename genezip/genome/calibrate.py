@@ -177,4 +177,4 @@ def on_chromosomes(annotation: Annotation, chromosomes: Collection[str]) -> Anno
         key: table[table["chrom"].isin(list(chromosomes))]
         for key, table in annotation.tables().items()
     }
-    return Annotation(**tables, name=annotation.name)
+    return annotation.with_tables(**tables)

@@ -1,13 +1,21 @@
 """The nine columns that GTF and GFF3 share."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from genezip.errors import GenezipError
+from genezip.genome.attributes import Attributes
 from genezip.genome.tabular import explain, read_table, wrong_interval
+
+Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
+"""What a row is to a gene model; empty for what is no part of one."""
 
 EXON_ROWS = frozenset({"exon", "pseudogenic_exon"})
 CDS_ROWS = frozenset({"CDS", "stop_codon"})
@@ -22,7 +30,15 @@ UTR_ROWS = frozenset(
         "3UTR",
     }
 )
-PART_ROWS = EXON_ROWS | CDS_ROWS | UTR_ROWS
+PARTS: dict[str, Role] = {
+    **dict.fromkeys(EXON_ROWS, "exon"),
+    **dict.fromkeys(CDS_ROWS, "cds"),
+    **dict.fromkeys(UTR_ROWS, "utr"),
+}
+# mRNA, tRNA, SRP_RNA, lnc_RNA, primary_transcript, NMD_transcript_variant, V_gene_segment, ...
+_TRANSCRIPT = re.compile(
+    r".*rna|(?:.*_)?transcript(?:_variant)?|.*_gene_segment|ribozyme", re.IGNORECASE
+)
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _TYPES = {
@@ -39,33 +55,43 @@ _TYPES = {
 _STRANDS = ("+", "-", ".", "?")
 
 
-def read_rows(path: str | Path, features: frozenset[str] | None) -> pa.Table:
+def role(feature: str) -> Role:
+    """Role of a feature type: parts by name, genes and transcripts by how their names end."""
+    if feature in PARTS:
+        return PARTS[feature]
+    if feature.lower().endswith("gene"):  # gene, pseudogene, ncRNA_gene
+        return "gene"
+    return "transcript" if _TRANSCRIPT.fullmatch(feature) else ""
+
+
+def read_rows(path: str | Path, wanted: Callable[[str], bool] | None) -> pa.Table:
     """Rows of a GTF or GFF3 file with 0-based starts.
 
     Parameters
     ----------
     path : str or Path
         Plain or gzip.
-    features : frozenset of str or None
-        Feature types to keep; None keeps all.
+    wanted : callable or None
+        Tells of a feature type whether its rows are kept; None keeps all.
 
     Returns
     -------
     Table
         chrom, feature, start, end, strand, attributes. An unknown strand (``.``, ``?``)
-        reads ``+``.
+        reads ``.``.
 
     Raises
     ------
     GenezipError
         For a missing, truncated, empty or malformed file, the last with its line number.
     """
-    wanted = None if features is None else pa.array(sorted(features))
 
     def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
         if wanted is None:
             return batch
-        return batch.filter(pc.is_in(batch["feature"].dictionary_decode(), value_set=wanted))
+        names = batch["feature"].dictionary.to_pylist()
+        chosen = pa.array([name for name in names if wanted(name)], type=pa.string())
+        return batch.filter(pc.is_in(batch["feature"].dictionary_decode(), value_set=chosen))
 
     table = read_table(path, _TYPES, _wrong, keep, stop_at="##FASTA")
     if table.num_rows == 0:
@@ -81,24 +107,91 @@ def read_rows(path: str | Path, features: frozenset[str] | None) -> pa.Table:
             "feature": table["feature"].cast(pa.string()),
             "start": start - 1,
             "end": end,
-            "strand": pc.if_else(pc.equal(strand, "-"), "-", "+"),
+            "strand": pc.if_else(pc.equal(strand, "?"), ".", strand),
             "attributes": table["attributes"],
         }
     )
 
 
-def extract(attributes: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
-    """First match of a pattern with one group named ``value``; empty where there is none."""
-    found = pc.struct_field(pc.extract_regex(attributes, pattern), "value")
-    return pc.fill_null(found, "")
-
-
-def to_frame(table: pa.Table, **columns: pa.ChunkedArray) -> pd.DataFrame:
+def to_frame(table: pa.Table, **columns: Any) -> pd.DataFrame:
     """chrom, start, end, strand of rows and further columns, as a DataFrame."""
     kept = table.select(["chrom", "start", "end", "strand"])
     for name, values in columns.items():
-        kept = kept.append_column(name, values)
+        kept = kept.append_column(name, values if len(values) else pa.array([], pa.string()))
     return kept.to_pandas()
+
+
+def whole_numbers(values: pa.ChunkedArray, missing: int) -> np.ndarray:
+    """Leading whole numbers of texts (``3``, ``1/2``), and ``missing`` where there is none.
+
+    Returns
+    -------
+    int64 array, shape (rows,)
+    """
+    digits = pc.struct_field(pc.extract_regex(values, r"^(?P<value>[0-9]{1,9})"), "value")
+    return np.asarray(pc.fill_null(pc.cast(digits, pa.int64()), missing), dtype=np.int64)
+
+
+def declared(attributes: Attributes) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows declare trans-splicing, and the number of the part that they are.
+
+    Returns
+    -------
+    spliced : bool array, shape (rows,)
+        ``exception`` speaks of trans-splicing, or ``part`` numbers the row.
+    part : int64 array, shape (rows,)
+        From 1; 0 where there is none.
+    """
+    rows = len(attributes.column)
+    part, spliced = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=bool)
+    if attributes.mentions("part"):
+        part = whole_numbers(attributes.first("part"), 0)
+    if attributes.mentions("exception"):
+        found = pc.match_substring_regex(
+            attributes.first("exception"), r"(?i)trans(?:[-_ ]|%20)?splic"
+        )
+        spliced = np.asarray(found, dtype=bool)
+    return spliced | (part > 0), part
+
+
+def hulls(rows: pd.DataFrame) -> pd.DataFrame:
+    """One stretch per transcript_id, contig and strand: chrom, start, end, strand."""
+    grouped = rows.groupby(["transcript_id", "chrom", "strand"], as_index=False, observed=True)
+    return grouped.agg(start=("start", "min"), end=("end", "max"))
+
+
+def without_orphans_inside(genes: pd.DataFrame, orphans: pd.DataFrame) -> np.ndarray:
+    """Genes in which no transcript of unknown gene lies.
+
+    A gene row to which no row belongs is a transcript of its own, unless the transcript is there
+    and only the link between them is not.
+
+    Parameters
+    ----------
+    genes, orphans : DataFrame
+        chrom, start, end, strand.
+
+    Returns
+    -------
+    bool array, shape (genes,)
+    """
+    free = np.ones(len(genes), dtype=bool)
+    by_chrom = orphans.groupby("chrom").indices
+    for chrom, index in genes.groupby("chrom").indices.items():
+        mine = genes.iloc[index]
+        there = orphans.iloc[by_chrom.get(chrom, [])]
+        for strand in ("+", "-", "."):
+            fits = (there["strand"] == strand) | (there["strand"] == ".") | (strand == ".")
+            some = there[fits].sort_values("start")
+            asked = (mine["strand"] == strand).to_numpy()
+            if some.empty or not asked.any():
+                continue
+            # the orphan that ends first among those that begin inside or behind
+            ends = np.minimum.accumulate(some["end"].to_numpy()[::-1])[::-1]
+            first = np.searchsorted(some["start"].to_numpy(), mine["start"].to_numpy()[asked])
+            ends = np.append(ends, np.iinfo(np.int64).max)[first]
+            free[index[asked]] = ends > mine["end"].to_numpy()[asked]
+    return free
 
 
 def _wrong(fields: list[str]) -> str | None:

@@ -1,28 +1,30 @@
-"""Gene models from GTF: GENCODE, Ensembl, RefSeq and what assemblers write."""
+"""Gene models from GTF: GENCODE, Ensembl, RefSeq, FlyBase and what gene finders write.
+
+The rules of who is a transcript stand in ``docs/annotation.md``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from genezip.errors import GenezipError
-from genezip.genome.genemodel import Annotation, complete
+from genezip.genome.attributes import Attributes
+from genezip.genome.genemodel import Annotation, Rows, among, complete
 from genezip.genome.gff import (
-    CDS_ROWS,
-    EXON_ROWS,
-    PART_ROWS,
-    UTR_ROWS,
-    extract,
+    declared,
+    hulls,
     read_rows,
+    role,
     to_frame,
+    whole_numbers,
+    without_orphans_inside,
 )
 from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
-
-GTF_ROWS = PART_ROWS | {"gene", "transcript"}
-"""Features that gene models are made of."""
 
 
 def read_gtf(
@@ -32,17 +34,18 @@ def read_gtf(
 ) -> Annotation:
     """Gene models of a GTF file (plain or gzip).
 
-    Gene rows carry no ``basic`` tag, so the filter keeps the transcript, exon, CDS and UTR
-    rows that do. Stop codons count as CDS. GENCODE names of UTR rows (``UTR``) and Ensembl
-    names (``five_prime_utr``, ``three_prime_utr``) are understood; what is not spelt out is
-    completed as in :func:`genezip.genome.genemodel.complete`.
+    A transcript is a row of a transcript type (``transcript``, ``mRNA``, ``tRNA``, ...) or what
+    parts with a ``transcript_id`` of their own make up; a gene is one only where it has none. Stop
+    codons count as CDS. GENCODE names of UTR rows (``UTR``) and Ensembl names
+    (``five_prime_utr``, ``three_prime_utr``) are understood; what is not spelt out is completed
+    as in :func:`genezip.genome.genemodel.complete`.
 
     Parameters
     ----------
     path : str or Path
     transcripts : basic, all or canonical
-        Keep what is tagged ``basic``; everything; or what is tagged ``Ensembl_canonical`` or
-        ``MANE_Select``.
+        Keep transcripts with a row tagged ``basic`` or ``gencode_basic``; everything; or those
+        tagged ``Ensembl_canonical`` or ``MANE_Select``.
     gene_types : sequence of str or None
         Only genes of these types (``gene_type`` or ``gene_biotype``); None takes all.
 
@@ -53,71 +56,155 @@ def read_gtf(
         that is asked for and that the file lacks.
     """
     rows = gtf_rows(path)
-    every = rows
-    is_gene = pc.equal(rows["feature"], "gene")
-    is_transcript = pc.equal(rows["feature"], "transcript")
-    # decided before the filter: a gene whose transcripts are all filtered out stays out
-    with_transcripts = pc.unique(rows["gene_id"].filter(is_transcript))
-    genes = rows.filter(
-        pc.and_(is_gene, pc.invert(pc.is_in(rows["gene_id"], value_set=with_transcripts)))
-    )
-    rows = rows.filter(pc.invert(is_gene))
+    attributes = Attributes(rows["attributes"], "gtf")
+    spliced, part = declared(attributes)
+    ids = {"transcript_id": rows["transcript_id"], "gene_id": rows["gene_id"]}
+    frame = to_frame(rows, kind=rows["role"], **ids).assign(part=part)
+    is_gene, is_transcript = _is(rows["role"], "gene"), _is(rows["role"], "transcript")
+    is_part = ~(is_gene | is_transcript)
+    # decided before the filter: a gene whose transcripts are all left out stays out
+    alone = _stand_alone(rows, frame, is_gene)
+    kept = np.ones(len(frame), dtype=bool)
     if transcripts != "all":
-        rows = rows.filter(pc.match_substring_regex(rows["attributes"], _tagged(transcripts)))
-        if rows.num_rows == 0:
+        kept = _kept(frame, attributes.any_of("tag", TAGS[transcripts]))
+        if not kept.any():
             raise lacks_tag(path, transcripts)
-        genes = genes.filter(pc.is_in(genes["gene_id"], value_set=pc.unique(rows["gene_id"])))
-    rows = rows.append_column("transcript_id", transcript_ids(rows, path))
-
-    def parts(features: frozenset[str]) -> pd.DataFrame:
-        chosen = rows.filter(pc.is_in(rows["feature"], value_set=pa.array(sorted(features))))
-        return to_frame(chosen, transcript_id=chosen["transcript_id"], gene_id=chosen["gene_id"])
-
+    owner = frame["transcript_id"].where(frame["transcript_id"] != "", frame["gene_id"])
+    number = whole_numbers(attributes.first("exon_number"), -1)
     annotation = complete(
         Path(path).name,
-        _models(rows.filter(pc.equal(rows["feature"], "transcript")), "transcript_id"),
-        _models(genes, "gene_id"),
-        exons=parts(EXON_ROWS),
-        cds=parts(CDS_ROWS),
-        utr=parts(UTR_ROWS),
+        Rows(
+            transcripts=_models(rows, frame, is_transcript & kept, "transcript_id"),
+            genes=_models(rows, frame, alone & kept, "gene_id"),
+            parts=frame.assign(number=number)[is_part & kept],
+            spliced=frozenset(owner[spliced]),
+        ),
     )
-    return of_types(_typed(annotation, every), gene_types)
+    return of_types(_typed(annotation, rows), gene_types)
 
 
 def gtf_rows(path: str | Path) -> pa.Table:
-    """Rows of the features that gene models are made of (:data:`GTF_ROWS`), with gene_id.
+    """Rows that gene models are made of, with their role and ids.
 
     Returns
     -------
     Table
-        chrom, feature, start (0-based), end, strand, attributes, gene_id (empty where a row
-        has none).
+        chrom, feature, start (0-based), end, strand, attributes, role
+        (:data:`genezip.genome.gff.Role`), gene_id, transcript_id (empty on genes, and on parts
+        that name only a gene), gene_known (bool; else gene_id is transcript_id), bare (bool:
+        column 9 is the id and nothing else).
+
+    Raises
+    ------
+    GenezipError
+        For a file that cannot be read, or a row without any id.
     """
-    rows = read_rows(path, GTF_ROWS)
-    return rows.append_column("gene_id", extract(rows["attributes"], _pattern("gene_id")))
+    rows = read_rows(path, lambda feature: role(feature) != "")
+    attributes = Attributes(rows["attributes"], "gtf")
+    gene, transcript = attributes.first("gene_id"), attributes.first("transcript_id")
+    names = pc.unique(rows["feature"])
+    place = pc.index_in(rows["feature"], value_set=names)
+    roles = pc.take(pa.array([role(name) for name in names.to_pylist()]), place)
+
+    bare = pc.and_(pc.equal(gene, ""), pc.equal(transcript, ""))
+    if pc.any(bare).as_py():
+        word = pc.if_else(bare, attributes.bare(), "")
+        of_gene = pc.equal(roles, "gene")
+        gene = pc.if_else(pc.and_(bare, of_gene), word, gene)
+        transcript = pc.if_else(pc.and_(bare, pc.invert(of_gene)), word, transcript)
+        _refuse_nameless(rows, pc.and_(pc.equal(gene, ""), pc.equal(transcript, "")), path)
+    # old GENCODE repeats the gene's id as transcript_id of its row; a pseudogene of FlyBase has
+    # one of its own and is a transcript, and a transcript that has none is a gene
+    own = pc.and_(pc.not_equal(transcript, ""), pc.not_equal(transcript, gene))
+    named = pc.and_(pc.equal(roles, "gene"), pc.not_equal(rows["feature"], "gene"))
+    roles = pc.if_else(pc.and_(named, own), "transcript", roles)
+    nameless = pc.and_(pc.equal(roles, "transcript"), pc.equal(transcript, ""))
+    roles = pc.if_else(nameless, "gene", roles)
+    transcript = pc.if_else(pc.equal(roles, "gene"), "", transcript)
+    known = pc.not_equal(gene, "")
+    if not pc.all(known).as_py():
+        gene, known = _genes_of(gene, transcript)
+    columns = {
+        "role": roles,
+        "gene_id": gene,
+        "transcript_id": transcript,
+        "gene_known": known,
+        "bare": bare,
+    }
+    for name, values in columns.items():
+        rows = rows.append_column(name, values)
+    return rows
 
 
-def _tagged(transcripts: str) -> str:
-    # A row may carry several `tag` attributes (GENCODE), so it is searched for this very one.
-    return rf'(^|[; ])tag "?({TAGS[transcripts]})"?\s*(;|$)'
-
-
-def _pattern(key: str) -> str:
-    return rf'(?:^|[; ]){key} "?(?P<value>[^";]*)'
-
-
-def transcript_ids(rows: pa.Table, path: str | Path) -> pa.ChunkedArray:
-    """transcript_id, or gene_id where a row has none."""
-    ids = extract(rows["attributes"], _pattern("transcript_id"))
-    ids = pc.if_else(pc.equal(ids, ""), rows["gene_id"], ids)
-    nameless = pc.index(ids, "").as_py()
-    if nameless >= 0:
-        row = rows.slice(nameless, 1).to_pylist()[0]
+def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: str | Path) -> None:
+    first = pc.index(nameless, True).as_py()
+    if first >= 0:
+        row = rows.slice(first, 1).to_pylist()[0]
         raise GenezipError(
             f"{path} has a {row['feature']} row at {row['chrom']}:{row['start'] + 1}-{row['end']} "
             "without transcript_id and gene_id; if it is GFF3, say so in the format"
         )
-    return ids
+
+
+def _genes_of(
+    gene: pa.ChunkedArray, transcript: pa.ChunkedArray
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Genes of rows that name none: as other rows of their transcript say, else its own id."""
+    both = pc.and_(pc.not_equal(gene, ""), pc.not_equal(transcript, ""))
+    ids = transcript.filter(both).combine_chunks()
+    found = pc.index_in(transcript, value_set=ids)  # the first row of those that tell
+    told = pc.fill_null(pc.take(gene.filter(both).combine_chunks(), found), "")
+    gene = pc.if_else(pc.equal(gene, ""), told, gene)
+    known = pc.not_equal(gene, "")
+    return pc.if_else(known, gene, transcript), known
+
+
+def _is(column: pa.ChunkedArray, value: str) -> np.ndarray:
+    return np.asarray(pc.equal(column, value), dtype=bool)
+
+
+def _stand_alone(rows: pa.Table, frame: pd.DataFrame, is_gene: np.ndarray) -> np.ndarray:
+    """True for gene rows to which no transcript belongs, by id or by place."""
+    alone = is_gene.copy()
+    names_transcript = (frame["transcript_id"] != "").to_numpy()
+    told = frame[names_transcript]
+    alone[is_gene] = ~among(frame.loc[is_gene, "gene_id"], told["gene_id"])
+    unknown = ~np.asarray(rows["gene_known"], dtype=bool)
+    for asked, others in (
+        (alone, told[unknown[names_transcript]]),
+        # gene finders write bare genes beside full transcripts
+        (alone & np.asarray(rows["bare"], dtype=bool), told),
+    ):
+        if asked.any() and len(others):
+            alone[asked] = without_orphans_inside(frame[asked], hulls(others))
+    return alone
+
+
+def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
+    """Rows of transcripts of which any row is tagged, and tagged rows that name only a gene."""
+    own = (frame["transcript_id"] != "").to_numpy()
+    chosen = among(frame["transcript_id"], frame.loc[tagged & own, "transcript_id"]) & own
+    genes = pd.concat([frame.loc[chosen, "gene_id"], frame.loc[tagged & ~own, "gene_id"]])
+    return chosen | (~own & among(frame["gene_id"], genes) & bool(tagged.any()))
+
+
+def _models(
+    rows: pa.Table, frame: pd.DataFrame, wanted: np.ndarray, id_column: str
+) -> pd.DataFrame:
+    """Transcript table of transcript or gene rows."""
+    attributes = Attributes(rows["attributes"].filter(pa.array(wanted)), "gtf")
+    chosen = frame[wanted].reset_index(drop=True)
+    name = attributes.first("gene_name").to_pandas()
+    return chosen.drop(columns="kind").assign(
+        transcript_id=chosen[id_column],
+        gene_name=name.where(name != "", chosen["gene_id"]),
+        gene_type=_types(attributes).to_pandas(),
+    )
+
+
+def _types(attributes: Attributes) -> pa.ChunkedArray:
+    kind, ensembl = attributes.first("gene_type"), attributes.first("gene_biotype")
+    return pc.if_else(pc.equal(kind, ""), ensembl, kind)
 
 
 def _typed(annotation: Annotation, rows: pa.Table) -> Annotation:
@@ -128,28 +215,10 @@ def _typed(annotation: Annotation, rows: pa.Table) -> Annotation:
         return annotation
     genes = pc.unique(pa.array(table.loc[lacking, "gene_id"]).cast(pa.string()))
     rows = rows.filter(pc.is_in(rows["gene_id"], value_set=genes))
-    found = pd.DataFrame({"id": rows["gene_id"].to_pandas(), "type": _types(rows).to_pandas()})
+    types = _types(Attributes(rows["attributes"], "gtf")).to_pandas()
+    found = pd.DataFrame({"id": rows["gene_id"].to_pandas(), "type": types})
     type_of = found[found["type"] != ""].drop_duplicates("id").set_index("id")["type"]
     if type_of.empty:
         return annotation
     filled = table["gene_type"].where(~lacking, table["gene_id"].map(type_of).fillna(""))
     return replace(annotation, transcripts=table.assign(gene_type=filled))
-
-
-def _types(rows: pa.Table) -> pa.ChunkedArray:
-    kind = extract(rows["attributes"], _pattern("gene_type"))
-    ensembl = extract(rows["attributes"], _pattern("gene_biotype"))
-    return pc.if_else(pc.equal(kind, ""), ensembl, kind)
-
-
-def _models(rows: pa.Table, id_column: str) -> pd.DataFrame:
-    """Transcript table of transcript or gene rows."""
-    attributes = rows["attributes"]
-    name = extract(attributes, _pattern("gene_name"))
-    return to_frame(
-        rows,
-        transcript_id=rows[id_column],
-        gene_id=rows["gene_id"],
-        gene_name=pc.if_else(pc.equal(name, ""), rows["gene_id"], name),
-        gene_type=_types(rows),
-    )

@@ -54,6 +54,31 @@ def clip(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> Intervals:
     return starts[inside], ends[inside]
 
 
+def wrap(starts: np.ndarray, ends: np.ndarray, length: int) -> Intervals:
+    """Intervals of a circle: what reaches over one end of ``[0, length)`` goes on at the other.
+
+    Parameters
+    ----------
+    starts, ends : int64 arrays, shape (n,)
+        On the line that goes round the circle any number of times; an interval of ``length`` or
+        more covers all of it.
+    length : int
+        Bases of the circle.
+
+    Returns
+    -------
+    (starts, ends) : int64 arrays, shape (m,) with n <= m <= 2 n, inside ``[0, length)``
+    """
+    size = np.minimum(ends - starts, length)
+    begin = np.mod(starts, length)
+    first = (begin, np.minimum(begin + size, length))
+    over = begin + size > length
+    return (
+        np.concatenate([first[0], np.zeros(int(over.sum()), dtype=np.int64)]),
+        np.concatenate([first[1], (begin + size - length)[over]]),
+    )
+
+
 def contains(positions: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """True where a position lies in any interval (bool array of the shape of positions)."""
     starts, ends = merge(starts, ends)

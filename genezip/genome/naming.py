@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -41,18 +42,28 @@ def match_chrom_style(
     """
     if annotation.transcripts.empty:
         raise GenezipError(f"{annotation.name} has no transcript; check its transcript rows")
-    found = annotation.transcripts["chrom"].unique().tolist()
+    tables = annotation.tables()
+    found = pd.concat([table["chrom"] for table in tables.values()]).unique().tolist()
     names = _translations(annotation.name, found, chrom_sizes, say)
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
-        lost = int(annotation.transcripts["chrom"].isin(missing).sum())
+        lost = {key: int(table["chrom"].isin(missing).sum()) for key, table in tables.items()}
         say(
-            f"{annotation.name}: {lost:,} transcripts on {len(missing)} contigs that the assembly "
+            f"{annotation.name}: {lost.pop('transcripts'):,} transcripts with "
+            f"{sum(lost.values()):,} parts on {len(missing)} contigs that the assembly "
             f"lacks are left out ({_some(missing)})"
         )
     if missing or any(old != new for old, new in names.items()):
-        tables = {key: _renamed(table, names) for key, table in annotation.tables().items()}
-        annotation = Annotation(**tables, name=annotation.name)
+        annotation = replace(
+            annotation.with_tables(**{k: _renamed(table, names) for k, table in tables.items()}),
+            circular={names[c]: bp for c, bp in annotation.circular.items() if c in names},
+        )
+    for chrom, bp in annotation.circular.items():
+        if chrom_sizes.get(chrom, bp) != bp:
+            raise GenezipError(
+                f"{annotation.name} says that {chrom} is circular with {bp:,} bases, but it has "
+                f"{chrom_sizes[chrom]:,}: wrong build?"
+            )
     for table in annotation.tables().values():
         check_ends(annotation.name, table, chrom_sizes)
     return annotation

@@ -168,7 +168,10 @@ class RegionMap:
         return pyranges.PyRanges(self.table().rename(columns=columns))
 
     def write_bed9(self, path: str | Path) -> None:
-        """Write the runs as BED9 with one colour per class (gzip if the name ends in .gz)."""
+        """Write the runs as BED9 with one colour per class.
+
+        Where the name ends in ``.gz``, as bgzip with a tabix index beside it.
+        """
         table = self.table()
         colours = {name: self.taxonomy.item_rgb(name) for name in self.taxonomy.names}
         own = self.taxonomy.to_json()

@@ -16,7 +16,7 @@ from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
 from genezip.genome.genemodel import Annotation
-from genezip.genome.intervals import Intervals, flatten_by_priority
+from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
 from genezip.genome.naming import match_chrom_style, say_on_stderr
 from genezip.genome.ownclasses import OwnIntervals, read_own_classes
 from genezip.genome.regionmap import RegionMap, Runs
@@ -71,7 +71,7 @@ def class_layers(
     """Intervals of every class but DIG on every chromosome, in order of priority.
 
     A base in none of them is DIG. NIG is inclusive: a base exactly ``nig_distance`` from a
-    TSS is near.
+    TSS is near. On a circular contig a promoter and the distance to a TSS go over the origin.
     """
     tss, far = annotation.tss(), settings.nig_distance
     frames = {
@@ -91,6 +91,8 @@ def class_layers(
         for chrom, index in frame.groupby("chrom", sort=False).indices.items():
             found = layers.setdefault(str(chrom), [_EMPTY] * len(order))
             found[position] = (starts[index], ends[index])
+            if chrom in annotation.circular:
+                found[position] = wrap(*found[position], annotation.circular[str(chrom)])
     return layers
 
 
@@ -221,7 +223,9 @@ def _check_classes(region_map: RegionMap, settings: Regions, say: Callable[[str]
             say(f"the class {found.name} got {bp[found.name]:,} bp")
 
 
-def tss_distance(positions: np.ndarray, tss: np.ndarray) -> np.ndarray:
+def tss_distance(
+    positions: np.ndarray, tss: np.ndarray, circular_bp: int | None = None
+) -> np.ndarray:
     """Distance of positions to the nearest TSS of the same chromosome (bp).
 
     Parameters
@@ -229,12 +233,16 @@ def tss_distance(positions: np.ndarray, tss: np.ndarray) -> np.ndarray:
     positions : int64 array, shape (n,)
     tss : int64 array, shape (m,)
         TSS positions of the chromosome, any order.
+    circular_bp : int, optional
+        Length of the chromosome if it is circular: the shorter way round counts.
 
     Returns
     -------
     int64 array, shape (n,); the largest int64 where the chromosome has no TSS.
     """
     tss = np.unique(tss)
+    if circular_bp is not None:
+        tss = np.concatenate([tss - circular_bp, tss, tss + circular_bp])
     if len(tss) == 0:
         return np.full(len(positions), np.iinfo(np.int64).max)
     right = np.searchsorted(tss, positions)

@@ -7,24 +7,35 @@ from typing import Any, Self
 
 import numpy as np
 
-from genezip.genome.bigwig import BigWigWriter
-from genezip.genome.tracks import open_gzip, write_igv_session
+from genezip.genome.bigwig import ZOOM_WIDTHS, BigWigWriter
+from genezip.genome.tabix import atomic_indexed, index_of, index_suffix, open_indexed
+from genezip.genome.tracks import bed9_rows, check_names, write_igv_session
+from genezip.genome.windowed_bpt import WINDOW_BP, WindowedBpt
 from genezip.provenance import atomic_path, check_room
 
 BOUNDARY_PROB = "boundary_prob.bw"
+TOKENS_PER_KB = "tokens_per_kb.bw"
 BPT = "bpt.bw"
 CHUNKS = "chunks.bed.gz"
 SESSION = "igv_session.xml"
 
-# Upper guesses for the check of free space: one value per base, and one per chunk
-PROB_BYTES, BPT_BYTES = 5, 1
+CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be told apart
+
+# For the check of free space, bytes per base: at most 3.6 for a value of four decimals with its
+# zoom levels; 2.3 for all tracks of chunks at 6 bp per token, 0.3 at 100 bp per token
+PROB_BYTES, CHUNK_BYTES = 4, 3
 
 
 class TrackWriter:
-    """boundary_prob.bw, bpt.bw, chunks.bed.gz and igv_session.xml of one folder.
+    """Writes boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz and igv_session.xml.
 
     Windows must come in the order of ``chrom_sizes`` and of their starts. The files appear
     under their names only when all of them are whole.
+
+    Every base of a chunk of b bases has 1000 / b in tokens_per_kb.bw, so the mean over any bases,
+    also that of a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean in
+    windows of 1,000 bp (:mod:`genezip.genome.windowed_bpt`). Bases that no window covers have no
+    value in any track and count in no mean.
 
     Parameters
     ----------
@@ -34,6 +45,11 @@ class TrackWriter:
     more_tracks : further files of the session, by their title
     written_bp : bases that will come, for the check of free space; all of them if None
     locus : (chrom, start, end) where the session opens; the first window if None
+
+    Raises
+    ------
+    GenezipError
+        If a contig name begins with ``#``, or the disk is too full.
     """
 
     def __init__(
@@ -45,26 +61,34 @@ class TrackWriter:
         written_bp: int | None = None,
         locus: tuple[str, int, int] | None = None,
     ) -> None:
+        check_names(chrom_sizes)
         self.folder = Path(folder)
         self.chrom_sizes = dict(chrom_sizes)
         self.genome = genome
         self.written_bp = sum(chrom_sizes.values()) if written_bp is None else written_bp
         self.more_tracks = dict(more_tracks or {})
         self.locus = locus
+        self.n_chunks = 0
 
     def __enter__(self) -> Self:
+        longest = max(self.chrom_sizes.values(), default=0)
         with ExitStack() as stack:  # what was opened is closed if the next cannot be
-            self.prob = self._bigwig(BOUNDARY_PROB, PROB_BYTES, stack)
-            self.bpt = self._bigwig(BPT, BPT_BYTES, stack)
-            part = stack.enter_context(atomic_path(self.folder / CHUNKS))
-            self.chunks = stack.enter_context(open_gzip(part))
+            # left in reverse: all are whole before the first gets its name, the session the last
+            self.session = stack.enter_context(atomic_path(self.folder / SESSION))
+            names = (BOUNDARY_PROB, TOKENS_PER_KB, BPT)
+            parts = [stack.enter_context(atomic_path(self.folder / name)) for name in names]
+            chunks = stack.enter_context(atomic_indexed(self.folder / CHUNKS, longest))
+            needed = (PROB_BYTES + CHUNK_BYTES) * self.written_bp
+            check_room(self.folder / BOUNDARY_PROB, needed)  # now, not in the end
+            zooms = (ZOOM_WIDTHS, ZOOM_WIDTHS, [w for w in ZOOM_WIDTHS if w > WINDOW_BP])
+            self.prob, self.tokens_per_kb, self.bpt = (
+                stack.enter_context(BigWigWriter(part, self.chrom_sizes, widths))
+                for part, widths in zip(parts, zooms, strict=True)
+            )
+            self.windowed = WindowedBpt(self.bpt.add_intervals)
+            self.chunks = stack.enter_context(open_indexed(chunks))
             self.stack = stack.pop_all()
         return self
-
-    def _bigwig(self, name: str, bytes_per_base: int, stack: ExitStack) -> BigWigWriter:
-        part = stack.enter_context(atomic_path(self.folder / name))
-        check_room(self.folder / name, bytes_per_base * self.written_bp)  # now, not in the end
-        return stack.enter_context(BigWigWriter(part, self.chrom_sizes))
 
     def add(self, chrom: str, start: int, boundary_prob: np.ndarray, chunk_bp: np.ndarray) -> None:
         """Add one window.
@@ -72,31 +96,55 @@ class TrackWriter:
         Parameters
         ----------
         boundary_prob : float array, shape (L,)
-        chunk_bp : integer array, shape (M,), summing to L
+        chunk_bp : integer array, shape (M,)
+            Sums to L, or to more where the window was padded: a chunk that reaches into the
+            padding is shown up to base L, and keeps the token density of its whole length.
         """
+        end = start + len(boundary_prob)
         if self.locus is None:
-            self.locus = (chrom, start, start + len(boundary_prob))
+            self.locus = (chrom, start, end)
         self.add_prob(chrom, start, boundary_prob)
-        self.add_chunks(chrom, start, chunk_bp)
+        self.add_chunks(chrom, start, chunk_bp, end)
 
     def add_prob(self, chrom: str, start: int, boundary_prob: np.ndarray) -> None:
         """Add boundary probabilities alone, where chunks end elsewhere."""
         self.prob.add_values(chrom, start, boundary_prob.astype(np.float64).round(4))
 
-    def add_chunks(self, chrom: str, start: int, chunk_bp: np.ndarray) -> None:
-        """Add chunks alone; the first begins at ``start``."""
+    def add_chunks(
+        self, chrom: str, start: int, chunk_bp: np.ndarray, end: int | None = None
+    ) -> None:
+        """Add chunks alone; the first begins at ``start``, and ``end`` cuts the last."""
+        chunk_bp = chunk_bp.astype(np.int64)
         ends = start + np.cumsum(chunk_bp)
         starts = ends - chunk_bp
-        self.bpt.add_intervals(chrom, starts, ends, chunk_bp)
-        lines = (f"{chrom}\t{a}\t{b}\t{b - a} bp\n" for a, b in zip(starts, ends, strict=True))
-        self.chunks.write("".join(lines).encode())
+        if end is not None:
+            shown = int(np.searchsorted(starts, end))
+            starts, ends, chunk_bp = starts[:shown], np.minimum(ends[:shown], end), chunk_bp[:shown]
+        if not len(starts):
+            return
+        self.tokens_per_kb.add_intervals(chrom, starts, ends, 1000 / chunk_bp)
+        self.windowed.add(chrom, starts, ends, chunk_bp)
+        name = [f"{length} bp" for length in (ends - starts).tolist()]
+        turn = (self.n_chunks + np.arange(len(starts))) % len(CHUNK_RGB)
+        rgb = np.array(CHUNK_RGB, dtype=object)[turn]
+        self.n_chunks += len(starts)
+        for rows in bed9_rows(chrom, starts, ends, name, rgb):
+            self.chunks.write(rows)
 
     def __exit__(self, *error: Any) -> None:
         if error[0] is not None:
             self.stack.__exit__(*error)
             return
         with self.stack:
-            part = self.stack.enter_context(atomic_path(self.folder / SESSION))
-            tracks = {"boundary probability": BOUNDARY_PROB, "bp per token": BPT}
-            tracks |= {"chunks": CHUNKS, **self.more_tracks}
-            write_igv_session(part, self.genome, tracks, self.locus)
+            self.windowed.finish()
+            tracks = {
+                "boundary probability": BOUNDARY_PROB,
+                "tokens per kb": TOKENS_PER_KB,
+                "bp per token (1 kb windows)": BPT,
+                "chunks": CHUNKS,
+                **self.more_tracks,
+            }
+            found = {target: index_of(self.folder / target) for target in tracks.values()}
+            indexes = {target: index.name for target, index in found.items() if index is not None}
+            indexes[CHUNKS] = CHUNKS + index_suffix(max(self.chrom_sizes.values(), default=0))
+            write_igv_session(self.session, self.genome, tracks, self.locus, indexes)

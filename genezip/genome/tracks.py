@@ -4,18 +4,18 @@ Coordinates are those of the chromosome, so a track made from a slice lies where
 The bigWig files are written window by window in :mod:`genezip.genome.track_writer`.
 """
 
-import gzip
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
+import pyarrow.compute as pc
 
+from genezip.errors import GenezipError
+from genezip.genome.tabix import atomic_indexed, open_indexed
 from genezip.provenance import atomic_path, write_text
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -30,54 +30,84 @@ BED9_TYPES: dict[str, pa.DataType | None] = {
     "thick_end": None,
     "rgb": None,
 }
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ROWS = 1 << 16  # made into text at a time
 
 
-@contextmanager
-def open_gzip(path: Path) -> Iterator[BinaryIO]:
-    """A gzip file for writing without name and date inside: equal rows, equal bytes."""
-    with (
-        open(path, "wb") as raw,
-        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
-    ):
-        yield packed  # type: ignore[misc]
+def check_names(chroms: Iterable[str]) -> None:
+    """Refuse contig names that no BED file can hold.
+
+    Raises
+    ------
+    GenezipError
+        If a name begins with ``#``, so that readers would skip its rows as comments, or holds
+        a control character, of which htslib makes no index.
+    """
+    for chrom in chroms:
+        if chrom.startswith("#"):
+            wrong = "begins with '#', as comments of BED do"
+        elif any(letter < " " for letter in chrom):
+            wrong = "holds a control character"
+        else:
+            continue
+        raise GenezipError(f"the contig {chrom!r} {wrong}; rename it")
+
+
+def bed9_rows(
+    chrom: Any, start: Any, end: Any, name: Any, rgb: Any, score: Any = 0, strand: Any = "."
+) -> Iterator[bytes]:
+    """Rows of BED9 as text, many at a time.
+
+    Parameters
+    ----------
+    chrom, name, rgb, score, strand : array or scalar
+        Text or numbers; text stands in the file as it is, without quotes.
+    start, end : integer arrays, shape (N,)
+    """
+    columns = [chrom, start, end, name, score, strand, start, end, rgb]
+    for first in range(0, len(start), _ROWS):
+        part = [_text(column, slice(first, first + _ROWS)) for column in columns]
+        lines = pc.binary_join_element_wise(*part, "\t").to_pylist()
+        yield ("\n".join(lines) + "\n").encode()
+
+
+def _text(column: Any, rows: slice) -> Any:
+    if isinstance(column, str | int):
+        return pa.scalar(str(column))
+    return pa.array(column[rows]).cast(pa.string())
 
 
 def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
-    """Write a table as BED9, gzip if the name ends in ``.gz``.
+    """Write a table as BED9; bgzip with a tabix index beside it if the name ends in ``.gz``.
 
     Parameters
     ----------
     path : str or Path
     table : DataFrame
         chrom, start, end, name, rgb (``R,G,B``) and, if it has them, score (0 to 1000) and
-        strand.
+        strand. For ``.gz`` the rows of a contig stand together, and their starts ascend.
     head : str
         Comment lines before the rows, each with its line end.
+
+    Raises
+    ------
+    GenezipError
+        If the disk is full, or a contig name begins with ``#``.
     """
-    n = len(table)
-    columns = {
-        "chrom": pa.array(table["chrom"], type=pa.string()),
-        "start": pa.array(table["start"], type=pa.int64()),
-        "end": pa.array(table["end"], type=pa.int64()),
-        "name": pa.array(table["name"], type=pa.string()),
-        "score": pa.array(table.get("score", pd.Series(np.zeros(n, dtype=np.int64)))),
-        "strand": pa.array(table.get("strand", pd.Series(["."] * n, dtype=object)), pa.string()),
-        "thick_start": pa.array(table["start"], type=pa.int64()),
-        "thick_end": pa.array(table["end"], type=pa.int64()),
-        "rgb": pa.array(table["rgb"], type=pa.string()),
-    }
-    options = arrow_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    with atomic_path(path) as temporary:
-        opener = open_gzip if str(path).endswith(".gz") else _open_plain
-        with opener(temporary) as handle:
-            handle.write(head.encode())
-            arrow_csv.write_csv(pa.table(columns), handle, options)
-
-
-@contextmanager
-def _open_plain(path: Path) -> Iterator[BinaryIO]:
-    with open(path, "wb") as handle:
-        yield handle
+    check_names(table["chrom"].unique())
+    optional = {name: table[name].to_numpy() for name in ("score", "strand") if name in table}
+    columns = {name: table[name].to_numpy() for name in ("chrom", "start", "end", "name", "rgb")}
+    rows = bed9_rows(**columns, **optional)
+    if str(path).endswith(".gz"):
+        last = int(table["end"].max()) if len(table) else 0
+        with atomic_indexed(path, last) as part, open_indexed(part) as packed:
+            packed.write(head.encode())
+            for lines in rows:
+                packed.write(lines)
+        return
+    with atomic_path(path) as temporary, open(temporary, "wb") as plain:
+        plain.write(head.encode())
+        plain.writelines(rows)
 
 
 def write_igv_session(
@@ -85,6 +115,7 @@ def write_igv_session(
     genome: str,
     tracks: Mapping[str, str],
     locus: tuple[str, int, int] | None = None,
+    indexes: Mapping[str, str] | None = None,
 ) -> None:
     """Write an IGV session that opens tracks at a locus.
 
@@ -98,18 +129,25 @@ def write_igv_session(
     tracks : mapping
         Title -> path relative to the session, from top to bottom.
     locus : (chrom, start, end), optional
-        0-based, half-open; IGV shows it 1-based.
+        0-based, half-open; IGV shows it 1-based. Left out, as is the genome, where it holds
+        what XML cannot (control characters).
+    indexes : mapping
+        Path of a track -> path of its tabix index, both relative to the session.
     """
     root = ElementTree.Element("Session", version="8")
-    if genome:
+    if genome and _fits_xml(genome):
         root.set("genome", genome)
-    if locus is not None:
+    if locus is not None and _fits_xml(locus[0]):
         chrom, start, end = locus
         root.set("locus", f"{chrom}:{start + 1}-{end}")
     resources = ElementTree.SubElement(root, "Resources")
     panel = ElementTree.SubElement(root, "Panel", name="DataPanel")
     for title, target in tracks.items():
-        ElementTree.SubElement(resources, "Resource", path=target, name=title)
+        resource = ElementTree.SubElement(resources, "Resource", path=target, name=title)
+        if indexes and target in indexes:
+            # IGV finds a .tbi beside its file; it would look for a relative ``index`` in the
+            # folder it was started from, so that attribute is not set
+            resource.set("indexURL", indexes[target])
         element = ElementTree.SubElement(panel, "Track", id=target, name=title, visible="true")
         if target.endswith((".bw", ".bigWig")):
             element.set("renderer", "BAR_CHART")
@@ -121,3 +159,7 @@ def write_igv_session(
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
+
+
+def _fits_xml(text: str) -> bool:
+    return not _NOT_XML.search(text)

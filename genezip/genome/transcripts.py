@@ -9,8 +9,11 @@ from genezip.genome.genemodel import Annotation, among
 Transcripts = Literal["basic", "all", "canonical"]
 """Value of ``regions.transcripts``."""
 
-TAGS: dict[str, str] = {"basic": "basic", "canonical": "Ensembl_canonical|MANE[_ ]Select"}
-"""Regular expression of the tags that mark a choice (NCBI writes ``MANE Select``)."""
+TAGS: dict[str, tuple[str, ...]] = {
+    "basic": ("basic", "gencode_basic"),
+    "canonical": ("Ensembl_canonical", "MANE_Select", "MANE Select"),
+}
+"""Tags that mark a choice: Ensembl since release 113 and NCBI spell them in their own ways."""
 
 _MOST_TYPES = 8  # named in a message
 
@@ -55,4 +58,4 @@ def of_types(annotation: Annotation, gene_types: Sequence[str] | None) -> Annota
         for key, part in annotation.tables().items()
         if key != "transcripts"
     }
-    return Annotation(transcripts=chosen.reset_index(drop=True), name=annotation.name, **tables)
+    return annotation.with_tables(transcripts=chosen.reset_index(drop=True), **tables)

@@ -128,8 +128,10 @@ def _claims(  # type: ignore[no-untyped-def]
     folder: Path,
 ):
     """A BedTool for each class with all that it claims, whatever others claim too."""
+    # a circular contig is laid out three times, so that nothing ends at its origin
+    laps = {c: 3 if c in annotation.circular else 1 for c in assembly.chrom_sizes}
     sizes = folder / "sizes"
-    sizes.write_text("".join(f"{c}\t{n}\n" for c, n in assembly.chrom_sizes.items()))
+    sizes.write_text("".join(f"{c}\t{n * laps[c]}\n" for c, n in assembly.chrom_sizes.items()))
     genome = str(sizes)
 
     def bed(table: pd.DataFrame, *more: str):  # type: ignore[no-untyped-def]
@@ -139,8 +141,24 @@ def _claims(  # type: ignore[no-untyped-def]
         ordered.to_csv(path, sep="\t", header=False, index=False)
         return bedtools.BedTool(str(path))
 
+    def unrolled(tool):  # type: ignore[no-untyped-def]
+        """Intervals of the middle one of three laps, back on the contig."""
+        if not annotation.circular or _is_empty(tool):
+            return tool
+        table = pd.read_csv(tool.fn, sep="\t", usecols=[0, 1, 2], names=["chrom", "start", "end"])
+        size = table["chrom"].map(annotation.circular).fillna(0).astype(np.int64)
+        laps = [
+            table.assign(start=table["start"] - size * lap, end=table["end"] - size * lap)
+            for lap in range(3)
+        ]
+        each = pd.concat([laps[0][size == 0], *(lap[size > 0] for lap in laps)])
+        most = each["chrom"].map(assembly.chrom_sizes)
+        return bed(each.assign(start=each["start"].clip(lower=0), end=each["end"].clip(upper=most)))
+
     tss = annotation.tss()
-    table = tss.assign(start=tss["position"], end=tss["position"] + 1, name=".", score=0)
+    lap = tss["chrom"].map(annotation.circular).fillna(0).astype(np.int64)
+    middle = tss["position"] + lap
+    table = tss.assign(start=middle, end=middle + 1, name=".", score=0)
     tss = bed(table, "name", "score", "strand")
     half, far = settings.promoter_half_width, settings.nig_distance
     up, down = settings.promoter_upstream, settings.promoter_downstream
@@ -152,12 +170,12 @@ def _claims(  # type: ignore[no-untyped-def]
         [(c, 0, n) for c, n in assembly.chrom_sizes.items()], columns=["chrom", "start", "end"]
     )
     return {
-        "promoter": promoter,
+        "promoter": unrolled(promoter),
         "cds": bed(annotation.cds),
         "utr": bed(annotation.utr),
         "exon": bed(annotation.exons),
         "intron": bed(annotation.transcripts),
-        "nig": tss.slop(b=far, g=genome),
+        "nig": unrolled(tss.slop(b=far, g=genome)),
         "dig": bed(chromosomes),
         **{name: bed(table) for name, table in own.items()},
     }

@@ -170,9 +170,10 @@ def locus(results: Results) -> Drawing | None:
         "arrows show the strand), the region of every base, then for each model the mean "
         "boundary probability in bins of "
         f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
-        "a token starts, and the local bases per token. Tinted stripes are promoters: a model "
-        "that has learned them shows more ticks and fewer bases per token there. The models were "
-        "not trained on this stretch, and no model ever sees an annotation as input.",
+        "a token starts, and the local bases per token (bases over tokens). Tinted stripes are "
+        "promoters: a model that has learned them shows more ticks and fewer bases per token "
+        "there. The models were not trained on this stretch, and no model ever sees an annotation "
+        "as input.",
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )

@@ -6,6 +6,7 @@ import shutil
 from hashlib import sha256
 from pathlib import Path
 
+import pysam
 import pytest
 
 from genezip.cli import main
@@ -105,6 +106,10 @@ def test_a_map_from_annotation_and_lengths_equals_that_of_the_source(source, two
     bed, summary = tmp_path / "two.bed.gz", tmp_path / "two.tsv"
     assert run(*two_files, "--bed", bed, "--summary", summary) == 0
     assert bed.read_bytes() == (out / "map.bed.gz").read_bytes()
+    indexes = [Path(f"{path}.tbi").read_bytes() for path in (bed, out / "map.bed.gz")]
+    assert indexes[0] == indexes[1]
+    with pysam.TabixFile(str(bed)) as file:
+        assert [row.split("\t")[3] for row in file.fetch("c", 12, 13)] == ["promoter"]
     rows = [line.split("\t") for line in summary.read_text().splitlines()]
     assert rows[0] == ["split", "class", "bp", "fraction"]
     assert rows[2] == ["all", "cds", "18", "0.300000"]

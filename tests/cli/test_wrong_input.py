@@ -370,7 +370,9 @@ def test_compress_own_dna(own: Path, model: Path, tmp_path: Path, works: Cli) ->
         "tracks/boundary_prob.bw",
         "tracks/bpt.bw",
         "tracks/chunks.bed.gz",
+        "tracks/chunks.bed.gz.tbi",
         "tracks/igv_session.xml",
+        "tracks/tokens_per_kb.bw",
     }
 
 

@@ -1,10 +1,16 @@
 import gzip
+from functools import partial
 from types import SimpleNamespace
 
+import pytest
+
 from genezip.config import Regions
+from genezip.errors import GenezipError
 from genezip.genome.annotation import read_gff3
 from genezip.genome.assembly import Piece
 from genezip.genome.regions import build_region_map
+
+read_all = partial(read_gff3, transcripts="all")
 
 
 def write(tmp_path, *rows):
@@ -22,7 +28,7 @@ def bounds(table):
 
 
 def test_gene_mrna_exon_cds(tmp_path):
-    annotation = read_gff3(
+    annotation = read_all(
         write(
             tmp_path,
             ("c", "region", 0, 100, "+", "ID=c"),
@@ -45,7 +51,7 @@ def test_gene_mrna_exon_cds(tmp_path):
 
 
 def test_cds_on_the_gene_without_exon_rows(tmp_path):
-    annotation = read_gff3(
+    annotation = read_all(
         write(
             tmp_path,
             ("c", "gene", 10, 50, "+", "ID=g;Name=thrA"),
@@ -60,7 +66,7 @@ def test_cds_on_the_gene_without_exon_rows(tmp_path):
 
 
 def test_cds_on_a_gene_that_has_a_transcript_belongs_to_it(tmp_path):
-    annotation = read_gff3(
+    annotation = read_all(
         write(
             tmp_path,
             ("c", "gene", 10, 50, "+", "ID=g"),
@@ -76,7 +82,7 @@ def test_cds_on_a_gene_that_has_a_transcript_belongs_to_it(tmp_path):
 
 
 def test_an_exon_of_two_transcripts_counts_for_both(tmp_path):
-    annotation = read_gff3(
+    annotation = read_all(
         write(
             tmp_path,
             ("c", "gene", 0, 50, "+", "ID=g"),
@@ -91,7 +97,7 @@ def test_an_exon_of_two_transcripts_counts_for_both(tmp_path):
 
 
 def test_nested_rna_without_exon_rows_and_rows_without_parent(tmp_path):
-    annotation = read_gff3(
+    annotation = read_all(
         write(
             tmp_path,
             ("c", "gene", 0, 50, "+", "ID=g"),
@@ -109,7 +115,7 @@ def test_nested_rna_without_exon_rows_and_rows_without_parent(tmp_path):
     assert bounds(annotation.exons) == [(0, 50), (10, 30), (60, 80), (90, 99)]
 
 
-def test_basic_tag_filters_only_where_it_is_used(tmp_path):
+def test_basic_tag_is_needed_where_it_is_asked_for(tmp_path):
     rows = [
         ("c", "gene", 0, 50, "+", "ID=g"),
         ("c", "mRNA", 0, 50, "+", "ID=t1;Parent=g;tag=CCDS,basic"),
@@ -120,12 +126,13 @@ def test_basic_tag_filters_only_where_it_is_used(tmp_path):
     assert bounds(read_gff3(write(tmp_path, *rows)).exons) == [(0, 50)]
     assert len(read_gff3(write(tmp_path, *rows), transcripts="all").transcripts) == 2
     untagged = [(*row[:5], row[5].replace(";tag=CCDS,basic", "")) for row in rows]
-    assert len(read_gff3(write(tmp_path, *untagged)).transcripts) == 2
+    with pytest.raises(GenezipError, match=r'no row with tag "basic"; set regions\.transcripts'):
+        read_gff3(write(tmp_path, *untagged))
 
 
 def test_yeast(mirror):
     path = mirror / "other_systems" / "yeast_S288C.GCA_000146045.2_R64.genomic.gff.gz"
-    annotation = read_gff3(path)
+    annotation = read_all(path)
     with gzip.open(path, "rt") as handle:
         features = [line.split("\t")[2] for line in handle if not line.startswith("#")]
     assert len(annotation.cds) == features.count("CDS") == 6316
@@ -147,7 +154,7 @@ def test_region_map_of_yeast(mirror):
     assembly = SimpleNamespace(pieces=pieces, chrom_sizes=sizes)
     said = []
     region_map = build_region_map(
-        {"genes": read_gff3(path)}, assembly, Regions(promoter_half_width=250), said.append
+        {"genes": read_all(path)}, assembly, Regions(promoter_half_width=250), said.append
     )
     table = region_map.table()
     bp = (table["end"] - table["start"]).groupby(table["name"]).sum().to_dict()
@@ -165,7 +172,7 @@ def test_region_map_of_yeast(mirror):
 
 def test_bacterial_genes_without_transcripts(mirror):
     name = "ecoli_K12_MG1655.GCF_000005845.2.genomic.gff.gz"
-    annotation = read_gff3(mirror / "other_systems" / name)
+    annotation = read_all(mirror / "other_systems" / name)
     assert len(annotation.cds) == 4337
     assert (annotation.transcripts["gene_type"] == "protein_coding").sum() == 4288
     assert len(annotation.utr) == 0

@@ -96,17 +96,23 @@ def test_missing_utr_rows_use_the_own_cds_only(write_gtf):
     assert len(utr) == 4
 
 
-def test_missing_transcript_rows_make_the_gene_the_transcript(write_gtf):
-    path = write_gtf(
-        [
-            ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";'),
-            ("chr1", "exon", 10, 20, "-", IDS),
-            ("chr1", "exon", 30, 50, "-", OTHER),
-        ]
-    )
-    annotation = read_gtf(path, transcripts="all")
+def test_a_gene_swallows_no_part_that_has_a_transcript_id(write_gtf):
+    gene = ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";')
+    parts = [("chr1", "exon", 10, 20, "-", IDS), ("chr1", "exon", 30, 50, "-", OTHER)]
+    annotation = read_gtf(write_gtf([gene, *parts]), transcripts="all")
+    assert bounds(annotation.transcripts) == [(10, 20), (30, 50)]
+    assert annotation.transcripts["transcript_id"].tolist() == ["t1", "t2"]
+    assert annotation.transcripts["gene_id"].tolist() == ["g1", "g1"]
+    assert sorted(annotation.tss()["position"]) == [19, 49]
+
+
+def test_a_gene_without_transcripts_is_one(write_gtf):
+    gene = ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";')
+    parts = [("chr1", "exon", *span, "-", 'gene_id "g1";') for span in ((10, 20), (30, 50))]
+    annotation = read_gtf(write_gtf([gene, *parts]), transcripts="all")
     assert bounds(annotation.transcripts) == [(8, 50)]
     assert annotation.transcripts["transcript_id"].tolist() == ["g1"]
+    assert annotation.transcripts["gene_name"].tolist() == ["ONE"]
     assert set(annotation.exons["transcript_id"]) == {"g1"}
     assert annotation.tss()["position"].tolist() == [49]
 

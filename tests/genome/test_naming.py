@@ -47,7 +47,8 @@ def test_contigs_that_the_assembly_lacks_are_dropped_with_their_number(annotatio
     matched = match_chrom_style(annotation, {"chr1": 50}, said.append)
     assert matched.exons["chrom"].tolist() == ["chr1"]
     assert said == [
-        "genes.gtf: 1 transcripts on 1 contigs that the assembly lacks are left out (chr6_alt)"
+        "genes.gtf: 1 transcripts with 1 parts on 1 contigs that the assembly lacks are left out "
+        "(chr6_alt)"
     ]
 
 

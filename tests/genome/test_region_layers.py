@@ -5,12 +5,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genezip.config import Regions
-from genezip.genome.genemodel import complete
+from genezip.genome.genemodel import Rows, complete
 from genezip.genome.intervals import paint_by_priority
 from genezip.genome.regions import build_region_map, class_layers
 from genezip.taxonomy import CLASS_IDS
 
-COLUMNS = ["chrom", "start", "end", "strand", "transcript_id", "gene_id"]
+COLUMNS = ["chrom", "start", "end", "strand", "transcript_id", "gene_id", "kind"]
 CHROM = {"c": "A" * 60}
 
 spans = st.tuples(st.integers(0, 55), st.integers(1, 25)).map(
@@ -45,15 +45,16 @@ promoter_shapes = st.one_of(
 )
 def test_map_equals_painting(make_assembly, models, shape, nig_distance, own, before):
     """The built map equals the layers painted base by base, whatever the genes."""
-    tables: dict[str, list] = {"transcripts": [], "exons": [], "cds": []}
-    for index, (span, strand, exons, cds) in enumerate(models):
-        for key, intervals in (("transcripts", [span]), ("exons", exons), ("cds", cds)):
-            tables[key] += [("c", a, b, strand, f"t{index}", f"g{index}") for a, b in intervals]
-    frames = {key: pd.DataFrame(rows, columns=COLUMNS) for key, rows in tables.items()}
-    whole = frames["transcripts"].assign(gene_name="", gene_type="")
-    annotation = complete(
-        "x", whole, whole.iloc[:0], frames["exons"], frames["cds"], frames["cds"].iloc[:0]
-    )
+    rows = [
+        ("c", a, b, strand, f"t{index}", f"g{index}", kind)
+        for index, (span, strand, exons, cds) in enumerate(models)
+        for kind, intervals in (("row", [span]), ("exon", exons), ("cds", cds))
+        for a, b in intervals
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS).assign(part=0)
+    whole = table[table["kind"] == "row"].assign(gene_name="", gene_type="").drop(columns="kind")
+    parts = table[table["kind"] != "row"].assign(number=-1)
+    annotation = complete("x", Rows(whole, whole.iloc[:0], parts))
     extra = {"name": "extra", "bed": "extra.bed", "before": before}
     chosen = Regions(**shape, nig_distance=nig_distance, required=[], classes=[extra])
     given_own = {"extra": pd.DataFrame([("c", *span) for span in own], columns=COLUMNS[:3])}

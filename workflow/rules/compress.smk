@@ -248,13 +248,17 @@ rule locus:
 
 
 rule tracks:
-    """Genome-browser tracks of one model and a session that opens them."""
+    """Genome-browser tracks of one model and a session that opens them.
+
+    Beside each BED file lies its index: .tbi, or .csi where a chromosome is longer than 512 Mb.
+    """
     input:
         compressed="results/compress/{model}.seed{seed}.parquet",
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
     output:
         boundary_prob="results/tracks/{model}.seed{seed}/boundary_prob.bw",
+        tokens_per_kb="results/tracks/{model}.seed{seed}/tokens_per_kb.bw",
         bpt="results/tracks/{model}.seed{seed}/bpt.bw",
         chunks="results/tracks/{model}.seed{seed}/chunks.bed.gz",
         regions="results/tracks/{model}.seed{seed}/regions.bed.gz",

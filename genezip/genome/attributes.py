@@ -1,0 +1,164 @@
+"""The ninth column of GTF and GFF3: values by key.
+
+A value in quotes may hold anything: ``;``, ``=``, spaces, the names of keys. A key counts only
+where an attribute begins, the first of several counts, and what is empty counts as absent.
+:func:`pairs` takes an attribute list apart letter by letter and is the rule in full.
+:class:`Attributes` gives the same values for whole columns with regular expressions: a short one
+for rows in which no quoted value can mislead it, a longer one for the others.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Dialect = Literal["gtf", "gff3"]
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_BARE = r"^\s*(?P<value>[^\s;=\"]+)\s*;?\s*$"
+# Rows of which the short expressions can be sure.
+_PLAIN = {"gtf": r'^[^"\\]*(?:"[^";\\]*"[^"\\]*)*$', "gff3": r'^[^"]*$'}
+# One attribute of the other rows, without the semicolon that ends it.
+_ITEM = {
+    "gtf": rf'(?:[^";]|{_QUOTED})*',
+    "gff3": rf'[^;="]*(?:=[ \t]*(?:{_QUOTED}[^;]*|[^;"\s][^;]*)?)?',
+}
+_ASSIGN = {"gtf": r"[ \t]+", "gff3": r"[ \t]*=[ \t]*"}
+_SIMPLE = {
+    "gtf": r'"?[ \t]*(?P<value>(?:[^";]*[^";\s])?)',
+    "gff3": r"(?P<value>(?:[^;]*[^;\s])?)",
+}
+_UNQUOTED = {"gtf": r'[^";]*', "gff3": r'[^";][^;]*|'}
+
+
+class Attributes:
+    """Attribute lists of many rows.
+
+    Parameters
+    ----------
+    column : ChunkedArray of string
+        Column 9, one element per row.
+    dialect : {"gtf", "gff3"}
+        GTF writes ``key "value";``, GFF3 ``key=value;``.
+    """
+
+    def __init__(self, column: pa.ChunkedArray, dialect: Dialect) -> None:
+        self.column = column
+        self.dialect: Dialect = dialect
+        plain = pc.match_substring_regex(column, _PLAIN[dialect])
+        self._odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
+        rows = column.take(pa.array(self._odd))
+        item = _ITEM[dialect]
+        # quotes that do not pair are letters like any other
+        whole = pc.match_substring_regex(rows, rf"^(?:{item};)*{item}$")
+        self._odd = self._odd[whole.to_numpy(zero_copy_only=False)]
+        self._odd_rows = column.take(pa.array(self._odd))
+
+    def first(self, key: str) -> pa.ChunkedArray:
+        """Value of a key in every row, without quotes; empty where a row has none."""
+        assign = _ASSIGN[self.dialect]
+        found = _extract(self.column, rf"(?:^|;)\s*{key}{assign}{_SIMPLE[self.dialect]}")
+        if not len(self._odd):
+            return found
+        start = rf"^(?:{_ITEM[self.dialect]};)*?\s*{key}{assign}"
+        again = _extract(self._odd_rows, rf"{start}(?P<value>{_QUOTED}|{_UNQUOTED[self.dialect]})")
+        values = found.to_numpy(zero_copy_only=False).astype(object)
+        values[self._odd] = [_value(text.strip(), self.dialect) for text in again.to_pylist()]
+        return pa.chunked_array([pa.array(values, type=pa.string())])
+
+    def bare(self) -> pa.ChunkedArray:
+        """The whole column where it is one word instead of a list; empty elsewhere."""
+        found = _extract(self.column, _BARE)
+        return pc.if_else(pc.equal(found, "."), "", found)
+
+    def any_of(self, key: str, wanted: Iterable[str]) -> np.ndarray:
+        """True for rows in which one of the values of a key, which may be repeated or a list
+        with commas, is one of those wanted.
+
+        Returns
+        -------
+        bool array, shape (rows,)
+        """
+        names = "|".join(re.escape(name) for name in wanted)
+        inside = rf'(?:[^";]*,)?[ \t]*(?:{names})[ \t]*(?:,[^";]*)?'
+        one = rf'"?{inside}"?[ \t]*(?:;|$)'
+        assign = _ASSIGN[self.dialect]
+        found = pc.match_substring_regex(self.column, rf"(?:^|;)\s*{key}{assign}{one}")
+        hits = found.to_numpy(zero_copy_only=False).copy()
+        if len(self._odd):
+            start = rf"^(?:{_ITEM[self.dialect]};)*?\s*{key}{assign}"
+            quoted = inside.replace(";", "")
+            strict = rf'(?:"{quoted}"|{inside}[ \t]*(?:;|$))'
+            again = pc.match_substring_regex(self._odd_rows, rf"{start}{strict}")
+            hits[self._odd] = again.to_numpy(zero_copy_only=False)
+        return np.asarray(hits, dtype=bool)
+
+    def mentions(self, text: str) -> bool:
+        """True if any row holds a text, wherever: a cheap look before a dear one."""
+        return bool(pc.any(pc.match_substring(self.column, text)).as_py())
+
+
+def pairs(text: str, dialect: Dialect) -> list[tuple[str, str]]:
+    """All keys and values of one attribute list, letter by letter.
+
+    Parameters
+    ----------
+    text : str
+        Column 9 of one row.
+    dialect : {"gtf", "gff3"}
+
+    Returns
+    -------
+    list of (key, value)
+        In order; values without quotes and outer spaces, possibly empty.
+    """
+    found = []
+    for item in _split(text, dialect):
+        if dialect == "gtf":
+            key, _, value = item.strip().partition(" ")
+        else:
+            key, _, value = item.partition("=")
+        if key.strip():
+            found.append((key.strip(), _value(value.strip(), dialect)))
+    return found
+
+
+def _value(text: str, dialect: Dialect) -> str:
+    quoted = re.match(_QUOTED, text)
+    if quoted:
+        return _unquoted(quoted[0])
+    return text.removeprefix('"').partition('"')[0].strip() if dialect == "gtf" else text
+
+
+def _split(text: str, dialect: Dialect) -> list[str]:
+    """Attributes between the semicolons that are not inside quotes."""
+    items, begin, place = [], 0, 0
+    while place < len(text):
+        # GFF3 knows quotes only around a whole value
+        opens = text[place] == '"' and (
+            dialect == "gtf" or text[begin:place].rstrip(" \t").endswith("=")
+        )
+        if opens:
+            quoted = re.match(_QUOTED, text[place:])
+            if quoted is None:  # quotes that do not pair are letters like any other
+                return text.split(";")
+            place += len(quoted[0])
+        elif text[place] == ";":
+            items.append(text[begin:place])
+            begin = place = place + 1
+        else:
+            place += 1
+    return [*items, text[begin:]]
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]).strip()
+
+
+def _extract(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """First match of a pattern with one group named ``value``; empty where there is none."""
+    found = pc.struct_field(pc.extract_regex(column, pattern), "value")
+    return pc.fill_null(found, "")

@@ -1,0 +1,423 @@
+"""Which rows of an annotation are one transcript, where several share an id.
+
+One id is several transcripts where several transcript rows carry it, where its parts lie on
+several strands or contigs, or where, without any transcript row, exon numbers start again; else it
+is one. Trans-splicing has to be declared: then the places are parts of one transcript, of which
+the first alone has a promoter, and what lies between them is no intron.
+
+Nearly all ids of a file are one transcript. Whole columns are searched for those that may not be,
+and only these are looked at one by one.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+UNKNOWN_STRAND = "."
+_SAME_EXON_BP = 2  # rows of one exon number overlap or touch where a reading frame slips
+
+
+@dataclass(frozen=True)
+class Loci:
+    """Transcripts and parts under ids that are used once.
+
+    Attributes
+    ----------
+    transcripts : DataFrame
+        One row per transcript; strand + or -.
+    parts : DataFrame
+        Exon, CDS and UTR rows with the ids of ``transcripts``.
+    continuations : frozenset of str
+        Ids of later parts of trans-spliced transcripts, which have no TSS of their own.
+    """
+
+    transcripts: pd.DataFrame
+    parts: pd.DataFrame
+    continuations: frozenset[str]
+
+
+@dataclass
+class _Place:
+    """One place of an id: its row or the span of its parts, and which parts."""
+
+    chrom: str
+    strand: str
+    start: int
+    end: int
+    row: int  # number in the transcript table, -1 without a row
+    members: np.ndarray  # numbers in the table of parts
+    first: tuple[int, ...]  # what orders the places
+
+
+def split_loci(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, spliced: Collection[str] = frozenset()
+) -> Loci:
+    """Give every transcript an id of its own and a row.
+
+    Parameters
+    ----------
+    transcripts : DataFrame
+        chrom, start, end, strand (``.`` where unknown), transcript_id, gene_id, gene_name,
+        gene_type, part (number of a trans-spliced part, 0 for none). Ids may repeat.
+    parts : DataFrame
+        chrom, start, end, strand, transcript_id, gene_id, kind (exon, cds, utr), number (of the
+        exon, -1 for none), part.
+    spliced : collection of str
+        Transcript or gene ids whose trans-splicing the file declares.
+
+    Returns
+    -------
+    Loci
+        A transcript without a row reaches from its first to its last part. Further places of an
+        id are called ``<id>_dup1``, parts of a trans-spliced one ``<id>_part2``.
+    """
+    transcripts = transcripts.reset_index(drop=True)
+    parts = parts.reset_index(drop=True)
+    n_rows = len(transcripts)
+    both = pd.concat([transcripts["transcript_id"], parts["transcript_id"]], ignore_index=True)
+    codes, ids = pd.factorize(both)
+    row_code, part_code = codes[:n_rows], codes[n_rows:]
+    odd = _odd_ids(transcripts, parts, row_code, part_code, len(ids))
+    if spliced:
+        named = set(spliced)
+        odd |= np.isin(np.arange(len(ids)), row_code[transcripts["gene_id"].isin(named)])
+        odd |= np.isin(np.arange(len(ids)), part_code[parts["gene_id"].isin(named)])
+        odd |= pd.Series(ids).isin(named).to_numpy()
+    strands = _strands(transcripts, parts, row_code, part_code, len(ids))
+    plain_rows = transcripts.assign(strand=strands[row_code])[~odd[row_code]]
+    settled = strands[part_code]
+    has_row = np.zeros(len(ids), dtype=bool)
+    has_row[row_code] = True
+    orphans = parts.assign(strand=settled)[~odd[part_code] & ~has_row[part_code]]
+    found = [plain_rows, _spans(orphans)]
+    continuations: set[str] = set()
+    if odd.any():
+        renamed = parts["transcript_id"].to_numpy(dtype=object).copy()
+        taken = set(ids)
+        rows_of, parts_of = _members(row_code, odd), _members(part_code, odd)
+        none = np.zeros(0, dtype=np.int64)
+        for code in np.flatnonzero(odd).tolist():
+            rows, members = rows_of.get(code, none), parts_of.get(code, none)
+            declared = ids[code] in spliced or _gene(transcripts, parts, rows, members) in spliced
+            places = _places(transcripts, parts, rows, members, declared)
+            names = _names(str(ids[code]), len(places), "_part" if declared else "_dup", taken)
+            if declared:
+                continuations.update(names[1:])
+            for name, place in zip(names, places, strict=True):
+                renamed[place.members] = name
+                settled[place.members] = place.strand
+            found.append(_rows_of(transcripts, parts, places, names))
+        kind = parts["transcript_id"].dtype
+        parts = parts.assign(transcript_id=pd.Series(renamed, index=parts.index).astype(kind))
+    table = pd.concat([frame for frame in found if len(frame)] or found, ignore_index=True)
+    return Loci(table, parts.assign(strand=settled), frozenset(continuations))
+
+
+def _members(codes: np.ndarray, wanted: np.ndarray) -> dict[int, np.ndarray]:
+    """Numbers of the rows of each id that is wanted."""
+    place = np.flatnonzero(wanted[codes])
+    order = place[np.argsort(codes[place], kind="stable")]
+    values, first = np.unique(codes[order], return_index=True)
+    groups = np.split(order, first[1:]) if len(values) else []
+    return dict(zip(values.tolist(), groups, strict=True))
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Names that are all different: a second ``x`` becomes ``x_dup1`` if that name is free."""
+    names = list(names)
+    taken, used = set(names), dict.fromkeys(names, 0)
+    found = []
+    for name in names:
+        used[name] += 1
+        found.append(name if used[name] == 1 else _free(name, "_dup", used[name] - 1, taken))
+    return found
+
+
+def _names(name: str, count: int, suffix: str, taken: set[str]) -> list[str]:
+    first = 2 if suffix == "_part" else 1
+    return [name, *(_free(name, suffix, first + k, taken) for k in range(count - 1))]
+
+
+def _free(name: str, suffix: str, number: int, taken: set[str]) -> str:
+    while f"{name}{suffix}{number}" in taken:
+        number += 1
+    taken.add(f"{name}{suffix}{number}")
+    return f"{name}{suffix}{number}"
+
+
+def _odd_ids(
+    transcripts: pd.DataFrame,
+    parts: pd.DataFrame,
+    row_code: np.ndarray,
+    part_code: np.ndarray,
+    n: int,
+) -> np.ndarray:
+    """True for ids that may be several transcripts."""
+    rows = np.bincount(row_code, minlength=n)
+    odd = rows > 1
+    chrom = pd.factorize(pd.concat([transcripts["chrom"], parts["chrom"]], ignore_index=True))[0]
+    odd |= _differ(np.concatenate([row_code, part_code]), chrom, n)
+    strand = pd.factorize(parts["strand"].where(parts["strand"] != UNKNOWN_STRAND))[0]
+    known = strand >= 0
+    odd |= _differ(part_code[known], strand[known], n)
+    # exon numbers decide only where no row does; CDS rows where there are no exons
+    is_exon = (parts["kind"] == "exon").to_numpy()
+    exons = np.bincount(part_code[is_exon], minlength=n)
+    asked = (rows[part_code] == 0) & (parts["number"].to_numpy() >= 0)
+    asked &= np.where(exons[part_code] > 0, is_exon, (parts["kind"] == "cds").to_numpy())
+    key = part_code[asked] * (1 << 32) + parts["number"].to_numpy()[asked]
+    values, counts = np.unique(key, return_counts=True)
+    odd[values[counts > 1] >> 32] = True
+    return odd
+
+
+def _differ(code: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
+    """True for codes with more than one value."""
+    first = np.full(n, -1, dtype=np.int64)
+    first[code[::-1]] = value[::-1]
+    odd = np.zeros(n, dtype=bool)
+    odd[code[value != first[code]]] = True
+    return odd
+
+
+def _strands(
+    transcripts: pd.DataFrame,
+    parts: pd.DataFrame,
+    row_code: np.ndarray,
+    part_code: np.ndarray,
+    n: int,
+) -> np.ndarray:
+    """Strand of every id that is one transcript: of its row, else of its parts, else +."""
+    found = np.full(n, "+", dtype=object)
+    for code, table in ((part_code, parts), (row_code, transcripts)):
+        strand = table["strand"].to_numpy(dtype=object)
+        known = strand != UNKNOWN_STRAND
+        found[code[known]] = strand[known]
+    return found
+
+
+def _gene(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, rows: np.ndarray, members: np.ndarray
+) -> str:
+    table, index = (transcripts, rows) if len(rows) else (parts, members)
+    return str(table["gene_id"].iloc[index[0]])
+
+
+def _places(
+    transcripts: pd.DataFrame,
+    parts: pd.DataFrame,
+    rows: np.ndarray,
+    members: np.ndarray,
+    declared: bool,
+) -> list[_Place]:
+    """The places of one id, the first one first."""
+    own = transcripts.iloc[rows]
+    own = own[~own.duplicated(["chrom", "start", "end", "strand"])]
+    table = parts.iloc[members]
+    sides = _sides(own, table)
+    groups: dict[tuple, list[int]] = {}
+    if len(own) > 1:
+        for number, key in zip(members, _by_row(own, table, sides), strict=True):
+            groups.setdefault(key, []).append(number)
+        for row in own.index:
+            groups.setdefault(("row", row), [])
+    elif declared and (table["part"] > 0).any():
+        for number, part in zip(members, table["part"], strict=True):
+            groups.setdefault(("part", int(part)), []).append(number)
+    else:
+        for number, side in zip(members, sides, strict=True):
+            groups.setdefault(("side", *side), []).append(number)
+        if not len(own):
+            groups = {
+                (*key, copy): found.tolist()
+                for key, numbers in groups.items()
+                for copy, found in enumerate(_copies(parts, np.array(numbers)))
+            }
+    side_of = dict(zip(members, sides, strict=True))
+    places = []
+    for key, numbers in groups.items():
+        found = np.array(numbers, dtype=np.int64)
+        row = key[1] if key[0] == "row" else _row_for(own, found, parts, side_of, len(groups))
+        places.append(_place(transcripts, parts, row, found, side_of))
+    lone = [row for row in own.index if row not in {place.row for place in places}]
+    if len(own) == 1 and lone and not _contains_another(own, places):
+        places.append(_place(transcripts, parts, lone[0], np.zeros(0, dtype=np.int64), side_of))
+    return sorted(places, key=lambda place: place.first)
+
+
+def _sides(own: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Contig and strand of every part; an unknown strand is that of the others on the contig."""
+    known: dict[str, set[str]] = {}
+    for chrom, strand in zip(table["chrom"], table["strand"], strict=True):
+        known.setdefault(chrom, set()).add(strand)
+    for chrom, strand in zip(own["chrom"], own["strand"], strict=True):
+        if not known.get(chrom, set()) - {UNKNOWN_STRAND}:
+            known.setdefault(chrom, set()).add(strand)
+    only = {}
+    for chrom, strands in known.items():
+        strands.discard(UNKNOWN_STRAND)
+        only[chrom] = strands.pop() if len(strands) == 1 else "+"
+    return [
+        (chrom, only[chrom] if strand == UNKNOWN_STRAND else strand)
+        for chrom, strand in zip(table["chrom"], table["strand"], strict=True)
+    ]
+
+
+def _by_row(
+    own: pd.DataFrame, table: pd.DataFrame, sides: Sequence[tuple[str, str]]
+) -> list[tuple]:
+    """For every part the smallest row that holds it, else the row it overlaps most, else none."""
+    rows = list(zip(own.index, own["chrom"], own["strand"], own["start"], own["end"], strict=True))
+    found: list[tuple] = []
+    for (chrom, strand), start, end in zip(sides, table["start"], table["end"], strict=True):
+        best = max(
+            (
+                (min(end, row_end) - max(start, row_start), row_start - row_end, -row)
+                for row, row_chrom, row_strand, row_start, row_end in rows
+                if row_chrom == chrom and row_strand in (strand, UNKNOWN_STRAND)
+            ),
+            default=(0, 0, 0),
+        )
+        found.append(("row", -best[2]) if best[0] > 0 else ("side", chrom, strand))
+    return found
+
+
+def _copies(parts: pd.DataFrame, numbers: np.ndarray) -> list[np.ndarray]:
+    """Parts on one strand of one contig, cut where exon numbers start again."""
+    table = parts.iloc[numbers]
+    is_exon = (table["kind"] == "exon").to_numpy()
+    if not is_exon.any():
+        is_exon = (table["kind"] == "cds").to_numpy()
+    asked = table[is_exon & (table["number"] >= 0).to_numpy()]
+    asked = asked.drop_duplicates(["start", "end"]).sort_values(["start", "end"])
+    if not asked["number"].duplicated().any():
+        return [numbers]
+    runs = [list(asked.itertuples()), list(asked.itertuples())[::-1]]
+    minus = table["strand"].iloc[0] == "-"
+    # numbers ascend along the strand (Ensembl, NCBI) or along the contig (some assemblers)
+    cut = min((_cut(run) for run in (runs[::-1] if minus else runs)), key=len)
+    hulls = [(min(row.start for row in run), max(row.end for row in run)) for run in cut]
+    owner = [
+        min(range(len(hulls)), key=lambda k: (_gap(hulls[k], start, end), hulls[k]))
+        for start, end in zip(table["start"], table["end"], strict=True)
+    ]
+    return [numbers[np.array(owner) == k] for k in range(len(hulls))]
+
+
+def _cut(run: list) -> list[list]:
+    cut: list[list] = []
+    for row in run:
+        last = cut[-1][-1] if cut else None
+        same = last is not None and row.number == last.number
+        touches = last is not None and _gap((last.start, last.end), row.start, row.end)
+        if last is not None and (row.number > last.number or (same and touches <= _SAME_EXON_BP)):
+            cut[-1].append(row)
+        else:
+            cut.append([row])
+    return cut
+
+
+def _gap(hull: tuple[int, int], start: int, end: int) -> int:
+    """Bases between a stretch and an interval; 0 where they overlap or touch."""
+    return max(start - hull[1], hull[0] - end, 0)
+
+
+def _row_for(
+    own: pd.DataFrame, found: np.ndarray, parts: pd.DataFrame, side_of: dict, groups: int
+) -> int:
+    """The only row of an id, if this group of parts is the one that it is about; else -1."""
+    if len(own) != 1:
+        return -1
+    chrom, strand = side_of[found[0]]
+    row = own.iloc[0]
+    if row["chrom"] != chrom:
+        return -1
+    if groups == 1:
+        return int(own.index[0])
+    if row["strand"] not in (strand, UNKNOWN_STRAND):
+        return -1
+    # a row drawn around all places says nothing about this one
+    others = [number for number in side_of if number not in set(found)]
+    around = any(
+        side_of[number][0] == chrom
+        and row["start"] <= parts["start"].iloc[number]
+        and parts["end"].iloc[number] <= row["end"]
+        for number in others
+    )
+    return -1 if around else int(own.index[0])
+
+
+def _contains_another(own: pd.DataFrame, places: list[_Place]) -> bool:
+    row = own.iloc[0]
+    return any(
+        place.chrom == row["chrom"] and row["start"] <= place.start and place.end <= row["end"]
+        for place in places
+    )
+
+
+def _place(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, row: int, found: np.ndarray, side_of: dict
+) -> _Place:
+    table = parts.iloc[found]
+    number = table.loc[table["number"] >= 0, "number"].min()
+    part = table.loc[table["part"] > 0, "part"].min()
+    if row >= 0:
+        mine = transcripts.iloc[row]
+        chrom, strand = mine["chrom"], mine["strand"]
+        if strand == UNKNOWN_STRAND:
+            strand = side_of[found[0]][1] if len(found) else "+"
+        start, end = int(mine["start"]), int(mine["end"])
+        part = mine["part"] or part
+    else:
+        chrom, strand = side_of[found[0]]
+        start, end = int(table["start"].min()), int(table["end"].max())
+    late = np.iinfo(np.int64).max
+    first = (
+        late if pd.isna(part) else int(part),
+        late if pd.isna(number) else int(number),
+        0 if row >= 0 else 1,
+        int(found[0]) if len(found) else late,
+        start,
+    )
+    return _Place(chrom, strand, start, end, row, found, first)
+
+
+def _rows_of(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, places: list[_Place], names: list[str]
+) -> pd.DataFrame:
+    """Transcript rows of the places of one id; what a place lacks it has from the others."""
+    known = next((place.row for place in places if place.row >= 0), -1)
+    rows = []
+    for place, name in zip(places, names, strict=True):
+        row = place.row if place.row >= 0 else known
+        if row >= 0:
+            facts = transcripts.iloc[row].to_dict()
+        else:
+            gene = parts["gene_id"].iloc[place.members[0]]
+            facts = {"gene_id": gene, "gene_name": gene, "gene_type": "", "part": 0}
+        rows.append(
+            {
+                **facts,
+                "chrom": place.chrom,
+                "start": place.start,
+                "end": place.end,
+                "strand": place.strand,
+                "transcript_id": name,
+            }
+        )
+    return pd.DataFrame(rows, columns=transcripts.columns)
+
+
+def _spans(parts: pd.DataFrame) -> pd.DataFrame:
+    """One transcript per transcript_id, from its first to its last base."""
+    grouped = parts.groupby("transcript_id", sort=False, as_index=False)
+    spans = grouped.agg(
+        chrom=("chrom", "first"),
+        start=("start", "min"),
+        end=("end", "max"),
+        strand=("strand", "first"),
+        gene_id=("gene_id", "first"),
+    )
+    return spans.assign(gene_name=spans["gene_id"], gene_type="", part=0)
