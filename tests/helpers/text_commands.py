@@ -17,7 +17,8 @@ class Found:
     Attributes
     ----------
     where : path of the text below the repository
-    kind : ``command``, ``python``, ``yaml``, or the language of another fenced block
+    kind : ``command``, ``python``, ``yaml``, or the language of another fenced block;
+        ``mention`` for a command in backticks with a word in capitals that stands for another
     text : as written; lines of a command that end with a backslash are joined
     """
 
@@ -29,9 +30,12 @@ class Found:
 def texts(repo: Path) -> list[Path]:
     """Documents that tell a reader what to type; measurements are records of what was typed."""
     found = [repo / "README.md", repo / "CONTRIBUTING.md"]
-    for folder in ("config", "results", "resources", "docs/tutorials"):
-        found += sorted((repo / folder).glob("*.md"))
-    return found
+    found += sorted(
+        path for name in ("config", "results", "resources") for path in (repo / name).glob("*.md")
+    )
+    return found + sorted(
+        path for path in (repo / "docs").rglob("*.md") if "measurements" not in path.parts
+    )
 
 
 def of_document(repo: Path, path: Path) -> list[Found]:
@@ -52,7 +56,8 @@ def of_document(repo: Path, path: Path) -> list[Found]:
     for code in re.findall(r"`([^`]+)`", prose):
         words = code.split()
         if words and words[0] in PROGRAMS and len(words) > 1:
-            found.append(Found(where, "command", " ".join(words)))
+            partial = any(re.fullmatch("[A-Z]+", word) for word in words)
+            found.append(Found(where, "mention" if partial else "command", " ".join(words)))
     return found
 
 
