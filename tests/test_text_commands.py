@@ -272,7 +272,8 @@ def test_every_other_block_is_in_a_category() -> None:
 
 def test_what_is_found_in_a_text(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(
-        "Use `genezip models`, `genezip a --out FILE` and `--bound\ncausal`.\n\n- item:\n\n  ```sh\n  # why\n"
+        "Use `genezip models`, `genezip a --out FILE` and `--bound\ncausal`.\n\n"
+        "- item:\n\n  ```sh\n  # why\n"
         "  genezip compress a.fa \\\n    --out b # then\n  ```\n\n```yaml\na: 1\n```\n"
         "```text\ngenezip fetch\nno command\n```\n```\nunnamed\n```\n"
     )
