@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyfaidx
+from peers import Outcome
 
 from genezip.config import Corpus
 from genezip.data.build import write_shards
@@ -210,17 +211,17 @@ def peak_memory(manifest: Path) -> tuple[float, float]:
     return peaks[0], peaks[1]
 
 
-class Table:
+class Table(Outcome):
     """Prints one row per figure and remembers whether a goal was missed."""
 
     def __init__(self) -> None:
-        self.missed = 0
+        super().__init__()
         print("| what | figure | goal | remark |\n|---|---|---|---|")
 
     def row(self, what: str, figure: float, goal: float, at_most: bool = False) -> None:
         """Print a figure beside its goal."""
         right = figure <= goal if at_most else figure >= goal
-        self.missed += not right
+        self.count(right)
         sign = "<=" if at_most else ">="
         remark = "" if right else "MISSED"
         print(f"| {what} | {figure:.4g} | {sign} {goal:g} | {remark} |", flush=True)
@@ -258,7 +259,7 @@ def main() -> int:
         print(f"| peak memory after 1/4 of an epoch, MB | {early:.4g} | | |")
         print(f"| peak memory after an epoch, MB | {late:.4g} | | |")
         table.row("peak after an epoch / after 1/4", late / early, MEMORY_GOAL, at_most=True)
-    return int(table.missed > 0)
+    return table.exit_status()
 
 
 if __name__ == "__main__":

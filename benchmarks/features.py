@@ -2,8 +2,8 @@
 
     python benchmarks/features.py
 
-Four figures, each beside its goal and its ceiling; the program ends with status 1 when a goal is
-missed. One thread, random weights, synthetic files in a temporary folder, less than 4 minutes.
+Four figures, each beside its goal and its ceiling; exit codes are those of :mod:`peers`. One
+thread, random weights, synthetic files in a temporary folder, less than 4 minutes.
 
 - States of 450,000 bp, GeneZip-tiny against flat Mamba-2 of the same depth at the trunk's width,
   A B A B ... in one process, both streamed by the same code. A causal bound holds the untrained
@@ -25,7 +25,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ import torch
 from allocator import malloc_settings, restart_with_malloc
 from latency_case import processor
 from latency_models import ROOT, family, operations, preset
+from peers import Outcome
 
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
@@ -59,15 +60,12 @@ MEMORY = "--memory"
 HEADER = "| what | found | goal | ceiling | |\n| --- | --- | --- | --- | --- |"
 
 
-@dataclass
-class Figures:
+class Figures(Outcome):
     """Prints a row per figure and remembers whether a goal was missed."""
-
-    missed: int = 0
 
     def row(self, what: str, found: str, goal: str, ceiling: str, met: bool) -> None:
         """Print one row."""
-        self.missed += not met
+        self.count(met)
         print(f"| {what} | {found} | {goal} | {ceiling} | {'' if met else 'MISSED'} |", flush=True)
 
 
@@ -275,7 +273,7 @@ def memory(figures: Figures) -> None:
 
 
 def main() -> int:
-    """Print the table; 1 if a goal was missed."""
+    """Print the table; the exit codes are those of :mod:`peers`."""
     torch.set_num_threads(1)
     print(f"{processor()}, 1 thread, float32, torch {torch.__version__}")
     print(f"allocator {malloc_settings()}\n\n{HEADER}", flush=True)
@@ -284,7 +282,7 @@ def main() -> int:
     loader(figures, rate)
     tfrecord_reading(figures)
     memory(figures)
-    return int(figures.missed > 0)
+    return figures.exit_status()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from allocator import malloc_settings
+from peers import Outcome
 from torch import Tensor
 
 PAIRS = 7
@@ -75,10 +76,8 @@ class Work:
 
 
 @dataclass
-class Table:
+class Table(Outcome):
     """Prints one row per comparison and remembers whether a goal was missed."""
-
-    missed: int = 0
 
     def __post_init__(self) -> None:
         torch.set_num_threads(1)
@@ -106,16 +105,12 @@ class Table:
         remark = "" if ratio >= goal else "MISSED"
         if goal > 0.8 * ceiling:
             remark += " goal above 80 % of its ceiling"
-        self.missed += ratio < goal
+        self.count(ratio >= goal)
         print(
             f"| {what} | {way} | {peer_name} | {1e3 * other:.1f} | {1e3 * own:.1f} "
             f"| {ratio:.2f} | {goal:.3g} | {ceiling:.1f} | {remark.strip()} |",
             flush=True,
         )
-
-    def exit_status(self) -> int:
-        """1 if a goal was missed."""
-        return int(self.missed > 0)
 
 
 @cache

@@ -24,30 +24,31 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from peers import MISSING, Outcome
 
 PAIRS = 3
 REFSEQ = "annotation/refseq_refGene.hg38.bed12.gz"
 GENCODE = "annotation/gencode.v38.annotation.chr17.gtf.gz"
 
 
-class Goals:
+class Goals(Outcome):
     """Prints a row for each figure and remembers whether one was missed."""
 
     def __init__(self) -> None:
-        self.missed = 0
+        super().__init__()
         print("| what | figure | goal | |\n| --- | --- | --- | --- |")
 
     def row(self, what: str, figure: float, goal: float, unit: str, least: bool) -> None:
         """A figure that is to be at least, or at most, its goal."""
         missed = figure < goal if least else figure > goal
-        self.missed += missed
+        self.count(not missed)
         bound = "at least" if least else "at most"
         remark = "MISSED" if missed else ""
         print(f"| {what} | {figure:.2f} {unit} | {bound} {goal:g} {unit} | {remark} |", flush=True)
 
     def same(self, what: str, equal: bool) -> None:
         """A comparison that must hold."""
-        self.missed += not equal
+        self.count(equal)
         print(f"| {what} | {'equal' if equal else 'DIFFERENT'} | equal | |", flush=True)
 
 
@@ -217,16 +218,19 @@ def main() -> int:
     given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("GENEZIP_MIRROR")
     folder = Path(given or default)
     if not (folder / REFSEQ).exists():
-        print(f"skipped: {folder / REFSEQ} is missing; name the folder of the real data")
-        return 0
+        print(
+            f"nothing was compared: {folder / REFSEQ} is missing; name the folder of the real data",
+            file=sys.stderr,
+        )
+        return MISSING
     goals = Goals()
     whole_genome(goals, folder / REFSEQ)
     if shutil.which("bedtools") and importlib.util.find_spec("pybedtools"):
         against_bedtools(goals, folder / REFSEQ)
     else:
-        print("skipped: bedtools or pybedtools is not installed")
+        goals.leave_out("bedtools or pybedtools is not installed")
     against_pyranges(goals, folder / GENCODE)
-    return int(goals.missed > 0)
+    return goals.exit_status()
 
 
 if __name__ == "__main__":

@@ -197,8 +197,8 @@ def main() -> int:
     for name, keep in KEEP.items():
         try:
             against_h_net(table, name, keep)
-        except ImportError as error:
-            print(f"skipped: {error}")
+        except (ImportError, AttributeError) as error:
+            table.leave_out(str(error))
         against_loops(table, name, keep)
         share_of_a_step(table, name, keep)
     return table.exit_status()

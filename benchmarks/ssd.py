@@ -31,21 +31,21 @@ SHAPES = {"tiny": (4, 32, 16, 3.0, 2.2), "70M": (16, 64, 64, 1.5, 1.5)}
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def peer_scans() -> dict[str, Scan]:
-    """The peers that can be imported, by name."""
+def peer_scans(table: Table) -> dict[str, Scan]:
+    """The peers that can be imported, by name; the others are left out of the table."""
     found: dict[str, Scan] = {}
     for chunk in (64, 256):
         try:  # first, while no stand-in for mamba-ssm could be mistaken for its kernels
             scan = peers.transformers_mamba2().mamba2_chunk_scan.__wrapped__
             found[f"transformers {chunk}"] = partial(_transformers, scan, chunk)
-        except ImportError as error:
-            print(f"skipped: {error}")
+        except (ImportError, AttributeError) as error:
+            table.leave_out(str(error))
         try:
             scan = peers.mamba_ssm("modules.ssd_minimal").ssd_minimal_discrete
             found[f"mamba-ssm minimal {chunk}"] = partial(_minimal, scan, chunk, 1)
             found[f"mamba-ssm minimal {chunk}, b c per head"] = partial(_minimal, scan, chunk, None)
-        except ImportError as error:
-            print(f"skipped: {error}")
+        except (ImportError, AttributeError) as error:
+            table.leave_out(str(error))
     return found
 
 
@@ -106,11 +106,10 @@ def main() -> int:
     """Print every figure beside its goal."""
     restart_with_malloc()
     lengths = [int(argument) for argument in sys.argv[1:]] or LENGTHS
-    scans = peer_scans()
-    if not scans:
-        print("no peer can be imported, nothing to compare")
-        return 0
     table = Table()
+    scans = peer_scans(table)
+    if not scans:
+        return table.exit_status()
     for shape, (heads, width, size, *goals) in SHAPES.items():
         agree(scans, inputs(2048, heads, width, size))
         for training, goal in zip((False, True), goals, strict=True):

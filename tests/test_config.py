@@ -190,3 +190,27 @@ def test_printed_limits_rest_on_4000_resamples(repo: Path) -> None:
         settings = config.load(*(repo / "config" / name for name in files))
         sections = (settings.evaluation, settings.benchmarks, settings.labels)
         assert all(section.bootstrap >= 4000 for section in sections)
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("promoter_half_width: 7\n", 7),  # the section alone
+        ("regions: {promoter_half_width: 7}\ngenome: {build: x}\n", 7),  # a configuration
+        ("genome: {build: x}\n", 1000),  # a configuration that leaves the section as it is
+        ("regions:\n", 1000),
+    ],
+)
+def test_settings_come_from_a_section_or_from_a_configuration(tmp_path, text, width):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    assert config.settings(config.Regions, str(path)).promoter_half_width == width
+
+
+def test_a_key_that_neither_has_is_refused(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("regions: {promoter_half_width: 7}\ngenom: {build: x}\n")
+    with pytest.raises(GenezipError, match="unknown key 'regions'"):
+        config.settings(config.Regions, str(path))
+    path.write_text("models: [a]\n")  # a key of this section, too
+    assert config.settings(config.Benchmarks, str(path)).models == ["a"]

@@ -28,7 +28,7 @@ LAYERS = {
         | {"huggingface_hub", "transformers"},
     ),
     "data": (
-        BASE | {"genome", "data"},
+        BASE | {"download", "genome", "data"},
         NUMBERS | {"torch", "pyBigWig", "google_crc32c"},
     ),
     "training": (BASE | {"data", "models", "training"}, {"torch", "numpy", "safetensors", "tqdm"}),

@@ -50,7 +50,11 @@ def calibrate(
     ] = 50_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the windows.")] = 0,
     settings: Annotated[
-        str | None, typer.Option("--settings", help="Section `regions`: JSON text or a YAML file.")
+        str | None,
+        typer.Option(
+            "--settings",
+            help="Section `regions` as JSON, or a YAML file with it or of a whole configuration.",
+        ),
     ] = None,
     sampling: Annotated[
         str | None,

@@ -1,6 +1,5 @@
 """``genezip dnalongbench fetch``; the other commands are in :mod:`genezip.cli.tasks`."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,8 +40,7 @@ def fetch(
     """Fetch the files of one task; TASK.json or TASK.intervals.json is written last."""
     from genezip.download.dnalongbench import fetch_task, plan_task
 
-    if fetched is None and os.environ.get("GENEZIP_FETCHED"):
-        fetched = Path(os.environ["GENEZIP_FETCHED"])
+    fetched = inputs.fetched_folder(fetched)
     if plan:
         for line in plan_task(task, out, only, sources, fetched):
             typer.echo(line)

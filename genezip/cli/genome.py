@@ -1,12 +1,12 @@
 """Commands: fetch, simulate."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from genezip.cli import inputs
+from genezip.errors import GenezipError
 
 
 def register(root: typer.Typer) -> None:
@@ -16,9 +16,22 @@ def register(root: typer.Typer) -> None:
 
 
 def fetch(
-    out: Annotated[Path, typer.Option(help="Folder that gets source.json and its files.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder that gets source.json and its files; --plan needs none."),
+    ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="Section `genome` as JSON, or a YAML file.")
+        str | None,
+        typer.Option(
+            help="Section `genome` as JSON, or a YAML file with it or of a whole configuration."
+        ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Real labels to get as well, into OUT/labels: initiation, contacts, elements, "
+            "enhancer_gene; give it once per kind."
+        ),
     ] = None,
     mirror: Annotated[
         Path | None,
@@ -37,23 +50,38 @@ def fetch(
     from genezip.genome import fetch as genome
 
     chosen = config.settings(config.Genome, settings)
-    if mirror is None and os.environ.get("GENEZIP_MIRROR"):
-        mirror = Path(os.environ["GENEZIP_MIRROR"])
-    if fetched is None and os.environ.get("GENEZIP_FETCHED"):
-        fetched = Path(os.environ["GENEZIP_FETCHED"])
+    parts = config.parse(config.Labels, {"tasks": labels or []}, "--labels").tasks
+    mirror, fetched = inputs.mirror_folder(mirror), inputs.fetched_folder(fetched)
+    table = root / "resources" / "sources.tsv" if sources is None else sources
     if plan:
-        for line in genome.plan(chosen, out, root, sources, fetched=fetched):
+        folder = Path("resources") if out is None else out
+        for line in genome.plan(chosen, folder, root, table, fetched=fetched):
             typer.echo(line)
+        if parts:
+            from genezip.data.public_labels import PublicLabels
+
+            typer.echo("real labels, only if the mirror folder cannot be had:")
+            found = PublicLabels(table, folder / "downloads", fetched=fetched).plan(parts)
+            for line in found.lines():
+                typer.echo(line)
         return
-    genome.fetch(
+    if out is None:
+        raise GenezipError("name the folder that gets the files with --out (--plan needs none)")
+    source = genome.fetch(
         chosen,
         out,
         mirror=mirror,
         root=root,
-        table=sources,
+        table=table,
         say=typer.echo,
         fetched=fetched,
     )
+    if parts:
+        from genezip.data.public_labels import PublicLabels
+        from genezip.data.real_labels import fetch_labels
+
+        public = PublicLabels(table, out / "downloads", source, fetched)
+        fetch_labels(mirror, parts, out / "labels", typer.echo, public, source)
 
 
 def simulate(

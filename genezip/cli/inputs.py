@@ -1,5 +1,6 @@
 """Options that several commands share: gene models of a source or of two files, downloads."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,11 @@ FormatOption = Annotated[
     typer.Option("--format", help="gtf, gff3 or bed12; default: by the name, which a pipe lacks."),
 ]
 SizesOption = Annotated[
-    Path | None, typer.Option("--chrom-sizes", help="UCSC chrom.sizes or .fai, with --annotation.")
+    Path | None,
+    typer.Option(
+        "--chrom-sizes",
+        help="Chromosome lengths, with --annotation: chrom.sizes, .fai or the FASTA itself.",
+    ),
 ]
 
 
@@ -45,6 +50,20 @@ FetchedOption = Annotated[
 ]
 
 
+def fetched_folder(named: Path | None) -> Path | None:
+    """The folder of --from, else the one that GENEZIP_FETCHED names."""
+    if named is None and os.environ.get("GENEZIP_FETCHED"):
+        return Path(os.environ["GENEZIP_FETCHED"])
+    return named
+
+
+def mirror_folder(named: Path | None) -> Path | None:
+    """The folder of --mirror, else the one that GENEZIP_MIRROR names."""
+    if named is None and os.environ.get("GENEZIP_MIRROR"):
+        return Path(os.environ["GENEZIP_MIRROR"])
+    return named
+
+
 def one_of(
     source: Path | None, annotation: Path | None, chrom_sizes: Path | None, format: str | None
 ) -> None:
@@ -52,7 +71,9 @@ def one_of(
     if (source is None) == (annotation is None):
         raise GenezipError("give either --source or --annotation with --chrom-sizes")
     if annotation is not None and chrom_sizes is None:
-        raise GenezipError("--annotation needs --chrom-sizes; give a chrom.sizes or .fai file")
+        raise GenezipError(
+            "--annotation needs --chrom-sizes; give a chrom.sizes, .fai or FASTA file"
+        )
     if source is not None and (chrom_sizes is not None or format is not None):
         raise GenezipError("--chrom-sizes and --format belong to --annotation; leave them out")
 

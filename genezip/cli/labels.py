@@ -5,10 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from genezip.cli import inputs
+
 app = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
 
 Settings = Annotated[
-    str | None, typer.Option("--settings", help="Config section `labels` as JSON, or a YAML file.")
+    str | None,
+    typer.Option(
+        "--settings",
+        help="Section `labels` as JSON, or a YAML file with it or of a whole configuration.",
+    ),
 ]
 
 
@@ -31,13 +37,33 @@ def fetch(
         typer.Option(help="Folder of real data; default: environment variable GENEZIP_MIRROR."),
     ] = None,
     settings: Settings = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="source.json of `genezip fetch`; `elements` are cut from its pieces."),
+    ] = None,
+    sources: Annotated[Path, typer.Option(help="Table of sources.")] = Path(
+        "resources/sources.tsv"
+    ),
+    plan: inputs.PlanOption = False,
+    fetched: inputs.FetchedOption = None,
 ) -> None:
-    """Copy the label files, checked against their table; without the folder say so in the list."""
+    """Get the label files: from the mirror folder, else from public servers.
+
+    A part that cannot be had is left out; labels.json says why.
+    """
     from genezip import config
-    from genezip.data.real_labels import fetch_labels, mirror_from_environment
+    from genezip.data.public_labels import PublicLabels
+    from genezip.data.real_labels import fetch_labels
+    from genezip.genome.source import Source
 
     parts = config.settings(config.Labels, settings).tasks
-    fetch_labels(mirror or mirror_from_environment(), parts, out, _say)
+    genome = None if source is None or plan else Source.load(source)
+    public = PublicLabels(sources, out.parent / "downloads", genome, inputs.fetched_folder(fetched))
+    if plan:
+        for line in public.plan(parts).lines():
+            typer.echo(line)
+        return
+    fetch_labels(inputs.mirror_folder(mirror), parts, out, _say, public, genome)
 
 
 @app.command()

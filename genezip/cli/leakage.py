@@ -20,7 +20,7 @@ def register(root: typer.Typer) -> None:
 @app.command()
 def exclusions(
     chrom_sizes: Annotated[
-        Path, typer.Option(help="Chromosome lengths of the genome: name, tab, bp.")
+        Path, typer.Option(help="Chromosome lengths: chrom.sizes, .fai or the FASTA itself.")
     ],
     out: Annotated[Path, typer.Option(help="BED of what is excluded; gzip if it ends in .gz.")],
     summary: Annotated[Path, typer.Option(help="Table of intervals and bases by task.")],

@@ -13,7 +13,11 @@ app.command()(calibrate)
 
 SourceOption = Annotated[Path, typer.Option("--source", help="source.json of `genezip fetch`.")]
 SettingsOption = Annotated[
-    str | None, typer.Option("--settings", help="Section `regions`: JSON text or a YAML file.")
+    str | None,
+    typer.Option(
+        "--settings",
+        help="Section `regions` as JSON, or a YAML file with it or of a whole configuration.",
+    ),
 ]
 BedOption = Annotated[Path, typer.Option("--bed", help="Region map, BED9 (gzip).")]
 RootOption = Annotated[

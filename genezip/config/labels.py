@@ -13,7 +13,9 @@ class Labels(Section):
     """Real labels on the pieces of the demo genome (rules of `labels.smk`)."""
 
     tasks: list[LabelPart] = Field(
-        [], description="parts of the chapter on real labels; they need the mirror folder"
+        [],
+        description="parts of the chapter on real labels, which are of GRCh38: from the mirror "
+        "folder, else from public servers",
     )
     folds: int = Field(5, ge=3, description="cross-validation folds of blocks and chromosomes")
     block_bp: int = Field(

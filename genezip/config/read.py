@@ -50,7 +50,10 @@ def _instead(path: Path) -> str:
 
 
 def settings(section: type[AnySection], text: str | None, option: str = "--settings") -> AnySection:
-    """A section from an option: JSON text, a YAML file, or nothing (the defaults)."""
+    """A section from an option: JSON text, a YAML file, or nothing (the defaults).
+
+    A file may hold the section alone, or a configuration of which the section is a part.
+    """
     if text is None:
         return parse(section, {}, option)
     if text.lstrip().startswith("{"):
@@ -58,7 +61,17 @@ def settings(section: type[AnySection], text: str | None, option: str = "--setti
             return parse(section, json.loads(text), option)
         except json.JSONDecodeError as error:
             raise GenezipError(f"{option} is not valid JSON: {error}") from None
-    return parse(section, read_yaml(text), text)
+    return parse(section, _part(section, read_yaml(text)), text)
+
+
+def _part(section: type[Section], tree: Any) -> Any:
+    """The part of a file that belongs to a section; the file itself where it is the section."""
+    if not isinstance(tree, dict) or not set(tree) <= set(Config.model_fields):
+        return tree
+    for name, field in Config.model_fields.items():
+        if field.annotation is section and not set(tree) <= set(section.model_fields):
+            return tree.get(name) or {}
+    return tree
 
 
 def load(*paths: str | Path) -> Config:

@@ -1,5 +1,6 @@
 """Regulatory elements with their sequence: promoter, enhancer, open chromatin."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +11,81 @@ from genezip.genome.assembly import Assembly
 from genezip.vocab import encode
 
 CLASSES = ("promoter", "enhancer", "ocr")
+SPLITS = ("train", "test")
 COLUMNS = ("chrom", "start", "end", "label", "split", "sequence")
+PUBLISHED = ("region", "start", "end")  # columns of the interval files that are read
 
 
-def read_elements(path: Path, locus_bp: int, folds: int) -> pd.DataFrame:
+def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -> pd.DataFrame:
+    """The elements of the published interval files that lie inside the pieces of a genome.
+
+    Parameters
+    ----------
+    files : (split, label) -> CSV of Genomic Benchmarks with the columns id, region, start, end,
+        strand (0-based, half-open, GRCh38)
+    assembly : genome of that build; its bases become the sequence of an element
+
+    Returns
+    -------
+    DataFrame
+        The columns :data:`COLUMNS`, by chromosome and start; sequences in upper case.
+
+    Raises
+    ------
+    GenezipError
+        If a file cannot be read, lacks a column, or has a row that is no interval.
+    """
+    rows = []
+    for (split, label), path in files.items():
+        table = _intervals(path)
+        for piece in assembly.pieces:
+            inside = (
+                (table["region"] == piece.chrom)
+                & (table["start"] >= piece.start)
+                & (table["end"] <= piece.end)
+            )
+            for start, end in table.loc[inside, ["start", "end"]].itertuples(index=False):
+                text = assembly.sequence(piece, int(start), int(end)).tobytes().decode().upper()
+                rows.append((piece.chrom, int(start), int(end), label, split, text))
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    return found.sort_values(["chrom", "start", "end", "label"], ignore_index=True)
+
+
+def _intervals(path: Path) -> pd.DataFrame:
+    """Region, start and end of one interval file."""
+    try:
+        table = pd.read_csv(path, dtype={"region": str})
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
+    missing = [name for name in PUBLISHED if name not in table]
+    if missing:
+        raise GenezipError(f"{path} lacks the column {missing[0]}; fetch the labels again")
+    start, end = (pd.to_numeric(table[name], errors="coerce") for name in PUBLISHED[1:])
+    whole = (start % 1 == 0) & (end % 1 == 0) & (start >= 0) & (end > start)
+    wrong = ~whole | table["region"].isna()
+    if wrong.any():
+        line = int(np.argmax(wrong.to_numpy()))
+        cells = ", ".join(str(table[name].iloc[line]) for name in PUBLISHED)
+        raise GenezipError(
+            f"line {line + 2} of {path} is no interval ({cells}); fetch the labels again"
+        )
+    return table.assign(start=start.astype(np.int64), end=end.astype(np.int64))
+
+
+def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
     """Read the elements (Ensembl regulatory build, in the split of Genomic Benchmarks).
 
     Parameters
     ----------
     path : TSV with the columns chrom, start, end (0-based, half-open), label, split, sequence
     locus_bp : length of a locus (bp)
-    folds : number of chromosome folds
 
     Returns
     -------
     DataFrame
-        ``example`` (row number), chrom, start, end, split (train or test), sequence,
-        ``class`` int64 (place in :data:`CLASSES`), ``locus`` str (chromosome and number of the
-        block that holds the start), ``fold`` int64 (:func:`chromosome_folds`).
+        By chromosome and start: chrom, start, end, split (train or test), sequence, ``class``
+        int64 (place in :data:`CLASSES`), ``locus`` str (chromosome and number of the block that
+        holds the start).
 
     Raises
     ------
@@ -42,7 +100,7 @@ def read_elements(path: Path, locus_bp: int, folds: int) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; fetch the labels again")
-    for name, known in (("label", CLASSES), ("split", ("train", "test"))):
+    for name, known in (("label", CLASSES), ("split", SPLITS)):
         odd = set(table[name]) - set(known)
         if odd:
             raise GenezipError(
@@ -62,11 +120,9 @@ def read_elements(path: Path, locus_bp: int, folds: int) -> pd.DataFrame:
             f"{path}: the sequence of {row['chrom']}:{row['start']}-{row['end']} has "
             f"{len(row['sequence'])} bases; fetch the labels again"
         )
-    table = table.reset_index(drop=True)
-    table.insert(0, "example", np.arange(len(table)))
+    table = table.sort_values(["chrom", "start", "end", "label"], ignore_index=True)
     table["class"] = table["label"].map({name: place for place, name in enumerate(CLASSES)})
     table["locus"] = table["chrom"] + ":" + (table["start"] // locus_bp).astype(str)
-    table["fold"] = table["chrom"].map(chromosome_folds(table["chrom"], folds))
     return table
 
 
@@ -84,7 +140,7 @@ def chromosome_folds(chroms: pd.Series, folds: int) -> dict[str, int]:
 
 
 def windows(
-    table: pd.DataFrame, assembly: Assembly, window_bp: int
+    table: pd.DataFrame, assembly: Assembly, window_bp: int, folds: int
 ) -> tuple[pd.DataFrame, list[np.ndarray]]:
     """Cut a window of one length around the middle of each element, so that no length is seen.
 
@@ -93,11 +149,14 @@ def windows(
     table : of :func:`read_elements`
     assembly : genome of the same build
     window_bp : length of every window (bp)
+    folds : number of chromosome folds
 
     Returns
     -------
     DataFrame
-        The elements whose window lies in a piece of the genome; index from 0 on.
+        The elements whose window lies in a piece of the genome, with ``example`` (row number)
+        and ``fold`` (:func:`chromosome_folds`): both follow from the elements that are measured,
+        whatever else a table lists.
     list of uint8 arrays, shape (window_bp,)
         Their token ids.
 
@@ -124,4 +183,7 @@ def windows(
             at = int(first[row])
             found[int(row)] = encode(assembly.sequence(piece, at, at + window_bp), piece.name)
     kept = sorted(found)
-    return table.iloc[kept].reset_index(drop=True), [found[row] for row in kept]
+    measured = table.iloc[kept].reset_index(drop=True)
+    measured.insert(0, "example", np.arange(len(measured)))
+    measured["fold"] = measured["chrom"].map(chromosome_folds(measured["chrom"], folds))
+    return measured, [found[row] for row in kept]

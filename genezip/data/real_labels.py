@@ -1,20 +1,23 @@
-"""Real labels for the pieces of the demo genome: files of the mirror folder, and their list.
+"""Real labels for the pieces of the demo genome: files of a mirror folder or of public servers.
 
-``labels.json`` lists the copied files (``files``) or says why there are none (``reason``), so
-that a run without the folder goes on and its report can say so.
+``labels.json`` lists the files (``files``) and says for every part without any why (``reasons``),
+so that a run that cannot have them goes on and its report can say so.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from genezip.data.public_labels import PublicLabels
 from genezip.data.task_files import TaskFiles
+from genezip.download import SourceUnavailable
 from genezip.folder import replaced_folder
 from genezip.genome.mirror import check_file, checksums
+from genezip.genome.source import Source
 from genezip.provenance import sha256_file, write_json
 
+BUILD = "hg38"
 LISTING = "labels.json"
 MIRROR_VARIABLE = "GENEZIP_MIRROR"
 
@@ -63,62 +66,96 @@ FILES: dict[str, dict[str, tuple[str, str, str]]] = {
 
 
 def fetch_labels(
-    mirror: Path | None, parts: Sequence[str], out: Path, say: Callable[[str], None]
+    mirror: Path | None,
+    parts: Sequence[str],
+    out: Path,
+    say: Callable[[str], None],
+    public: PublicLabels | None = None,
+    source: Source | None = None,
 ) -> Path:
-    """Copy the label files of some parts, each compared with the folder's checksum table.
+    """Bring the label files of some parts: from the mirror folder, else from public servers.
 
     Parameters
     ----------
-    mirror : folder, or None where none was named
+    mirror : folder, or None where none was named; its files are compared with its checksum table
     parts : keys of :data:`FILES`
     out : folder; replaced as a whole
+    public : where to look without a mirror folder; None asks no server
+    source : the genome of the run; labels that do not belong to it are not fetched
 
     Returns
     -------
-    ``out/labels.json``. Without a mirror folder it lists nothing and says why; the path of the
-    folder stands in no file.
+    ``out/labels.json``. A part that cannot be had has no file and a reason in it; the path of
+    the mirror folder stands in no file.
 
     Raises
     ------
     GenezipError
-        If a file is missing, truncated, altered or not in the checksum table.
+        If a file is truncated, altered or not in the checksum table of the mirror folder, or no
+        server has the right one.
     """
     names = {name for files in FILES.values() for name in files}
-    reason = None
+    entries: list[dict[str, object]] = []
+    reasons: dict[str, str] = {}
+    no_mirror = None
     if mirror is None:
-        reason = f"no folder of real data was named ({MIRROR_VARIABLE} is not set)"
+        no_mirror = f"no folder of real data was named ({MIRROR_VARIABLE} is not set)"
     elif not mirror.is_dir():
-        reason = f"the folder named by {MIRROR_VARIABLE} does not exist"
-    with replaced_folder(out, {LISTING, *names}) as folder:
-        entries = []
-        if mirror is not None and reason is None:
-            table = checksums(mirror / "README.md")
-            for part in parts:
-                for name, (origin, what, licence) in FILES[part].items():
-                    check_file(mirror, origin, table)
-                    shutil.copyfile(mirror / origin, folder / name)
-                    entries.append(
-                        {
-                            "path": name,
-                            "bytes": table[origin][0],
-                            "sha256": sha256_file(folder / name),
-                            "part": part,
-                            "origin": origin,
-                            "release": what,
-                            "licence": licence,
-                        }
-                    )
-        write_json(folder / LISTING, {"reason": reason, "files": entries})
-    if reason and mirror is not None:
         say(f"labels: {mirror} is no folder")
-    say(f"labels: {reason}" if reason else f"labels: {len(entries)} files -> {out}")
+        no_mirror = f"the folder named by {MIRROR_VARIABLE} does not exist"
+    unfit = None if source is None else unfit_genome(source)
+    with replaced_folder(out, {LISTING, *names}) as folder:
+        for part in parts:
+            try:
+                if unfit is not None:
+                    reasons[part] = unfit
+                elif mirror is not None and no_mirror is None:
+                    entries += _from_mirror(mirror, part, folder)
+                elif public is not None:
+                    entries += public.get(part, folder)
+                else:
+                    reasons[part] = str(no_mirror)
+            except SourceUnavailable as error:
+                reasons[part] = f"{no_mirror}, and the public files cannot be had: {error}"
+        write_json(folder / LISTING, {"reasons": reasons, "files": entries})
+    say(f"labels: {len(entries)} files -> {out}")
+    for reason in dict.fromkeys(reasons.values()):
+        left = ", ".join(part for part in parts if reasons.get(part) == reason)
+        say(
+            f"labels: none for {left}: {reason}; the chapter on real labels goes without "
+            f"(delete {out} to try again)"
+        )
     return out / LISTING
 
 
-def mirror_from_environment() -> Path | None:
-    """Folder named by ``GENEZIP_MIRROR``; None where it is not set."""
-    named = os.environ.get(MIRROR_VARIABLE)
-    return Path(named) if named else None
+def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object]]:
+    """Copy the files of a part; returns their entries."""
+    table = checksums(mirror / "README.md")
+    entries: list[dict[str, object]] = []
+    for name, (origin, what, licence) in FILES[part].items():
+        check_file(mirror, origin, table)
+        shutil.copyfile(mirror / origin, folder / name)
+        entries.append(
+            {
+                "path": name,
+                "bytes": table[origin][0],
+                "sha256": sha256_file(folder / name),
+                "part": part,
+                "origin": origin,
+                "release": what,
+                "licence": licence,
+            }
+        )
+    return entries
+
+
+def unfit_genome(source: Source) -> str | None:
+    """Why real labels say nothing about a genome; None where they do."""
+    if source.kind == "simulated":
+        return "the DNA of this run is simulated, and real labels say nothing about it"
+    if source.build != BUILD:
+        return f"the labels are of {BUILD}, the genome of this run is {source.build}"
+    return None
 
 
 def missing_reason(listing: str | Path, part: str) -> str | None:
@@ -133,5 +170,5 @@ def missing_reason(listing: str | Path, part: str) -> str | None:
     listed = {path.name for path in files.paths}
     if set(FILES[part]) <= listed:
         return None
-    reason = json.loads(Path(listing).read_text(encoding="utf-8")).get("reason")
-    return str(reason) if reason else f"{listing} lists no files of {part}"
+    reasons = json.loads(Path(listing).read_text(encoding="utf-8")).get("reasons", {})
+    return str(reasons.get(part, f"{listing} lists no files of {part}"))

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genezip.errors import GenezipError
-from genezip.genome.lines import Input, opened
+from genezip.genome.lines import Input, TextFile, opened
+from genezip.genome.records import read_records
 from genezip.provenance import sha256_file
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _LENGTH = re.compile("[0-9]{1,18}")
+_KINDS = "a chrom.sizes, .fai or FASTA file"
 _KEYS = (
     "source",
     "description",
@@ -187,15 +189,21 @@ def read_chrom_sizes(path: Input) -> dict[str, int]:
     ----------
     path : str, Path or TextFile
         UCSC chrom.sizes (two columns) or an index of samtools (.fai, five): the first two
-        columns count. Plain or gzip; a file or a pipe.
+        columns count. Or the FASTA itself: the lengths of its records. Plain or gzip; a file or a
+        pipe.
 
     Raises
     ------
     GenezipError
-        For a missing or empty file, a line without name and length, or a name used twice.
+        For a missing or empty file, a line without name and length, a name used twice, or a
+        record without bases.
     """
     sizes: dict[str, int] = {}
-    with opened(path, todo="name a chrom.sizes or .fai file") as file:
+    with opened(path, todo=f"name {_KINDS}") as file:
+        with file.unpacked() as handle:
+            fasta = handle.peek(1)[:1] == b">"
+        if fasta:
+            return _fasta_lengths(file)
         for number, line in file.rows():
             cells = line.split("\t")
             if len(cells) < 2 or not _LENGTH.fullmatch(cells[1].strip()):
@@ -205,9 +213,18 @@ def read_chrom_sizes(path: Input) -> dict[str, int]:
             else:
                 sizes[cells[0]] = int(cells[1])
                 continue
-            raise GenezipError(f"line {number} of {file} {wrong}; name a chrom.sizes or .fai file")
+            raise GenezipError(f"line {number} of {file} {wrong}; name {_KINDS}")
         if not sizes:
-            raise GenezipError(f"{file} names no contig; name a chrom.sizes or .fai file")
+            raise GenezipError(f"{file} names no contig; name {_KINDS}")
+    return sizes
+
+
+def _fasta_lengths(file: TextFile) -> dict[str, int]:
+    """Lengths of the records of a FASTA, one record in memory at a time."""
+    sizes = {name: len(sequence) for name, sequence in read_records(file)}
+    for name, size in sizes.items():
+        if size == 0:
+            raise GenezipError(f"record {name!r} of {file} has no bases; remove it")
     return sizes
 
 

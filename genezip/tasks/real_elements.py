@@ -48,8 +48,9 @@ def measure_elements(run: LabelRun) -> None:
         run.give_up(PART, reason)
         return
     settings = run.settings
-    known = read_elements(run.files().one("elements.tsv.gz"), settings.locus_bp, settings.folds)
-    table, ids = windows(known, Source.load(run.source).assembly(), settings.element_bp)
+    known = read_elements(run.files().one("elements.tsv.gz"), settings.locus_bp)
+    assembly = Source.load(run.source).assembly()
+    table, ids = windows(known, assembly, settings.element_bp, settings.folds)
     left_out = (
         f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
         f"{settings.element_bp:,} bp is not inside a piece"

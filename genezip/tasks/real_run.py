@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from genezip.config.labels import Labels
-from genezip.data.real_labels import missing_reason
+from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import Piece
 from genezip.genome.source import Source
@@ -19,7 +19,6 @@ from genezip.tasks.real_scores import BASELINE, absent_row
 from genezip.tasks.score_rows import write_scores
 from genezip.vocab import reverse_complement
 
-BUILD = "hg38"
 LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
 
 SHAPES: dict[str, tuple[Kind, tuple[int, ...]]] = {
@@ -65,13 +64,7 @@ class LabelRun:
     def absent(self, part: str) -> str | None:
         """Why this part cannot be measured on this genome; None where it can."""
         reason = missing_reason(self.listing, part)
-        if reason is None:
-            source = Source.load(self.source)
-            if source.kind == "simulated":
-                reason = "the DNA of this run is simulated, and real labels say nothing about it"
-            elif source.build != BUILD:
-                reason = f"the labels are of {BUILD}, the genome of this run is {source.build}"
-        return reason
+        return reason or unfit_genome(Source.load(self.source))
 
     def give_up(self, part: str, reason: str) -> None:
         """Write the files of a part that cannot be measured: no prediction, and the reason."""

@@ -29,6 +29,7 @@ import latency_floors  # noqa: E402
 import latency_goals  # noqa: E402
 import latency_models  # noqa: E402
 import latency_sequence  # noqa: E402
+from peers import Outcome  # noqa: E402
 
 ROLES = ["genezip", "flat", "hnet", "unet", "flat-equal"]
 
@@ -197,13 +198,16 @@ def test_a_missed_goal_and_a_goal_beyond_reason_are_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(latency_goals, "ratios", lambda _: ([2.0, 9.0, 2.5], [4.0]))
-    assert latency_goals.run_goals(["tiny"]) == 1  # 2.5 is below 3, but also below 8.8
+    outcome = Outcome()
+    latency_goals.run_goals(["tiny"], outcome)
+    assert (outcome.rows, outcome.missed) == (2, 1)  # 2.5 is below 3, but also below 8.8
+    assert outcome.exit_status() == 1
     lines = capsys.readouterr().out.splitlines()
     assert allocator.malloc_settings() in lines[1]
     assert "2.50 (goal at least 3, ceiling 4.5" in lines[2] and lines[2].endswith("MISSED")
     assert "by CPU time 4.00" in lines[2]
     assert lines[3].endswith("91% of its floor, more than 80%: a defect of the goal")
-    monkeypatch.setattr(latency, "run_goals", lambda _: 2)
+    monkeypatch.setattr(latency, "run_goals", lambda _, outcome: outcome.count(False))
     assert latency.main(["--goals-only"]) == 1
 
 

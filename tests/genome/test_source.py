@@ -211,15 +211,25 @@ def test_lengths_from_two_columns_and_from_an_index(tmp_path: Path) -> None:
     assert read_chrom_sizes(tmp_path / "a.fai") == {"chr1": 60, "chr2": 9}
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_lengths_from_a_fasta(tmp_path: Path, packed: bool) -> None:
+    text = b">chr1 first\nACGTN\nac\r\n\n>chr2\nA\n"
+    (tmp_path / "a.fa").write_bytes(gzip.compress(text) if packed else text)
+    assert read_chrom_sizes(tmp_path / "a.fa") == {"chr1": 7, "chr2": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.fa"]  # no index is left behind
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("chr1\t60\nchr2\n", r"line 2 of .* has no contig name \(column 1\) with its length"),
         ("chr1\tlong\n", r"line 1 of .* has no contig name \(column 1\) with its length"),
         ("chr1\t6\nchr1\t6\n", r"line 2 of .* the length of chr1 \(column 1\) a second time"),
-        (">chr1\nACGT\n", "line 1 of .* name a chrom.sizes or .fai file"),
+        ("@chr1\nACGT\n", r"line 1 of .* name a chrom.sizes, \.fai or FASTA file"),
+        (">chr1\nACGT\n>chr2\n", "record 'chr2' of .* has no bases"),
+        (">chr1\nACGT\n>chr1\nA\n", "the record chr1 twice"),
         ("# none\n", "names no contig"),
-        ("\n", "is empty; name a chrom.sizes or .fai file"),
+        ("\n", r"is empty; name a chrom.sizes, \.fai or FASTA file"),
     ],
 )
 def test_wrong_lengths(tmp_path: Path, text: str, sentence: str) -> None:
@@ -229,8 +239,10 @@ def test_wrong_lengths(tmp_path: Path, text: str, sentence: str) -> None:
 
 
 def test_missing_and_packed_lengths(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match=r"does not exist; name a chrom\.sizes or .fai file"):
+    with pytest.raises(GenezipError, match=r"does not exist; name a chrom\.sizes, \.fai or FASTA"):
         read_chrom_sizes(tmp_path / "absent")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"chr1\t60\n"))
+    assert read_chrom_sizes(tmp_path / "a.gz") == {"chr1": 60}
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8b\x08\xff\xfe")
     with pytest.raises(GenezipError, match="is a truncated or broken gzip file"):
         read_chrom_sizes(tmp_path / "a.gz")

@@ -1,6 +1,7 @@
 """The mechanisms against other people's implementations, where these are installed.
 
-Development tests: without the peers (``pip install -e '.[peers]'``) they skip.
+Development tests: without the peers (``make peers``) they skip; ``GENEZIP_REQUIRE_PEERS=1`` turns
+the skip into a failure.
 """
 
 import os
@@ -31,6 +32,8 @@ def peer(load: Callable[..., ModuleType], *names: str) -> ModuleType:
     try:
         return load(*names)
     except ImportError as error:
+        if os.environ.get("GENEZIP_REQUIRE_PEERS") == "1":
+            pytest.fail(str(error))
         pytest.skip(str(error))
 
 

@@ -45,7 +45,9 @@ class Counting:
 def run(tmp_path):
     """A run without any label file."""
     listing = tmp_path / "labels.json"
-    listing.write_text(json.dumps({"reason": "no folder was named", "files": []}))
+    listing.write_text(
+        json.dumps({"reasons": dict.fromkeys(FILES, "no folder was named"), "files": []})
+    )
     return LabelRun(
         listing=listing,
         source=tmp_path / "source.json",
@@ -88,7 +90,7 @@ def present(run, monkeypatch, tmp_path):
         entries = [{"path": name} for name in names]
         for name in names:
             (tmp_path / name).touch()
-        run.listing.write_text(json.dumps({"reason": None, "files": entries}))
+        run.listing.write_text(json.dumps({"reasons": {}, "files": entries}))
         found = SimpleNamespace(kind="mirror", build="hg38", assembly=lambda: assembly)
         monkeypatch.setattr(Source, "load", lambda path: found)
 
@@ -131,7 +133,7 @@ def test_a_single_block_is_not_measured(run, present, monkeypatch):
 )
 def test_labels_of_another_genome_are_not_used(run, monkeypatch, kind, build, told):
     name = "elements.tsv.gz"
-    run.listing.write_text(json.dumps({"reason": None, "files": [{"path": name}]}))
+    run.listing.write_text(json.dumps({"reasons": {}, "files": [{"path": name}]}))
     found = SimpleNamespace(kind=kind, build=build)
     monkeypatch.setattr("genezip.tasks.real_run.Source.load", lambda path: found)
     assert told in run.absent("elements")

@@ -1,5 +1,6 @@
-"""Rules of real labels on a machine without the folder GENEZIP_MIRROR."""
+"""Rules of real labels on a machine without the folder GENEZIP_MIRROR, and without network."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from genezip.config import Genome
+from genezip.genome.fetch import fetch
+
 RULES = ("labels_fetch", "labels")
 TARGET = "results/labels/enhancer_gene.tsv"
+SIMULATED = Genome.model_validate(
+    {"sources": ["simulated"], "simulation": {"chromosome_bp": [20_000], "valid": [], "test": []}}
+)
 
 
 def snakemake(
@@ -17,6 +24,7 @@ def snakemake(
     """Run the two rules; what they read of other rules is there already."""
     environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["GENEZIP_FETCHED"] = str(cwd / "fetched")  # so that no server is asked
     if mirror is not None:
         environment["GENEZIP_MIRROR"] = str(mirror)
     layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
@@ -42,14 +50,20 @@ def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path:
     models = [
         f"results/pretrain/{name}.seed0/config.json" for name in ("genezip-tiny", "hnet-tiny")
     ]
-    for name in ("resources/source.json", *models):  # never read where there are no labels
+    for name in models:  # never read where there are no labels
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
+    (tmp_path / "fetched").mkdir()
+    source = fetch(SIMULATED, tmp_path / "resources", say=lambda _: None).folder / "source.json"
+    raw = json.loads(source.read_text())
+    source.write_text(json.dumps(raw | {"source": "download", "build": "hg38"}))
     done = snakemake(repo, tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     (row,) = pd.read_csv(tmp_path / TARGET, sep="\t").to_dict("records")
     assert row["model"] == "labels"
     assert "GENEZIP_MIRROR is not set" in row["note"]
+    assert "lacks labels/EPCrisprBenchmark" in row["note"]
+    assert "none for enhancer_gene" in done.stdout
     predictions = tmp_path / "results/labels/predictions/enhancer_gene.parquet"
     assert len(pd.read_parquet(predictions)) == 0
 

@@ -267,7 +267,8 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     (tmp_path / "own.bed").write_text(bed)
     (tmp_path / "own.yaml").write_text(
         "regions: {classes: [{name: enhancer, label: my enhancer, before: promoter, "
-        f"bed: {tmp_path / 'own.bed'}, target_bpt: 48}}]}}"
+        f"bed: {tmp_path / 'own.bed'}, target_bpt: 48}}]}}\n"
+        "labels: {tasks: [contacts, elements]}\n"  # which no simulated genome has
     )
     layers.append(tmp_path / "own.yaml")
     call = ["--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path, "--cores", "2"]
@@ -278,6 +279,7 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     assert "simulated" in page
     assert len(page) < 5_000_000
     assert page.count("my enhancer") > 5
+    assert "The labels were not there: the DNA of this run is simulated" in page
     summary = (results / "regions" / "gene7.summary.tsv").read_text()
     assert "all\tenhancer\t7200\t" in summary
     manifest = json.loads((results / "corpus" / "sim" / "manifest.json").read_text())

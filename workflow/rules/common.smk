@@ -471,6 +471,11 @@ def mirror_folder(wildcards):
     return os.environ.get("GENEZIP_MIRROR", "")
 
 
+def fetched_folder(wildcards):
+    """Params function: the folder GENEZIP_FETCHED, as :func:`mirror_folder`."""
+    return os.environ.get("GENEZIP_FETCHED", "")
+
+
 def label_models(wildcards):
     """Models that real labels are measured with: first run of reference and control."""
     chosen = dict.fromkeys([first_run(REFERENCE), first_run(CONTROL)])

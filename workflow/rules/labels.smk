@@ -2,11 +2,13 @@
 
 
 rule labels_fetch:
-    """Real labels of the pieces of the demo genome, from the folder GENEZIP_MIRROR.
+    """Real labels of the pieces of the demo genome: the folder GENEZIP_MIRROR, else public servers.
 
-    Without the folder the list is empty and says why, so the run goes on. A folder that is
-    named later is a new value of the params, so the labels are fetched then.
+    What cannot be had is left out of the list, which says why, so the run goes on. A folder that
+    is named later is a new value of the params, so the labels are fetched then.
     """
+    input:
+        source="resources/source.json",
     output:
         "resources/labels/labels.json",
     log:
@@ -19,11 +21,13 @@ rule labels_fetch:
         settings=settings("labels", "tasks"),
         out=subpath(output[0], parent=True),
         mirror=mirror_folder,
+        fetched=fetched_folder,
+        sources=SOURCES,
     message:
         "Fetch real labels"
     shell:
-        "genezip labels fetch --settings {params.settings:q} --out {params.out} "
-        "2>&1 | tee -i {log} >&2"
+        "genezip labels fetch --settings {params.settings:q} --source {input.source} "
+        "--sources {params.sources:q} --out {params.out} 2>&1 | tee -i {log} >&2"
 
 
 rule labels:

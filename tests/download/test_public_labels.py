@@ -1,0 +1,276 @@
+"""Real labels from public servers: fetched, cut to the pieces, and left out where they are not."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from genezip.cli import main
+from genezip.config import Genome
+from genezip.data import label_elements, real_labels
+from genezip.data.public_labels import INTERVALS, PUBLIC, PublicLabels
+from genezip.download.sources import read_sources
+from genezip.download.transfer import Http
+from genezip.errors import GenezipError
+from genezip.genome.fetch import fetch
+from genezip.genome.source import Source
+
+HTTP = Http(timeout_s=0.4, attempts=1, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
+PARTS = list(PUBLIC)
+SIMULATED = Genome.model_validate(
+    {
+        "sources": ["simulated"],
+        "simulation": {"chromosome_bp": [20_000, 20_000], "valid": [], "test": []},
+    }
+)
+INTERVAL_ROWS = {
+    "train.promoter.csv.gz": [("sim1", 100, 104), ("sim1", 19_998, 20_003), ("chrX", 5, 9)],
+    "test.enhancer.csv.gz": [("sim2", 0, 3)],
+}
+
+
+def quiet(_: str) -> None:
+    """Takes a line and drops it."""
+
+
+def content(part: str, name: str) -> bytes:
+    """What the server sends for a file."""
+    if part == "elements":
+        rows = [f"{n},{r},{a},{b},\n" for n, (r, a, b) in enumerate(INTERVAL_ROWS.get(name, []))]
+        return gzip.compress(("id,region,start,end,strand\n" + "".join(rows)).encode(), mtime=0)
+    body = f"{part} {name}".encode()
+    return gzip.compress(body, mtime=0) if name.endswith(".gz") else body
+
+
+@pytest.fixture
+def table(server: Any, tmp_path: Path) -> Path:
+    """A table of sources whose rows are all on the local server."""
+    rows = []
+    for part, made in PUBLIC.items():
+        for name in (one for names in made.values() for one in names):
+            body = content(part, name)
+            server.files[f"{part}/{name}"] = body
+            digest = hashlib.sha256(body).hexdigest()
+            rows.append(
+                f"labels/{part}/{name} labels/{name} {part}/{name} 1 sha256:{digest} {len(body)}"
+            )
+    return server.table(tmp_path / "sources.tsv", *rows)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    """A small genome that passes for GRCh38."""
+    made = fetch(SIMULATED, tmp_path / "genome", say=quiet)
+    raw = json.loads((tmp_path / "genome" / "source.json").read_text())
+    (tmp_path / "genome" / "source.json").write_text(
+        json.dumps(raw | {"source": "download", "build": "hg38"})
+    )
+    assert made.kind == "simulated"
+    return Source.load(tmp_path / "genome" / "source.json")
+
+
+@pytest.fixture
+def public(table: Path, source: Source, tmp_path: Path) -> PublicLabels:
+    return PublicLabels(table, tmp_path / "downloads", source, http=HTTP)
+
+
+def test_every_part_comes_from_its_public_files(
+    server: Any, public: PublicLabels, source: Source, tmp_path: Path
+) -> None:
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, source)
+    raw = json.loads(listing.read_text())
+    assert raw["reasons"] == {}
+    names = {name for made in real_labels.FILES.values() for name in made}
+    assert {entry["path"] for entry in raw["files"]} == names  # the same files as from a mirror
+    for entry in raw["files"]:
+        body = (listing.parent / entry["path"]).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == entry["sha256"]
+        assert len(body) == entry["bytes"]
+        if entry["part"] != "elements":
+            assert body == content(entry["part"], entry["path"])
+        assert entry["origin"].startswith("http://127.0.0.1") and entry["licence"] == "open"
+    assert all(real_labels.missing_reason(listing, part) is None for part in PARTS)
+    assert (tmp_path / "downloads.lock.json").is_file()
+
+    asked = server.requests()
+    again = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, source)
+    assert server.requests() == asked
+    assert json.loads(again.read_text()) == raw
+
+
+def test_elements_are_those_inside_the_pieces_with_their_bases(
+    public: PublicLabels, source: Source, tmp_path: Path
+) -> None:
+    public.get("elements", tmp_path)
+    table = label_elements.read_elements(tmp_path / "elements.tsv.gz", 1_000_000)
+    rows = table[["chrom", "start", "end", "label", "split"]].to_numpy().tolist()
+    assert rows == [["sim1", 100, 104, "promoter", "train"], ["sim2", 0, 3, "enhancer", "test"]]
+    assembly = source.assembly()
+    for row in table.itertuples():
+        piece = next(one for one in assembly.pieces if one.chrom == row.chrom)
+        own = assembly.sequence(piece, row.start, row.end).tobytes().decode().upper()
+        assert row.sequence == own
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("id,start,end\n0,1,2\n", "lacks the column region"),
+        ("id,region,start,end,strand\n0,c,1,2,\n1,c,x,9,\n", "line 3 of .* is no interval"),
+        ("id,region,start,end,strand\n0,c,5,5,\n", "line 2 of .* is no interval"),
+        ("id,region,start,end,strand\n0,c,-5,5,\n", "line 2 of .* is no interval"),
+        ("id,region,start,end,strand\n0,,1,5,\n", "line 2 of .* is no interval"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "train.ocr.csv"
+    path.write_text(text)
+    with pytest.raises(GenezipError, match=told):
+        label_elements.elements_inside({("train", "ocr"): path}, None)  # type: ignore[arg-type]
+
+
+def test_a_wrong_file_stops_the_run_and_leaves_nothing(
+    server: Any, public: PublicLabels, tmp_path: Path
+) -> None:
+    server.files["contacts/hic.tsv.gz"] = content("contacts", "other.gz")
+    with pytest.raises(GenezipError, match="hic"):
+        real_labels.fetch_labels(None, ["contacts"], tmp_path / "out", quiet, public)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_whose_server_has_nothing_is_left_out_alone(
+    table: Path, public: PublicLabels, tmp_path: Path
+) -> None:
+    table.write_text(table.read_text().replace("/contacts/hic.tsv.gz\t1", "/missing\t1"))
+    said: list[str] = []
+    parts = ["contacts", "enhancer_gene"]
+    listing = real_labels.fetch_labels(None, parts, tmp_path / "out", said.append, public)
+    assert real_labels.missing_reason(listing, "enhancer_gene") is None
+    reason = str(real_labels.missing_reason(listing, "contacts"))
+    assert "GENEZIP_MIRROR is not set" in reason and "404" in reason
+    assert "none for contacts" in said[-1] and "the chapter on real labels goes without" in said[-1]
+
+
+def test_offline_is_a_reason_and_no_failure(
+    server: Any, public: PublicLabels, tmp_path: Path
+) -> None:
+    server.shutdown()
+    server.server_close()
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public)
+    assert json.loads(listing.read_text())["files"] == []
+    for part in PARTS:
+        assert "offline" in str(real_labels.missing_reason(listing, part))
+
+
+def test_files_fetched_elsewhere_need_no_network(
+    server: Any, table: Path, source: Source, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    for part in ("initiation", "contacts"):
+        for name in PUBLIC[part]:
+            (folder / name).write_bytes(content(part, name))
+    public = PublicLabels(table, tmp_path / "downloads", source, folder, HTTP)
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, source)
+    assert server.requests() == 0
+    assert set(json.loads(listing.read_text())["reasons"]) == {"elements", "enhancer_gene"}
+    reason = str(real_labels.missing_reason(listing, "enhancer_gene"))
+    assert "lacks" in reason and "screen.train.tsv.gz" in reason
+
+
+def test_labels_of_another_genome_are_not_asked_for(
+    server: Any, public: PublicLabels, tmp_path: Path
+) -> None:
+    genome = fetch(SIMULATED, tmp_path / "sim", say=quiet)
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, genome)
+    assert server.requests() == 0
+    assert "is simulated" in str(real_labels.missing_reason(listing, "initiation"))
+
+
+def test_the_commands_fetch_and_plan_labels(
+    server: Any, table: Path, source: Source, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.delenv("GENEZIP_MIRROR", raising=False)
+    settings = '{"tasks": ["contacts", "elements"]}'
+    call = ["labels", "fetch", "--settings", settings, "--sources", str(table)]
+    call += ["--source", str(source.folder / "source.json"), "--out", str(tmp_path / "l")]
+    with pytest.raises(SystemExit) as plan:
+        main([*call, "--plan"])
+    assert plan.value.code == 0 and not (tmp_path / "l").exists()
+    assert "labels/contacts/hic.tsv.gz" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as done:
+        main(call)
+    assert done.value.code == 0
+    assert {path.name for path in (tmp_path / "l").iterdir()} == {
+        "labels.json", "hic.tsv.gz", "elements.tsv.gz",
+    }  # fmt: skip
+
+
+def test_fetch_brings_labels_beside_the_genome(
+    server: Any, table: Path, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    """A simulated genome has none, and the command says so; a plan needs no folder."""
+    monkeypatch.delenv("GENEZIP_MIRROR", raising=False)
+    simulated = json.dumps(SIMULATED.model_dump(mode="json"))
+    call = ["fetch", "--settings", simulated, "--sources", str(table), "--labels", "contacts"]
+    with pytest.raises(SystemExit) as done:
+        main([*call, "--out", str(tmp_path / "r")])
+    assert done.value.code == 0
+    assert "none for contacts: the DNA of this run is simulated" in capsys.readouterr().out
+    assert (tmp_path / "r" / "labels" / "labels.json").is_file()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as plan:
+        main([*call, "--plan"])
+    assert plan.value.code == 0
+    assert "labels/contacts/hic.tsv.gz" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as refused:
+        main(call)
+    assert refused.value.code == 1
+    assert "--out" in capsys.readouterr().err
+
+
+def test_the_table_of_the_repository_has_every_label_file(repo: Path) -> None:
+    sources = read_sources(repo / "resources" / "sources.tsv")
+    for part, made in PUBLIC.items():
+        assert set(made) == set(real_labels.FILES[part])
+        for name in (one for names in made.values() for one in names):
+            (row,) = sources[f"labels/{part}/{name}"]
+            assert str(row.checksum).startswith("sha256:") and row.n_bytes
+            assert row.url.startswith("https://") and row.licence != "-"
+
+
+def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_path: Path) -> None:
+    """Byte for byte where the mirror has the same file; the elements base for base."""
+    sources = read_sources(repo / "resources" / "sources.tsv")
+
+    def same(row_name: str, path: Path) -> None:
+        (row,) = sources[row_name]
+        assert row.n_bytes == path.stat().st_size
+        assert row.checksum == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+    for part, made in real_labels.FILES.items():
+        for name, (origin, *_) in made.items():
+            if part != "elements":
+                same(f"labels/{part}/{name}", mirror / origin)
+    folder = mirror / "labels" / "genomic_benchmarks"
+    intervals = {}
+    for name, key in INTERVALS.items():
+        intervals[key] = folder / f"human_ensembl_regulatory.{name}"
+        same(f"labels/elements/{name}", intervals[key])
+    demo = fetch(Genome(sources=["mirror"], selection="demo"), tmp_path, mirror=mirror, say=quiet)
+    made_here = tmp_path / "elements.tsv"
+    label_elements.elements_inside(intervals, demo.assembly()).to_csv(
+        made_here, sep="\t", index=False
+    )
+    found, wanted = (
+        label_elements.windows(
+            label_elements.read_elements(path, 1_000_000), demo.assembly(), 1_000, 5
+        )[0]
+        for path in (made_here, mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0])
+    )
+    pd.testing.assert_frame_equal(found, wanted[found.columns])

@@ -1,0 +1,448 @@
+"""Every command and every block of code in the texts, tried as a newcomer would in a fresh clone.
+
+What the texts say is found by ``helpers/text_commands.py``; ``COMMANDS`` says for each command how
+it is tried. A command in no category fails, so that new text cannot escape.
+"""
+
+import gzip
+import os
+import random
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import text_commands
+import torch
+import yaml
+from deposits import pairs
+from text_commands import Found
+from typer.main import get_command
+
+from genezip import config
+from genezip.cli import app
+from genezip.models.architecture import load_architecture
+from genezip.models.network import build
+from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.models.release_names import expected_shapes
+from genezip.taxonomy import CLASSES
+
+REPO = Path(__file__).resolve().parents[1]
+
+RUN = "run"  # as written, in a clone that has the files of which the text speaks
+SLOW = "slow"  # the same; minutes
+PLAN = "plan"  # a command of the workflow, with -n and without conda
+PARSE = "parse"  # its options alone, because of what stands beside it
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "genezip compress my.fa --model runs/demo/results/pretrain/genezip-tiny.seed0 "
+    "--out tokens.parquet --tracks tracks": (RUN, ""),
+    "genezip fetch --plan": (RUN, ""),
+    "genezip models": (RUN, ""),
+    "genezip labels fetch": (RUN, ""),
+    "genezip weights import pytorch_model.bin --out published": (RUN, ""),
+    "genezip config show config/config.yaml config/demo.yaml": (RUN, ""),
+    "genezip config docs config/README.md": (RUN, ""),
+    "genezip regions build --annotation data/my.gff3.gz --chrom-sizes data/my.fa.gz "
+    "--settings my.yaml --bed gene7.bed.gz --summary gene7.tsv": (RUN, ""),
+    "snakemake --use-conda --cores 16 all": (PLAN, ""),
+    "snakemake --use-conda --cores 16 --configfile config/config.yaml config/comparison.yaml "
+    "-- all": (PLAN, ""),
+    "snakemake --cores 16 --configfile config/config.yaml config/comparison.yaml -- all": (
+        PLAN,
+        "",
+    ),
+    "snakemake --cores 2 results/regions/gene7.bed.gz": (PLAN, ""),
+    "snakemake --cores 4 results/eqtl/artery.tsv": (PLAN, ""),
+    "snakemake --cores 16 all": (PLAN, ""),
+    "snakemake --cores 2 --configfile config/config.yaml my.yaml -- all": (PLAN, ""),
+    "snakemake --cores 16 results/corpus/human-128k/manifest.json": (PLAN, ""),
+    "snakemake --cores 16 --set-scatter corpus=64 -- all": (PLAN, ""),
+    "snakemake --profile workflow/profiles/demo --directory runs/my --configfile "
+    "config/config.yaml config/demo.yaml my.yaml -- all": (PLAN, ""),
+    "snakemake --report workflow.html": (PARSE, "of a finished run; test_workflow makes one"),
+    "snakemake --lint": (PARSE, "test_workflow runs it"),
+    "source .venv/bin/activate": (PARSE, "`make venv` makes the environment"),
+    "genezip corpus check results/corpus/human-128k/manifest.json --source resources/source.json": (
+        PARSE,
+        "reads 13 Gb; test_corpus_cli checks a small corpus",
+    ),
+    "genezip dnalongbench fetch eqtl --only all": (PARSE, "network; a made deposit stands in"),
+    "genezip dnalongbench genome eqtl --files resources/dnalongbench/eqtl.json "
+    "--out artery/genome.fa": (SLOW, ""),
+    "genezip dnalongbench prepare eqtl --files resources/dnalongbench/eqtl.json "
+    "--subset Artery_Tibial --genome artery/genome.fa --out artery/data/manifest.json": (SLOW, ""),
+    "genezip dnalongbench features eqtl --data artery/data/manifest.json "
+    "--genome artery/genome.fa --model runs/demo/results/pretrain/genezip-tiny.seed0 "
+    "--input full --out artery/features/manifest.json": (SLOW, ""),
+    "genezip dnalongbench predict eqtl --data artery/data/manifest.json "
+    "--genome artery/genome.fa --features artery/features/manifest.json --model genezip-tiny "
+    "--subset artery --official Artery_Tibial --out artery/model.parquet": (SLOW, ""),
+    "genezip dnalongbench baselines eqtl --data artery/data/manifest.json "
+    "--genome artery/genome.fa --subset artery --official Artery_Tibial "
+    "--out artery/baselines.parquet": (SLOW, ""),
+    "genezip evaluate --from-predictions artery/model.parquet "
+    "--from-predictions artery/baselines.parquet --out artery/artery.tsv": (SLOW, ""),
+}
+# Blocks that are neither code nor commands: how many a text has, and why.
+PICTURES = {"README.md": (1, "the file tree, which test_project compares with the files")}
+# A demo of minutes: only what is added to the tutorial's command to make it so.
+BRIEF = """
+corpus: {window_bp: 2048, train_windows: 64, heldout_window_bp: 4096}
+pretrain: {steps: 8, warmup_steps: 2, validate_every: 8, validate_windows: 2, checkpoint_every: 8}
+evaluation: {bootstrap: 50, block_bp: 16384, markov_orders: [0, 1], shifts: 3}
+"""
+
+
+def found_everywhere() -> list[Found]:
+    documents = text_commands.texts(REPO)
+    found = [one for path in documents for one in text_commands.of_document(REPO, path)]
+    for path in sorted((REPO / "benchmarks").glob("*.py")):
+        found += text_commands.of_docstring(REPO, path)
+    return found
+
+
+FOUND = found_everywhere()
+TYPED = list(dict.fromkeys(one.text for one in FOUND if one.kind == "command"))
+
+
+def tried(way: str) -> list[str]:
+    return [text for text in TYPED if COMMANDS.get(text, ("",))[0] == way]
+
+
+def program(text: str, name: str) -> bool:
+    return text.split()[0] == name
+
+
+# --- the commands of the command line, as Click knows them
+
+
+ROOT: Any = get_command(app)
+
+
+def leaf(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words lead to, and what is left of them."""
+    command = ROOT
+    left = list(words)
+    while left and left[0] in getattr(command, "commands", {}):
+        command = command.commands[left.pop(0)]
+    return command, left
+
+
+def all_commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    command = ROOT if command is None else command
+    yield " ".join(("genezip", *path)), command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from all_commands(below, (*path, name))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text only names a command, one that cannot be typed without more."""
+    words = text.split()
+    if words[0] != "genezip":
+        return False
+    command, left = leaf(words[1:])
+    needs = any(one.required for one in command.params) or hasattr(command, "commands")
+    return not left and (needs or text == "genezip fetch")  # which refuses to run without --out
+
+
+def snakemake_parser() -> Any:
+    from snakemake.cli import get_argument_parser
+
+    return get_argument_parser()
+
+
+# --- a fresh clone
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the repository, and those that the texts say a reader has."""
+    if not (REPO / ".git").exists():
+        pytest.skip("no git checkout")
+    folder = tmp_path_factory.mktemp("reader") / "genezip"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=REPO, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in listed.split("\0"):
+        if name and (REPO / name).is_file() and not name.startswith("docs/images"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPO / name, folder / name)
+    (folder / "my.fa").write_text(">mine\n" + "ACGTTGCAGGCTANNNacgtRYK" * 2000 + "\n")
+    own_genome(folder / "data")
+    for one in FOUND:  # a block that begins with `# NAME.yaml` is that file
+        name = re.match(r"# ([\w-]+\.yaml)\n", one.text)
+        if one.kind == "yaml" and name:
+            (folder / name[1]).write_text(one.text)
+    like_the_demo(folder / "runs" / "demo" / "results" / "pretrain" / "genezip-tiny.seed0")
+    shape = load_architecture(REPO / "tests" / "small.yaml")
+    weights = {name: torch.randn(size) for name, size in expected_shapes(shape).items()}
+    torch.save(weights, folder / "pytorch_model.bin")
+    return folder
+
+
+def own_genome(folder: Path) -> None:
+    """my.fa.gz with my.gff3.gz and my.gtf.gz: six chromosomes, a gene every 20 kb."""
+    folder.mkdir(parents=True)
+    random.seed(0)
+    fasta, gff, gtf = [], ["##gff-version 3"], []
+    for number in range(1, 7):
+        chrom, length = f"chr{number}", 2_100_000 if number == 6 else 300_000
+        fasta.append(f">{chrom}\n{''.join(random.choices('ACGT', k=length))}\n")
+        for at in range(10_000, length - 10_000, 20_000):
+            parts = [("exon", at, at + 300), ("exon", at + 900, at + 1500)]
+            parts += [("CDS", at + 100, at + 300), ("CDS", at + 900, at + 1200)]
+            gene, row = f"{chrom}g{at}", f"{chrom}\tx\t{{}}\t{{}}\t{{}}\t.\t+\t.\t"
+            gff.append(row.format("gene", at + 1, at + 1500) + f"ID={gene}")
+            gff.append(row.format("mRNA", at + 1, at + 1500) + f"ID=t{gene};Parent={gene}")
+            for kind, start, end in parts:
+                gff.append(row.format(kind, start + 1, end) + f"Parent=t{gene}")
+                ids = f'gene_id "{gene}"; transcript_id "t{gene}"; tag "basic";'
+                gtf.append(row.format(kind, start + 1, end) + ids)
+    for name, text in (
+        ("my.fa.gz", "".join(fasta)),
+        ("my.gff3.gz", "\n".join(gff) + "\n"),
+        ("my.gtf.gz", "\n".join(gtf) + "\n"),
+    ):
+        (folder / name).write_bytes(gzip.compress(text.encode(), compresslevel=1))
+    (folder / "enhancers.bed").write_text("chr1\t50000\t50600\nchr2\t70000\t70600\n")
+
+
+def like_the_demo(folder: Path) -> None:
+    """A model folder such as `make demo` leaves behind, of a network that runs in no time."""
+    torch.manual_seed(0)
+    network = build(load_architecture(REPO / "tests" / "small.yaml"))
+    targets = dict.fromkeys(CLASSES, 32.0)
+    save_pretrained(folder, network, ModelCard("genezip-tiny", 0, network.shape, targets, {}))
+
+
+def run(
+    command: str | list[str], cwd: Path, timeout: int = 300, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """A command as a newcomer types it, with this clone's package and without network."""
+    (cwd / "nothing-fetched").mkdir(exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(cwd),
+        "GENEZIP_FETCHED": str(cwd / "nothing-fetched"),  # so that no server is asked
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
+    words = ["bash", "-euo", "pipefail", "-c", command] if isinstance(command, str) else command
+    return subprocess.run(
+        words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
+    )
+
+
+def of_the_human_genome(plan: str) -> list[str]:
+    """Jobs that a run on another genome has no business with."""
+    return re.findall(r"^(?:dnalongbench\w*|labels\w*|score|benchmark\w*) ", plan, re.MULTILINE)
+
+
+# --- nothing escapes
+
+
+def test_every_command_of_the_texts_is_in_a_category() -> None:
+    own = {
+        text for text in TYPED if text.split()[0] not in ("make", "python") and not is_name(text)
+    }
+    assert own - set(COMMANDS) == set(), "say in COMMANDS how these are tried"
+    assert set(COMMANDS) - own == set(), "no text has these any more"
+    for text, (way, reason) in COMMANDS.items():
+        assert way in (RUN, SLOW, PLAN, PARSE) and bool(reason) == (way == PARSE), text
+
+
+def test_every_other_block_is_in_a_category() -> None:
+    kinds = {one.kind for one in FOUND}
+    known = {"command", "mention", "python", "yaml", "text"}
+    assert kinds <= known, "tell the language of every block"
+    pictures = [one.where for one in FOUND if one.kind == "text"]
+    assert {where: pictures.count(where) for where in pictures} == {
+        where: count for where, (count, _) in PICTURES.items()
+    }
+
+
+def test_what_is_found_in_a_text(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "Use `genezip models`, `genezip a --out FILE` and `--bound\ncausal`.\n\n"
+        "- item:\n\n  ```sh\n  # why\n"
+        "  genezip compress a.fa \\\n    --out b # then\n  ```\n\n```yaml\na: 1\n```\n"
+        "```text\ngenezip fetch\nno command\n```\n```\nunnamed\n```\n"
+    )
+    found = [(one.kind, one.text) for one in text_commands.of_document(tmp_path, tmp_path / "a.md")]
+    assert found == [
+        ("command", "genezip compress a.fa --out b"),
+        ("yaml", "a: 1\n"),
+        ("text", "genezip fetch\nno command\n"),
+        ("command", "genezip fetch"),
+        ("", "unnamed\n"),
+        ("command", "genezip models"),
+        ("mention", "genezip a --out FILE"),
+    ]
+
+
+# --- everything is tried
+
+
+@pytest.mark.parametrize("command", tried(RUN))
+def test_a_command_runs_as_written(clone: Path, command: str) -> None:
+    before = (clone / "config" / "README.md").read_text()
+    done = run(command, clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    words = shlex.split(command)
+    for option, value in pairwise(words):
+        if option in ("--out", "--bed", "--summary"):
+            assert (clone / value).exists(), value
+    if "--tracks" in words:
+        assert {path.suffix for path in (clone / "tracks").iterdir()} >= {".bw", ".xml"}
+    assert (clone / "config" / "README.md").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "command", sorted({text.replace(" --use-conda", "") for text in tried(PLAN)})
+)
+def test_a_workflow_command_can_be_planned(clone: Path, command: str) -> None:
+    words = command.split()
+    done = run([words[0], "-n", *words[1:]], clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = done.stdout + done.stderr
+    assert "Job stats:" in jobs
+    if "my.yaml" in words:
+        assert not of_the_human_genome(jobs), jobs
+
+
+@pytest.mark.parametrize("command", tried(PARSE))
+def test_the_options_of_a_command_exist(command: str) -> None:
+    words = shlex.split(command)
+    if program(command, "genezip"):
+        found, left = leaf(words[1:])
+        found.make_context(words[0], left)
+    elif program(command, "snakemake"):
+        snakemake_parser().parse_args(words[1:])
+    else:
+        assert "-m venv .venv" in (REPO / "Makefile").read_text()
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_benchmark_run_one_after_the_other(clone: Path) -> None:
+    deposit = clone / "resources" / "dnalongbench"
+    deposit.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "TISSUE", "Artery_Tibial")
+        pairs.write_eqtl(deposit, more=72, cases=False)
+    for command in tried(SLOW):
+        done = run(command, clone, timeout=600)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert "genezip-tiny" in (clone / "artery" / "artery.tsv").read_text()
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_your_genome_runs_to_its_report(clone: Path) -> None:
+    """The command as written, and one overlay more that makes training brief."""
+    (command,) = [text for text in tried(PLAN) if "--directory runs/my" in text]
+    (clone / "brief.yaml").write_text(BRIEF)
+    done = run(command.replace("my.yaml", "my.yaml brief.yaml"), clone, timeout=1200)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    page = (clone / "runs" / "my" / "results" / "report.html").read_text(encoding="utf-8")
+    assert "my_build" in page and "On real labels" not in page
+
+
+def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
+    texts = dict.fromkeys(one.where for one in FOUND if one.kind == "python")
+    assert list(texts) == ["README.md"]
+    first, second = (one.text for one in FOUND if one.kind == "python")
+    assert len([line for line in first.splitlines() if line.strip()]) <= 5
+    done = run([sys.executable, "-c", first + second], clone)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"\(\d+, \d+\) \[", done.stdout)
+    difference, generated = done.stdout.splitlines()[-2:]
+    assert float(difference) != 0
+    assert re.fullmatch("[ACGT]{50}", generated)
+
+
+@pytest.mark.parametrize("number", range(sum(one.kind == "yaml" for one in FOUND)))
+def test_a_block_of_configuration_can_be_planned(clone: Path, number: int) -> None:
+    """Laid over the paper's settings, as its text says, with the files that it names."""
+    block = [one for one in FOUND if one.kind == "yaml"][number]
+    assert isinstance(yaml.safe_load(block.text), dict)
+    path = clone / f"block{number}.yaml"
+    path.write_text(block.text)
+    config.load(clone / "config" / "config.yaml", path)
+    layers = ["--configfile", "config/config.yaml", path.name]
+    done = run(["snakemake", "-n", "--cores", "1", *layers, "--", "all"], clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = done.stdout + done.stderr
+    if "files" in block.text:
+        assert not of_the_human_genome(jobs), jobs
+
+
+@pytest.mark.parametrize(
+    "target", sorted({text.split()[1] for text in TYPED if program(text, "make")})
+)
+def test_a_target_of_make_exists(clone: Path, target: str) -> None:
+    done = run(["make", "-n", target], clone)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [text for text in TYPED if program(text, "python")])
+def test_a_benchmark_is_called_as_its_docstring_says(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes each, so `make check-all` runs them; here the options of those that have any."""
+    usage = re.sub(r" \[[^]]*\]", "", command).split()
+    path = REPO / usage[1]
+    assert path.is_file()
+    assert f"python {usage[1]}" in (REPO / "Makefile").read_text()
+    if "argparse" in path.read_text():
+        monkeypatch.syspath_prepend(str(path.parent))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        assert __import__(path.stem).arguments(usage[2:])
+    else:
+        assert usage[2:] == []
+
+
+# --- options and names in prose
+
+
+def test_options_in_backticks_exist() -> None:
+    known = {one for _, command in all_commands() for param in command.params for one in param.opts}
+    known |= {one for action in snakemake_parser()._actions for one in action.option_strings}
+    known |= {"--help"}
+    for path in text_commands.texts(REPO):
+        prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for code in re.findall(r"`([^`]+)`", prose):
+            if code.startswith("-") or code.split()[0] in ("genezip", "snakemake"):
+                assert text_commands.options_in(code) <= known, f"{path.name}: {code}"
+
+
+def test_commands_that_the_package_names_exist() -> None:
+    """In docstrings, help texts and error messages; ` | ` stands between alternatives."""
+    files = [*(REPO / "genezip").rglob("*.py"), *(REPO / "workflow").rglob("*.smk")]
+    for path in [*files, *text_commands.texts(REPO)]:
+        text = re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        for code in re.findall(r"`(genezip [a-z][^`]*)`", text):
+            head, *others = (part.split() for part in code.replace("...", "").split(" | "))
+            words = [word for word in head[1:] if not word.startswith("-")]
+            for last in [words[-1:], *others]:
+                command, left = leaf([*words[:-1], *last])
+                known = {one for param in command.params for one in param.opts}
+                assert command.name != "genezip" or not words, f"{path.name}: {code}"
+                assert not (left and hasattr(command, "commands")), f"{path.name}: {code}"
+                assert text_commands.options_in(code) <= known, f"{path.name}: {code}"
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    for name, command in all_commands():
+        assert command.help, name
+        for param in command.params:
+            text = getattr(param, "help", None)
+            assert param.name == "help" or (text and len(text) > 3), f"{name} {param.name}"
