@@ -10,7 +10,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"config", "errors", "folder", "interrupt", "provenance", "taxonomy", "vocab"}
+BASE = {
+    *("config", "destination", "errors", "folder", "interrupt", "provenance", "sequences"),
+    *("spool", "taxonomy", "vocab"),
+}
 COMPRESS = {"compress", "fasta_compress", "fasta_join", "fasta_parts", "fasta_pieces"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 
