@@ -19,7 +19,7 @@ NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
 
 # Layer -> (our own layers it may import, third-party packages it may import).
 LAYERS = {
-    "base": (BASE, {"numpy", "pydantic", "yaml"}),
+    "base": (BASE, {"numpy", "pydantic", "yaml", "Bio"}),
     "download": (BASE | {"download"}, {"tqdm"}),
     "genome": (
         BASE | {"download", "genome"},
