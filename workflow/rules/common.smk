@@ -25,7 +25,7 @@ def kinds_of(part):
 def fill_empty(tree, schema, layers):
     """Undo every section that a layer names but leaves empty, which YAML reads as null.
 
-    It holds what the layers below it say, or its defaults. A null that is a value by itself
+    It holds what the layers below it say, or is as good as absent. A null that is a value by itself
     stays. Names that are numbers in YAML would be no part of a path.
     """
     for key in list(tree):
@@ -39,10 +39,10 @@ def fill_empty(tree, schema, layers):
             continue
         below = [one[key] for one in layers if isinstance(one.get(key), dict)]
         if tree[key] is None and not any(one.get("type") == "null" for one in kinds):
-            tree[key] = {}
+            del tree[key]
             for one in below:
-                update_config(tree[key], deepcopy(one))
-        if isinstance(tree[key], dict):
+                update_config(tree.setdefault(key, {}), deepcopy(one))
+        if isinstance(tree.get(key), dict):
             fill_empty(tree[key], found, below)
 
 
@@ -134,6 +134,30 @@ for name in config["benchmarks"]["comparators"]:
         )
 if not CORPORA:
     raise WorkflowError("corpora drops every corpus; keep one")
+# Files of the user, by their key. Snakemake would read braces in them as wildcards, in rules far
+# from the key. Any other character is quoted in the commands.
+OWN_FILES = {
+    "the folder of the workflow": "",
+    **{
+        f"genome.{k}": config["genome"][k]
+        for k in ("fasta", "annotation", "rmsk", "trf")
+    },
+    "benchmarks.cmp.genome": config["benchmarks"]["cmp"]["genome"],
+    **{f"leakage.beds.{n}": path for n, path in enumerate(config["leakage"]["beds"])},
+    **{
+        f"regions.classes.{one['name']}": one["bed"]
+        for one in config["regions"]["classes"]
+    },
+    **{
+        f"models.{name}.init_from": entry["init_from"] for name, entry in MODELS.items()
+    },
+}
+for key, path in OWN_FILES.items():
+    if path is not None and re.search("[{}]", str(ROOT / path)):
+        raise WorkflowError(
+            f"{key} is {ROOT / path}: Snakemake reads braces as wildcards; rename it, or name "
+            "a link to it without braces"
+        )
 if MODELS[REFERENCE]["regions"] is None:
     raise WorkflowError(f"report.reference: models.{REFERENCE} needs a region preset")
 
