@@ -34,7 +34,10 @@ LAYERS = {
         BASE | {"genome", "data"},
         NUMBERS | {"torch", "pyBigWig", "google_crc32c"},
     ),
-    "training": (BASE | {"data", "models", "training"}, {"torch", "numpy", "safetensors", "tqdm"}),
+    "training": (
+        BASE | {"data", "models", "training"},
+        {"torch", "numpy", "safetensors", "tqdm", "psutil"},
+    ),
     "evaluation": (
         BASE | {"genome", "data", "models", "training", "evaluation"},
         NUMBERS | {"torch", "sklearn"},
