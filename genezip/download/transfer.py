@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from genezip.destination import file_target
+from genezip.destination import file_target, keep_mode
 from genezip.download import SourceUnavailable, WrongFile
 from genezip.download.bar import progress
 from genezip.download.checksum import Check, html_page, mismatch
@@ -145,6 +145,7 @@ def _until_right(
         refused = refuse(part) if refuse and wrong is None else None
         content = check(part) if check and wrong is None and refused is None else None
         if wrong is None and refused is None and content is None:
+            keep_mode(part, path)
             part.replace(path)
             return
         part.unlink()

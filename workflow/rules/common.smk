@@ -49,6 +49,8 @@ def fill_empty(tree, schema, layers):
 # From below to above: the file that the Snakefile names, --configfile, --config.
 given = workflow.config_settings
 files = [path for path in workflow.configfiles if path not in given.configfiles]
+if getattr(given, "replace_workflow_config", False):
+    files = []
 files = [load_configfile(path) or {} for path in [*files, *given.configfiles]]
 fill_empty(config, SCHEMA, [*files, given.config])
 
