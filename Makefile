@@ -57,10 +57,12 @@ OTHER := $(GENEZIP_MIRROR)/other_systems
 yeast: FILES := $(OTHER)/yeast_S288C.GCA_000146045.2_R64.genomic
 ecoli: FILES := $(OTHER)/ecoli_K12_MG1655.GCF_000005845.2.genomic
 yeast ecoli: venv
-	@if [ -e $(FILES).fna.gz ]; then \
+	@set -e; if [ -e $(FILES).fna.gz ]; then \
 	  mkdir -p runs/$@/input; \
-	  cp -u $(FILES).fna.gz runs/$@/input/genome.fa.gz; \
-	  cp -u $(FILES).gff.gz runs/$@/input/annotation.gff3.gz; \
+	  [ ! $(FILES).fna.gz -nt runs/$@/input/genome.fa.gz ] || \
+	    cp $(FILES).fna.gz runs/$@/input/genome.fa.gz; \
+	  [ ! $(FILES).gff.gz -nt runs/$@/input/annotation.gff3.gz ] || \
+	    cp $(FILES).gff.gz runs/$@/input/annotation.gff3.gz; \
 	  snakemake --profile workflow/profiles/demo --directory runs/$@ \
 	    --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all; \
 	  echo "The report is runs/$@/results/report.html"; \

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyfaidx
+from peak import peak_bytes
 from peers import Outcome
 
 from genezip.config import Corpus
@@ -205,9 +206,7 @@ def peak_memory(manifest: Path) -> tuple[float, float]:
     for part in (stream.windows_per_epoch // 4, stream.windows_per_epoch):
         while stream.position < part:
             stream.next_batch()
-        # not ru_maxrss, which a process inherits from the one that started it
-        status = Path("/proc/self/status").read_text()
-        peaks.append(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6)
+        peaks.append(peak_bytes() / 1e6)
     return peaks[0], peaks[1]
 
 

@@ -34,6 +34,7 @@ import torch
 from allocator import malloc_settings, restart_with_malloc
 from latency_case import processor
 from latency_models import ROOT, family, operations, preset
+from peak import peak_bytes
 from peers import Outcome
 
 from genezip.data.pair_examples import PairExamples, prepare_pairs
@@ -206,14 +207,6 @@ def tfrecord_reading(figures: Figures) -> None:
         f"{least:,.0f} MB/s",
         own >= 100,
     )
-
-
-def peak_bytes() -> int:
-    """Largest resident set of this process so far (Linux)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return 1024 * int(line.split()[1])
-    raise RuntimeError("/proc/self/status has no VmHWM")
 
 
 def weighed() -> None:

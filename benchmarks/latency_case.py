@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from allocator import malloc_settings
 from latency_models import Contender, family, hold_to, layout, preset
+from peak import peak_bytes
 from torch import Tensor
 
 from genezip.models.kernels import fused_scan
@@ -238,19 +239,7 @@ def _memory(device: str) -> Callable[[], float]:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.max_memory_allocated
-    return _largest_resident_set
-
-
-def _largest_resident_set() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():  # unlike getrusage, this does not count what the parent once held
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        if "VmHWM" in lines:
-            return 1024.0 * int(lines["VmHWM"].split()[0])
-    import resource
-
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(largest if sys.platform == "darwin" else 1024 * largest)
+    return peak_bytes
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -12,7 +12,6 @@ must see the same rows.
 
 import importlib.util
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -20,10 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from peak import peak_bytes
 from peers import MISSING, Outcome
 
 PAIRS = 3
@@ -69,7 +70,7 @@ def make_once(path: str) -> None:
     began = time.perf_counter()
     region_map = label_chromosomes(read_bed12(path), sizes, Regions(), say=lambda _: None)
     made = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    peak = peak_bytes() / 1e9
     with tempfile.TemporaryDirectory() as folder:
         region_map.write_bed9(Path(folder) / "map.bed.gz")
     print(made - began, peak, time.perf_counter() - made)
@@ -77,7 +78,10 @@ def make_once(path: str) -> None:
 
 def whole_genome(goals: Goals, path: Path) -> None:
     """Time and memory of a fresh process on one core."""
-    core = {min(os.sched_getaffinity(0))}
+    one_core = None
+    if hasattr(os, "sched_setaffinity"):  # elsewhere the system chooses
+        core = {min(os.sched_getaffinity(0))}
+        one_core = partial(os.sched_setaffinity, 0, core)
     runs = []
     for _ in range(PAIRS):
         out = subprocess.run(
@@ -85,7 +89,7 @@ def whole_genome(goals: Goals, path: Path) -> None:
             check=True,
             capture_output=True,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, core),
+            preexec_fn=one_core,
         ).stdout
         runs.append([float(number) for number in out.split()])
     seconds, peak, writing = (statistics.median(column) for column in zip(*runs, strict=True))

@@ -4,10 +4,10 @@ Raw DNA is enough: nothing here can be given annotation. FASTA files of any size
 :mod:`genezip.fasta_compress` (``genezip compress``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 
@@ -18,11 +18,15 @@ from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import ModelCard, load_network
 from genezip.models.streaming import Block, Stream, chunk_starts
+from genezip.sequences import OneSequence
 from genezip.vocab import encode
 
 # Under the bound `sequence` a sequence is one window, held in memory as a whole, up to here.
 ONE_WINDOW_BP = 1_048_576
 BLOCK_BP = 8192
+
+Sequences = OneSequence | list[Any] | tuple[Any, ...]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -127,9 +131,17 @@ class GeneZip:
         """The bound in force."""
         return self.network.bound
 
+    @overload
+    def compress(self, sequence: OneSequence, window_bp: int | None = None) -> Compressed: ...
+
+    @overload
     def compress(
-        self, sequence: str | bytes | np.ndarray, window_bp: int | None = None
-    ) -> Compressed:
+        self, sequence: list[Any] | tuple[Any, ...], window_bp: int | None = None
+    ) -> list[Compressed]: ...
+
+    def compress(
+        self, sequence: Sequences, window_bp: int | None = None
+    ) -> Compressed | list[Compressed]:
         """Compress a sequence of any length.
 
         With the bound ``causal`` or ``none`` the sequence is streamed in constant memory
@@ -138,18 +150,21 @@ class GeneZip:
 
         Parameters
         ----------
-        sequence : str, bytes or uint8 array of ASCII codes
-            DNA of any case; IUPAC codes count as N.
+        sequence : str, bytes, bytearray, Biopython Seq or SeqRecord, or uint8 array of ASCII codes
+            DNA of any case; U counts as T, IUPAC codes as N. Line breaks, spaces and gaps are
+            refused. A list or tuple of these gives a list of results, each as if it were alone.
         window_bp : int, optional
             Compress independent windows of this length instead; the last may be shorter.
 
         Raises
         ------
         GenezipError
-            If the sequence is shorter than one convolution, too long for one window, or has
-            a letter that is no base.
+            If the sequence is of another type, shorter than one convolution, too long for one
+            window, or has a letter that is no base.
         """
-        ids = self._ids(sequence)
+        return self._each(sequence, lambda ids: self._compress(ids, window_bp))
+
+    def _compress(self, ids: np.ndarray, window_bp: int | None) -> Compressed:
         if window_bp is None and self.bound != "sequence":
             return self._streamed(list(self._blocks(ids)), len(ids))
         results = list(run(self.network, self._windows(ids, window_bp), 1))
@@ -157,14 +172,24 @@ class GeneZip:
         starts = [number * step + r.token_starts for number, r in enumerate(results)]
         return _joined(results, np.concatenate(starts), len(ids), _mode(window_bp))
 
+    @overload
+    def log_likelihood(self, sequence: OneSequence, window_bp: int | None = None) -> Likelihood: ...
+
+    @overload
     def log_likelihood(
-        self, sequence: str | bytes | np.ndarray, window_bp: int | None = None
-    ) -> Likelihood:
+        self, sequence: list[Any] | tuple[Any, ...], window_bp: int | None = None
+    ) -> list[Likelihood]: ...
+
+    def log_likelihood(
+        self, sequence: Sequences, window_bp: int | None = None
+    ) -> Likelihood | list[Likelihood]:
         """Natural log of the probability of every base given those before it.
 
         Arguments and errors as of :meth:`compress`.
         """
-        ids = self._ids(sequence)
+        return self._each(sequence, lambda ids: self._likelihood(ids, window_bp))
+
+    def _likelihood(self, ids: np.ndarray, window_bp: int | None) -> Likelihood:
         if window_bp is None and self.bound != "sequence":
             log_prob = np.concatenate([block.log_prob for block in self._blocks(ids)])
             return Likelihood(log_prob, np.zeros(0, dtype=bool), "stream")
@@ -188,19 +213,57 @@ class GeneZip:
         """
         return Stream(self.network)
 
-    def generate(self, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """Continue a prompt by ``length`` bases (see :meth:`Stream.generate`)."""
-        stream = self.stream()
-        for start in range(0, len(prompt), BLOCK_BP):
-            stream.feed(prompt[start : start + BLOCK_BP])
-        return stream.generate(length, temperature, seed)
+    @overload
+    def generate(
+        self, prompt: OneSequence, length: int, temperature: float = 1.0, seed: int = 0
+    ) -> str: ...
 
-    def _ids(self, sequence: str | bytes | np.ndarray) -> np.ndarray:
-        ids = encode(sequence)
-        shortest = self.network.shape.d_conv
+    @overload
+    def generate(
+        self,
+        prompt: list[Any] | tuple[Any, ...],
+        length: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> list[str]: ...
+
+    def generate(
+        self, prompt: Sequences, length: int, temperature: float = 1.0, seed: int = 0
+    ) -> str | list[str]:
+        """Continue a prompt by ``length`` bases (see :meth:`Stream.generate`).
+
+        The prompt is as for :meth:`compress`, of at least one base.
+        """
+
+        def continued(ids: np.ndarray) -> str:
+            stream = self.stream()
+            for start in range(0, len(ids), BLOCK_BP):
+                stream.feed_ids(ids[start : start + BLOCK_BP])
+            return stream.generate(length, temperature, seed)
+
+        return self._each(prompt, continued, "prompt", shortest=0)
+
+    def _each(
+        self,
+        given: Sequences,
+        one: Callable[[np.ndarray], Result],
+        name: str = "sequence",
+        shortest: int | None = None,
+    ) -> Result | list[Result]:
+        """The result of a sequence, or of each in a list; all are checked before the first."""
+        if not isinstance(given, list | tuple):
+            return one(self._ids(given, name, shortest))
+        named = [(item, f"{name} {number} of the list") for number, item in enumerate(given)]
+        return [one(ids) for ids in [self._ids(item, called, shortest) for item, called in named]]
+
+    def _ids(self, sequence: OneSequence, name: str, shortest: int | None) -> np.ndarray:
+        ids = encode(sequence, name)
+        if shortest is None:
+            shortest = self.network.shape.d_conv
         if len(ids) < shortest:
+            called = "the sequence" if name == "sequence" else name
             raise GenezipError(
-                f"the sequence has {len(ids)} bases, fewer than one convolution of the model "
+                f"{called} has {len(ids)} bases, fewer than one convolution of the model "
                 f"({shortest}); give a longer one"
             )
         return ids

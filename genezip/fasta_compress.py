@@ -12,11 +12,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
 from genezip.compress import BLOCK_BP, GeneZip
+from genezip.destination import destination, folder_target
 from genezip.errors import GenezipError
 from genezip.fasta_join import Join, TokenTable, Totals
 from genezip.fasta_parts import Draft, PartFolder, Records
@@ -28,6 +30,7 @@ from genezip.interrupt import StopRequest, stop_request
 from genezip.models.architecture import BoundKind
 from genezip.models.pretrained import WEIGHTS
 from genezip.provenance import atomic_path, check_room, sha256_file, sha256_json, versions
+from genezip.spool import rereadable
 
 WINDOW_BP = 12_800
 LOCUS_BP = 100_000  # what the IGV session shows first
@@ -77,11 +80,13 @@ def compress_fasta(
 
     Parameters
     ----------
-    fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N
+    fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N. A pipe, or ``-`` for
+        standard input, is read once, into a temporary file beside ``out``
     model : model folder or hub id
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
         boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
-        float32 vector; the metadata say how it was made, as JSON under ``genezip``
+        float32 vector; the metadata say how it was made, as JSON under ``genezip``. A pipe or
+        device receives the finished file; such a run cannot go on after a stop
     tracks : folder for boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz with its index
         and igv_session.xml
     bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
@@ -105,20 +110,29 @@ def compress_fasta(
         raise GenezipError(f"{out} is a folder; name a Parquet file for the tokens")
     if tracks is not None and tracks.is_file():
         raise GenezipError(f"{tracks} is a file; name a folder for the tracks")
+    target = destination(out)
+    if tracks is not None:
+        folder_target(tracks)
     zipper = GeneZip.from_pretrained(model, device, bound)
     if window_bp is None and zipper.bound == "sequence":
         window_bp = WINDOW_BP
     reader: Reader = (
         StreamReader(zipper, block_bp) if window_bp is None else WindowReader(zipper, window_bp)
     )
-    stream = FastaStream(fasta)
-    _refuse_short(zipper, stream, window_bp)
-    if tracks is not None:
-        check_names(stream.lengths)
-    run = _run(zipper, fasta, window_bp, None if window_bp else block_bp)
-    identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
-    parts = PartFolder(out.with_name(f"{out.name}.parts"), identity)
-    with parts, stop_request() as stop:
+    with ExitStack() as stack:
+        if target.is_stream:  # nothing lies beside a pipe
+            beside = Path(stack.enter_context(TemporaryDirectory(prefix="genezip-")))
+        else:
+            beside = target.path.parent
+        stream = FastaStream(*stack.enter_context(rereadable(fasta, beside)))
+        _refuse_short(zipper, stream, window_bp)
+        if tracks is not None:
+            check_names(stream.lengths)
+        run = _run(zipper, stream.path, window_bp, None if window_bp else block_bp)
+        identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
+        parts = PartFolder(beside / f"{target.path.name}.parts", identity)
+        stack.enter_context(parts)
+        stop = stack.enter_context(stop_request())
         if tracks is not None:
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
             needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
@@ -135,7 +149,7 @@ def _refuse_short(zipper: GeneZip, fasta: FastaStream, window_bp: int | None) ->
     # a U-Net has its first token at the end of its first block
     block = math.prod(stride or 1 for stride in shape.stride) if shape.marks_end else 1
     for name, length in fasta.lengths.items():
-        record = f"record {name!r} of {fasta.path}"
+        record = f"record {name!r} of {fasta.name}"
         if length < shape.d_conv:
             raise GenezipError(
                 f"{record} has {length} bases, fewer than one convolution of the model "
@@ -170,7 +184,7 @@ def _compress(
     fasta: FastaStream, reader: Reader, parts: PartFolder, draft: Draft, stop: StopRequest, say: Say
 ) -> list[tuple[int, int]]:
     """Write the parts that are missing; start and end of all, in order."""
-    records, name = Records(fasta.lengths), fasta.path.name
+    records, name = Records(fasta.lengths), Path(fasta.name).name
     spans = parts.finished(say)
     ends = dict(spans)
     begins = {end: start for start, end in spans}
@@ -243,7 +257,7 @@ def _join(
         if tracks is not None:
             name, length = next(iter(fasta.lengths.items()))
             locus = (name, 0, min(length, LOCUS_BP))
-            genome = _beside(fasta.path, tracks)
+            genome = _beside(fasta, tracks)
             writer = stack.enter_context(TrackWriter(tracks, fasta.lengths, genome, locus=locus))
         width = zipper.card.architecture.d_model[-1]
         table = stack.enter_context(TokenTable(temporary, width))
@@ -251,7 +265,7 @@ def _join(
         for span in spans:
             join.add(parts.read(*span))
             if stop:
-                _stop(say, f"{fasta.path.name}: stopped before all parts were joined")
+                _stop(say, f"{Path(fasta.name).name}: stopped before all parts were joined")
         totals = join.finish()
         table.finish({**run, "mode": mode, **asdict(totals), "versions": versions()})
     return Summary(totals, zipper.bound, mode)
@@ -262,8 +276,10 @@ def _stop(say: Say, what: str) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _beside(fasta: Path, tracks: Path) -> str:
+def _beside(fasta: FastaStream, tracks: Path) -> str:
     """The FASTA as the genome of an IGV session: its path seen from there, if IGV reads it."""
-    with open(fasta, "rb") as handle:
+    if fasta.name != str(fasta.path):  # it came through a pipe
+        return ""
+    with open(fasta.path, "rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
-    return "" if packed else os.path.relpath(fasta, tracks)
+    return "" if packed else os.path.relpath(fasta.path, tracks)

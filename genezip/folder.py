@@ -1,10 +1,12 @@
 """A folder that is either the complete old one or the complete new one."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from genezip.destination import folder_target, keep_mode
 from genezip.errors import GenezipError
 
 
@@ -12,7 +14,8 @@ from genezip.errors import GenezipError
 def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
     """Yield an empty folder that takes the place of ``path`` when the block succeeds.
 
-    Whatever goes wrong inside, the new folder is removed and an existing ``path`` stays.
+    Whatever goes wrong inside, the new folder is removed and an existing ``path`` stays. Links to
+    the folder are followed and stay; an existing one leaves its permission bits to the new one.
 
     Parameters
     ----------
@@ -24,10 +27,11 @@ def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
     Raises
     ------
     GenezipError
-        For a folder with foreign files, and when writing fails (full disk, no permission).
+        For a folder with foreign files or with links, and when writing fails (full disk, no
+        permission).
     """
     refuse_foreign(path, own)
-    target = Path(path).resolve()
+    target = folder_target(path)
     new = target.with_name(f".{target.name}.part")
     shutil.rmtree(new, ignore_errors=True)
     try:
@@ -45,7 +49,7 @@ def resumed_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
     failed; the block must know which of it still holds.
     """
     refuse_foreign(path, own)
-    target = Path(path).resolve()
+    target = folder_target(path)
     with _taking_place(path, target.with_name(f".{target.name}.part"), target) as new:
         yield new
 
@@ -62,6 +66,7 @@ def _taking_place(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
         yield new
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
+            keep_mode(new, target)
             target.rename(old)
         new.rename(target)
     except OSError as error:
@@ -80,15 +85,21 @@ def _taking_place(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
 
 
 def refuse_foreign(path: str | Path, own: Collection[str]) -> None:
-    """Raise if a folder holds files that would be lost when it is replaced."""
-    target = Path(path).resolve()
+    """Raise if a folder holds what would be lost when it is replaced: foreign files, and links."""
+    target = folder_target(path)
     if not target.exists():
         return
-    if not target.is_dir():
-        raise GenezipError(f"{path} is a file; name a folder")
     foreign = sorted(item.name for item in target.iterdir() if item.name not in own)
     if foreign:
         raise GenezipError(
             f"{path} holds {foreign[0]}, which would be lost when the folder is replaced; "
             "choose an empty folder"
         )
+    for folder, _, _ in os.walk(target):
+        for item in os.scandir(folder):
+            if item.is_symlink() or not (item.is_file() or item.is_dir()):
+                name = os.path.relpath(item.path, target)
+                raise GenezipError(
+                    f"{path} holds {name}, a link, pipe or device that would be lost when the "
+                    "folder is replaced; remove it or choose an empty folder"
+                )

@@ -9,6 +9,7 @@ pretraining showed for N.
 import numpy as np
 
 from genezip.errors import GenezipError
+from genezip.sequences import OneSequence, ascii_codes
 
 VOCAB_SIZE = 12
 PAD_ID = 0
@@ -34,13 +35,15 @@ _COMPLEMENT = np.arange(256, dtype=np.uint8)
 _COMPLEMENT[[A_ID, C_ID, G_ID, T_ID]] = [T_ID, G_ID, C_ID, A_ID]
 
 
-def encode(sequence: str | bytes | np.ndarray, name: str = "sequence") -> np.ndarray:
+def encode(sequence: OneSequence, name: str = "sequence") -> np.ndarray:
     """Token ids of a DNA sequence.
 
     Parameters
     ----------
-    sequence : str, bytes, or uint8 array of ASCII codes, length L
-        Any case; IUPAC ambiguity codes become N.
+    sequence : str, bytes, bytearray, Biopython Seq or SeqRecord, or uint8 array of ASCII codes
+        Length L (:func:`genezip.sequences.ascii_codes`). Any case; U of RNA is T; IUPAC ambiguity
+        codes become N. Line breaks, spaces and gaps are refused and not left out, so that
+        positions stay those of the caller.
     name : str
         What the sequence is called in the error message.
 
@@ -51,18 +54,9 @@ def encode(sequence: str | bytes | np.ndarray, name: str = "sequence") -> np.nda
     Raises
     ------
     GenezipError
-        At the first letter that is no base, with its 0-based position.
+        For another type, and at the first letter that is no base, with its 0-based position.
     """
-    if isinstance(sequence, str):
-        try:
-            sequence = sequence.encode("ascii")
-        except UnicodeEncodeError as error:
-            raise GenezipError(
-                f"{name} has the letter {sequence[error.start]!r} at position {error.start}, "
-                "which is no base; use A, C, G, T, N or IUPAC codes"
-            ) from None
-    codes = np.frombuffer(sequence, dtype=np.uint8) if isinstance(sequence, bytes) else sequence
-    return _translated(codes, _IDS, name).copy()  # bytes cannot be written to
+    return _translated(ascii_codes(sequence, name), _IDS, name).copy()  # bytes stay as they are
 
 
 def upper(codes: np.ndarray, name: str = "sequence") -> np.ndarray:
@@ -87,9 +81,11 @@ def _translated(codes: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
     found = codes.tobytes().translate(table.tobytes())
     wrong = found.find(b"\0")
     if wrong >= 0:
+        letter = chr(int(codes[wrong]))
+        blank = "remove line breaks and spaces, and "
         raise GenezipError(
-            f"{name} has the letter {chr(int(codes[wrong]))!r} at position {wrong}, which is no "
-            "base; use A, C, G, T, N or IUPAC codes"
+            f"{name} has the letter {letter!r} at position {wrong}, which is no base; "
+            f"{blank if letter.isspace() else ''}use A, C, G, T, N or IUPAC codes"
         )
     return np.frombuffer(found, dtype=np.uint8)
 

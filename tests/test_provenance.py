@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,6 +37,31 @@ def test_no_room(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="bytes are needed"):
         check_room(tmp_path / "x", 1 << 60)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_room_is_asked_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every system: nothing here is Linux alone, and no block is written."""
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    asked = []
+
+    def usage(folder: Path) -> SimpleNamespace:
+        asked.append(Path(folder))
+        return SimpleNamespace(total=10_000, used=9_000, free=1_000)
+
+    monkeypatch.setattr("genezip.provenance.shutil.disk_usage", usage)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk/new/x")
+    check_room(tmp_path / "link", 1_000)
+    with pytest.raises(GenezipError, match=r"No space left.* \(about 1,001 bytes are needed\)"):
+        check_room(tmp_path / "link", 1_001)
+    assert asked == [tmp_path / "disk"] * 2  # the disk of the link's target
+    assert list((tmp_path / "disk").iterdir()) == []
+
+
+def test_a_file_system_that_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = SimpleNamespace(total=0, used=0, free=0)
+    monkeypatch.setattr("genezip.provenance.shutil.disk_usage", lambda _: silent)
+    check_room(tmp_path / "x", 1 << 60)
 
 
 @pytest.mark.parametrize("name", ["a/x", "a/b/x"])

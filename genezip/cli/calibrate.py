@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genezip.cli import inputs
+from genezip.cli.told import tell
 from genezip.errors import GenezipError
 
 if TYPE_CHECKING:
@@ -106,18 +107,22 @@ def calibrate(
     for what, name in (("promoter bases", "promoter"), ("all classes together", "all")):
         width = calibration.closest(table, name)
         rows = table[(table["class"] == name) & (table["half_width_bp"] == width)]
-        typer.echo(
+        tell(
             f"{genes.name}: closest to the paper by {what}: half-width {width:,} bp "
-            f"(off by {abs(rows['difference_mb'].iloc[0]):.2f} Mb)"
+            f"(off by {abs(rows['difference_mb'].iloc[0]):.2f} Mb)",
+            out,
+            mixture,
         )
     if mixture is not None and fitted is not None:
         write_text(mixture, fitted.to_csv(sep="\t", index=False, float_format="%.6f"))
         first = fitted.drop_duplicates(["fit", "corpus"])
         for row in first.to_dict("records"):
             weights = ", ".join(f"{mode} {row[f'{mode}_weight']:.3f}" for mode in MODES)
-            typer.echo(
+            tell(
                 f"{row['annotation']}: {row['corpus']}, {row['fit']}: {weights}; residual "
-                f"{row['residual_pct']:.2f} points"
+                f"{row['residual_pct']:.2f} points",
+                out,
+                mixture,
             )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from genezip.cli.told import tell
+
 
 def register(root: typer.Typer) -> None:
     """Add these commands to the root command."""
@@ -13,7 +15,7 @@ def register(root: typer.Typer) -> None:
 
 
 def compress(
-    fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip")],
+    fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - reads a pipe")],
     model: Annotated[str, typer.Option(help="model folder or hub id")],
     out: Annotated[Path, typer.Option(help="Parquet to write, one row per token")],
     tracks: Annotated[
@@ -33,7 +35,9 @@ def compress(
     """Compress your own DNA; no annotation is needed.
 
     Ctrl-C stops it, the same command goes on. With the bound causal or none each record is
-    streamed as a whole; with sequence it goes window by window.
+    streamed as a whole; with sequence it goes window by window. A FASTA from a pipe, plain or
+    gzip, is kept in a temporary file beside --out until the end; an --out that is a pipe or
+    device (/dev/stdout) gets the finished file, and such a run does not go on after a stop.
     """
     import torch
 
@@ -43,7 +47,7 @@ def compress(
     torch.set_num_threads(threads)
     kind = bound_kind(bound)
     summary = compress_fasta(fasta, model, out, tracks, kind, window_bp, block_bp, device)
-    typer.echo(f"{summary.sentence()} in {out}")
+    tell(f"{summary.sentence()} in {out}", out)
 
 
 def tracks(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from genezip.config.corpus import BenchmarkTask
-from genezip.config.section import Fraction, Section
+from genezip.config.section import Fraction, Key, Section, names, refuse_taken
 
 Input = Literal["authors", "full", "contrast"]
 Mode = Literal["frozen", "head_only", "release", "lora", "full"]
@@ -25,6 +25,9 @@ ARMS = (
     "`contrast` (differences between alleles alone); modes `frozen` (cached features), "
     "`head_only`, `release`, `lora`, `full`"
 )
+# Names that results of the workflow itself have: of models and comparators, and of subsets.
+LEARNERS = ("untrained", "cnn", "baselines", "fixed_stride", "gc_cpg")
+PARTS = ("all",)
 EVALUATE = "steps between validations; the best one is tested (contact maps: the last one)"
 STEPS = "optimiser steps"
 
@@ -64,8 +67,15 @@ class FineTuning(HeadTraining):
 class Task(HeadTraining):
     """What every task has."""
 
-    subsets: dict[str, str] = Field(description="short name in result paths -> official name")
+    subsets: dict[Key, str] = Field(
+        json_schema_extra=names(*PARTS), description="short name in result paths -> official name"
+    )
     arms: list[ArmName] = Field(min_length=1, description=ARMS)
+
+    @model_validator(mode="after")
+    def _names_of_files(self) -> Self:
+        refuse_taken("subsets", self.subsets, PARTS)
+        return self
 
     @model_validator(mode="after")
     def _arms_once(self) -> Self:
@@ -81,9 +91,10 @@ class Task(HeadTraining):
 class ContactMaps(Task):
     """Contact maps (task `cmp`)."""
 
-    subsets: dict[str, str] = Field(
+    subsets: dict[Key, str] = Field(
         {name: name for name in ("HFF", "H1hESC", "GM12878", "IMR90", "HCT116")},
         min_length=1,
+        json_schema_extra=names(*PARTS),
         description="cell lines, short name -> name in the deposit",
     )
     arms: list[ArmName] = Field(["authors.frozen", "full.frozen"], min_length=1, description=ARMS)
@@ -126,7 +137,7 @@ class Pairs(Task, FineTuning):
 class EQTL(Pairs):
     """Variants and genes (task `eqtl`)."""
 
-    subsets: dict[str, str] = Field(
+    subsets: dict[Key, str] = Field(
         {
             "artery": "Artery_Tibial",
             "adipose": "Adipose_Subcutaneous",
@@ -139,6 +150,7 @@ class EQTL(Pairs):
             "blood": "Whole_Blood",
         },
         min_length=1,
+        json_schema_extra=names(*PARTS),
         description="GTEx tissues, short name -> name in the deposit",
     )
     arms: list[ArmName] = Field(
@@ -152,9 +164,10 @@ class EQTL(Pairs):
 class ETGP(Pairs):
     """Enhancers and their target genes (task `etgp`)."""
 
-    subsets: dict[str, str] = Field(
+    subsets: dict[Key, str] = Field(
         {"K562": "CRISPRi_EPI_K562_hg19"},
         min_length=1,
+        json_schema_extra=names(*PARTS),
         description="screens, short name -> name of the config file",
     )
     arms: list[ArmName] = Field(
@@ -170,9 +183,10 @@ class ETGP(Pairs):
 class Initiation(Task, FineTuning):
     """Transcription initiation (task `tisp`)."""
 
-    subsets: dict[str, str] = Field(
+    subsets: dict[Key, str] = Field(
         {"procap": "all"},
         min_length=1,
+        json_schema_extra=names(*PARTS),
         description="one run learns all ten tracks; its file holds every assay and their mean",
     )
     arms: list[ArmName] = Field(["authors.full", "full.full"], min_length=1, description=ARMS)
@@ -190,8 +204,11 @@ class Initiation(Task, FineTuning):
 class Activity(Task):
     """Regulatory activity (task `rsap`); the paper has no setting for it."""
 
-    subsets: dict[str, str] = Field(
-        {"human": "human"}, min_length=1, description="species, short name -> folder of the deposit"
+    subsets: dict[Key, str] = Field(
+        {"human": "human"},
+        min_length=1,
+        json_schema_extra=names(*PARTS),
+        description="species, short name -> folder of the deposit",
     )
     arms: list[ArmName] = Field(["full.frozen"], min_length=1, description=ARMS)
     steps: int = Field(5000, ge=1, description=STEPS)
@@ -228,7 +245,9 @@ class Benchmarks(Section):
     models: list[str] | None = Field(
         None, description="names in `models`; null takes report.reference and report.control"
     )
-    comparators: dict[str, Comparator] = Field({}, description="published models, by name")
+    comparators: dict[Key, Comparator] = Field(
+        {}, json_schema_extra=names(*LEARNERS), description="published models, by name"
+    )
     cnn: bool = Field(True, description="also train the one-hot CNN, the learned baseline")
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples of genes or loci")
     seed: int = Field(0, ge=0, description="seed of folds, heads and bootstrap")

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from genezip.config.section import Fraction, Section, some_of
+from genezip.config.section import Fraction, Name, Section, some_of
 from genezip.taxonomy import CLASSES
 
 
@@ -61,11 +61,11 @@ class Pretrain(Section):
 class ModelEntry(Section):
     """One model to train and compare."""
 
-    architecture: str = Field(description="name of a file in config/models, without .yaml")
-    corpus: str | None = Field(
+    architecture: Name = Field(description="name of a file in config/models, without .yaml")
+    corpus: Name | None = Field(
         None, description="name in `corpora`; null takes the first that is not dropped"
     )
-    regions: str | None = Field(
+    regions: Name | None = Field(
         None, description="region preset (a file in config/regions) steering the RAR loss"
     )
     uniform_bpt: float | None = Field(
@@ -74,7 +74,7 @@ class ModelEntry(Section):
         description="uniform control: this target everywhere (bp per token); models that learn no "
         "routing are not steered and give what they spend, a flat model 1",
     )
-    match_bpt: str | None = Field(
+    match_bpt: Name | None = Field(
         None,
         description="uniform control: equal to the expected BPT of this region preset on "
         "the validation windows",

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from genezip.config.run import Config, merge
-from genezip.config.section import Section, reasons
+from genezip.config.section import Section, reasons, without_empty
 from genezip.errors import GenezipError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -78,7 +78,7 @@ def load(*paths: str | Path) -> Config:
     """The configuration of one or more YAML files, later ones winning."""
     tree: dict[str, Any] = {}
     for path in paths:
-        tree = merge(tree, read_yaml(path))
+        tree = merge(tree, without_empty(Config, read_yaml(path)))
     return parse(Config, tree, " + ".join(str(path) for path in paths))
 
 

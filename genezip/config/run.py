@@ -4,13 +4,16 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from genezip.config.benchmarks import Benchmarks
+from genezip.config.benchmarks import LEARNERS, Benchmarks
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.labels import Labels
 from genezip.config.model import ModelEntry, Pretrain
 from genezip.config.results import Compress, Evaluation, Report
-from genezip.config.section import Scale, Section, reasons
+from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken
+
+# Results of the workflow itself beside the folders of the corpora.
+CORPUS_FILES = ("exclusions.bed.gz", "exclusions.tsv")
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
@@ -32,14 +35,16 @@ class Config(Section):
     regions: Regions = Field(default_factory=Regions, description="region map")
     leakage: Leakage = Field(default_factory=Leakage, description="DNA kept out of training")
     corpus: Corpus = Field(default_factory=Corpus, description="training and held-out windows")
-    corpora: dict[str, CorpusEntry | None] = Field(
+    corpora: dict[Key, CorpusEntry | None] = Field(
         {"main": {}},
         min_length=1,
+        json_schema_extra=names(*CORPUS_FILES),
         description="corpora by name, each with the keys of `corpus` that differ; null drops one "
         "of a lower layer",
     )
-    models: dict[str, ModelEntry | None] = Field(
-        description="models to train, by name; null drops a model of a lower layer"
+    models: dict[Key, ModelEntry | None] = Field(
+        json_schema_extra=names(*LEARNERS),
+        description="models to train, by name; null drops a model of a lower layer",
     )
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
@@ -47,6 +52,13 @@ class Config(Section):
     benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks of DNALongBench")
     labels: Labels = Field(default_factory=Labels, description="small real labels of the demo")
     report: Report = Field(description="the page")
+
+    @model_validator(mode="after")
+    def _names_of_files(self) -> Self:
+        refuse_taken("corpora", self.chosen_corpora(), CORPUS_FILES)
+        learners = [*self.chosen_models(), *self.benchmarks.comparators]
+        refuse_taken("models", learners, LEARNERS)
+        return self
 
     @model_validator(mode="after")
     def _known_corpora(self) -> Self:

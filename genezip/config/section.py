@@ -1,17 +1,108 @@
 """What every section of the configuration is made of."""
 
+import re
+from collections.abc import Collection
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 Scale = Literal["full", "demo", "test"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]*$(?!\n)"
+WHY = (
+    "letters, digits, `.`, `_` and `-`, not beginning with `.` or `-`: "
+    "the name becomes part of file names and commands"
+)
+
+
+def _legal(name: str) -> str:
+    if not re.search(NAME, name):
+        raise ValueError(f"the name {name!r} may have only {WHY}")
+    return name
+
+
+Key = Annotated[str, AfterValidator(_legal)]
+"""A name that is the key of a mapping; the field also takes :func:`names` for its schema."""
+
+Name = Annotated[Key, WithJsonSchema({"type": "string", "pattern": NAME})]
+"""A name that is a value and becomes part of a path."""
+
+
+def names(*reserved: str) -> dict[str, Any]:
+    """What the JSON schema says of the keys of a mapping; :func:`refuse_taken` says the rest."""
+    taken = f"{WHY}; taken by the workflow itself: {', '.join(reserved)}"
+    return {
+        "propertyNames": {"description": taken, "pattern": NAME, "not": {"enum": list(reserved)}}
+    }
+
+
+def refuse_taken(where: str, given: Collection[str], reserved: Collection[str]) -> None:
+    """Raise for names that would share their files, also where a disk knows no upper case."""
+    seen: dict[str, str] = {}
+    for name in given:
+        if name in reserved:
+            raise ValueError(f"{where}.{name}: the workflow itself has results of this name")
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(
+                f"{where} has {other} and {name}, which are one file name on some disks; rename one"
+            )
+
 
 class Section(BaseModel):
-    """A config section: unknown keys are errors, values are checked, nothing mutates."""
+    """A config section: unknown keys are errors, values are checked, nothing mutates.
+
+    A section that holds nothing (all its keys are commented out) is as good as absent.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: Any) -> Any:
+        return {} if value is None else without_empty(cls, value)
+
+
+@cache
+def _schema(section: type[Section]) -> dict[str, Any]:
+    return section.model_json_schema()
+
+
+def without_empty(section: type[Section], tree: Any) -> Any:
+    """A tree of settings without the sections, and mappings of names, that are null.
+
+    A null that is a value by itself stays: of ``genome.chromosomes``, or of a model that is
+    dropped.
+    """
+    return _without_empty(tree, _schema(section), _schema(section).get("$defs", {}))
+
+
+def _without_empty(tree: Any, schema: dict[str, Any], parts: dict[str, Any]) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    kept = {}
+    for key, value in tree.items():
+        kind = schema.get("properties", {}).get(key) or schema.get("additionalProperties") or {}
+        kinds = [
+            parts[one["$ref"].rsplit("/", 1)[-1]] if "$ref" in one else one
+            for one in kind.get("anyOf", [kind])
+        ]
+        found = next((one for one in kinds if one.get("type") == "object"), None)
+        if found is None:
+            kept[key] = value
+        elif value is not None or any(one.get("type") == "null" for one in kinds):
+            kept[key] = _without_empty(value, found, parts)
+    return kept
 
 
 def some_of(section: type[Section]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from genezip import vocab
 from genezip.data.plan import MANIFEST, Plan, ShardPlan
 from genezip.data.shards import SCHEMA, Head, ShardFile, row_group_rows
+from genezip.destination import file_target
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.regions import RegionMap
@@ -93,7 +94,7 @@ class ShardWriter:
     def _write(self, path: Path, shard: ShardPlan) -> dict[str, Any]:
         head = self._head(shard)
         # an older manifest would vouch for what is replaced here
-        (self.folder / MANIFEST).unlink(missing_ok=True)
+        file_target(self.folder / MANIFEST).unlink(missing_ok=True)
         tally = Tally(self.region_map.taxonomy.names)
         with (
             atomic_path(path) as temporary,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from genezip.destination import file_target, keep_mode
 from genezip.download import SourceUnavailable, WrongFile
 from genezip.download.bar import progress
 from genezip.download.checksum import Check, html_page, mismatch
@@ -103,7 +104,7 @@ def download(
     GenezipError
         ``refuse`` did not accept it twice, or it cannot be written.
     """
-    path = Path(path)
+    path = file_target(path)
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +145,7 @@ def _until_right(
         refused = refuse(part) if refuse and wrong is None else None
         content = check(part) if check and wrong is None and refused is None else None
         if wrong is None and refused is None and content is None:
+            keep_mode(part, path)
             part.replace(path)
             return
         part.unlink()

@@ -18,7 +18,12 @@ class FastaStream:
     """Records of a FASTA, read twice: once for names and lengths, then as windows.
 
     The first pass checks the whole file, so nothing is written for a file that is broken
-    at its end.
+    at its end. A pipe goes through :func:`genezip.spool.rereadable` first.
+
+    Parameters
+    ----------
+    path : file that can be opened twice
+    name : what messages call it; the path when absent
 
     Raises
     ------
@@ -27,32 +32,33 @@ class FastaStream:
         without bases, or a letter that is no base.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, name: str | None = None) -> None:
         self.path = Path(path)
+        self.name = name or str(path)
         self.lengths: dict[str, int] = {}
         for name, line in self._lines():
             if line is None:
                 if name in self.lengths:
-                    raise GenezipError(f"{self.path} has two records named {name!r}; rename one")
+                    raise GenezipError(f"{self.name} has two records named {name!r}; rename one")
                 self.lengths[name] = 0
             else:
-                encode(line, f"record {name!r} of {self.path}, from base {self.lengths[name]},")
+                encode(line, f"record {name!r} of {self.name}, from base {self.lengths[name]},")
                 self.lengths[name] += len(line)
         if not self.lengths:
-            raise GenezipError(f"{self.path} holds no FASTA record; records begin with '>'")
+            raise GenezipError(f"{self.name} holds no FASTA record; records begin with '>'")
         empty = [name for name, length in self.lengths.items() if length == 0]
         if empty:
-            raise GenezipError(f"record {empty[0]!r} of {self.path} has no bases; remove it")
+            raise GenezipError(f"record {empty[0]!r} of {self.name} has no bases; remove it")
 
     def _open(self) -> BinaryIO | gzip.GzipFile:
         try:
             handle = open(self.path, "rb")  # noqa: SIM115  (closed by the caller)
         except FileNotFoundError:
-            raise GenezipError(f"{self.path} does not exist; name an existing FASTA") from None
+            raise GenezipError(f"{self.name} does not exist; name an existing FASTA") from None
         except IsADirectoryError:
-            raise GenezipError(f"{self.path} is a folder; name a FASTA file") from None
+            raise GenezipError(f"{self.name} is a folder; name a FASTA file") from None
         except OSError as error:
-            raise GenezipError(f"{self.path} cannot be read: {error.strerror}") from None
+            raise GenezipError(f"{self.name} cannot be read: {error.strerror}") from None
         magic = handle.read(2)
         handle.seek(0)
         return gzip.GzipFile(fileobj=handle) if magic == b"\x1f\x8b" else handle
@@ -68,18 +74,18 @@ class FastaStream:
                     if line.startswith(b">"):
                         words = line[1:].split()
                         if not words:
-                            raise GenezipError(f"{self.path} has a record without a name")
+                            raise GenezipError(f"{self.name} has a record without a name")
                         name = words[0].decode(errors="replace")
                         yield name, None
                     elif line:
                         if name is None:
                             raise GenezipError(
-                                f"{self.path} does not begin with '>'; give a FASTA file"
+                                f"{self.name} does not begin with '>'; give a FASTA file"
                             )
                         yield name, line
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise GenezipError(
-                    f"{self.path} is a truncated or broken gzip file ({error}); fetch it again"
+                    f"{self.name} is a truncated or broken gzip file ({error}); fetch it again"
                 ) from None
 
     def windows(self, window_bp: int) -> Iterator[tuple[str, int, np.ndarray]]:

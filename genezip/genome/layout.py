@@ -15,11 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from genezip.destination import file_target, folder_target
 from genezip.errors import GenezipError
 from genezip.genome.assembly import PIECE_COLUMNS, Piece
 from genezip.genome.records import write_records
 from genezip.genome.source import SCHEMA_VERSION
-from genezip.provenance import sha256_file, write_json
+from genezip.provenance import move_into_place, sha256_file, write_json
 from genezip.vocab import encode
 
 
@@ -168,7 +169,7 @@ def staged(out: str | Path) -> Iterator[Draft]:
     Files of an earlier ``source.json`` in ``out`` that the new one does not list are
     removed; anything else in ``out`` is left alone.
     """
-    out = Path(out)
+    out = folder_target(out)
     parent = out
     while not parent.is_dir():
         parent = parent.parent
@@ -194,10 +195,12 @@ def staged(out: str | Path) -> Iterator[Draft]:
 def _move(draft: Draft, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     old = _listed(out / "source.json")
-    (out / "source.json").unlink(missing_ok=True)  # no moment with old table and new files
+    file_target(out / "source.json").unlink(
+        missing_ok=True
+    )  # no moment with old table and new files
     new = [entry["path"] for entry in draft.files]
     for name in [*new, "source.json"]:
-        (draft.folder / name).replace(out / name)
+        move_into_place(draft.folder / name, out / name)
     for name in sorted(old - set(new)):
         (out / name).unlink(missing_ok=True)
 

@@ -4,11 +4,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from genezip.destination import file_target
 from genezip.errors import GenezipError
 from genezip.genome.faidx import open_fasta
 from genezip.genome.records import is_packed, read_records, write_records
@@ -37,16 +39,23 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
     ------
     GenezipError
         A missing, damaged or empty file, one that is no FASTA, a plain one with lines of unequal
-        length, a packed one with a record without bases or a letter that is no base, or no room.
+        length, a packed one with a record without bases or a letter that is no base, no room, or
+        an ``out`` that is a pipe, a device, or a link to another file that is there.
     """
     path, out = Path(path), Path(out)
     if not path.is_file():
         raise GenezipError(f"{path} does not exist; name an existing FASTA")
+    file_target(out)
     if out.exists() and out.samefile(path) and not out.is_symlink():
         raise GenezipError(f"{out} is the FASTA itself; name another file to unpack to")
+    linked = out.is_symlink() and out.exists()
+    if linked and (is_packed(path) or not out.samefile(path)):
+        # a link made here leads to a deposited file, which must not be written through it
+        raise GenezipError(f"{out} is a link to {out.resolve()}; remove it, or name another file")
     index = out.with_name(out.name + ".fai")
     # the index takes its place last: one that is older than its FASTA is not believed
-    with atomic_path(index) as new_index, atomic_path(out) as new:
+    place = _standing_link(out) if linked else atomic_path(out)
+    with atomic_path(index) as new_index, place as new:
         made = new.with_name(new.name + ".fai")
         try:
             if is_packed(path):
@@ -66,6 +75,18 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
             made.replace(new_index)
         finally:
             made.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standing_link(out: Path) -> Iterator[Path]:
+    """A second name beside a link that stays as it is, but for its date."""
+    second = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        yield second
+    finally:
+        second.unlink(missing_ok=True)
+    with suppress(OSError, NotImplementedError):  # not every system dates links
+        os.utime(out, follow_symlinks=False)
 
 
 def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:

@@ -17,6 +17,7 @@ from genezip.errors import GenezipError
 from genezip.models.network import GeneZipNetwork
 from genezip.models.scan import full_precision
 from genezip.models.stream_state import plain, restored
+from genezip.sequences import OneSequence
 from genezip.vocab import A_ID, T_ID, decode, encode
 
 
@@ -78,8 +79,8 @@ class Stream:
         other._logits = self._logits
         return other
 
-    def feed(self, sequence: str | bytes | np.ndarray) -> Block:
-        """Read on; ``sequence`` as for :func:`genezip.vocab.encode`."""
+    def feed(self, sequence: OneSequence) -> Block:
+        """Read on; ``sequence`` as for :func:`genezip.vocab.encode`, and one, not a list."""
         return self.feed_ids(encode(sequence))
 
     @torch.inference_mode()

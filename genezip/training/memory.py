@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -153,13 +154,9 @@ def available_bytes(device: torch.device, processes: int = 1) -> int | None:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
+        free = int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError):  # a system that psutil does not know
         return None
-    found = [line.split()[1] for line in text.splitlines() if "MemAvailable" in line]
-    if not found:
-        return None
-    free = int(found[0]) * 1024
     if (limit := _container_bytes()) is not None:
         free = min(free, limit)
     return free // processes

@@ -3,6 +3,7 @@
 import fcntl
 import gzip
 import hashlib
+import os
 import re
 import signal
 import socket
@@ -32,6 +33,20 @@ def test_a_file_arrives_whole(server: Any, tmp_path: Path, how: str, checksum: s
     download(server.url(how), tmp_path / "f", checksum, len(DATA), http=HTTP)
     assert (tmp_path / "f").read_bytes() == DATA
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_link_stays_and_its_target_is_downloaded(server: Any, tmp_path: Path) -> None:
+    (tmp_path / "f").symlink_to("far/file")
+    download(server.url("plain"), tmp_path / "f", SHA, http=HTTP)
+    assert (tmp_path / "f").is_symlink()
+    assert (tmp_path / "far" / "file").read_bytes() == DATA
+    (tmp_path / "far" / "file").chmod(0o600)
+    download(server.url("plain"), tmp_path / "f", SHA, http=HTTP)
+    assert (tmp_path / "far" / "file").stat().st_mode & 0o777 == 0o600
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(GenezipError, match="pipe: it is a pipe or device"):
+        download(server.url("plain"), tmp_path / "pipe", SHA, http=HTTP)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_resume_asks_only_for_what_is_missing(server: Any, tmp_path: Path) -> None:

@@ -338,3 +338,21 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_links_in_the_folder_of_a_source_stay(tmp_path: Path) -> None:
+    """The folder itself, and files that were moved to another disk and linked."""
+    (tmp_path / "resources").symlink_to("far/resources")
+    settings = Genome(sources=["simulated"], simulation=TINY)  # type: ignore[arg-type]
+    fetch(settings, tmp_path / "resources")
+    first = tree(tmp_path / "far" / "resources")
+    for name in ("pieces.fa", "source.json"):
+        (tmp_path / "far" / "resources" / name).rename(tmp_path / name)
+        (tmp_path / "far" / "resources" / name).symlink_to(tmp_path / name)
+        (tmp_path / name).write_bytes(b"")
+    fetch(settings, tmp_path / "resources")
+    assert (tmp_path / "resources").is_symlink()
+    for name in ("pieces.fa", "source.json"):
+        assert (tmp_path / "resources" / name).is_symlink()
+        assert not (tmp_path / name).is_symlink()
+    assert tree(tmp_path / "far" / "resources") == first

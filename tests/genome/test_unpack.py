@@ -1,6 +1,7 @@
 """A FASTA of any packing becomes a plain one with its index."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pyfaidx
@@ -56,6 +57,38 @@ def test_a_plain_fasta_is_linked_and_not_copied(tmp_path: Path) -> None:
     assert not out.readlink().is_absolute()
     unpack_fasta(source, out)  # again, over the link
     assert out.resolve() == source.resolve() and source.read_bytes() == TEXT
+
+
+def test_a_link_to_another_file_is_not_written_through(tmp_path: Path) -> None:
+    """It may be one that was made here for an earlier deposit."""
+    old, new = packed(tmp_path / "old.fa", "plain"), packed(tmp_path / "new.fa.gz", "gzip")
+    out = tmp_path / "out.fa"
+    unpack_fasta(old, out)
+    other = tmp_path / "other.fa"
+    other.write_bytes(b">x\nACGT\n")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for source in (new, other):
+        with pytest.raises(GenezipError, match=r"out.fa is a link to .*old.fa; remove it"):
+            unpack_fasta(source, out)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert out.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["gzip", "plain"])
+def test_a_dangling_link_is_followed(tmp_path: Path, kind: str) -> None:
+    source = packed(tmp_path / "source.fa", kind)
+    (tmp_path / "out.fa").symlink_to("far/hg38.fa")
+    unpack_fasta(source, tmp_path / "out.fa")
+    assert (tmp_path / "out.fa").readlink() == Path("far/hg38.fa")
+    assert open_fasta(tmp_path / "out.fa")["chr1"][:] == CHR1
+    assert source.stat().st_size == len(TEXT) or kind == "gzip"
+
+
+def test_a_pipe_has_no_index_beside_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(GenezipError, match="is a pipe or device, and this output is read again"):
+        unpack_fasta(packed(tmp_path / "source.fa", "plain"), tmp_path / "pipe")
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "source.fa"}
 
 
 def test_without_links_a_plain_fasta_is_copied(

@@ -56,6 +56,10 @@ print(need, most() - before)
 """
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(),
+    reason="the system does not say what this process alone once held",
+)
 @pytest.mark.parametrize("checkpoint", ["0", "1"])
 def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path, checkpoint: str) -> None:
     paths = [repo / "tests" / "small.yaml", repo / "config" / "models" / "genezip-tiny.yaml"]
@@ -146,3 +150,23 @@ def test_free_memory_is_shared_by_the_processes_of_a_machine() -> None:
     one, four = (available_bytes(torch.device("cpu"), processes) for processes in (1, 4))
     assert one is not None and four is not None
     assert 100e6 < four < one
+
+
+def test_free_memory_needs_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS: no file under /proc or /sys can be read."""
+
+    def missing(path: Path, *_: object, **__: object) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(memory.Path, "read_text", missing)
+    free = SimpleNamespace(available=6_000)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: free)
+    assert available_bytes(torch.device("cpu"), 3) == 2_000
+
+
+def test_a_system_that_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(memory.psutil, "virtual_memory", unknown)
+    assert available_bytes(torch.device("cpu")) is None

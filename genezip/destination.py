@@ -1,0 +1,176 @@
+"""Where an output lands: links are followed, pipes and devices are written through.
+
+One set of rules for all files and folders that are written:
+
+- A symbolic link stays and its final target is written, also one that does not exist yet.
+- A named pipe, a character device (``/dev/null``), and an open descriptor (``/dev/stdout``,
+  ``/dev/fd/5``, or ``-`` for standard output) receive the finished bytes; they are never replaced.
+- A disk, a socket, a folder in place of a file and links that lead in a circle are refused.
+"""
+
+import errno
+import os
+import re
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfileobj
+from typing import IO
+
+from genezip.errors import GenezipError
+
+STANDARD = {"-": 1, "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_OPEN = re.compile(r"/(?:dev|proc/(?:self|(?P<process>\d+))(?:/task/\d+)?)/fd/(?P<number>\d+)")
+_MOST_LINKS = 40  # as the kernel allows
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The place behind the name of an output.
+
+    Attributes
+    ----------
+    name : as the user gave it
+    path : the final target of all links
+    mode : permission bits and kind of what is there; None where nothing is
+    descriptor : number of an open file of this process that the name stands for, if any
+    """
+
+    name: Path
+    path: Path
+    mode: int | None
+    descriptor: int | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether bytes go into it one after the other: a pipe, a device, an open descriptor."""
+        if self.descriptor is not None:
+            return True
+        return self.mode is not None and (stat.S_ISFIFO(self.mode) or stat.S_ISCHR(self.mode))
+
+    def pour(self, made: Path) -> None:
+        """Write the bytes of a finished file into a stream."""
+        with suppress(OSError, ValueError):  # what was printed before comes before
+            sys.stdout.flush()
+            sys.stderr.flush()
+        with open(made, "rb") as source, self._opened() as sink:
+            copyfileobj(source, sink)
+
+    def _opened(self) -> IO[bytes]:
+        if self.descriptor is not None:
+            return os.fdopen(os.dup(self.descriptor), "wb")
+        # neither made nor cut: if it went away meanwhile, no file takes its place
+        return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_NOCTTY), "wb")
+
+
+def destination(name: str | Path) -> Destination:
+    """Find out where an output of this name lands; nothing is touched.
+
+    Raises
+    ------
+    GenezipError
+        For a folder, a disk, a socket, a descriptor that is not open, and for links that lead in
+        a circle or through a file.
+    """
+    name = Path(name)
+    number = descriptor(name)
+    if number is not None:
+        try:
+            kind = os.fstat(number).st_mode
+        except OSError:
+            raise GenezipError(
+                f"cannot write {name}: descriptor {number} is not open; name a file"
+            ) from None
+        return Destination(name, name, kind, number)
+    mode = _mode(name)
+    if mode is not None:
+        if stat.S_ISDIR(mode):
+            raise GenezipError(f"cannot write {name}: it is a folder; name a file")
+        if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+            what = "disk" if stat.S_ISBLK(mode) else "socket"
+            raise GenezipError(f"cannot write {name}: it is a {what}; name a file")
+    return Destination(name, Path(os.path.realpath(name)), mode)
+
+
+def file_target(name: str | Path) -> Path:
+    """The regular file that an output of this name is, links followed.
+
+    For outputs that are read again, grow, or lie beside others (an index, parts, a folder).
+
+    Raises
+    ------
+    GenezipError
+        As :func:`destination`, and for a pipe or device.
+    """
+    found = destination(name)
+    if found.is_stream:
+        raise GenezipError(
+            f"cannot write {name}: it is a pipe or device, and this output is read again or has "
+            "other files beside it; name a file"
+        )
+    return found.path
+
+
+def folder_target(name: str | Path) -> Path:
+    """The folder that an output of this name is, links followed; it need not exist.
+
+    Raises
+    ------
+    GenezipError
+        For anything that is there and no folder, and for links that lead in a circle.
+    """
+    name = Path(name)
+    if descriptor(name) is not None:
+        raise GenezipError(f"{name} is a pipe or device; name a folder")
+    mode = _mode(name)
+    if mode is not None and not stat.S_ISDIR(mode):
+        kind = "a file" if stat.S_ISREG(mode) else "a pipe or device"
+        raise GenezipError(f"{name} is {kind}; name a folder")
+    return Path(os.path.realpath(name))
+
+
+def keep_mode(made: Path, old: Path) -> None:
+    """Give a new file or folder the owner and permission bits of the one that it replaces."""
+    try:
+        before, now = old.stat(), made.lstat()
+    except OSError:
+        return
+    if stat.S_ISLNK(now.st_mode):  # its bits are those of the file it leads to
+        return
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        with suppress(OSError):  # only root may give files away
+            os.chown(made, before.st_uid, before.st_gid)
+    with suppress(OSError):
+        made.chmod(stat.S_IMODE(before.st_mode))
+
+
+def descriptor(name: str | Path) -> int | None:
+    """Number of the open file of this process that a path stands for, links followed, or None."""
+    place = Path(name)
+    if str(place) in STANDARD:
+        return STANDARD[str(place)]
+    for _ in range(_MOST_LINKS):
+        place = Path(os.path.realpath(place.parent)) / place.name
+        found = _OPEN.fullmatch(str(place))
+        if found and found["process"] in (None, str(os.getpid())):
+            return int(found["number"])
+        if str(place) in STANDARD:
+            return STANDARD[str(place)]
+        try:
+            place = place.parent / place.readlink()
+        except OSError:  # no link
+            return None
+    return None
+
+
+def _mode(name: Path) -> int | None:
+    try:
+        return name.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise GenezipError(
+                f"cannot write {name}: its links lead in a circle; remove one of them"
+            ) from None
+        return None

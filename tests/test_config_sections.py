@@ -1,0 +1,197 @@
+"""Empty sections and names of the configuration, over every section that there is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic.fields import FieldInfo
+
+from genezip import config
+from genezip.config.section import without_empty
+from genezip.errors import GenezipError
+
+
+def sections(section: type[config.Section], path: tuple[str, ...] = ()) -> Iterator[tuple]:
+    """Path, class and holder of every section inside another, found in the models."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, config.Section):
+            yield (*path, name), kind, section
+            yield from sections(kind, (*path, name))
+
+
+NESTED = {".".join(path): (path, kind) for path, kind, _ in sections(config.Config)}
+OPTIONAL = {name: at for name, at in NESTED.items() if at[0][0] != "report"}
+
+
+def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def found(loaded: config.Config, path: tuple[str, ...]) -> Any:
+    value: Any = loaded
+    for key in path:
+        value = getattr(value, key)
+    return value
+
+
+@pytest.fixture
+def load(repo: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
+    def loaded(*layers: Any) -> config.Config:
+        paths = []
+        for number, layer in enumerate(layers):
+            paths.append(tmp_path / f"{number}.yaml")
+            paths[-1].write_text(layer if isinstance(layer, str) else yaml.safe_dump(layer))
+        return config.load(*paths)
+
+    return loaded
+
+
+LEAST = {
+    "models": {"one": {"architecture": "x", "uniform_bpt": 8}},
+    "report": {"reference": "one", "control": "one"},
+}
+
+
+def test_there_are_sections_within_sections() -> None:
+    assert {"leakage", "genome.simulation", "corpus.sampling", "benchmarks.eqtl"} < set(NESTED)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_an_empty_section_means_its_defaults(load, name: str) -> None:  # type: ignore[no-untyped-def]
+    path, kind = NESTED[name]
+    loaded = load({**LEAST, **nested(path, None)})
+    assert found(loaded, path) == kind.model_validate({}) == config.parse(kind, None)
+    assert loaded == load(LEAST)
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_an_empty_section_of_an_overlay_changes_nothing(  # type: ignore[no-untyped-def]
+    repo: Path, load, name: str
+) -> None:
+    paper = (repo / "config" / "config.yaml").read_text()
+    assert load(paper, nested(NESTED[name][0], None)) == load(paper)
+
+
+def test_comments_alone(load) -> None:  # type: ignore[no-untyped-def]
+    text = yaml.safe_dump(LEAST)
+    loaded = load(f"{text}leakage:\n  # tasks: [cmp]\ngenome:\n  build: x\n  simulation:\n")
+    assert loaded.leakage == config.Leakage() and loaded.genome.build == "x"
+
+
+@pytest.mark.parametrize("key", ["models", "corpora", "benchmarks.comparators"])
+def test_empty_mappings_of_names(load, key: str) -> None:  # type: ignore[no-untyped-def]
+    assert load(LEAST, nested(tuple(key.split(".")), None)) == load(LEAST)
+
+
+def test_an_empty_section_of_one_corpus_or_model_is_that_of_all(load) -> None:  # type: ignore[no-untyped-def]
+    sampling = {"uniform": 1.0, "tss": 0.0, "cds": 0.0}
+    more = {"corpus": {"sampling": sampling}, "corpora": {"a": {"sampling": None}}}
+    loaded = load({**LEAST, **more})
+    assert loaded.chosen_corpora()["a"].sampling == config.Sampling(**sampling)
+    models = {"one": {**LEAST["models"]["one"], "pretrain": None}}
+    assert load({**LEAST, "models": models}) == load(LEAST)
+
+
+def nullable(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
+
+
+def test_a_null_that_is_a_value_stays(load) -> None:  # type: ignore[no-untyped-def]
+    kept = {
+        ".".join((*path, name)): (*path, name)
+        for path, kind, _ in sections(config.Config)
+        for name, field in kind.model_fields.items()
+        if nullable(field)
+    }
+    assert {"genome.chromosomes", "corpus.homology_k", "regions.gene_types"} < set(kept)
+    for path in kept.values():
+        assert without_empty(config.Config, nested(path, None)) == nested(path, None)
+    layer = {"models": {"two": LEAST["models"]["one"]}}
+    assert set(load(LEAST, layer, {"models": {"two": None}}).chosen_models()) == {"one"}
+
+
+def test_an_empty_required_section_names_its_keys(load) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(GenezipError, match=r"key 'report' is missing"):
+        load({**LEAST, "report": None})
+
+
+def test_an_empty_list_is_no_section(load) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(GenezipError, match=r"leakage\.tasks.*valid list"):
+        load({**LEAST, "leakage": {"tasks": None}})
+
+
+WRONG = ["a b", "a/b", "..", ".a", "-a", "a{b}", "a'b", 'a"b', "a`b", "a$b", "é", "", "a\n", "a*"]
+RIGHT = ["a", "A.b_c-1", "0", "_x", "human-12.8k", "a..b"]
+
+
+def renamed(key: str, name: str) -> dict[str, Any]:
+    entry = LEAST["models"]["one"]
+    tree: dict[str, Any] = {**LEAST}
+    if key == "models":
+        tree["models"] = {**LEAST["models"], name: entry}
+    elif key == "corpora":
+        tree["corpora"] = {name: {}}
+    elif key in ("architecture", "regions", "match_bpt"):
+        own = {"architecture": "x", "match_bpt": "x"}
+        if key == "regions":
+            own = {"architecture": "x"}
+        tree["models"] = {**LEAST["models"], "two": {**own, key: name}}
+    elif key == "comparators":
+        tree["benchmarks"] = {key: {name: {"kind": "caduceus", "source": "x"}}}
+    else:
+        tree["benchmarks"] = {key: {"subsets": {name: "x y"}}}
+    return tree
+
+
+KEYS = [
+    "models",
+    "corpora",
+    "comparators",
+    "architecture",
+    "regions",
+    "match_bpt",
+    *["cmp", "eqtl"],
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_names_that_become_files(load, key: str) -> None:  # type: ignore[no-untyped-def]
+    from jsonschema import Draft202012Validator
+
+    schema = Draft202012Validator(config.schema())
+    for name in RIGHT:
+        load(renamed(key, name))
+        assert schema.is_valid(renamed(key, name)), name
+    for name in WRONG:
+        with pytest.raises(GenezipError, match=r"letters, digits, `\.`, `_` and `-`.* file names"):
+            load(renamed(key, name))
+        assert not schema.is_valid(renamed(key, name)), name
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("models", "untrained"),
+        ("comparators", "cnn"),
+        ("models", "baselines"),
+        ("corpora", "exclusions.tsv"),
+        ("eqtl", "all"),
+    ],
+)
+def test_names_of_the_workflow_are_taken(load, key: str, name: str) -> None:  # type: ignore[no-untyped-def]
+    from jsonschema import Draft202012Validator
+
+    with pytest.raises(GenezipError, match=f"{name}: the workflow itself has results"):
+        load(renamed(key, name))
+    assert not Draft202012Validator(config.schema()).is_valid(renamed(key, name))
+
+
+@pytest.mark.parametrize("key", ["models", "comparators"])
+def test_names_that_differ_in_case_alone(load, key: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(GenezipError, match=r"(?i)has one and one, which are one file name"):
+        load(renamed(key, "ONE"))

@@ -1,0 +1,143 @@
+"""What may be given as DNA: one rule for every entry point."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from Bio.Seq import MutableSeq, Seq
+from Bio.SeqRecord import SeqRecord
+
+from genezip.compress import GeneZip
+from genezip.errors import GenezipError
+from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.network import build
+from genezip.models.pretrained import ModelCard
+from genezip.vocab import encode
+
+TEXT = "acgtUuNNRYkmACGTTGCA" * 10
+CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}
+
+
+@pytest.fixture(scope="module")
+def zipper() -> GeneZip:
+    small = load_architecture(Path(__file__).parent / "small.yaml")
+    shape = Architecture(**{**small.to_dict(), **CAUSAL})
+    return GeneZip(build(shape, seed=3), ModelCard("toy", 3, shape, {"cds": 4.0}, {}))
+
+
+TAKEN = {
+    "str": TEXT,
+    "np.str_": np.str_(TEXT),
+    "bytes": TEXT.encode(),
+    "bytearray": bytearray(TEXT.encode()),
+    "memoryview": memoryview(TEXT.encode()),
+    "every second": memoryview("".join(f"{letter}X" for letter in TEXT).encode())[::2],
+    "Seq": Seq(TEXT),
+    "MutableSeq": MutableSeq(TEXT),
+    "SeqRecord": SeqRecord(Seq(TEXT), id="x"),
+    "codes": np.frombuffer(TEXT.encode(), dtype=np.uint8),
+    "reversed codes": np.frombuffer(TEXT[::-1].encode(), dtype=np.uint8)[::-1],
+    "S1": np.array(list(TEXT), dtype="S1"),
+    "U1": np.array(list(TEXT)),
+}
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_every_kind_gives_the_same(zipper: GeneZip, kind: str) -> None:
+    given = TAKEN[kind]
+    expected = zipper.compress(TEXT)
+    assert np.array_equal(zipper.compress(given).tokens, expected.tokens)
+    assert zipper.log_likelihood(given).total == zipper.log_likelihood(TEXT).total
+    stream = zipper.stream()
+    assert np.array_equal(stream.feed(given).tokens, expected.tokens)
+    assert zipper.generate(given, 5) == zipper.generate(TEXT, 5)
+
+
+def test_what_was_given_is_left_alone(zipper: GeneZip) -> None:
+    given = bytearray(TEXT.encode())
+    ids = encode(given)
+    ids[:] = 0
+    given.extend(b"A")  # not held by a view
+    assert given == bytearray(TEXT.encode()) + b"A"
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_several_are_each_as_if_alone(zipper: GeneZip, kind: type) -> None:
+    given = kind([TEXT, Seq("ACGTACGT"), b"GGGGTTTT"])
+    found = zipper.compress(given)
+    assert isinstance(found, list) and len(found) == 3
+    for one, other in zip(found, given, strict=True):
+        alone = zipper.compress(other)
+        assert np.array_equal(one.tokens, alone.tokens)
+        assert np.array_equal(one.chunk_bp, alone.chunk_bp)
+    assert [one.total for one in zipper.log_likelihood(given)] == [
+        zipper.log_likelihood(one).total for one in given
+    ]
+    assert zipper.generate(given, 4) == [zipper.generate(one, 4) for one in given]
+    assert zipper.compress(kind()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (None, "sequence is of the type NoneType; give str, bytes, bytearray, a Biopython Seq"),
+        (5, "of the type int; give"),
+        (Path("my.fa"), r"of the type pathlib\.\w*Path; give"),
+        ({"a": "ACGT"}, "of the type dict"),
+        ({"ACGT"}, "of the type set"),
+        ((letter for letter in "ACGT"), "of the type generator"),
+        (SimpleNamespace(seq="ACGT"), r"of the type types\.SimpleNamespace"),
+        (torch.zeros(4, dtype=torch.uint8), r"of the type torch\.Tensor"),
+        (SeqRecord(None), "of the type NoneType"),
+        (Seq(None, length=9), "Seq of 9 letters that are not all defined"),
+        (np.zeros(4, dtype=np.int64), r"numpy array of int64 with shape \(4,\)"),
+        (np.full((2, 2), 65, dtype=np.uint8), r"of uint8 with shape \(2, 2\)"),
+        (np.array(["ACGT", "GG"]), r"of <U4 with shape \(2,\)"),
+        (np.array("ACGT"), r"with shape \(\)"),
+        (memoryview(np.zeros(4, dtype=np.int32)), "of the type memoryview"),
+    ],
+)
+def test_any_other_type_is_named(zipper: GeneZip, given: Any, sentence: str) -> None:
+    for call in (zipper.compress, zipper.log_likelihood, zipper.stream().feed, encode):
+        with pytest.raises(GenezipError, match=sentence):
+            call(given)
+    with pytest.raises(GenezipError, match=sentence.replace("sequence is", "prompt is")):
+        zipper.generate(given, 3)
+    with pytest.raises(GenezipError, match=r"sequence 1 of the list .*"):
+        zipper.compress(["ACGTACGT", given])
+
+
+def test_a_stream_takes_one(zipper: GeneZip) -> None:
+    for given in (["ACGT", "ACGT"], ("ACGT",)):
+        with pytest.raises(GenezipError, match=f"of the type {type(given).__name__}"):
+            zipper.stream().feed(given)  # type: ignore[arg-type]
+    with pytest.raises(GenezipError, match="sequence 0 of the list is of the type list"):
+        zipper.compress([["ACGT"]])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ACGT\nACGT", r"'\\n' at position 4, which is no base; remove line breaks and spaces"),
+        ("ACGT ACGT", "' ' at position 4, .* remove line breaks and spaces"),
+        ("ACGT\r", r"'\\r' at position 4, .* remove line breaks"),
+        (">a\nACGT", "'>' at position 0, which is no base; use A, C, G, T, N or IUPAC"),
+        ("ACG-T", "'-' at position 3, which is no base; use A"),
+        ("ACGTé", "'é' at position 4, which is no base"),
+        ("ACG", "the sequence has 3 bases, fewer than one convolution"),
+        (list("ACGT"), "sequence 0 of the list has 1 bases, fewer"),
+    ],
+)
+def test_letters_are_refused_and_never_left_out(zipper: GeneZip, text: Any, sentence: str) -> None:
+    for given in (text, Seq(text)) if isinstance(text, str) and text.isascii() else (text,):
+        with pytest.raises(GenezipError, match=sentence):
+            zipper.compress(given)
+
+
+def test_a_prompt_may_be_short_but_not_empty(zipper: GeneZip) -> None:
+    assert len(zipper.generate("A", 3)) == 3
+    with pytest.raises(GenezipError, match="nothing was read yet; give a prompt"):
+        zipper.generate("", 3)

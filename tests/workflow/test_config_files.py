@@ -1,0 +1,188 @@
+"""What Snakemake does with users' configuration: empty sections, names, and paths of files."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+NASTY = 'it\'s "a" $HOME `id` b;c & (d) é'
+
+
+def snakemake(cwd: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    left_out = ("GENEZIP_MIRROR", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def checkout(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare checkout in a folder of an unusual name."""
+    folder = tmp_path_factory.mktemp("bare") / NASTY / "genezip"
+    folder.mkdir(parents=True)
+    for name in ("workflow", "config", "envs", "genezip", "resources/paper"):
+        shutil.copytree(repo / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def overlay(checkout: Path, text: str) -> list[str | Path]:
+    (checkout / "own.yaml").write_text(text, encoding="utf-8")
+    return ["--configfile", "config/config.yaml", "own.yaml", "--"]
+
+
+def own_files(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(0)
+    records = [(f"c{n}", "".join(draw.choices("ACGT", k=20_000))) for n in range(3)]
+    (folder / f"{name}.fa").write_text("".join(f">{c}\n{dna}\n" for c, dna in records))
+    ids = 'gene_id "g"; transcript_id "{}"; tag "basic";'
+    rows = [("transcript", 5001, 9000), ("exon", 5001, 7000), ("exon", 8001, 9000)]
+    rows.append(("CDS", 5101, 6900))
+    lines = [
+        f"{c}\tx\t{kind}\t{start}\t{end}\t.\t+\t{0 if kind == 'CDS' else '.'}\t{ids.format(c)}\n"
+        for c, _ in records
+        for kind, start, end in rows
+    ]
+    (folder / f"{name}.gtf").write_text("".join(lines))
+    (folder / f"{name}.bed").write_text("c0\t100\t200\n")
+
+
+def own_config(folder: str, name: str) -> str:
+    path = f"{folder}/{name}"
+    return yaml.safe_dump(
+        {
+            "genome": {
+                "sources": ["files"], "fasta": f"{path}.fa", "annotation": f"{path}.gtf",
+                "chromosomes": None, "valid": ["c1"], "test": ["c2"],
+            },
+            "leakage": {"tasks": [], "beds": [f"{path}.bed"]},
+            "regions": {
+                "promoter_half_width": 10,
+                "classes": [
+                    {"name": "own", "bed": f"{path}.bed", "before": "promoter", "target_bpt": 8}
+                ],
+            },
+        },
+        allow_unicode=True,
+    )  # fmt: skip
+
+
+def test_any_character_but_braces_in_paths(checkout: Path) -> None:
+    """Quotes, blanks, dollars and backticks: in the checkout's folder, the files', the run's."""
+    own_files(checkout / NASTY, NASTY)
+    files = overlay(checkout, own_config(NASTY, NASTY))
+    targets = ("results/regions/gene7.bed.gz", "results/corpus/exclusions.bed.gz")
+    run = checkout / "runs" / f"{NASTY} {{curly}}"
+    done = snakemake(checkout, "--directory", run, *files, *targets)
+    assert done.returncode == 0, done.stdout
+    assert all((run / target).is_file() for target in targets)
+
+
+@pytest.mark.parametrize("key", ["fasta", "annotation", "rmsk", "beds", "bed"])
+def test_braces_are_refused_at_the_start(checkout: Path, key: str) -> None:
+    text = own_config("data", "x")
+    if key == "rmsk":
+        text = text.replace("sources:", "rmsk: data/{x}.out\n  sources:")
+    else:
+        end = {"fasta": "x.fa", "annotation": "x.gtf"}.get(key, "x.bed")
+        first = rf"(?<={key}: data/)" if key != "beds" else r"(?<=- data/)"
+        text, count = re.subn(first + re.escape(end), f"{{wildcards}}{end}", text, count=1)
+        assert count == 1, text
+    done = snakemake(checkout, "-n", *overlay(checkout, text), "all")
+    assert done.returncode == 1
+    assert "Snakemake reads braces as wildcards; rename it" in done.stdout, done.stdout
+    assert "Building DAG" not in done.stdout
+
+
+def test_braces_in_the_folder_of_the_workflow(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "a{b}").symlink_to(checkout)
+    shutil.copytree(checkout / "config", tmp_path / "c{d}" / "config")
+    shutil.copytree(checkout / "workflow", tmp_path / "c{d}" / "workflow")
+    done = snakemake(tmp_path / "c{d}", "-n", "all")
+    assert done.returncode == 1
+    assert "the folder of the workflow is" in done.stdout and "braces" in done.stdout
+
+
+EMPTY = """
+genome:
+  simulation:
+regions:
+leakage:
+  # tasks: []
+corpus:
+  sampling:
+corpora:
+  human-12.8k:
+    sampling:
+models:
+pretrain:
+compress:
+evaluation:
+benchmarks:
+  comparators:
+  eqtl:
+    # subsets: {}
+labels:
+report:
+"""
+
+
+def test_empty_sections_change_nothing(checkout: Path) -> None:
+    """The plan, and every command in it, is that of the file below."""
+    targets = ("-p", "all", "results/eqtl/artery.tsv")
+    plain = snakemake(checkout, "-n", *targets)
+    empty = snakemake(checkout, "-n", "-p", *overlay(checkout, EMPTY), *targets[1:])
+    assert plain.returncode == empty.returncode == 0, empty.stdout
+
+    def commands(text: str) -> list[str]:
+        return sorted(line for line in text.splitlines() if "genezip " in line)
+
+    assert commands(plain.stdout) == commands(empty.stdout) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("models: {a b: {architecture: x, uniform_bpt: 8}}", "becomes part of file names"),
+        ("models: {7: {architecture: x, uniform_bpt: 8}}", "the name 7 is not text"),
+        ("models: {untrained: {architecture: x, uniform_bpt: 8}}", "taken by the workflow"),
+        (
+            "models: {GENEZIP-70M: {architecture: x, uniform_bpt: 8}}",
+            "genezip-70m and GENEZIP-70M, which are one file name",
+        ),
+        ("corpora: {a/b: {}}", "becomes part of file names"),
+        ("benchmarks: {eqtl: {subsets: {all: x}}}", "taken by the workflow"),
+        (
+            "benchmarks: {comparators: {genezip-70m: {kind: caduceus, source: x}}}",
+            "comparators.genezip-70m is also the name of a model",
+        ),
+        ("report:\n  reference:\n", "None is not of type 'string'"),
+    ],
+)
+def test_names_are_refused_with_the_reason(checkout: Path, text: str, sentence: str) -> None:
+    done = snakemake(checkout, "-n", *overlay(checkout, text), "all")
+    assert done.returncode == 1
+    told = " ".join(done.stdout.split())
+    assert sentence in told, done.stdout
+    assert "Traceback" not in told
+
+
+def test_a_dot_in_a_name_is_a_dot(checkout: Path) -> None:
+    target = "results/corpus/human-12x8k/manifest.json"
+    done = snakemake(checkout, "-n", target)
+    assert done.returncode == 1 and "Missing" in done.stdout, done.stdout
