@@ -22,7 +22,7 @@ import region_map  # noqa: E402
 import routing  # noqa: E402
 import ssd  # noqa: E402
 
-PROGRAMS = ("corpus", "features", "latency", "layers", "region_map", "routing", "ssd")
+PROGRAMS = ("corpus", "features", "intervals", "latency", "layers", "region_map", "routing", "ssd")
 
 
 @pytest.fixture(autouse=True)

@@ -216,7 +216,7 @@ def test_fetch_brings_labels_beside_the_genome(
 ) -> None:
     """A simulated genome has none, and the command says so; a plan needs no folder."""
     monkeypatch.delenv("GENEZIP_MIRROR", raising=False)
-    simulated = json.dumps(SIMULATED.model_dump(mode="json"))
+    simulated = json.dumps(SIMULATED.model_dump(mode="json", exclude_unset=True))
     call = ["fetch", "--settings", simulated, "--sources", str(table), "--labels", "contacts"]
     with pytest.raises(SystemExit) as done:
         main([*call, "--out", str(tmp_path / "r")])
