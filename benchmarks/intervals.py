@@ -4,8 +4,8 @@
 
 A block of DNA has an effect of its own; what is estimated is the value over all blocks that there
 could be. Three statistics: a ratio of sums over blocks of unequal size, the difference of two such
-ratios over the same blocks, and an AUROC over pairs in blocks. Goals hold for the first two kinds of
-effects and from 8 blocks on; heavy tails and fewer blocks are printed without one.
+ratios over the same blocks, and an AUROC over pairs in blocks. There are goals for the first two
+kinds of effects and from 8 blocks on; heavy tails and fewer blocks are printed without one.
 """
 
 import sys
