@@ -188,7 +188,7 @@ def test_odd_names_in_other_formats(tmp_path: Path, form: str) -> None:
     (tmp_path / f"g.{form}").write_text("".join(rows))
     assert fetch(tmp_path, annotation=f"g.{form}", test=["ctg:1-500"]) == 0
     source = Source.load(tmp_path / "out" / "source.json")
-    assert source.annotation("genes").transcripts["chrom"].tolist() == list(names)
+    assert source.annotation("genes", "all").transcripts["chrom"].tolist() == list(names)
 
 
 def test_a_pipe_is_refused_in_one_sentence(tmp_path: Path, capsys) -> None:
