@@ -81,7 +81,7 @@ def compress_fasta(
     Parameters
     ----------
     fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N. A pipe, or ``-`` for
-        standard input, is kept in a temporary file that takes its room where ``out`` lies
+        standard input, takes room in the folder of ``out`` until the end
     model : model folder or hub id
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
         boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
