@@ -4,13 +4,15 @@
 
 A block of DNA has an effect of its own; what is estimated is the value over all blocks that there
 could be. Three statistics: a ratio of sums over blocks of unequal size, the difference of two such
-ratios over the same blocks, and an AUROC over pairs in blocks.
+ratios over the same blocks, and an AUROC over pairs in blocks. Where effects have light tails each
+figure has a goal (:func:`goal`); exit codes are those of :mod:`peers`.
 """
 
 import sys
 from collections.abc import Callable
 
 import numpy as np
+from peers import Outcome
 from scipy.special import ndtr
 
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
@@ -32,6 +34,8 @@ EFFECTS: dict[str, Effects] = {
 }
 ACCEPTED = tuple(EFFECTS)[:2]
 """Effects under which coverage must be right; the others have heavy tails."""
+LEAST, MOST = {8: 0.90, 16: 0.925, 30: 0.925}, 0.97
+"""What coverage must be, by number of blocks."""
 
 
 def _log_normal(random: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
@@ -90,16 +94,29 @@ def coverage(name: str, effects: str, blocks: int, replicates: int = REPLICATES)
     return float(((found.low <= true) & (true <= found.high)).mean())
 
 
-def main() -> None:
-    """Print coverage as a Markdown table."""
+def goal(effects: str, blocks: int) -> tuple[float, float] | None:
+    """Between what coverage must lie; None where it is only told."""
+    if effects not in ACCEPTED or blocks not in LEAST:
+        return None
+    return LEAST[blocks], MOST
+
+
+def main() -> int:
+    """Print coverage as a Markdown table; the exit codes are those of :mod:`peers`."""
+    outcome = Outcome()
     replicates = int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATES
     print(f"| effect of a block | statistic | {' | '.join(f'{n} blocks' for n in BLOCKS)} |")
     print(f"| --- | --- |{' ---: |' * len(BLOCKS)}")
     for effects in EFFECTS:
         for name in STATISTICS:
-            cells = [f"{100 * coverage(name, effects, n, replicates):.1f} %" for n in BLOCKS]
-            print(f"| {effects} | {name} | {' | '.join(cells)} |", flush=True)
+            found = {n: coverage(name, effects, n, replicates) for n in BLOCKS}
+            for n, share in found.items():
+                if limits := goal(effects, n):
+                    outcome.count(limits[0] <= share <= limits[1])
+            cells = " | ".join(f"{100 * share:.1f} %" for share in found.values())
+            print(f"| {effects} | {name} | {cells} |", flush=True)
+    return outcome.exit_status()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What benchmarks compare with, and how they end: every program with goals uses these codes.
+"""What benchmarks compare with, and how they end: every program here uses these exit codes.
 
 ====  ===============================================================================
 code  meaning
