@@ -91,6 +91,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/routing.py
 	python benchmarks/latency.py --goals-only --preset tiny
 	python benchmarks/features.py
+	python benchmarks/intervals.py
 	GENEZIP_REQUIRE_PEERS=1 pytest
 
 # Files made from genezip/config.py; tests hold them equal.

@@ -20,8 +20,7 @@ import region_map  # noqa: E402
 import routing  # noqa: E402
 import ssd  # noqa: E402
 
-BY_MAKE = ("corpus", "features", "latency", "layers", "region_map", "routing", "ssd")
-PROGRAMS = (*BY_MAKE, "intervals")  # whose goals the slow tests hold
+PROGRAMS = ("corpus", "features", "intervals", "latency", "layers", "region_map", "routing", "ssd")
 
 
 @pytest.fixture
@@ -167,7 +166,7 @@ def test_make_installs_the_peers_and_lets_no_skip_pass(repo: Path) -> None:
     recipe = text.split("\ncheck-all:")[1].split("\n\n")[0]
     assert recipe.split("\n")[0].split()[0] == "peers"
     assert "GENEZIP_REQUIRE_PEERS=1" in recipe
-    for name in BY_MAKE:
+    for name in PROGRAMS:
         assert f"benchmarks/{name}.py" in recipe
     pins = dict(
         line.split("==")
