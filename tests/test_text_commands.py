@@ -192,7 +192,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def own_genome(folder: Path) -> None:
-    """my.fa.gz with my.gff3.gz and my.gtf.gz: six chromosomes, a gene every 20 kb."""
+    """my.fa.gz, my.gff3.gz, my.gtf.gz, my.fa.out.gz: six chromosomes, a gene every 20 kb."""
     folder.mkdir(parents=True)
     random.seed(0)
     fasta, gff, gtf = [], ["##gff-version 3"], []
@@ -212,6 +212,7 @@ def own_genome(folder: Path) -> None:
     for name, text in (
         ("my.fa.gz", "".join(fasta)),
         ("my.gff3.gz", "\n".join(gff) + "\n"),
+        ("my.fa.out.gz", "There were no repetitive sequences detected in my.fa\n"),
         ("my.gtf.gz", "\n".join(gtf) + "\n"),
     ):
         (folder / name).write_bytes(gzip.compress(text.encode(), compresslevel=1))
