@@ -42,10 +42,11 @@ def longest_known(fasta: Path, length: int) -> np.ndarray:
         For a file that is no FASTA (:class:`genezip.genome.fasta.FastaStream`).
     """
     best = np.zeros(0, dtype=np.uint8)
-    for _, _, ids in FastaStream(fasta).windows(WHOLE_RECORD):
-        found = longest_run(ids)
-        if len(found) > len(best):
-            best = found
-        if len(best) >= length:
-            break
+    with FastaStream(fasta) as stream:
+        for _, _, ids in stream.windows(WHOLE_RECORD):
+            found = longest_run(ids)
+            if len(found) > len(best):
+                best = found
+            if len(best) >= length:
+                break
     return best[:length]

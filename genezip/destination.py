@@ -21,7 +21,7 @@ from typing import IO
 
 from genezip.errors import GenezipError
 
-STANDARD = {"-": 1, "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _OPEN = re.compile(r"/(?:dev|proc/(?:self|(?P<process>\d+))(?:/task/\d+)?)/fd/(?P<number>\d+)")
 _MOST_LINKS = 40  # as the kernel allows
 
@@ -146,18 +146,23 @@ def keep_mode(made: Path, old: Path) -> None:
         made.chmod(stat.S_IMODE(before.st_mode))
 
 
-def descriptor(name: str | Path) -> int | None:
-    """Number of the open file of this process that a path stands for, links followed, or None."""
+def descriptor(name: str | Path, dash: int = 1) -> int | None:
+    """Number of the open file of this process that a path stands for, links followed, or None.
+
+    Parameters
+    ----------
+    dash : what ``-`` stands for: 1 (standard output), or 0 (standard input) for what is read
+    """
     place = Path(name)
-    if str(place) in STANDARD:
-        return STANDARD[str(place)]
+    if str(place) == "-":
+        return dash
     for _ in range(_MOST_LINKS):
+        if str(place) in _STANDARD:
+            return _STANDARD[str(place)]
         place = Path(os.path.realpath(place.parent)) / place.name
         found = _OPEN.fullmatch(str(place))
         if found and found["process"] in (None, str(os.getpid())):
             return int(found["number"])
-        if str(place) in STANDARD:
-            return STANDARD[str(place)]
         try:
             place = place.parent / place.readlink()
         except OSError:  # no link

@@ -24,13 +24,13 @@ from genezip.fasta_join import Join, TokenTable, Totals
 from genezip.fasta_parts import Draft, PartFolder, Records
 from genezip.fasta_pieces import Reader, StreamReader, WindowReader
 from genezip.genome.fasta import FastaStream
+from genezip.genome.naming import check_row_names
+from genezip.genome.records import is_packed
 from genezip.genome.track_writer import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
-from genezip.genome.tracks import check_names
 from genezip.interrupt import StopRequest, stop_request
 from genezip.models.architecture import BoundKind
 from genezip.models.pretrained import WEIGHTS
-from genezip.provenance import atomic_path, check_room, sha256_file, sha256_json, versions
-from genezip.spool import rereadable
+from genezip.provenance import atomic_path, check_room, sha256_json, versions
 
 WINDOW_BP = 12_800
 LOCUS_BP = 100_000  # what the IGV session shows first
@@ -81,7 +81,7 @@ def compress_fasta(
     Parameters
     ----------
     fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N. A pipe, or ``-`` for
-        standard input, is read once, into a temporary file beside ``out``
+        standard input, takes room in the folder of ``out`` until the end
     model : model folder or hub id
     out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
         boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
@@ -120,19 +120,18 @@ def compress_fasta(
         StreamReader(zipper, block_bp) if window_bp is None else WindowReader(zipper, window_bp)
     )
     with ExitStack() as stack:
-        if target.is_stream:  # nothing lies beside a pipe
-            beside = Path(stack.enter_context(TemporaryDirectory(prefix="genezip-")))
-        else:
-            beside = target.path.parent
-        stream = FastaStream(*stack.enter_context(rereadable(fasta, beside)))
+        beside = None if target.is_stream else target.path.parent  # nothing lies beside a pipe
+        stream = stack.enter_context(FastaStream(fasta, beside))
         _refuse_short(zipper, stream, window_bp)
         if tracks is not None:
-            check_names(stream.lengths)
-        run = _run(zipper, stream.path, window_bp, None if window_bp else block_bp)
+            check_row_names(stream.lengths, stream)
+        run = _run(zipper, stream, window_bp, None if window_bp else block_bp)
         identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
+        stop = stack.enter_context(stop_request())
+        if beside is None:
+            beside = Path(stack.enter_context(TemporaryDirectory(prefix="genezip-")))
         parts = PartFolder(beside / f"{target.path.name}.parts", identity)
         stack.enter_context(parts)
-        stop = stack.enter_context(stop_request())
         if tracks is not None:
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
             needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
@@ -149,7 +148,7 @@ def _refuse_short(zipper: GeneZip, fasta: FastaStream, window_bp: int | None) ->
     # a U-Net has its first token at the end of its first block
     block = math.prod(stride or 1 for stride in shape.stride) if shape.marks_end else 1
     for name, length in fasta.lengths.items():
-        record = f"record {name!r} of {fasta.name}"
+        record = f"record {name!r} of {fasta}"
         if length < shape.d_conv:
             raise GenezipError(
                 f"{record} has {length} bases, fewer than one convolution of the model "
@@ -164,7 +163,7 @@ def _refuse_short(zipper: GeneZip, fasta: FastaStream, window_bp: int | None) ->
 
 
 def _run(
-    zipper: GeneZip, fasta: Path, window_bp: int | None, block_bp: int | None
+    zipper: GeneZip, fasta: FastaStream, window_bp: int | None, block_bp: int | None
 ) -> dict[str, Any]:
     """What decides the numbers, as plain values."""
     bounds: list[Any] = [router.bound for router in zipper.network.routers]
@@ -176,7 +175,7 @@ def _run(
         "bound_settings": [None if bound is None else asdict(bound) for bound in bounds],
         "window_bp": window_bp,
         "block_bp": block_bp,
-        "fasta_sha256": sha256_file(fasta),
+        "fasta_sha256": fasta.sha256(),
     }
 
 
@@ -184,7 +183,7 @@ def _compress(
     fasta: FastaStream, reader: Reader, parts: PartFolder, draft: Draft, stop: StopRequest, say: Say
 ) -> list[tuple[int, int]]:
     """Write the parts that are missing; start and end of all, in order."""
-    records, name = Records(fasta.lengths), Path(fasta.name).name
+    records, name = Records(fasta.lengths), fasta.name
     spans = parts.finished(say)
     ends = dict(spans)
     begins = {end: start for start, end in spans}
@@ -265,7 +264,7 @@ def _join(
         for span in spans:
             join.add(parts.read(*span))
             if stop:
-                _stop(say, f"{Path(fasta.name).name}: stopped before all parts were joined")
+                _stop(say, f"{fasta.name}: stopped before all parts were joined")
         totals = join.finish()
         table.finish({**run, "mode": mode, **asdict(totals), "versions": versions()})
     return Summary(totals, zipper.bound, mode)
@@ -278,8 +277,6 @@ def _stop(say: Say, what: str) -> NoReturn:
 
 def _beside(fasta: FastaStream, tracks: Path) -> str:
     """The FASTA as the genome of an IGV session: its path seen from there, if IGV reads it."""
-    if fasta.name != str(fasta.path):  # it came through a pipe
+    if not fasta.regular or is_packed(fasta.path):
         return ""
-    with open(fasta.path, "rb") as handle:
-        packed = handle.read(2) == b"\x1f\x8b"
-    return "" if packed else os.path.relpath(fasta.path, tracks)
+    return os.path.relpath(fasta.path, tracks)

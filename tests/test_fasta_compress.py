@@ -593,7 +593,8 @@ def test_parts_of_another_run_are_refused(
         (b">a\n" + b"ACGT" * 7, "blocks", {"window_bp": 24}, "4 bases .* another --window-bp"),
         (b">a\nACGT\n", "causal", {"window_bp": 0}, "--window-bp is 0"),
         (b">a\nACGT\n", "causal", {"block_bp": 0}, "--block-bp is 0"),
-        (b">#a\nACGT\n", "causal", {}, "the contig '#a' begins with '#'"),
+        (b">#a\nACGT\n", "causal", {}, "has a contig named #a, and in"),
+        (b">track\nACGT\n", "causal", {}, r"x.fa has a contig named track, and in GTF, GFF3"),
         (b">a\nACGT\n", "causal", {"bound": "often"}, "there is no bound 'often'; use none"),
     ],
 )

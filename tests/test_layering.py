@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {
-    *("config", "destination", "errors", "folder", "interrupt", "provenance", "sequences"),
-    *("spool", "taxonomy", "vocab"),
+    *("config", "destination", "errors", "folder", "input_file", "interrupt"),
+    *("provenance", "sequences", "taxonomy", "vocab"),
 }
 COMPRESS = {"compress", "fasta_compress", "fasta_join", "fasta_parts", "fasta_pieces"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}

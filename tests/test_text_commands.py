@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import text_commands
 import torch
@@ -27,6 +28,7 @@ from typer.main import get_command
 
 from genezip import config
 from genezip.cli import app
+from genezip.genome.track_writer import TrackWriter
 from genezip.models.architecture import load_architecture
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
@@ -69,7 +71,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snakemake --report workflow.html": (PARSE, "of a finished run; test_workflow makes one"),
     "snakemake --lint": (PARSE, "test_workflow runs it"),
     "source .venv/bin/activate": (PARSE, "`make venv` makes the environment"),
-    "pip install -e '.[test]'": (PARSE, "`make venv` does it"),
+    "pip install -e '.[test]'": (PARSE, "`make venv` does it with pinned versions"),
     "genezip corpus check results/corpus/human-128k/manifest.json --source resources/source.json": (
         PARSE,
         "reads 13 Gb; test_corpus_cli checks a small corpus",
@@ -189,16 +191,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-REPEATS = """\
-   SW   perc perc perc  query    position in query     matching repeat       position in repeat
-score   div. del. ins.  sequence begin end    (left)   repeat   class/family begin end (left)  ID
-
-  463   1.3  0.6  1.7   chr1     9001  9468 (290532) + AluY     SINE/Alu         1 311    (0)   1
-"""
-
-
 def own_genome(folder: Path) -> None:
-    """my.fa.gz with genes and repeats: six chromosomes, a gene every 20 kb."""
+    """my.fa.gz, my.gff3.gz, my.gtf.gz, my.fa.out.gz: six chromosomes, a gene every 20 kb."""
     folder.mkdir(parents=True)
     random.seed(0)
     fasta, gff, gtf = [], ["##gff-version 3"], []
@@ -218,10 +212,10 @@ def own_genome(folder: Path) -> None:
     for name, text in (
         ("my.fa.gz", "".join(fasta)),
         ("my.gff3.gz", "\n".join(gff) + "\n"),
+        ("my.fa.out.gz", "There were no repetitive sequences detected in my.fa\n"),
         ("my.gtf.gz", "\n".join(gtf) + "\n"),
     ):
         (folder / name).write_bytes(gzip.compress(text.encode(), compresslevel=1))
-    (folder / "my.fa.out.gz").write_bytes(gzip.compress(REPEATS.encode()))
     (folder / "enhancers.bed").write_text("chr1\t50000\t50600\nchr2\t70000\t70600\n")
 
 
@@ -367,9 +361,9 @@ def test_the_tutorial_of_your_genome_runs_to_its_report(clone: Path) -> None:
 
 
 def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
-    found = [one for one in FOUND if one.kind == "python"]
-    assert [one.where for one in found] == ["README.md", "README.md", "docs/tracks.md"]
-    first, second, of_tracks = (one.text for one in found)
+    texts = {one.where for one in FOUND if one.kind == "python"}
+    assert texts == {"README.md", "docs/tracks.md"}
+    first, second = (one.text for one in FOUND if one.kind == "python" and one.where == "README.md")
     assert len([line for line in first.splitlines() if line.strip()]) <= 5
     done = run([sys.executable, "-c", first + second], clone)
     assert done.returncode == 0, done.stderr
@@ -377,11 +371,16 @@ def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
     difference, generated = done.stdout.splitlines()[-2:]
     assert float(difference) != 0
     assert re.fullmatch("[ACGT]{50}", generated)
-    (command,) = [text for text in TYPED if "--tracks tracks" in text]
-    if not (clone / "tracks").exists():
-        assert run(command, clone).returncode == 0
-    done = run([sys.executable, "-c", of_tracks], clone)
-    assert re.fullmatch(r"[\d.]+ bp per token\n", done.stdout), done.stderr
+
+
+def test_the_python_about_tracks_gives_bp_per_token(tmp_path: Path) -> None:
+    (block,) = [one for one in FOUND if one.kind == "python" and one.where == "docs/tracks.md"]
+    with TrackWriter(tmp_path / "tracks", {"mine": 5000}) as tracks:
+        tracks.add("mine", 0, np.full(5000, 0.5), np.tile([100, 900], 5))
+    done = run([sys.executable, "-c", block.text], tmp_path)
+    assert done.returncode == 0, done.stderr
+    number, words = done.stdout.split(maxsplit=1)
+    assert float(number) == pytest.approx(500) and words == "bp per token\n"
 
 
 @pytest.mark.parametrize("number", range(sum(one.kind == "yaml" for one in FOUND)))

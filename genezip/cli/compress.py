@@ -36,7 +36,7 @@ def compress(
 
     Ctrl-C stops it, the same command goes on. With the bound causal or none each record is
     streamed as a whole; with sequence it goes window by window. A FASTA from a pipe, plain or
-    gzip, is kept in a temporary file beside --out until the end; an --out that is a pipe or
+    gzip, takes room in the folder of --out until the end; an --out that is a pipe or
     device (/dev/stdout) gets the finished file, and such a run does not go on after a stop.
     """
     import torch

@@ -228,7 +228,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 def _inputs(**paths: Path | None) -> dict[str, str | Path]:
     """The files whose checksums are recorded, which are therefore read twice."""
-    from genezip.genome.input_file import refuse_pipe
+    from genezip.input_file import refuse_pipe
 
     found: dict[str, str | Path] = {}
     for name, path in paths.items():

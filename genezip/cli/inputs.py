@@ -83,15 +83,16 @@ def annotation_and_sizes(
 ) -> "tuple[Annotation, dict[str, int]]":
     """Gene models as the settings choose them, and chromosome lengths (bp)."""
     from genezip.genome.annotation import read
-    from genezip.genome.input_file import is_pipe
     from genezip.genome.own import annotation_format
     from genezip.genome.source import read_chrom_sizes
+    from genezip.input_file import is_pipe, shown
 
     if annotation is None or chrom_sizes is None:
         raise GenezipError("give --annotation and --chrom-sizes")
     if format is None and is_pipe(annotation):
         raise GenezipError(
-            f"{annotation} is a pipe, whose name tells no format; add --format gtf, gff3 or bed12"
+            f"{shown(annotation)} is a pipe, whose name tells no format; add --format gtf, gff3 or "
+            "bed12"
         )
     form = format or annotation_format(annotation)
     sizes = read_chrom_sizes(chrom_sizes)

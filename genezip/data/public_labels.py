@@ -66,7 +66,7 @@ class PublicLabels:
         names = [f"{PREFIX}/{part}/{name}" for made in PUBLIC[part].values() for name in made]
         missing = [name for name in names if name not in sources]
         if missing:
-            raise GenezipError(f"{self.table} has no row named {', '.join(missing)}")
+            raise GenezipError(f"{self.table} has no row named {', '.join(missing)}; add it")
         return [item(sources[name]) for name in names]
 
     def plan(self, parts: Sequence[str]) -> Plan:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 import pyfaidx
 
 from genezip.errors import GenezipError
-from genezip.genome.input_file import need_regular
+from genezip.input_file import need_regular
 
 _HEADER_BYTES = 1 << 12  # read back at first; twice as much while a header line is longer
 

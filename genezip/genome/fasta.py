@@ -1,29 +1,30 @@
 """Stream a FASTA of any size: plain, gzip or bgzip, no index needed."""
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from genezip.errors import GenezipError
+from genezip.input_file import InputFile
 from genezip.vocab import encode
 
 LINE_LIMIT = 1 << 20
 
 
-class FastaStream:
-    """Records of a FASTA, read twice: once for names and lengths, then as windows.
+class FastaStream(InputFile):
+    """Records of a FASTA, file or pipe, walked twice: for names and lengths, then as windows.
 
-    The first pass checks the whole file, so nothing is written for a file that is broken
-    at its end. A pipe goes through :func:`genezip.spool.rereadable` first.
+    The first walk checks the whole file, so nothing is written for a file that is broken
+    at its end.
 
     Parameters
     ----------
-    path : file that can be opened twice
-    name : what messages call it; the path when absent
+    path, folder : as of :class:`genezip.input_file.InputFile`
+
+    Attributes
+    ----------
+    lengths : record name -> bases, in the order of the file
 
     Raises
     ------
@@ -32,61 +33,48 @@ class FastaStream:
         without bases, or a letter that is no base.
     """
 
-    def __init__(self, path: str | Path, name: str | None = None) -> None:
-        self.path = Path(path)
-        self.name = name or str(path)
-        self.lengths: dict[str, int] = {}
+    def __init__(self, path: str | Path, folder: Path | None = None) -> None:
+        super().__init__(path, "name an existing FASTA", folder)
+        try:
+            self.lengths = self._measured()
+        except BaseException:
+            self.close()
+            raise
+
+    def _measured(self) -> dict[str, int]:
+        lengths: dict[str, int] = {}
         for name, line in self._lines():
             if line is None:
-                if name in self.lengths:
-                    raise GenezipError(f"{self.name} has two records named {name!r}; rename one")
-                self.lengths[name] = 0
+                if name in lengths:
+                    raise GenezipError(f"{self} has two records named {name!r}; rename one")
+                lengths[name] = 0
             else:
-                encode(line, f"record {name!r} of {self.name}, from base {self.lengths[name]},")
-                self.lengths[name] += len(line)
-        if not self.lengths:
-            raise GenezipError(f"{self.name} holds no FASTA record; records begin with '>'")
-        empty = [name for name, length in self.lengths.items() if length == 0]
+                encode(line, f"record {name!r} of {self}, from base {lengths[name]},")
+                lengths[name] += len(line)
+        if not lengths:
+            raise GenezipError(f"{self} holds no FASTA record; records begin with '>'")
+        empty = [name for name, length in lengths.items() if length == 0]
         if empty:
-            raise GenezipError(f"record {empty[0]!r} of {self.name} has no bases; remove it")
-
-    def _open(self) -> BinaryIO | gzip.GzipFile:
-        try:
-            handle = open(self.path, "rb")  # noqa: SIM115  (closed by the caller)
-        except FileNotFoundError:
-            raise GenezipError(f"{self.name} does not exist; name an existing FASTA") from None
-        except IsADirectoryError:
-            raise GenezipError(f"{self.name} is a folder; name a FASTA file") from None
-        except OSError as error:
-            raise GenezipError(f"{self.name} cannot be read: {error.strerror}") from None
-        magic = handle.read(2)
-        handle.seek(0)
-        return gzip.GzipFile(fileobj=handle) if magic == b"\x1f\x8b" else handle
+            raise GenezipError(f"record {empty[0]!r} of {self} has no bases; remove it")
+        return lengths
 
     def _lines(self) -> Iterator[tuple[str, bytes | None]]:
         """(record name, None) at a header, (record name, bases) at a sequence line."""
         name = None
-        with self._open() as handle:
-            try:
-                # a limit, so that a chromosome on one line does not fill the memory
-                while raw := handle.readline(LINE_LIMIT):
-                    line = raw.strip()
-                    if line.startswith(b">"):
-                        words = line[1:].split()
-                        if not words:
-                            raise GenezipError(f"{self.name} has a record without a name")
-                        name = words[0].decode(errors="replace")
-                        yield name, None
-                    elif line:
-                        if name is None:
-                            raise GenezipError(
-                                f"{self.name} does not begin with '>'; give a FASTA file"
-                            )
-                        yield name, line
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise GenezipError(
-                    f"{self.name} is a truncated or broken gzip file ({error}); fetch it again"
-                ) from None
+        with self.unpacked() as handle:
+            # a limit, so that a chromosome on one line does not fill the memory
+            while raw := handle.readline(LINE_LIMIT):
+                line = raw.strip()
+                if line.startswith(b">"):
+                    words = line[1:].split()
+                    if not words:
+                        raise GenezipError(f"{self} has a record without a name; give it one")
+                    name = words[0].decode(errors="replace")
+                    yield name, None
+                elif line:
+                    if name is None:
+                        raise GenezipError(f"{self} does not begin with '>'; give a FASTA file")
+                    yield name, line
 
     def windows(self, window_bp: int) -> Iterator[tuple[str, int, np.ndarray]]:
         """(record name, start, uint8 token ids) of consecutive windows.

@@ -88,11 +88,12 @@ def _simulate(draft: Draft, settings: Genome) -> None:
     """
     if settings.sources == ["simulated"]:
         for key in ("chromosomes", "valid", "test"):
-            if key in settings.model_fields_set and getattr(settings, key):
+            # the workflow fills in defaults, which nobody chose
+            if getattr(settings, key) not in (None, [], Genome.model_fields[key].default):
                 instead = "chromosome_bp" if key == "chromosomes" else key
                 raise GenezipError(
-                    f"genome.{key} selects nothing of the source `simulated`; leave it out and "
-                    f"set genome.simulation.{instead}"
+                    f"genome.{key} selects nothing of the source `simulated`; leave it out or "
+                    f"empty, and set genome.simulation.{instead}"
                 )
     simulate(draft, settings.simulation)
 

@@ -195,9 +195,8 @@ def staged(out: str | Path) -> Iterator[Draft]:
 def _move(draft: Draft, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     old = _listed(out / "source.json")
-    file_target(out / "source.json").unlink(
-        missing_ok=True
-    )  # no moment with old table and new files
+    # no moment with old table and new files
+    file_target(out / "source.json").unlink(missing_ok=True)
     new = [entry["path"] for entry in draft.files]
     for name in [*new, "source.json"]:
         move_into_place(draft.folder / name, out / name)

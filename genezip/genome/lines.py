@@ -26,9 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
+from genezip import input_file
 from genezip.errors import GenezipError
-from genezip.genome import input_file
-from genezip.genome.input_file import GZIP, InputFile
+from genezip.input_file import GZIP, InputFile
 
 BLOCK_BYTES = 1 << 22
 """Bytes of text that :meth:`TextFile.blocks` takes at a time."""
@@ -84,7 +84,7 @@ class TextFile(InputFile):
     """A text that a user names, file or pipe, plain or gzip: its lines and its rows.
 
     Parameters, attributes and refusals are those of
-    :class:`genezip.genome.input_file.InputFile`.
+    :class:`genezip.input_file.InputFile`.
     """
 
     def __init__(self, path: str | Path, todo: str = _NAME_ONE) -> None:
@@ -287,7 +287,7 @@ def is_row(line: str) -> bool:
 
 def shown(given: Input) -> str:
     """What a text is called in messages: its path, or ``standard input``."""
-    return input_file.shown(Path(given)) if isinstance(given, (str, Path)) else str(given)
+    return input_file.shown(given) if isinstance(given, (str, Path)) else str(given)
 
 
 def name_of(given: Input) -> str:
@@ -295,7 +295,8 @@ def name_of(given: Input) -> str:
     if isinstance(given, TextFile):
         return given.name
     path = Path(given)
-    return path.name if path.is_file() else input_file.shown(path)
+    regular = path.is_file() and not input_file.is_pipe(path)
+    return path.name if regular else input_file.shown(path)
 
 
 def _whole_lines(handle: io.BufferedReader, size: int) -> Iterator[bytes]:

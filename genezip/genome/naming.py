@@ -1,9 +1,8 @@
 """Contig names: the same chromosome is `1`, `chr1` or nothing that we know."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -181,25 +180,43 @@ def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
     return chrom
 
 
-def check_contig_name(name: str, where: str | Path) -> None:
-    """Refuse the name of a contig that the tab-separated formats cannot carry.
+def check_contig_name(name: str, where: object) -> None:
+    """Refuse the name of a contig of a source that its tables cannot carry.
 
     Raises
     ------
     GenezipError
-        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: in GTF, GFF3
-        and BED a row that begins so holds no feature, so its contig would vanish from every
-        table. For ``all``, which stands for all contigs together in tables of results.
+        As :func:`check_row_names`, and for ``all``, which stands for all contigs together in
+        tables of results.
     """
     if name == "all":
         raise GenezipError(
             f"{where} has a contig named all, which means all contigs in tables of results; rename "
-            "the contig in the FASTA and the annotation"
+            "the contig in all files"
         )
-    if name.startswith(("#", ">")) or name in ("track", "browser"):
+    check_row_names([name], where)
+
+
+def check_row_names(names: Iterable[str], where: object) -> None:
+    """Refuse names of contigs that rows of GTF, GFF3 and BED cannot begin with.
+
+    Raises
+    ------
+    GenezipError
+        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: a row that
+        begins so holds no feature, so its contig would vanish from every table. For a control
+        character, of which htslib makes no index.
+    """
+    for name in names:
+        if name.startswith(("#", ">")) or name in ("track", "browser"):
+            wrong = "and in GTF, GFF3 and BED a row that begins so holds no feature"
+        elif any(letter < " " for letter in name):
+            wrong = "which holds a control character"
+        else:
+            continue
+        shown = name if name.isprintable() else repr(name)
         raise GenezipError(
-            f"{where} has a contig named {name}, and in GTF, GFF3 and BED a row that begins so "
-            "holds no feature; rename the contig in the FASTA and the annotation"
+            f"{where} has a contig named {shown}, {wrong}; rename the contig in all files"
         )
 
 

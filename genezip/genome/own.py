@@ -9,12 +9,12 @@ import pandas as pd
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
-from genezip.genome.input_file import need_regular
 from genezip.genome.layout import Draft
 from genezip.genome.naming import check_contig_name, say_on_stderr
 from genezip.genome.records import is_packed, open_bytes, read_records
 from genezip.genome.repeats import match_repeats, read_rmsk_out, read_trf
 from genezip.genome.selection import check_names, split_parts
+from genezip.input_file import need_regular
 
 _FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}

@@ -100,7 +100,7 @@ def _columns(file: TextFile) -> int:
         if not 3 <= count <= _MOST_COLUMNS:
             raise GenezipError(
                 f"line {number} of {file} has {count} tab-separated columns; BED has 3 to "
-                f"{_MOST_COLUMNS}"
+                f"{_MOST_COLUMNS}; mend or remove it"
             )
         return count
     raise GenezipError(f"{file} has no interval; name a BED file with some")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genezip.errors import GenezipError
-from genezip.genome.input_file import GZIP, InputFile
+from genezip.input_file import GZIP, InputFile
 
 LINE_BP = 60
 

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from genezip.genome.bigwig import ZOOM_WIDTHS, BigWigWriter
+from genezip.genome.naming import check_row_names
 from genezip.genome.tabix import atomic_indexed, index_of, index_suffix, open_indexed
-from genezip.genome.tracks import bed9_rows, check_names, write_igv_session
+from genezip.genome.tracks import bed9_rows, write_igv_session
 from genezip.genome.windowed_bpt import WINDOW_BP, WindowedBpt
 from genezip.provenance import atomic_path, check_room
 
@@ -49,7 +50,8 @@ class TrackWriter:
     Raises
     ------
     GenezipError
-        If a contig name begins with ``#``, or the disk is too full.
+        For a contig that BED cannot name (:func:`genezip.genome.naming.check_row_names`), or if
+        the disk is too full.
     """
 
     def __init__(
@@ -61,7 +63,6 @@ class TrackWriter:
         written_bp: int | None = None,
         locus: tuple[str, int, int] | None = None,
     ) -> None:
-        check_names(chrom_sizes)
         self.folder = Path(folder)
         self.chrom_sizes = dict(chrom_sizes)
         self.genome = genome
@@ -122,6 +123,8 @@ class TrackWriter:
             starts, ends, chunk_bp = starts[:shown], np.minimum(ends[:shown], end), chunk_bp[:shown]
         if not len(starts):
             return
+        # those that are used: a genome may have others, which no row names
+        check_row_names([chrom], self.folder / CHUNKS)
         self.tokens_per_kb.add_intervals(chrom, starts, ends, 1000 / chunk_bp)
         self.windowed.add(chrom, starts, ends, chunk_bp)
         name = [f"{length} bp" for length in (ends - starts).tolist()]

@@ -5,7 +5,7 @@ The bigWig files are written window by window in :mod:`genezip.genome.track_writ
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genezip.errors import GenezipError
+from genezip.genome.naming import check_row_names
 from genezip.genome.tabix import atomic_indexed, open_indexed
 from genezip.provenance import atomic_path, write_text
 
@@ -32,25 +32,6 @@ BED9_TYPES: dict[str, pa.DataType | None] = {
 }
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ROWS = 1 << 16  # made into text at a time
-
-
-def check_names(chroms: Iterable[str]) -> None:
-    """Refuse contig names that no BED file can hold.
-
-    Raises
-    ------
-    GenezipError
-        If a name begins with ``#``, so that readers would skip its rows as comments, or holds
-        a control character, of which htslib makes no index.
-    """
-    for chrom in chroms:
-        if chrom.startswith("#"):
-            wrong = "begins with '#', as comments of BED do"
-        elif any(letter < " " for letter in chrom):
-            wrong = "holds a control character"
-        else:
-            continue
-        raise GenezipError(f"the contig {chrom!r} {wrong}; rename it")
 
 
 def bed9_rows(
@@ -92,9 +73,10 @@ def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
     Raises
     ------
     GenezipError
-        If the disk is full, or a contig name begins with ``#``.
+        If the disk is full, or for a contig that BED cannot name
+        (:func:`genezip.genome.naming.check_row_names`).
     """
-    check_names(table["chrom"].unique())
+    check_row_names(table["chrom"].unique(), path)
     optional = {name: table[name].to_numpy() for name in ("score", "strand") if name in table}
     columns = {name: table[name].to_numpy() for name in ("chrom", "start", "end", "name", "rgb")}
     rows = bed9_rows(**columns, **optional)

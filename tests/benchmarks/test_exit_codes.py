@@ -3,11 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "benchmarks"))
@@ -23,14 +21,6 @@ import routing  # noqa: E402
 import ssd  # noqa: E402
 
 PROGRAMS = ("corpus", "features", "intervals", "latency", "layers", "region_map", "routing", "ssd")
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    """The benchmarks set the threads of torch; other tests keep theirs."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

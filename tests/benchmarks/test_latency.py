@@ -3,7 +3,6 @@
 import re
 import statistics
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,14 +31,6 @@ import latency_sequence  # noqa: E402
 from peers import Outcome  # noqa: E402
 
 ROLES = ["genezip", "flat", "hnet", "unet", "flat-equal"]
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    """The benchmark sets the threads of torch; other tests keep theirs."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """FASTA streams: any packing, any line length, constant windows."""
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ TEXT = b">one first record\nACGT\nacgn\nRY\n\n>two\nTTTTTTTTTTT\n"
 
 
 def windows(path: Path, window_bp: int) -> list[tuple[str, int, bytes]]:
-    return [(n, s, decode(ids)) for n, s, ids in FastaStream(path).windows(window_bp)]
+    with FastaStream(path) as fasta:
+        return [(name, start, decode(ids)) for name, start, ids in fasta.windows(window_bp)]
 
 
 @pytest.mark.parametrize("packing", ["plain", "gzip", "two gzip members"])
@@ -26,7 +28,9 @@ def test_windows_by_hand(tmp_path: Path, packing: str) -> None:
         "two gzip members": gzip.compress(TEXT[:20]) + gzip.compress(TEXT[20:]),  # as bgzip
     }[packing]
     path.write_bytes(data)
-    assert FastaStream(path).lengths == {"one": 10, "two": 11}
+    with FastaStream(path) as fasta:
+        assert fasta.lengths == {"one": 10, "two": 11}
+        assert fasta.sha256() == hashlib.sha256(data).hexdigest()
     assert windows(path, 4) == [
         ("one", 0, b"ACGT"),
         ("one", 4, b"ACGN"),

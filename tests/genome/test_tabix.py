@@ -99,7 +99,7 @@ def test_odd_contig_names_are_written_and_read(tmp_path: Path) -> None:
         assert RegionMap.read_bed(tmp_path / f"a.{suffix}").chroms == tuple(ODD_NAMES)
     with pysam.TabixFile(str(tmp_path / "a.bed.gz")) as file:
         assert file.contigs == ODD_NAMES
-    with pytest.raises(GenezipError, match="the contig '#1' begins with '#'"):
+    with pytest.raises(GenezipError, match=r"b.bed.gz has a contig named #1, and in"):
         write_bed9(tmp_path / "b.bed.gz", table(("#1", 0, 5)))
     assert not (tmp_path / "b.bed.gz").exists()
 

@@ -141,9 +141,21 @@ def test_contig_names_of_any_kind(tmp_path: Path) -> None:
         assert all(len(list(file.fetch(name, 0, 50))) == 2 for name in names)
     session = ElementTree.parse(tmp_path / "igv_session.xml").getroot()
     assert (session.get("genome"), session.get("locus")) == ('my "genome".fa', "ctg:1-500:1-50")
-    for name, wrong in (("#1", "begins with '#'"), ("a\x01", "holds a control")):
-        with pytest.raises(GenezipError, match=re.escape(f"the contig {name!r} {wrong}")):
-            TrackWriter(tmp_path, {name: 50})
+    for name, said in (
+        ("#1", "#1, and in"),
+        ("track", "track, and in"),
+        ("a\x01", r"'a\x01', which"),
+    ):
+        out = tmp_path / "refused"
+        with (
+            pytest.raises(GenezipError, match=re.escape(f"has a contig named {said}")),
+            TrackWriter(out, {"used": 9, name: 50}) as tracks,
+        ):
+            tracks.add("used", 0, np.full(9, 0.5), np.array([9]))
+            tracks.add(name, 0, np.full(50, 0.5), np.array([50]))
+        assert not list(out.iterdir())
+    with TrackWriter(tmp_path, {"used": 9, "#unused": 50}, written_bp=9) as tracks:
+        tracks.add("used", 0, np.full(9, 0.5), np.array([9]))
 
 
 def test_long_contigs(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""The validated configuration and what follows from it; no rules."""
+
+import re
+from copy import deepcopy
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config, validate
+
+SCHEMA = load_configfile(Path(workflow.basedir) / "schemas" / "config.schema.yaml")
+
+
+def kinds_of(part):
+    """What a key may hold, as schemas, with names of definitions followed."""
+    return [
+        SCHEMA["$defs"][Path(one["$ref"]).name] if "$ref" in one else one
+        for one in part.get("anyOf", [part])
+    ]
+
+
+def fill_empty(tree, schema, layers):
+    """Undo every section that a layer names but leaves empty, which YAML reads as null.
+
+    It holds what the layers below it say, or is as good as absent. A null that is a value by itself
+    stays. Names that are numbers in YAML would be no part of a path.
+    """
+    for key in list(tree):
+        part = schema.get("properties", {}).get(key)
+        named = part is None and schema.get("additionalProperties")
+        if named and not isinstance(key, str):
+            raise WorkflowError(f"the name {key!r} is not text; write it in quotes")
+        kinds = kinds_of(part or named or {})
+        found = next((one for one in kinds if one.get("type") == "object"), None)
+        if found is None:
+            continue
+        below = [one[key] for one in layers if isinstance(one.get(key), dict)]
+        if tree[key] is None and not any(one.get("type") == "null" for one in kinds):
+            del tree[key]
+            for one in below:
+                update_config(tree.setdefault(key, {}), deepcopy(one))
+        if isinstance(tree.get(key), dict):
+            fill_empty(tree[key], found, below)
+
+
+# From below to above: the file that the Snakefile names, --configfile, --config.
+given = workflow.config_settings
+files = [path for path in workflow.configfiles if path not in given.configfiles]
+if getattr(given, "replace_workflow_config", False):
+    files = []
+files = [load_configfile(path) or {} for path in [*files, *given.configfiles]]
+fill_empty(config, SCHEMA, [*files, given.config])
+
+# `name: null` drops a model of a lower layer. The schema then checks every key that is left
+# (unknown keys stop the run) and fills in the defaults.
+MODELS = {
+    name: entry for name, entry in config.get("models", {}).items() if entry is not None
+}
+config["models"] = MODELS
+config["corpora"] = {
+    name: own
+    for name, own in config.get("corpora", {"main": {}}).items()
+    if own is not None
+}
+# Sections that no layer names are there all the same, so that the schema fills in their keys.
+TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
+for name, part in SCHEMA["properties"].items():
+    if "$ref" in part:
+        config.setdefault(name, {})
+for name in TASKS:
+    config["benchmarks"].setdefault(name, {})
+validate(config, "../schemas/config.schema.yaml")
+
+ROOT = Path(workflow.basedir).parent
+SCALE = config["scale"]
+REFERENCE = config["report"]["reference"]
+CONTROL = config["report"]["control"]
+CORPORA = list(config["corpora"])
+ROUTERS = ["fixed_stride", "gc_cpg"]
+INTERVALS = ("max_n_fraction", "bootstrap", "block_bp", "seed")
+FIGURES = "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels".split()
+
+TARGETS = ("regions", "match_bpt", "uniform_bpt")
+
+for name, entry in MODELS.items():
+    if sum(entry[key] is not None for key in TARGETS) != 1:
+        raise WorkflowError(f"models.{name}: set exactly one of {', '.join(TARGETS)}")
+for name, entry in MODELS.items():
+    seen = [name]
+    while (first := MODELS[seen[-1]]["init_from"]) and Path(first).name == first:
+        if first not in MODELS:
+            raise WorkflowError(
+                f"models.{seen[-1]}.init_from names {first!r}, which is not in models"
+            )
+        if first in seen:
+            circle = " from ".join([*seen, first])
+            raise WorkflowError(f"models.{name}.init_from goes in a circle: {circle}")
+        seen.append(first)
+for key in ("reference", "control"):
+    if config["report"][key] not in MODELS:
+        raise WorkflowError(
+            f"report.{key} names {config['report'][key]!r}, which is not in models"
+        )
+for name in config["benchmarks"]["models"] or []:
+    if name not in MODELS:
+        raise WorkflowError(f"benchmarks.models names {name!r}, which is not in models")
+for name, entry in MODELS.items():
+    if entry["corpus"] is not None and entry["corpus"] not in CORPORA:
+        raise WorkflowError(
+            f"models.{name}.corpus names {entry['corpus']!r}, which is not in corpora; "
+            f"there are {', '.join(CORPORA) or 'none'}"
+        )
+for where, names in (
+    ("models", [*MODELS, *config["benchmarks"]["comparators"]]),
+    ("corpora", CORPORA),
+    *(
+        (f"benchmarks.{task}.subsets", config["benchmarks"][task]["subsets"])
+        for task in TASKS
+    ),
+):
+    seen = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise WorkflowError(
+                f"{where} has {other} and {name}, which are one file name on some disks; "
+                "rename one"
+            )
+for name in config["benchmarks"]["comparators"]:
+    if name in MODELS:
+        raise WorkflowError(
+            f"benchmarks.comparators.{name} is also the name of a model"
+        )
+if not CORPORA:
+    raise WorkflowError("corpora drops every corpus; keep one")
+# Files of the user, by their key. Snakemake would read braces in them as wildcards, in rules far
+# from the key. Any other character is quoted in the commands.
+OWN_FILES = {
+    "the folder of the workflow": "",
+    **{
+        f"genome.{k}": config["genome"][k]
+        for k in ("fasta", "annotation", "rmsk", "trf")
+    },
+    "benchmarks.cmp.genome": config["benchmarks"]["cmp"]["genome"],
+    **{f"leakage.beds.{n}": path for n, path in enumerate(config["leakage"]["beds"])},
+    **{
+        f"regions.classes.{one['name']}": one["bed"]
+        for one in config["regions"]["classes"]
+    },
+    **{
+        f"models.{name}.init_from": entry["init_from"] for name, entry in MODELS.items()
+    },
+}
+for key, path in OWN_FILES.items():
+    if path is not None and re.search("[{}]", str(ROOT / path)):
+        raise WorkflowError(
+            f"{key} is {ROOT / path}: Snakemake reads braces as wildcards; rename it, or name "
+            "a link to it without braces"
+        )
+if MODELS[REFERENCE]["regions"] is None:
+    raise WorkflowError(f"report.reference: models.{REFERENCE} needs a region preset")
