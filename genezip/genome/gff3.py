@@ -139,7 +139,9 @@ class _Tree:
         )
 
     def is_product(self, name: str) -> bool:
-        """True for a protein, and for whatever is derived from something else."""
+        """True for a protein, and for whatever but a gene is derived from something else."""
+        if self._role.get(name) == "gene":  # TAIR derives genes from transposons
+            return False
         return name in self._derives or self._feature.get(name) in PROTEINS
 
     def owners(self, listed: str) -> list[tuple[str, str]]:

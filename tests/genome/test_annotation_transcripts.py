@@ -271,3 +271,14 @@ def test_gff3_keys_in_other_letters(gff3, attributes):
         gff3(("mRNA", 1, 90, "id=t"), ("exon", 1, 40, attributes))
     # a part may do without both
     assert spans(gff3(("CDS", 1, 40, "product=x;Note=parent;locus_tag=y"))) == [(1, 40)]
+
+
+def test_gff3_derived_gene(gff3):
+    found = gff3(
+        ("transposable_element", 1, 200, "ID=te"),
+        ("transposable_element_gene", 11, 90, "ID=g;Derives_from=te"),
+        ("exon", 11, 90, "Parent=g"),
+        ("gene", 101, 150, "ID=a;Derives_from=te"),
+        ("CDS", 101, 150, "Parent=a"),
+    )
+    assert (ids(found.transcripts), spans(found)) == (["a", "g"], [(11, 90), (101, 150)])
