@@ -305,7 +305,7 @@ def _copies(parts: pd.DataFrame, numbers: np.ndarray) -> list[np.ndarray]:
     minus = table["strand"].iloc[0] == "-"
     # some files have one id for all transcripts that have none: unknown_transcript_1 of NCBI
     cut = [
-        (gene, run)
+        (str(gene), run)
         for gene, rows in asked.groupby("gene_id", sort=False, observed=True)
         for run in _cut(list(rows.itertuples()), minus)
     ]
