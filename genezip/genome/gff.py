@@ -18,13 +18,14 @@ Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
 """What a row is to a gene model; empty for what is no part of one."""
 
 PARTS: dict[str, Role] = {
-    **dict.fromkeys(("exon", "pseudogenic_exon"), "exon"),
-    **dict.fromkeys(("cds", "stop_codon"), "cds"),
-    **dict.fromkeys(
-        ("utr", "five_prime_utr", "three_prime_utr", "5utr", "3utr", "utr5", "utr3"), "utr"
-    ),
+    "cds": "cds",
+    "stop_codon": "cds",
 }
-"""Roles of parts by feature type in small letters."""
+"""Roles of parts by feature type in small letters; those of many spellings by the next two."""
+# exon, noncoding_exon (SGD), pseudogenic_exon, coding_exon, single-exon, ...
+_EXON = re.compile(r"(?:.*[_-])?exon")
+# UTR, five_prime_UTR, 5UTR, 5'-UTR (AUGUSTUS), 3_prime_utr, UTR5, ...
+_UTR = re.compile(r"(?:five|three|[35]|internal)?(?:_?prime)?['_-]*utr|utr_?[35]")
 # mRNA, tRNA, SRP_RNA, lnc_RNA, primary_transcript, NMD_transcript_variant, V_gene_segment, ...
 _TRANSCRIPT = re.compile(
     r".*rna|(?:.*_)?transcript(?:_variant)?|.*_gene_segment|ribozyme", re.IGNORECASE
@@ -50,6 +51,10 @@ def role(feature: str) -> Role:
     small = feature.lower()
     if small in PARTS:
         return PARTS[small]
+    if _EXON.fullmatch(small):
+        return "exon"
+    if _UTR.fullmatch(small):
+        return "utr"
     if small.endswith("gene"):  # gene, pseudogene, ncRNA_gene
         return "gene"
     return "transcript" if _TRANSCRIPT.fullmatch(feature) else ""

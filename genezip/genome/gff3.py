@@ -46,6 +46,7 @@ PROTEINS = frozenset(
 """Types of rows that are made from a transcript and never are one."""
 
 _PARTS = ("exon", "cds", "utr")
+_OTHER_KEYS = r"(?i)(?:^|;)\s*(?:id|parent|transcript_?id)[ \t]*=[ \t]*[^;\s]"
 
 
 def read_gff3(
@@ -80,7 +81,7 @@ def read_gff3(
     attributes = Attributes(rows["attributes"], "gff3")
     frame = _frame(rows, attributes, path)
     is_part = frame["role"].isin(_PARTS).to_numpy()
-    nodes = frame[~is_part]
+    nodes = _one_role(frame[~is_part])
     tree = _Tree(nodes, frame[is_part])
     parts = _parts(frame[is_part], tree)
     chosen = nodes[tree.transcripts(nodes, set(parts["transcript_id"]))]
@@ -101,7 +102,7 @@ def read_gff3(
         if not tagged.any():
             raise lacks_tag(path, transcripts)
         of_parts = parts[tagged[parts["index"]]]
-        ids = pd.concat([nodes.loc[tagged[~is_part], "id"], of_parts["transcript_id"]])
+        ids = pd.concat([nodes.loc[tagged[nodes["index"]], "id"], of_parts["transcript_id"]])
         models = models[among(models["transcript_id"], ids)]
         kept = among(parts["transcript_id"], ids) & (parts["transcript_id"] != "").to_numpy()
         named = pd.concat([ids, of_parts["gene_id"], models["gene_id"]])
@@ -126,7 +127,7 @@ class _Tree:
             some = nodes[nodes[key] != ""]
             for name, listed in zip(some["id"], some[key], strict=True):
                 known = target.setdefault(name, [])
-                known.extend(name for name in _listed(listed) if name not in known)
+                known.extend(n for n in _listed(listed) if n not in known and n != name)
         some = parts[(parts["id"] != "") & (parts["parent"] != "")]
         self._of_parts = dict(zip(some["id"], some["parent"], strict=True))
 
@@ -138,7 +139,9 @@ class _Tree:
         )
 
     def is_product(self, name: str) -> bool:
-        """True for a protein, and for whatever is derived from something else."""
+        """True for a protein, and for whatever but a gene is derived from something else."""
+        if self._role.get(name) == "gene":  # TAIR derives genes from transposons
+            return False
         return name in self._derives or self._feature.get(name) in PROTEINS
 
     def owners(self, listed: str) -> list[tuple[str, str]]:
@@ -250,39 +253,48 @@ def _frame(rows: pa.Table, attributes: Attributes, path: Input) -> pd.DataFrame:
 def _refuse_other_formats(rows: pa.Table, frame: pd.DataFrame, path: Input) -> None:
     """Refuse parts whose column 9 is no list of GFF3: each would become a transcript of its own."""
     lost = frame["role"].isin(_PARTS) & (frame["id"] == "") & (frame["parent"] == "")
-    other = lost & ~frame["attributes"].str.contains("=", regex=False)
-    other &= frame["attributes"].str.strip() != "."
-    if other.any():
-        row = rows.slice(int(np.flatnonzero(other)[0]), 1).to_pylist()[0]
-        raise GenezipError(
-            f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row without "
-            f"ID and Parent, {row['attributes'][:60]!r}; if it is GTF, say so in the format"
-        )
+    if not lost.any():
+        return
+    texts = frame.loc[lost, "attributes"]
+    other = ~texts.str.contains("=", regex=False) & (texts.str.strip() != ".")
+    for wrong, advice in (
+        (other, "if it is GTF, say so in the format"),
+        (texts.str.contains(_OTHER_KEYS), "GFF3 spells these two keys so, in these letters"),
+    ):
+        if wrong.any():
+            row = rows.slice(int(wrong.index[wrong][0]), 1).to_pylist()[0]
+            raise GenezipError(
+                f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row "
+                f"without ID and Parent, {row['attributes'][:60]!r}; {advice}"
+            )
+
+
+def _one_role(nodes: pd.DataFrame) -> pd.DataFrame:
+    """Without genes that have the ID of a transcript, and other rows that have that of either."""
+    rank = nodes["role"].map({"transcript": 0, "gene": 1, "": 2})
+    again = nodes["id"].duplicated(keep=False)
+    best = rank[again].groupby(nodes["id"][again]).transform("min")
+    return nodes.drop(index=best.index[rank[again] > best])
 
 
 def _parts(rows: pd.DataFrame, tree: _Tree) -> pd.DataFrame:
     """Exon, CDS and UTR rows, one per owner."""
-    listed = rows["parent"].where(rows["parent"] != "", "")
-    owners = {text: tree.owners(text) for text in listed.unique() if text}
-    alone = (listed == "").to_numpy()
-    single = {text: found[0] for text, found in owners.items()}
-    transcript = listed.map({text: found[0] for text, found in single.items()})
-    gene = listed.map({text: found[1] for text, found in single.items()})
-    found = rows.assign(
-        kind=rows["role"],
-        transcript_id=transcript.where(~alone, rows["id"]).astype(rows["id"].dtype),
-        gene_id=gene.where(~alone, rows["id"]).astype(rows["id"].dtype),
-    )
-    more = {text: found[1:] for text, found in owners.items() if len(found) > 1}
-    extra = found[listed.isin(more).to_numpy()]
-    copies = [
-        extra.iloc[[place]].assign(transcript_id=name, gene_id=gene)
-        for place, text in enumerate(extra["parent"])
-        for name, gene in more[text]
-    ]
-    return (
-        pd.concat([found, *copies], ignore_index=True) if copies else found.reset_index(drop=True)
-    )
+    codes, texts = pd.factorize(rows["parent"])
+    owners = [tree.owners(text) if text else [("", "")] for text in texts]
+    count = np.array([len(found) for found in owners], dtype=np.int64)
+    copies = count[codes]
+    row = np.repeat(np.arange(len(rows)), copies)
+    copy = np.arange(len(row)) - np.repeat(np.cumsum(copies) - copies, copies)
+    place = (np.cumsum(count) - count)[codes[row]] + copy
+    kept = ["chrom", "start", "end", "strand", "number", "part", "spliced", "index"]
+    found = rows[[*kept, "role", "id", "parent"]].iloc[row].reset_index(drop=True)
+    own = found["id"].where(found["parent"] == "", "")
+    pairs_ = [pair for found_ in owners for pair in found_]
+    for number, key in enumerate(("transcript_id", "gene_id")):
+        names = np.array([pair[number] for pair in pairs_], dtype=object)
+        named = pd.Series(names[place], dtype=own.dtype)
+        found[key] = named.where(found["parent"] != "", own)
+    return found.rename(columns={"role": "kind"}).drop(columns=["id", "parent"])
 
 
 def _listed(text: str) -> list[str]:
@@ -297,7 +309,10 @@ def _circular(rows: pa.Table, attributes: Attributes) -> dict[str, int]:
     says = pc.utf8_lower(attributes.where(some).first("Is_circular"))
     found = rows.filter(pa.array(some))
     found = found.filter(pc.and_(pc.equal(says, "true"), pc.equal(found["start"], 0)))
-    return dict(zip(found["chrom"].to_pylist(), found["end"].to_pylist(), strict=True))
+    lengths: dict[str, int] = {}
+    for chrom, end in zip(found["chrom"].to_pylist(), found["end"].to_pylist(), strict=True):
+        lengths[chrom] = max(end, lengths.get(chrom, 0))
+    return lengths
 
 
 def _described(genes: pd.DataFrame) -> pd.DataFrame:

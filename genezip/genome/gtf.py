@@ -69,13 +69,14 @@ def read_gtf(
         if not kept.any():
             raise lacks_tag(path, transcripts)
     owner = frame["transcript_id"].where(frame["transcript_id"] != "", frame["gene_id"])
+    named = frozenset(owner[spliced])
     annotation = complete(
         name_of(path),
         Rows(
             transcripts=_models(rows, frame, is_transcript & kept, "transcript_id"),
             genes=_models(rows, frame, alone & kept, "gene_id"),
-            parts=_numbered(frame, attributes, is_part & kept, is_transcript),
-            spliced=frozenset(owner[spliced]),
+            parts=_numbered(frame, attributes, is_part & kept, is_transcript, owner, named),
+            spliced=named,
         ),
     )
     return of_types(_typed(annotation, rows), gene_types)
@@ -193,12 +194,19 @@ def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
 
 
 def _numbered(
-    frame: pd.DataFrame, attributes: Attributes, is_part: np.ndarray, is_transcript: np.ndarray
+    frame: pd.DataFrame,
+    attributes: Attributes,
+    is_part: np.ndarray,
+    is_transcript: np.ndarray,
+    owner: pd.Series,
+    spliced: frozenset[str],
 ) -> pd.DataFrame:
-    """The parts with exon numbers, which matter only where a transcript has no row."""
+    """The parts with exon numbers, which matter where a transcript has no row or is spliced."""
     parts = frame[is_part]
     asked = is_part.copy()
     asked[is_part] = ~among(parts["transcript_id"], frame.loc[is_transcript, "transcript_id"])
+    if spliced:
+        asked |= is_part & (owner.isin(spliced) | frame["gene_id"].isin(spliced)).to_numpy()
     number = np.full(len(frame), -1, dtype=np.int64)
     number[asked] = whole_numbers(attributes.where(asked).first("exon_number"), -1)
     return parts.assign(number=number[is_part])

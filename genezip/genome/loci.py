@@ -73,7 +73,10 @@ def split_loci(
         A transcript without a row reaches from its first to its last part. Further places of an
         id are called ``<id>_dup1``, parts of a trans-spliced one ``<id>_part2``.
     """
-    transcripts = transcripts.reset_index(drop=True)
+    # a row that is there twice says nothing new
+    transcripts = transcripts.drop_duplicates(
+        ["transcript_id", "chrom", "start", "end", "strand"], ignore_index=True
+    )
     parts = parts.reset_index(drop=True)
     n_rows = len(transcripts)
     both = pd.concat([transcripts["transcript_id"], parts["transcript_id"]], ignore_index=True)
@@ -167,9 +170,9 @@ def _odd_ids(
     exons = np.bincount(part_code[is_exon], minlength=n)
     asked = (rows[part_code] == 0) & (parts["number"].to_numpy() >= 0)
     asked &= np.where(exons[part_code] > 0, is_exon, (parts["kind"] == "cds").to_numpy())
-    key = part_code[asked] * (1 << 32) + parts["number"].to_numpy()[asked]
-    values, counts = np.unique(key, return_counts=True)
-    odd[values[counts > 1] >> 32] = True
+    numbered = parts.loc[asked, ["number", "start", "end"]].assign(code=part_code[asked])
+    numbered = numbered.drop_duplicates()  # a row that is there twice says nothing new
+    odd[numbered.loc[numbered.duplicated(["code", "number"]), "code"].to_numpy()] = True
     return odd
 
 
@@ -240,10 +243,12 @@ def _places(
     for key, numbers in groups.items():
         found = np.array(numbers, dtype=np.int64)
         row = key[1] if key[0] == "row" else _row_for(own, found, parts, side_of, len(groups))
-        places.append(_place(transcripts, parts, row, found, side_of))
-    lone = [row for row in own.index if row not in {place.row for place in places}]
+        places.append(_place(transcripts, parts, own, row, found, side_of))
+    used = {place.row for place in places}
+    lone = [row for row in own.index if row not in used]
     if len(own) == 1 and lone and not _contains_another(own, places):
-        places.append(_place(transcripts, parts, lone[0], np.zeros(0, dtype=np.int64), side_of))
+        none = np.zeros(0, dtype=np.int64)
+        places.append(_place(transcripts, parts, own, lone[0], none, side_of))
     return sorted(places, key=lambda place: place.first)
 
 
@@ -269,14 +274,17 @@ def _by_row(
     own: pd.DataFrame, table: pd.DataFrame, sides: Sequence[tuple[str, str]]
 ) -> list[tuple]:
     """For every part the smallest row that holds it, else the row it overlaps most, else none."""
-    rows = list(zip(own.index, own["chrom"], own["strand"], own["start"], own["end"], strict=True))
+    columns = ("strand", "start", "end")
+    rows: dict[str, list[tuple]] = {}
+    for chrom, row, *place in zip(own["chrom"], own.index, *(own[c] for c in columns), strict=True):
+        rows.setdefault(chrom, []).append((row, *place))
     found: list[tuple] = []
     for (chrom, strand), start, end in zip(sides, table["start"], table["end"], strict=True):
         best = max(
             (
                 (min(end, row_end) - max(start, row_start), row_start - row_end, -row)
-                for row, row_chrom, row_strand, row_start, row_end in rows
-                if row_chrom == chrom and row_strand in (strand, UNKNOWN_STRAND)
+                for row, row_strand, row_start, row_end in rows.get(chrom, ())
+                if row_strand in (strand, UNKNOWN_STRAND)
             ),
             default=(0, 0, 0),
         )
@@ -294,19 +302,39 @@ def _copies(parts: pd.DataFrame, numbers: np.ndarray) -> list[np.ndarray]:
     asked = asked.drop_duplicates(["start", "end"]).sort_values(["start", "end"])
     if not asked["number"].duplicated().any():
         return [numbers]
-    runs = [list(asked.itertuples()), list(asked.itertuples())[::-1]]
     minus = table["strand"].iloc[0] == "-"
-    # numbers ascend along the strand (Ensembl, NCBI) or along the contig (some assemblers)
-    cut = min((_cut(run) for run in (runs[::-1] if minus else runs)), key=len)
-    hulls = [(min(row.start for row in run), max(row.end for row in run)) for run in cut]
-    owner = [
-        min(range(len(hulls)), key=lambda k: (_gap(hulls[k], start, end), hulls[k]))
-        for start, end in zip(table["start"], table["end"], strict=True)
+    # some files have one id for all transcripts that have none: unknown_transcript_1 of NCBI
+    cut = [
+        (str(gene), run)
+        for gene, rows in asked.groupby("gene_id", sort=False, observed=True)
+        for run in _cut(list(rows.itertuples()), minus)
     ]
-    return [numbers[np.array(owner) == k] for k in range(len(hulls))]
+    hulls = [
+        (gene, min(row.start for row in run), max(row.end for row in run)) for gene, run in cut
+    ]
+    of_gene: dict[str, list[int]] = {}
+    for k, (gene, *_) in enumerate(hulls):
+        of_gene.setdefault(gene, []).append(k)
+    owner = [
+        min(
+            of_gene.get(gene) or range(len(hulls)),
+            key=lambda k: (_gap(hulls[k][1:], start, end), hulls[k][1:]),
+        )
+        for gene, start, end in zip(table["gene_id"], table["start"], table["end"], strict=True)
+    ]
+    return [numbers[np.array(owner) == k] for k in sorted(set(owner))]
 
 
-def _cut(run: list) -> list[list]:
+def _cut(rows: list, minus: bool) -> list[list]:
+    """Rows of one gene, cut where their numbers start again.
+
+    Numbers ascend along the strand (Ensembl, NCBI) or along the contig (some assemblers).
+    """
+    both = [_ascending(rows), _ascending(rows[::-1])]
+    return min(both[::-1] if minus else both, key=len)
+
+
+def _ascending(run: list) -> list[list]:
     cut: list[list] = []
     for row in run:
         last = cut[-1][-1] if cut else None
@@ -358,26 +386,34 @@ def _contains_another(own: pd.DataFrame, places: list[_Place]) -> bool:
 
 
 def _place(
-    transcripts: pd.DataFrame, parts: pd.DataFrame, row: int, found: np.ndarray, side_of: dict
+    transcripts: pd.DataFrame,
+    parts: pd.DataFrame,
+    own: pd.DataFrame,
+    row: int,
+    found: np.ndarray,
+    side_of: dict,
 ) -> _Place:
-    table = parts.iloc[found]
-    number = table.loc[table["number"] >= 0, "number"].min()
-    part = table.loc[table["part"] > 0, "part"].min()
+    late = np.iinfo(np.int64).max
+    numbers, part_numbers = (parts[key].to_numpy()[found] for key in ("number", "part"))
+    number = int(numbers[numbers >= 0].min(initial=late))
+    part = int(part_numbers[part_numbers > 0].min(initial=late))
     if row >= 0:
         mine = transcripts.iloc[row]
         chrom, strand = mine["chrom"], mine["strand"]
         if strand == UNKNOWN_STRAND:
             strand = side_of[found[0]][1] if len(found) else "+"
         start, end = int(mine["start"]), int(mine["end"])
-        part = mine["part"] or part
+        part = int(mine["part"]) or part
     else:
         chrom, strand = side_of[found[0]]
-        start, end = int(table["start"].min()), int(table["end"].max())
-    late = np.iinfo(np.int64).max
+        start = int(parts["start"].to_numpy()[found].min())
+        end = int(parts["end"].to_numpy()[found].max())
+    # a row around all places has the contig and strand of the first
+    like_row = row >= 0 or ((own["chrom"] == chrom) & (own["strand"] == strand)).any()
     first = (
-        late if pd.isna(part) else int(part),
-        late if pd.isna(number) else int(number),
-        0 if row >= 0 else 1,
+        part,
+        number,
+        0 if like_row else 1,
         int(found[0]) if len(found) else late,
         start,
     )

@@ -31,20 +31,15 @@ def join_at_origin(
         Transcripts that run over an origin have one row, and their parts behind the origin have
         the length of the contig added.
     """
-    length = transcripts["chrom"].map(circular)
-    if not length.notna().any():
+    if not circular:
         return transcripts, parts
-    before = transcripts[transcripts["end"] == length]
-    behind = transcripts[(transcripts["start"] == 0) & length.notna()]
-    key = ["chrom", "strand", "transcript_id"]
-    met = before.reset_index().merge(behind.reset_index(), on=key, suffixes=("", "_behind"))
-    met = met[met["index"] != met["index_behind"]]
+    met = _meet(transcripts, circular)
     if len(met):
         transcripts = transcripts.copy()
         reach = met["end"] + met["end_behind"]
         transcripts.loc[met["index"], "end"] = reach.to_numpy()
         transcripts = transcripts.drop(index=list(met["index_behind"])).reset_index(drop=True)
-    over = transcripts[transcripts["end"] > transcripts["chrom"].map(circular)]
+    over = transcripts[transcripts["end"] > transcripts["chrom"].map(circular).astype(float)]
     if len(over) and len(parts):
         hull = over.drop_duplicates("transcript_id").set_index("transcript_id")
         mine = parts["transcript_id"].isin(hull.index)
@@ -56,7 +51,39 @@ def join_at_origin(
         shift = pd.Series(0, index=parts.index)
         shift[mine] = lap.where(behind_it, 0).astype(np.int64)
         parts = parts.assign(start=parts["start"] + shift, end=parts["end"] + shift)
-    return transcripts, parts
+    return transcripts, _joined_without_row(transcripts, parts, circular)
+
+
+def _meet(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
+    """Pairs of rows of one transcript of which one ends at an origin and one begins there."""
+    length = table["chrom"].map(circular).astype(float)
+    before = table[(table["end"] == length) & (table["start"] > 0)]
+    behind = table[(table["start"] == 0) & (table["end"] < length)]
+    key = ["chrom", "strand", "transcript_id"]
+    return before.reset_index().merge(behind.reset_index(), on=key, suffixes=("", "_behind"))
+
+
+def _joined_without_row(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, circular: Mapping[str, int]
+) -> pd.DataFrame:
+    """Parts that meet at an origin and whose transcript has no row: one side goes behind it.
+
+    The two sides of a transcript are what the longest stretch without a part divides.
+    """
+    orphans = parts[~parts["transcript_id"].isin(transcripts["transcript_id"])]
+    met = _meet(orphans, circular).drop_duplicates(["chrom", "strand", "transcript_id"])
+    if met.empty:
+        return parts
+    start, end = parts["start"].to_numpy().copy(), parts["end"].to_numpy().copy()
+    for chrom, strand, name in zip(met["chrom"], met["strand"], met["transcript_id"], strict=True):
+        same = (parts["chrom"] == chrom) & (parts["transcript_id"] == name)
+        mine = np.flatnonzero(same & parts["strand"].isin([strand, "."]))
+        mine = mine[np.argsort(start[mine], kind="stable")]
+        reached = np.maximum.accumulate(end[mine])
+        first = int(np.argmax(start[mine][1:] - reached[:-1])) + 1
+        start[mine[:first]] += circular[chrom]
+        end[mine[:first]] += circular[chrom]
+    return parts.assign(start=start, end=end)
 
 
 def cut_at_origin(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:

@@ -232,3 +232,59 @@ def list_array(values):
     import numpy as np
 
     return np.array(values)
+
+
+def test_one_id_for_all_genes(gtf):
+    """NCBI has given all CDS without a transcript the same transcript_id."""
+    same = "; ".join(['transcript_id "unknown_transcript_1"', 'exon_number "1";'])
+    rows = [
+        ("CDS", 100, 197, f'gene_id "a"; {same}'),
+        ("stop_codon", 198, 200, f'gene_id "a"; {same}'),
+        ("CDS", 197, 297, f'gene_id "b"; {same}'),
+        ("stop_codon", 298, 300, f'gene_id "b"; {same}'),
+        ("CDS", 301, 350, f'gene_id "d"; {same}'),
+    ]
+    for order in (rows, rows[::-1]):
+        found = gtf(*order)
+        assert spans(found) == [(100, 200), (197, 300), (301, 350)]
+        assert starts(found) == [100, 197, 301]
+
+
+def test_trans_splicing_in_any_order(gtf, gff3):
+    """The row around all places has the strand of the first; exon numbers say more."""
+    for parts in (PARTS, PARTS[::-1]):
+        for numbered in (False, True):
+            strand = "+" if numbered else "-"  # a row may be wrong
+            also = of("g", "t") + ' exception "trans-splicing";'
+            rows = [("mRNA", 1, 290, also, strand)]
+            rows += [
+                ("exon", a, b, also + f" exon_number {1 + PARTS.index((a, b, s))};" * numbered, s)
+                for a, b, s in parts
+            ]
+            assert starts(gtf(*rows)) == [290]
+    rows = [("mRNA", 1, 290, "ID=t;exception=trans-splicing", "-")]
+    rows += [("exon", a, b, "Parent=t", s) for a, b, s in PARTS[::-1]]
+    assert starts(gff3(*rows)) == [290]
+
+
+@pytest.mark.parametrize("parent", ["ID=p", "ID=p;Parent=nowhere"])
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_parts_over_the_origin(gff3, parent, strand):
+    """CDS rows without any row of a gene or transcript, as Prodigal and others write them."""
+    rows = [
+        CIRCLE,
+        ("CDS", 901, 920, parent, strand),
+        ("CDS", 961, 1000, parent, strand),
+        ("CDS", 1, 40, parent, strand),
+        ("CDS", 61, 80, parent, strand),
+        ("CDS", 401, 440, "ID=q", strand),
+    ]
+    for order in (rows, rows[::-1]):
+        found = gff3(*order)
+        assert spans(found) == [(1, 80), (401, 440), (901, 1000)]
+        assert starts(found) == ([401, 901] if strand == "+" else [80, 440])
+
+
+def test_a_gene_as_long_as_its_circle(gff3):
+    found = gff3(CIRCLE, ("gene", 1, 1000, "ID=g"), ("gene", 1, 1000, "ID=g"))
+    assert (spans(found), starts(found)) == ([(1, 1000)], [1])

@@ -222,3 +222,63 @@ def test_bed12_rows(bed12):
     found = read_bed12(bed12(row), "all")
     assert (spans(found), starts(found)) == ([(1, 90)], [90])
     assert spans_of_exons(found) == [(1, 20), (61, 90)]
+
+
+@pytest.mark.parametrize("exon", ["noncoding_exon", "coding_exon", "single-exon", "EXON"])
+@pytest.mark.parametrize("utr", ["5'-UTR", "five_prime_UTR", "5UTR", "UTR5", "5_prime_utr"])
+def test_part_types(gtf, gff3, exon, utr):
+    found = gff3(
+        ("tRNA_gene", 1, 90, "ID=g"),
+        ("tRNA", 1, 90, "ID=t;Parent=g"),
+        (exon, 1, 40, "Parent=t"),
+        (exon, 61, 90, "Parent=t"),
+        ("exon_junction", 41, 60, "Parent=t"),
+    )
+    assert spans_of_exons(found) == [(1, 40), (61, 90)]
+    found = gtf(
+        ("transcript", 1, 90, "g1.t1"),
+        (utr, 1, 40, of("g1", "g1.t1")),
+        ("CDS", 41, 90, of("g1", "g1.t1")),
+        ("five_prime_UTR_intron", 10, 20, of("g1", "g1.t1")),
+    )
+    assert (len(found.utr), spans_of_exons(found)) == (1, [(1, 40), (41, 90)])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("gene", 1, 100, "ID=t"),
+        ("polypeptide", 11, 40, "ID=t;Derives_from=t"),
+        ("intron", 41, 60, "ID=t;Parent=t"),
+    ],
+)
+def test_gff3_one_id_for_two_kinds(gff3, other):
+    rows = [
+        ("mRNA", 11, 90, "ID=t;Parent=t"),
+        ("exon", 11, 40, "Parent=t"),
+        ("exon", 61, 90, "Parent=t"),
+        other,
+    ]
+    for order in (rows, rows[::-1]):
+        found = gff3(*order)
+        assert (ids(found.transcripts), spans(found)) == (["t"], [(11, 90)])
+        assert len(found.exons) == 2
+
+
+@pytest.mark.parametrize("attributes", ["parent=t", "transcript_id=t;gene_id=g", "x=1; PARENT=t"])
+def test_gff3_keys_in_other_letters(gff3, attributes):
+    with pytest.raises(GenezipError, match=r"a exon row without ID and Parent.*spells these two"):
+        gff3(("mRNA", 1, 90, "id=t"), ("exon", 1, 40, attributes))
+    # a part may do without both
+    assert spans(gff3(("CDS", 1, 40, "product=x;Note=parent;locus_tag=y"))) == [(1, 40)]
+
+
+def test_gff3_derived_gene(gff3):
+    found = gff3(
+        ("transposable_element", 1, 200, "ID=te"),
+        ("transposable_element_gene", 11, 90, "ID=g;Derives_from=te"),
+        ("exon", 11, 90, "Parent=g"),
+        ("gene", 101, 150, "ID=a;Derives_from=te"),
+        ("CDS", 101, 150, "Parent=a"),
+    )
+    assert (ids(found.transcripts), spans(found)) == (["a", "g"], [(11, 90), (101, 150)])
