@@ -1,5 +1,6 @@
 """Figure of repeats: are they cut more coarsely than the DNA around them?"""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,9 @@ from genezip.report.region_style import region_colour, row_label
 from genezip.report.repeat_sets import MIN_BASES, SETS, SPLITS, RepeatSet, band, ratio
 from genezip.report.results import Results
 from genezip.report.scores import Number
+
+_WIDEST = 32  # ratios drawn at most; few blocks give intervals of many orders of magnitude
+_MOST_TICKS = 6
 
 
 def _panel(
@@ -51,12 +55,26 @@ def _line(number: Number, model: str, metric: str, a: RepeatSet, region: str) ->
 
 def _log_ratio(axes: Axes) -> None:
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
     low, high = axes.get_xlim()
-    ticks = [t for t in (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4) if low <= t <= high]
-    wide = high / low > 2.2
-    axes.set_xticks([t for t in ticks if not wide or t in (0.25, 0.5, 0.7, 1, 1.5, 2, 4)])
+    axes.set_xlim(max(low, 1 / _WIDEST), min(high, _WIDEST))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _label(x)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(_ticks(*axes.get_xlim()))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round ratios inside the limits, few enough that their labels stay apart."""
+    if high / low > 20:
+        step = math.ceil(math.log2(high / low) / _MOST_TICKS)  # powers of two apart
+        first, last = math.ceil(math.log2(low) / step), math.floor(math.log2(high) / step)
+        return [2.0 ** (step * k) for k in range(first, last + 1)]
+    fine = (0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5)
+    coarse = (0.25, 0.5, 0.7, 1, 1.5, 2, 4)
+    return [tick for tick in (fine if high / low < 2.2 else coarse) if low <= tick <= high]
+
+
+def _label(ratio: float) -> str:
+    return f"{ratio:g}" if ratio >= 0.5 else f"1/{1 / ratio:g}"
 
 
 def repeats(results: Results) -> Drawing | None:
@@ -113,7 +131,8 @@ def repeats(results: Results) -> Drawing | None:
         "the adjusted ratio and the ratio within each region reduce this. Pale bands: 95 % of "
         "the ratios that the same intervals give after a random shift along the piece; for a dot "
         "inside its band no preference is shown. Regions with fewer than "
-        f"{MIN_BASES:,} such bases are not drawn. {interval_words(data)}{results.seed_note}",
+        f"{MIN_BASES:,} such bases are not drawn; lines end at 1/{_WIDEST} and {_WIDEST}. "
+        f"{interval_words(data)}{results.seed_note}",
         figure,
         pd.DataFrame(data),
     )

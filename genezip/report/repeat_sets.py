@@ -76,9 +76,9 @@ def shown_side(results: Results, metric: str, a: RepeatSet, seed: int, number: N
 
 
 def blocks(results: Results, a: RepeatSet) -> int | None:
-    """Bootstrap blocks with bases of the set; None where they were not counted."""
-    found = results.repeats.find("blocks", CORPUS, subset=a.subset, split=a.split)
-    return None if found is None else round(found.value)
+    """Bootstrap blocks behind the interval of a set; None where it has none."""
+    found = ratio(results, results.reference, "bpt_ratio", a)
+    return found.blocks if found else None
 
 
 def background(results: Results, a: RepeatSet) -> str:

@@ -21,7 +21,8 @@ KEY = ("model", "metric", "subset", "region", "split", "strand")
 class Number:
     """A measured value with its 95 % interval, where there is one.
 
-    ``few`` says that the interval rests on few blocks (or other units that are resampled).
+    ``few`` says that the interval rests on few blocks (or other units that are resampled),
+    ``blocks`` on how many, where that is known.
     """
 
     value: float
@@ -30,6 +31,7 @@ class Number:
     n: int | None = None
     unit: str | None = None
     few: bool = False
+    blocks: int | None = None
 
     def side(self, point: float = 0) -> str:
         """Where the interval lies: ``above`` the point, ``below``, ``around``, or ``unknown``.
@@ -129,8 +131,16 @@ class Scores:
             return None
         row: dict[str, Any] = {k: None if pd.isna(v) else v for k, v in rows[0].items()}
         n = None if row["n"] is None else int(row["n"])
-        few = marked_few(row)
-        return Number(float(row["value"]), row["ci_low"], row["ci_high"], n, row["unit"], few)
+        blocks = row.get("blocks")
+        return Number(
+            float(row["value"]),
+            row["ci_low"],
+            row["ci_high"],
+            n,
+            row["unit"],
+            marked_few(row),
+            None if blocks is None else int(blocks),
+        )
 
 
 def marked_few(row: Mapping[str, Any]) -> bool:

@@ -6,9 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from genezip.config import Report
-from genezip.report import figures_compression, figures_locus, figures_training, gallery, style
+from genezip.report import (
+    figures_compression,
+    figures_locus,
+    figures_repeats,
+    figures_training,
+    gallery,
+    repeat_sets,
+    style,
+)
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
 
@@ -94,3 +103,23 @@ def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
     assert set(marked["region"]) == {"promoter"} and set(marked["metric"]) == {"bpt"}
     told = f"Of {len(drawing.data)} drawn values, {len(marked)} rest on fewer than 8 (few blocks)."
     assert told in drawing.caption
+
+
+@pytest.mark.parametrize("half", [1.1, 1.6, 3, 20, 1e3, 1e9])
+def test_ratios_have_few_round_ticks_however_wide_an_interval_is(half: float) -> None:
+    ticks = figures_repeats._ticks(1 / half, half)
+    assert 1 in ticks and 2 <= len(ticks) <= 8
+    assert all(1 / half <= tick <= half for tick in ticks)
+
+
+def test_the_table_of_repeats_counts_the_blocks_of_its_rows(
+    make_results: Callable[..., Path],
+) -> None:
+    folder = make_results()
+    path = folder / "repeats" / "repeats.tsv"
+    frame = pd.read_csv(path, sep="\t")
+    frame["blocks"] = 12
+    frame.to_csv(path, sep="\t", index=False)
+    found = load(folder, SETTINGS, "demo")
+    assert {repeat_sets.blocks(found, repeat) for repeat in repeat_sets.SETS} <= {12, None}
+    assert any(repeat_sets.blocks(found, repeat) == 12 for repeat in repeat_sets.SETS)
