@@ -72,7 +72,7 @@ yeast ecoli: venv
 	fi
 
 test: venv
-	OMP_NUM_THREADS=1 pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal -m "not slow"
 
 lint: venv
 	ruff check .

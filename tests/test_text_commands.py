@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from genezip.taxonomy import CLASSES
 
 REPO = Path(__file__).resolve().parents[1]
 
+slow = partial(pytest.param, marks=pytest.mark.slow)  # test_workflow plans much the same
 RUN = "run"  # as written, in a clone that has the files of which the text speaks
 SLOW = "slow"  # the same; minutes
 PLAN = "plan"  # a command of the workflow, with -n and without conda
@@ -312,7 +314,11 @@ def test_a_command_runs_as_written(clone: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted({text.replace(" --use-conda", "") for text in tried(PLAN)})
+    "command",
+    [
+        text if "my.yaml" in text else slow(text)
+        for text in sorted({text.replace(" --use-conda", "") for text in tried(PLAN)})
+    ],
 )
 def test_a_workflow_command_can_be_planned(clone: Path, command: str) -> None:
     words = command.split()
@@ -383,7 +389,13 @@ def test_the_python_about_tracks_gives_bp_per_token(tmp_path: Path) -> None:
     assert float(number) == pytest.approx(500) and words == "bp per token\n"
 
 
-@pytest.mark.parametrize("number", range(sum(one.kind == "yaml" for one in FOUND)))
+@pytest.mark.parametrize(
+    "number",
+    [
+        number if "files" in one.text else slow(number)
+        for number, one in enumerate(one for one in FOUND if one.kind == "yaml")
+    ],
+)
 def test_a_block_of_configuration_can_be_planned(clone: Path, number: int) -> None:
     """Laid over the paper's settings, as its text says, with the files that it names."""
     block = [one for one in FOUND if one.kind == "yaml"][number]

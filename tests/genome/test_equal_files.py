@@ -150,7 +150,7 @@ def examples(count):
 
 @pytest.mark.parametrize("way", WAYS)
 @given(models(), st.randoms(use_true_random=False))
-@examples(4)
+@examples(2)
 def test_every_way_to_write_gene_models_gives_one_map(tmp_path, way, found, shuffler):
     check(tmp_path, way, found, shuffler)
 

@@ -9,10 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+
+slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 STAGES = ["fetch", "regions", "corpus", "pretrain", "compress", "repeats", "report"]
@@ -110,13 +113,13 @@ ONE_CELL = {"dnalongbench": 1, "prepare": 1, "predict_cnn": 1, "task_baselines":
             "results/eqtl/artery.tsv",
             {"benchmark_genome": 1, "features": 4, "predict_frozen": 6, "predict_live": 2},
         ),
-        ("results/cmp/HFF.tsv", {"features": 4, "predict_frozen": 4}),
-        (
+        slow("results/cmp/HFF.tsv", {"features": 4, "predict_frozen": 4}),
+        slow(
             "results/etgp/K562.tsv",
             {"benchmark_genome": 1, "features": 4, "predict_frozen": 6, "predict_live": 2},
         ),
         ("results/tisp/procap.tsv", {"benchmark_genome": 1, "predict_live": 4}),
-        (
+        slow(
             "results/rsap/human.tsv",
             {
                 "benchmark_genome": 1,
@@ -154,13 +157,13 @@ def test_a_published_model_is_compared_with_frozen_heads_alone(
     ("overlay", "sentence"),
     [
         ("benchmarks: {models: [nobody]}", "benchmarks.models names 'nobody'"),
-        ("benchmarks: {eqtl: {arms: [half.frozen]}}", "half.frozen"),
-        ("corpsu: {window_bp: 512}", "corpsu"),
+        slow("benchmarks: {eqtl: {arms: [half.frozen]}}", "half.frozen"),
+        slow("corpsu: {window_bp: 512}", "corpsu"),
         ("corpus: {windwo_bp: 512}", "windwo_bp"),
-        ("report: {reference: nobody}", "report.reference names 'nobody'"),
+        slow("report: {reference: nobody}", "report.reference names 'nobody'"),
         ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
-        ("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
-        ("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
+        slow("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
+        slow("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
         (
             "regions: {classes: [{name: loop, bed: x, before: nig}]}",
             "models.genezip-70m: the region class 'loop' has no target",
