@@ -56,7 +56,7 @@ def names(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("kind", ["pipe", "file"])
+@pytest.mark.parametrize("kind", ["pipe", pytest.param("file", marks=pytest.mark.slow)])
 def test_standard_input(
     model: Path, whole: bytes, tmp_path: Path, name: str, packed: bool, kind: str
 ) -> None:

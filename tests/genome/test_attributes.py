@@ -37,7 +37,7 @@ def rows(draw, dialect):
 
 @pytest.mark.parametrize("dialect", ["gtf", "gff3"])
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_expressions_equal_the_walk_through_the_letters(dialect, data):
     texts = data.draw(rows(dialect))
     attributes = Attributes(pa.chunked_array([pa.array(texts)]), dialect)

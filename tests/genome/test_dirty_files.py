@@ -121,7 +121,10 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
-@pytest.mark.parametrize("packing", PACKING)
+@pytest.mark.parametrize(
+    "packing",
+    [p if p in ("plain", "gzip") else pytest.param(p, marks=pytest.mark.slow) for p in PACKING],
+)
 @pytest.mark.parametrize("dirt", DIRT)
 @pytest.mark.parametrize("kind", READERS)
 def test_dirt_changes_nothing(

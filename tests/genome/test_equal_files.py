@@ -177,7 +177,7 @@ def check(tmp_path, way, found, shuffler):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("gencode.v38.annotation.chr17.gtf.gz", "gtf"),
+        pytest.param("gencode.v38.annotation.chr17.gtf.gz", "gtf", marks=pytest.mark.slow),
         ("ensembl91.GRCh38.chr9_1-1000000.gtf.gz", "gtf"),
     ],
 )
