@@ -34,16 +34,16 @@ import pyfaidx
 from peak import peak_bytes
 from peers import Outcome
 
+from genezip.alphabet import N_ID
 from genezip.config import Corpus
-from genezip.data.build import write_shards
-from genezip.data.corpus import CorpusReader
-from genezip.data.finish import finish_corpus
-from genezip.data.plan import MANIFEST, PLAN, SPLITS, write_plan
-from genezip.data.stream import WindowStream
+from genezip.corpus.build import write_shards
+from genezip.corpus.corpus import CorpusReader
+from genezip.corpus.finish import finish_corpus
+from genezip.corpus.plan import MANIFEST, PLAN, SPLITS, write_plan
+from genezip.corpus.stream import WindowStream
 from genezip.genome.assembly import PIECE_COLUMNS, Assembly
-from genezip.genome.regions import RegionMap
-from genezip.taxonomy import CLASSES
-from genezip.vocab import N_ID
+from genezip.genome.region_rules import RegionMap
+from genezip.region_classes import CLASSES
 
 WINDOW_BP = 12_800
 WINDOWS = 80_000  # 1.02 Gb: the first quarter of an epoch fills the pools

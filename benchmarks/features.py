@@ -37,15 +37,15 @@ from latency_models import ROOT, family, operations, preset
 from peak import peak_bytes
 from peers import Outcome
 
+from genezip.alphabet import A_ID, T_ID
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
-from genezip.data.tfrecord import parse_example, read_records
+from genezip.formats.tfrecord import parse_example, read_records
 from genezip.genome.reference import ReferenceGenome
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.backbone import GeneZipBackbone
 from genezip.models.network import build
 from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
-from genezip.vocab import A_ID, T_ID
 
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 from deposits import pairs as deposit

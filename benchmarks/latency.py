@@ -32,8 +32,8 @@ from latency_models import GENEZIP_BPT, PRESETS, ROOT
 from latency_sequence import default_fasta, longest_known
 from peers import Outcome
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 
 LENGTHS = tuple(2**power for power in range(10, 21))
 REPEATED, REAL = "repeated snippet", "real sequence"

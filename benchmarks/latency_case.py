@@ -22,10 +22,10 @@ from latency_models import Contender, family, hold_to, layout, preset
 from peak import peak_bytes
 from torch import Tensor
 
+from genezip.alphabet import A_ID, T_ID
 from genezip.models.kernels import fused_scan
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import load_card
-from genezip.vocab import A_ID, T_ID
 
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3
 RULE = (

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from genezip.provenance import atomic_path, write_text
+from genezip.artifacts.files import atomic_path, write_text
 from genezip.report import style
 from genezip.report.drawing import new_figure
 from genezip.report.gallery import XML

@@ -18,7 +18,7 @@ from latency_case import forward, processor
 from latency_models import Contender, expected_tokens, family, hold_to, operations, preset
 from peers import Outcome
 
-from genezip.vocab import A_ID, T_ID
+from genezip.alphabet import A_ID, T_ID
 
 FAIR_SHARE = 0.8
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from latency_models import ROOT
 
-from genezip.genome.fasta import FastaStream
-from genezip.vocab import is_base
+from genezip.alphabet import is_base
+from genezip.formats.fasta import FastaStream
 
 WHOLE_RECORD = 1 << 40
 
@@ -39,7 +39,7 @@ def longest_known(fasta: Path, length: int) -> np.ndarray:
     Raises
     ------
     GenezipError
-        For a file that is no FASTA (:class:`genezip.genome.fasta.FastaStream`).
+        For a file that is no FASTA (:class:`genezip.formats.fasta.FastaStream`).
     """
     best = np.zeros(0, dtype=np.uint8)
     with FastaStream(fasta) as stream:

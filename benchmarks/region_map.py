@@ -55,7 +55,7 @@ class Goals(Outcome):
 
 def nuclear_sizes() -> dict[str, int]:
     """The 24 nuclear chromosomes of GRCh38."""
-    from genezip.genome.source import hg38_sizes
+    from genezip.formats.chrom_sizes import hg38_sizes
 
     return {chrom: size for chrom, size in hg38_sizes().items() if chrom != "chrM"}
 
@@ -64,7 +64,7 @@ def make_once(path: str) -> None:
     """In a fresh process: print seconds to the map, peak GB, seconds to the BED9."""
     from genezip.config import Regions
     from genezip.genome.annotation import read_bed12
-    from genezip.genome.regions import label_chromosomes
+    from genezip.genome.region_rules import label_chromosomes
 
     sizes = nuclear_sizes()
     began = time.perf_counter()
@@ -105,8 +105,8 @@ def against_bedtools(goals: Goals, path: Path) -> None:
     from genezip.config import Regions
     from genezip.genome.annotation import match_chrom_style, read_bed12
     from genezip.genome.intervals import clip
-    from genezip.genome.regions import class_layers, label_layers
-    from genezip.taxonomy import CLASSES, GENE7
+    from genezip.genome.region_rules import class_layers, label_layers
+    from genezip.region_classes import CLASSES, GENE7
 
     sizes = nuclear_sizes()
     matched = match_chrom_style(read_bed12(path), sizes, lambda _: None)
@@ -169,9 +169,9 @@ def against_pyranges(goals: Goals, path: Path) -> None:
     """Gene models of a GTF; pyranges must see the same rows with the same ids."""
     import pyranges
 
+    from genezip.formats.genes.gff import role
+    from genezip.formats.genes.gtf import gtf_rows
     from genezip.genome.annotation import read_gtf
-    from genezip.genome.gff import role
-    from genezip.genome.gtf import gtf_rows
 
     _, theirs, times = in_turn(lambda: read_gtf(path, "all"), lambda: pyranges.read_gtf(str(path)))
     what = f"gene models of GENCODE 38 chr17, pyranges {times[1]:.2f} s / ours {times[0]:.2f} s"

@@ -17,20 +17,21 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from genezip.artifacts.destination import destination, folder_target
+from genezip.artifacts.files import atomic_path, check_room, sha256_json
+from genezip.artifacts.journal import StopRequest, stop_request
+from genezip.artifacts.provenance import versions
 from genezip.compress import BLOCK_BP, GeneZip
-from genezip.destination import destination, folder_target
 from genezip.errors import GenezipError
 from genezip.fasta_join import Join, TokenTable, Totals
 from genezip.fasta_parts import Draft, PartFolder, Records
 from genezip.fasta_pieces import Reader, StreamReader, WindowReader
-from genezip.genome.fasta import FastaStream
-from genezip.genome.naming import check_row_names
-from genezip.genome.records import is_packed
-from genezip.genome.track_writer import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
-from genezip.interrupt import StopRequest, stop_request
+from genezip.formats.fasta import FastaStream
+from genezip.formats.records import is_packed
+from genezip.genome.names import check_row_names
+from genezip.genome.tracks import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
 from genezip.models.architecture import BoundKind
 from genezip.models.pretrained import WEIGHTS
-from genezip.provenance import atomic_path, check_room, sha256_json, versions
 
 WINDOW_BP = 12_800
 LOCUS_BP = 100_000  # what the IGV session shows first

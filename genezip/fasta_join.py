@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genezip.fasta_parts import Part, Records
-from genezip.genome.track_writer import TrackWriter
+from genezip.genome.tracks import TrackWriter
 from genezip.models.routing import KEPT_BY
 
 ROW_GROUP = 16_384

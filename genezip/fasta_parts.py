@@ -17,9 +17,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 from genezip.fasta_pieces import Piece
-from genezip.provenance import atomic_path
 
 FORMAT_VERSION = 1
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["corpus_fixtures", "genome_fixtures"]
+
 REPO = Path(__file__).resolve().parents[1]
 
 

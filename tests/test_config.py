@@ -6,7 +6,7 @@ import pytest
 
 from genezip import config
 from genezip.errors import GenezipError
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 
 def test_demo_overlays_the_paper(repo: Path) -> None:

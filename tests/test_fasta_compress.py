@@ -24,6 +24,7 @@ import pytest
 import torch
 
 from genezip import fasta_parts
+from genezip.alphabet import encode
 from genezip.cli import main
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
@@ -35,7 +36,6 @@ from genezip.models.inference import run_batch
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.models.routing import KEPT_BY
-from genezip.vocab import encode
 
 SMALL = load_architecture(Path(__file__).parent / "small.yaml")
 CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}

@@ -10,12 +10,12 @@ import torch
 from Bio.Seq import MutableSeq, Seq
 from Bio.SeqRecord import SeqRecord
 
+from genezip.alphabet import encode
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard
-from genezip.vocab import encode
 
 TEXT = "acgtUuNNRYkmACGTTGCA" * 10
 CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}

@@ -1,6 +1,6 @@
 """Every command and every block of code in the texts, tried as a newcomer would in a fresh clone.
 
-What the texts say is found by ``helpers/text_commands.py``; ``COMMANDS`` says for each command how
+What the texts say is found by ``toolkit/text_commands.py``; ``COMMANDS`` says for each command how
 it is tried. A command in no category fails, so that new text cannot escape.
 """
 
@@ -29,12 +29,12 @@ from typer.main import get_command
 
 from genezip import config
 from genezip.cli import app
-from genezip.genome.track_writer import TrackWriter
+from genezip.genome.tracks import TrackWriter
 from genezip.models.architecture import load_architecture
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.models.release_names import expected_shapes
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 REPO = Path(__file__).resolve().parents[1]
 

@@ -71,11 +71,11 @@ def calibrate(
 ) -> None:
     """Compare class totals and class shares with the paper's; name the closest promoter width."""
     from genezip import config
-    from genezip.genome import calibrate as calibration
-    from genezip.genome.mixture import fit_mixture
-    from genezip.genome.sampling import MODES
-    from genezip.genome.source import Source
-    from genezip.provenance import write_text
+    from genezip.artifacts.files import write_text
+    from genezip.corpus import calibration
+    from genezip.corpus.mixture import fit_mixture
+    from genezip.corpus.sampling import MODES
+    from genezip.genome.sources.source import Source
 
     section = config.settings(config.Regions, settings)
     section = section.model_copy(update={"classes": [], "required": []})  # the paper's seven
@@ -156,7 +156,7 @@ def _array(values: list[float]) -> "np.ndarray":
 
 def _set_of(sets: "dict[str, Annotation]", chromosomes: list[str]) -> "Annotation":
     """The first annotation set with genes on all chromosomes: demo sets know only slices."""
-    from genezip.genome.calibrate import without_genes
+    from genezip.corpus.calibration import without_genes
 
     for found in sets.values():
         if not without_genes(found, chromosomes):
@@ -182,13 +182,13 @@ def _shares(
     import numpy as np
     import pandas as pd
 
+    from genezip.corpus.calibration import on_chromosomes
+    from genezip.corpus.mixture import measure
+    from genezip.formats.chrom_sizes import hg38_sizes
     from genezip.genome.assembly import Piece
-    from genezip.genome.calibrate import on_chromosomes
-    from genezip.genome.mixture import measure
-    from genezip.genome.naming import match_chrom_style
-    from genezip.genome.ownclasses import read_bed_intervals
-    from genezip.genome.regions import build_region_map, label_chromosomes
-    from genezip.genome.source import hg38_sizes
+    from genezip.genome.names import match_chrom_style
+    from genezip.genome.region_rules import build_region_map, label_chromosomes
+    from genezip.genome.user_classes import read_bed_intervals
 
     wanted = None if training is None else _names(training)
     if wanted is None and assembly is None:

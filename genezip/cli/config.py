@@ -44,7 +44,8 @@ def docs(
     ] = None,
 ) -> None:
     """Write the tables of all keys, made from their descriptions."""
-    from genezip import config, provenance
+    from genezip import config
+    from genezip.artifacts.files import write_text
 
     tables = key_tables(config.schema())
     if readme is None:
@@ -56,7 +57,7 @@ def docs(
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise GenezipError(f"{readme} lacks the lines {BEGIN} and {END}; add them")
-    provenance.write_text(readme, f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
+    write_text(readme, f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
 
 
 def key_tables(schema: dict[str, Any]) -> str:

@@ -53,9 +53,9 @@ def build(
 ) -> None:
     """Plan a corpus, write its shards and close it, in one go (it can be interrupted)."""
     from genezip import config
-    from genezip.data.build import build_corpus
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.source import Source
+    from genezip.corpus.build import build_corpus
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.source import Source
 
     inputs = _inputs(source=source, regions=regions, exclusions=exclusions)
     opened = Source.load(source)
@@ -85,8 +85,8 @@ def plan(
 ) -> None:
     """Draw the windows of every split and deal them to shards."""
     from genezip import config
-    from genezip.data.build import plan_corpus
-    from genezip.genome.source import Source
+    from genezip.corpus.build import plan_corpus
+    from genezip.genome.sources.source import Source
 
     inputs = _inputs(source=source, exclusions=exclusions)
     opened = Source.load(source)
@@ -119,12 +119,12 @@ def write(
     """Write a part of the shards of a plan; what is there already is kept."""
     import re
 
-    from genezip.data.build import write_shards
-    from genezip.data.plan import read_plan
+    from genezip.artifacts.files import sha256_file, write_json
+    from genezip.corpus.build import write_shards
+    from genezip.corpus.plan import read_plan
     from genezip.errors import GenezipError
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.source import Source
-    from genezip.provenance import sha256_file, write_json
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.source import Source
 
     match = re.fullmatch(r"(\d+)-of-(\d+)", part)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
@@ -144,8 +144,8 @@ def finish(
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
     """Check that all shards of a plan are there, and write manifest.json beside it."""
-    from genezip.data.finish import finish_corpus
-    from genezip.data.plan import read_plan
+    from genezip.corpus.finish import finish_corpus
+    from genezip.corpus.plan import read_plan
 
     parts = [entry for path in entries for entry in _entries(path)]
     _say(finish_corpus(read_plan(plan), parts, plan.parent))
@@ -162,10 +162,10 @@ def check(
     ] = None,
 ) -> None:
     """Verify hashes, shards, sequence lengths and region runs of a corpus."""
-    from genezip.data.corpus import CorpusReader
-    from genezip.data.corpus_check import check_corpus
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.source import Source
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.corpus.corpus_check import check_corpus
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.source import Source
 
     count = check_corpus(
         CorpusReader(manifest),
@@ -186,10 +186,10 @@ def table5(
     ] = "full",
 ) -> None:
     """Composition of corpora beside the paper's Table 5, with the difference."""
-    from genezip.data.corpus import CorpusReader
-    from genezip.data.table5 import table5
+    from genezip.artifacts.files import write_text
+    from genezip.corpus.composition import table5
+    from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
-    from genezip.provenance import write_text
 
     corpora = {path.parent.name: CorpusReader(path) for path in corpus}
     if len(corpora) < len(corpus):
@@ -199,9 +199,9 @@ def table5(
 
 
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
-    from genezip.data.exclusions import is_exclusions, read_exclusions
-    from genezip.genome.lines import TextFile
-    from genezip.genome.ownclasses import read_bed_intervals
+    from genezip.corpus.exclusions import is_exclusions, read_exclusions
+    from genezip.formats.lines import TextFile
+    from genezip.genome.user_classes import read_bed_intervals
 
     if path is None:
         return None
@@ -228,7 +228,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 def _inputs(**paths: Path | None) -> dict[str, str | Path]:
     """The files whose checksums are recorded, which are therefore read twice."""
-    from genezip.input_file import refuse_pipe
+    from genezip.formats.input_file import refuse_pipe
 
     found: dict[str, str | Path] = {}
     for name, path in paths.items():

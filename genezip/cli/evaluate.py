@@ -73,12 +73,12 @@ def routers(
 ) -> None:
     """Compress the same windows with a trivial router of equal token count."""
     from genezip import config
+    from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
-    from genezip.data.corpus import CorpusReader
     from genezip.errors import GenezipError
     from genezip.evaluation import routers as trivial
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.source import Source
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.source import Source
 
     model = read_compressed(like)
     if router == "fixed_stride":
@@ -113,12 +113,12 @@ def markov(
 ) -> None:
     """Perplexity of Markov models of the training pieces on the held-out windows."""
     from genezip import config
-    from genezip.data import tidy
-    from genezip.data.corpus import CorpusReader
+    from genezip.artifacts import scores as tidy
+    from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.labels import read_labels
     from genezip.evaluation.markov import markov_rows, score_markov
     from genezip.evaluation.markov_windows import write_markov_windows
-    from genezip.genome.source import Source
+    from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
@@ -149,16 +149,16 @@ def compression(
     import pandas as pd
 
     from genezip import config
-    from genezip.data import tidy
+    from genezip.artifacts import scores as tidy
+    from genezip.artifacts.files import atomic_path
+    from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
-    from genezip.data.corpus import CorpusReader
     from genezip.evaluation.comparisons import comparison_rows
     from genezip.evaluation.compression import compression_rows, window_table
     from genezip.evaluation.corpus_facts import corpus_rows
     from genezip.evaluation.labels import read_labels
     from genezip.evaluation.markov_windows import read_markov_windows
     from genezip.evaluation.window_sums import collect
-    from genezip.provenance import atomic_path
 
     reader = CorpusReader(corpus)
     kind = reader.manifest["source"]
@@ -190,14 +190,14 @@ def repeats(
 ) -> None:
     """Local BPT in interspersed and tandem repeats against the rest."""
     from genezip import config
-    from genezip.data import tidy
+    from genezip.artifacts import scores as tidy
+    from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
-    from genezip.data.corpus import CorpusReader
     from genezip.evaluation.repeat_sets import RepeatAnnotation
     from genezip.evaluation.repeat_tally import read_routers, tally_routers
     from genezip.evaluation.repeats import repeat_rows
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.source import Source
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
     opened, kind = Source.load(source), CorpusReader(corpus).manifest["source"]
@@ -230,11 +230,11 @@ def locus(
 ) -> None:
     """Boundary probability and local BPT of each model at one held-out locus."""
     from genezip import config
+    from genezip.artifacts.files import atomic_path
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.locus import locus_tables
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.source import Source
-    from genezip.provenance import atomic_path
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Report, settings)
     files = [read_compressed(path) for path in compressed]

@@ -47,7 +47,7 @@ def fetch(
 ) -> None:
     """Get DNA, annotation and repeats from the first source that can be had."""
     from genezip import config
-    from genezip.genome import fetch as genome
+    from genezip.genome.sources import fetch as genome
 
     chosen = config.settings(config.Genome, settings)
     parts = config.parse(config.Labels, {"tasks": labels or []}, "--labels").tasks
@@ -97,8 +97,8 @@ def simulate(
     With lengths given, the last chromosome is held out and the one before it validates.
     """
     from genezip.config import Genome, parse
-    from genezip.genome.fetch import fetch as run
-    from genezip.genome.simulate import default_splits
+    from genezip.genome.sources.fetch import fetch as run
+    from genezip.genome.sources.simulated import default_splits
 
     simulation: dict[str, object] = {"seed": seed}
     if chromosome_bp:

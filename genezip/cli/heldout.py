@@ -38,10 +38,10 @@ def heldout(
     import torch
 
     from genezip import config
-    from genezip.data.corpus import CorpusReader
+    from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
     from genezip.evaluation.heldout import compress_heldout, corpus_places, repeat_places
-    from genezip.genome.source import Source
+    from genezip.genome.sources.source import Source
     from genezip.models.architecture import bound_kind
 
     torch.set_num_threads(threads)

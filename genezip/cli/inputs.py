@@ -82,10 +82,10 @@ def annotation_and_sizes(
     annotation: Path | None, format: str | None, chrom_sizes: Path | None, section: "Regions"
 ) -> "tuple[Annotation, dict[str, int]]":
     """Gene models as the settings choose them, and chromosome lengths (bp)."""
+    from genezip.formats.chrom_sizes import read_chrom_sizes
+    from genezip.formats.input_file import is_pipe, shown
     from genezip.genome.annotation import read
-    from genezip.genome.own import annotation_format
-    from genezip.genome.source import read_chrom_sizes
-    from genezip.input_file import is_pipe, shown
+    from genezip.genome.sources.user_files import annotation_format
 
     if annotation is None or chrom_sizes is None:
         raise GenezipError("give --annotation and --chrom-sizes")

@@ -54,7 +54,7 @@ def fetch(
     from genezip import config
     from genezip.data.public_labels import PublicLabels
     from genezip.data.real_labels import fetch_labels
-    from genezip.genome.source import Source
+    from genezip.genome.sources.source import Source
 
     parts = config.settings(config.Labels, settings).tasks
     genome = None if source is None or plan else Source.load(source)

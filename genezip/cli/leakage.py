@@ -34,9 +34,9 @@ def exclusions(
 ) -> None:
     """Collect validation and test inputs of benchmarks, and your own BED files."""
     from genezip import config
-    from genezip.data.exclusions import build_exclusions, write_exclusions
-    from genezip.genome.source import read_chrom_sizes
-    from genezip.provenance import write_text
+    from genezip.artifacts.files import write_text
+    from genezip.corpus.exclusions import build_exclusions, write_exclusions
+    from genezip.formats.chrom_sizes import read_chrom_sizes
 
     section = config.settings(config.Leakage, settings)
     table, totals = build_exclusions(section, intervals, read_chrom_sizes(chrom_sizes), root, _say)
@@ -53,11 +53,11 @@ def prove(
     out: Annotated[Path, typer.Option(help="Table of every check.")],
 ) -> None:
     """Check the written windows against exclusions, held-out windows and each other."""
-    from genezip.data.corpus import CorpusReader
-    from genezip.data.exclusions import read_exclusions
-    from genezip.data.leakage import prove as run
+    from genezip.artifacts.files import write_text
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.corpus.exclusions import read_exclusions
+    from genezip.corpus.leakage import prove as run
     from genezip.errors import GenezipError
-    from genezip.provenance import write_text
 
     table, offender = run(CorpusReader(manifest), read_exclusions(exclusions))
     write_text(out, table.to_csv(sep="\t", index=False))
@@ -79,12 +79,12 @@ def homology(
 ) -> None:
     """Count the k-mers of held-out DNA that also occur in the training pieces."""
     from genezip import config
+    from genezip.artifacts.files import sha256_file, write_text
     from genezip.cli.corpus import Lines
-    from genezip.data.corpus import CorpusReader
-    from genezip.data.homology import homology_by_chrom
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.corpus.homology import homology_by_chrom
     from genezip.errors import GenezipError
-    from genezip.genome.source import Source
-    from genezip.provenance import sha256_file, write_text
+    from genezip.genome.sources.source import Source
 
     genome = Source.load(source)
     found = CorpusReader(manifest).manifest

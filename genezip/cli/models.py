@@ -30,7 +30,7 @@ def models(
     from dataclasses import asdict
 
     from genezip.models.presets import model_presets, region_presets
-    from genezip.taxonomy import CLASSES
+    from genezip.region_classes import CLASSES
 
     architectures, budgets = model_presets(folder), region_presets(regions)
     if as_json:

@@ -46,9 +46,9 @@ def build(
 ) -> None:
     """Label every base of every piece, or of whole chromosomes, with one region class."""
     from genezip import config
-    from genezip.genome.regions import build_region_map, label_chromosomes, read_own_classes
-    from genezip.genome.source import Source
-    from genezip.provenance import write_text
+    from genezip.artifacts.files import write_text
+    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_own_classes
+    from genezip.genome.sources.source import Source
 
     section = config.settings(config.Regions, settings)
     inputs.one_of(source, annotation, chrom_sizes, format)
@@ -88,8 +88,8 @@ def verify(
     """Rebuild the map with bedtools and compare every base (needs bedtools)."""
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.genome.regions import RegionMap, read_own_classes
-    from genezip.genome.source import Source
+    from genezip.genome.region_rules import RegionMap, read_own_classes
+    from genezip.genome.sources.source import Source
     from genezip.genome.verify import verify_region_map
 
     section = config.settings(config.Regions, settings)
@@ -115,8 +115,8 @@ def show(
     import numpy as np
 
     from genezip.errors import GenezipError
-    from genezip.genome.regions import RegionMap
-    from genezip.genome.selection import parse_place
+    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.sources.splits import parse_place
 
     place = parse_place(locus)
     if place is None:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from genezip.config.section import Section
 from genezip.errors import GenezipError
-from genezip.taxonomy import MORE_COLOURS, OwnClass, Taxonomy
+from genezip.region_classes import MORE_COLOURS, OwnClass, Taxonomy
 
 
 class Simulation(Section):

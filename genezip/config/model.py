@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, WithJsonSchema, model_validator
 
 from genezip.config.section import Fraction, Name, Section, some_of
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 
 class Pretrain(Section):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
-from genezip.genome.lines import read_rows
+from genezip.formats.lines import read_rows
 
 _TEXT = ("gene_chrom", "gene_strand", "gene_id", "region_chrom", "subset")
 _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from genezip.alphabet import is_base
+from genezip.artifacts.files import sha256_json
 from genezip.data.initiation_tracks import (
     TRACKS,
     InitiationTracks,
@@ -31,8 +33,6 @@ from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.reference import ReferenceGenome
-from genezip.provenance import sha256_json
-from genezip.vocab import is_base
 
 NEAR_N_BP = 500
 """Positions with an N within so many bases are not scored."""

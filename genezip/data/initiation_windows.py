@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from genezip.alphabet import is_base
 from genezip.errors import GenezipError
 from genezip.genome.covered import Covered
 from genezip.genome.intervals import is_tiling
 from genezip.genome.reference import ReferenceGenome
-from genezip.vocab import is_base
 
 WINDOW_BP = 100_000
 STEP_BP = 50_000

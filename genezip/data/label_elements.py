@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genezip.alphabet import encode
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
-from genezip.vocab import encode
 
 CLASSES = ("promoter", "enhancer", "ocr")
 SPLITS = ("train", "test")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from genezip.alphabet import N_ID, encode
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
-from genezip.vocab import N_ID, encode
 
 CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
 NEAR_N = 500  # bp; the benchmark scores no base with an N this near

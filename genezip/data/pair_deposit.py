@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genezip.alphabet import encode
 from genezip.data.gene_pairs import Flanks, read_flanks, read_pair_table, read_settings
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.naming import translate
+from genezip.genome.names import translate
 from genezip.genome.reference import ReferenceGenome
-from genezip.vocab import encode
 
 LABELS = {"positive": 1, "negative": 0}
 MOST_DIFFERING = 0.1

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genezip.alphabet import encode
+from genezip.artifacts.files import sha256_json
 from genezip.data.gene_pairs import between_windows, pair_windows, why_dropped
 from genezip.data.interval_list import IntervalList
 from genezip.data.pair_deposit import (
@@ -37,8 +39,6 @@ from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.reference import ReferenceGenome
-from genezip.provenance import sha256_json
-from genezip.vocab import encode
 
 __all__ = [
     "AUTHORS_BP",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genezip.vocab import N_ID, reverse_complement
+from genezip.alphabet import N_ID, reverse_complement
 
 PADDED_BP = 450_000
 """Length that the benchmark pads or cuts every input to (bp)."""

@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.files import atomic_path, sha256_file, write_json
+from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
-from genezip.folder import replaced_folder
-from genezip.provenance import atomic_path, sha256_file, versions, write_json
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"

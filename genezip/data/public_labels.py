@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from genezip.artifacts.files import atomic_path, sha256_file
 from genezip.data.label_elements import CLASSES, SPLITS, elements_inside
 from genezip.download import SourceUnavailable
+from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
 from genezip.download.plan import Plan, plan
 from genezip.download.probe import first_byte
-from genezip.download.sources import Item, Row, item, read_sources
 from genezip.download.store import Store, to_stderr
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
-from genezip.genome.source import Source
-from genezip.provenance import atomic_path, sha256_file
+from genezip.genome.sources.source import Source
 
 PREFIX = "labels"
 INTERVALS = {f"{split}.{label}.csv.gz": (split, label) for split in SPLITS for label in CLASSES}

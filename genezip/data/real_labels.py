@@ -9,13 +9,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from genezip.artifacts.files import sha256_file, write_json
+from genezip.artifacts.folder import replaced_folder
 from genezip.data.public_labels import PublicLabels
 from genezip.data.task_files import TaskFiles
 from genezip.download import SourceUnavailable
-from genezip.folder import replaced_folder
-from genezip.genome.mirror import check_file, checksums
-from genezip.genome.source import Source
-from genezip.provenance import sha256_file, write_json
+from genezip.genome.sources.mirror import check_file, checksums
+from genezip.genome.sources.source import Source
 
 BUILD = "hg38"
 LISTING = "labels.json"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from genezip.artifacts.folder import refuse_foreign
 from genezip.data.prepared import EXAMPLES, MANIFEST, preparing
 from genezip.data.record_conversion import TARGETS, Conversion, Layout, Say
 from genezip.data.record_shards import Shards
 from genezip.data.window_rows import widened
 from genezip.errors import GenezipError
-from genezip.folder import refuse_foreign
 from genezip.genome.reference import ReferenceGenome
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
-from genezip.genome.lines import opened
-from genezip.genome.naming import check_ends
+from genezip.formats.lines import opened
+from genezip.formats.tabular import explain, read_table, wrong_interval
+from genezip.genome.names import check_ends
 from genezip.genome.reference import ReferenceGenome
-from genezip.genome.tabular import explain, read_table, wrong_interval
 
 SPLITS = ("train", "valid", "test")
 _BED4: dict[str, pa.DataType | None] = {

@@ -1,6 +1,6 @@
 """Files from public servers, or from a folder of files fetched elsewhere.
 
-A table names the servers (:mod:`~genezip.download.sources`), a lock keeps what each file was
+A table names the servers (:mod:`~genezip.download.catalogue`), a lock keeps what each file was
 at its first download (:mod:`~genezip.download.lock`), and a store hands out files that
 passed every check (:mod:`~genezip.download.store`).
 """

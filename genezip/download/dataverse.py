@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from genezip.download.catalogue import Item, Row, inside, item
 from genezip.download.checksum import is_checksum
 from genezip.download.fetched import Fetched, saved_as
-from genezip.download.sources import Item, Row, inside, item
 from genezip.download.store import Store
 from genezip.download.transfer import download
 from genezip.errors import GenezipError

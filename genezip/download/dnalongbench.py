@@ -12,15 +12,15 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from genezip.artifacts.files import write_json
 from genezip.download import SourceUnavailable
+from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.dataverse import SCHEME, deposit_items, listing, listing_name, listing_url
 from genezip.download.lock import lock_path
 from genezip.download.plan import Plan, plan
-from genezip.download.sources import Item, Row, item, read_sources
 from genezip.download.store import Store, to_stderr
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
-from genezip.provenance import write_json
 
 Only = Literal["intervals", "all"]
 SERVER = "dataverse"  # name of the row with the address of the Dataverse server

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from genezip.download.sources import Row, server_name
+from genezip.download.catalogue import Row, server_name
 from genezip.errors import GenezipError
 
 

@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from genezip.artifacts.files import write_json
 from genezip.download.checksum import is_checksum
 from genezip.errors import GenezipError
-from genezip.provenance import write_json
 
 SCHEMA_VERSION = 1
 _OPTIONAL_TEXT, _OPTIONAL_NUMBER = (str, type(None)), (int, type(None))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from genezip.download.catalogue import Item
 from genezip.download.probe import remote_sizes
-from genezip.download.sources import Item
 from genezip.download.store import Store
 from genezip.errors import GenezipError
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from genezip.artifacts.files import atomic_path
 from genezip.download import SourceUnavailable, WrongFile
+from genezip.download.catalogue import Item, Row
 from genezip.download.checksum import html_page, mismatch
 from genezip.download.fetched import Fetched
 from genezip.download.lock import Lock
-from genezip.download.sources import Item, Row
 from genezip.download.transfer import PATIENT, Http, download
 from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 
 
 def to_stderr(line: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from genezip.destination import file_target, keep_mode
+from genezip.artifacts.destination import file_target, keep_mode
 from genezip.download import SourceUnavailable, WrongFile
 from genezip.download.bar import progress
 from genezip.download.checksum import Check, html_page, mismatch

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from genezip.data.compressed import read_compressed
 from genezip.errors import GenezipError
-from genezip.genome.regions import RegionMap
-from genezip.genome.source import Source
-from genezip.genome.track_writer import TrackWriter
+from genezip.genome.region_rules import RegionMap
+from genezip.genome.sources.source import Source
+from genezip.genome.tracks import TrackWriter
 
 REGIONS = "regions.bed.gz"
 

@@ -22,7 +22,7 @@ from genezip.evaluation.corpus_facts import corpus_rows, tertile_names
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.taxonomy import GROUPS, Taxonomy
+from genezip.region_classes import GROUPS, Taxonomy
 
 _GROUPS = tuple(GROUPS)
 _SCALES: dict[str, Scale] = {"enrichment": "ratio", "enrichment_ratio": "ratio"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genezip.vocab import A_ID, C_ID, G_ID, T_ID
+from genezip.alphabet import A_ID, C_ID, G_ID, T_ID
 
 
 def _bounds(length: int, width: int) -> tuple[np.ndarray, np.ndarray]:

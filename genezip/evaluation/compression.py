@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.data import tidy
+from genezip.artifacts import scores as tidy
 from genezip.evaluation import metrics
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note
 from genezip.evaluation.labels import Labels, Subset
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.taxonomy import GROUPS, Taxonomy
+from genezip.region_classes import GROUPS, Taxonomy
 
 Row = dict[str, Any]
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]

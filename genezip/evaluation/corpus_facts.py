@@ -15,7 +15,7 @@ from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, Row, expand
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.window_sums import WindowSums
-from genezip.taxonomy import Taxonomy
+from genezip.region_classes import Taxonomy
 
 
 def tertile_names() -> list[str]:

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from genezip.alphabet import reverse_complement
 from genezip.config import Compress
+from genezip.corpus.corpus import CorpusReader
 from genezip.data.compressed import CompressedWindow, write_compressed
-from genezip.data.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, load_card, load_network
-from genezip.vocab import reverse_complement
 
 MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough
 

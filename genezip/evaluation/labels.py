@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.evaluation.composition import gc_content
-from genezip.taxonomy import MOST_CLASSES, Taxonomy
-from genezip.vocab import is_base
+from genezip.region_classes import MOST_CLASSES, Taxonomy
 
 N_TERTILES = 3
 N_STRATA = N_TERTILES + 1  # the last stratum holds N and padding
@@ -104,7 +104,7 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
 
     Parameters
     ----------
-    reader : genezip.data.corpus.CorpusReader
+    reader : genezip.corpus.corpus.CorpusReader
     settings : Evaluation
         ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
 

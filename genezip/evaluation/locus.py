@@ -17,8 +17,8 @@ import pandas as pd
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
-from genezip.genome.selection import parse_place
-from genezip.taxonomy import CLASS_IDS
+from genezip.genome.sources.splits import parse_place
+from genezip.region_classes import CLASS_IDS
 
 LOCUS_BP = 65_536
 BIN_BP = 64

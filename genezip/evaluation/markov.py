@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from genezip.alphabet import A_ID, N_ID, is_base
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, Row, expand, language_model_metrics
 from genezip.evaluation.labels import Labels
 from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.vocab import A_ID, N_ID, is_base
 
 STRENGTHS = tuple(float(2**power) for power in range(15))
 DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on

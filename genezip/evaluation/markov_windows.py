@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import Labels
-from genezip.provenance import atomic_path
 
 SCHEMA_VERSION = 1
 

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from genezip.taxonomy import Taxonomy
+from genezip.region_classes import Taxonomy
 
 
 @dataclass(frozen=True)

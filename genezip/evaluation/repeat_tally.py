@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.evaluation.code_runs import Runs, runs, shifted_runs
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
-from genezip.taxonomy import Taxonomy
-from genezip.vocab import is_base
+from genezip.region_classes import Taxonomy
 
 STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
 

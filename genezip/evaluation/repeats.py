@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from genezip.artifacts import scores as tidy
 from genezip.config import Evaluation
-from genezip.data import tidy
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
 from genezip.evaluation.metrics import with_all
 from genezip.evaluation.repeat_sets import SCHEMES

@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from genezip.alphabet import N_ID
 from genezip.config import Evaluation
 from genezip.data.compressed import CompressedFile, CompressedWindow, write_compressed
 from genezip.errors import GenezipError
 from genezip.evaluation.composition_router import Say, learn_composition_router
 from genezip.evaluation.placement import stride_starts
-from genezip.vocab import N_ID
 
 
 def padded_ids(assembly: Any, piece: Any, window: CompressedWindow) -> np.ndarray:

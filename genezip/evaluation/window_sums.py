@@ -10,7 +10,7 @@ import numpy as np
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import N_STRATA, N_TERTILES, Labels
-from genezip.taxonomy import CLASS_IDS, MOST_CLASSES
+from genezip.region_classes import CLASS_IDS, MOST_CLASSES
 
 _N_CELLS = N_STRATA * MOST_CLASSES
 _DIG = CLASS_IDS["dig"]

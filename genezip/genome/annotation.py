@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from genezip.errors import GenezipError
-from genezip.genome.bed12 import read_bed12
-from genezip.genome.genemodel import Annotation
-from genezip.genome.gff3 import read_gff3
-from genezip.genome.gtf import read_gtf
-from genezip.genome.lines import Input
-from genezip.genome.naming import match_chrom_style
+from genezip.formats.genes.bed12 import read_bed12
+from genezip.formats.genes.gff3 import read_gff3
+from genezip.formats.genes.gtf import read_gtf
+from genezip.formats.lines import Input
+from genezip.genome.gene_models import Annotation
+from genezip.genome.names import match_chrom_style
 from genezip.genome.transcripts import Transcripts
 
 FORMATS = ("gtf", "gff3", "bed12")

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pyfaidx
 
+from genezip.alphabet import encode, is_base
 from genezip.errors import GenezipError
-from genezip.genome.faidx import open_fasta
+from genezip.formats.chrom_sizes import read_chrom_sizes
+from genezip.formats.faidx import open_fasta
 from genezip.genome.intervals import merge
-from genezip.genome.source import read_chrom_sizes
-from genezip.vocab import encode, is_base
 
 SPLITS = ("train", "valid", "test")
 PIECE_COLUMNS = (
@@ -163,7 +163,7 @@ class Assembly:
         return np.frombuffer(text, dtype=np.uint8)
 
     def ids(self, piece: Piece, start: int | None = None, end: int | None = None) -> np.ndarray:
-        """Token ids of :meth:`sequence` (uint8 array; see :mod:`genezip.vocab`)."""
+        """Token ids of :meth:`sequence` (uint8 array; see :mod:`genezip.alphabet`)."""
         return encode(self.sequence(piece, start, end), piece.name)
 
     def n_runs(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from genezip.vocab import A_ID, is_base
+from genezip.alphabet import A_ID, is_base
 
 MAX_K = 31
 """Longest k-mer: two bits a base in one uint64."""
@@ -37,7 +37,7 @@ def canonical_kmers(ids: np.ndarray, k: int) -> np.ndarray:
     Parameters
     ----------
     ids : uint8 array, shape (L,)
-        Token ids (:mod:`genezip.vocab`); N and padding break a k-mer.
+        Token ids (:mod:`genezip.alphabet`); N and padding break a k-mer.
     k : int
         1 to 31 bases.
 

@@ -10,14 +10,12 @@ is forgotten. What UCSC calls target and query is here source and target, as one
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from pyliftover.chainfile import LiftOverChain
 
 from genezip.errors import GenezipError
-from genezip.genome.lines import Input, TextFile, opened, shown
-from genezip.genome.source import read_chrom_sizes
+from genezip.formats.lines import Input, TextFile, opened, shown
 
 MIN_MAPPED = 0.95
 """Share of an interval's bases that must map: the default of UCSC's liftOver."""
@@ -151,11 +149,6 @@ class Liftover:
         if not length / MAX_CHANGE <= span.length <= length * MAX_CHANGE:
             return None
         return span
-
-
-def hg19_sizes() -> dict[str, int]:
-    """Lengths of the 24 nuclear chromosomes of hg19 (bp), as UCSC's chrom.sizes gives them."""
-    return read_chrom_sizes(Path(__file__).with_name("hg19.chrom.sizes"))
 
 
 def hull(parts: "list[Part] | list[Span]") -> Span:

@@ -20,8 +20,8 @@ def join_at_origin(
     Parameters
     ----------
     transcripts, parts : DataFrame
-        chrom, start, end, strand, transcript_id and more, as :class:`genezip.genome.genemodel.Rows`
-        holds them.
+        chrom, start, end, strand, transcript_id and more, as
+        :class:`genezip.genome.gene_models.Rows` holds them.
     circular : mapping
         Circular contig -> its length (bp).
 

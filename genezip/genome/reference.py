@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyfaidx
 
+from genezip.alphabet import N_ID, encode
 from genezip.errors import GenezipError
-from genezip.genome.faidx import open_fasta
-from genezip.genome.liftover import hg19_sizes
-from genezip.genome.naming import translate
-from genezip.genome.source import Source, hg38_sizes
-from genezip.vocab import N_ID, encode
+from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
+from genezip.formats.faidx import open_fasta
+from genezip.genome.names import translate
+from genezip.genome.sources.source import Source
 
 
 class ReferenceGenome:
@@ -67,7 +67,7 @@ class ReferenceGenome:
 
         Returns
         -------
-        uint8 array, shape (end - start,), token ids (:mod:`genezip.vocab`)
+        uint8 array, shape (end - start,), token ids (:mod:`genezip.alphabet`)
         """
         if end < start:
             raise ValueError(f"{chrom}:{start}-{end} ends before it starts")

@@ -1,147 +1,153 @@
-"""Files for genome browsers: BED9 with colours, and an IGV session that opens tracks.
+"""Tracks of a compressed genome, written as the windows come (constant memory)."""
 
-Coordinates are those of the chromosome, so a track made from a slice lies where it belongs.
-The bigWig files are written window by window in :mod:`genezip.genome.track_writer`.
-"""
-
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import Any, Self
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
-from genezip.genome.naming import check_row_names
-from genezip.genome.tabix import atomic_indexed, open_indexed
-from genezip.provenance import atomic_path, write_text
+from genezip.artifacts.files import atomic_path, check_room
+from genezip.formats.bed import bed9_rows, write_igv_session
+from genezip.formats.bigwig import ZOOM_WIDTHS, BigWigWriter
+from genezip.formats.tabix import atomic_indexed, index_of, index_suffix, open_indexed
+from genezip.genome.names import check_row_names
+from genezip.genome.windowed_bpt import WINDOW_BP, WindowedBpt
 
-_NAME = pa.dictionary(pa.int32(), pa.string())
-BED9_TYPES: dict[str, pa.DataType | None] = {
-    "chrom": _NAME,
-    "start": pa.int64(),
-    "end": pa.int64(),
-    "name": _NAME,
-    "score": None,
-    "strand": None,
-    "thick_start": None,
-    "thick_end": None,
-    "rgb": None,
-}
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ROWS = 1 << 16  # made into text at a time
+BOUNDARY_PROB = "boundary_prob.bw"
+TOKENS_PER_KB = "tokens_per_kb.bw"
+BPT = "bpt.bw"
+CHUNKS = "chunks.bed.gz"
+SESSION = "igv_session.xml"
+
+CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be told apart
+
+# For the check of free space, bytes per base: at most 3.6 for a value of four decimals with its
+# zoom levels; 2.3 for all tracks of chunks at 6 bp per token, 0.3 at 100 bp per token
+PROB_BYTES, CHUNK_BYTES = 4, 3
 
 
-def bed9_rows(
-    chrom: Any, start: Any, end: Any, name: Any, rgb: Any, score: Any = 0, strand: Any = "."
-) -> Iterator[bytes]:
-    """Rows of BED9 as text, many at a time.
+class TrackWriter:
+    """Writes boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz and igv_session.xml.
 
-    Parameters
-    ----------
-    chrom, name, rgb, score, strand : array or scalar
-        Text or numbers; text stands in the file as it is, without quotes.
-    start, end : integer arrays, shape (N,)
-    """
-    columns = [chrom, start, end, name, score, strand, start, end, rgb]
-    for first in range(0, len(start), _ROWS):
-        part = [_text(column, slice(first, first + _ROWS)) for column in columns]
-        lines = pc.binary_join_element_wise(*part, "\t").to_pylist()
-        yield ("\n".join(lines) + "\n").encode()
+    Windows must come in the order of ``chrom_sizes`` and of their starts. The files appear
+    under their names only when all of them are whole.
 
-
-def _text(column: Any, rows: slice) -> Any:
-    if isinstance(column, str | int):
-        return pa.scalar(str(column))
-    return pa.array(column[rows]).cast(pa.string())
-
-
-def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
-    """Write a table as BED9; bgzip with a tabix index beside it if the name ends in ``.gz``.
+    Every base of a chunk of b bases has 1000 / b in tokens_per_kb.bw, so the mean over any bases,
+    also that of a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean in
+    windows of 1,000 bp (:mod:`genezip.genome.windowed_bpt`). Bases that no window covers have no
+    value in any track and count in no mean.
 
     Parameters
     ----------
-    path : str or Path
-    table : DataFrame
-        chrom, start, end, name, rgb (``R,G,B``) and, if it has them, score (0 to 1000) and
-        strand. For ``.gz`` the rows of a contig stand together, and their starts ascend.
-    head : str
-        Comment lines before the rows, each with its line end.
+    folder : where the files go
+    chrom_sizes : lengths of the chromosomes (bp), true ones also where only pieces are written
+    genome : what the IGV session loads: a genome id such as ``hg38``, or a FASTA path
+    more_tracks : further files of the session, by their title
+    written_bp : bases that will come, for the check of free space; all of them if None
+    locus : (chrom, start, end) where the session opens; the first window if None
 
     Raises
     ------
     GenezipError
-        If the disk is full, or for a contig that BED cannot name
-        (:func:`genezip.genome.naming.check_row_names`).
+        For a contig that BED cannot name (:func:`genezip.genome.names.check_row_names`), or if
+        the disk is too full.
     """
-    check_row_names(table["chrom"].unique(), path)
-    optional = {name: table[name].to_numpy() for name in ("score", "strand") if name in table}
-    columns = {name: table[name].to_numpy() for name in ("chrom", "start", "end", "name", "rgb")}
-    rows = bed9_rows(**columns, **optional)
-    if str(path).endswith(".gz"):
-        last = int(table["end"].max()) if len(table) else 0
-        with atomic_indexed(path, last) as part, open_indexed(part) as packed:
-            packed.write(head.encode())
-            for lines in rows:
-                packed.write(lines)
-        return
-    with atomic_path(path) as temporary, open(temporary, "wb") as plain:
-        plain.write(head.encode())
-        plain.writelines(rows)
 
+    def __init__(
+        self,
+        folder: str | Path,
+        chrom_sizes: Mapping[str, int],
+        genome: str = "",
+        more_tracks: Mapping[str, str] | None = None,
+        written_bp: int | None = None,
+        locus: tuple[str, int, int] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.chrom_sizes = dict(chrom_sizes)
+        self.genome = genome
+        self.written_bp = sum(chrom_sizes.values()) if written_bp is None else written_bp
+        self.more_tracks = dict(more_tracks or {})
+        self.locus = locus
+        self.n_chunks = 0
 
-def write_igv_session(
-    path: str | Path,
-    genome: str,
-    tracks: Mapping[str, str],
-    locus: tuple[str, int, int] | None = None,
-    indexes: Mapping[str, str] | None = None,
-) -> None:
-    """Write an IGV session that opens tracks at a locus.
+    def __enter__(self) -> Self:
+        longest = max(self.chrom_sizes.values(), default=0)
+        with ExitStack() as stack:  # what was opened is closed if the next cannot be
+            # left in reverse: all are whole before the first gets its name, the session the last
+            self.session = stack.enter_context(atomic_path(self.folder / SESSION))
+            names = (BOUNDARY_PROB, TOKENS_PER_KB, BPT)
+            parts = [stack.enter_context(atomic_path(self.folder / name)) for name in names]
+            chunks = stack.enter_context(atomic_indexed(self.folder / CHUNKS, longest))
+            needed = (PROB_BYTES + CHUNK_BYTES) * self.written_bp
+            check_room(self.folder / BOUNDARY_PROB, needed)  # now, not in the end
+            zooms = (ZOOM_WIDTHS, ZOOM_WIDTHS, [w for w in ZOOM_WIDTHS if w > WINDOW_BP])
+            self.prob, self.tokens_per_kb, self.bpt = (
+                stack.enter_context(BigWigWriter(part, self.chrom_sizes, widths))
+                for part, widths in zip(parts, zooms, strict=True)
+            )
+            self.windowed = WindowedBpt(self.bpt.add_intervals)
+            self.chunks = stack.enter_context(open_indexed(chunks))
+            self.stack = stack.pop_all()
+        return self
 
-    Parameters
-    ----------
-    path : str or Path
-        Session file; the tracks lie beside it or below.
-    genome : str
-        IGV genome id (``hg38``), or path of a FASTA relative to the session; empty for
-        the genome that IGV has open.
-    tracks : mapping
-        Title -> path relative to the session, from top to bottom.
-    locus : (chrom, start, end), optional
-        0-based, half-open; IGV shows it 1-based. Left out, as is the genome, where it holds
-        what XML cannot (control characters).
-    indexes : mapping
-        Path of a track -> path of its tabix index, both relative to the session.
-    """
-    root = ElementTree.Element("Session", version="8")
-    if genome and _fits_xml(genome):
-        root.set("genome", genome)
-    if locus is not None and _fits_xml(locus[0]):
-        chrom, start, end = locus
-        root.set("locus", f"{chrom}:{start + 1}-{end}")
-    resources = ElementTree.SubElement(root, "Resources")
-    panel = ElementTree.SubElement(root, "Panel", name="DataPanel")
-    for title, target in tracks.items():
-        resource = ElementTree.SubElement(resources, "Resource", path=target, name=title)
-        if indexes and target in indexes:
-            # IGV finds a .tbi beside its file; it would look for a relative ``index`` in the
-            # folder it was started from, so that attribute is not set
-            resource.set("indexURL", indexes[target])
-        element = ElementTree.SubElement(panel, "Track", id=target, name=title, visible="true")
-        if target.endswith((".bw", ".bigWig")):
-            element.set("renderer", "BAR_CHART")
-            element.set("windowFunction", "mean")
-            element.set("autoScale", "true")
-            element.set("height", "60")
-        else:
-            element.set("displayMode", "COLLAPSED")
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
+    def add(self, chrom: str, start: int, boundary_prob: np.ndarray, chunk_bp: np.ndarray) -> None:
+        """Add one window.
 
+        Parameters
+        ----------
+        boundary_prob : float array, shape (L,)
+        chunk_bp : integer array, shape (M,)
+            Sums to L, or to more where the window was padded: a chunk that reaches into the
+            padding is shown up to base L, and keeps the token density of its whole length.
+        """
+        end = start + len(boundary_prob)
+        if self.locus is None:
+            self.locus = (chrom, start, end)
+        self.add_prob(chrom, start, boundary_prob)
+        self.add_chunks(chrom, start, chunk_bp, end)
 
-def _fits_xml(text: str) -> bool:
-    return not _NOT_XML.search(text)
+    def add_prob(self, chrom: str, start: int, boundary_prob: np.ndarray) -> None:
+        """Add boundary probabilities alone, where chunks end elsewhere."""
+        self.prob.add_values(chrom, start, boundary_prob.astype(np.float64).round(4))
+
+    def add_chunks(
+        self, chrom: str, start: int, chunk_bp: np.ndarray, end: int | None = None
+    ) -> None:
+        """Add chunks alone; the first begins at ``start``, and ``end`` cuts the last."""
+        chunk_bp = chunk_bp.astype(np.int64)
+        ends = start + np.cumsum(chunk_bp)
+        starts = ends - chunk_bp
+        if end is not None:
+            shown = int(np.searchsorted(starts, end))
+            starts, ends, chunk_bp = starts[:shown], np.minimum(ends[:shown], end), chunk_bp[:shown]
+        if not len(starts):
+            return
+        # those that are used: a genome may have others, which no row names
+        check_row_names([chrom], self.folder / CHUNKS)
+        self.tokens_per_kb.add_intervals(chrom, starts, ends, 1000 / chunk_bp)
+        self.windowed.add(chrom, starts, ends, chunk_bp)
+        name = [f"{length} bp" for length in (ends - starts).tolist()]
+        turn = (self.n_chunks + np.arange(len(starts))) % len(CHUNK_RGB)
+        rgb = np.array(CHUNK_RGB, dtype=object)[turn]
+        self.n_chunks += len(starts)
+        for rows in bed9_rows(chrom, starts, ends, name, rgb):
+            self.chunks.write(rows)
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is not None:
+            self.stack.__exit__(*error)
+            return
+        with self.stack:
+            self.windowed.finish()
+            tracks = {
+                "boundary probability": BOUNDARY_PROB,
+                "tokens per kb": TOKENS_PER_KB,
+                "bp per token (1 kb windows)": BPT,
+                "chunks": CHUNKS,
+                **self.more_tracks,
+            }
+            found = {target: index_of(self.folder / target) for target in tracks.values()}
+            indexes = {target: index.name for target, index in found.items() if index is not None}
+            indexes[CHUNKS] = CHUNKS + index_suffix(max(self.chrom_sizes.values(), default=0))
+            write_igv_session(self.session, self.genome, tracks, self.locus, indexes)

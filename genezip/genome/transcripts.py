@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from genezip.errors import GenezipError
-from genezip.genome.genemodel import Annotation, among
+from genezip.genome.gene_models import Annotation, among
 
 Transcripts = Literal["basic", "all", "canonical"]
 """Value of ``regions.transcripts``."""

@@ -1,7 +1,7 @@
 """The region map built a second time, with bedtools, and compared base for base.
 
 The two share the readers of annotation and BED files and nothing else: bedtools slops, merges,
-subtracts and intersects where :mod:`genezip.genome.regions` sweeps events.
+subtracts and intersects where :mod:`genezip.genome.region_rules` sweeps events.
 """
 
 import csv
@@ -17,10 +17,10 @@ import pandas as pd
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
-from genezip.genome.genemodel import Annotation
-from genezip.genome.ownclasses import OwnIntervals
-from genezip.genome.regionmap import RegionMap
-from genezip.taxonomy import Taxonomy
+from genezip.genome.gene_models import Annotation
+from genezip.genome.region_map import RegionMap
+from genezip.genome.user_classes import OwnIntervals
+from genezip.region_classes import Taxonomy
 
 _UNLABELLED = 255
 

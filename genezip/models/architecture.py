@@ -8,10 +8,10 @@ from typing import Any, Literal, Self, cast, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as checked
 
+from genezip.alphabet import VOCAB_SIZE
 from genezip.config import read_yaml
 from genezip.errors import GenezipError
 from genezip.models.causal_bound import CausalBound, default_bound
-from genezip.vocab import VOCAB_SIZE
 
 RouterKind = Literal["learned", "stride", "random", "cpg", "block"]
 BoundKind = Literal["none", "sequence", "causal"]

@@ -14,13 +14,13 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 import torch
 
+from genezip.alphabet import PAD_ID
 from genezip.errors import GenezipError
 from genezip.models.device import choose_device
 from genezip.models.inference import run_batch
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, ModelCard, load_network
 from genezip.models.streaming import Stream, chunk_starts
-from genezip.vocab import PAD_ID
 
 ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one window
 BLOCK_BP = {"cpu": 8192, "cuda": 65_536}  # bases that a stream reads at a time

@@ -38,12 +38,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from genezip.alphabet import A_ID, BASES, N_ID
+from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Comparator
 from genezip.errors import GenezipError
 from genezip.models.device import choose_device
 from genezip.models.hub import HubId
-from genezip.provenance import sha256_file
-from genezip.vocab import A_ID, BASES, N_ID
 
 BATCH_BP = {"cpu": 16_384, "cuda": 131_072}
 _UNLIMITED = 10**9  # tokenizers without a maximum give a number far above any context

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from genezip.alphabet import PAD_ID
 from genezip.models.losses import base_nll
 from genezip.models.network import GeneZipNetwork
-from genezip.vocab import PAD_ID
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from genezip.alphabet import A_ID, T_ID
 from genezip.models.chunking import Chunks
 from genezip.models.output import Output
 from genezip.models.routing import Routing
 from genezip.models.scan import full_precision
-from genezip.vocab import A_ID, T_ID
 
 
 def base_nll(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -161,7 +161,7 @@ class GeneZipNetwork(nn.Module):
         Parameters
         ----------
         ids : integer Tensor, shape (B, L)
-            Token ids (:mod:`genezip.vocab`).
+            Token ids (:mod:`genezip.alphabet`).
         valid : bool Tensor, shape (B, L), optional
             False at padding, which must stand at the end; all valid when absent.
         forced : list of bool Tensors, optional

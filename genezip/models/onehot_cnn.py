@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from genezip.vocab import A_ID, T_ID
+from genezip.alphabet import A_ID, T_ID
 
 UNKNOWN = 0.25
 """What each of the four columns holds at N in every task but contact maps (there 0)."""

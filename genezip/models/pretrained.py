@@ -14,11 +14,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
+from genezip.artifacts.files import atomic_path, sha256_file, write_json
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, architecture
 from genezip.models.hub import HubId, snapshot
 from genezip.models.network import GeneZipNetwork
-from genezip.provenance import atomic_path, sha256_file, write_json
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"

@@ -11,8 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genezip.alphabet import VOCAB_SIZE
+from genezip.artifacts.files import sha256_file, write_text
+from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
-from genezip.folder import replaced_folder
 from genezip.models.architecture import Architecture, architecture
 from genezip.models.hub import HubId
 from genezip.models.network import GeneZipNetwork
@@ -20,9 +23,7 @@ from genezip.models.pretrained import CONFIG, WEIGHTS, ModelCard, mismatch, save
 from genezip.models.release_config import ReleaseConfig, home, read_beside
 from genezip.models.release_files import locate, read_state_dict
 from genezip.models.release_names import EMBEDDING, HEAD, converted, expected_shapes, layout
-from genezip.provenance import sha256_file, versions, write_text
-from genezip.taxonomy import CLASSES, GENE7, LABELS
-from genezip.vocab import VOCAB_SIZE
+from genezip.region_classes import CLASSES, GENE7, LABELS
 
 README = "README.md"
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genezip.artifacts.files import sha256_file
 from genezip.config import read_yaml
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture
-from genezip.provenance import sha256_file
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 NAME = "hydra_cfg.yaml"
 _REFERENCE = re.compile(r"\$\{([^${}]*)\}")

@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from genezip.alphabet import C_ID, G_ID
 from genezip.models.routing import Router, RouterState, Routing
-from genezip.vocab import C_ID, G_ID
 
 
 class UnlearnedRouter(nn.Module, ABC):

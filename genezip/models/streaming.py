@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from genezip.alphabet import A_ID, T_ID, decode, encode
 from genezip.errors import GenezipError
 from genezip.models.network import GeneZipNetwork
 from genezip.models.scan import full_precision
 from genezip.models.stream_state import plain, restored
 from genezip.sequences import OneSequence
-from genezip.vocab import A_ID, T_ID, decode, encode
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Stream:
         return other
 
     def feed(self, sequence: OneSequence) -> Block:
-        """Read on; ``sequence`` as for :func:`genezip.vocab.encode`, and one, not a list."""
+        """Read on; ``sequence`` as for :func:`genezip.alphabet.encode`, and one, not a list."""
         return self.feed_ids(encode(sequence))
 
     @torch.inference_mode()

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from genezip.region_classes import Taxonomy
 from genezip.report import claims, style
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import region_colour, row_label
 from genezip.report.results import Results
 from genezip.report.scores import Number
 from genezip.report.verdicts import NO_BASE
-from genezip.taxonomy import Taxonomy
 
 ROW_IN = 0.36  # height that a further region adds to a figure (in)
 

@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
+from genezip.region_classes import CLASSES, Taxonomy
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.region_style import key_extra_in, order_in_words, region_key, text_on
 from genezip.report.results import Results
-from genezip.taxonomy import CLASSES, Taxonomy
 
 SPLITS = {"train": "training", "valid": "validation", "test": "held-out"}
 ALL_TRAINING = "train_annotated"

@@ -3,12 +3,12 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
+from genezip.region_classes import GROUPS
 from genezip.report import claims, lead, style
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import group_title
 from genezip.report.results import Results
 from genezip.report.verdicts import NO_BASE
-from genezip.taxonomy import GROUPS
 
 THIRDS = {"gc_tertile_1": "lowest GC", "gc_tertile_2": "middle GC", "gc_tertile_3": "highest GC"}
 

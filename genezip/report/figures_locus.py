@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from genezip.region_classes import Taxonomy
 from genezip.report import style
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.figures_training import BPT_TICKS
 from genezip.report.region_style import key_extra_in, region_colour, region_key
 from genezip.report.results import Results
 from genezip.report.scores import records
-from genezip.taxonomy import Taxonomy
 
 LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the locus
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from genezip.provenance import atomic_path, write_text
+from genezip.artifacts.files import atomic_path, write_text
 from genezip.report import (
     figures_compression,
     figures_corpus,

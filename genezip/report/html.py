@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
-from genezip.provenance import write_text
 from genezip.report import (
     benchmarks_section,
     corpus_section,

@@ -4,8 +4,8 @@ import textwrap
 
 from matplotlib.figure import Figure
 
+from genezip.region_classes import CLASSES, Taxonomy
 from genezip.report.style import INK, SOFT
-from genezip.taxonomy import CLASSES, Taxonomy
 
 KEY_LINE_IN = 0.2  # height of one line of the key (in)
 _RIGHT = 0.985  # right edge of the key, share of the figure's width

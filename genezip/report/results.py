@@ -13,6 +13,7 @@ import pandas as pd
 
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
+from genezip.region_classes import Taxonomy
 from genezip.report.files import (
     HOMOLOGY_COLUMNS,
     LEAKAGE_COLUMNS,
@@ -23,7 +24,6 @@ from genezip.report.files import (
     read_table,
 )
 from genezip.report.scores import CAUSAL, CORPUS, Number, Scores
-from genezip.taxonomy import Taxonomy
 
 TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
 LANGUAGE_METRICS = ("ppl", "bits_per_base")

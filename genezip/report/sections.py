@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.region_classes import GROUPS
 from genezip.report import claims, lead, repeat_sets, style, verdicts
 from genezip.report.results import Results
 from genezip.report.scores import CORPUS, fixed, measured, plain, records
-from genezip.taxonomy import GROUPS
 
 Cell = str | dict[str, Any]
 

@@ -16,7 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from genezip.data.initiation import InitiationExamples
-from genezip.genome.naming import translate
+from genezip.genome.names import translate
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import METRICS, N_TRACKS
 from genezip.tasks.predictions import PredictionWriter

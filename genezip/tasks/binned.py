@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from genezip.alphabet import reverse_complement
 from genezip.data.bins import Bins
 from genezip.data.prepared import MANIFEST
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.models.backbone import Backbone
 from genezip.tasks.feature_store import StorePlan, write_store
-from genezip.vocab import reverse_complement
 
 PIECE_BP = 12_800  # context of the published models
 PIECES_AT_A_TIME = 16  # whose vectors are in memory together

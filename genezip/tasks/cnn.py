@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from genezip.alphabet import reverse_complement
+from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Activity, ContactMaps, HeadTraining, Initiation, Pairs, Task
 from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
@@ -25,14 +27,12 @@ from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.models.device import choose_device
 from genezip.models.onehot_cnn import InitiationCNN, PairCNN
-from genezip.provenance import sha256_file
 from genezip.tasks.arm import Arm
 from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
 from genezip.tasks.live_initiation import METRIC, judge_initiation, write_initiation
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
 from genezip.training.finetune import Problem, finetune
 from genezip.training.head_step import in_full_precision, precision
-from genezip.vocab import reverse_complement
 
 LEARNING_RATE = 0.005
 WEIGHT_DECAY = 0.01

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from genezip.artifacts.files import check_room, sha256_file, sha256_json, write_json
+from genezip.artifacts.folder import resumed_folder
+from genezip.artifacts.provenance import versions
 from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
-from genezip.folder import resumed_folder
-from genezip.provenance import check_room, sha256_file, sha256_json, versions, write_json
 
 SCHEMA_VERSION = 1
 FEATURES = "features.npy"

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Activity, ContactMaps, Pairs, Task
 from genezip.data.prepared import Prepared
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.provenance import sha256_file
 from genezip.tasks.activity_head import predict_activity
 from genezip.tasks.arm import Arm
 from genezip.tasks.cell_line import cell_line

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from genezip.alphabet import C_ID, G_ID, is_base
 from genezip.data.bins import Bins
-from genezip.vocab import C_ID, G_ID, is_base
 
 
 def gc_share(ids: np.ndarray) -> float:

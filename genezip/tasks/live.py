@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Initiation, Pairs, Task
 from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
@@ -12,7 +13,6 @@ from genezip.errors import GenezipError
 from genezip.models.device import choose_device
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_network
-from genezip.provenance import sha256_file
 from genezip.tasks.arm import Arm
 from genezip.tasks.cnn import predict_cnn
 from genezip.tasks.live_initiation import tune_initiation, write_initiation

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.data.initiation import InitiationExamples
 from genezip.errors import GenezipError
@@ -25,7 +26,6 @@ from genezip.tasks.metrics_initiation import initiation_pcc, initiation_sums
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune, ratio_term
 from genezip.training.head_step import enough_memory, in_full_precision, precision
-from genezip.vocab import reverse_complement
 
 TRACKS = 10
 INPUTS = ("authors", "full")

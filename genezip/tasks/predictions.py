@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 from genezip.tasks.arm import Arm
 
 Kind = Literal["scalar", "array"]

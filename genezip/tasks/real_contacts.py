@@ -17,10 +17,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode
 from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.assembly import Piece
-from genezip.genome.source import Source
+from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import contact_scores, stratum_means
@@ -35,7 +36,6 @@ from genezip.tasks.real_run import (
 )
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import write_scores
-from genezip.vocab import A_ID, C_ID, G_ID, T_ID, encode
 
 PART, SUBSET = "contacts", "K562"
 PENALTIES = tuple(10.0**power for power in range(10))

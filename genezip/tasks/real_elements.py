@@ -18,9 +18,10 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
-from genezip.genome.source import Source
+from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import auroc
@@ -28,7 +29,6 @@ from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import mean_of, ranked_support, write_scores
-from genezip.vocab import A_ID, C_ID, G_ID, is_base, reverse_complement
 
 PART, SUBSET = "elements", "ensembl"
 PRIOR, LENGTH = "class_prior", "length"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from genezip.data.label_pairs import inside_pieces, read_screens
 from genezip.evaluation.bootstrap import BlockBootstrap
-from genezip.genome.source import Source
+from genezip.genome.sources.source import Source
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter

@@ -24,7 +24,7 @@ from genezip.data.label_initiation import (
     sample,
 )
 from genezip.evaluation.bootstrap import BlockBootstrap
-from genezip.genome.source import Source
+from genezip.genome.sources.source import Source
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import transformed
 from genezip.tasks.moments import moments, pearson

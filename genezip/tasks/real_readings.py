@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from genezip.vocab import A_ID, reverse_complement
+from genezip.alphabet import A_ID, reverse_complement
 
 LOCAL_BP = 10  # on each side of a base
 _NORM_EPS = 1e-5  # of the layer norm, as in PyTorch

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
+from genezip.alphabet import reverse_complement
 from genezip.config.labels import Labels
 from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import Piece
-from genezip.genome.source import Source
+from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import Kind, PredictionWriter
 from genezip.tasks.real_scores import BASELINE, absent_row
 from genezip.tasks.score_rows import write_scores
-from genezip.vocab import reverse_complement
 
 LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.files import atomic_path
 from genezip.evaluation.bootstrap import BlockBootstrap, Scale, interval_note, scarcer
-from genezip.provenance import atomic_path
 from genezip.tasks.arm import Arm
 
 COLUMNS = (

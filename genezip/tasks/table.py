@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 
 COLUMNS = (
     "task", "subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric",

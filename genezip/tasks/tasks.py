@@ -137,7 +137,7 @@ def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | No
     """
     from typing import cast
 
-    from genezip.genome.source import Source
+    from genezip.genome.sources.source import Source
     from genezip.genome.transcripts import Transcripts
 
     found = Source.load(source).annotations(cast(Transcripts, transcripts), gene_types)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 from genezip.training.differences import first_difference
 
 STATE = "state.pt"

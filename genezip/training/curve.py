@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
-from genezip.provenance import write_text
 
 CURVE = "curve.jsonl"
 TENSORBOARD = "tensorboard"

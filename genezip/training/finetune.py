@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from genezip.artifacts.journal import stop_request
 from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
-from genezip.interrupt import stop_request
 from genezip.models.losses import rar_loss
 from genezip.models.network import GeneZipNetwork
 from genezip.models.output import Output

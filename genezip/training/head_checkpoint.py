@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
-from genezip.provenance import atomic_path
 from genezip.training.differences import first_difference
 
 CHECKPOINT = "head.pt"

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from genezip.artifacts.journal import stop_request
 from genezip.config.benchmarks import HeadTraining
-from genezip.interrupt import stop_request
 from genezip.training.checkpoint import random_state, set_random_state
 from genezip.training.head_checkpoint import CHECKPOINT, load_run, save_run
 from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate

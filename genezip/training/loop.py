@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from genezip.data.stream import Batches
-from genezip.folder import replaced_folder
-from genezip.interrupt import stop_request
+from genezip.artifacts.files import write_text
+from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.journal import stop_request
+from genezip.artifacts.provenance import versions
+from genezip.corpus.stream import Batches
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import BEST, ModelCard, load_card, save_pretrained, save_weights
-from genezip.provenance import versions, write_text
 from genezip.training.checkpoint import PREVIOUS, STATE
 from genezip.training.curve import CURVE, open_curve
 from genezip.training.memory import available_bytes, check_memory, estimate

@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from genezip.alphabet import A_ID, T_ID
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.network import GeneZipNetwork
-from genezip.taxonomy import GENE7
+from genezip.region_classes import GENE7
 from genezip.training.step import micro_batch_loss
-from genezip.vocab import A_ID, T_ID
 
 PROBE_BP = 2048
 COPIES = 4  # weight, gradient, first and second moment

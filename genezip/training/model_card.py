@@ -3,7 +3,7 @@
 from typing import Any
 
 from genezip.models.pretrained import ModelCard
-from genezip.taxonomy import Taxonomy
+from genezip.region_classes import Taxonomy
 
 METRICS = {
     "ppl": "perplexity",

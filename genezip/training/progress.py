@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from genezip.data.stream import Batches
+from genezip.artifacts.files import sha256_file
+from genezip.corpus.stream import Batches
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import BEST, save_weights
-from genezip.provenance import sha256_file
 from genezip.training.checkpoint import (
     TrainingState,
     load_state,

@@ -7,7 +7,7 @@ import numpy as np
 
 from genezip.config import Pretrain
 from genezip.models.architecture import Architecture
-from genezip.taxonomy import GENE7, Taxonomy
+from genezip.region_classes import GENE7, Taxonomy
 from genezip.training.initial import InitialWeights
 
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genezip.artifacts.files import sha256_file
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
-from genezip.data.corpus import CorpusReader, expected_bpt
-from genezip.data.prefetch import prefetched
-from genezip.data.stream import WindowStream
+from genezip.corpus.corpus import CorpusReader, expected_bpt
+from genezip.corpus.prefetch import prefetched
+from genezip.corpus.stream import WindowStream
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
-from genezip.provenance import sha256_file
 from genezip.training.initial import initial_weights
 from genezip.training.loop import pretrain
 from genezip.training.ranks import ALONE, Ranks

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from genezip.data.corpus import CorpusReader
+from genezip.alphabet import is_base
+from genezip.corpus.corpus import CorpusReader
 from genezip.models.inference import run
 from genezip.models.network import GeneZipNetwork
-from genezip.taxonomy import GENE7, Taxonomy
-from genezip.vocab import is_base
+from genezip.region_classes import GENE7, Taxonomy
 
 MIN_KNOWN = 0.95
 

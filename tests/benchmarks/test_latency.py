@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from genezip.alphabet import encode
 from genezip.models.architecture import load_architecture
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.vocab import encode
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "benchmarks"))

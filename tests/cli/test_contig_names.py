@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from genezip import cli
-from genezip.data.corpus import CorpusReader
+from genezip.corpus.corpus import CorpusReader
 from genezip.evaluation.repeat_sets import RMSK, RMSK_ONLY, TRF, RepeatAnnotation
-from genezip.genome.regions import RegionMap
-from genezip.genome.source import Source
+from genezip.genome.region_rules import RegionMap
+from genezip.genome.sources.source import Source
 
 ODD = (
     "ctg",

@@ -13,8 +13,8 @@ from genezip.data.bins import CMP_BP
 from genezip.data.contact_maps import prepare_contact_maps
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
-from genezip.data.tfrecord import parse_example, read_records
 from genezip.errors import GenezipError
+from genezip.formats.tfrecord import parse_example, read_records
 
 SPLITS = ("train", "valid", "test")
 

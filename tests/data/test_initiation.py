@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from deposits import tisp
 
+from genezip.alphabet import decode
 from genezip.data.initiation import InitiationExamples, prepare_initiation
 from genezip.data.initiation_tracks import TRACKS
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.reference import ReferenceGenome
-from genezip.vocab import decode
 
 FACTOR = 0.61357
 

@@ -11,12 +11,12 @@ import pytest
 from deposits.pairs import EQTL_FASTA, MASKED, TISSUE
 from deposits.prepared_pairs import PairsOnDisk, read_fasta
 
+from genezip.alphabet import decode
 from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs
 from genezip.data.pair_examples import PairExamples
 from genezip.errors import GenezipError
-from genezip.genome.liftover import Liftover, hg19_sizes
-from genezip.genome.source import hg38_sizes
-from genezip.vocab import decode
+from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
+from genezip.genome.liftover import Liftover
 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 KEPT = list(range(14))  # of the 18 rows of the fixture; the last four never become examples

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genezip.alphabet import decode, encode
 from genezip.data.pair_sequences import (
     AUTHORS_BP,
     PADDED_BP,
@@ -12,7 +13,6 @@ from genezip.data.pair_sequences import (
     authors_input,
     pair_sequences,
 )
-from genezip.vocab import decode, encode
 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 

@@ -14,8 +14,8 @@ from genezip.data.prepared import Prepared
 from genezip.data.record_conversion import npy_head
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
-from genezip.data.tfrecord import parse_example, read_records
 from genezip.errors import GenezipError
+from genezip.formats.tfrecord import parse_example, read_records
 
 CHR1 = rsap.bases(3 * rsap.STORED_BP + 10_000, 0)
 Prepare = Callable[..., list[str]]

@@ -8,11 +8,11 @@ import pytest
 from deposits import rsap
 from deposits.files import slice_of, write_fasta
 
+from genezip.alphabet import N_ID, encode
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.vocab import N_ID, encode
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from genezip.download.catalogue import item, read_sources
 from genezip.download.lock import lock_path
-from genezip.download.sources import item, read_sources
 from genezip.download.store import Store
 from genezip.download.transfer import Http
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genezip.download import SourceUnavailable
-from genezip.download.sources import item, read_sources
+from genezip.download.catalogue import item, read_sources
 from genezip.download.store import Store
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError

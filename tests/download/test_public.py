@@ -14,10 +14,10 @@ from genezip import cli
 from genezip.config import Genome
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
-from genezip.genome import ucsc
+from genezip.formats import ucsc
 from genezip.genome.assembly import Piece
-from genezip.genome.fetch import fetch, plan
-from genezip.genome.source import Source
+from genezip.genome.sources.fetch import fetch, plan
+from genezip.genome.sources.source import Source
 
 HTTP = Http(timeout_s=0.4, attempts=3, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from genezip.download import SourceUnavailable, WrongFile
+from genezip.download.catalogue import item, read_sources
 from genezip.download.checksum import html_page
 from genezip.download.plan import plan
-from genezip.download.sources import item, read_sources
 from genezip.download.store import Store
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError

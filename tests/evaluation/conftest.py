@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genezip.alphabet import encode
 from genezip.config import Evaluation
 from genezip.data.compressed import (
     CompressedFile,
@@ -16,8 +17,7 @@ from genezip.data.compressed import (
     read_compressed,
     write_compressed,
 )
-from genezip.taxonomy import CLASS_IDS, GENE7, OwnClass, Taxonomy
-from genezip.vocab import encode
+from genezip.region_classes import CLASS_IDS, GENE7, OwnClass, Taxonomy
 
 
 @dataclass

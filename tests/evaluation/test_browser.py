@@ -13,13 +13,13 @@ import pytest
 
 from genezip import cli
 from genezip.config import Regions
+from genezip.corpus.windows import tile
 from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
 from genezip.errors import GenezipError
 from genezip.evaluation.browser import write_tracks
-from genezip.genome.regionmap import RegionMap
-from genezip.genome.regions import build_region_map
-from genezip.genome.source import Source
-from genezip.genome.windows import tile
+from genezip.genome.region_map import RegionMap
+from genezip.genome.region_rules import build_region_map
+from genezip.genome.sources.source import Source
 
 WINDOW_BP = 2560
 

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from genezip import cli
+from genezip.alphabet import is_base
+from genezip.artifacts import scores as tidy
 from genezip.config import Corpus, Regions
-from genezip.data import tidy
-from genezip.data.build import build_corpus
+from genezip.corpus.build import build_corpus
+from genezip.corpus.corpus import CorpusReader
 from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
-from genezip.data.corpus import CorpusReader
-from genezip.genome.regions import build_region_map
-from genezip.genome.source import Source
-from genezip.taxonomy import CLASSES
-from genezip.vocab import is_base
+from genezip.genome.region_rules import build_region_map
+from genezip.genome.sources.source import Source
+from genezip.region_classes import CLASSES
 
 EVALUATION = json.dumps({"bootstrap": 50, "block_bp": 8192, "markov_orders": [0, 2], "shifts": 5})
 WINDOW_BP = 2048

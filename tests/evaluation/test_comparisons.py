@@ -8,7 +8,7 @@ from genezip.evaluation.comparisons import comparison_rows
 from genezip.evaluation.labels import read_labels
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import collect
-from genezip.taxonomy import MOST_CLASSES
+from genezip.region_classes import MOST_CLASSES
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from genezip.alphabet import encode
 from genezip.evaluation.composition import gc_and_cpg, gc_content
-from genezip.vocab import encode
 
 
 def slow(sequence: str, width: int) -> list[tuple[float, float]]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from genezip.alphabet import encode
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation import metrics
@@ -17,8 +18,7 @@ from genezip.evaluation.composition_router import (
     try_rates,
 )
 from genezip.evaluation.placement import rate_starts
-from genezip.taxonomy import CLASSES, GENE7
-from genezip.vocab import encode
+from genezip.region_classes import CLASSES, GENE7
 
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0}
 SHARPNESS = [1.0, 1.5, 2.0, 3.0]

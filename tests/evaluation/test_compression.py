@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from genezip.data import tidy
+from genezip.artifacts import scores as tidy
 from genezip.evaluation.compression import compression_rows, window_table
 from genezip.evaluation.labels import read_labels
 from genezip.evaluation.window_sums import collect
-from genezip.taxonomy import CLASS_IDS, CLASSES
+from genezip.region_classes import CLASS_IDS, CLASSES
 
 TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genezip.alphabet import encode, reverse_complement
 from genezip.config import Compress
+from genezip.corpus.shards import SCHEMA_VERSION
 from genezip.data.compressed import read_compressed
-from genezip.data.shards import SCHEMA_VERSION
 from genezip.errors import GenezipError
 from genezip.evaluation.heldout import (
     Place,
@@ -24,8 +25,7 @@ from genezip.models.causal_bound import stacked_limits
 from genezip.models.inference import WindowResult
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.taxonomy import CLASSES
-from genezip.vocab import encode, reverse_complement
+from genezip.region_classes import CLASSES
 
 ORIGIN = {"source": "simulated"}
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")

@@ -6,7 +6,7 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import block_ids, read_labels, subset_name
-from genezip.taxonomy import MOST_CLASSES
+from genezip.region_classes import MOST_CLASSES
 
 
 def test_blocks_start_anew_in_each_piece():

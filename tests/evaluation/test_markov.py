@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from genezip.alphabet import encode
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import read_labels
@@ -20,7 +21,6 @@ from genezip.evaluation.markov import (
     train,
 )
 from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
-from genezip.vocab import encode
 
 
 def slow_counts(sequences, order):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genezip.evaluation import metrics
-from genezip.taxonomy import CLASSES, GENE7
+from genezip.region_classes import CLASSES, GENE7
 
 # promoter, cds, utr, exon, intron, nig, dig
 BP = np.array([3.0, 0, 0, 0, 7.0, 0, 0])

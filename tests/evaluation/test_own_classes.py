@@ -22,7 +22,7 @@ from genezip.evaluation.repeat_sets import RepeatAnnotation
 from genezip.evaluation.repeat_tally import read_routers, tally_routers
 from genezip.evaluation.repeats import repeat_rows
 from genezip.evaluation.window_sums import collect
-from genezip.taxonomy import CLASSES, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
 
 BP = 128
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0, "enhancer": 16.0}

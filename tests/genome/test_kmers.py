@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genezip.alphabet import encode
 from genezip.genome.kmers import (
     KmerSet,
     blocks,
@@ -13,7 +14,6 @@ from genezip.genome.kmers import (
     sampled_kmers,
     shared_fraction,
 )
-from genezip.vocab import encode
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 

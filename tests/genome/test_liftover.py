@@ -7,8 +7,13 @@ import pytest
 from pyliftover import LiftOver
 
 from genezip.errors import GenezipError
-from genezip.genome.liftover import Liftover, Part, Span, hg19_sizes, hull
-from genezip.genome.source import hg38_sizes
+from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
+from genezip.genome.liftover import (
+    Liftover,
+    Part,
+    Span,
+    hull,
+)
 
 # Old assembly: chr1 of 1,000 bp and chr2 of 400 bp. New: chr1 of 1,100, chr2 of 500, chr3 of 300.
 # chr1   0-100 -> chr1 50-150; 100-110 is deleted; 110-200 -> chr1 150-240 (same chain)

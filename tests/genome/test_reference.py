@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genezip.alphabet import decode, encode
 from genezip.errors import GenezipError
 from genezip.genome import reference
 from genezip.genome.reference import ReferenceGenome
-from genezip.vocab import decode, encode
 
 TEXT = ">chr1 first\nACGTAC\nGTnNRa\ncg\n>chr8\nTTTT\n"
 CHR1 = "ACGTACGTNNNACG"  # upper case, R is N

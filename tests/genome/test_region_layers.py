@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genezip.config import Regions
-from genezip.genome.genemodel import Rows, complete
+from genezip.genome.gene_models import Rows, complete
 from genezip.genome.intervals import paint_by_priority
-from genezip.genome.regions import build_region_map, class_layers
-from genezip.taxonomy import CLASS_IDS
+from genezip.genome.region_rules import build_region_map, class_layers
+from genezip.region_classes import CLASS_IDS
 
 COLUMNS = ["chrom", "start", "end", "strand", "transcript_id", "gene_id", "kind"]
 CHROM = {"c": "A" * 60}

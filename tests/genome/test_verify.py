@@ -9,10 +9,10 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
+from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.annotation import read_gtf
 from genezip.genome.assembly import Piece
-from genezip.genome.regions import build_region_map
-from genezip.genome.source import hg38_sizes
+from genezip.genome.region_rules import build_region_map
 from genezip.genome.verify import verify_region_map
 
 IDS = 'gene_id "g"; transcript_id "t";'

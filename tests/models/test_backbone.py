@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from genezip.alphabet import N_ID
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.backbone import ONE_WINDOW_BP, Backbone, GeneZipBackbone, load_backbone
 from genezip.models.inference import run_batch
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.vocab import N_ID
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 BOUNDS = {

@@ -18,7 +18,7 @@ from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, load_network, save_pretrained
 from genezip.models.release import import_release
 from genezip.models.release_names import expected_shapes
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 MAIN, OLD = "0123456789abcdef" * 2 + "01234567", "f" * 40

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from genezip.alphabet import PAD_ID, encode
 from genezip.models.onehot_cnn import (
     ActivityCNN,
     ContactCNN,
@@ -13,7 +14,6 @@ from genezip.models.onehot_cnn import (
     OneHot,
     PairCNN,
 )
-from genezip.vocab import PAD_ID, encode
 
 
 def ids_of(text: str) -> torch.Tensor:

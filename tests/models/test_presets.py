@@ -20,7 +20,7 @@ from genezip.models.presets import (
     region_presets,
     routers,
 )
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 SIZES = {
     "genezip-70m": 69_810_232,

@@ -15,7 +15,7 @@ from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.models.network import build
 from genezip.models.pretrained import ModelCard, load_network, save_pretrained, save_weights
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 

@@ -17,7 +17,7 @@ from genezip.models.architecture import load_architecture
 from genezip.models.pretrained import load_network
 from genezip.models.release import import_release
 from genezip.models.release_names import expected_shapes
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 Shapes = dict[str, tuple[int, ...]]
 State = dict[str, np.ndarray]

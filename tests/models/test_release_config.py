@@ -10,7 +10,7 @@ import yaml
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.models.release_config import ReleaseConfig, described, read_beside
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 

@@ -15,7 +15,7 @@ from genezip.models.architecture import load_architecture
 from genezip.models.pretrained import load_card, load_network
 from genezip.models.release import import_release
 from genezip.models.release_names import expected_shapes
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 
 State = dict[str, torch.Tensor]
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from genezip.alphabet import decode
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
@@ -15,8 +16,7 @@ from genezip.models.network import GeneZipNetwork, build
 from genezip.models.output import Output
 from genezip.models.pretrained import ModelCard
 from genezip.models.streaming import Block, Stream
-from genezip.taxonomy import CLASSES
-from genezip.vocab import decode
+from genezip.region_classes import CLASSES
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}

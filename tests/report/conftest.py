@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from genezip.artifacts import scores as tidy
 from genezip.config import Report
-from genezip.data import tidy
+from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
 from genezip.report import gallery
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
-from genezip.taxonomy import CLASSES, GENE7, OwnClass, Taxonomy
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 TARGET = dict(zip(CLASSES, (32.0, 32.0, 64.0, 64.0, 256.0, 256.0, 512.0), strict=True))

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from genezip.artifacts import scores as tidy
 from genezip.config import Report
-from genezip.data import tidy
 from genezip.report import claims
 from genezip.report.claims import Claim
 from genezip.report.results import Results, load

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from genezip.artifacts import scores as tidy
 from genezip.config import Evaluation, Report
-from genezip.data import tidy
 from genezip.report import lead
 from genezip.report.results import Results, load
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from genezip.config import Report
+from genezip.region_classes import GENE7, OwnClass, Taxonomy
 from genezip.report import figures_corpus, gallery, lead, verdicts
 from genezip.report.corpus_section import corpus_section
 from genezip.report.html import write_report
 from genezip.report.region_style import end_label, key_lines, order_in_words, row_label, text_on
 from genezip.report.results import Results, load
 from genezip.report.training_section import expected_bpt
-from genezip.taxonomy import GENE7, OwnClass, Taxonomy
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 

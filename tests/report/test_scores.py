@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from genezip.data import tidy
+from genezip.artifacts import scores as tidy
 from genezip.errors import GenezipError
 from genezip.evaluation import bootstrap
 from genezip.report import scores as scores_module

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from genezip.artifacts import scores as tidy
 from genezip.config import Report
-from genezip.data import tidy
 from genezip.report import figures_compression, sections, training_section, verdicts
 from genezip.report.html import render
 from genezip.report.repeat_sets import SETS, background, band, remarks

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genezip.alphabet import encode
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
 from genezip.data.bins import Bins
 from genezip.errors import GenezipError
@@ -31,7 +32,6 @@ from genezip.tasks.gc_content import gc_of_bins, gc_share, standardised
 from genezip.tasks.metrics_contacts import contact_scores, n_entries
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score
-from genezip.vocab import encode
 
 BINS = Bins(4, 10, 6)  # six bins of 10 bp in windows of 68
 ENTRIES = n_entries(6)

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genezip.alphabet import A_ID, T_ID
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP, Bins
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
@@ -26,7 +27,6 @@ from genezip.tasks.binned import (
     pool_tokens,
 )
 from genezip.tasks.feature_store import FeatureStore
-from genezip.vocab import A_ID, T_ID
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 

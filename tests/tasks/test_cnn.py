@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Activity, ContactMaps, Initiation, Pairs
 from genezip.data.pair_sequences import PairSequences, padded
 from genezip.errors import GenezipError
@@ -19,7 +20,6 @@ from genezip.tasks import cnn_windows
 from genezip.tasks.arm import Arm
 from genezip.tasks.cnn import cnn_settings, predict_cnn
 from genezip.tasks.cnn_windows import WindowCNN
-from genezip.vocab import reverse_complement
 
 CPU = torch.device("cpu")
 TRACKS = ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"]

@@ -12,6 +12,7 @@ from deposits import pairs as deposit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
 from genezip.data.pair_examples import AUTHORS_BP, PairExamples, PairSequences, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
@@ -29,7 +30,6 @@ from genezip.tasks.contrast import (
     window,
 )
 from genezip.tasks.feature_store import FeatureStore
-from genezip.vocab import A_ID, C_ID, G_ID, N_ID, T_ID
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
@@ -25,7 +26,6 @@ from genezip.tasks.live_initiation import (
 )
 from genezip.training.finetune import ratio_term
 from genezip.training.trainable import MODES, set_mode
-from genezip.vocab import reverse_complement
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 WINDOW = 60

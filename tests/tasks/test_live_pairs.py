@@ -12,18 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from genezip.alphabet import N_ID
 from genezip.config.benchmarks import EQTL, Pairs
 from genezip.data.pair_sequences import PairSequences, authors_input, padded
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.region_classes import CLASSES
 from genezip.tasks import live_pairs
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_pairs import LivePairs, PairModel, pair_score, tune_pairs, write_pairs
-from genezip.taxonomy import CLASSES
 from genezip.training.trainable import MODES, set_mode
-from genezip.vocab import N_ID
 
 SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 SHORT_BP = 64

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
+from genezip.alphabet import encode, reverse_complement
 from genezip.data.label_initiation import Block, LabelledPiece, blocks, far_from_n
 from genezip.genome.assembly import Piece
 from genezip.models.heads import initiation_loss
 from genezip.tasks import real_initiation as run
-from genezip.vocab import encode, reverse_complement
 
 RANDOM = np.random.default_rng(0)
 

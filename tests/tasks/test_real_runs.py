@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
+from genezip.alphabet import encode
 from genezip.config.labels import Labels
 from genezip.data.label_initiation import LabelledPiece, far_from_n
 from genezip.data.real_labels import FILES
 from genezip.genome.assembly import Piece
-from genezip.genome.source import Source
+from genezip.genome.sources.source import Source
 from genezip.tasks import real_contacts, real_elements, real_enhancer_gene, real_initiation
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.predictions import COLUMNS
 from genezip.tasks.real_contacts import measure_contacts
 from genezip.tasks.real_initiation import measure_initiation
 from genezip.tasks.real_run import LabelRun, both_strands
-from genezip.vocab import encode
 
 SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20)
 ELEMENTS = Labels(tasks=["elements"], folds=3, bootstrap=20, element_bp=40)

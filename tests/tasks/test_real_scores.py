@@ -8,11 +8,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from slow_bootstrap import slow_interval
 
+from genezip.alphabet import encode, reverse_complement
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks import real_contacts, real_elements, real_scores
 from genezip.tasks.arm import Arm
 from genezip.tasks.score_rows import write_scores
-from genezip.vocab import encode, reverse_complement
 
 ONE = Arm("elements", "s", "ours", 0, "full", "frozen")
 OTHER = Arm("elements", "s", "control", 0, "full", "frozen")

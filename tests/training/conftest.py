@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from genezip.alphabet import N_ID
 from genezip.config import Pretrain
 from genezip.models.architecture import load_architecture
-from genezip.taxonomy import CLASSES, GENE7
+from genezip.region_classes import CLASSES, GENE7
 from genezip.training.run import Run
-from genezip.vocab import N_ID
 
 SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 WINDOW_BP = 128

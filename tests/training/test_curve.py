@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from genezip.errors import GenezipError
-from genezip.taxonomy import CLASSES
+from genezip.region_classes import CLASSES
 from genezip.training.curve import CURVE, Curve, open_curve
 from genezip.training.loop import pretrain
 

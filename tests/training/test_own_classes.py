@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from genezip.data.shards import SCHEMA_VERSION
+from genezip.corpus.shards import SCHEMA_VERSION
 from genezip.errors import GenezipError
 from genezip.models.inference import run as run_network
 from genezip.models.network import build
 from genezip.models.pretrained import load_card
-from genezip.taxonomy import CLASSES, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
 from genezip.training.loop import pretrain
 from genezip.training.setup import targets_of
 from genezip.training.validation import validate

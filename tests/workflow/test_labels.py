@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from genezip.config import Genome
-from genezip.genome.fetch import fetch
+from genezip.genome.sources.fetch import fetch
 
 RULES = ("labels_fetch", "labels")
 TARGET = "results/labels/enhancer_gene.tsv"

@@ -1,0 +1,149 @@
+"""Files that are either whole or absent."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from genezip.artifacts.destination import Destination, destination, keep_mode
+from genezip.errors import GenezipError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path; what was written there becomes ``path`` on success.
+
+    The temporary file lies beside the final target of ``path``, links followed, and is renamed
+    into place: links stay, a file that is replaced leaves its owner and permission bits to the
+    new one, and further names of the same file (hard links) keep the old content. A pipe, device
+    or open descriptor (:mod:`genezip.artifacts.destination`) receives the bytes after all is
+    written.
+
+    Whatever goes wrong inside, the temporary file is removed and an existing ``path`` is
+    left as it was. A full disk (or file-size limit) becomes a :class:`GenezipError`.
+    """
+    target = destination(path)
+    if target.is_stream:
+        with tempfile.TemporaryDirectory(prefix="genezip-") as folder:
+            yield from _written(target, Path(folder) / f".{target.path.name}.part", target.pour)
+        return
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenezipError(
+            f"cannot make the folder {target.name.parent}: {error.strerror}"
+        ) from error
+
+    def replace(made: Path) -> None:
+        keep_mode(made, target.path)
+        made.replace(target.path)
+
+    temporary = target.path.with_name(f".{target.path.name}.{os.getpid()}.part")
+    yield from _written(target, temporary, replace)
+
+
+def _written(
+    target: Destination, temporary: Path, deliver: Callable[[Path], None]
+) -> Iterator[Path]:
+    """Yield the temporary path, deliver it, and remove what is left of it."""
+    try:
+        yield temporary
+        deliver(temporary)
+    except OSError as error:
+        if error.filename not in (None, str(temporary), str(target.path), str(target.name)):
+            raise
+        reason = error.strerror or str(error)
+        advice = (
+            "free space or choose another folder"
+            if error.errno in _NO_ROOM
+            else "choose another file"
+        )
+        raise GenezipError(f"cannot write {target.name}: {reason}; {advice}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def move_into_place(made: Path, path: str | Path) -> None:
+    """Put a finished file at ``path`` by the rules of :func:`atomic_path`."""
+    with atomic_path(path) as temporary:
+        shutil.move(made, temporary)
+
+
+def check_room(path: str | Path, needed: int) -> None:
+    """Refuse to begin a file that the disk, or the limit of a file's size, cannot hold.
+
+    Said now, not after hours of work. Quotas that the file system does not tell as free space
+    are only noticed while writing; asking for the blocks themselves would notice them here, but
+    writes every block on file systems that cannot reserve them.
+
+    Parameters
+    ----------
+    path : the file or folder to be written, links followed; nothing is asked of a pipe or device
+    needed : bytes that it will hold, about
+    """
+    path = Path(path)
+    folder = Path(os.path.realpath(path))
+    if not folder.is_dir():
+        if (target := destination(path)).is_stream:
+            return
+        folder = target.path.parent
+    while not folder.exists():
+        folder = folder.parent
+    reason = None
+    if not folder.is_dir():
+        reason = f"{folder} is a file"
+    elif needed > _largest_file():
+        reason = os.strerror(errno.EFBIG)
+    else:
+        with suppress(OSError):  # a file system that does not say
+            space = shutil.disk_usage(folder)
+            if space.total and needed > space.free:
+                reason = os.strerror(errno.ENOSPC)
+    if reason:
+        raise GenezipError(
+            f"cannot write {path}: {reason} (about {needed:,} bytes are needed); "
+            "free space or choose another folder"
+        )
+
+
+def _largest_file() -> float:
+    """Bytes that this process may write into one file."""
+    try:
+        import resource
+    except ImportError:  # no such limits on this system
+        return float("inf")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return float("inf") if limit == resource.RLIM_INFINITY else limit
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON atomically, keys in the order given, one trailing newline."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def sha256_file(path: str | Path) -> str:
+    """Hex SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex SHA-256 of a JSON value with sorted keys: equal settings, equal hash."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,105 @@
+"""A folder that is either the complete old one or the complete new one."""
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genezip.artifacts.destination import folder_target, keep_mode
+from genezip.errors import GenezipError
+
+
+@contextmanager
+def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of ``path`` when the block succeeds.
+
+    Whatever goes wrong inside, the new folder is removed and an existing ``path`` stays. Links to
+    the folder are followed and stay; an existing one leaves its permission bits to the new one.
+
+    Parameters
+    ----------
+    path : folder, need not exist
+    own : names
+        What may be inside an existing folder. One with anything else is refused: those files
+        would be lost.
+
+    Raises
+    ------
+    GenezipError
+        For a folder with foreign files or with links, and when writing fails (full disk, no
+        permission).
+    """
+    refuse_foreign(path, own)
+    target = folder_target(path)
+    new = target.with_name(f".{target.name}.part")
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        with _taking_place(path, new, target):
+            yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+@contextmanager
+def resumed_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
+    """As :func:`replaced_folder`, but what was written stays for the next call.
+
+    The folder that is yielded holds whatever an earlier block left when it was interrupted or
+    failed; the block must know which of it still holds.
+    """
+    refuse_foreign(path, own)
+    target = folder_target(path)
+    with _taking_place(path, target.with_name(f".{target.name}.part"), target) as new:
+        yield new
+
+
+@contextmanager
+def _taking_place(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
+    """The folder ``new``, made where it is missing, takes the place of ``target``."""
+    old = target.with_name(f".{target.name}.old")
+    try:
+        try:
+            new.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GenezipError(f"cannot make a folder at {path}: {error.strerror}") from error
+        yield new
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            keep_mode(new, target)
+            target.rename(old)
+        new.rename(target)
+    except OSError as error:
+        written = (str(new), str(old), str(target))
+        if error.filename is not None and not str(error.filename).startswith(written):
+            raise  # an input that cannot be read, not the output
+        reason = error.strerror or str(error)
+        raise GenezipError(
+            f"cannot write {path}: {reason}; free space or choose another folder"
+        ) from error
+    finally:
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():
+            old.rename(target)
+
+
+def refuse_foreign(path: str | Path, own: Collection[str]) -> None:
+    """Raise if a folder holds what would be lost when it is replaced: foreign files, and links."""
+    target = folder_target(path)
+    if not target.exists():
+        return
+    foreign = sorted(item.name for item in target.iterdir() if item.name not in own)
+    if foreign:
+        raise GenezipError(
+            f"{path} holds {foreign[0]}, which would be lost when the folder is replaced; "
+            "choose an empty folder"
+        )
+    for folder, _, _ in os.walk(target):
+        for item in os.scandir(folder):
+            if item.is_symlink() or not (item.is_file() or item.is_dir()):
+                name = os.path.relpath(item.path, target)
+                raise GenezipError(
+                    f"{path} holds {name}, a link, pipe or device that would be lost when the "
+                    "folder is replaced; remove it or choose an empty folder"
+                )

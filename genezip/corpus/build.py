@@ -1,0 +1,254 @@
+"""Building a corpus: plan the windows, write their shards, close with the manifest.
+
+The three steps are functions of their own, so that a workflow can write the shards of one plan
+in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs:
+nothing in a corpus knows the time, the place, or who wrote what.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genezip.artifacts import provenance
+from genezip.artifacts.folder import refuse_foreign, resumed_folder
+from genezip.config import Corpus
+from genezip.corpus.finish import finish_corpus, stray_shards
+from genezip.corpus.homology import write_tables
+from genezip.corpus.plan import (
+    MANIFEST,
+    PLAN,
+    SPLITS,
+    Plan,
+    Progress,
+    ShardPlan,
+    choose_windows,
+    write_plan,
+)
+from genezip.corpus.writer import ShardWriter
+from genezip.errors import GenezipError
+from genezip.genome.region_rules import RegionMap
+from genezip.genome.sources.source import Source
+from genezip.genome.transcripts import Transcripts
+
+TABLES = ("dropped.tsv", "heldout_homology.tsv")
+PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
+ENTRIES = "entries"  # what the jobs of a workflow report
+OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
+
+
+def nothing_said(stage: str, done: int, total: int) -> None:
+    """A progress that shows nothing."""
+
+
+def build_corpus(
+    source: Source,
+    region_map: RegionMap,
+    settings: Corpus,
+    out_dir: str | Path,
+    progress: Progress = nothing_said,
+    excluded: pd.DataFrame | None = None,
+    inputs: Mapping[str, str | Path] | None = None,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+    jobs: int = 1,
+) -> dict[str, Any]:
+    """Build the corpus of a source into a folder, replacing an older one.
+
+    Shards are written into a hidden folder beside ``out_dir`` that takes its place when all is
+    there. After an interruption it stays, and the same call goes on.
+
+    Parameters
+    ----------
+    source : Source
+        Pieces with their splits, sequence and annotation.
+    region_map : RegionMap
+        Class of every base of every piece.
+    settings : config.Corpus
+    out_dir : folder
+        Gets the manifest, the plan, the shards of train, valid and test, ``dropped.tsv`` and,
+        where held-out windows are dropped for homology, ``heldout_homology.tsv``.
+    excluded : DataFrame chrom, start, end
+        No training or validation window touches these intervals.
+    inputs : name to path
+        Input files whose hashes the manifest records.
+    transcripts, gene_types
+        Transcripts that windows are anchored at; as for the region map (config.Regions).
+    jobs : int
+        Processes that write shards.
+
+    Returns
+    -------
+    dict
+        The manifest.
+
+    Raises
+    ------
+    GenezipError
+        If a split is left with no window, an input is wrong, the folder is no corpus, or the
+        disk is full. ``out_dir`` is then unchanged.
+    """
+    refuse_foreign(out_dir, OWN)
+    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    with resumed_folder(out_dir, OWN) as folder:
+        plan = _write_plan(folder, *chosen, settings)
+        entries = write_shards(plan, source, region_map, folder, progress, jobs=jobs)
+        return finish_corpus(plan, entries, folder)
+
+
+def plan_corpus(
+    source: Source,
+    settings: Corpus,
+    path: str | Path,
+    progress: Progress = nothing_said,
+    excluded: pd.DataFrame | None = None,
+    inputs: Mapping[str, str | Path] | None = None,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Plan:
+    """Draw the windows of a corpus and write its plan as ``path``; see :func:`build_corpus`.
+
+    ``dropped.tsv`` is written beside it. An older manifest there is removed: the shards that
+    it lists are about to be replaced.
+
+    Raises
+    ------
+    GenezipError
+        As :func:`build_corpus`; also for a file of another name than ``plan.parquet``, which the
+        other steps would not find.
+    """
+    folder = Path(path).parent
+    if Path(path).name != PLAN:
+        raise GenezipError(f"{path} cannot be the plan of a corpus; name it {folder / PLAN}")
+    refuse_foreign(folder, {*OWN, ENTRIES})
+    for split in SPLITS:
+        stray_shards(folder / split, ())
+    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenezipError(f"cannot make the folder {folder}: {error.strerror}") from error
+    (folder / MANIFEST).unlink(missing_ok=True)
+    return _write_plan(folder, *chosen, settings)
+
+
+def _choose(
+    source: Source,
+    settings: Corpus,
+    progress: Progress,
+    excluded: pd.DataFrame | None,
+    inputs: Mapping[str, str | Path] | None,
+    transcripts: Transcripts,
+    gene_types: Sequence[str] | None,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
+    """Windows by split, homology of the held-out ones, and the head of the plan."""
+    if excluded is None:
+        excluded = pd.DataFrame({"chrom": [], "start": [], "end": []})
+    annotations = source.annotations(transcripts, gene_types)
+    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded, progress)
+    record = provenance.record(settings.model_dump(), inputs or {})
+    return windows, homology, {"source": source.kind, "build": source.build, "provenance": record}
+
+
+def _write_plan(
+    folder: Path,
+    windows: dict[str, pd.DataFrame],
+    homology: pd.DataFrame,
+    head: dict[str, Any],
+    settings: Corpus,
+) -> Plan:
+    dropped = {
+        "windows": int(homology["dropped"].sum()),
+        "of": len(homology),
+        "threshold": settings.homology_max_shared,
+        "k": settings.homology_k,
+    }
+    for name in TABLES:
+        (folder / name).unlink(missing_ok=True)
+    tables = write_tables(folder, homology, settings)
+    head = {**head, "tables": tables, "dropped": dropped}
+    return write_plan(folder / PLAN, windows, settings, head)
+
+
+def write_shards(
+    plan: Plan,
+    source: Source,
+    region_map: RegionMap,
+    folder: str | Path,
+    progress: Progress = nothing_said,
+    part: int = 1,
+    of: int = 1,
+    jobs: int = 1,
+) -> list[dict[str, Any]]:
+    """Write the shards of one of ``of`` parts of a plan; return their manifest entries.
+
+    A shard that an interrupted call left whole is kept. Each is written under another name and
+    renamed, so that any number of processes may work in one folder.
+    """
+    shards = plan.shards(part, of)
+    total = sum(len(shard.rows) for shard in shards)
+    entries: list[dict[str, Any]] = []
+    done = 0
+    progress("writing windows", done, total)
+    for shard, entry in zip(
+        shards, _written(shards, plan, source, region_map, Path(folder), jobs), strict=True
+    ):
+        entries.append(entry)
+        done += len(shard.rows)
+        progress("writing windows", done, total)
+    return entries
+
+
+def _written(
+    shards: list[ShardPlan],
+    plan: Plan,
+    source: Source,
+    region_map: RegionMap,
+    folder: Path,
+    jobs: int,
+) -> Iterator[dict[str, Any]]:
+    """Manifest entries in order, from this process or from several."""
+    if jobs == 1 or len(shards) < 2:
+        yield from map(ShardWriter(plan, source.assembly(), region_map, folder).write, shards)
+        return
+    try:
+        # A fresh interpreter for each: Arrow's threads do not survive a fork.
+        with ProcessPoolExecutor(
+            min(jobs, len(shards)),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(plan, source, region_map, folder),
+        ) as pool:
+            yield from pool.map(_write_one, shards)
+    except BrokenProcessPool:
+        raise GenezipError(
+            "a process that writes shards was killed, perhaps for want of memory; run the same "
+            "command with fewer --jobs, it keeps what is whole"
+        ) from None
+
+
+_write_one_with: Callable[[ShardPlan], dict[str, Any]]
+
+
+def _begin(plan: Plan, source: Source, region_map: RegionMap, folder: Path) -> None:
+    global _write_one_with
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _write_one_with = ShardWriter(plan, source.assembly(), region_map, folder).write
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for its next shard for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write_one(shard: ShardPlan) -> dict[str, Any]:
+    return _write_one_with(shard)

@@ -1,0 +1,180 @@
+"""Sequence that held-out DNA shares with the training pieces.
+
+Subtelomeres and other duplications put near-copies of one stretch on several chromosomes, so
+holding out a chromosome does not hold out its sequence. The report says how much is shared, by
+chromosome; the filter drops single held-out windows that share too much.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.artifacts.files import sha256_file, write_text
+from genezip.config import Corpus
+from genezip.corpus.windows import Placement
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.kmers import KmerSet, blocks, sampled_kmers, shared_fraction
+
+Progress = Callable[[str, int, int], None]
+HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "shared", "share")
+"""Columns of ``homology.tsv``; see :func:`homology_by_chrom`."""
+
+
+def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) -> pd.DataFrame:
+    """How many k-mers of the held-out pieces also occur in the training pieces.
+
+    Both strands count: a k-mer and its reverse complement are the same. All bases of the
+    training pieces count, whether a training window covers them or not.
+
+    Parameters
+    ----------
+    assembly : Assembly
+    settings : config.Corpus
+        ``homology_k``, and ``homology_sample``: one k-mer in so many is looked at, chosen by its
+        hash (:func:`genezip.genome.kmers.mixed`), the same in every sequence. 1 is exact.
+    progress : callable (stage, done, total)
+
+    Returns
+    -------
+    DataFrame
+        chrom (held-out chromosome, or ``all``); counting (``positions``: a repeat counts as often
+        as it occurs; ``distinct``: once); k; sample; kmers, shared (k-mers looked at, and those
+        of them that occur in training); share (shared / kmers, empty where there is none). No
+        row where ``homology_k`` is null. In a sample a repeat is in or out as a whole, so the
+        share of positions scatters more than the share of distinct k-mers.
+    """
+    k, sample = settings.homology_k, settings.homology_sample
+    rows: list[dict[str, Any]] = []
+    if k is None:
+        return pd.DataFrame(rows, columns=list(HOMOLOGY_COLUMNS))
+    heldout: dict[str, list[np.ndarray]] = {}
+    stage = f"collecting {k}-mers of the held-out pieces (bp)"
+    for piece, ids in _blocks_of(assembly, "test", k, stage, progress):
+        heldout.setdefault(piece.chrom, []).append(sampled_kmers(ids, k, sample))
+    by_chrom = {chrom: np.concatenate(parts) for chrom, parts in heldout.items()}
+    none = np.zeros(0, dtype=np.uint64)
+    mine = KmerSet(np.concatenate([none, *by_chrom.values()]))
+    seen = np.zeros(len(mine), dtype=bool)
+    stage = f"comparing {k}-mers with the training pieces (bp)"
+    for _, ids in _blocks_of(assembly, "train", k, stage, progress):
+        # Sorted queries walk through the set in order, which spares the cache.
+        place, found = mine.positions(np.sort(sampled_kmers(ids, k, sample)))
+        seen[place[found]] = True
+    counts = np.zeros(len(mine), dtype=np.int64)
+    for chrom in sorted(by_chrom):
+        place, _ = mine.positions(by_chrom[chrom])
+        own = np.bincount(place, minlength=len(mine))
+        counts += own
+        rows += _rows(chrom, own, seen, k, sample)
+    rows += _rows("all", counts, seen, k, sample)
+    return pd.DataFrame(rows, columns=list(HOMOLOGY_COLUMNS))
+
+
+def _rows(
+    chrom: str, counts: np.ndarray, seen: np.ndarray, k: int, sample: int
+) -> Iterator[dict[str, Any]]:
+    """Both ways of counting; ``counts`` is how often each k-mer of the set occurs."""
+    for counting, weight in (("positions", counts), ("distinct", np.minimum(counts, 1))):
+        kmers, shared = int(weight.sum()), int(weight[seen].sum())
+        share = shared / kmers if kmers else None
+        values = (chrom, counting, k, sample, kmers, shared, share)
+        yield dict(zip(HOMOLOGY_COLUMNS, values, strict=True))
+
+
+def _blocks_of(
+    assembly: Assembly, split: str, k: int, stage: str, progress: Progress
+) -> Iterator[tuple[Piece, np.ndarray]]:
+    """Token ids of all pieces of a split in blocks that overlap by k - 1."""
+    pieces = assembly.pieces_of(split)
+    total = sum(piece.length for piece in pieces)
+    done = 0
+    for piece in pieces:
+        for start, end in blocks(piece.length, k):
+            progress(stage, done, total)
+            yield piece, assembly.ids(piece, piece.start + start, piece.start + end)
+            done += end - start - k + 1
+    progress(stage, total, total)
+
+
+def filter_homologous(
+    windows: list[Placement], assembly: Assembly, settings: Corpus, progress: Progress
+) -> tuple[list[Placement], pd.DataFrame]:
+    """Drop held-out windows that share too many k-mers with the training pieces.
+
+    Every k-mer counts here, not a sample.
+
+    Parameters
+    ----------
+    windows : held-out windows
+    assembly : Assembly
+        All bases of its training pieces count, whether a training window covers them or not.
+    settings : config.Corpus
+        ``homology_k`` and ``homology_max_shared``; nothing is dropped where either is null.
+    progress : callable (stage, done, total)
+
+    Returns
+    -------
+    kept : list of Placement
+    table : DataFrame, one row per window
+        chrom, start, end, piece, kmers (positions without N), shared_fraction, dropped (bool).
+        Without the filter kmers and shared_fraction are 0: nothing was counted.
+
+    Raises
+    ------
+    GenezipError
+        If no window is left.
+    """
+    table = pd.DataFrame(
+        {
+            "chrom": [placed.piece.chrom for placed in windows],
+            "start": [placed.start for placed in windows],
+            "end": [placed.end for placed in windows],
+            "piece": [placed.piece.name for placed in windows],
+        }
+    )
+    k, most = settings.homology_k, settings.homology_max_shared
+    if k is None or most is None:
+        return windows, table.assign(kmers=0, shared_fraction=0.0, dropped=False)
+    stage = "comparing with the training pieces (bp)"
+    training = (ids for _, ids in _blocks_of(assembly, "train", k, stage, progress))
+    ids = [assembly.ids(placed.piece, placed.start, placed.end) for placed in windows]
+    shared, kmers = shared_fraction(ids, training, k)
+    dropped = shared > most
+    if dropped.all():
+        raise GenezipError(
+            f"the corpus is left with no held-out window: all {len(windows)} share more than "
+            f"{most:g} of their {k}-mers with training pieces; choose "
+            "other chromosomes in genome.test or a larger corpus.homology_max_shared"
+        )
+    kept = [placed for placed, is_out in zip(windows, dropped, strict=True) if not is_out]
+    return kept, table.assign(kmers=kmers, shared_fraction=shared, dropped=dropped)
+
+
+def write_tables(folder: Path, homology: pd.DataFrame, settings: Corpus) -> list[dict[str, Any]]:
+    """Write ``dropped.tsv`` and, with the filter on, ``heldout_homology.tsv``.
+
+    Returns
+    -------
+    list of dict
+        Their manifest entries: path, rows, bytes, sha256.
+    """
+    out = homology.assign(dropped=homology["dropped"].astype(int))
+    tables = {"dropped.tsv": out[homology["dropped"]].drop(columns="dropped")}
+    if settings.homology_k is not None and settings.homology_max_shared is not None:
+        tables["heldout_homology.tsv"] = out
+    for name, table in tables.items():
+        text = table.to_csv(sep="\t", index=False, float_format="%.6f")
+        write_text(folder / name, text)
+    return [
+        {
+            "path": name,
+            "rows": len(table),
+            "bytes": (folder / name).stat().st_size,
+            "sha256": sha256_file(folder / name),
+        }
+        for name, table in tables.items()
+    ]

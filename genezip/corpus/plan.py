@@ -1,0 +1,276 @@
+"""The plan of a corpus: which window goes into which shard, decided before any is written.
+
+Drawing windows takes seconds and one process, writing them takes long and many: once the plan
+stands, shards can be written in any order by any number of processes, with the same bytes.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.config import Corpus
+from genezip.corpus.homology import filter_homologous
+from genezip.corpus.pool import Pool, legal_tiles
+from genezip.corpus.sampling import sample
+from genezip.corpus.windows import Placement, strict_blocks, tile
+from genezip.errors import GenezipError
+from genezip.genome.annotation import Annotation
+from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.intervals import Intervals
+
+SPLITS = ("train", "valid", "test")
+PLAN = "plan.parquet"
+MANIFEST = "manifest.json"
+PLAN_VERSION = 1
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many units are done, and of how many."""
+
+SCHEMA = pa.schema(
+    [
+        ("split", pa.string()),
+        ("shard", pa.int32()),
+        ("piece", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("sampling_mode", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """One shard: ``rows`` are its windows (piece, start, end, sampling_mode) in order."""
+
+    split: str
+    number: int
+    window_bp: int
+    rows: pd.DataFrame = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """Path of the shard inside the corpus folder."""
+        return f"{self.split}/shard-{self.number:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as read from its file.
+
+    Attributes
+    ----------
+    head : dict
+        ``settings`` and ``window_bp`` (by split), ``source`` (kind), ``inputs`` (hashes),
+        ``dropped`` (held-out windows left out).
+    table : Table of :data:`SCHEMA`, shards one after the other
+    sha256 : hash of the file; every shard carries it
+    """
+
+    head: dict[str, Any]
+    table: pa.Table
+    sha256: str
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """(split, shard number, windows) of every shard, in order."""
+        keys = self.table.select(["split", "shard"]).group_by(["split", "shard"], use_threads=False)
+        rows = keys.aggregate([([], "count_all")]).to_pylist()
+        return [(row["split"], row["shard"], row["count_all"]) for row in rows]
+
+    def shards(self, part: int = 1, of: int = 1) -> list[ShardPlan]:
+        """Shards of one of ``of`` parts (counted from 1), neighbours together."""
+        counts = self.counts()
+        ends = np.cumsum([count for _, _, count in counts])
+        first, last = (len(counts) * number // of for number in (part - 1, part))
+        return [
+            ShardPlan(
+                split,
+                number,
+                self.head["window_bp"][split],
+                self.table.slice(int(end) - count, count).to_pandas(),
+            )
+            for (split, number, count), end in zip(
+                counts[first:last], ends[first:last], strict=True
+            )
+        ]
+
+
+def write_plan(
+    path: str | Path,
+    windows: Mapping[str, pd.DataFrame],
+    settings: Corpus,
+    head: Mapping[str, Any],
+) -> Plan:
+    """Deal windows to shards and write the plan (atomically); returns it as read back.
+
+    Parameters
+    ----------
+    windows : split -> DataFrame piece, start, end, sampling_mode
+    """
+    window_bp = {split: split_window_bp(split, settings) for split in SPLITS}
+    frames = [
+        windows[split].assign(
+            split=split,
+            shard=np.arange(len(windows[split])) // settings.shard_rows(window_bp[split]),
+        )
+        for split in SPLITS
+    ]
+    table = pa.Table.from_pandas(
+        pd.concat(frames, ignore_index=True)[SCHEMA.names], schema=SCHEMA, preserve_index=False
+    )
+    about = {"schema_version": PLAN_VERSION, **head, "window_bp": window_bp}
+    about["settings"] = settings.model_dump()
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            table.replace_schema_metadata({b"genezip": json.dumps(about).encode()}),
+            temporary,
+            compression="zstd",
+        )
+    return read_plan(path)
+
+
+def read_plan(path: str | Path) -> Plan:
+    """Read a plan.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing, unreadable or no plan of this version.
+    """
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; run `genezip corpus plan` first") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise GenezipError(f"{path} is no readable plan ({reason}); make it again") from None
+    head = json.loads((table.schema.metadata or {}).get(b"genezip", b"{}"))
+    if head.get("schema_version") != PLAN_VERSION or table.schema.names != SCHEMA.names:
+        raise GenezipError(f"{path} is no corpus plan of version {PLAN_VERSION}; make it again")
+    return Plan(head, table, sha256_file(path))
+
+
+def split_window_bp(split: str, settings: Corpus) -> int:
+    """Length of the windows of a split: drawn ones are short, tiles are held-out ones."""
+    drawn = split == "train" or (split == "valid" and settings.valid_windows > 0)
+    return settings.window_bp if drawn else settings.heldout_window_bp
+
+
+def choose_windows(
+    annotations: Mapping[str, Annotation],
+    assembly: Assembly,
+    settings: Corpus,
+    excluded: pd.DataFrame,
+    progress: Progress,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Windows of every split, and the shared k-mers of the held-out ones.
+
+    Each split has its own random stream, so another number of validation windows leaves the
+    training windows as they are.
+
+    Parameters
+    ----------
+    annotations : set name -> gene models, where windows are anchored
+    excluded : DataFrame chrom, start, end
+        No training or validation window touches them.
+
+    Returns
+    -------
+    windows : split -> DataFrame piece, start, end, sampling_mode
+    homology : DataFrame, see :func:`genezip.corpus.homology.filter_homologous`
+
+    Raises
+    ------
+    GenezipError
+        If a split is left without a window, or the genome has fewer than asked for.
+    """
+    train, valid, test = (list(assembly.pieces_of(split)) for split in SPLITS)
+    tiles = [
+        placed
+        for piece in test
+        for placed in tile(piece, settings.heldout_window_bp, settings.keep_short)
+    ]
+    if not tiles:
+        raise GenezipError(
+            f"the corpus is left with no held-out window of {settings.heldout_window_bp} bp in "
+            f"{len(test)} held-out pieces; name chromosomes in genome.test or choose a shorter "
+            "corpus.heldout_window_bp"
+        )
+    if settings.validation == "pieces" and not valid:
+        raise GenezipError(
+            "the corpus is left with no validation window: name chromosomes in genome.valid, or "
+            "set corpus.validation to paper or strict to draw them from the training pieces"
+        )
+    if settings.validation == "paper":
+        valid = train
+    if settings.validation == "strict":
+        share = settings.strict_valid_fraction
+        train, valid = strict_blocks(train, settings.strict_block_bp, share, settings.seed)
+    n_runs = _n_runs(assembly, [*train, *valid], progress)
+
+    def drawn(pieces: Sequence[Piece], count: int, stream: int) -> pd.DataFrame:
+        pool = Pool(pieces, settings.window_bp, annotations, n_runs, excluded)
+        weights = settings.sampling.model_dump()
+        rng = np.random.default_rng([settings.seed, stream])
+        found = sample(pool, count, weights, settings.max_n_fraction, rng, distinct=True)
+        return found.table()
+
+    windows = {"train": drawn(train, settings.train_windows, 0)}
+    if settings.valid_windows:
+        windows["valid"] = drawn(valid, settings.valid_windows, 1)
+    else:
+        windows["valid"] = _tiled_validation(valid, settings, annotations, n_runs, excluded)
+    kept, homology = filter_homologous(tiles, assembly, settings, progress)
+    windows["test"] = _table(kept)
+    return windows, homology
+
+
+def _n_runs(
+    assembly: Assembly, pieces: Sequence[Piece], progress: Progress
+) -> dict[str, Intervals]:
+    """Runs of N of the whole pieces that these are, or are parts of."""
+    names = {piece.name for piece in pieces}
+    scanned = [piece for piece in assembly.pieces if piece.name in names]
+    found = {}
+    for done, piece in enumerate(scanned):
+        progress("looking for N", done, len(scanned))
+        found[piece.name] = assembly.n_runs(piece)
+    progress("looking for N", len(scanned), len(scanned))
+    return found
+
+
+def _tiled_validation(
+    pieces: Sequence[Piece],
+    settings: Corpus,
+    annotations: Mapping[str, Annotation],
+    n_runs: Mapping[str, Intervals],
+    excluded: pd.DataFrame,
+) -> pd.DataFrame:
+    key = "corpus.heldout_window_bp"
+    pool = Pool(pieces, settings.heldout_window_bp, annotations, n_runs, excluded, key)
+    tiles = [placed for piece in pieces for placed in tile(piece, settings.heldout_window_bp)]
+    legal = legal_tiles(tiles, pool, settings.max_n_fraction)
+    if not legal:
+        raise GenezipError(
+            f"the corpus is left with no validation window: all {len(tiles)} hold too much N "
+            "or overlap excluded intervals (leakage); choose other validation chromosomes"
+        )
+    return _table(legal)
+
+
+def _table(placed: Sequence[Placement]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "piece": [window.piece.name for window in placed],
+            "start": np.array([window.start for window in placed], dtype=np.int64),
+            "end": np.array([window.end for window in placed], dtype=np.int64),
+            "sampling_mode": [window.mode for window in placed],
+        }
+    )

@@ -1,0 +1,261 @@
+"""Parquet shards, schema version 2: windows with sequence and region runs in one row.
+
+Columns: ``chrom``, ``start``, ``end`` (0-based, half-open), ``strand``, ``piece``, ``split``,
+``sampling_mode``, ``n_fraction`` (share of N, padding included), ``sequence`` (ASCII letters
+ACGTN, one byte per base, exactly ``window_bp`` of them), ``region_lengths`` and
+``region_classes`` (runs that tile the window; ids of the taxonomy in the head). Pages are packed
+with LZ4: zstd would halve the files, but takes more time to write than all else together.
+
+The file metadata key ``genezip`` holds the head as JSON: ``schema_version``, ``split``,
+``window_bp``, ``row_group_rows``, ``classes`` (``Taxonomy.to_json``), ``plan`` (SHA-256 of the
+plan that the shard was written from) and ``regions`` (``RegionMap.sha256`` of its labels). A row
+group holds ``row_group_rows`` windows, about 1 Mb; only the last one of a shard may hold fewer.
+It is the unit of reading: decoding one needs little memory, and the stream shuffles whole row
+groups.
+
+Labels are runs, not one byte per base: the published sets store dense labels beside runs,
+which takes 63 GB for 99,000 windows of 128 kb.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genezip.corpus.row_group import RowGroup, decode
+from genezip.errors import GenezipError
+from genezip.region_classes import Taxonomy
+
+SCHEMA_VERSION = 2
+ROW_GROUP_BP = 1 << 20
+
+SCHEMA = pa.schema(
+    [
+        ("chrom", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("strand", pa.string()),
+        ("piece", pa.string()),
+        ("split", pa.string()),
+        ("sampling_mode", pa.string()),
+        ("n_fraction", pa.float32()),
+        ("sequence", pa.binary()),
+        ("region_lengths", pa.list_(pa.int32())),
+        ("region_classes", pa.list_(pa.uint8())),
+    ]
+)
+TABLE_COLUMNS = SCHEMA.names[:8]
+WINDOW_COLUMNS = SCHEMA.names[8:]
+
+
+def row_group_rows(window_bp: int) -> int:
+    """Windows in a full row group: about 1 Mb of bases, at least one window."""
+    return max(1, ROW_GROUP_BP // window_bp)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a shard says of itself (its file metadata)."""
+
+    split: str
+    window_bp: int
+    row_group_rows: int
+    taxonomy: Taxonomy
+    plan: str
+    regions: str
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """The metadata for ``SCHEMA.with_metadata``."""
+        head = {
+            "schema_version": SCHEMA_VERSION,
+            "split": self.split,
+            "window_bp": self.window_bp,
+            "row_group_rows": self.row_group_rows,
+            "classes": self.taxonomy.to_json(),
+            "plan": self.plan,
+            "regions": self.regions,
+        }
+        return {b"genezip": json.dumps(head).encode()}
+
+    @classmethod
+    def from_json(cls, head: dict[str, Any]) -> Self:
+        """The head from the parsed JSON of the metadata."""
+        return cls(
+            split=head["split"],
+            window_bp=head["window_bp"],
+            row_group_rows=head["row_group_rows"],
+            taxonomy=Taxonomy.from_json(head["classes"]),
+            plan=head["plan"],
+            regions=head["regions"],
+        )
+
+
+class ShardFile:
+    """A shard whose row groups are read one at a time.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing, unreadable, or no corpus shard of this schema version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = self._readable(lambda: pq.ParquetFile(path, page_checksum_verification=True))
+        schema = self._file.schema_arrow
+        head = _parsed((schema.metadata or {}).get(b"genezip", b"{}"))
+        if head is None or not schema.equals(SCHEMA):
+            self._file.close()
+            raise GenezipError(
+                f"{path} is no corpus shard of schema version {SCHEMA_VERSION}; "
+                "build the corpus again"
+            )
+        self.head = head
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    @property
+    def rows(self) -> int:
+        """Windows in the shard."""
+        return int(self._file.metadata.num_rows)
+
+    @property
+    def groups(self) -> int:
+        """Row groups in the shard."""
+        return int(self._file.num_row_groups)
+
+    def read(self, group: int) -> RowGroup:
+        """Read and check one row group.
+
+        Raises
+        ------
+        GenezipError
+            If the group is damaged or has another number of rows than it should, a sequence is
+            not ``window_bp`` long, or region runs do not tile a window.
+        """
+        table = self._readable(
+            lambda: self._file.read_row_group(group, WINDOW_COLUMNS, use_threads=False)
+        )
+        full = self.head.row_group_rows
+        expected = min(full, self.rows - group * full)
+        self._require(table.num_rows == expected, f"has a row group without {expected} rows")
+        sequence, lengths, classes = (_whole(column) for column in table.columns)
+        offsets, runs, run_classes = self._runs(lengths, classes)
+        return RowGroup(self.path, self._codes(sequence), offsets, runs, run_classes)
+
+    def table(self) -> pd.DataFrame:
+        """The columns chrom to n_fraction of all windows."""
+        return self._readable(lambda: self._file.read(TABLE_COLUMNS)).to_pandas()
+
+    def _codes(self, sequence: pa.BinaryArray) -> np.ndarray:
+        length = self.head.window_bp
+        begin, stop = sequence.offset, sequence.offset + len(sequence) + 1
+        offsets = np.frombuffer(sequence.buffers()[1], dtype=np.int32)[begin:stop]
+        self._require(
+            sequence.null_count == 0 and (np.diff(offsets) == length).all(),
+            f"holds a sequence that is not {length} bp long",
+        )
+        data = np.frombuffer(sequence.buffers()[2], dtype=np.uint8)
+        return data[offsets[0] : offsets[-1]].reshape(len(sequence), length)
+
+    def _runs(self, lengths: pa.ListArray, classes: pa.ListArray) -> tuple[np.ndarray, ...]:
+        offsets, class_offsets = _offsets(lengths), _offsets(classes)
+        runs, ids = lengths.flatten(), classes.flatten()
+        right = not any(array.null_count for array in (lengths, classes, runs, ids))
+        if right:
+            runs, ids = runs.to_numpy(), ids.to_numpy()
+            ends = np.concatenate([[0], np.cumsum(runs, dtype=np.int64)])
+            right = bool(
+                np.array_equal(offsets, class_offsets)
+                and (runs > 0).all()
+                and (np.diff(ends[offsets]) == self.head.window_bp).all()
+                and (ids < len(self.head.taxonomy)).all()
+            )
+        self._require(
+            right, f"holds region runs that do not tile a window of {self.head.window_bp} bp"
+        )
+        return offsets, runs, ids
+
+    def _readable(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except FileNotFoundError:
+            raise GenezipError(f"{self.path} is missing; build the corpus again") from None
+        except (pa.ArrowInvalid, OSError) as error:
+            reason = str(error).split("\n", maxsplit=1)[0]
+            raise GenezipError(
+                f"{self.path} is not a readable Parquet file ({reason}); build the corpus again"
+            ) from None
+
+    def _require(self, is_right: Any, wrong: str) -> None:
+        if not is_right:
+            raise GenezipError(f"{self.path} {wrong}; build the corpus again")
+
+
+def _parsed(metadata: bytes) -> Head | None:
+    """The head in a file's metadata, or None where it is of another version or damaged."""
+    try:
+        head = json.loads(metadata)
+        return Head.from_json(head) if head["schema_version"] == SCHEMA_VERSION else None
+    except (ValueError, KeyError, TypeError, GenezipError):
+        return None
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without a copy where it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _offsets(lists: pa.ListArray) -> np.ndarray:
+    """Offsets of a list array from its own first element (int64)."""
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return offsets - offsets[0]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A decoded shard of n windows of L bases.
+
+    Attributes
+    ----------
+    ids : uint8 array, shape (n, L)
+    regions : uint8 array, shape (n, L)
+    table : DataFrame, n rows
+        chrom, start, end, strand, piece, split, sampling_mode, n_fraction.
+    """
+
+    ids: np.ndarray
+    regions: np.ndarray
+    table: pd.DataFrame
+
+
+def read_shard(path: Path) -> Shard:
+    """Read and decode one shard.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing or no corpus shard, a row group has another number of rows than
+        it should, a sequence is no DNA or shorter or longer than the window, or region runs do
+        not tile a window. The sentence names the file.
+    """
+    with ShardFile(path) as file:
+        shape = (file.rows, file.head.window_bp)
+        ids, regions = (np.empty(shape, dtype=np.uint8) for _ in range(2))
+        begin = 0
+        for group in range(file.groups):
+            read = file.read(group)
+            rows = slice(begin, begin + len(read))
+            ids[rows], regions[rows] = decode([(read, row) for row in range(len(read))])
+            begin = rows.stop
+        return Shard(ids, regions, file.table())

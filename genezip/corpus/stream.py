@@ -1,0 +1,265 @@
+"""The training stream: shuffled batches of windows, epoch after epoch, that can be resumed.
+
+The order is that of :mod:`genezip.corpus.order`, counted through all epochs: a batch is the next
+``batch`` windows of it. A process reads a pool of row groups as they are stored (one byte per
+base, runs of labels) and decodes only the windows that it is asked for, so its memory is that
+of one pool, two where a batch spans a pool's edge.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from genezip.alphabet import reverse_complement as complement
+from genezip.artifacts.files import sha256_json
+from genezip.corpus.corpus import CorpusReader
+from genezip.corpus.order import Order, Pool
+from genezip.corpus.row_group import RowGroup, decode
+from genezip.corpus.shards import ShardFile
+from genezip.errors import GenezipError
+
+POOLS = 2
+"""Pools kept: a batch may span two."""
+
+Batch = dict[str, np.ndarray]
+"""``ids`` (token ids) and ``regions`` (class ids), uint8 arrays of shape (rows, L)."""
+
+
+class Batches(Protocol):
+    """Endless batches that can be resumed: a stream, or one that is read ahead."""
+
+    def next_batch(self) -> Batch:
+        """The next batch."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the batches stand: plain values, JSON-ready."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where others stood."""
+
+
+class WindowStream:
+    """Endless batches of the windows of a split.
+
+    Parameters
+    ----------
+    reader : CorpusReader
+    batch : int
+        Windows per batch. A batch may span pools and epochs.
+    seed : int
+        Decides the order. Two streams with one seed give the same batches.
+    split : str
+        ``train``, ``valid`` or ``test``.
+    rows : slice, optional
+        Rows of every batch that are wanted here; all of them by default. Only they are decoded.
+    reverse_complement : bool
+        Read every other window, chosen by seed, from the other strand: ids complemented and
+        reversed, regions reversed.
+
+    Raises
+    ------
+    GenezipError
+        If the corpus has no such windows.
+
+    Examples
+    --------
+    ``state_dict()`` after a batch, given to ``load_state_dict()`` of a new stream, continues
+    with the very next window.
+    """
+
+    def __init__(
+        self,
+        reader: CorpusReader,
+        batch: int,
+        seed: int = 0,
+        split: str = "train",
+        rows: slice | None = None,
+        reverse_complement: bool = False,
+    ) -> None:
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, not {batch}")
+        self.reader, self.batch, self.seed, self.split = reader, batch, seed, split
+        self.reverse_complement = reverse_complement
+        self.files = reader.files(split)
+        self.windows_per_epoch = sum(entry["rows"] for entry in self.files)
+        if not self.windows_per_epoch:
+            raise GenezipError(f"{reader.path} has no {split} windows; build the corpus again")
+        self.window_bp: int = reader.manifest["splits"][split]["window_bp"]
+        self.order = Order(
+            [entry["rows"] for entry in self.files],
+            [entry["row_group_rows"] for entry in self.files],
+            self.window_bp,
+            seed,
+        )
+        self.rows = range(batch)[rows or slice(None)]
+        if self.rows.step != 1:
+            raise ValueError(f"rows must lie side by side, not {rows}")
+        self.position = 0
+        self._corpus = sha256_json([entry["sha256"] for entry in self.files])
+        self._pools: OrderedDict[tuple[int, int], Future[_Loaded]] = OrderedDict()
+        self._lock = Lock()
+
+    def share(self, rows: slice) -> Self:
+        """A stream of the same batches, of which other rows are wanted."""
+        return type(self)(
+            self.reader, self.batch, self.seed, self.split, rows, self.reverse_complement
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield batches for ever."""
+        while True:
+            yield self.next_batch()
+
+    def next_batch(self) -> Batch:
+        """The wanted rows of the next batch."""
+        batch = self.batch_at(self.position)
+        self.advance()
+        return batch
+
+    def advance(self) -> None:
+        """Go on by one batch."""
+        self.position += self.batch
+
+    def batch_at(self, position: int) -> Batch:
+        """The wanted rows of the batch that begins at a window; threads may call it at a time.
+
+        Parameters
+        ----------
+        position : windows before the batch, counted through all epochs
+
+        Raises
+        ------
+        GenezipError
+            If a shard is missing, damaged, or another than the manifest says.
+        """
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
+        begin, end = position + self.rows.start, position + self.rows.stop
+        while begin < end:
+            epoch, window = divmod(begin, self.windows_per_epoch)
+            pool = self._loaded(epoch, self.order.pool_at(epoch, window))
+            stop = min(window + end - begin, pool.plan.end)
+            parts.append(pool.decode(window, stop, self.reverse_complement))
+            begin += stop - window
+        ids, regions = (
+            found[0] if len(found) == 1 else np.concatenate(found)
+            for found in zip(*parts, strict=True)
+        )
+        return {"ids": ids, "regions": regions}
+
+    def _loaded(self, epoch: int, number: int) -> "_Loaded":
+        """A pool; whoever asks first reads it, others wait for that."""
+        key = (epoch, number)
+        with self._lock:
+            found = self._pools.get(key)
+            mine = found is None
+            if found is None:
+                while len(self._pools) >= POOLS:
+                    self._pools.popitem(last=False)
+                found = self._pools[key] = Future()
+            self._pools.move_to_end(key)
+        if mine:
+            try:
+                found.set_result(self._load(self.order.pool(epoch, number)))
+            except BaseException as error:
+                found.set_exception(error)
+                with self._lock:
+                    self._pools.pop(key, None)
+        return found.result()
+
+    def _load(self, plan: Pool) -> "_Loaded":
+        """Read the row groups of a pool; each file is opened once."""
+        groups: dict[int, RowGroup] = {}
+        for index in np.unique(plan.files):
+            entry = self.files[index]
+            path = self.reader.path.parent / entry["path"]
+            with ShardFile(path) as file:
+                self._compare(file, entry)
+                for member in np.flatnonzero(plan.files == index):
+                    groups[int(member)] = file.read(int(plan.groups[member]))
+        return _Loaded(plan, [groups[member] for member in range(len(groups))])
+
+    def _compare(self, file: ShardFile, entry: dict[str, Any]) -> None:
+        """Refuse a shard that is another than the manifest says."""
+        head = file.head
+        for what, found, wanted in (
+            ("rows", file.rows, entry["rows"]),
+            ("rows in a row group", head.row_group_rows, entry["row_group_rows"]),
+            ("bp in a window", head.window_bp, self.window_bp),
+        ):
+            if found != wanted:
+                raise GenezipError(
+                    f"{file.path} has {found} {what}, the manifest says {wanted}; build the "
+                    "corpus again"
+                )
+        manifest = self.reader.manifest
+        if (head.plan, head.regions) != (manifest["plan"], manifest["regions"]):
+            raise GenezipError(
+                f"{file.path} was written from another plan or region map than "
+                f"{self.reader.path} names; build the corpus again"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands: plain values, JSON-ready.
+
+        ``epoch`` and ``window`` count; ``shard``, ``row_group`` and ``row`` say where the next
+        window is stored.
+        """
+        epoch, window = divmod(self.position, self.windows_per_epoch)
+        place = self.order.pool(epoch, self.order.pool_at(epoch, window)).place(window)
+        return {
+            "epoch": epoch,
+            "window": window,
+            "shard": self.files[place.file]["path"],
+            "row_group": place.group,
+            "row": place.row,
+            "seed": self.seed,
+            "split": self.split,
+            "reverse_complement": self.reverse_complement,
+            "corpus": self._corpus,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where another stream stood.
+
+        Raises
+        ------
+        GenezipError
+            If that stream read other windows, in another order, or had another seed.
+        """
+        before = self.position
+        own = self.state_dict()
+        for name in ("corpus", "split", "seed", "reverse_complement"):
+            if state.get(name) != own[name]:
+                self._refuse(name)
+        self.position = state["epoch"] * self.windows_per_epoch + state["window"]
+        if self.state_dict() != state:
+            self.position = before
+            self._refuse("order")
+
+    def _refuse(self, name: str) -> None:
+        raise GenezipError(
+            f"the checkpoint was made with another {name} of training windows than "
+            f"{self.reader.path}; start again in an empty folder"
+        )
+
+
+class _Loaded:
+    """A pool with its row groups as they are stored."""
+
+    def __init__(self, plan: Pool, groups: list[RowGroup]) -> None:
+        self.plan, self._groups = plan, groups
+
+    def decode(self, start: int, stop: int, strands: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and regions of windows ``start`` to ``stop`` of the epoch."""
+        own = slice(start - self.plan.begin, stop - self.plan.begin)
+        places = zip(self.plan.group[own].tolist(), self.plan.row[own].tolist(), strict=True)
+        ids, regions = decode([(self._groups[group], row) for group, row in places])
+        if strands:
+            flipped = self.plan.flipped[own]
+            ids[flipped] = complement(ids[flipped])
+            regions[flipped] = regions[flipped, ::-1]
+        return ids, regions

@@ -1,0 +1,233 @@
+"""Writing one shard of a plan: bases and region runs of its windows, row group by row group."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genezip import alphabet
+from genezip.artifacts.destination import file_target
+from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
+from genezip.corpus.shards import SCHEMA, Head, ShardFile, row_group_rows
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.region_rules import RegionMap
+from genezip.region_classes import CLASS_IDS
+
+_N = ord("N")
+_NO_RUN = np.zeros(0, dtype=np.int32)
+_REPEATING = ["chrom", "strand", "piece", "split", "sampling_mode"]
+_TALLY = b"genezip_tally"
+
+
+class ShardWriter:
+    """Writes shards of a plan into a folder; what is there already is kept.
+
+    Parameters
+    ----------
+    plan : Plan
+    assembly : Assembly
+    region_map : RegionMap
+    folder : folder of the corpus
+    """
+
+    def __init__(
+        self, plan: Plan, assembly: Assembly, region_map: RegionMap, folder: str | Path
+    ) -> None:
+        self.plan = plan
+        self.assembly = assembly
+        self.region_map = region_map
+        self.folder = Path(folder)
+        self.pieces = {piece.name: piece for piece in assembly.pieces}
+        self.regions = region_map.sha256()
+
+    def write(self, shard: ShardPlan) -> dict[str, Any]:
+        """Write a shard, unless the same one is there whole.
+
+        Returns
+        -------
+        dict
+            The manifest entry: path, split, rows, row_group_rows, bytes, sha256, n_bp,
+            padding_bp, composition (bp of every class), sampling_modes.
+        """
+        path = self.folder / shard.path
+        tally = self._finished(path, shard)
+        if tally is None:
+            tally = self._write(path, shard)
+        return {
+            "path": shard.path,
+            "split": shard.split,
+            "rows": len(shard.rows),
+            "row_group_rows": row_group_rows(shard.window_bp),
+            "bytes": path.stat().st_size,
+            "sha256": sha256_file(path),
+            **tally,
+        }
+
+    def _finished(self, path: Path, shard: ShardPlan) -> dict[str, Any] | None:
+        """The tally of a shard of this plan that an interrupted run left whole, or None."""
+        with suppress(GenezipError, OSError, KeyError, ValueError), ShardFile(path) as file:
+            if file.head == self._head(shard) and file.rows == len(shard.rows):
+                for group in range(file.groups):
+                    file.read(group)  # page checksums, lengths and runs
+                file.table()  # and the checksums of the other columns
+                return dict(json.loads(pq.read_metadata(path).metadata[_TALLY]))
+        return None
+
+    def _head(self, shard: ShardPlan) -> Head:
+        return Head(
+            shard.split,
+            shard.window_bp,
+            row_group_rows(shard.window_bp),
+            self.region_map.taxonomy,
+            self.plan.sha256,
+            self.regions,
+        )
+
+    def _write(self, path: Path, shard: ShardPlan) -> dict[str, Any]:
+        head = self._head(shard)
+        # an older manifest would vouch for what is replaced here
+        file_target(self.folder / MANIFEST).unlink(missing_ok=True)
+        tally = Tally(self.region_map.taxonomy.names)
+        with (
+            atomic_path(path) as temporary,
+            pq.ParquetWriter(
+                temporary,
+                SCHEMA.with_metadata(head.metadata()),
+                compression="lz4",
+                use_dictionary=_REPEATING,
+                write_statistics=False,
+                write_page_checksum=True,
+            ) as out,
+        ):
+            for begin in range(0, len(shard.rows), head.row_group_rows):
+                rows = shard.rows.iloc[begin : begin + head.row_group_rows]
+                out.write_table(self._row_group(rows, shard, tally))
+            out.add_key_value_metadata({_TALLY: json.dumps(tally.summary()).encode()})
+        return tally.summary()
+
+    def _row_group(self, rows: pd.DataFrame, shard: ShardPlan, tally: "Tally") -> pa.Table:
+        bases = np.full((len(rows), shard.window_bp), _N, dtype=np.uint8)
+        pieces = [self._piece(name) for name in rows["piece"]]
+        spans = zip(pieces, rows["start"].tolist(), rows["end"].tolist(), strict=True)
+        for line, (piece, start, end) in zip(bases, spans, strict=True):
+            codes = self.assembly.sequence(piece, start, end)
+            line[: end - start] = alphabet.upper(codes, f"{piece.chrom}:{start}-{end}")
+        lengths, classes = self._runs(rows, pieces, shard.window_bp)
+        n_bp = np.count_nonzero(bases == _N, axis=1)
+        tally.add(rows, shard.window_bp, n_bp, np.concatenate(lengths), np.concatenate(classes))
+        return _table(rows, pieces, shard, bases, n_bp, lengths, classes)
+
+    def _piece(self, name: str) -> Piece:
+        if name not in self.pieces:
+            raise GenezipError(
+                f"the plan has windows of {name}, which the genome lacks; make the plan again"
+            )
+        return self.pieces[name]
+
+    def _runs(
+        self, rows: pd.DataFrame, pieces: list[Piece], window_bp: int
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Region runs of every window; padding is one more, labelled dig."""
+        starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
+        chroms = np.array([piece.chrom for piece in pieces], dtype=object)
+        lengths: list[np.ndarray] = [_NO_RUN] * len(rows)
+        classes: list[np.ndarray] = [_NO_RUN] * len(rows)
+        for chrom in dict.fromkeys(chroms):
+            of_chrom = np.flatnonzero(chroms == chrom)
+            counts, bp, ids = self.region_map.many_runs(chrom, starts[of_chrom], ends[of_chrom])
+            edges = np.concatenate([[0], np.cumsum(counts)]).tolist()
+            for row, begin, end in zip(of_chrom.tolist(), edges[:-1], edges[1:], strict=True):
+                lengths[row], classes[row] = bp[begin:end], ids[begin:end]
+        for row in np.flatnonzero(ends - starts < window_bp).tolist():
+            padding = window_bp - int(ends[row] - starts[row])
+            lengths[row] = np.append(lengths[row], np.int32(padding))
+            classes[row] = np.append(classes[row], np.uint8(CLASS_IDS["dig"]))
+        return lengths, classes
+
+
+def _table(
+    rows: pd.DataFrame,
+    pieces: list[Piece],
+    shard: ShardPlan,
+    bases: np.ndarray,
+    n_bp: np.ndarray,
+    lengths: list[np.ndarray],
+    classes: list[np.ndarray],
+) -> pa.Table:
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in lengths])]).astype(np.int32)
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * np.int32(shard.window_bp)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(bases))]
+    columns: Mapping[str, Any] = {
+        "chrom": [piece.chrom for piece in pieces],
+        "start": rows["start"].to_numpy(),
+        "end": rows["end"].to_numpy(),
+        "strand": ["+"] * len(rows),
+        "piece": [piece.name for piece in pieces],
+        "split": [shard.split] * len(rows),
+        "sampling_mode": rows["sampling_mode"].tolist(),
+        "n_fraction": (n_bp / shard.window_bp).astype(np.float32),
+        "sequence": pa.Array.from_buffers(pa.binary(), len(rows), buffers),
+        "region_lengths": pa.ListArray.from_arrays(
+            offsets, pa.array(np.concatenate(lengths), pa.int32())
+        ),
+        "region_classes": pa.ListArray.from_arrays(
+            offsets, pa.array(np.concatenate(classes), pa.uint8())
+        ),
+    }
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+class Tally:
+    """What a shard holds, counted while its row groups pass by; padding counts as N and dig."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.class_bp = np.zeros(len(names), dtype=np.int64)
+        self.n_bp = self.padding_bp = 0
+        self.modes: dict[str, int] = {}
+
+    def add(
+        self,
+        rows: pd.DataFrame,
+        window_bp: int,
+        n_bp: np.ndarray,
+        lengths: np.ndarray,
+        classes: np.ndarray,
+    ) -> None:
+        """Count the windows of a row group."""
+        self.n_bp += int(n_bp.sum())
+        self.padding_bp += int((window_bp - (rows["end"] - rows["start"])).sum())
+        counted = np.bincount(classes, weights=lengths, minlength=len(self.names))
+        self.class_bp += counted.astype(np.int64)
+        for mode, count in rows["sampling_mode"].value_counts().items():
+            self.modes[str(mode)] = self.modes.get(str(mode), 0) + int(count)
+
+    def summary(self) -> dict[str, Any]:
+        """The tally as plain values."""
+        return {
+            "n_bp": self.n_bp,
+            "padding_bp": self.padding_bp,
+            "composition": dict(zip(self.names, self.class_bp.tolist(), strict=True)),
+            "sampling_modes": dict(sorted(self.modes.items())),
+        }
+
+
+def sum_tallies(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The tallies of several shards as one."""
+    total: dict[str, Any] = {"n_bp": 0, "padding_bp": 0, "composition": {}, "sampling_modes": {}}
+    for entry in entries:
+        for key in ("n_bp", "padding_bp"):
+            total[key] += entry[key]
+        for key in ("composition", "sampling_modes"):
+            for name, value in entry[key].items():
+                total[key][name] = total[key].get(name, 0) + value
+    total["sampling_modes"] = dict(sorted(total["sampling_modes"].items()))
+    return total

@@ -1,0 +1,167 @@
+"""The table of sources: ``resources/sources.tsv``, tab-separated, ``#`` begins a comment."""
+
+import csv
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from genezip.artifacts.files import sha256_file
+from genezip.download.checksum import Check, broken_gzip, is_checksum
+from genezip.errors import GenezipError
+
+COLUMNS = ("name", "path", "url", "release", "checksum", "bytes", "licence", "citation", "what")
+_SCHEMES = ("https://", "http://", "doi:")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file on one server.
+
+    Attributes
+    ----------
+    name : str
+        What it is; rows of one name are alternatives, tried in order.
+    path : str
+        Where it lies below the folder of downloads.
+    url : str
+        Address, or ``doi:...`` for a whole deposit whose files are listed by its server.
+    release : str
+        Rows of equal name and release are the same bytes.
+    checksum : str or None
+        ``md5:...``, ``sha1:...`` or ``sha256:...``; None where unknown.
+    n_bytes : int or None
+        Size; None where unknown.
+    licence, citation : str
+    """
+
+    name: str
+    path: str
+    url: str
+    release: str
+    checksum: str | None
+    n_bytes: int | None
+    licence: str
+    citation: str
+
+    @property
+    def key(self) -> str:
+        """Name of its entry in the lock."""
+        return f"{self.name} | {self.release}"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file that is wanted.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        Alternatives in order.
+    check : callable, optional
+        What is wrong with a whole file, or None.
+    fingerprint : callable
+        SHA-256 of what must never change; the whole file unless told otherwise.
+    about : int, optional
+        Rough size in bytes where asking a server is not worth a request.
+    """
+
+    rows: tuple[Row, ...]
+    check: Check | None = None
+    fingerprint: Callable[[Path], str] = sha256_file
+    about: int | None = None
+
+
+def item(rows: Iterable[Row]) -> Item:
+    """The file of alternative rows; packed files are read to their end as a check."""
+    chosen = tuple(rows)
+    packed = chosen[0].path.endswith((".gz", ".bgz", ".tbi"))  # a .tbi is a packed index
+    return Item(chosen, broken_gzip if packed else None)
+
+
+def read_sources(path: Path) -> dict[str, list[Row]]:
+    """Read the table: name -> alternatives in order.
+
+    Where one row of a name and release states a checksum or a size, it holds for the others.
+
+    Raises
+    ------
+    GenezipError
+        The file is missing, has other columns, or a row is malformed or contradicts another.
+    """
+    if not path.is_file():
+        raise GenezipError(f"{path} does not exist; name the table of sources with --sources")
+    with open(path, encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(
+            (line for line in handle if not line.startswith("#")),
+            delimiter="\t",
+            quoting=csv.QUOTE_NONE,
+        )
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise GenezipError(f"{path} must have the columns {', '.join(COLUMNS)}")
+        rows = [_row(line, path) for line in reader]
+    known: dict[str, Row] = {}
+    for row in rows:
+        first = known.setdefault(row.key, row)
+        for field in ("checksum", "n_bytes"):
+            stated = {getattr(first, field), getattr(row, field)} - {None}
+            if len(stated) > 1:
+                raise GenezipError(
+                    f"{path} states two values of {field} for {row.name!r}, release "
+                    f"{row.release!r}; rows of one name and release are the same file"
+                )
+            if stated:
+                first = replace(first, **{field: stated.pop()})
+        known[row.key] = first
+    table: dict[str, list[Row]] = {}
+    for row in rows:
+        same = known[row.key]
+        full = replace(row, checksum=same.checksum, n_bytes=same.n_bytes)
+        table.setdefault(row.name, []).append(full)
+    return table
+
+
+def _row(line: dict[str, str], table: Path) -> Row:
+    """One row; ``-`` means unknown, or for the path the last part of the address."""
+    wrong = f"{table} has a malformed row {line['name']!r}"
+    if None in line or None in line.values() or not all(line.values()):
+        raise GenezipError(f"{wrong}: it needs {len(COLUMNS)} columns, with - for unknown")
+    if not line["url"].startswith(_SCHEMES):
+        raise GenezipError(f"{wrong}: its url must begin with {', '.join(_SCHEMES)}")
+    if not (line["bytes"] == "-" or line["bytes"].isdigit()):
+        raise GenezipError(f"{wrong}: bytes must be a number or -")
+    checksum = None if line["checksum"] == "-" else line["checksum"].lower()
+    if checksum is not None and not is_checksum(checksum):
+        raise GenezipError(
+            f"{wrong}: its checksum must be md5:, sha1: or sha256: and hex digits, or -"
+        )
+    path = line["path"] if line["path"] != "-" else server_name(line["url"]) or line["name"]
+    return Row(
+        name=line["name"],
+        path=inside(path, str(table)),
+        url=line["url"],
+        release=line["release"],
+        checksum=checksum,
+        n_bytes=None if line["bytes"] == "-" else int(line["bytes"]),
+        licence=line["licence"],
+        citation=line["citation"],
+    )
+
+
+def server_name(url: str) -> str:
+    """File name at the end of an address, without its query; may be empty."""
+    return urlsplit(url).path.rsplit("/", 1)[-1]
+
+
+def inside(path: str, where: str) -> str:
+    """The path itself, if it stays inside the folder it is joined to.
+
+    Raises
+    ------
+    GenezipError
+        For an absolute path, ``..`` or a backslash; ``where`` says who gave it.
+    """
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
+        raise GenezipError(f"{where} names the path {path!r}, which leaves its folder")
+    return str(pure)

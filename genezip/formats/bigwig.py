@@ -1,0 +1,260 @@
+"""BigWig files written as the values come, in constant memory.
+
+libBigWig holds 12 bytes per base of a whole chromosome when it makes its zoom levels. Here
+they grow along with the data and wait in temporary files. The format is that of Kent et al.
+2010 (Bioinformatics 26:2204): sections of values, an R-tree over them, and the same twice
+again per zoom level, whose rows summarise windows of a fixed width.
+"""
+
+import shutil
+import struct
+import tempfile
+import zlib
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import numpy as np
+
+from genezip.formats.bigwig_index import write_chroms, write_index
+
+ZOOM_WIDTHS = tuple(64 * 4**level for level in range(8))  # bp; 64 to about 1 million
+
+_MAGIC = 0x888FFC26
+_HEADER = struct.Struct("<IHHQQQHHQQIQ")
+_ZOOM_HEADER = struct.Struct("<IIQQ")
+_TOTALS = struct.Struct("<Qdddd")
+_SECTION = struct.Struct("<IIIIIBBH")
+_BED_GRAPH, _FIXED_STEP = 1, 3
+_ITEMS = 4096  # values or intervals per section
+_ZOOM_ITEMS = 512  # windows per zoom section
+_SLICE = 1 << 16  # bases summarised at a time
+
+_INTERVAL = np.dtype([("start", "<u4"), ("end", "<u4"), ("value", "<f4")])
+_SUMMARY = ("start", "end", "valid", "min", "max", "sum", "squares")
+_WINDOW = np.dtype(
+    [(name, "<u4") for name in ("chrom", *_SUMMARY[:3])] + [(name, "<f4") for name in _SUMMARY[3:]]
+)
+
+
+class BigWigWriter:
+    """One bigWig file; values must come in the order of ``chrom_sizes`` and of position.
+
+    Parameters
+    ----------
+    path : written in place, and complete only after :meth:`close`
+    chrom_sizes : lengths of the chromosomes (bp)
+    zoom_widths : windows of the zoom levels (bp), ascending, each a multiple of the one before
+    """
+
+    def __init__(
+        self, path: Path, chrom_sizes: Mapping[str, int], zoom_widths: Sequence[int] = ZOOM_WIDTHS
+    ) -> None:
+        self.sizes = dict(chrom_sizes)
+        self.numbers = {name: number for number, name in enumerate(self.sizes)}
+        self.at = (0, 0)  # chromosome number and position of what may come next
+        # bases, lowest, highest, sum, sum of squares
+        self.totals = [0, np.inf, -np.inf, 0.0, 0.0]
+        self.file = open(path, "wb")  # noqa: SIM115  (closed by close)
+        head = _HEADER.size + len(zoom_widths) * _ZOOM_HEADER.size
+        self.file.write(bytes(head + _TOTALS.size))
+        self.chrom_tree = self.file.tell()
+        write_chroms(self.file, self.sizes)
+        self.data = _Sections(self.file, "<Q")
+        self.zooms = [_Zoom(width, path.parent) for width in zoom_widths]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.file.close()
+            for zoom in self.zooms:
+                zoom.file.close()
+
+    def add_values(self, chrom: str, start: int, values: np.ndarray) -> None:
+        """One value per base from ``start`` on (float array)."""
+        number = self._go_to(chrom, start, start + len(values))
+        values = values.astype("<f4")
+        for first in range(0, len(values), _ITEMS):
+            items = values[first : first + _ITEMS]
+            begin, end = start + first, start + first + len(items)
+            head = _SECTION.pack(number, begin, end, 1, 1, _FIXED_STEP, 0, len(items))
+            self.data.add(number, begin, end, head + items.tobytes())
+        self._summarise(number, start, values)
+
+    def add_intervals(
+        self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray
+    ) -> None:
+        """One value per interval; intervals adjoin (integer, integer and float arrays)."""
+        if not len(starts):
+            return
+        number = self._go_to(chrom, int(starts[0]), int(ends[-1]))
+        items = np.empty(len(starts), dtype=_INTERVAL)
+        items["start"], items["end"], items["value"] = starts, ends, values
+        for first in range(0, len(items), _ITEMS):
+            some = items[first : first + _ITEMS]
+            begin, end = int(some["start"][0]), int(some["end"][-1])
+            head = _SECTION.pack(number, begin, end, 0, 0, _BED_GRAPH, 0, len(some))
+            self.data.add(number, begin, end, head + some.tobytes())
+            self._summarise_intervals(number, some)
+
+    def close(self) -> None:
+        """Write trees, zoom levels and header."""
+        self._flush_zooms()
+        data_at, index_at = self.data.start, self.data.write_index(self.file, _ITEMS)
+        zoom_headers = b""
+        for zoom in self.zooms:
+            start = self.file.tell()
+            zoom.file.seek(0)
+            shutil.copyfileobj(zoom.file, self.file)
+            index = zoom.sections.write_index(self.file, _ZOOM_ITEMS, shift=start)
+            zoom_headers += _ZOOM_HEADER.pack(zoom.width, 0, start, index)
+        self.file.write(struct.pack("<I", _MAGIC))
+        totals_at = _HEADER.size + len(zoom_headers)
+        largest = max([1, self.data.largest, *(zoom.sections.largest for zoom in self.zooms)])
+        at = (self.chrom_tree, data_at, index_at)
+        self.file.seek(0)
+        self.file.write(
+            _HEADER.pack(_MAGIC, 4, len(self.zooms), *at, 0, 0, 0, totals_at, largest, 0)
+        )
+        self.file.write(zoom_headers)
+        bases, *rest = self.totals if self.totals[0] else (0, 0.0, 0.0, 0.0, 0.0)
+        self.file.write(_TOTALS.pack(int(bases), *rest))
+
+    def _go_to(self, chrom: str, start: int, end: int) -> int:
+        number = self.numbers[chrom]
+        if (number, start) < self.at or end > self.sizes[chrom]:
+            raise ValueError(f"{chrom}:{start}-{end} comes too late or ends too far")
+        if number != self.at[0]:
+            self._flush_zooms()
+        self.at = (number, end)
+        return number
+
+    def _summarise(self, chrom: int, start: int, values: np.ndarray) -> None:
+        for first in range(0, len(values), _SLICE):
+            part = values[first : first + _SLICE]
+            starts = np.arange(start + first, start + first + len(part))
+            self._add_rows(chrom, _rows(starts, starts + 1, part))
+
+    def _summarise_intervals(self, chrom: int, intervals: np.ndarray) -> None:
+        """Cut at the windows of the finest level; slice by slice, for one may be a chromosome."""
+        width = self.zooms[0].width
+        begin, end = int(intervals["start"][0]), int(intervals["end"][-1])
+        for low in range(begin, end, width * _SLICE):
+            high = min(low + width * _SLICE, end)
+            first, last = np.searchsorted(intervals["end"], [low, high - 1], side="right")
+            part = intervals[first : last + 1]
+            grid = np.arange(low // width + 1, -(-high // width)) * width
+            starts = np.union1d(np.maximum(part["start"], low), grid)
+            own = np.searchsorted(part["start"], starts, side="right") - 1
+            self._add_rows(chrom, _rows(starts, np.append(starts[1:], high), part["value"][own]))
+
+    def _add_rows(self, chrom: int, rows: np.ndarray) -> None:
+        all_ = _merge(rows, 1 << 32)[0]
+        self.totals = [
+            self.totals[0] + all_[2],
+            min(self.totals[1], all_[3]),
+            max(self.totals[2], all_[4]),
+            self.totals[3] + all_[5],
+            self.totals[4] + all_[6],
+        ]
+        for zoom in self.zooms:
+            rows = zoom.add(chrom, rows)
+
+    def _flush_zooms(self) -> None:
+        """A chromosome ends: no window is open any more."""
+        rows = np.zeros((0, 7))
+        for zoom in self.zooms:
+            rows = zoom.add(self.at[0], rows, last=True)
+
+
+def _rows(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rows of stretches with one value each, columns as in ``_SUMMARY`` (float64)."""
+    bases = (ends - starts).astype(np.float64)
+    values = values.astype(np.float64)
+    columns = [starts, ends, bases, values, values, values * bases, values**2 * bases]
+    return np.stack(columns, axis=1)
+
+
+def _merge(rows: np.ndarray, width: int) -> np.ndarray:
+    """Rows of windows of ``width`` bp from ordered rows of narrower ones."""
+    firsts = np.flatnonzero(np.diff(rows[:, 0] // width, prepend=-1))
+    lasts = np.append(firsts[1:], len(rows)) - 1
+    merged = np.add.reduceat(rows, firsts, axis=0)
+    merged[:, 0], merged[:, 1] = rows[firsts, 0], rows[lasts, 1]
+    merged[:, 3] = np.minimum.reduceat(rows[:, 3], firsts)
+    merged[:, 4] = np.maximum.reduceat(rows[:, 4], firsts)
+    return merged
+
+
+class _Sections:
+    """Compressed sections, and where each of them lies."""
+
+    def __init__(self, file: IO[bytes], count: str) -> None:
+        self.file = file
+        self.count = count  # format of the number of sections, which stands before them
+        self.start = file.tell()
+        file.write(bytes(struct.calcsize(count)))
+        self.rows = array("Q")  # five per section: a list of tuples would be ten times larger
+        self.largest = 0
+
+    def add(self, chrom: int, start: int, end: int, data: bytes) -> None:
+        packed = zlib.compress(data)
+        self.rows.extend((chrom, start, end, self.file.tell(), len(packed)))
+        self.largest = max(self.largest, len(data))
+        self.file.write(packed)
+
+    def write_index(self, file: IO[bytes], items: int, shift: int = 0) -> int:
+        """Fill in the count and write the R-tree; returns where it begins."""
+        here = file.tell()
+        file.seek(self.start + shift)
+        file.write(struct.pack(self.count, len(self.rows) // 5))
+        file.seek(here)
+        sections = np.array(self.rows, dtype=np.uint64).reshape(-1, 5)
+        sections[:, 3] += np.uint64(shift)
+        write_index(file, sections, items)
+        return here
+
+
+class _Zoom:
+    """One zoom level, in a temporary file until the data before it are all written."""
+
+    def __init__(self, width: int, folder: Path) -> None:
+        self.width = width
+        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.sections = _Sections(self.file, "<I")
+        self.open = np.zeros((0, 7))  # the window that may still grow
+        self.waiting: list[np.ndarray] = []
+
+    def add(self, chrom: int, rows: np.ndarray, last: bool = False) -> np.ndarray:
+        """Add rows of the level below; returns the windows that are complete."""
+        rows = np.concatenate([self.open, rows])
+        merged = _merge(rows, self.width) if len(rows) else rows
+        done, self.open = (merged, rows[:0]) if last else (merged[:-1], merged[-1:])
+        self.waiting.append(done)
+        held = sum(map(len, self.waiting))
+        if held >= _ZOOM_ITEMS or (last and held):
+            joined = np.concatenate(self.waiting)
+            whole = held if last else held // _ZOOM_ITEMS * _ZOOM_ITEMS
+            for first in range(0, whole, _ZOOM_ITEMS):
+                self._write(chrom, joined[first : min(first + _ZOOM_ITEMS, whole)])
+            self.waiting = [joined[whole:]]
+        return done
+
+    def _write(self, chrom: int, rows: np.ndarray) -> None:
+        windows = np.empty(len(rows), dtype=_WINDOW)
+        windows["chrom"] = chrom
+        for column, name in enumerate(_SUMMARY):
+            windows[name] = rows[:, column]
+        self.sections.add(chrom, int(rows[0, 0]), int(rows[-1, 1]), windows.tobytes())

@@ -1,0 +1,164 @@
+"""Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from genezip.errors import GenezipError
+from genezip.formats.lines import Input, TextFile, opened
+from genezip.formats.tabular import explain, read_table, wrong_interval
+from genezip.genome.gene_models import PART_COLUMNS, Annotation, Rows, complete
+from genezip.genome.loci import unique_names
+from genezip.genome.names import say_on_stderr
+from genezip.genome.transcripts import Transcripts, lacks_tag, of_types
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+_TYPES = {
+    "chrom": _NAME,
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "name": pa.string(),
+    "score": None,
+    "strand": _NAME,
+    "thick_start": pa.int64(),
+    "thick_end": pa.int64(),
+    "rgb": None,
+    "n_blocks": pa.int64(),
+    "sizes": pa.string(),
+    "offsets": pa.string(),
+}
+
+
+def read_bed12(
+    path: Input,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+    say: Callable[[str], None] = say_on_stderr,
+) -> Annotation:
+    """Gene models of a BED12 file (plain or gzip).
+
+    Blocks are exons, the thick part of the blocks is CDS, the rest of a coding transcript's
+    blocks is UTR. BED12 knows no genes, so the name of the transcript stands in. Every row is a
+    transcript; a name used twice (a transcript aligned to several places) gets ``_dup1``,
+    ``_dup2``, ..., as far as these names are free.
+
+    Parameters
+    ----------
+    path : str or Path
+    transcripts : basic, all or canonical
+        BED12 has no tags: the first two take all, the first says so, the last is refused.
+    gene_types : sequence of str or None
+        ``protein_coding`` (it has a thick part) or ``noncoding``; None takes both.
+    say : callable
+        Receives the sentence about tags.
+
+    Raises
+    ------
+    GenezipError
+        For a missing, truncated, empty or malformed file, the last with its line number, or
+        a tag or type that is asked for and that the file lacks.
+    """
+    with opened(path) as file:
+        return _read(file, transcripts, gene_types, say)
+
+
+def _read(
+    path: TextFile,
+    transcripts: Transcripts,
+    gene_types: Sequence[str] | None,
+    say: Callable[[str], None],
+) -> Annotation:
+    if transcripts == "canonical":
+        raise lacks_tag(str(path), transcripts)
+    rows = read_table(path, _TYPES, _wrong).to_pandas()
+    if rows.empty:
+        raise GenezipError(f"{path} has no row; is it BED12?")
+    try:
+        sizes, offsets = _numbers(rows["sizes"]), _numbers(rows["offsets"])
+    except ValueError:
+        sizes = offsets = np.zeros(0, dtype=np.int64)
+    n_blocks = rows["n_blocks"].to_numpy()
+    ordered = (rows["end"] > rows["start"]).all() and rows["strand"].isin(["+", "-", "."]).all()
+    ordered &= bool((rows["thick_start"] <= rows["thick_end"]).all())
+    if not (ordered and (n_blocks > 0).all() and len(sizes) == len(offsets) == n_blocks.sum()):
+        _explain(path)
+    row = np.repeat(np.arange(len(rows)), n_blocks)
+    start = rows["start"].to_numpy()[row] + offsets
+    end = start + sizes
+    last = np.cumsum(n_blocks) - 1
+    if (
+        (sizes <= 0).any()
+        or ((row[1:] == row[:-1]) & (start[1:] < end[:-1])).any()
+        or (start[last - n_blocks + 1] != rows["start"]).any()
+        or (end[last] != rows["end"]).any()
+    ):
+        _explain(path)
+    if transcripts == "basic":
+        say(f"{path.name}: BED12 has no tags, so all {len(rows):,} transcripts are used")
+
+    coding = rows["thick_end"] > rows["thick_start"]
+    models = pd.DataFrame(
+        {
+            "chrom": rows["chrom"].astype(str),
+            "start": rows["start"],
+            "end": rows["end"],
+            "strand": rows["strand"].astype(str),
+            "transcript_id": unique_names(rows["name"].to_numpy(dtype=object)),
+            "gene_id": rows["name"],
+            "gene_name": rows["name"],
+            "gene_type": np.where(coding, "protein_coding", "noncoding"),
+            "part": 0,
+        }
+    )
+    blocks = models[[*PART_COLUMNS, "gene_id", "part"]].iloc[row].reset_index(drop=True)
+    exons = blocks.assign(start=start, end=end, kind="exon", number=-1)
+    thick_start = np.maximum(start, rows["thick_start"].to_numpy()[row])
+    thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
+    cds = exons.assign(start=thick_start, end=thick_end, kind="cds")[thick_end > thick_start]
+    parts = pd.concat([exons, cds], ignore_index=True)
+    annotation = complete(path.name, Rows(models, models.iloc[:0], parts))
+    return of_types(annotation, gene_types)
+
+
+def _numbers(lists: pd.Series) -> np.ndarray:
+    """All numbers of comma-separated lists (a trailing comma is allowed), in row order."""
+    text = ",".join(lists.str.rstrip(","))
+    return np.array(text.split(","), dtype=np.int64)
+
+
+def _explain(path: TextFile) -> None:
+    explain(path, _TYPES, _wrong)
+    raise GenezipError(f"{path} has blocks that do not fit their transcripts; is it BED12?")
+
+
+def _wrong(fields: list[str]) -> str | None:
+    if wrong := wrong_interval(fields[1], fields[2], first=0):
+        return wrong
+    if fields[5] not in ("+", "-", "."):
+        return f"strand {fields[5]!r} is none of + - . (column 6)"
+    try:
+        int(fields[6]), int(fields[7])
+        count = int(fields[9])
+        sizes = [int(number) for number in fields[10].rstrip(",").split(",")]
+        offsets = [int(number) for number in fields[11].rstrip(",").split(",")]
+    except ValueError:
+        return "columns 7, 8 and 10 to 12 must be whole numbers"
+    if not count == len(sizes) == len(offsets):
+        return f"it announces {count} blocks but lists {len(sizes)} sizes, {len(offsets)} starts"
+    if int(fields[6]) > int(fields[7]):
+        return f"its thick part ends at {fields[7]}, before it starts at {fields[6]}"
+    end = 0
+    for number, (offset, size) in enumerate(zip(offsets, sizes, strict=True), 1):
+        if size <= 0:
+            return f"block {number} of column 11 has the size {size}; a block has at least one base"
+        if offset < end and number > 1:
+            return (
+                f"block {number} of column 12 starts at {offset}, before block {number - 1} ends "
+                f"at {end}; sort the blocks and let none overlap"
+            )
+        end = offset + size
+    if offsets[0] != 0 or end != int(fields[2]) - int(fields[1]):
+        return "its blocks do not reach from its start to its end"
+    return None

@@ -1,0 +1,248 @@
+"""Gene models from GTF: GENCODE, Ensembl, RefSeq, FlyBase and what gene finders write.
+
+The rules of who is a transcript stand in ``docs/annotation.md``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genezip.errors import GenezipError
+from genezip.formats.genes.attributes import Attributes
+from genezip.formats.genes.gff import (
+    declared,
+    hulls,
+    read_rows,
+    role,
+    to_frame,
+    whole_numbers,
+    without_orphans_inside,
+)
+from genezip.formats.lines import Input, name_of
+from genezip.genome.gene_models import Annotation, Rows, among, complete
+from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
+
+
+def read_gtf(
+    path: Input,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Annotation:
+    """Gene models of a GTF file (plain or gzip).
+
+    A transcript is a row of a transcript type (``transcript``, ``mRNA``, ``tRNA``, ...) or what
+    parts with a ``transcript_id`` of their own make up; a gene is one only where it has none. Stop
+    codons count as CDS. GENCODE names of UTR rows (``UTR``) and Ensembl names
+    (``five_prime_utr``, ``three_prime_utr``) are understood; what is not spelt out is completed
+    as in :func:`genezip.genome.gene_models.complete`.
+
+    Parameters
+    ----------
+    path : str or Path
+    transcripts : basic, all or canonical
+        Keep transcripts with a row tagged ``basic`` or ``gencode_basic``; everything; or those
+        tagged ``Ensembl_canonical`` or ``MANE_Select``.
+    gene_types : sequence of str or None
+        Only genes of these types (``gene_type`` or ``gene_biotype``); None takes all.
+
+    Raises
+    ------
+    GenezipError
+        For a missing, truncated or malformed file, rows without any id, or a tag or type
+        that is asked for and that the file lacks.
+    """
+    rows, attributes = _read(path)
+    spliced, part = declared(attributes)
+    ids = {"transcript_id": rows["transcript_id"], "gene_id": rows["gene_id"]}
+    frame = to_frame(rows, kind=rows["role"], **ids).assign(part=part)
+    is_gene, is_transcript = _is(rows["role"], "gene"), _is(rows["role"], "transcript")
+    is_part = ~(is_gene | is_transcript)
+    # decided before the filter: a gene whose transcripts are all left out stays out
+    alone = _stand_alone(rows, frame, is_gene)
+    kept = np.ones(len(frame), dtype=bool)
+    if transcripts != "all":
+        kept = _kept(frame, attributes.any_of("tag", TAGS[transcripts]))
+        if not kept.any():
+            raise lacks_tag(path, transcripts)
+    owner = frame["transcript_id"].where(frame["transcript_id"] != "", frame["gene_id"])
+    named = frozenset(owner[spliced])
+    annotation = complete(
+        name_of(path),
+        Rows(
+            transcripts=_models(rows, frame, is_transcript & kept, "transcript_id"),
+            genes=_models(rows, frame, alone & kept, "gene_id"),
+            parts=_numbered(frame, attributes, is_part & kept, is_transcript, owner, named),
+            spliced=named,
+        ),
+    )
+    return of_types(_typed(annotation, rows), gene_types)
+
+
+def gtf_rows(path: Input) -> pa.Table:
+    """Rows that gene models are made of, with their role and ids.
+
+    Returns
+    -------
+    Table
+        chrom, feature, start (0-based), end, strand, attributes, line, role
+        (:data:`genezip.formats.genes.gff.Role`), gene_id, transcript_id (empty on genes, and on
+        parts that name only a gene), gene_known (bool; else gene_id is transcript_id), bare (bool:
+        column 9 is the id and nothing else).
+
+    Raises
+    ------
+    GenezipError
+        For a file that cannot be read, or a row without any id.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Input) -> tuple[pa.Table, Attributes]:
+    """The rows with their role and ids, and their attributes."""
+    rows = read_rows(path, lambda feature: role(feature) != "")
+    attributes = Attributes(rows["attributes"], "gtf")
+    gene, transcript = attributes.first("gene_id"), attributes.first("transcript_id")
+    names = pc.unique(rows["feature"])
+    place = pc.index_in(rows["feature"], value_set=names)
+    roles = pc.take(pa.array([role(name) for name in names.to_pylist()]), place)
+
+    bare = pc.and_(pc.equal(gene, ""), pc.equal(transcript, ""))
+    if pc.any(bare).as_py():
+        word = pc.if_else(bare, attributes.bare(), "")
+        of_gene = pc.equal(roles, "gene")
+        gene = pc.if_else(pc.and_(bare, of_gene), word, gene)
+        transcript = pc.if_else(pc.and_(bare, pc.invert(of_gene)), word, transcript)
+        _refuse_nameless(rows, pc.and_(pc.equal(gene, ""), pc.equal(transcript, "")), path)
+    # old GENCODE repeats the gene's id as transcript_id of its row; a pseudogene of FlyBase has
+    # one of its own and is a transcript, and a transcript that has none is a gene
+    own = pc.and_(pc.not_equal(transcript, ""), pc.not_equal(transcript, gene))
+    named = pc.and_(pc.equal(roles, "gene"), pc.not_equal(rows["feature"], "gene"))
+    roles = pc.if_else(pc.and_(named, own), "transcript", roles)
+    nameless = pc.and_(pc.equal(roles, "transcript"), pc.equal(transcript, ""))
+    roles = pc.if_else(nameless, "gene", roles)
+    transcript = pc.if_else(pc.equal(roles, "gene"), "", transcript)
+    known = pc.not_equal(gene, "")
+    if not pc.all(known).as_py():
+        gene, known = _genes_of(gene, transcript)
+    columns = {
+        "role": roles,
+        "gene_id": gene,
+        "transcript_id": transcript,
+        "gene_known": known,
+        "bare": bare,
+    }
+    for name, values in columns.items():
+        rows = rows.append_column(name, values)
+    return rows, attributes
+
+
+def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: Input) -> None:
+    first = pc.index(nameless, True).as_py()
+    if first >= 0:
+        row = rows.slice(first, 1).to_pylist()[0]
+        raise GenezipError(
+            f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row at "
+            f"{row['chrom']}:{row['start'] + 1}-{row['end']} without transcript_id and gene_id; "
+            "if it is GFF3, say so in the format"
+        )
+
+
+def _genes_of(
+    gene: pa.ChunkedArray, transcript: pa.ChunkedArray
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Genes of rows that name none: as other rows of their transcript say, else its own id."""
+    both = pc.and_(pc.not_equal(gene, ""), pc.not_equal(transcript, ""))
+    ids = transcript.filter(both).combine_chunks()
+    found = pc.index_in(transcript, value_set=ids)  # the first row of those that tell
+    told = pc.fill_null(pc.take(gene.filter(both).combine_chunks(), found), "")
+    gene = pc.if_else(pc.equal(gene, ""), told, gene)
+    known = pc.not_equal(gene, "")
+    return pc.if_else(known, gene, transcript), known
+
+
+def _is(column: pa.ChunkedArray, value: str) -> np.ndarray:
+    return np.asarray(pc.equal(column, value), dtype=bool)
+
+
+def _stand_alone(rows: pa.Table, frame: pd.DataFrame, is_gene: np.ndarray) -> np.ndarray:
+    """True for gene rows to which no transcript belongs, by id or by place."""
+    alone = is_gene.copy()
+    names_transcript = (frame["transcript_id"] != "").to_numpy()
+    told = frame[names_transcript]
+    alone[is_gene] = ~among(frame.loc[is_gene, "gene_id"], told["gene_id"])
+    unknown = ~np.asarray(rows["gene_known"], dtype=bool)
+    for asked, others in (
+        (alone, told[unknown[names_transcript]]),
+        # gene finders write bare genes beside full transcripts
+        (alone & np.asarray(rows["bare"], dtype=bool), told),
+    ):
+        if asked.any() and len(others):
+            alone[asked] = without_orphans_inside(frame[asked], hulls(others))
+    return alone
+
+
+def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
+    """Rows of transcripts of which any row is tagged, and tagged rows that name only a gene."""
+    own = (frame["transcript_id"] != "").to_numpy()
+    chosen = among(frame["transcript_id"], frame.loc[tagged & own, "transcript_id"]) & own
+    genes = pd.concat([frame.loc[chosen, "gene_id"], frame.loc[tagged & ~own, "gene_id"]])
+    return chosen | (~own & among(frame["gene_id"], genes) & bool(tagged.any()))
+
+
+def _numbered(
+    frame: pd.DataFrame,
+    attributes: Attributes,
+    is_part: np.ndarray,
+    is_transcript: np.ndarray,
+    owner: pd.Series,
+    spliced: frozenset[str],
+) -> pd.DataFrame:
+    """The parts with exon numbers, which matter where a transcript has no row or is spliced."""
+    parts = frame[is_part]
+    asked = is_part.copy()
+    asked[is_part] = ~among(parts["transcript_id"], frame.loc[is_transcript, "transcript_id"])
+    if spliced:
+        asked |= is_part & (owner.isin(spliced) | frame["gene_id"].isin(spliced)).to_numpy()
+    number = np.full(len(frame), -1, dtype=np.int64)
+    number[asked] = whole_numbers(attributes.where(asked).first("exon_number"), -1)
+    return parts.assign(number=number[is_part])
+
+
+def _models(
+    rows: pa.Table, frame: pd.DataFrame, wanted: np.ndarray, id_column: str
+) -> pd.DataFrame:
+    """Transcript table of transcript or gene rows."""
+    attributes = Attributes(rows["attributes"].filter(pa.array(wanted)), "gtf")
+    chosen = frame[wanted].reset_index(drop=True)
+    name = attributes.first("gene_name").to_pandas()
+    return chosen.drop(columns="kind").assign(
+        transcript_id=chosen[id_column],
+        gene_name=name.where(name != "", chosen["gene_id"]),
+        gene_type=_types(attributes).to_pandas(),
+    )
+
+
+def _types(attributes: Attributes) -> pa.ChunkedArray:
+    kind, ensembl = attributes.first("gene_type"), attributes.first("gene_biotype")
+    return pc.if_else(pc.equal(kind, ""), ensembl, kind)
+
+
+def _typed(annotation: Annotation, rows: pa.Table) -> Annotation:
+    """Types of genes whose transcript rows are missing or name none (NCBI), from other rows."""
+    table = annotation.transcripts
+    lacking = table["gene_type"] == ""
+    if not lacking.any():
+        return annotation
+    genes = pc.unique(pa.array(table.loc[lacking, "gene_id"]).cast(pa.string()))
+    rows = rows.filter(pc.is_in(rows["gene_id"], value_set=genes))
+    types = _types(Attributes(rows["attributes"], "gtf")).to_pandas()
+    found = pd.DataFrame({"id": rows["gene_id"].to_pandas(), "type": types})
+    type_of = found[found["type"] != ""].drop_duplicates("id").set_index("id")["type"]
+    if type_of.empty:
+        return annotation
+    filled = table["gene_type"].where(~lacking, table["gene_id"].map(type_of).fillna(""))
+    return replace(annotation, transcripts=table.assign(gene_type=filled))

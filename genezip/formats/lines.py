@@ -1,0 +1,370 @@
+"""The one source of lines for every text that a user gives, plain or gzip, file or pipe.
+
+What a line is, and which lines are rows, is decided here once, for all formats:
+
+- A line ends with LF, CRLF or a lone CR; the last one needs no end. Lines count from 1, those
+  that hold no row included.
+- Blank lines, comments (``#``, also after spaces) and the lines ``track`` and ``browser`` of
+  genome browsers hold no row, wherever they stand. A contig ``track1`` is no such word.
+- In GTF and GFF3 the rows end at ``##FASTA``, or at a line that begins with ``>``.
+- A byte order mark at the beginning of a line is dropped. Text is UTF-8; a line that is not is
+  read as Latin-1, and said. UTF-16, other packings than gzip, and NUL bytes are refused.
+- gzip may have several members (bgzip) and zeros after the last (tar); a truncated one is refused.
+
+:meth:`TextFile.lines` walks a file line by line in Python; :meth:`TextFile.blocks` gives the rows
+of large tables as blocks of bytes, many times faster. Both see the same rows.
+"""
+
+import codecs
+import io
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genezip.errors import GenezipError
+from genezip.formats import input_file
+from genezip.formats.input_file import GZIP, InputFile
+
+BLOCK_BYTES = 1 << 22
+"""Bytes of text that :meth:`TextFile.blocks` takes at a time."""
+
+_NAME_ONE = "name a file with rows"
+_UTF8_MARK = codecs.BOM_UTF8
+_NO_TEXT = {
+    codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
+    codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
+    GZIP: "is packed with gzip twice; unpack it once",
+    b"\xfd7zXZ\0": "is packed with xz; unpack it, or pack it with gzip",
+    b"\x28\xb5\x2f\xfd": "is packed with zstd; unpack it, or pack it with gzip",
+    b"PK\x03\x04": "is a zip archive; unpack it, or pack its file with gzip",
+    **{
+        b"BZh%d1AY" % level: "is packed with bzip2; unpack it, or pack it with gzip"
+        for level in range(1, 10)
+    },
+}
+"""How files begin that are no text, and what to do about them."""
+
+_SPACE = " \t\x0b\x0c"  # of ASCII: what a blank line may hold
+_BROWSER_WORDS = ("track", "browser")
+_NO_ROW = re.compile(rf"[{_SPACE}]*(#|$)|({'|'.join(_BROWSER_WORDS)})([{_SPACE}]|$)")
+_FASTA = re.compile(rf">|##FASTA[{_SPACE}]*$", re.IGNORECASE)
+_LF = 10
+_ODD = np.zeros(256, dtype=bool)  # bytes that may begin a line without a row
+_ODD[list(f"\n{_SPACE}#>tb".encode())] = True
+_SPACES = np.zeros(256, dtype=bool)
+_SPACES[list(f"\n{_SPACE}".encode())] = True
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file.
+
+    Attributes
+    ----------
+    data : bytes
+        UTF-8; each row ends with LF, and nothing else is in it.
+    numbers : int64 array, shape (rows,)
+        Number of each row's line in the file, from 1.
+    """
+
+    data: bytes
+    numbers: np.ndarray
+
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """Number and text of each row."""
+        return zip(self.numbers.tolist(), self.data.decode().split("\n"), strict=False)
+
+
+class TextFile(InputFile):
+    """A text that a user names, file or pipe, plain or gzip: its lines and its rows.
+
+    Parameters, attributes and refusals are those of
+    :class:`genezip.formats.input_file.InputFile`.
+    """
+
+    def __init__(self, path: str | Path, todo: str = _NAME_ONE) -> None:
+        super().__init__(path, todo)
+        self._told = False
+
+    def lines(self) -> Generator[tuple[int, str], None, None]:
+        """Number and text of every line, without its end.
+
+        Raises
+        ------
+        GenezipError
+            For an empty file, one that is no text, or a truncated or broken gzip file.
+        """
+        number, empty = 0, True
+        with self.unpacked() as handle:
+            self._check_head(handle)
+            for raw in handle:
+                for line in raw.removesuffix(b"\n").rstrip(b"\r").split(b"\r"):
+                    number += 1
+                    text = self._text(line.removeprefix(_UTF8_MARK), number)
+                    empty = empty and not text.strip(_SPACE)
+                    yield number, text
+        if empty:
+            raise self._empty()
+
+    def rows(self, fasta: bool = False) -> Generator[tuple[int, str], None, None]:
+        """Number and text of every line that holds a row.
+
+        Parameters
+        ----------
+        fasta : bool
+            Whether rows end where a FASTA begins (GTF, GFF3).
+
+        Raises
+        ------
+        GenezipError
+            As :meth:`lines`.
+        """
+        lines = self.lines()
+        for number, line in lines:
+            if fasta and _FASTA.match(line):
+                lines.close()
+                self._drain()
+                return
+            if is_row(line):
+                yield number, line
+
+    def blocks(self, fasta: bool = False, size: int | None = None) -> Generator[Block, None, None]:
+        """The same rows in blocks, each of about ``size`` bytes of text and at least one row.
+
+        Parameters
+        ----------
+        fasta : bool
+            As :meth:`rows`.
+        size : int, optional
+            Default :data:`BLOCK_BYTES`.
+
+        Raises
+        ------
+        GenezipError
+            As :meth:`lines`.
+        """
+        size = size or BLOCK_BYTES
+        first, empty = 1, True  # number of the next line
+        with self.unpacked() as handle:
+            self._check_head(handle)
+            for data in _whole_lines(handle, size):
+                kept, n_lines, ended = self._kept(data, first, fasta)
+                if len(kept.numbers):
+                    empty = False
+                    yield kept
+                empty = empty and not data.replace(_UTF8_MARK, b"").strip()
+                first += n_lines
+                if ended:
+                    while handle.read(size):  # a truncated file is refused wherever it ends
+                        pass
+                    return
+        if empty:
+            raise self._empty()
+
+    def _kept(self, data: bytes, first: int, fasta: bool) -> tuple[Block, int, bool]:
+        """Rows of whole lines, the number of lines, and whether a FASTA begins there."""
+        if not data.isascii() and _UTF8_MARK in data:
+            data = data.removeprefix(_UTF8_MARK).replace(b"\n" + _UTF8_MARK, b"\n")
+        codes, starts, ends = _line_edges(data)
+        odd = np.flatnonzero(_ODD[codes[starts]])
+        ended = False
+        if fasta and len(odd):
+            marked = _first_of_fasta(data, codes, starts, ends, odd)
+            if marked is not None:
+                ended = True
+                data = data[: starts[marked]]
+                codes, starts, ends = _line_edges(data)
+                odd = odd[odd < marked]
+        if b"\0" in data:
+            line = first + data.count(b"\n", 0, data.index(b"\0"))
+            raise self._no_text(line)
+        if not data.isascii():
+            data, codes, starts, ends = self._as_utf8(data, first, codes, starts, ends)
+        numbers = np.arange(first, first + len(starts), dtype=np.int64)
+        without = _without_row(data, codes, starts, ends, odd)
+        if len(without):
+            keep = np.ones(len(starts), dtype=bool)
+            keep[without] = False
+            data = codes[np.repeat(keep, ends - starts)].tobytes()
+            return Block(data, numbers[keep]), len(starts), ended
+        return Block(data, numbers), len(starts), ended
+
+    def _as_utf8(
+        self, data: bytes, first: int, *edges: np.ndarray
+    ) -> tuple[bytes, np.ndarray, np.ndarray, np.ndarray]:
+        """The same lines in UTF-8, and their edges."""
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            lines = data.removesuffix(b"\n").split(b"\n")
+            texts = [self._text(line, number) for number, line in enumerate(lines, first)]
+            data = "".join(f"{text}\n" for text in texts).encode()
+            return data, *_line_edges(data)
+        return data, edges[0], edges[1], edges[2]
+
+    def _text(self, line: bytes, number: int) -> str:
+        """A line as text."""
+        if b"\0" in line:
+            raise self._no_text(number)
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            if not self._told:
+                self._told = True
+                sys.stderr.write(
+                    f"genezip: line {number} of {self} is not UTF-8; such lines are read as "
+                    "Latin-1\n"
+                )
+            return line.decode("latin-1")
+
+    def _check_head(self, handle: io.BufferedReader) -> None:
+        head = handle.peek(8)
+        for magic, wrong in _NO_TEXT.items():
+            if head.startswith(magic):
+                raise GenezipError(f"{self} {wrong}")
+
+    def _drain(self) -> None:
+        """Read to the end, so that a truncated file is refused wherever it ends."""
+        with self.unpacked() as handle:
+            while handle.read(BLOCK_BYTES):
+                pass
+
+    def _no_text(self, number: int) -> GenezipError:
+        return GenezipError(
+            f"line {number} of {self} has a NUL byte, so it is no text (or UTF-16); save it as "
+            "UTF-8"
+        )
+
+    def _empty(self) -> GenezipError:
+        return GenezipError(f"{self} is empty; {self.todo}")
+
+
+Input = str | Path | TextFile
+"""What readers take: where a text lies, or a text that is open already."""
+
+
+@contextmanager
+def opened(given: Input, todo: str = _NAME_ONE) -> Iterator[TextFile]:
+    """A text to walk more than once; it is closed at the end if it was opened here."""
+    if isinstance(given, TextFile):
+        yield given
+        return
+    with TextFile(given, todo) as file:
+        yield file
+
+
+def read_lines(given: Input) -> Generator[str, None, None]:
+    """Every line without its end; see :meth:`TextFile.lines`."""
+    with opened(given) as file:
+        for _, line in file.lines():
+            yield line
+
+
+def read_rows(given: Input) -> Generator[tuple[int, str], None, None]:
+    """Number and text of every line that holds a row; see :meth:`TextFile.rows`."""
+    with opened(given) as file:
+        yield from file.rows()
+
+
+def first_line(given: Input) -> str:
+    """The first line of a file without its end."""
+    lines = read_lines(given)
+    try:
+        return next(lines, "")
+    finally:
+        lines.close()
+
+
+def is_row(line: str) -> bool:
+    """Whether a line holds a row: it is not blank, no comment, and no line for browsers."""
+    return _NO_ROW.match(line) is None
+
+
+def shown(given: Input) -> str:
+    """What a text is called in messages: its path, or ``standard input``."""
+    return input_file.shown(given) if isinstance(given, (str, Path)) else str(given)
+
+
+def name_of(given: Input) -> str:
+    """The name of a text for messages about what is in it, as :attr:`TextFile.name`."""
+    if isinstance(given, TextFile):
+        return given.name
+    path = Path(given)
+    regular = path.is_file() and not input_file.is_pipe(path)
+    return path.name if regular else input_file.shown(path)
+
+
+def _whole_lines(handle: io.BufferedReader, size: int) -> Iterator[bytes]:
+    """Blocks of whole lines, every line ended with LF alone."""
+    held: list[bytes] = []  # of a line that has not ended
+    while chunk := handle.read(size):
+        if b"\r" in chunk or any(b"\r" in piece for piece in held):
+            every = b"".join([*held, chunk])
+            body = every.rstrip(b"\r")  # a CR at the end may belong to an LF that follows
+            data = _with_lf(body)
+            cut = data.rfind(b"\n") + 1
+            held = [data[cut:], every[len(body) :]]
+            if cut:
+                yield data[:cut]
+        elif cut := chunk.rfind(b"\n") + 1:
+            yield b"".join([*held, memoryview(chunk)[:cut]])
+            held = [chunk[cut:]]
+        else:
+            held.append(chunk)
+    if last := b"".join(held):
+        yield _with_lf(last if last.endswith(b"\n") else last + b"\n")
+
+
+def _with_lf(data: bytes) -> bytes:
+    if b"\r" not in data:
+        return data
+    while b"\r\n" in data:
+        data = data.replace(b"\r\n", b"\n")
+    return data.replace(b"\r", b"\n")
+
+
+def _line_edges(data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The bytes, and where each line begins and where the next one does."""
+    codes = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero(codes == _LF) + 1
+    return codes, np.concatenate([[0], ends])[:-1].astype(np.int64), ends
+
+
+def _first_of_fasta(
+    data: bytes, codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, odd: np.ndarray
+) -> int | None:
+    """The first line, among the odd ones, that begins a FASTA."""
+    first = codes[starts[odd]]
+    hashes = odd[first == ord("#")]
+    hashes = hashes[np.isin(codes[np.minimum(starts[hashes] + 2, len(codes) - 1)], [70, 102])]  # Ff
+    for line in sorted({*odd[first == ord(">")][:1].tolist(), *hashes.tolist()}):
+        if _FASTA.match(data[starts[line] : ends[line] - 1].decode("latin-1")):
+            return int(line)
+    return None
+
+
+def _without_row(
+    data: bytes, codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, odd: np.ndarray
+) -> np.ndarray:
+    """Those of the odd lines that hold no row."""
+    first = codes[starts[odd]]
+    spaced = odd[_SPACES[first] & (first != _LF)]
+    blank = [
+        line
+        for line in spaced.tolist()
+        if not is_row(data[starts[line] : ends[line] - 1].decode("latin-1"))
+    ]
+    found = [odd[(first == ord("#")) | (first == _LF)], np.array(blank, dtype=np.int64)]
+    for word in _BROWSER_WORDS:
+        lines = odd[first == ord(word[0])]
+        for place, letter in enumerate(word):
+            at = np.minimum(starts[lines] + place, ends[lines] - 1)
+            lines = lines[codes[at] == ord(letter)]
+        at = np.minimum(starts[lines] + len(word), ends[lines] - 1)
+        found.append(lines[_SPACES[codes[at]]])
+    return np.concatenate(found)

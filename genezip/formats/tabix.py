@@ -1,0 +1,135 @@
+"""BED files that a reader enters at any interval: bgzip with a tabix index beside it.
+
+Blocks are those of Biopython, which reports a full disk; the index is that of htslib. Neither
+holds a date or a name, so equal rows give equal bytes. Rows must be sorted as tabix needs it: the
+rows of a contig stand together, and their starts ascend.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pysam
+from Bio import bgzf
+
+from genezip.artifacts.files import atomic_path
+
+TBI, CSI = ".tbi", ".csi"
+TBI_BP = 1 << 29
+"""The last base that a .tbi can hold; longer contigs get a .csi."""
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class IndexedPart:
+    """Temporary paths of rows and of their index (None for rows alone), and the kind of index."""
+
+    rows: Path
+    index: Path | None
+    csi: bool
+
+
+class BgzipWriter:
+    """Writes bytes of any number as bgzip.
+
+    Parameters
+    ----------
+    path : written in place, and complete only after :meth:`close`
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "wb")  # noqa: SIM115  (closed by the packer)
+        self._packer = bgzf.BgzfWriter(fileobj=self._file)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes, a block at a time: the packer moves all that it is given at once."""
+        view = memoryview(data)
+        for first in range(0, len(view), _BLOCK):
+            self._packer.write(bytes(view[first : first + _BLOCK]))
+
+    def close(self) -> None:
+        """Write what is left and the mark of a whole file."""
+        self._packer.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is; the error that led here is the one to tell."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def index_suffix(last_bp: int) -> str:
+    """``.tbi``, or ``.csi`` where rows may end after 2^29 bp."""
+    return CSI if last_bp > TBI_BP else TBI
+
+
+def index_of(path: str | Path) -> Path | None:
+    """The index that lies beside a file; None if there is none."""
+    found = (Path(f"{path}{suffix}") for suffix in (TBI, CSI))
+    return next((index for index in found if index.exists()), None)
+
+
+@contextmanager
+def atomic_indexed(path: str | Path, last_bp: int) -> Iterator[IndexedPart]:
+    """Yield temporary paths of a file and of its index; rename both on success, the index last.
+
+    The index lies beside the name that was given, where readers of that name look for it, also
+    where it is a link.
+    A pipe or a device cannot be entered at an interval: it gets the rows, and no index.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in ``.gz``.
+    last_bp : int
+        Where rows may end (bp); decides between ``.tbi`` and ``.csi``.
+    """
+    target = Path(path)
+    suffix = index_suffix(last_bp)
+    with ExitStack() as stack:
+        index = None
+        if target.is_file() or not target.exists():
+            index = stack.enter_context(atomic_path(f"{path}{suffix}"))
+        rows = stack.enter_context(atomic_path(path))
+        yield IndexedPart(rows, index, suffix == CSI)
+    if index is not None:
+        _remove_others(path, f"{path}{suffix}")
+
+
+def _remove_others(path: str | Path, index: str) -> None:
+    """Remove indexes of earlier content: of the other kind, and beside the file a link leads to."""
+    kept = os.path.realpath(index)
+    for name in (path, os.path.realpath(path)):
+        for other in (f"{name}{TBI}", f"{name}{CSI}"):
+            if os.path.realpath(other) != kept:
+                Path(other).unlink(missing_ok=True)
+
+
+@contextmanager
+def open_indexed(part: IndexedPart) -> Iterator[BgzipWriter]:
+    """Open a part of :func:`atomic_indexed`; its index is made when all rows are written.
+
+    Raises
+    ------
+    OSError
+        For a full disk, or rows that are not sorted.
+    """
+    writer = BgzipWriter(part.rows)
+    try:
+        yield writer
+        writer.close()
+    except BaseException:
+        writer.abandon()
+        raise
+    if part.index is None:
+        return
+    before = pysam.set_verbosity(0)  # what is wrong is said once, and by us
+    try:
+        rows, index = str(part.rows), str(part.index)
+        pysam.tabix_index(rows, preset="bed", index=index, csi=part.csi, force=True)
+    except OSError:
+        raise OSError("its index cannot be written: no room, or rows are not sorted") from None
+    finally:
+        pysam.set_verbosity(before)

@@ -1,0 +1,172 @@
+"""Large tab-separated text, plain or gzip: a fast reader and a slow one that explains.
+
+The fast reader (Arrow) stops at anything odd without saying where. Then the slow reader
+walks the lines in Python until it meets the same trouble, and names file, line and column.
+Both take their lines from :mod:`genezip.formats.lines`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+from genezip.errors import GenezipError
+from genezip.formats.lines import Block, Input, TextFile, opened, shown
+
+RowCheck = Callable[[list[str]], str | None]
+"""Takes the fields of a row; returns what is wrong with it, or None."""
+
+Types = Mapping[str, pa.DataType | None]
+"""Column name -> Arrow type, in file order; None for a column that is not needed."""
+
+LINE = "line"
+"""Name of the column that :func:`read_table` adds."""
+
+_POSITION = re.compile(r"-?0*[0-9]{1,18}")  # as the fast reader: no sign +, no 1_000
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+
+def read_table(
+    given: Input,
+    types: Types,
+    check: RowCheck,
+    keep: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+    fasta: bool = False,
+    numbered: bool = False,
+) -> pa.Table:
+    """Read tab-separated rows of a fixed number of columns.
+
+    What holds a row and what does not is said in :mod:`genezip.formats.lines`.
+
+    Parameters
+    ----------
+    given : str, Path or TextFile
+        Plain or gzip; a file or a pipe.
+    types : mapping
+        Column name -> Arrow type, in file order; None for a column that is not needed.
+    check : callable
+        Names what is wrong with a row; used to explain a failure.
+    keep : callable, optional
+        Chooses rows of a batch, so that rows never needed are never held.
+    fasta : bool
+        Whether the table ends where a FASTA begins (GTF, GFF3).
+    numbered : bool
+        Whether to add the column :data:`LINE`: int64, the line of each row in the file, from 1.
+
+    Raises
+    ------
+    GenezipError
+        For a missing, empty or broken file, or at the first malformed row, with its line and
+        column.
+    """
+    kinds = {name: kind for name, kind in types.items() if kind is not None}
+    tables = []
+    with opened(given) as file:
+        for block in file.blocks(fasta):
+            table = _parsed(file, block, types, check)
+            if numbered:
+                table = table.append_column(LINE, pa.array(block.numbers))
+            if keep is not None:
+                table = pa.Table.from_batches([keep(batch) for batch in table.to_batches()])
+            tables.append(table)
+    if tables:
+        return pa.concat_tables(tables)
+    if numbered:
+        kinds[LINE] = pa.int64()
+    return pa.table({name: pa.array([], type=kind) for name, kind in kinds.items()})
+
+
+def _parsed(file: TextFile, block: Block, types: Types, check: RowCheck) -> pa.Table:
+    """The rows of a block."""
+    needed = {name: kind for name, kind in types.items() if kind is not None}
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(block.data),
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=len(block.data) + 1, column_names=list(types)
+            ),
+            arrow_csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
+            arrow_csv.ConvertOptions(
+                include_columns=list(needed), column_types=needed, null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        _explain(file, block.rows(), types, check)
+        raise GenezipError(f"{file} cannot be read: {error}") from None
+    for name, kind in needed.items():
+        if pa.types.is_floating(kind) and not pc.all(pc.is_finite(table[name])).as_py():
+            _explain(file, block.rows(), types, check)  # `nan` and `inf` are no numbers here
+    return table
+
+
+def explain(given: Input, types: Types, check: RowCheck, fasta: bool = False) -> None:
+    """Walk the rows and raise a sentence at the first that is malformed.
+
+    Parameters
+    ----------
+    given : str, Path or TextFile
+        A pipe can be explained only through the TextFile that it was read by.
+    types, check, fasta
+        As :func:`read_table`.
+    """
+    with opened(given) as file:
+        _explain(file, file.rows(fasta), types, check)
+
+
+def _explain(
+    file: TextFile, rows: Iterable[tuple[int, str]], types: Types, check: RowCheck
+) -> None:
+    for number, line in rows:
+        fields = line.split("\t")
+        if len(fields) != len(types):
+            wrong: str | None = (
+                f"it has {len(fields)} tab-separated columns instead of {len(types)}"
+            )
+        else:
+            wrong = check(fields) or _wrong_type(fields, types)
+        if wrong:
+            raise malformed(file, number, wrong)
+
+
+def malformed(file: Input, number: int, wrong: str) -> GenezipError:
+    """The error for a line: its file, its number, and what is wrong with it."""
+    return GenezipError(f"line {number} of {shown(file)} is malformed: {wrong}; mend or remove it")
+
+
+def _wrong_type(fields: list[str], types: Types) -> str | None:
+    """The first field that is no number where its column has numbers."""
+    for place, (field, (name, kind)) in enumerate(zip(fields, types.items(), strict=True), 1):
+        if kind is None:
+            continue
+        if pa.types.is_integer(kind) and not _POSITION.fullmatch(field.strip()):
+            return f"{name} {field!r} (column {place}) is no whole number of at most 18 digits"
+        if pa.types.is_floating(kind) and not _NUMBER.fullmatch(field.strip()):
+            return f"{name} {field!r} (column {place}) is no number"
+    return None
+
+
+def wrong_interval(
+    start: str, end: str, first: int, columns: tuple[int, int] = (2, 3)
+) -> str | None:
+    """What is wrong with the coordinates of a row.
+
+    Parameters
+    ----------
+    start, end : str
+        The fields.
+    first : int
+        Number of the first base of a contig, 0 or 1.
+    columns : pair of int
+        Where the two stand in a row, from 1; BED has them in columns 2 and 3.
+    """
+    for name, field, column in zip(("start", "end"), (start, end), columns, strict=True):
+        if not _POSITION.fullmatch(field.strip()):
+            return f"{name} {field!r} (column {column}) is no whole number of at most 18 digits"
+    lo, hi = int(start), int(end)
+    if lo < first:
+        return f"start {lo} lies before the first base, {first} (column {columns[0]})"
+    if hi - lo < 1 - first:
+        return f"end {hi} lies before start {lo} (columns {columns[1]} and {columns[0]})"
+    return None

@@ -1,0 +1,273 @@
+"""A region map in memory and on disk: runs of one class per chromosome, BED9 for browsers.
+
+The seven classes need no word in a file. Where a map has classes of the user, the first line of
+its BED file is a comment, ``#genezip-classes``, a tab, and those classes as JSON.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from genezip.errors import GenezipError
+from genezip.formats.bed import BED9_TYPES, write_bed9
+from genezip.formats.lines import Input, TextFile, is_row, opened
+from genezip.formats.tabular import read_table, wrong_interval
+from genezip.genome.assembly import SPLITS, Assembly, Piece
+from genezip.genome.intervals import clip, is_sorted
+from genezip.region_classes import GENE7, Taxonomy
+
+if TYPE_CHECKING:
+    import pyranges
+
+CLASSES_LINE = "#genezip-classes\t"
+"""Begin of the comment that names the user's classes."""
+
+_EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""starts, ends (int64, sorted, disjoint) and class ids (uint8) of one chromosome."""
+
+
+class RegionMap:
+    """Class of every base of a set of pieces, kept as runs per chromosome.
+
+    Parameters
+    ----------
+    runs : mapping
+        Chromosome -> its runs.
+    taxonomy : Taxonomy
+        What the class ids mean.
+    """
+
+    def __init__(self, runs: Mapping[str, Runs], taxonomy: Taxonomy = GENE7) -> None:
+        self._runs = dict(runs)
+        self.taxonomy = taxonomy
+
+    def sha256(self) -> str:
+        """Hash of every run and class: equal maps, equal hash."""
+        digest = hashlib.sha256(json.dumps(self.taxonomy.to_json()).encode())
+        for chrom in sorted(self._runs):
+            digest.update(chrom.encode() + b"\0")
+            for column, kind in zip(self._runs[chrom], ("<i8", "<i8", "u1"), strict=True):
+                digest.update(np.asarray(column, dtype=kind).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def chroms(self) -> tuple[str, ...]:
+        """Chromosomes with at least one labelled base."""
+        return tuple(self._runs)
+
+    def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Class ids of a stretch.
+
+        Returns
+        -------
+        uint8 array, shape (end - start,)
+
+        Raises
+        ------
+        GenezipError
+            If any base of the stretch has no label.
+        """
+        starts, ends, classes = self.cut(chrom, start, end)
+        return np.repeat(classes, ends - starts)
+
+    def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        """Class runs of a stretch: lengths (int32) and class ids (uint8), neighbours differ."""
+        starts, _, classes = self.cut(chrom, start, end)
+        if len(classes) == 0:
+            return np.zeros(0, dtype=np.int32), classes
+        # two pieces that touch may meet in the same class
+        new = np.concatenate([[True], classes[1:] != classes[:-1]])
+        return np.diff(np.append(starts[new], end)).astype(np.int32), classes[new]
+
+    def many_runs(
+        self, chrom: str, starts: np.ndarray, ends: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Class runs of many stretches of a chromosome at once, each as :meth:`runs` gives it.
+
+        Parameters
+        ----------
+        starts, ends : int64 arrays, shape (n,)
+            Not empty; in any order, and they may overlap.
+
+        Returns
+        -------
+        counts : int64 array, shape (n,), runs of each stretch
+        lengths : int32 array, shape (sum of counts,), one stretch after the other
+        classes : uint8 array, the same shape
+        """
+        run_starts, run_ends, run_classes = self._runs.get(
+            chrom, (*_EMPTY, np.zeros(0, dtype=np.uint8))
+        )
+        first = np.searchsorted(run_ends, starts, side="right")
+        counts = np.maximum(np.searchsorted(run_starts, ends, side="left") - first, 0)
+        owner = np.repeat(np.arange(len(starts)), counts)
+        begins = np.cumsum(counts) - counts  # first run of each stretch
+        index = np.arange(len(owner)) - begins[owner] + first[owner]
+        lengths = np.minimum(run_ends[index], ends[owner])
+        lengths = lengths - np.maximum(run_starts[index], starts[owner])
+        covered = np.bincount(owner, weights=lengths, minlength=len(starts))
+        for stretch in np.flatnonzero(covered != ends - starts):
+            self.cut(chrom, int(starts[stretch]), int(ends[stretch]))  # says what is missing
+        classes = run_classes[index]
+        new = np.ones(len(index), dtype=bool)  # two pieces that touch may meet in the same class
+        new[1:] = (classes[1:] != classes[:-1]) | (owner[1:] != owner[:-1])
+        place = np.flatnonzero(new)
+        if not len(place):
+            return counts, lengths.astype(np.int32), classes
+        joined = np.add.reduceat(lengths, place).astype(np.int32)
+        return np.bincount(owner[place], minlength=len(starts)), joined, classes[place]
+
+    def cut(self, chrom: str, start: int, end: int) -> Runs:
+        """Runs of a stretch in genome coordinates: starts, ends, class ids.
+
+        Raises
+        ------
+        GenezipError
+            If any base of the stretch has no label.
+        """
+        starts, ends, classes = self._runs.get(chrom, (*_EMPTY, np.zeros(0, dtype=np.uint8)))
+        first = np.searchsorted(ends, start, side="right")
+        last = np.searchsorted(starts, end, side="left")
+        starts, ends = clip(starts[first:last], ends[first:last], start, end)
+        if int((ends - starts).sum()) != end - start:
+            raise GenezipError(
+                f"the region map does not cover {chrom}:{start:,}-{end:,}; build it from the same "
+                "source"
+            )
+        return starts, ends, classes[first:last]
+
+    def covers(self, pieces: Iterable[Piece]) -> bool:
+        """True if every base of every piece has a label."""
+        try:
+            for piece in pieces:
+                self.cut(piece.chrom, piece.start, piece.end)
+        except GenezipError:
+            return False
+        return True
+
+    def table(self) -> pd.DataFrame:
+        """The runs as a table: chrom, start, end, name (class)."""
+        names = np.array(self.taxonomy.names, dtype=object)
+        frames = [
+            pd.DataFrame({"chrom": chrom, "start": starts, "end": ends, "name": names[classes]})
+            for chrom, (starts, ends, classes) in self._runs.items()
+        ]
+        empty = pd.DataFrame({"chrom": [], "start": [], "end": [], "name": []})
+        return pd.concat(frames, ignore_index=True) if frames else empty
+
+    def to_pyranges(self) -> "pyranges.PyRanges":
+        """The runs as PyRanges (Name is the class), to join with intervals of your own."""
+        import pyranges
+
+        columns = {"chrom": "Chromosome", "start": "Start", "end": "End", "name": "Name"}
+        return pyranges.PyRanges(self.table().rename(columns=columns))
+
+    def write_bed9(self, path: str | Path) -> None:
+        """Write the runs as BED9 with one colour per class.
+
+        Where the name ends in ``.gz``, as bgzip with a tabix index beside it.
+        """
+        table = self.table()
+        colours = {name: self.taxonomy.item_rgb(name) for name in self.taxonomy.names}
+        own = self.taxonomy.to_json()
+        head = f"{CLASSES_LINE}{json.dumps(own)}\n" if own else ""
+        write_bed9(path, table.assign(rgb=table["name"].map(colours)), head)
+
+    @classmethod
+    def read_bed(cls, given: Input) -> "RegionMap":
+        """Read what :meth:`write_bed9` wrote; a file or a pipe.
+
+        Raises
+        ------
+        GenezipError
+            For a missing, truncated or malformed file, an unknown class, or runs that are
+            not sorted or overlap.
+        """
+        with opened(given) as file:
+            path = str(file)
+            rows = read_table(file, BED9_TYPES, _wrong_row).to_pandas()
+            taxonomy = _read_taxonomy(file)
+        chrom, name = rows["chrom"].astype(str), rows["name"].astype(str)
+        unknown = sorted(set(name.unique()) - set(taxonomy.names))
+        if unknown:
+            raise GenezipError(
+                f"{path} has the class {unknown[0]!r}; a region map knows "
+                f"{', '.join(taxonomy.names)}"
+            )
+        classes = name.map(taxonomy.ids).to_numpy(dtype=np.uint8)
+        runs = {}
+        for key, index in chrom.groupby(chrom, sort=False).indices.items():
+            start, end = rows["start"].to_numpy()[index], rows["end"].to_numpy()[index]
+            if not is_sorted(start, end):
+                raise GenezipError(f"{path} is not sorted, or has overlapping runs, on {key}")
+            runs[str(key)] = (start, end, classes[index])
+        return cls(runs, taxonomy)
+
+    def totals(self, chroms: Iterable[str] | None = None) -> pd.DataFrame:
+        """Bases of each class on some chromosomes; None takes all.
+
+        Returns
+        -------
+        DataFrame
+            class, bp, fraction. Every class has a row, also where bp is 0.
+        """
+        counts = np.zeros(len(self.taxonomy), dtype=np.int64)
+        for chrom in self.chroms if chroms is None else chroms:
+            starts, ends, classes = self._runs[chrom]
+            np.add.at(counts, classes, ends - starts)
+        fraction = counts / max(int(counts.sum()), 1)
+        return pd.DataFrame({"class": self.taxonomy.names, "bp": counts, "fraction": fraction})
+
+    def summary(self, assembly: Assembly) -> pd.DataFrame:
+        """Bases of each class by split, with those that are N.
+
+        Returns
+        -------
+        DataFrame
+            split (train, valid, test, all), class, bp, fraction (of the split), n_bp. Every
+            split and class has a row, also where bp is 0.
+        """
+        names = self.taxonomy.names
+        bp = {split: np.zeros(len(names), dtype=np.int64) for split in SPLITS}
+        n_bp = {split: np.zeros(len(names), dtype=np.int64) for split in bp}
+        for piece in assembly.pieces:
+            starts, ends, classes = self.cut(piece.chrom, piece.start, piece.end)
+            np.add.at(bp[piece.split], classes, ends - starts)
+            for lo, hi in zip(*assembly.n_runs(piece), strict=True):
+                s, e, c = self.cut(piece.chrom, int(lo), int(hi))
+                np.add.at(n_bp[piece.split], c, e - s)
+        bp["all"], n_bp["all"] = sum(bp.values()), sum(n_bp.values())  # type: ignore[assignment]
+        rows = []
+        for split, counts in bp.items():
+            total = int(counts.sum())
+            for index, name in enumerate(names):
+                share = counts[index] / total if total else 0.0
+                rows.append((split, name, int(counts[index]), share, int(n_bp[split][index])))
+        return pd.DataFrame(rows, columns=["split", "class", "bp", "fraction", "n_bp"])
+
+
+def _read_taxonomy(file: TextFile) -> Taxonomy:
+    """The user's classes that a line above the rows names; the seven alone without such a line."""
+    for number, line in file.lines():
+        if is_row(line):
+            break
+        if not line.startswith(CLASSES_LINE):
+            continue
+        try:
+            return Taxonomy.from_json(json.loads(line.removeprefix(CLASSES_LINE)))
+        except (ValueError, TypeError):
+            raise GenezipError(
+                f"line {number} of {file} does not name its region classes as genezip writes "
+                "them; build the region map again"
+            ) from None
+    return GENE7
+
+
+def _wrong_row(fields: list[str]) -> str | None:
+    return wrong_interval(fields[1], fields[2], first=0)

@@ -1,0 +1,251 @@
+"""The region map: one class for every base of every piece, or of whole chromosomes.
+
+Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.17739,
+section 3); a class of the user has a place of its own in that order. The map is made in
+genome coordinates from whole chromosomes of annotation and then cut to the pieces, because a
+gene outside a piece still decides whether a base inside it is near (NIG) or distal (DIG)
+intergenic. N bases get labels like any other.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from genezip.config import Regions
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
+from genezip.genome.gene_models import Annotation
+from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
+from genezip.genome.names import match_chrom_style, say_on_stderr
+from genezip.genome.region_map import RegionMap, Runs
+from genezip.genome.user_classes import OwnIntervals, read_own_classes
+from genezip.region_classes import Taxonomy
+
+__all__ = [
+    "RegionMap",
+    "Runs",
+    "build_region_map",
+    "class_layers",
+    "label_chromosomes",
+    "label_layers",
+    "promoters",
+    "read_own_classes",
+    "tss_distance",
+]
+
+_EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
+    """Promoter of every TSS, not yet clipped at the ends of contigs.
+
+    Parameters
+    ----------
+    tss : DataFrame
+        chrom, position, strand (:meth:`Annotation.tss`).
+    settings : Regions
+        With ``promoter_upstream`` u and ``promoter_downstream`` d: [TSS - u, TSS + d) on ``+``
+        and its mirror image [TSS - d + 1, TSS + u + 1) on ``-``. Else
+        [TSS - ``promoter_half_width``, TSS + ``promoter_half_width``) on both strands.
+
+    Returns
+    -------
+    DataFrame
+        The rows with start and end.
+    """
+    position = tss["position"]
+    up, down = settings.promoter_upstream, settings.promoter_downstream
+    if up is None or down is None:
+        half = settings.promoter_half_width
+        return tss.assign(start=position - half, end=position + half)
+    minus = (tss["strand"] == "-").to_numpy()
+    return tss.assign(
+        start=position - np.where(minus, down - 1, up), end=position + np.where(minus, up + 1, down)
+    )
+
+
+def class_layers(
+    annotation: Annotation, settings: Regions, own: OwnIntervals | None = None
+) -> dict[str, list[Intervals]]:
+    """Intervals of every class but DIG on every chromosome, in order of priority.
+
+    A base in none of them is DIG. NIG is inclusive: a base exactly ``nig_distance`` from a
+    TSS is near. On a circular contig a promoter and the distance to a TSS go over the origin.
+    """
+    tss, far = annotation.tss(), settings.nig_distance
+    frames = {
+        "promoter": promoters(tss, settings),
+        "cds": annotation.cds,
+        "utr": annotation.utr,
+        "exon": annotation.exons,
+        "intron": annotation.transcripts,
+        "nig": tss.assign(start=tss["position"] - far, end=tss["position"] + far + 1),
+        **_own_of(settings, own),
+    }
+    order = settings.taxonomy().priority[:-1]
+    layers: dict[str, list[Intervals]] = {}
+    for position, name in enumerate(order):
+        frame = frames[name]
+        starts, ends = frame["start"].to_numpy(), frame["end"].to_numpy()
+        for chrom, index in frame.groupby("chrom", sort=False).indices.items():
+            found = layers.setdefault(str(chrom), [_EMPTY] * len(order))
+            found[position] = (starts[index], ends[index])
+            if chrom in annotation.circular:
+                found[position] = wrap(*found[position], annotation.circular[str(chrom)])
+    return layers
+
+
+def _own_of(settings: Regions, own: OwnIntervals | None) -> OwnIntervals:
+    """Intervals of the user's classes, all of them; left out by mistake, a class would vanish."""
+    given = own or {}
+    for found in settings.classes:
+        if found.name not in given:
+            raise GenezipError(
+                f"regions.classes names {found.name!r}, but its intervals were not read; read "
+                f"{found.bed} with read_own_classes"
+            )
+    return {found.name: given[found.name] for found in settings.classes}
+
+
+def label_chromosomes(
+    annotation: Annotation,
+    chrom_sizes: Mapping[str, int],
+    settings: Regions,
+    own: OwnIntervals | None = None,
+    say: Callable[[str], None] = say_on_stderr,
+) -> RegionMap:
+    """Label every base of whole chromosomes; no sequence is needed.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    chrom_sizes : mapping
+        Chromosome -> length (bp); every one of them is labelled.
+    settings : Regions
+    own : mapping, optional
+        What :func:`read_own_classes` gave, where the settings name classes of the user.
+    say : callable
+        Receives warnings: converted contig names, empty classes.
+
+    Raises
+    ------
+    GenezipError
+        If the annotation does not fit the chromosomes, or a required class has no base.
+    """
+    layers = class_layers(match_chrom_style(annotation, chrom_sizes, say), settings, own)
+    region_map = label_layers(layers, chrom_sizes, settings.taxonomy())
+    _check_classes(region_map, settings, say)
+    return region_map
+
+
+def label_layers(
+    layers: Mapping[str, list[Intervals]], chrom_sizes: Mapping[str, int], taxonomy: Taxonomy
+) -> RegionMap:
+    """Every base gets the first class that claims it: :func:`class_layers` to runs."""
+    return RegionMap(
+        {chrom: _label(layers.get(chrom, []), n, taxonomy) for chrom, n in chrom_sizes.items()},
+        taxonomy,
+    )
+
+
+def build_region_map(
+    annotations: Mapping[str, Annotation],
+    assembly: Assembly,
+    settings: Regions,
+    say: Callable[[str], None] = say_on_stderr,
+    own: OwnIntervals | None = None,
+) -> RegionMap:
+    """Label every base of every piece from the annotation set that the piece names.
+
+    Parameters
+    ----------
+    annotations : mapping
+        Set name -> gene models.
+    assembly : Assembly
+    settings : Regions
+        Promoter, NIG distance, classes of the user, and classes that must not be empty.
+    say : callable
+        Receives warnings: converted contig names, empty classes.
+    own : mapping, optional
+        What :func:`read_own_classes` gave, where the settings name classes of the user.
+
+    Raises
+    ------
+    GenezipError
+        If a piece names an unknown set, a set does not fit the assembly, or a required
+        class has no base.
+    """
+    taxonomy = settings.taxonomy()
+    parts: dict[str, list[Runs]] = {}
+    for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
+        if name not in annotations:
+            raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
+        matched = match_chrom_style(annotations[name], assembly.chrom_sizes, say)
+        layers = class_layers(matched, settings, own)
+        pieces = [piece for piece in assembly.pieces if piece.annotation == name]
+        chroms = {piece.chrom: assembly.chrom_sizes[piece.chrom] for piece in pieces}
+        whole = label_layers(layers, chroms, taxonomy)
+        for piece in pieces:
+            cut = whole.cut(piece.chrom, piece.start, piece.end)
+            parts.setdefault(piece.chrom, []).append(cut)
+    runs = {}
+    for chrom, cuts in parts.items():
+        cuts.sort(key=lambda cut: int(cut[0][0]))
+        starts, ends, classes = (np.concatenate(column) for column in zip(*cuts, strict=True))
+        runs[chrom] = (starts, ends, classes)
+    region_map = RegionMap(runs, taxonomy)
+    _check_classes(region_map, settings, say)
+    return region_map
+
+
+def _label(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
+    """Runs of a whole chromosome with class ids; the sweep labels by place in the priority."""
+    starts, ends, places = flatten_by_priority(layers, 0, size, fill=len(taxonomy) - 1)
+    ids = np.array([taxonomy.ids[name] for name in taxonomy.priority], dtype=np.uint8)
+    return starts, ends, ids[places]
+
+
+def _check_classes(region_map: RegionMap, settings: Regions, say: Callable[[str], None]) -> None:
+    taxonomy, totals = region_map.taxonomy, region_map.totals()
+    bp = dict(zip(totals["class"], totals["bp"], strict=True))
+    lacking = [name for name in settings.required if not bp[name]]
+    if lacking:
+        raise GenezipError(
+            f"no base is {' or '.join(lacking)}, which regions.required lists; check the "
+            "annotation (its transcript, exon and CDS rows) or shorten regions.required"
+        )
+    for name in taxonomy.names:
+        if not bp[name]:
+            say(f"no base is {name}; its rows will be empty")
+    for found in taxonomy.own:
+        if bp[found.name]:
+            say(f"the class {found.name} got {bp[found.name]:,} bp")
+
+
+def tss_distance(
+    positions: np.ndarray, tss: np.ndarray, circular_bp: int | None = None
+) -> np.ndarray:
+    """Distance of positions to the nearest TSS of the same chromosome (bp).
+
+    Parameters
+    ----------
+    positions : int64 array, shape (n,)
+    tss : int64 array, shape (m,)
+        TSS positions of the chromosome, any order.
+    circular_bp : int, optional
+        Length of the chromosome if it is circular: the shorter way round counts.
+
+    Returns
+    -------
+    int64 array, shape (n,); the largest int64 where the chromosome has no TSS.
+    """
+    tss = np.unique(tss)
+    if circular_bp is not None:
+        tss = np.concatenate([tss - circular_bp, tss, tss + circular_bp])
+    if len(tss) == 0:
+        return np.full(len(positions), np.iinfo(np.int64).max)
+    right = np.searchsorted(tss, positions)
+    after = np.abs(tss[np.minimum(right, len(tss) - 1)] - positions)
+    before = np.abs(positions - tss[np.maximum(right - 1, 0)])
+    return np.minimum(before, after)

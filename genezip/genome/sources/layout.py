@@ -1,0 +1,214 @@
+"""Writing a source: every source lays its files out in the same way.
+
+Files are written into a hidden folder first and moved into place at the end, ``source.json``
+last. Whatever goes wrong on the way, the folder asked for stays as it was.
+"""
+
+import errno
+import gzip
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from genezip.alphabet import encode
+from genezip.artifacts.destination import file_target, folder_target
+from genezip.artifacts.files import move_into_place, sha256_file, write_json
+from genezip.errors import GenezipError
+from genezip.formats.records import write_records
+from genezip.genome.assembly import PIECE_COLUMNS, Piece
+from genezip.genome.sources.source import SCHEMA_VERSION
+
+
+@dataclass
+class Draft:
+    """A source being written.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the files are written for now.
+    pieces : list of Piece
+        What :meth:`write_pieces` wrote.
+    """
+
+    folder: Path
+    pieces: list[Piece] = field(default_factory=list)
+    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    repeats: dict[str, str | None] = field(default_factory=lambda: {"rmsk": None, "trf": None})
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    def record(self, name: str, origin: str, release: str, licence: str) -> None:
+        """List a written file in ``source.json``."""
+        path = self.folder / name
+        self.files.append(
+            {
+                "path": name,
+                "sha256": sha256_file(path),
+                "bytes": path.stat().st_size,
+                "origin": origin,
+                "release": release,
+                "licence": licence,
+            }
+        )
+
+    def write_pieces(
+        self,
+        pieces: Iterable[tuple[Piece, bytes]],
+        chrom_sizes: Mapping[str, int],
+        origin: str,
+        release: str,
+        licence: str,
+    ) -> None:
+        """Write ``pieces.fa`` with index, ``pieces.tsv`` and ``chrom.sizes``.
+
+        Parameters
+        ----------
+        pieces : iterable of (Piece, bytes)
+            Sequence of each piece as ASCII, case as in the source.
+        chrom_sizes : mapping
+            True length of every chromosome (bp).
+
+        Raises
+        ------
+        GenezipError
+            A piece whose sequence has another length or letters that are no bases, that
+            lies outside its chromosome, or that overlaps another piece.
+        """
+
+        def checked() -> Iterator[tuple[str, bytes]]:
+            for piece, sequence in pieces:
+                encode(sequence, piece.name)  # a letter that is no base ends here
+                if len(sequence) != piece.end - piece.start:
+                    raise GenezipError(
+                        f"the sequence of {piece.name} has {len(sequence)} bases instead of "
+                        f"{piece.end - piece.start} (from {origin})"
+                    )
+                if piece.end > chrom_sizes.get(piece.chrom, 0):
+                    raise GenezipError(
+                        f"{piece.name} ends beyond {piece.chrom}, which has "
+                        f"{chrom_sizes.get(piece.chrom, 0)} bases: wrong build?"
+                    )
+                self.pieces.append(piece)
+                yield piece.name, sequence
+
+        write_records(self.folder / "pieces.fa", checked())
+        _check_no_overlap(self.pieces)
+        if not any(piece.split == "train" for piece in self.pieces):
+            raise GenezipError(
+                "no piece is left to train on; take a chromosome out of genome.valid or "
+                "genome.test, or widen genome.chromosomes"
+            )
+        rows = ["\t".join(PIECE_COLUMNS)]
+        rows += ["\t".join(_cell(getattr(p, c)) for c in PIECE_COLUMNS) for p in self.pieces]
+        (self.folder / "pieces.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        sizes = "".join(f"{chrom}\t{length}\n" for chrom, length in chrom_sizes.items())
+        (self.folder / "chrom.sizes").write_text(sizes, encoding="utf-8")
+        for name in ("pieces.fa", "pieces.fa.fai", "pieces.tsv", "chrom.sizes"):
+            self.record(name, origin, release, licence)
+
+    def copy(self, source: Path, name: str, origin: str, release: str, licence: str) -> str:
+        """Copy a file as it is; returns its name in the source."""
+        shutil.copyfile(source, self.folder / name)
+        self.record(name, origin, release, licence)
+        return name
+
+    def write_gzip(
+        self, name: str, lines: Iterable[bytes], origin: str, release: str, licence: str
+    ) -> str:
+        """Write lines (with their line ends) as gzip without a date, so equal lines give
+        equal files; returns the name in the source.
+        """
+        with (
+            open(self.folder / name, "wb") as raw,
+            gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+        ):
+            for line in lines:
+                packed.write(line)
+        self.record(name, origin, release, licence)
+        return name
+
+    def finish(self, kind: str, description: str, build: str) -> None:
+        """Write ``source.json``: the source is complete."""
+        write_json(
+            self.folder / "source.json",
+            {
+                "schema_version": SCHEMA_VERSION,
+                "source": kind,
+                "description": description,
+                "build": build,
+                "fasta": "pieces.fa",
+                "pieces": "pieces.tsv",
+                "chrom_sizes": "chrom.sizes",
+                "annotations": self.annotations,
+                "repeats": self.repeats,
+                "files": self.files,
+            },
+        )
+
+
+def _cell(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _check_no_overlap(pieces: list[Piece]) -> None:
+    ordered = sorted(pieces, key=lambda piece: (piece.chrom, piece.start))
+    for left, right in pairwise(ordered):
+        if left.chrom == right.chrom and right.start < left.end:
+            raise GenezipError(f"the pieces {left.name} and {right.name} overlap")
+
+
+@contextmanager
+def staged(out: str | Path) -> Iterator[Draft]:
+    """A draft whose files move into ``out`` when all went well.
+
+    Files of an earlier ``source.json`` in ``out`` that the new one does not list are
+    removed; anything else in ``out`` is left alone.
+    """
+    out = folder_target(out)
+    parent = out
+    while not parent.is_dir():
+        parent = parent.parent
+    stage = parent / f".{out.name}.part"
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir()
+        draft = Draft(stage)
+        yield draft
+        _move(draft, out)
+    except OSError as error:
+        mine = error.filename is None or str(error.filename).startswith(str(stage))
+        if not mine and error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise
+        raise GenezipError(
+            f"cannot write into {out}: {error.strerror or error}; free space or choose "
+            "another folder"
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move(draft: Draft, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    old = _listed(out / "source.json")
+    # no moment with old table and new files
+    file_target(out / "source.json").unlink(missing_ok=True)
+    new = [entry["path"] for entry in draft.files]
+    for name in [*new, "source.json"]:
+        move_into_place(draft.folder / name, out / name)
+    for name in sorted(old - set(new)):
+        (out / name).unlink(missing_ok=True)
+
+
+def _listed(source_json: Path) -> set[str]:
+    """Names of the files of an earlier source; none if it is missing or unreadable."""
+    try:
+        raw = json.loads(source_json.read_text(encoding="utf-8"))
+        names = {entry["path"] for entry in raw["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if Path(name).name == name}

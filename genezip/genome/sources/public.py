@@ -1,0 +1,286 @@
+"""Source `download`: GRCh38 from public servers, or from files fetched elsewhere.
+
+``resources/sources.tsv`` names the servers; several rows of one name are alternatives,
+tried in order. What was downloaded stays in ``<out>/downloads``; its checksums stay in
+``<out>/downloads.lock.json``.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+from genezip.config import Genome
+from genezip.download import SourceUnavailable
+from genezip.download.catalogue import Item, Row, item, read_sources
+from genezip.download.lock import lock_path
+from genezip.download.plan import Plan, plan
+from genezip.download.probe import first_byte
+from genezip.download.store import Store
+from genezip.download.transfer import Http
+from genezip.errors import GenezipError
+from genezip.formats.chrom_sizes import hg38_sizes
+from genezip.formats.records import open_bytes, read_records
+from genezip.formats.ucsc import overlaps, rmsk_rows, trf_rows
+from genezip.genome.assembly import Piece
+from genezip.genome.sources.layout import Draft
+from genezip.genome.sources.splits import Region, check_names, demo_regions, split_of
+
+_NEEDED = {
+    "demo": ("region", "annotation", "rmsk", "trf"),
+    "full": ("genome", "annotation", "rmsk", "trf"),
+}
+_ANSWER_BYTES = 300  # of a sequence answer, besides its bases
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The files that a source `download` needs.
+
+    Attributes
+    ----------
+    files : dict
+        genome (full runs only), annotation, rmsk, trf.
+    regions : list of (Region, Item)
+        Sequence by region (demo only).
+    """
+
+    files: dict[str, Item]
+    regions: list[tuple[Region, Item]]
+
+    def items(self) -> list[Item]:
+        """All of them."""
+        return [*(found for _, found in self.regions), *self.files.values()]
+
+
+def wanted_files(table: Path, settings: Genome) -> Wanted:
+    """The files that the settings need, from the table of sources.
+
+    Raises
+    ------
+    GenezipError
+        The table lacks a row, or a chromosome that the settings name has no region (demo only).
+    """
+    sources = read_sources(table)
+    needed = _NEEDED[settings.selection]
+    missing = [name for name in needed if name not in sources]
+    if missing:
+        raise GenezipError(f"{table} has no row named {', '.join(missing)}")
+    files = {name: item(sources[name]) for name in needed if name != "region"}
+    regions: list[tuple[Region, Item]] = []
+    if settings.selection == "demo":
+        regions = [(r, _region_item(sources["region"], r)) for r in demo_regions(settings)]
+        used = dict.fromkeys(region.chrom for region, _ in regions)
+        check_names(settings, hg38_sizes(), list(used), "GRCh38")
+    return Wanted(files, regions)
+
+
+def plan_public(
+    out: Path, table: Path, settings: Genome, http: Http, fetched: Path | None = None
+) -> Plan:
+    """What :func:`fetch_public` would download; nothing is written."""
+    store = _store(out, http, fetched)
+    found = wanted_files(table, settings)
+    return plan(store, found.items(), _sequence_bytes(found, settings))
+
+
+def _store(out: Path, http: Http, fetched: Path | None) -> Store:
+    folder = out / "downloads"
+    return Store(folder, lock_path(folder), http, fetched)
+
+
+def _sequence_bytes(found: Wanted, settings: Genome) -> int:
+    """About the size of ``pieces.fa``: one byte a base and a line end every 60."""
+    if found.regions:
+        bases = sum(region.end - region.start for region, _ in found.regions)
+    else:
+        chosen = settings.chromosomes
+        bases = sum(n for name, n in hg38_sizes().items() if chosen is None or name in chosen)
+    return bases + bases // 60
+
+
+def fetch_public(
+    draft: Draft,
+    out: Path,
+    table: Path,
+    settings: Genome,
+    http: Http,
+    fetched: Path | None = None,
+) -> None:
+    """Lay out the public GRCh38 as a source.
+
+    Raises
+    ------
+    SourceUnavailable
+        Offline while a file is missing, or a server keeps failing.
+    GenezipError
+        A wrong checksum, a file that differs from the lock, a file that ``fetched`` lacks, no
+        room on the disk, or a genome that is not GRCh38.
+    """
+    found = wanted_files(table, settings)
+    store = _store(out, http, fetched)
+    store.require(found.items())
+    absent = [wish for wish in found.items() if not store.here(wish)]
+    if absent and fetched is None:
+        offline = first_byte(_two_servers(absent), http.timeout_s)
+        if offline:
+            raise SourceUnavailable(f"offline ({offline})")
+    plan(store, found.items(), _sequence_bytes(found, settings)).check_room()
+    if settings.selection == "demo":
+        _write_regions(draft, store, found.regions, settings)
+    else:
+        _write_chromosomes(draft, store, found.files["genome"], settings)
+    _write_annotation(draft, store, found.files)
+    total = sum(piece.end - piece.start for piece in draft.pieces)
+    what = "regions" if settings.selection == "demo" else "whole chromosomes"
+    draft.finish(
+        "download",
+        f"GRCh38 from public servers: {len(draft.pieces)} {what}, {total / 1e6:.2f} Mb, "
+        f"annotation {found.files['annotation'].rows[0].release}",
+        settings.build,
+    )
+
+
+def _two_servers(absent: list[Item]) -> list[str]:
+    """One URL of each of the first two servers that are needed."""
+    urls: dict[str, str] = {}
+    for wish in absent:
+        for row in wish.rows:
+            urls.setdefault(urlsplit(row.url).netloc, row.url)
+    return list(urls.values())[:2]
+
+
+def _region_item(rows: list[Row], region: Region) -> Item:
+    """The sequence of one region: a JSON answer with the time of asking, and ``dna``."""
+    where: dict[str, object] = {"chrom": region.chrom, "start": region.start, "end": region.end}
+    filled = tuple(
+        replace(
+            row,
+            name=f"{row.name} {region.name}",
+            path=row.path.format(**where),
+            url=row.url.format(**where),
+        )
+        for row in rows
+    )
+    return Item(
+        filled,
+        check=lambda path: _wrong_region(path, region),
+        fingerprint=_dna_sha256,
+        about=region.end - region.start + _ANSWER_BYTES,
+    )
+
+
+def _dna_sha256(path: Path) -> str:
+    """SHA-256 of the bases alone: the rest of an answer differs each time."""
+    return hashlib.sha256(json.loads(path.read_text())["dna"].encode()).hexdigest()
+
+
+def _write_regions(
+    draft: Draft, store: Store, regions: list[tuple[Region, Item]], settings: Genome
+) -> None:
+    plain = not sys.stderr.isatty()
+
+    def pieces() -> Iterator[tuple[Piece, bytes]]:
+        if plain:
+            sys.stderr.write(f"download: sequence of {len(regions)} regions\n")
+        for region, wish in tqdm(regions, desc="regions", leave=False, disable=plain):
+            before = store.asked
+            _, path = store.get(wish)
+            if store.asked > before:
+                time.sleep(store.http.pause_s)
+            sequence = json.loads(path.read_text())["dna"].encode()
+            yield _piece(region.name, region, sequence, settings), sequence
+
+    first = regions[0][1].rows[0]
+    origin = first.url.partition("?")[0]
+    draft.write_pieces(pieces(), hg38_sizes(), origin, first.release, first.licence)
+
+
+def _wrong_region(path: Path, region: Region) -> str | None:
+    """What is wrong with an answer of the sequence server, or None."""
+    try:
+        answer = json.loads(path.read_text())
+        if not isinstance(answer["dna"], str):
+            raise TypeError
+        length = len(answer["dna"])
+        place = [answer.get(key, getattr(region, key)) for key in ("chrom", "start", "end")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"sent something else than the sequence of {region.name}"
+    if place != [region.chrom, region.start, region.end]:
+        return f"sent {place[0]}:{place[1]}-{place[2]} for {region.name}"
+    if length != region.end - region.start:
+        return f"sent {length} bases for {region.name}"
+    return None
+
+
+def _piece(name: str, region: Region, sequence: bytes, settings: Genome) -> Piece:
+    return Piece(
+        name=name,
+        chrom=region.chrom,
+        start=region.start,
+        end=region.end,
+        split=split_of(region.chrom, region.marked, settings),
+        annotation="gencode",
+        soft_masked=any(letter in sequence for letter in b"acgt"),
+        rmsk=True,
+        trf=True,
+    )
+
+
+def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome) -> None:
+    row, path = store.get(wish)
+    true = hg38_sizes()
+    sizes: dict[str, int] = {}
+
+    seen: list[str] = []
+
+    def pieces() -> Iterator[tuple[Piece, bytes]]:
+        for name, sequence in read_records(path):
+            seen.append(name)
+            if settings.chromosomes is not None and name not in settings.chromosomes:
+                continue
+            if len(sequence) != true.get(name, len(sequence)):
+                raise GenezipError(
+                    f"{name} of {row.url} has {len(sequence)} bases, GRCh38 has {true[name]}: "
+                    "wrong build"
+                )
+            sizes[name] = len(sequence)
+            region = Region(name, 0, len(sequence), "train")
+            yield _piece(name, region, sequence, settings), sequence
+
+        check_names(settings, seen, sizes, row.url)  # before a split without DNA is noticed
+
+    draft.write_pieces(pieces(), sizes, row.url, row.release, row.licence)
+
+
+def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> None:
+    chroms = {piece.chrom.encode() for piece in draft.pieces}
+    row, path = store.get(files["annotation"])
+    draft.annotations["gencode"] = {
+        "path": draft.write_gzip(
+            "gencode.gtf.gz", _of_chromosomes(path, chroms), row.url, row.release, row.licence
+        ),
+        "format": "gtf",
+    }
+    inside = overlaps(draft.pieces)
+    for kind, name, convert in (
+        ("rmsk", "rmsk.out.gz", rmsk_rows),
+        ("trf", "trf.bed.gz", trf_rows),
+    ):
+        row, path = store.get(files[kind])
+        draft.repeats[kind] = draft.write_gzip(
+            name, convert(path, inside), row.url, row.release, row.licence
+        )
+
+
+def _of_chromosomes(path: Path, chroms: set[bytes]) -> Iterator[bytes]:
+    with open_bytes(path) as handle:
+        for line in handle:
+            if line.startswith(b"#") or line.partition(b"\t")[0] in chroms:
+                yield line

@@ -1,0 +1,178 @@
+"""The one file that every later stage depends on: ``source.json``.
+
+It says which source of DNA was used (mirror, download, simulated, or your own files) and
+lists the files of that source with size, SHA-256, origin, release and licence. Beside it
+lie the files, all in the same layout, so that no later stage asks where the DNA came from.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genezip.artifacts.files import sha256_file
+from genezip.errors import GenezipError
+from genezip.formats.chrom_sizes import read_chrom_sizes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genezip.genome.annotation import Annotation
+    from genezip.genome.assembly import Assembly
+    from genezip.genome.transcripts import Transcripts
+
+SCHEMA_VERSION = 1
+_KEYS = (
+    "source",
+    "description",
+    "build",
+    "fasta",
+    "pieces",
+    "chrom_sizes",
+    "annotations",
+    "repeats",
+    "files",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of DNA with its annotation and repeats.
+
+    Attributes
+    ----------
+    kind : str
+        mirror, download, simulated or files; stamped into every result row.
+    description : str
+        One line for the head of the report.
+    build : str
+        Name of the assembly.
+    folder : Path
+        Folder of ``source.json``; paths in ``raw`` are relative to it.
+    raw : dict
+        ``source.json`` itself.
+    """
+
+    kind: str
+    description: str
+    build: str
+    folder: Path
+    raw: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Source":
+        """Read ``source.json``; check its version and that every file is there in full size.
+
+        Raises
+        ------
+        GenezipError
+            The file is missing, of another version or incomplete, or one of the files it
+            lists is missing or of another size.
+        """
+        path = Path(path)
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise GenezipError(f"{path} is not valid JSON; run `genezip fetch` again") from None
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != SCHEMA_VERSION:
+            raise GenezipError(
+                f"{path} has schema_version {version}, this genezip reads {SCHEMA_VERSION}; "
+                "run `genezip fetch` again"
+            )
+        missing = [key for key in _KEYS if key not in raw]
+        if missing:
+            raise GenezipError(f"{path} lacks {', '.join(missing)}; run `genezip fetch` again")
+        source = cls(raw["source"], raw["description"], raw["build"], path.parent, raw)
+        for entry in raw["files"]:
+            source._check_size(entry)
+        return source
+
+    def _check_size(self, entry: dict[str, Any]) -> None:
+        path = self.folder / entry["path"]
+        if not path.is_file():
+            raise GenezipError(f"{path} is missing; run `genezip fetch` again")
+        if path.stat().st_size != entry["bytes"]:
+            raise GenezipError(
+                f"{path} has {path.stat().st_size} bytes, source.json says {entry['bytes']}; "
+                "run `genezip fetch` again"
+            )
+
+    def verify(self) -> None:
+        """Compare the SHA-256 of every file with ``source.json`` (reads everything)."""
+        for entry in self.raw["files"]:
+            path = self.folder / entry["path"]
+            if sha256_file(path) != entry["sha256"]:
+                raise GenezipError(
+                    f"{path} was altered (SHA-256 differs from source.json); "
+                    "run `genezip fetch` again"
+                )
+
+    def assembly(self) -> "Assembly":
+        """The pieces of sequence with their coordinates and splits."""
+        from genezip.genome.assembly import Assembly
+
+        return Assembly.open(
+            self.folder / self.raw["fasta"],
+            self.folder / self.raw["pieces"],
+            self.folder / self.raw["chrom_sizes"],
+            self.build,
+        )
+
+    def chrom_sizes(self) -> dict[str, int]:
+        """True length of every chromosome (bp)."""
+        return read_chrom_sizes(self.folder / self.raw["chrom_sizes"])
+
+    def annotation(
+        self,
+        name: str,
+        transcripts: "Transcripts" = "basic",
+        gene_types: Sequence[str] | None = None,
+    ) -> "Annotation":
+        """One annotation set by name, its contig names matched to the assembly.
+
+        ``transcripts`` and ``gene_types`` are those of section ``regions``.
+        """
+        from genezip.genome import annotation
+
+        sets = self.raw["annotations"]
+        if name not in sets:
+            raise GenezipError(
+                f"source.json has no annotation set {name!r}; it has {', '.join(sets) or 'none'}"
+            )
+        entry = sets[name]
+        path = self.folder / entry["path"]
+        found = annotation.read(path, entry["format"], transcripts, gene_types)
+        return annotation.match_chrom_style(found, self.chrom_sizes())
+
+    def annotations(
+        self, transcripts: "Transcripts" = "basic", gene_types: Sequence[str] | None = None
+    ) -> "dict[str, Annotation]":
+        """All annotation sets by name."""
+        return {
+            name: self.annotation(name, transcripts, gene_types) for name in self.raw["annotations"]
+        }
+
+    def rmsk(self) -> "pd.DataFrame | None":
+        """Interspersed repeats (RepeatMasker) on the contigs of the assembly; None without any."""
+        from genezip.formats.repeatmasker import read_rmsk_out
+
+        return self._repeats("rmsk", read_rmsk_out)
+
+    def trf(self) -> "pd.DataFrame | None":
+        """Tandem repeats (TRF) on the contigs of the assembly; None where the source has none."""
+        from genezip.formats.repeatmasker import read_trf
+
+        return self._repeats("trf", read_trf)
+
+    def _repeats(self, kind: str, read: "Callable[[Path], pd.DataFrame]") -> "pd.DataFrame | None":
+        """One of the two tables, its contig names matched as those of annotation are."""
+        from genezip.formats.repeatmasker import match_repeats
+
+        name = self.raw["repeats"].get(kind)
+        if name is None:
+            return None
+        return match_repeats(name, read(self.folder / name), self.chrom_sizes())

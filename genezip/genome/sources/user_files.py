@@ -1,0 +1,155 @@
+"""Source `files`: another genome is only another config."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from genezip.config import Genome
+from genezip.errors import GenezipError
+from genezip.formats.input_file import need_regular
+from genezip.formats.records import is_packed, open_bytes, read_records
+from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
+from genezip.genome.assembly import Piece
+from genezip.genome.names import check_contig_name, say_on_stderr
+from genezip.genome.sources.layout import Draft
+from genezip.genome.sources.splits import check_names, split_parts
+
+_FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
+_REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
+_OWN = ("your own file", "as given", "as given")  # origin, release, licence
+
+
+def annotation_format(path: str | Path) -> str:
+    """Format of an annotation file by its name: gtf, gff3 or bed12 (packed or not)."""
+    name = re.sub(r"\.(gz|bgz)$", "", Path(path).name.lower())
+    suffix = name.rpartition(".")[2]
+    if suffix not in _FORMATS:
+        raise GenezipError(
+            f"the format of {path} is not known by its name; use .gtf, .gff, .gff3 or .bed "
+            "(.gz allowed)"
+        )
+    return _FORMATS[suffix]
+
+
+def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
+    """Lay out your own FASTA, annotation and repeats as a source: one piece per contig.
+
+    All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
+    contig of the FASTA, also those that ``genome.chromosomes`` leaves out: their rows belong to
+    this genome.
+
+    Raises
+    ------
+    GenezipError
+        A file is missing or damaged, a chromosome that the config names selects nothing, a
+        letter is no base, or FASTA and annotation, or FASTA and repeats, do not belong
+        together.
+    """
+    if settings.fasta is None or settings.annotation is None:
+        key = "genome.fasta" if settings.fasta is None else "genome.annotation"
+        raise GenezipError(f"the source `files` needs {key}; name your file there")
+    fasta, genes = root / settings.fasta, root / settings.annotation
+    need_regular(fasta, "the FASTA", "check genome.fasta")
+    need_regular(genes, "the annotation", "check genome.annotation")
+    form = annotation_format(genes)
+    repeats = {key: root / name for key in _REPEATS if (name := getattr(settings, key)) is not None}
+    for key, path in repeats.items():
+        need_regular(path, "the table", f"check genome.{key}")
+    sizes = _sizes(fasta, settings)
+    chosen = _chosen(settings, sizes)
+    draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
+    _check_together(genes, form, sizes)
+    suffix = ".gz" if is_packed(genes) else ""
+    name = draft.copy(
+        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_OWN[1:]
+    )
+    draft.annotations["genes"] = {"path": name, "format": form}
+    for key, path in repeats.items():
+        kept, read = _REPEATS[key]
+        _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
+        suffix = ".gz" if is_packed(path) else ""
+        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_OWN[1:])
+    bp = sum(sizes[contig] for contig in chosen)
+    draft.finish(
+        "files",
+        f"{fasta.name} with {genes.name}: {len(chosen)} contigs, {bp / 1e6:.2f} Mb",
+        settings.build,
+    )
+
+
+def _say_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
+    """Tell of contigs without a repeat: the table may be one of some chromosomes only."""
+    there = set(table["chrom"])
+    bare = [contig for contig in chosen if contig not in there]
+    if bare and there:
+        shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+        say_on_stderr(
+            f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({shown}); they count as "
+            "searched and free of its repeats"
+        )
+
+
+def _chosen(settings: Genome, contigs: Collection[str]) -> list[str]:
+    """The contigs that are used, in the order of the FASTA."""
+    wanted = settings.chromosomes
+    return [contig for contig in contigs if wanted is None or contig in wanted]
+
+
+def _sizes(fasta: Path, settings: Genome) -> dict[str, int]:
+    """Length (bp) of every contig of a FASTA that has any base, once the names are checked.
+
+    The FASTA is read twice, because what a name in the config means (``ctg:1-500``) is known
+    only when all names of contigs are.
+    """
+    sizes = {name: len(sequence) for name, sequence in read_records(fasta)}
+    chosen = _chosen(settings, sizes)
+    check_names(settings, sizes, chosen, str(fasta))
+    for name in chosen:
+        check_contig_name(name, fasta)
+        if not sizes[name]:
+            raise GenezipError(f"the contig {name} of {fasta} is empty; remove it")
+    return {name: length for name, length in sizes.items() if length}
+
+
+def _pieces(
+    fasta: Path, settings: Genome, sizes: Mapping[str, int]
+) -> Iterator[tuple[Piece, bytes]]:
+    chosen, names = set(_chosen(settings, sizes)), set(sizes)
+    for name, sequence in read_records(fasta):
+        if name not in chosen:
+            continue
+        for start, end, split in split_parts(name, len(sequence), settings, sizes):
+            whole = (start, end) == (0, len(sequence))
+            part = sequence[start:end]
+            piece = Piece(
+                name=name if whole else _new_name(f"{name}:{start}-{end}", names),
+                chrom=name,
+                start=start,
+                end=end,
+                split=split,
+                annotation="genes",
+                soft_masked=any(letter in part for letter in b"acgt"),
+                rmsk=settings.rmsk is not None,
+                trf=settings.trf is not None,
+            )
+            yield piece, part
+
+
+def _new_name(name: str, taken: set[str]) -> str:
+    """A name for a part that no contig and no other part has; it is taken from then on."""
+    while name in taken:
+        name += "/part"
+    taken.add(name)
+    return name
+
+
+def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:
+    """FASTA and annotation share contigs, and no row ends beyond its contig."""
+    from genezip.genome import annotation
+
+    with open_bytes(genes) as handle:  # names a truncated file before it is parsed
+        while handle.read(1 << 20):
+            pass
+    annotation.match_chrom_style(annotation.read(genes, form, transcripts="all"), sizes)
