@@ -45,7 +45,7 @@ class Journal:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, KeyError):
-            logger.warning("%s is damaged or of an older version; the job begins anew", self.path)
+            logger.warning(f"{self.path} is damaged or of an older version; the job begins anew")
             return {}
         return done if key == self._key else {}
 
@@ -59,6 +59,14 @@ class Journal:
         data.flush()
         os.fsync(data.fileno())
         self.done[part] = dict(facts)
+        self._write()
+
+    def forget(self, part: str) -> None:
+        """Count a part as not done, on the disk too: its data are about to be overwritten."""
+        if self.done.pop(part, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
         with atomic_path(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             json.dump({"key": self._key, "done": self.done}, file, indent=2)
             file.flush()

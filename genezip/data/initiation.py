@@ -4,14 +4,12 @@ Rule: DNALongBench (doi 10.1038/s41467-025-65077-4); see :mod:`genezip.data.init
 :mod:`genezip.data.initiation_tracks`. Nothing is copied from the bigWigs but their paths.
 """
 
+import logging
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from genezip.alphabet import is_base
 from genezip.artifacts.files import sha256_json
@@ -33,14 +31,15 @@ from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.reference import ReferenceGenome
+from genezip.log import progress
+
+logger = logging.getLogger(__name__)
 
 NEAR_N_BP = 500
 """Positions with an N within so many bases are not scored."""
 
 BLOCK_BP = 1_000_000
 """Positions of one block are resampled together."""
-
-Say = Callable[[str], None]
 
 
 def prepare_initiation(
@@ -49,7 +48,6 @@ def prepare_initiation(
     manifest: str | Path,
     seed: int,
     train_windows: int,
-    say: Say,
 ) -> Prepared:
     """Lay out windows and check the tracks against the genome.
 
@@ -59,8 +57,6 @@ def prepare_initiation(
         Joined with the 3 of the published sampler; decides the training windows alone.
     train_windows : int
         Number of random training windows.
-    say : callable
-        Receives one sentence on where training windows come from.
 
     Raises
     ------
@@ -70,12 +66,10 @@ def prepare_initiation(
     bigwigs, lists = track_files(files), list_files(files)
     tracks = InitiationTracks(bigwigs, lists, genome)
     contigs = training_contigs(genome.sizes, tracks.check(genome))
-    say(f"tisp: training windows come from {len(contigs)} contigs, {sum(contigs.values()):,} bp")
-    with tqdm(
-        total=len(contigs), desc="N of contigs", leave=False, disable=not sys.stderr.isatty()
-    ) as bar:
-        unknown = unknown_bases(genome, contigs, bar.update)
-    windows = TrainingWindows(contigs, unknown, seed)
+    logger.info(
+        f"tisp: training windows come from {len(contigs)} contigs, {sum(contigs.values()):,} bp"
+    )
+    windows = TrainingWindows(contigs, unknown_bases(genome, contigs), seed)
     tiles = [
         tiling(genome.length(chrom)).assign(chrom=genome.name_of(chrom), split=split)
         for chrom, split in HELD_OUT.items()
@@ -185,9 +179,7 @@ class InitiationExamples:
 
 
 def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
-    numbers = tqdm(
-        range(count), desc="training windows", leave=False, disable=not sys.stderr.isatty()
-    )
+    numbers = progress(range(count), "training windows", unit="window")
     drawn = [windows.draw(number) for number in numbers]
     table = pd.DataFrame(drawn, columns=["chrom", "start"])
     end = table["start"] + WINDOW_BP

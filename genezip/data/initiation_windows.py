@@ -6,7 +6,7 @@ their middle is scored, so that every position is predicted with context on both
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from genezip.errors import GenezipError
 from genezip.genome.covered import Covered
 from genezip.genome.intervals import is_tiling
 from genezip.genome.reference import ReferenceGenome
+from genezip.log import progress
 
 WINDOW_BP = 100_000
 STEP_BP = 50_000
@@ -172,15 +173,10 @@ def _held_out(name: str) -> bool:
     return f"chr{name.split('_')[0].removeprefix('chr')}" in HELD_OUT
 
 
-def unknown_bases(
-    genome: ReferenceGenome, contigs: Mapping[str, int], done: Callable[[], object] = lambda: None
-) -> dict[str, Covered]:
-    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time.
-
-    ``done`` is called after every contig.
-    """
+def unknown_bases(genome: ReferenceGenome, contigs: Mapping[str, int]) -> dict[str, Covered]:
+    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time."""
     found = {}
-    for name, length in contigs.items():
+    for name, length in progress(contigs.items(), "N of contigs", unit="contig"):
         starts: list[np.ndarray] = []
         ends: list[np.ndarray] = []
         for begin in range(0, length, _BLOCK_BP):
@@ -190,5 +186,4 @@ def unknown_bases(
             starts.append(change[::2])
             ends.append(change[1::2])
         found[name] = Covered(np.concatenate(starts), np.concatenate(ends))
-        done()
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from genezip.data.bins import RSAP, RSAP_STORED_BP, RSAP_WIDENED
-from genezip.data.record_conversion import Layout, Say
+from genezip.data.record_conversion import Layout
 from genezip.data.record_shards import find_shards
 from genezip.data.stored_windows import prepare_windows
 from genezip.data.task_files import TaskFiles
@@ -33,7 +33,6 @@ def prepare_activity(
     species: str,
     genome: ReferenceGenome | Path,
     manifest: str | Path,
-    say: Say,
 ) -> None:
     """Convert the shards of a species once.
 
@@ -49,8 +48,6 @@ def prepare_activity(
     species : folder of the deposit (``human``)
     genome : ReferenceGenome, or path of the deposit's own FASTA, unpacked
     manifest : ``FOLDER/manifest.json``
-    say : callable
-        Receives a line per shard.
 
     Raises
     ------
@@ -87,7 +84,7 @@ def prepare_activity(
         "statistics.json": about,
         "fasta": Path(genome.path),
     }
-    prepare_windows(layout, rows, shards, genome, manifest, inputs, say)
+    prepare_windows(layout, rows, shards, genome, manifest, inputs)
 
 
 def _statistics(path: Path) -> dict[str, int]:

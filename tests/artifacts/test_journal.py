@@ -52,6 +52,17 @@ def test_a_journal_that_cannot_be_read_begins_anew_with_a_warning(tmp_path, cont
     assert messages() == [f"{path} is damaged or of an older version; the job begins anew"]
 
 
+def test_a_part_that_is_made_again_is_not_done_meanwhile(tmp_path, data):
+    path = tmp_path / "done.json"
+    journal = Journal(path, JOB)
+    journal.forget("a")
+    assert not path.exists()
+    journal.note("a", {}, data)
+    journal.note("b", {}, data)
+    journal.forget("a")
+    assert list(Journal(path, JOB).done) == ["b"]
+
+
 def test_clear_forgets_all(tmp_path, data):
     path = tmp_path / "done.json"
     journal = Journal(path, JOB)

@@ -28,11 +28,10 @@ class Deposit:
         self.fasta = folder / tisp.FASTA
         self.targets = folder / tisp.BASE / "targets"
         self.manifest = folder / "data" / "manifest.json"
-        self.said: list[str] = []
 
     def prepare(self, seed: int = 0, windows: int = 20) -> Prepared:
         files, genome = TaskFiles.load(self.listing), ReferenceGenome(self.fasta)
-        return prepare_initiation(files, genome, self.manifest, seed, windows, self.said.append)
+        return prepare_initiation(files, genome, self.manifest, seed, windows)
 
     def load(self) -> InitiationExamples:
         return InitiationExamples.load(self.manifest, self.fasta)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,6 @@ from genezip.formats.tfrecord import read_records
 from genezip.formats.unpack import unpack_fasta
 
 
-def silent(_: str) -> None:
-    pass
-
-
 @pytest.fixture
 def listing(tmp_path: Path) -> Path:
     return rsap.write(tmp_path / "deposit")
@@ -32,7 +29,7 @@ def prepare(tmp_path: Path) -> Callable[..., Path]:
     def run(listing: Path, species: str = "human", genome: Path | None = None) -> Path:
         manifest = tmp_path / species / "manifest.json"
         files = TaskFiles.load(listing)
-        prepare_activity(files, species, genome or rsap.genome_of(listing), manifest, silent)
+        prepare_activity(files, species, genome or rsap.genome_of(listing), manifest)
         return manifest
 
     return run
@@ -175,7 +172,10 @@ def test_as_many_bases_as_the_limit_are_counted_and_one_more_is_refused(
 
 
 def test_what_differs_is_said_once_per_split_also_after_going_on(
-    listing: Path, tmp_path: Path
+    listing: Path,
+    tmp_path: Path,
+    messages: Callable[[], list[str]],
+    at_message: Callable[..., AbstractContextManager[None]],
 ) -> None:
     """20 bases before the border of rows 0 and 1 and 30 after it, and 7 in row 2."""
     border = rsap.STORED_BP
@@ -188,19 +188,15 @@ def test_what_differs_is_said_once_per_split_also_after_going_on(
     changed_fasta(listing, genome, "chr1", rest)
     whole.write_bytes(kept)
     manifest = tmp_path / "human" / "manifest.json"
-    told: list[str] = []
 
-    def stop(text: str) -> None:
-        if "train-0" in text:
-            raise KeyboardInterrupt
+    def stop() -> None:
+        raise KeyboardInterrupt
 
-    for say in (stop, told.append):
-        try:
-            prepare_activity(TaskFiles.load(listing), "human", genome, manifest, say)
-        except KeyboardInterrupt:
-            assert say is stop
-    assert told[0] == "rsap: going on after 1 finished shards"
-    assert [text for text in told if "differ" in text] == [
+    with pytest.raises(KeyboardInterrupt), at_message("train-0", stop):
+        prepare_activity(TaskFiles.load(listing), "human", genome, manifest)
+    prepare_activity(TaskFiles.load(listing), "human", genome, manifest)
+    assert messages()[1] == "rsap: going on after 1 finished shards"
+    assert [text for text in messages() if "differ" in text] == [
         "rsap: 3 of 3 records of train differ from the FASTA, at 57 bases in all (at most 30 of "
         "131,072, row 1)"
     ]
