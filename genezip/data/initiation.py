@@ -6,6 +6,7 @@ Rule: DNALongBench (doi 10.1038/s41467-025-65077-4); see :mod:`genezip.data.init
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,7 @@ from genezip.data.initiation_windows import (
     unknown_bases,
 )
 from genezip.data.prepared import Prepared, preparing
-from genezip.data.task_files import TaskFiles
-from genezip.errors import GenezipError
+from genezip.data.task_files import FILES, TaskFiles
 from genezip.genome.reference import ReferenceGenome
 from genezip.log import progress
 
@@ -132,14 +132,11 @@ class InitiationExamples:
             If one of them is missing or not the same any more.
         """
         prepared = Prepared.load(manifest, "tisp")
-        reference = ReferenceGenome(genome)
-        if sha256_json(reference.sizes) != prepared.facts["sizes_sha256"]:
-            raise GenezipError(
-                f"{genome} has other chromosomes than the FASTA that {manifest} was prepared with; "
-                "give that one, or prepare the task again"
-            )
-        bigwigs = [_found(prepared, entry) for entry in prepared.facts["bigwigs"]]
-        lists = [_found(prepared, entry) for entry in prepared.facts["lists"]]
+        reference = prepared.genome(genome)
+        listed = prepared.facts["bigwigs"], prepared.facts["lists"]
+        again = replace(FILES, again="fetch it and prepare the task again")
+        again.check_files(manifest, [*listed[0], *listed[1]])
+        bigwigs, lists = ([prepared.folder / entry["path"] for entry in part] for part in listed)
         return cls(prepared, reference, InitiationTracks(bigwigs, lists, reference))
 
     def __len__(self) -> int:
@@ -189,13 +186,3 @@ def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
 def _place(path: Path, folder: Path) -> dict[str, str | int]:
     """Where a file lies from the prepared folder, so that both can be moved together."""
     return {"path": os.path.relpath(path.resolve(), folder), "bytes": path.stat().st_size}
-
-
-def _found(prepared: Prepared, entry: dict[str, str | int]) -> Path:
-    path = prepared.folder / str(entry["path"])
-    if not path.is_file() or path.stat().st_size != entry["bytes"]:
-        raise GenezipError(
-            f"{path} is missing or not the file that was prepared; fetch it and prepare the "
-            "task again"
-        )
-    return path

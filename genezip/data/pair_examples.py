@@ -177,13 +177,7 @@ class PairExamples:
         prepared = Prepared.load(manifest)
         if prepared.task not in ("eqtl", "etgp"):
             raise GenezipError(f"{manifest} holds the task {prepared.task}, which has no pairs")
-        reference = ReferenceGenome(genome)
-        if sha256_json(reference.sizes) != prepared.facts["sizes_sha256"]:
-            raise GenezipError(
-                f"{genome} has other chromosomes than the FASTA that {manifest} was prepared with; "
-                "give that one, or prepare the task again"
-            )
-        return cls(prepared, reference)
+        return cls(prepared, prepared.genome(genome))
 
     def __len__(self) -> int:
         return len(self.table)

@@ -4,14 +4,14 @@
 so that a run that cannot have them goes on and its report can say so.
 """
 
-import json
 import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from genezip.artifacts.files import sha256_file, write_json
+from genezip.artifacts.files import write_json
 from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.manifest import file_entries
 from genezip.data.public_labels import PublicLabels
 from genezip.data.task_files import TaskFiles
 from genezip.download import SourceUnavailable
@@ -137,17 +137,9 @@ def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object
     for name, (origin, what, licence) in FILES[part].items():
         check_file(mirror, origin, table)
         shutil.copyfile(mirror / origin, folder / name)
-        entries.append(
-            {
-                "path": name,
-                "bytes": table[origin][0],
-                "sha256": sha256_file(folder / name),
-                "part": part,
-                "origin": origin,
-                "release": what,
-                "licence": licence,
-            }
-        )
+        (entry,) = file_entries(folder, [name])
+        about = {"part": part, "origin": origin, "release": what, "licence": licence}
+        entries.append(entry | about)
     return entries
 
 
@@ -172,5 +164,4 @@ def missing_reason(listing: str | Path, part: str) -> str | None:
     listed = {path.name for path in files.paths}
     if set(FILES[part]) <= listed:
         return None
-    reasons = json.loads(Path(listing).read_text(encoding="utf-8")).get("reasons", {})
-    return str(reasons.get(part, f"{listing} lists no files of {part}"))
+    return str(files.facts.get("reasons", {}).get(part, f"{listing} lists no files of {part}"))

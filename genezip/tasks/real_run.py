@@ -16,7 +16,7 @@ from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
-from genezip.tasks.predictions import Kind, PredictionWriter
+from genezip.tasks.predictions import PredictionWriter, Values
 from genezip.tasks.real_scores import BASELINE, absent_row
 from genezip.tasks.score_rows import write_scores
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
 
-SHAPES: dict[str, tuple[Kind, tuple[int, ...]]] = {
+SHAPES: dict[str, tuple[Values, tuple[int, ...]]] = {
     "initiation": ("array", (2, -1)),
     "contacts": ("array", (-1,)),
     "elements": ("array", (3,)),

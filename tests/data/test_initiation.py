@@ -206,7 +206,7 @@ def test_a_missing_or_broken_track_is_one_sentence(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(GenezipError, match=r"rampage.plus.* does not exist; fetch it again"):
         deposit.prepare()
-    with pytest.raises(GenezipError, match="is missing or not the file that was prepared"):
+    with pytest.raises(GenezipError, match=r"rampage.plus.* is missing; fetch it and prepare"):
         deposit.load()
     path.write_bytes(whole)
     deposit.load()

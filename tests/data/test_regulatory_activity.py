@@ -103,12 +103,15 @@ def test_a_species_is_its_own_folder(tmp_path: Path, prepare: Callable[..., Path
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"test_seqs": 3}, r"tells of 3 test windows, .*sequences.bed has 2"),
+        ({"test_seqs": 3}, r"states 3 test windows, .*sequences.bed has 2"),
         ({"seq_length": 131_073}, r"has seq_length 131,073, this genezip reads 131,072"),
         ({"crop_bp": 0}, r"has crop_bp 0, this genezip reads 8,192"),
-        ({"pool_width": None}, r"statistics.json cannot be read \(KeyError\('pool_width'\)\)"),
+        ({"pool_width": None}, r"statistics.json lacks pool_width; fetch it again"),
         ({"num_targets": 0}, r"has num_targets 0"),
-        ({"num_targets": float("inf")}, r"statistics.json cannot be read \(OverflowError"),
+        (
+            {"num_targets": float("inf")},
+            r"statistics.json cannot be read \(cannot convert float inf",
+        ),
         ({"num_targets": 4}, r"a target of 5,376 bytes, not 7,168 \(3 tracks instead of 4\)"),
     ],
 )

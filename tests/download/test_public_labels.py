@@ -120,12 +120,12 @@ def test_elements_are_those_inside_the_pieces_with_their_bases(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id,start,end\n0,1,2\n", "lacks the column region"),
+        ("id,start,end\n0,1,2\n", "lacks the columns region"),
         ("id,region,start,end,strand\n0,c,1,2,\n1,c,x,9,\n", "line 3 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,-5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,,1,5,\n", "line 2 of .* is no interval"),
-        ("", "cannot be read"),
+        ("", "is not a readable table"),
     ],
 )
 def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:

@@ -13,13 +13,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from genezip.artifacts.tables import HEAD
 from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiation
 from genezip.data.prepared import preparing
 from genezip.errors import GenezipError
 from genezip.tasks.arm import Arm
 from genezip.tasks.feature_store import StorePlan, write_store
 from genezip.tasks.frozen import predict_frozen
-from genezip.tasks.predictions import METADATA_KEY
 from genezip.tasks.scores import score
 
 FULL = [
@@ -166,7 +166,7 @@ def test_contact_maps_of_one_cell_line_are_written(tmp_path: Path, genome: Path)
     assert found["example"].tolist() == [0, 1, 0, 1, 2]
     stored = np.load(prepared.parent / "targets.test.npy")[:, 1]
     assert list(found["target"][2:]) == [row.tobytes() for row in stored]
-    facts = json.loads(pq.ParquetFile(out).metadata.metadata[METADATA_KEY])
+    facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["kind"] == "array" and facts["shape"] == [10] and facts["dtype"] == "<f4"
     assert not (tmp_path / "work").exists()
 
@@ -179,7 +179,7 @@ def test_activity_of_all_tracks_is_written(tmp_path: Path, genome: Path) -> None
     assert found["example"].tolist() == [0, 1, 0, 1, 2]
     stored = np.load(prepared.parent / "targets.valid.npy")
     assert list(found["target"][:2]) == [row.tobytes() for row in stored]
-    facts = json.loads(pq.ParquetFile(out).metadata.metadata[METADATA_KEY])
+    facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["shape"] == [5, 2]
     assert not (tmp_path / "work").exists()
 
