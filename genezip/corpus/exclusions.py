@@ -20,7 +20,7 @@ from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.formats.lines import Input, TextFile, first_line, opened
 from genezip.formats.tabular import LINE, read_table, wrong_interval
-from genezip.genome.covered import Covered
+from genezip.genome.intervals import Covered
 from genezip.genome.names import match_intervals, say_on_stderr
 from genezip.genome.user_classes import read_bed_intervals
 from genezip.tasks.exclusions import SPLITS, Inputs, benchmark_inputs

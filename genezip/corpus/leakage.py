@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from genezip.corpus.corpus import SPLITS, CorpusReader
 from genezip.errors import GenezipError
-from genezip.genome.covered import Covered
+from genezip.genome.intervals import Covered
 from genezip.genome.names import match_intervals
 
 COLUMNS = (

@@ -18,9 +18,8 @@ from genezip.corpus.pool import Pool
 from genezip.corpus.sampling import MODES, Drawn, sample
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
-from genezip.genome.covered import Covered
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import Intervals
+from genezip.genome.intervals import Covered, Intervals
 from genezip.genome.names import say_on_stderr
 from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASSES

@@ -9,8 +9,7 @@ from genezip.corpus.windows import Placement
 from genezip.errors import GenezipError
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Piece
-from genezip.genome.covered import Covered
-from genezip.genome.intervals import Intervals, clip
+from genezip.genome.intervals import Covered, Intervals, clip
 
 _NOTHING: Intervals = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 _BLOCK = 1 << 20  # starts that are judged at once when all are counted

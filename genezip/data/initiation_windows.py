@@ -14,8 +14,7 @@ import pandas as pd
 
 from genezip.alphabet import is_base
 from genezip.errors import GenezipError
-from genezip.genome.covered import Covered
-from genezip.genome.intervals import is_tiling
+from genezip.genome.intervals import Covered, is_tiling, true_runs
 from genezip.genome.reference import ReferenceGenome
 
 WINDOW_BP = 100_000
@@ -92,7 +91,7 @@ class TrainingWindows:
     lengths : dict
         Contig -> length (bp) of every training contig.
     unknown : dict
-        Contig -> bases that are N (:class:`genezip.genome.covered.Covered`).
+        Contig -> bases that are N (:class:`genezip.genome.intervals.Covered`).
     seed : int
     """
 
@@ -181,14 +180,10 @@ def unknown_bases(
     """
     found = {}
     for name, length in contigs.items():
-        starts: list[np.ndarray] = []
-        ends: list[np.ndarray] = []
-        for begin in range(0, length, _BLOCK_BP):
-            end = min(begin + _BLOCK_BP, length)
-            unknown = ~is_base(genome.ids(name, begin, end))
-            change = np.flatnonzero(np.diff(unknown, prepend=False, append=False)) + begin
-            starts.append(change[::2])
-            ends.append(change[1::2])
-        found[name] = Covered(np.concatenate(starts), np.concatenate(ends))
+        runs = [
+            true_runs(~is_base(genome.ids(name, lo, min(lo + _BLOCK_BP, length))), lo)
+            for lo in range(0, length, _BLOCK_BP)
+        ]
+        found[name] = Covered(*map(np.concatenate, zip(*runs, strict=True)))
         done()
     return found

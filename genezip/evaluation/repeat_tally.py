@@ -16,8 +16,8 @@ from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
-from genezip.evaluation.code_runs import Runs, runs, shifted_runs
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
+from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
 from genezip.region_classes import Taxonomy
 
 STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
@@ -84,7 +84,7 @@ class CoveredBases:
     region: np.ndarray
     block: np.ndarray
     density: np.ndarray
-    regions: Runs
+    regions: ValueRuns
     classes: int
     before: np.ndarray
 
@@ -149,7 +149,7 @@ def stretches(
             region[position],
             block[position],
             density,
-            runs(region),
+            value_runs(region),
             len(region_map.taxonomy),
             before,
         )
@@ -177,7 +177,9 @@ def cross(
     return bp.astype(np.float64), np.stack(tokens)
 
 
-def cross_runs(codes: Runs, bases: CoveredBases, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
+def cross_runs(
+    codes: ValueRuns, bases: CoveredBases, n_codes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Count as :func:`cross`, without blocks, from runs of codes over the stretch.
 
     A part between two borders of any kind has one code and one region, and its sums are
@@ -198,7 +200,12 @@ def cross_runs(codes: Runs, bases: CoveredBases, n_codes: int) -> tuple[np.ndarr
 
 
 def _add_stretch(
-    codes: Runs, length: int, bases: CoveredBases, scheme: Scheme, offsets: np.ndarray, tally: Tally
+    codes: ValueRuns,
+    length: int,
+    bases: CoveredBases,
+    scheme: Scheme,
+    offsets: np.ndarray,
+    tally: Tally,
 ) -> None:
     """Add one stretch to a tally: as annotated by block, and once for every shift."""
     low, high = bases.first, bases.first + bases.length
@@ -241,7 +248,7 @@ def tally_routers(
             offsets = rng.integers(1, max(length, 2), settings.shifts)
             # Runs are thousands of times smaller than codes of every base.
             codes = {
-                scheme.name: runs(annotation.codes(piece, scheme))
+                scheme.name: value_runs(annotation.codes(piece, scheme))
                 for scheme in annotation.schemes(piece)
             }
             if not codes:

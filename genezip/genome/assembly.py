@@ -16,7 +16,7 @@ from genezip.alphabet import encode, is_base
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import read_chrom_sizes
 from genezip.formats.faidx import open_fasta
-from genezip.genome.intervals import merge
+from genezip.genome.intervals import merge, true_runs
 
 SPLITS = ("train", "valid", "test")
 PIECE_COLUMNS = (
@@ -173,14 +173,12 @@ class Assembly:
         -------
         (starts, ends) : int64 arrays, genome coordinates, sorted and disjoint
         """
-        starts, ends = [], []
-        for lo in range(piece.start, piece.end, _BLOCK_BP):
-            hi = min(lo + _BLOCK_BP, piece.end)
-            unknown = ~is_base(self.ids(piece, lo, hi))
-            change = np.diff(np.concatenate([[0], unknown.view(np.int8), [0]]))
-            starts.append(np.flatnonzero(change == 1) + lo)
-            ends.append(np.flatnonzero(change == -1) + lo)
-        return merge(np.concatenate(starts), np.concatenate(ends))  # joins runs cut at a block end
+        runs = [
+            true_runs(~is_base(self.ids(piece, lo, min(lo + _BLOCK_BP, piece.end))), lo)
+            for lo in range(piece.start, piece.end, _BLOCK_BP)
+        ]
+        starts, ends = map(np.concatenate, zip(*runs, strict=True))
+        return merge(starts, ends)  # joins runs cut at a block end
 
 
 def _read_pieces(path: Path) -> tuple[Piece, ...]:

@@ -10,12 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from genezip.genome.liftover import (
-    Liftover,
-    Part,
-    Span,
-    hull,
-)
+from genezip.genome.intervals import union
+from genezip.genome.liftover import Liftover, Part, Span, hull
 
 LONGEST = 2
 """Two ends may lie so many times the original length apart, flanks included."""
@@ -130,13 +126,7 @@ def _outside(parts: list[Part], spans: list[Span]) -> list[Span]:
 
 def _joined(spans: list[Span]) -> list[Span]:
     """Union of spans, sorted; those that touch become one."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda one: (one.chrom, one.start)):
-        if found and found[-1].chrom == span.chrom and span.start <= found[-1].end:
-            found[-1] = hull([found[-1], span])
-        else:
-            found.append(span)
-    return found
+    return [Span(*one) for one in union((span.chrom, span.start, span.end) for span in spans)]
 
 
 def _some(named: list[tuple[str, str]]) -> str:

@@ -15,7 +15,7 @@ from genezip.data.initiation_windows import (
     unknown_bases,
 )
 from genezip.errors import GenezipError
-from genezip.genome.covered import Covered
+from genezip.genome.intervals import Covered
 from genezip.genome.reference import ReferenceGenome
 
 
