@@ -42,7 +42,7 @@ from genezip.corpus.finish import finish_corpus
 from genezip.corpus.plan import MANIFEST, PLAN, SPLITS, write_plan
 from genezip.corpus.stream import WindowStream
 from genezip.genome.assembly import PIECE_COLUMNS, Assembly
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASSES
 
 WINDOW_BP = 12_800

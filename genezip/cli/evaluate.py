@@ -77,7 +77,7 @@ def routers(
     from genezip.data.compressed import read_compressed
     from genezip.errors import GenezipError
     from genezip.evaluation import routers as trivial
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     model = read_compressed(like)
@@ -196,7 +196,7 @@ def repeats(
     from genezip.evaluation.repeat_sets import RepeatAnnotation
     from genezip.evaluation.repeat_tally import read_routers, tally_routers
     from genezip.evaluation.repeats import repeat_rows
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
@@ -233,7 +233,7 @@ def locus(
     from genezip.artifacts.files import atomic_path
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.locus import locus_tables
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Report, settings)

@@ -33,7 +33,7 @@ from genezip.corpus.plan import (
 )
 from genezip.corpus.writer import ShardWriter
 from genezip.errors import GenezipError
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.genome.transcripts import Transcripts
 

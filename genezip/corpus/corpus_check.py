@@ -11,7 +11,7 @@ from genezip.corpus.plan import PLAN, SPLITS, Progress
 from genezip.corpus.shards import ShardFile
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASS_IDS
 
 

@@ -22,7 +22,7 @@ from genezip.formats.lines import Input, TextFile, first_line, opened
 from genezip.formats.tabular import LINE, read_table, wrong_interval
 from genezip.genome.intervals import Covered
 from genezip.genome.names import match_intervals, say_on_stderr
-from genezip.genome.user_classes import read_bed_intervals
+from genezip.genome.region_rules import read_bed_intervals
 from genezip.tasks.exclusions import SPLITS, Inputs, benchmark_inputs
 
 COLUMNS = ("chrom", "start", "end", "task", "split", "reason")

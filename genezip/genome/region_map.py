@@ -173,8 +173,8 @@ class RegionMap:
         """
         table = self.table()
         colours = {name: self.taxonomy.item_rgb(name) for name in self.taxonomy.names}
-        own = self.taxonomy.to_json()
-        head = f"{CLASSES_LINE}{json.dumps(own)}\n" if own else ""
+        user = self.taxonomy.to_json()
+        head = f"{CLASSES_LINE}{json.dumps(user)}\n" if user else ""
         write_bed9(path, table.assign(rgb=table["name"].map(colours)), head)
 
     @classmethod

@@ -150,7 +150,7 @@ def perplexity(results: Results) -> Drawing | None:
     if results.number("ppl", results.reference) is None:
         return None
     shown = claims.telling_orders(results)
-    figure = new_figure(3.9 + ROW_IN * len(results.taxonomy.own))
+    figure = new_figure(3.9 + ROW_IN * len(results.taxonomy.user_classes))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
     figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
     rows = _ppl_by_region(left, results, shown)
@@ -198,7 +198,7 @@ def bpt(results: Results) -> Drawing | None:
     known = _known(results, "bpt")
     if results.number("bpt", results.reference) is None:
         return None
-    figure = new_figure(3.7 + ROW_IN * len(results.taxonomy.own))
+    figure = new_figure(3.7 + ROW_IN * len(results.taxonomy.user_classes))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
     places = _region_rows(axes, known, results.taxonomy)

@@ -136,7 +136,7 @@ def _own_enrichment(results: Results) -> Table | None:
 
     rows: list[list[Cell]] = [
         [found.label, found.group or "none", *(cell(model, found.name) for model in looks)]
-        for found in results.taxonomy.own
+        for found in results.taxonomy.user_classes
     ]
     head = ["own class", "counted in the group", *(look.label for look in looks.values())]
     title = "Enrichment of this run's own region classes, each by itself"

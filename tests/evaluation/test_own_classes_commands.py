@@ -59,7 +59,7 @@ def run(tmp_path_factory):
     )
     own["end"] = own["start"] + 1000
     region_map = build_region_map(
-        source.annotations(), source.assembly(), REGIONS, own={"enhancer": own}
+        source.annotations(), source.assembly(), REGIONS, user={"enhancer": own}
     )
     region_map.write_bed9(folder / "regions.bed.gz")
     corpus = Corpus(

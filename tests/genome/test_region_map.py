@@ -9,7 +9,7 @@ import pytest
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.intervals import value_runs
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.region_classes import GENE7
 
 CHROM = {"c": "A" * 60}

@@ -11,7 +11,7 @@ import pytest
 
 from genezip.artifacts import scores as tidy
 from genezip.config import Report
-from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, Taxonomy, UserClass
 from genezip.report import gallery
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
@@ -23,7 +23,7 @@ BPT = {
     CONTROL: dict(zip(CLASSES, (180, 190, 192, 193, 195, 192, 190), strict=True)),
 }
 EIGHT = Taxonomy(
-    (OwnClass("enhancer", before="intron", label="distal enhancer", colour="#CC79A7",
+    (UserClass("enhancer", before="intron", label="distal enhancer", colour="#CC79A7",
               group="genic"),)
 )  # fmt: skip
 OWN_BPT = {REFERENCE: 110, CONTROL: 191}
@@ -86,7 +86,7 @@ def _metrics(model: str, taxonomy: Taxonomy) -> Rows:
 
     for group, value in zip(("promoter", "genic", "intergenic"), ENRICHMENT[model], strict=True):
         add("enrichment", group, value, 0.06 * value)
-    for own in taxonomy.own:
+    for own in taxonomy.user_classes:
         add("enrichment", own.name, 1.7 if model == REFERENCE else 1.02, 0.1)
     add("bound_bit_share", "all", 0.12, 0.03)
     add("bound_bit_share_stage0", "all", 0.02, 0.01)
@@ -212,10 +212,10 @@ def locus(taxonomy: Taxonomy = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
             )  # fmt: skip
     edges = (600_000, 617_000, 619_000, 620_000, 650_000, 665_536)
     names = ("nig", "promoter", "utr", "intron", "nig")
-    if taxonomy.own:
+    if taxonomy.user_classes:
         edges, names = (
             (*edges[:4], 628_000, 634_000, *edges[4:]),
-            (*names[:4], taxonomy.own[0].name, *names[3:]),
+            (*names[:4], taxonomy.user_classes[0].name, *names[3:]),
         )
     for name, start, end in zip(names, edges, edges[1:], strict=False):
         rows.append({"kind": "region", "chrom": "chr9", "start": start, "end": end, "region": name})
@@ -240,7 +240,7 @@ def manifest(taxonomy: Taxonomy = GENE7) -> dict[str, Any]:
     split = {"windows": 157, "bp": 2_009_600, "n_bp": 500}
     shares = (0.027, 0.010, 0.012, 0.007, 0.420, 0.496, 0.028)
     composition = {name: round(2_009_600 * s) for name, s in zip(CLASSES, shares, strict=True)}
-    for own in taxonomy.own:
+    for own in taxonomy.user_classes:
         composition |= {"intron": composition["intron"] - 60_000, own.name: 60_000}
     return {
         "schema_version": 1,
@@ -289,8 +289,8 @@ def build(
             run = folder / "pretrain" / f"{model}.seed{seed}"
             write(run / "curve.jsonl", curve(classes=len(taxonomy)))
             training: dict[str, Any] = {"settings": {"steps": 60, "batch": 2, "alpha": 0.3}}
-            target = TARGET | {own.name: 48.0 for own in taxonomy.own}
-            if taxonomy.own:
+            target = TARGET | {own.name: 48.0 for own in taxonomy.user_classes}
+            if taxonomy.user_classes:
                 training["classes"] = taxonomy.to_json()
             config = {"name": model, "parameters": 123_456, "target_bpt": target,
                       "weights_sha256": "ef" * 32, "training": training}  # fmt: skip
