@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from genezip.alphabet import is_base
 from genezip.errors import GenezipError
-from genezip.genome.intervals import Covered, is_tiling, true_runs
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.intervals import Covered, is_tiling
 
 WINDOW_BP = 100_000
 STEP_BP = 50_000
@@ -36,7 +35,6 @@ SAMPLER_SEED = 3
 """Seed of the published sampler; its windows cannot be repeated, only its rule."""
 
 _DRAWS = 10_000  # of one window, before the genome is given up
-_BLOCK_BP = 1 << 22
 _HAPLOTYPE = re.compile("(?:CHR_)?(?:HSCHR([0-9]+|X|Y)_|HG[0-9])")  # of Ensembl
 
 
@@ -179,11 +177,7 @@ def unknown_bases(
     ``done`` is called after every contig.
     """
     found = {}
-    for name, length in contigs.items():
-        runs = [
-            true_runs(~is_base(genome.ids(name, lo, min(lo + _BLOCK_BP, length))), lo)
-            for lo in range(0, length, _BLOCK_BP)
-        ]
-        found[name] = Covered(*map(np.concatenate, zip(*runs, strict=True)))
+    for name in contigs:
+        found[name] = Covered(*genome.n_runs(name))
         done()
     return found

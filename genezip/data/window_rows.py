@@ -13,11 +13,11 @@ import pyarrow as pa
 from genezip.errors import GenezipError
 from genezip.formats.lines import opened
 from genezip.formats.tabular import explain, read_table, wrong_interval
+from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.intervals import components
 from genezip.genome.names import check_ends
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
-SPLITS = ("train", "valid", "test")
 _BED4: dict[str, pa.DataType | None] = {
     "chrom": pa.string(),
     "start": pa.int64(),
