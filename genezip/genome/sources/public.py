@@ -20,8 +20,7 @@ from genezip.config import Genome
 from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
-from genezip.download.plan import Plan, plan
-from genezip.download.probe import first_byte
+from genezip.download.plan import Plan, first_byte, plan
 from genezip.download.store import Store
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
