@@ -49,7 +49,7 @@ LABELS: Final = {
 }
 
 MOST_CLASSES = 64
-"""Class and GC stratum of a base share one byte in the evaluation."""
+"""Most region classes, so that an id takes six bits of a byte; the settings refuse more."""
 
 
 @dataclass(frozen=True)

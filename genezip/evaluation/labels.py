@@ -128,6 +128,7 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
         levels = _gc_levels(window.ids)
         stratum = np.searchsorted(edges, levels).astype(np.uint8)
         stratum[levels < 0] = N_TERTILES
+        # class and GC stratum of a base share one byte
         cells.append(stratum * np.uint8(MOST_CLASSES) + window.regions.astype(np.uint8))
     table = pd.DataFrame(rows)
     table["block"] = block_ids(table["piece"], table["start"], settings.block_bp)

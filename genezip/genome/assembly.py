@@ -8,7 +8,7 @@ A :class:`ReferenceGenome` answers for any interval, with N where the chromosome
 
 import itertools
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -236,12 +236,21 @@ def _check_pieces(pieces: tuple[Piece, ...], sizes: dict[str, int], where: Path)
                 f"piece {piece.name} of {where} covers {piece.start:,}-{piece.end:,}, outside "
                 f"{piece.chrom}, which has {sizes[piece.chrom]:,} bases: wrong build?"
             )
+    check_no_overlap(pieces, f" of {where}")
+
+
+def check_no_overlap(pieces: Iterable[Piece], where: str = "") -> None:
+    """Refuse pieces that share a base.
+
+    Raises
+    ------
+    GenezipError
+        Naming two that do, followed by ``where``.
+    """
     ordered = sorted(pieces, key=lambda piece: (piece.chrom, piece.start))
     for left, right in itertools.pairwise(ordered):
         if left.chrom == right.chrom and right.start < left.end:
-            raise GenezipError(
-                f"the pieces {left.name} and {right.name} of {where} overlap; keep one"
-            )
+            raise GenezipError(f"the pieces {left.name} and {right.name}{where} overlap; keep one")
 
 
 class ReferenceGenome:

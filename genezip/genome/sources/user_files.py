@@ -13,7 +13,7 @@ from genezip.formats.records import is_packed, open_bytes, read_records
 from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
 from genezip.genome.names import check_contig_name, say_on_stderr
-from genezip.genome.sources.layout import Draft
+from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
 
 _FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
@@ -130,7 +130,7 @@ def _pieces(
                 end=end,
                 split=split,
                 annotation="genes",
-                soft_masked=any(letter in part for letter in b"acgt"),
+                soft_masked=is_soft_masked(part),
                 rmsk=settings.rmsk is not None,
                 trf=settings.trf is not None,
             )
