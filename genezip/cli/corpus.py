@@ -144,7 +144,7 @@ def finish(
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
     """Check that all shards of a plan are there, and write manifest.json beside it."""
-    from genezip.corpus.finish import finish_corpus
+    from genezip.corpus.build import finish_corpus
     from genezip.corpus.plan import read_plan
 
     parts = [entry for path in entries for entry in _entries(path)]
@@ -162,8 +162,7 @@ def check(
     ] = None,
 ) -> None:
     """Verify hashes, shards, sequence lengths and region runs of a corpus."""
-    from genezip.corpus.corpus import CorpusReader
-    from genezip.corpus.corpus_check import check_corpus
+    from genezip.corpus.corpus import CorpusReader, check_corpus
     from genezip.genome.region_rules import RegionMap
     from genezip.genome.sources.source import Source
 

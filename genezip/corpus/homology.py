@@ -14,7 +14,7 @@ import pandas as pd
 
 from genezip.artifacts.files import sha256_file, write_text
 from genezip.config import Corpus
-from genezip.corpus.windows import Placement
+from genezip.corpus.sampling import Placement
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.kmers import KmerSet, blocks, sampled_kmers, shared_fraction

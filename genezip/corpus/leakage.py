@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genezip.corpus.corpus import SPLITS, CorpusReader
+from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
+from genezip.genome.assembly import SPLITS
 from genezip.genome.covered import Covered
 from genezip.genome.names import match_intervals
 

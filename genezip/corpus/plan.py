@@ -18,15 +18,12 @@ import pyarrow.parquet as pq
 from genezip.artifacts.files import atomic_path, sha256_file
 from genezip.config import Corpus
 from genezip.corpus.homology import filter_homologous
-from genezip.corpus.pool import Pool, legal_tiles
-from genezip.corpus.sampling import sample
-from genezip.corpus.windows import Placement, strict_blocks, tile
+from genezip.corpus.sampling import Placement, Pool, legal_tiles, sample, strict_blocks, tile
 from genezip.errors import GenezipError
-from genezip.genome.annotation import Annotation
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import SPLITS, Assembly, Piece
+from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals
 
-SPLITS = ("train", "valid", "test")
 PLAN = "plan.parquet"
 MANIFEST = "manifest.json"
 PLAN_VERSION = 1

@@ -1,26 +1,147 @@
 """The training stream: shuffled batches of windows, epoch after epoch, that can be resumed.
 
-The order is that of :mod:`genezip.corpus.order`, counted through all epochs: a batch is the next
-``batch`` windows of it. A process reads a pool of row groups as they are stored (one byte per
-base, runs of labels) and decodes only the windows that it is asked for, so its memory is that
-of one pool, two where a batch spans a pool's edge.
+The order is a pure function of corpus, seed and epoch; neither the number of processes nor that
+of threads has a part in it. Every epoch permutes the row groups of a split, takes them in pools
+of about 32 Mb of bases, and permutes the windows inside a pool. Training windows are stored in
+the random order in which they were drawn, so this is as good as a full shuffle.
+
+A batch is the next ``batch`` windows of the order, counted through all epochs. A process reads a
+pool of row groups as they are stored (one byte per base, runs of labels) and decodes only the
+windows that it is asked for, so its memory is that of one pool, two where a batch spans a pool's
+edge. Batches may be decoded ahead in background threads, so that reading overlaps with training.
+Threads are enough: the decompression of Parquet and the loops of numpy run without Python's lock.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from genezip.alphabet import reverse_complement as complement
 from genezip.artifacts.files import sha256_json
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.order import Order, Pool
-from genezip.corpus.row_group import RowGroup, decode
-from genezip.corpus.shards import ShardFile
+from genezip.corpus.shards import RowGroup, ShardFile, decode
 from genezip.errors import GenezipError
+
+POOL_BP = 1 << 25
+
+# Which of the random streams of an epoch; a stream of its own keeps the order as it is when
+# strands are drawn as well.
+_GROUPS, _WINDOWS, _STRANDS = 1, 2, 3
+
+
+class Place(NamedTuple):
+    """Where a window is stored: numbers of its file, row group, and row in the group."""
+
+    file: int
+    group: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Windows ``begin`` to ``end`` of an epoch.
+
+    Attributes
+    ----------
+    epoch, number : which pool
+    begin, end : half-open, counted in the order of the epoch
+    files, groups : int64 arrays, shape (G,)
+        The row groups that the pool reads.
+    group, row : int64 arrays, shape (end - begin,)
+        Row group (0 to G - 1) and row in it of every window, in their order.
+    flipped : bool array, shape (end - begin,)
+        Windows that are read from the other strand where that is asked for.
+    """
+
+    epoch: int
+    number: int
+    begin: int
+    end: int
+    files: np.ndarray
+    groups: np.ndarray
+    group: np.ndarray
+    row: np.ndarray
+    flipped: np.ndarray
+
+    def place(self, window: int) -> Place:
+        """Where a window of the epoch is stored."""
+        group = self.group[window - self.begin]
+        row = self.row[window - self.begin]
+        return Place(int(self.files[group]), int(self.groups[group]), int(row))
+
+
+class Order:
+    """The order of the windows of a split.
+
+    Parameters
+    ----------
+    rows : windows of each file
+    group_rows : windows in a full row group of each file (at least 1)
+    window_bp : length of a window
+    seed : decides the order; not negative
+    """
+
+    def __init__(
+        self, rows: Sequence[int], group_rows: Sequence[int], window_bp: int, seed: int
+    ) -> None:
+        files, groups, sizes = [], [], []
+        for file, (count, full) in enumerate(zip(rows, group_rows, strict=True)):
+            for group, begin in enumerate(range(0, count, full)):
+                files.append(file)
+                groups.append(group)
+                sizes.append(min(full, count - begin))
+        self._files, self._groups, self._sizes = (
+            np.array(values, dtype=np.int64) for values in (files, groups, sizes)
+        )
+        self.windows = int(self._sizes.sum())
+        self.seed = seed
+        full_bp = max(group_rows, default=1) * window_bp
+        self._per_pool = max(1, POOL_BP // full_bp)
+        # the last pool of an epoch and the first of the next are asked for in turn
+        self._epoch = lru_cache(maxsize=2)(self._permuted)
+
+    def _random(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *stream])
+
+    def _permuted(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row groups in the order of an epoch, and its windows before and after each pool."""
+        order = self._random(epoch, _GROUPS).permutation(len(self._sizes))
+        ends = np.cumsum(self._sizes[order])
+        last = np.arange(self._per_pool, len(order) + self._per_pool, self._per_pool) - 1
+        return order, np.concatenate([[0], ends[np.minimum(last, len(order) - 1)]])
+
+    def pool_at(self, epoch: int, window: int) -> int:
+        """Number of the pool that holds a window of an epoch."""
+        return int(np.searchsorted(self._epoch(epoch)[1], window, side="right")) - 1
+
+    def pool(self, epoch: int, number: int) -> Pool:
+        """A pool of an epoch."""
+        order, edges = self._epoch(epoch)
+        members = order[number * self._per_pool : (number + 1) * self._per_pool]
+        sizes = self._sizes[members]
+        count = int(sizes.sum())
+        group = np.repeat(np.arange(len(members)), sizes)
+        row = np.concatenate([np.arange(size) for size in sizes])
+        shuffled = self._random(epoch, _WINDOWS, number).permutation(count)
+        return Pool(
+            epoch=epoch,
+            number=number,
+            begin=int(edges[number]),
+            end=int(edges[number + 1]),
+            files=self._files[members],
+            groups=self._groups[members],
+            group=group[shuffled],
+            row=row[shuffled],
+            flipped=self._random(epoch, _STRANDS, number).random(count) < 0.5,
+        )
+
 
 POOLS = 2
 """Pools kept: a batch may span two."""
@@ -263,3 +384,75 @@ class _Loaded:
             ids[flipped] = complement(ids[flipped])
             regions[flipped] = regions[flipped, ::-1]
         return ids, regions
+
+
+class ReadAhead:
+    """The batches of a stream, read ahead; see :func:`prefetched`.
+
+    The state is that of the batches handed out, not of those read ahead.
+    """
+
+    def __init__(self, stream: WindowStream, threads: ThreadPoolExecutor, depth: int) -> None:
+        self.stream, self.depth = stream, depth
+        self._threads = threads
+        self._ahead: deque[Future[Batch]] = deque()
+
+    def next_batch(self) -> Batch:
+        """The next batch; an error of a thread is raised here as it is."""
+        self._read_ahead()
+        try:
+            batch = self._ahead[0].result()
+        except BaseException:
+            self.drop()
+            raise
+        self._ahead.popleft()
+        self.stream.advance()
+        self._read_ahead()
+        return batch
+
+    def _read_ahead(self) -> None:
+        while len(self._ahead) < self.depth:
+            position = self.stream.position + len(self._ahead) * self.stream.batch
+            self._ahead.append(self._threads.submit(self.stream.batch_at, position))
+
+    def drop(self) -> None:
+        """Forget the batches that were read ahead."""
+        for future in self._ahead:
+            future.cancel()
+        self._ahead.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the stream after the last batch handed out."""
+        return self.stream.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where another stream stood, see :meth:`WindowStream.load_state_dict`."""
+        self.drop()
+        self.stream.load_state_dict(state)
+
+
+@contextmanager
+def prefetched(stream: WindowStream, workers: int = 1, depth: int = 2) -> Iterator[Batches]:
+    """Read a stream ahead for the block; no thread outlives it.
+
+    Parameters
+    ----------
+    stream : WindowStream
+        Nobody else may draw from it in the block.
+    workers : int
+        Background threads; 0 reads each batch when it is asked for.
+    depth : int
+        Batches read ahead, at least 1.
+    """
+    if workers < 0 or depth < 1:
+        raise ValueError(f"workers {workers} must not be negative, depth {depth} at least 1")
+    if not workers:
+        yield stream
+        return
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="batches")
+    ahead = ReadAhead(stream, threads, depth)
+    try:
+        yield ahead
+    finally:
+        ahead.drop()
+        threads.shutdown(wait=True, cancel_futures=True)

@@ -18,7 +18,7 @@ from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
 from genezip.corpus.shards import SCHEMA, Head, ShardFile, row_group_rows
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASS_IDS
 
 _N = ord("N")

@@ -16,13 +16,12 @@ from genezip.alphabet import N_ID, decode, encode
 from genezip.config import Corpus
 from genezip.corpus.build import (
     build_corpus,
+    finish_corpus,
     nothing_said,
     plan_corpus,
     write_shards,
 )
-from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.corpus_check import check_corpus
-from genezip.corpus.finish import finish_corpus
+from genezip.corpus.corpus import CorpusReader, check_corpus
 from genezip.corpus.writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS

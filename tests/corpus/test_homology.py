@@ -14,7 +14,7 @@ from genezip.corpus.homology import (
     homology_by_chrom,
     write_tables,
 )
-from genezip.corpus.windows import tile
+from genezip.corpus.sampling import tile
 from genezip.genome.assembly import Assembly
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source

@@ -14,12 +14,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from genezip.corpus import order
+from genezip.corpus import stream as streams
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.order import Order
-from genezip.corpus.prefetch import prefetched
 from genezip.corpus.shards import SCHEMA, Head, read_shard
-from genezip.corpus.stream import WindowStream
+from genezip.corpus.stream import Order, WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7
 
@@ -62,7 +60,7 @@ def write_corpus(folder: Path, group_rows: int = 3) -> Path:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "POOL_BP", 2 * 3 * LENGTH)
+        patch.setattr(streams, "POOL_BP", 2 * 3 * LENGTH)
         yield CorpusReader(write_corpus(tmp_path_factory.mktemp("corpus")))
 
 
@@ -118,7 +116,7 @@ def test_an_epoch_holds_every_window_once(reader: CorpusReader) -> None:
 def test_pools_part_an_epoch(rows: list[int], group: int, pool: int, seed: int) -> None:
     """Any corpus: pools follow each other without a gap and hold every row of every file once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "POOL_BP", pool)
+        patch.setattr(streams, "POOL_BP", pool)
         found = Order(rows, [group] * len(rows), 1, seed)
     for epoch in (0, 1):
         places, window = [], 0
@@ -233,7 +231,7 @@ def test_only_one_pool_is_read_at_a_time(
 def test_an_error_of_a_thread_arrives_with_its_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr(order, "POOL_BP", 2 * 3 * LENGTH)
+    monkeypatch.setattr(streams, "POOL_BP", 2 * 3 * LENGTH)
     stream = WindowStream(CorpusReader(write_corpus(tmp_path)), batch=1, seed=1)
     pools = [stream.order.pool(0, number) for number in range(3)]
     first = next(p for p in pools if 2 in p.files)
