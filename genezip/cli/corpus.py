@@ -244,7 +244,7 @@ def _say(manifest: dict[str, Any]) -> None:
     if dropped["threshold"] is not None and dropped["k"] is not None:
         typer.echo(
             f"dropped {dropped['windows']} of {dropped['of']} held-out windows that share more "
-            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training pieces",
+            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training segments",
             err=True,
         )
 

@@ -104,7 +104,7 @@ def homology(
         share = f"{row['share']:.2%}" if row["kmers"] else "none"
         _say(
             f"{share} of {row['kmers']:,} held-out {row['k']}-mers ({row['counting']}; one k-mer "
-            f"in {row['sample']} looked at) also occur in the training pieces"
+            f"in {row['sample']} looked at) also occur in the training segments"
         )
 
 

@@ -1,8 +1,8 @@
-"""Building a corpus: plan the windows, write their shards, close with the manifest.
+"""Build a corpus: plan the windows, write their shards, finish with the manifest.
 
 The three steps are functions of their own, so that a workflow can write the shards of one plan
 in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs:
-nothing in a corpus knows the time, the place, or who wrote what.
+nothing in a corpus depends on the time, the machine, or the process that wrote it.
 """
 
 import multiprocessing
@@ -65,14 +65,14 @@ def build_corpus(
     """Build the corpus of a source into a folder, replacing an older one.
 
     Shards are written into a hidden folder beside ``out_dir`` that takes its place when all is
-    there. After an interruption it stays, and the same call goes on.
+    there. After an interruption it stays, and the same call continues.
 
     Parameters
     ----------
     source : Source
         Pieces with their splits, sequence and annotation.
     region_map : RegionMap
-        Class of every base of every piece.
+        Class of every base of every segment.
     settings : config.Corpus
     out_dir : folder
         Gets the manifest, the plan, the shards of train, valid and test, ``dropped.tsv`` and,
@@ -263,7 +263,7 @@ _SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
 def finish_corpus(
     plan: Plan, entries: Sequence[Mapping[str, Any]], folder: str | Path
 ) -> dict[str, Any]:
-    """Check that every shard of the plan is there once, and write the manifest.
+    """Finalise a corpus: check that each planned shard exists exactly once, write the manifest.
 
     Shards of an older plan are removed.
 
@@ -332,7 +332,7 @@ def finish_corpus(
 
 
 def stray_shards(folder: Path, known: Sequence[str]) -> list[Path]:
-    """Shards of an older plan in the folder of a split.
+    """Shards in the folder of a split that are not among the known ones (of an older plan).
 
     Raises
     ------

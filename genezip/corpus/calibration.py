@@ -180,8 +180,8 @@ def without_genes(annotation: Annotation, chromosomes: Sequence[str]) -> list[st
 def closest(table: pd.DataFrame, name: str) -> int:
     """Half-width (bp) whose row of a class, or ``all``, differs least from the paper."""
     rows = table[table["class"] == name]
-    place = int(rows["difference_mb"].abs().to_numpy().argmin())
-    return int(rows["half_width_bp"].to_numpy()[place])
+    least = int(rows["difference_mb"].abs().to_numpy().argmin())
+    return int(rows["half_width_bp"].to_numpy()[least])
 
 
 def on_chromosomes(annotation: Annotation, chromosomes: Collection[str]) -> Annotation:
@@ -201,7 +201,7 @@ CORPORA = {
 
 
 def measure(
-    pieces: Sequence[Piece],
+    segments: Sequence[Piece],
     annotations: Mapping[str, Annotation],
     region_map: RegionMap,
     n_runs: Mapping[str, Intervals],
@@ -214,10 +214,10 @@ def measure(
 
     Parameters
     ----------
-    pieces, annotations, n_runs, excluded
+    segments, annotations, n_runs, excluded
         As :class:`genezip.corpus.sampling.Pool`.
     region_map : RegionMap
-        Of the seven classes, covering the pieces.
+        Of the seven classes, covering the segments.
     windows : int
         Windows drawn per mode and corpus.
     seed : int
@@ -234,7 +234,7 @@ def measure(
     for name, (_, window_bp) in CORPORA.items():
         say(f"mixture: {windows:,} windows of {window_bp:,} bp in each of {len(MODES)} modes")
         key = f"the window of the published corpus {name}"
-        pool = Pool(pieces, window_bp, annotations, n_runs, excluded, key)
+        pool = Pool(segments, window_bp, annotations, n_runs, excluded, key)
         shares[name] = mode_shares(region_map, pool, windows, np.random.default_rng(seed))
     return shares
 
@@ -281,7 +281,9 @@ def mode_shares(
 def _class_bp(region_map: RegionMap, drawn: Drawn) -> np.ndarray:
     """Bases of each class in all windows together; bases of overlapping windows count twice."""
     counts = np.zeros(len(CLASSES), dtype=np.int64)
-    chroms = np.array([piece.chrom for piece in drawn.pool.pieces], dtype=object)[drawn.piece]
+    chroms = np.array([segment.chrom for segment in drawn.pool.segments], dtype=object)[
+        drawn.segment
+    ]
     for chrom, runs in region_map.table().groupby("chrom"):
         starts = drawn.start[chroms == chrom]
         for index, name in enumerate(CLASSES):

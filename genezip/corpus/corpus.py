@@ -1,7 +1,7 @@
 """A corpus on disk: opening its manifest, reading its windows, and checking them.
 
 A corpus is a folder with ``manifest.json`` and one folder of Parquet shards per split. The
-manifest names every file with its hash, so a corpus can be checked, and says what it holds.
+manifest lists every file with its hash, so a corpus can be checked, and counts what it holds.
 """
 
 import json
@@ -30,7 +30,7 @@ class Window:
     Attributes
     ----------
     chrom, start, end : genome interval, 0-based, half-open
-    piece, split : where it belongs
+    piece, split : names of the segment and the split that it belongs to
     n_fraction : share of N, padding included
     ids : uint8 array, shape (L,)
         Token ids; L is more than ``end - start`` where the window is padded with N.
@@ -79,7 +79,7 @@ class CorpusReader:
             )
 
     def need(self, *keys: str) -> None:
-        """Raise a sentence where the manifest lacks one of some keys."""
+        """Raise an error if the manifest lacks one of the keys."""
         lacking = [key for key in keys if key not in self.manifest]
         if lacking:
             raise GenezipError(f"{self.path} lacks {lacking[0]}; build the corpus again")
@@ -171,7 +171,7 @@ def check_corpus(
 
     Every file must be there with its hash, belong to the plan, and hold as many windows as
     announced, each of full length with region runs that tile it. With an assembly every window
-    must hold the bases of its place, with a region map the classes.
+    must hold the bases of its interval, with a region map the classes.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def check_corpus(
         )
     files = _check_files(reader, progress)
     total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
-    pieces = {piece.name: piece for piece in assembly.pieces} if assembly else {}
+    segments = {segment.name: segment for segment in assembly.pieces} if assembly else {}
     done = 0
     for split in SPLITS:
         count = 0
@@ -195,10 +195,10 @@ def check_corpus(
                 progress("checking windows", done, total)
             _check_window(reader, window)
             if assembly is not None:
-                piece = pieces.get(window.piece)
-                if piece is None or not piece.start <= window.start < window.end <= piece.end:
-                    raise _wrong(reader, window, f"lies in no piece {window.piece} of the source")
-                real = assembly.ids(piece, window.start, window.end)
+                segment = segments.get(window.piece)
+                if segment is None or not segment.start <= window.start < window.end <= segment.end:
+                    raise _wrong(reader, window, f"lies in no segment {window.piece} of the source")
+                real = assembly.ids(segment, window.start, window.end)
                 _check_equal(reader, window, window.ids, real, "base", "the FASTA")
             if region_map is not None:
                 labels = region_map.ids(window.chrom, window.start, window.end)
@@ -242,8 +242,8 @@ def _check_files(reader: CorpusReader, progress: Progress) -> list[Path]:
         with ShardFile(folder / entry["path"]) as shard:
             head = shard.head
             found = (head.plan, head.regions, head.split, head.taxonomy)
-            told = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
-            if found != (*told, reader.taxonomy):
+            expected = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
+            if found != (*expected, reader.taxonomy):
                 raise GenezipError(
                     f"{shard.path} belongs to another plan, split or region map; build the corpus "
                     "again"
@@ -274,12 +274,12 @@ def _check_equal(
 ) -> None:
     differ = np.flatnonzero(found[: len(truth)] != truth)
     if len(differ):
-        place = window.start + int(differ[0])
+        position = window.start + int(differ[0])
         raise _wrong(
             reader,
             window,
             f"has {len(differ)} {what}{'es' if what == 'class' else 's'} that are not those of "
-            f"{where}, the first at {window.chrom}:{place:,}",
+            f"{where}, the first at {window.chrom}:{position:,}",
         )
 
 

@@ -35,7 +35,7 @@ SUMMARY_COLUMNS = (
     "split",
     "intervals",
     "bp",  # of their union
-    "widened",  # inputs that were lifted in pieces, which were then widened
+    "widened",  # inputs that were lifted in parts, which were then widened
     "not_lifted",  # inputs without a counterpart on the assembly: not excluded
     "absent",  # intervals on chromosomes that the genome lacks
     "not_lifted_inputs",  # their names

@@ -42,7 +42,7 @@ _IDS = bytes.maketrans(
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Windows of one row group as they are stored; :func:`decode` takes those that are wanted.
+    """Windows of one row group as they are stored; :func:`decode` turns them into ids.
 
     Attributes
     ----------
@@ -86,10 +86,10 @@ def decode(windows: Sequence[tuple[RowGroup, int]]) -> tuple[np.ndarray, np.ndar
         runs = slice(group.offsets[row], group.offsets[row + 1])
         regions[line] = group.classes[runs].repeat(group.lengths[runs])
     if not ids.all():
-        window, place = np.argwhere(ids == 0)[0]
+        window, base = np.argwhere(ids == 0)[0]
         group, row = windows[window]
         raise GenezipError(
-            f"{group.path} holds the letter {chr(int(group.codes[row, place]))!r} in a sequence, "
+            f"{group.path} holds the letter {chr(int(group.codes[row, base]))!r} in a sequence, "
             f"which is none of {', '.join(_LETTERS.decode())}; build the corpus again"
         )
     return ids, regions
@@ -124,7 +124,7 @@ def row_group_rows(window_bp: int) -> int:
 
 @dataclass(frozen=True)
 class Head:
-    """What a shard says of itself (its file metadata)."""
+    """The head of a shard, kept in its file metadata."""
 
     split: str
     window_bp: int

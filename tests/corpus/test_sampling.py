@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genezip.corpus.sampling import (
     MODES,
-    Placement,
+    PlannedWindow,
     Pool,
     _merged,
     legal_tiles,
@@ -53,13 +53,13 @@ def draw(
     max_n: float = 0.0,
     distinct: bool = False,
     **weights: float,
-) -> list[Placement]:
+) -> list[PlannedWindow]:
     shares = {"uniform": 0.0, "tss": 0.0, "cds": 0.0} | weights
     rng = np.random.default_rng(seed)
     table = sample(of, count, shares, max_n, rng, distinct).table()
-    pieces = {own.name: own for own in of.pieces}
+    pieces = {own.name: own for own in of.segments}
     return [
-        Placement(pieces[row.piece], row.start, row.end, row.sampling_mode)
+        PlannedWindow(pieces[row.piece], row.start, row.end, row.sampling_mode)
         for row in table.itertuples()
     ]
 
@@ -68,7 +68,7 @@ def test_uniform_starts_are_equally_likely() -> None:
     # 1 start in a, 3 in b, none in the piece that is too short.
     of = pool([piece("a", 7, 17), piece("c", 0, 9), piece("b", 100, 112)], 10)
     windows = draw(of, 4000, uniform=1.0)
-    counts = Counter((w.piece.chrom, w.start) for w in windows)
+    counts = Counter((w.segment.chrom, w.start) for w in windows)
     assert set(counts) == {("a", 7), ("b", 100), ("b", 101), ("b", 102)}
     assert all(900 < number < 1100 for number in counts.values())
     assert all(w.end - w.start == 10 and w.mode == "uniform" for w in windows)
@@ -112,7 +112,7 @@ def test_each_piece_takes_anchors_from_its_own_set() -> None:
     pieces = [piece("a", 0, 100, "one"), piece("b", 0, 100, "two")]
     windows = draw(pool(pieces, 8, **sets), 50, tss=1.0)
     anchors = {
-        (w.piece.chrom, tss) for w in windows for tss in (20, 50, 70) if w.start <= tss < w.end
+        (w.segment.chrom, tss) for w in windows for tss in (20, 50, 70) if w.start <= tss < w.end
     }
     assert anchors == {("a", 50), ("b", 70)}
 
@@ -162,8 +162,8 @@ def test_no_legal_window(n, excluded, cause) -> None:
         draw(of, 1, uniform=1.0)
 
 
-def test_window_longer_than_every_piece() -> None:
-    with pytest.raises(GenezipError, match="longest of 2 pieces to draw from has 9 bp"):
+def test_window_longer_than_every_segment() -> None:
+    with pytest.raises(GenezipError, match="longest of 2 segments to draw from has 9 bp"):
         pool([piece("a", 0, 9), piece("b", 0, 5)], 10)
 
 
@@ -176,12 +176,12 @@ def test_the_key_that_sets_the_window_is_named() -> None:
 
 
 def test_no_anchor() -> None:
-    with pytest.raises(GenezipError, match="no TSS lies in the pieces"):
+    with pytest.raises(GenezipError, match="no TSS lies in the segments"):
         draw(pool([piece("a", 0, 100)], 8), 1, tss=1.0)
 
 
-def spans(windows: list[Placement]) -> list[tuple[str, int]]:
-    return [(w.piece.chrom, w.start) for w in windows]
+def spans(windows: list[PlannedWindow]) -> list[tuple[str, int]]:
+    return [(w.segment.chrom, w.start) for w in windows]
 
 
 def test_distinct_windows_come_once_and_all_come() -> None:
@@ -227,7 +227,7 @@ def test_distinct_drawing_equals_a_set_kept_by_hand() -> None:
                     expected[slots.pop(0)] = start
     drawn = sample(of, 1500, shares, 0.0, np.random.default_rng(7), distinct=True)
     assert drawn.mode.tolist() == modes.tolist()
-    assert (of.offsets[drawn.piece] + drawn.start).tolist() == expected.tolist()
+    assert (of.offsets[drawn.segment] + drawn.start).tolist() == expected.tolist()
 
 
 def test_nearly_all_windows_are_had_in_few_rounds(monkeypatch) -> None:
@@ -270,16 +270,16 @@ def test_legal_starts_are_all_that_drawing_finds(mode) -> None:
     counted = np.concatenate(list(of.legal_starts(mode, 0.0)))
     drawn = draw(of, 3000, **{mode: 1.0})
     offset = {"a": 0, "b": 60}
-    assert set(counted.tolist()) == {offset[w.piece.chrom] + w.start for w in drawn}
+    assert set(counted.tolist()) == {offset[w.segment.chrom] + w.start for w in drawn}
 
 
 def test_legal_tiles() -> None:
     pieces = [piece("a", 0, 30), piece("b", 5, 9), piece("c", 10, 30)]
     n = {"a:0": (np.array([9]), np.array([11])), "c:10": (np.array([28]), np.array([30]))}
     of = pool(pieces, 10, n=n, excluded=[("c", 10, 11)])
-    tiles = [placed for own in pieces for placed in tile(own, 10)]
+    tiles = [window for own in pieces for window in tile(own, 10)]
     assert legal_tiles(tiles, of, 0.1) == [
-        Placement(pieces[0], start, start + 10, "tile") for start in (0, 10, 20)
+        PlannedWindow(pieces[0], start, start + 10, "tile") for start in (0, 10, 20)
     ]
     assert [w.start for w in legal_tiles(tiles, of, 0.0)] == [20]
 
