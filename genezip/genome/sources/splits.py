@@ -19,7 +19,7 @@ from genezip.genome.names import translate
 SPLITS = ("train", "valid", "test")
 """What the bases of a segment are for: training, choosing between trainings, measuring."""
 
-HELD_OUT = tuple(Genome.model_fields["test"].default)
+HELD_OUT_CHROMOSOMES = tuple(Genome.model_fields["test"].default)
 """Chromosomes that the paper holds out (GeneZip, section 4.1): the default of ``genome.test``."""
 
 
