@@ -45,6 +45,7 @@ def predictions(
 
     No model and no GPU is needed: every metric is recomputed from the predictions.
     """
+    from genezip.artifacts.scores import TASK_SCORES
     from genezip.errors import GenezipError
 
     if context.invoked_subcommand is not None:
@@ -55,9 +56,9 @@ def predictions(
         return
     if not from_predictions or out is None:
         raise GenezipError("give --from-predictions FILE and --out TSV, or name a command")
-    from genezip.tasks.scores import score, write_scores
+    from genezip.tasks.scores import score
 
-    write_scores(out, score(from_predictions, bootstrap, seed, scale))
+    TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale))
 
 
 @app.command()
@@ -113,7 +114,7 @@ def markov(
 ) -> None:
     """Perplexity of Markov models of the training pieces on the held-out windows."""
     from genezip import config
-    from genezip.artifacts import scores as tidy
+    from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.labels import read_labels
     from genezip.evaluation.markov import markov_rows, score_markov
@@ -124,7 +125,7 @@ def markov(
     reader, opened = CorpusReader(corpus), Source.load(source)
     labels = read_labels(reader, chosen)
     scores = score_markov(reader, opened.assembly(), labels, chosen, _say)
-    tidy.write(out, markov_rows(scores, labels, scale, opened.kind))
+    DNA_SCORES.write(out, markov_rows(scores, labels, scale, opened.kind))
     if windows is not None:
         write_markov_windows(windows, scores.windows, labels)
 
@@ -149,8 +150,8 @@ def compression(
     import pandas as pd
 
     from genezip import config
-    from genezip.artifacts import scores as tidy
     from genezip.artifacts.files import atomic_path
+    from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.comparisons import comparison_rows
@@ -172,8 +173,8 @@ def compression(
     context = None if markov is None else read_markov_windows(markov, labels)
     paired = comparison_rows(sums, labels, reference, control, scale, kind, context)
     table = pd.concat([window_table(one, labels) for one in sums], ignore_index=True)
-    tidy.write(out, rows)
-    tidy.write(comparisons, paired)
+    DNA_SCORES.write(out, rows)
+    DNA_SCORES.write(comparisons, paired)
     with atomic_path(windows) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
 
@@ -190,7 +191,7 @@ def repeats(
 ) -> None:
     """Local BPT in interspersed and tandem repeats against the rest."""
     from genezip import config
-    from genezip.artifacts import scores as tidy
+    from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.repeat_sets import RepeatAnnotation
@@ -208,7 +209,7 @@ def repeats(
     loaded = read_routers(read_compressed(path) for path in compressed)
     region_map = RegionMap.read_bed(regions)
     tallies = tally_routers(loaded, assembly, region_map, annotation, chosen, _say)
-    tidy.write(out, repeat_rows(tallies, chosen, scale, kind))
+    DNA_SCORES.write(out, repeat_rows(tallies, chosen, scale, kind))
 
 
 @app.command()

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from genezip.alphabet import A_ID, N_ID, is_base
+from genezip.artifacts.scores import Row, markov_name
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import Estimate
-from genezip.evaluation.compression import Found, Row, expand, language_model_metrics
+from genezip.evaluation.compression import Found, expand, language_model_metrics
 from genezip.evaluation.labels import Labels
 from genezip.evaluation.markov_windows import MarkovWindows
 
@@ -285,7 +286,7 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(
                 found,
-                model=f"markov{order}",
+                model=markov_name(order),
                 task="markov",
                 subset=subset.name,
                 split=labels.split,
