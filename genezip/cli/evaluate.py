@@ -1,9 +1,12 @@
 """``genezip evaluate``: scores from predictions, or of compressed DNA with its baselines."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,10 +26,6 @@ Out = Annotated[Path, typer.Option("--out", help="File to write.")]
 def register(root: typer.Typer) -> None:
     """Add these commands to the root command."""
     root.add_typer(app, name="evaluate")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -97,7 +96,6 @@ def routers(
         reader.taxonomy.complete(preset.target_bpt(), str(region_preset)),
         config.settings(config.Evaluation, settings),
         out,
-        _say,
     )
 
 
@@ -124,7 +122,7 @@ def markov(
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
     labels = read_labels(reader, chosen)
-    scores = score_markov(reader, opened.assembly(), labels, chosen, _say)
+    scores = score_markov(reader, opened.assembly(), labels, chosen)
     DNA_SCORES.write(out, markov_rows(scores, labels, scale, opened.kind))
     if windows is not None:
         write_markov_windows(windows, scores.windows, labels)
@@ -150,8 +148,8 @@ def compression(
     import pandas as pd
 
     from genezip import config
-    from genezip.artifacts.files import atomic_path
     from genezip.artifacts.scores import DNA_SCORES
+    from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.comparisons import comparison_rows
@@ -167,7 +165,7 @@ def compression(
     sums = []
     for path in compressed:
         sums.append(collect(read_compressed(path), labels))
-        _say(f"compression: {path}")
+        logger.info(f"compression: {path}")
     rows = [row for one in sums for row in compression_rows(one, labels, scale, kind)]
     rows += corpus_rows(labels, sums[0], "compression", scale, kind, tertiles=False)
     context = None if markov is None else read_markov_windows(markov, labels)
@@ -175,8 +173,7 @@ def compression(
     table = pd.concat([window_table(one, labels) for one in sums], ignore_index=True)
     DNA_SCORES.write(out, rows)
     DNA_SCORES.write(comparisons, paired)
-    with atomic_path(windows) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    write_tsv(windows, table)
 
 
 @app.command()
@@ -205,10 +202,10 @@ def repeats(
     assembly = opened.assembly()
     annotation = RepeatAnnotation(assembly, opened.rmsk(), opened.trf())
     for sentence in annotation.lacking():
-        _say(f"repeats: {sentence}")
+        logger.warning(f"repeats: {sentence}")
     loaded = read_routers(read_compressed(path) for path in compressed)
     region_map = RegionMap.read_bed(regions)
-    tallies = tally_routers(loaded, assembly, region_map, annotation, chosen, _say)
+    tallies = tally_routers(loaded, assembly, region_map, annotation, chosen)
     DNA_SCORES.write(out, repeat_rows(tallies, chosen, scale, kind))
 
 
@@ -231,7 +228,7 @@ def locus(
 ) -> None:
     """Boundary probability and local BPT of each model at one held-out locus."""
     from genezip import config
-    from genezip.artifacts.files import atomic_path
+    from genezip.artifacts.tables import write_tsv
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.locus import locus_tables
     from genezip.genome.region_rules import RegionMap
@@ -242,5 +239,4 @@ def locus(
     region_map, opened = RegionMap.read_bed(regions), Source.load(source)
     tables = locus_tables(files, region_map, opened, chosen.locus, transcripts, gene_type or None)
     for path, table in zip((out, genes), tables, strict=True):
-        with atomic_path(path) as temporary:
-            table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+        write_tsv(path, table)

@@ -1,5 +1,6 @@
 """``genezip regions build | verify | show | calibrate``."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from genezip.cli import inputs
 from genezip.cli.calibrate import calibrate
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(help="The region map.", no_args_is_help=True)
 app.command()(calibrate)
@@ -58,7 +61,7 @@ def build(
         assembly = opened.assembly()
         annotations = opened.annotations(section.transcripts, section.gene_types)
         for name, found in annotations.items():
-            typer.echo(f"regions: {name}: {len(found.transcripts):,} transcripts", err=True)
+            logger.info(f"regions: {name}: {len(found.transcripts):,} transcripts")
         own = read_own_classes(section, root, assembly.chrom_sizes)
         region_map = build_region_map(annotations, assembly, section, own=own)
         table = region_map.summary(assembly)
@@ -75,7 +78,7 @@ def build(
     region_map.write_bed9(bed)
     if summary is not None:
         write_text(summary, table.to_csv(sep="\t", index=False, float_format="%.6f"))
-    typer.echo(f"regions: {total:,} bp of {where} -> {bed}", err=True)
+    logger.info(f"regions: {total:,} bp of {where} -> {bed}")
 
 
 @app.command()

@@ -1,13 +1,12 @@
 """Compress windows with a model: the file that every metric starts from."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from genezip.alphabet import reverse_complement
 from genezip.artifacts.scores import under_bound
@@ -15,6 +14,7 @@ from genezip.config import Compress
 from genezip.corpus.corpus import CorpusReader
 from genezip.data.compressed import CompressedWindow, write_compressed
 from genezip.errors import GenezipError
+from genezip.log import progress
 from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
@@ -176,13 +176,8 @@ def compress_heldout(
         network.set_bound(bound, list(card.target_bpt.values()))
         name = under_bound(name, bound)
     strands = 2 if settings.both_strands else 1
-    windows: Iterable[CompressedWindow] = tqdm(
-        compress_places(network, places, settings),
-        total=strands * len(places),
-        desc=name,
-        unit="window",
-        disable=None,
-    )
+    compressed = compress_places(network, places, settings)
+    windows = progress(compressed, name, strands * len(places), "window")
     return write_compressed(
         out,
         windows,
