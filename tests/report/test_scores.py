@@ -1,4 +1,4 @@
-"""Finding one number among tidy rows, and writing it for people."""
+"""Finding one number among score rows, and writing it for people."""
 
 import pandas as pd
 import pytest
