@@ -1,5 +1,6 @@
 """``genezip regions build | verify | show | calibrate``."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from genezip.cli import inputs
 from genezip.cli.calibrate import calibrate
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(help="The region map.", no_args_is_help=True)
 app.command()(calibrate)
@@ -58,16 +61,16 @@ def build(
         assembly = opened.assembly()
         annotations = opened.annotations(section.transcripts, section.gene_types)
         for name, found in annotations.items():
-            typer.echo(f"regions: {name}: {len(found.transcripts):,} transcripts", err=True)
-        own = read_user_classes(section, root, assembly.chrom_sizes)
-        region_map = build_region_map(annotations, assembly, section, user=own)
+            logger.info(f"regions: {name}: {len(found.transcripts):,} transcripts")
+        user = read_user_classes(section, root, assembly.chrom_sizes)
+        region_map = build_region_map(annotations, assembly, section, user=user)
         table = region_map.summary(assembly)
         total = int(table.loc[table["split"] == "all", "bp"].sum())
         where = f"{len(assembly.pieces)} pieces"
     else:
         genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
-        own = read_user_classes(section, root, sizes)
-        region_map = label_chromosomes(genes, sizes, section, own)
+        user = read_user_classes(section, root, sizes)
+        region_map = label_chromosomes(genes, sizes, section, user)
         table = region_map.totals()
         table.insert(0, "split", "all")
         total = int(table["bp"].sum())
@@ -75,7 +78,7 @@ def build(
     region_map.write_bed9(bed)
     if summary is not None:
         write_text(summary, table.to_csv(sep="\t", index=False, float_format="%.6f"))
-    typer.echo(f"regions: {total:,} bp of {where} -> {bed}", err=True)
+    logger.info(f"regions: {total:,} bp of {where} -> {bed}")
 
 
 @app.command()

@@ -6,7 +6,8 @@ a piece after the other: a whole chromosome is a piece. The annotated count is b
 to border (:func:`cross_runs`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from genezip.errors import GenezipError
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
 from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
 from genezip.region_classes import Taxonomy
+
+logger = logging.getLogger(__name__)
 
 STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
 
@@ -227,7 +230,6 @@ def tally_routers(
     region_map: Any,
     annotation: RepeatAnnotation,
     settings: Evaluation,
-    say: Callable[[str], None] | None = None,
     stretch_bp: int = STRETCH_BP,
 ) -> dict[tuple[str, str], Tally]:
     """Tallies by (split, scheme name) over the bases that all routers of a split share.
@@ -265,8 +267,8 @@ def tally_routers(
                         tally.add_piece(n_blocks)
                     _add_stretch(codes[scheme.name], length, bases, scheme, offsets, tally)
                 counted += len(bases.position)
-            if say and counted:
-                say(f"repeats: {name} ({split}), {counted} bases")
+            if counted:
+                logger.info(f"repeats: {name} ({split}), {counted} bases")
     return tallies
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.scores import CORPUS
 from genezip.region_classes import GROUPS
 from genezip.report import claims, lead, repeat_sets, style, verdicts
 from genezip.report.results import Results
-from genezip.report.scores import CORPUS, fixed, measured, plain, records
+from genezip.report.scores import fixed, measured, plain, records
 
 Cell = str | dict[str, Any]
 
