@@ -30,7 +30,7 @@ from genezip.data.initiation_windows import (
 )
 from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import FILES, TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.log import progress
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from genezip.artifacts.manifest import Kind, file_entries
 from genezip.artifacts.provenance import versions
 from genezip.artifacts.tables import open_parquet
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
 KIND = Kind(
     "manifest of a prepared task",
@@ -140,4 +141,4 @@ class Draft:
         with atomic_path(self.folder / EXAMPLES) as temporary:
             table.to_parquet(temporary, index=False)
         counts = table["split"].value_counts()
-        self.counts = {name: int(counts.get(name, 0)) for name in ("train", "valid", "test")}
+        self.counts = {name: int(counts.get(name, 0)) for name in SPLITS}

@@ -20,10 +20,10 @@ from genezip.artifacts.files import check_room, sha256_file
 from genezip.artifacts.journal import Journal
 from genezip.data.record_check import MOST_DIFFERING, Differences, check_record
 from genezip.data.record_shards import Shards
-from genezip.data.window_rows import SPLITS
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_records
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
 
 logger = logging.getLogger(__name__)

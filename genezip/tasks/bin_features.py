@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("train", "valid", "test")
 ROWS_PER_BLOCK = 16
 MEMORY_SHARE = 0.5  # of the free memory of a GPU, for a micro-batch
 

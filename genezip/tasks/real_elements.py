@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.sources.source import Source
@@ -29,7 +30,7 @@ from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import mean_of, ranked_support, write_scores
+from genezip.tasks.score_rows import mean_of, ranked_support
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def measure_elements(run: LabelRun) -> None:
                     )
             sheets.append(sheet)
             logger.info(f"labels: elements, split {rule}: {len(rows):,} tested")
-    write_scores(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+    TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 
 def _own(table: pd.DataFrame) -> Fold:
