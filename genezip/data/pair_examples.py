@@ -28,11 +28,7 @@ from genezip.data.pair_deposit import (
 )
 from genezip.data.pair_folds import chromosome_folds, gene_folds
 from genezip.data.pair_sequences import (
-    AUTHORS_BP,
-    PADDED_BP,
     PairSequences,
-    authors_input,
-    padded,
     pair_sequences,
 )
 from genezip.data.prepared import Prepared, by_split, preparing
@@ -42,16 +38,6 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 
 logger = logging.getLogger(__name__)
-
-__all__ = [
-    "AUTHORS_BP",
-    "PADDED_BP",
-    "PairExamples",
-    "PairSequences",
-    "authors_input",
-    "padded",
-    "prepare_pairs",
-]
 
 OUTSIDE = "gene or region outside the chromosome"
 OTHER_ALLELE = "reference allele differs from the FASTA"

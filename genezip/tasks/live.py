@@ -12,14 +12,11 @@ from genezip.models.device import choose_device
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_network
 from genezip.tasks.arm import Arm, run_identity
-from genezip.tasks.cnn import predict_cnn
 from genezip.tasks.live_initiation import tune_initiation, write_initiation
 from genezip.tasks.live_pairs import tune_pairs, write_pairs
 from genezip.training.trainable import set_mode
 
 logger = logging.getLogger(__name__)
-
-__all__ = ["predict_cnn", "predict_live"]
 
 
 def predict_live(
