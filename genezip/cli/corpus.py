@@ -53,7 +53,7 @@ def build(
     """Plan a corpus, write its shards and close it, in one go (it can be interrupted)."""
     from genezip import config
     from genezip.corpus.build import build_corpus
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     inputs = _inputs(source=source, regions=regions, exclusions=exclusions)
@@ -118,7 +118,7 @@ def write(
     from genezip.corpus.build import write_shards
     from genezip.corpus.plan import read_plan
     from genezip.errors import GenezipError
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     match = re.fullmatch(r"(\d+)-of-(\d+)", part)
@@ -158,7 +158,7 @@ def check(
 ) -> None:
     """Verify hashes, shards, sequence lengths and region runs of a corpus."""
     from genezip.corpus.corpus import CorpusReader, check_corpus
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     count = check_corpus(
@@ -193,7 +193,7 @@ def table5(
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
     from genezip.corpus.exclusions import is_exclusions, read_exclusions
     from genezip.formats.lines import TextFile
-    from genezip.genome.user_classes import read_bed_intervals
+    from genezip.genome.region_rules import read_bed_intervals
 
     if path is None:
         return None

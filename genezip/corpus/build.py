@@ -26,7 +26,6 @@ from genezip.corpus.homology import write_tables
 from genezip.corpus.plan import (
     MANIFEST,
     PLAN,
-    SPLITS,
     Plan,
     ShardPlan,
     choose_windows,
@@ -38,6 +37,7 @@ from genezip.corpus.writer import ShardWriter, sum_tallies
 from genezip.errors import GenezipError
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
+from genezip.genome.sources.splits import SPLITS
 from genezip.genome.transcripts import Transcripts
 from genezip.log import Progress
 

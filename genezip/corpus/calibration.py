@@ -25,17 +25,16 @@ from genezip.config import Regions
 from genezip.corpus.sampling import MODES, Drawn, Pool, sample
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
-from genezip.genome.covered import Covered
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import Intervals
+from genezip.genome.intervals import Covered, Intervals
 from genezip.genome.names import match_chrom_style
 from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import label_chromosomes
+from genezip.genome.sources.splits import HELD_OUT_CHROMOSOMES
 from genezip.region_classes import CLASSES
 
 logger = logging.getLogger(__name__)
 
-HELD_OUT = ("chr8", "chr9", "chr10")
 HALF_WIDTHS = (500, 1000, 1500, 2000, 2500)
 HELD_OUT_ROW = ("Held-out chr8+chr9+chr10", "test")
 """Data set and split of the published row."""
@@ -91,7 +90,7 @@ def calibrate(
     chrom_sizes: Mapping[str, int],
     settings: Regions,
     paper_mb: pd.Series,
-    chromosomes: Sequence[str] = HELD_OUT,
+    chromosomes: Sequence[str] = HELD_OUT_CHROMOSOMES,
     half_widths: Sequence[int] = HALF_WIDTHS,
 ) -> pd.DataFrame:
     """Class totals of some chromosomes for several promoter half-widths.

@@ -18,8 +18,9 @@ from genezip.artifacts.manifest import Kind
 from genezip.corpus.plan import PLAN
 from genezip.corpus.shards import SCHEMA_VERSION, SHARD_KIND, Shard, open_shard, read_shard
 from genezip.errors import GenezipError
-from genezip.genome.assembly import SPLITS, Assembly
+from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
 from genezip.region_classes import CLASS_IDS, Taxonomy
 

@@ -20,9 +20,9 @@ from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 from genezip.formats.lines import Input, TextFile, first_line, opened
 from genezip.formats.tabular import LINE, read_table, wrong_interval
-from genezip.genome.covered import Covered
+from genezip.genome.intervals import Covered
 from genezip.genome.names import match_intervals
-from genezip.genome.user_classes import read_bed_intervals
+from genezip.genome.region_rules import read_bed_intervals
 
 logger = logging.getLogger(__name__)
 

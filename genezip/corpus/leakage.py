@@ -14,9 +14,9 @@ from genezip.artifacts.tables import read_parquet
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.shards import SHARD_KIND
 from genezip.errors import GenezipError
-from genezip.genome.assembly import SPLITS
-from genezip.genome.covered import Covered
+from genezip.genome.intervals import Covered
 from genezip.genome.names import translate
+from genezip.genome.sources.splits import SPLITS
 
 COLUMNS = (
     "check",  # exclusions, heldout or validation

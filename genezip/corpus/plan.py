@@ -20,9 +20,10 @@ from genezip.config import Corpus
 from genezip.corpus.homology import filter_homologous
 from genezip.corpus.sampling import PlannedWindow, Pool, legal_tiles, sample, strict_blocks, tile
 from genezip.errors import GenezipError
-from genezip.genome.assembly import SPLITS, Assembly, Piece
+from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals
+from genezip.genome.sources.splits import SPLITS
 from genezip.log import progress
 
 PLAN = "plan.parquet"

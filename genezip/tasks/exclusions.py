@@ -18,8 +18,7 @@ from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 from genezip.formats.tabular import LINE, read_table, wrong_interval
-from genezip.genome.lifted_pairs import lift_pairs
-from genezip.genome.liftover import Liftover
+from genezip.genome.liftover import Liftover, lift_pairs
 from genezip.genome.names import match_intervals
 
 logger = logging.getLogger(__name__)

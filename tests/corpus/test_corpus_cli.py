@@ -13,7 +13,8 @@ from genezip.alphabet import decode
 from genezip.cli import main
 from genezip.config import Regions
 from genezip.corpus.corpus import CorpusReader
-from genezip.genome.region_rules import RegionMap, build_region_map
+from genezip.genome.region_map import RegionMap
+from genezip.genome.region_rules import build_region_map
 from genezip.genome.sources.source import Source
 
 SETTINGS = {

@@ -22,9 +22,9 @@ from genezip.corpus.shards import (
     row_group_rows,
 )
 from genezip.errors import GenezipError
-from genezip.region_classes import GENE7, OwnClass, Taxonomy
+from genezip.region_classes import GENE7, Taxonomy, UserClass
 
-ENHANCER = Taxonomy((OwnClass("enhancer", "intron", "enhancer", "#CC79A7", 32.0),))
+ENHANCER = Taxonomy((UserClass("enhancer", "intron", "enhancer", "#CC79A7", 32.0),))
 WINDOWS = {
     "chrom": ["a", "a", "b", "b", "c"],
     "start": [0, 8, 0, 2, 100],

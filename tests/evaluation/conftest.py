@@ -17,7 +17,7 @@ from genezip.data.compressed import (
     read_compressed,
     write_compressed,
 )
-from genezip.region_classes import CLASS_IDS, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASS_IDS, GENE7, Taxonomy, UserClass
 
 
 @dataclass
@@ -113,7 +113,7 @@ def toy() -> ToyGenome:
 
 
 EIGHT = Taxonomy(
-    (OwnClass("enhancer", before="intron", label="enhancer", colour="#CC79A7", group="genic"),)
+    (UserClass("enhancer", before="intron", label="enhancer", colour="#CC79A7", group="genic"),)
 )
 """The seven classes and one of the user, id 7."""
 

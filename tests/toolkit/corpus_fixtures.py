@@ -15,7 +15,7 @@ from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
-from genezip.genome.intervals import run_lengths
+from genezip.genome.intervals import value_runs
 from genezip.region_classes import CLASS_IDS, GENE7
 from genezip.tasks.exclusions import evaluation_intervals
 
@@ -57,7 +57,8 @@ class Labels:
         return self.chromosomes[chrom][start:end]
 
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        return run_lengths(self.ids(chrom, start, end))
+        starts, classes = value_runs(self.ids(chrom, start, end))
+        return np.diff(starts, append=end - start).astype(np.int32), classes
 
     def many_runs(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray

@@ -8,7 +8,7 @@ import gene_files
 import pytest
 
 from genezip.genome.assembly import Assembly
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 
 LETTERS = "pcueind"  # promoter, cds, utr, exon, intron, nig, dig
 HEAD = "name chrom start end split annotation soft_masked rmsk trf"

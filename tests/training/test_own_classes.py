@@ -12,12 +12,12 @@ from genezip.errors import GenezipError
 from genezip.models.inference import run as run_network
 from genezip.models.network import build
 from genezip.models.pretrained import load_card
-from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, Taxonomy, UserClass
 from genezip.training.loop import pretrain
 from genezip.training.setup import targets_of
 from genezip.training.validation import validate
 
-ENHANCER = OwnClass("enhancer", before="intron", label="my enhancer", colour="#CC79A7")
+ENHANCER = UserClass("enhancer", before="intron", label="my enhancer", colour="#CC79A7")
 EIGHT = Taxonomy((ENHANCER,))
 
 
@@ -55,7 +55,7 @@ def test_targets_of_eight_classes(tmp_path: Path) -> None:
 
 
 def test_the_class_brings_the_target_that_a_preset_leaves_out(tmp_path: Path) -> None:
-    own = OwnClass("enhancer", "intron", "enhancer", "#CC79A7", target_bpt=24)
+    own = UserClass("enhancer", "intron", "enhancer", "#CC79A7", target_bpt=24)
     corpus = corpus_of(tmp_path, Taxonomy((own,)))
     found = targets_of(corpus, preset_of(tmp_path), None, None)
     assert found.bpt["enhancer"] == 24
@@ -113,7 +113,7 @@ def test_a_run_of_eight_classes_logs_and_names_all_of_them(
 
 
 def test_validation_equals_a_loop_over_bases(toy: SimpleNamespace) -> None:
-    taxonomy = Taxonomy((OwnClass("enhancer", "cds", "e", "#CC79A7", group="promoter"),))
+    taxonomy = Taxonomy((UserClass("enhancer", "cds", "e", "#CC79A7", group="promoter"),))
     target = {name: 4.0 + place for place, name in enumerate(taxonomy.names)}
     random = np.random.default_rng(3)
     ids = random.integers(3, 7, (3, 96)).astype(np.uint8)

@@ -8,7 +8,7 @@ from deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, w
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 
 class PairsOnDisk:
