@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.artifacts.files import atomic_path
+from genezip.corpus.sampling import by_chrom
 from genezip.errors import GenezipError
 from genezip.formats.lines import Input, TextFile, first_line, opened
 from genezip.formats.tabular import LINE, read_table, wrong_interval
@@ -129,10 +130,7 @@ def build_exclusions(
 
 def merged_bp(table: pd.DataFrame) -> int:
     """Bases in the union of the rows of a table with chrom, start and end."""
-    return sum(
-        Covered(own["start"].to_numpy(np.int64), own["end"].to_numpy(np.int64)).bp
-        for _, own in table.groupby("chrom")
-    )
+    return sum(Covered(*intervals).bp for intervals in by_chrom(table).values())
 
 
 def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from genezip.artifacts.tables import read_parquet
 from genezip.corpus.corpus import CorpusReader
+from genezip.corpus.sampling import by_chrom
 from genezip.corpus.shards import SHARD_KIND
 from genezip.errors import GenezipError
 from genezip.genome.intervals import Covered
@@ -72,16 +73,10 @@ def touched_bases(windows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
     int64 array, shape (len(windows),)
     """
     touched = np.zeros(len(windows), dtype=np.int64)
-    chroms, by_chrom = windows["chrom"].to_numpy(), dict(list(others.groupby("chrom")))
-    for chrom in pd.unique(chroms):
-        if chrom in by_chrom:
-            other = by_chrom[chrom]
-            cover = Covered(other["start"].to_numpy(np.int64), other["end"].to_numpy(np.int64))
-            own = np.flatnonzero(chroms == chrom)
-            rows = windows.iloc[own]
-            touched[own] = cover.within(
-                rows["start"].to_numpy(np.int64), rows["end"].to_numpy(np.int64)
-            )
+    chroms, intervals = windows["chrom"].to_numpy(), by_chrom(others)
+    for chrom, (starts, ends) in by_chrom(windows).items():
+        if chrom in intervals:
+            touched[chroms == chrom] = Covered(*intervals[chrom]).within(starts, ends)
     return touched
 
 
