@@ -44,13 +44,15 @@ from genezip.log import Progress
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
 PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
 ENTRIES = "entries"  # what the jobs of a workflow report
+OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
+
 _ENTRIES_KIND = Kind(
     noun="list of shards from `genezip corpus write`",
     version=1,
     first="run `genezip corpus write` first",
     again="run `genezip corpus write` again",
 )
-OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
+_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
 
 
 def build_corpus(
@@ -203,22 +205,6 @@ def write_shards(
     return entries
 
 
-def read_entries(path: str | Path) -> list[dict[str, Any]]:
-    """Read manifest entries of shards that `genezip corpus write` wrote.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing or something else.
-    """
-    found = _ENTRIES_KIND.read_json(path)
-    if not isinstance(found, list) or not all(
-        isinstance(entry, dict) and "path" in entry for entry in found
-    ):
-        raise _ENTRIES_KIND.foreign(path)
-    return found
-
-
 def _written(
     shards: list[ShardPlan],
     plan: Plan,
@@ -268,7 +254,20 @@ def _write_one(shard: ShardPlan) -> dict[str, Any]:
     return _write_one_with(shard)
 
 
-_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
+def read_entries(path: str | Path) -> list[dict[str, Any]]:
+    """Read manifest entries of shards that `genezip corpus write` wrote.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing or something else.
+    """
+    found = _ENTRIES_KIND.read_json(path)
+    if not isinstance(found, list) or not all(
+        isinstance(entry, dict) and "path" in entry for entry in found
+    ):
+        raise _ENTRIES_KIND.foreign(path)
+    return found
 
 
 def finish_corpus(

@@ -34,12 +34,86 @@ from genezip.artifacts.tables import head_of, open_parquet
 from genezip.errors import GenezipError
 from genezip.region_classes import Taxonomy
 
+SCHEMA_VERSION = 2
+SHARD_KIND = Kind(
+    noun="corpus shard",
+    version=SCHEMA_VERSION,
+    first="build the corpus again",
+    again="build the corpus again",
+    keys=("split", "window_bp", "row_group_rows", "classes", "plan", "regions"),
+)
+ROW_GROUP_BP = 1 << 20
+
+SCHEMA = pa.schema(
+    [
+        ("chrom", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("strand", pa.string()),
+        ("piece", pa.string()),
+        ("split", pa.string()),
+        ("sampling_mode", pa.string()),
+        ("n_fraction", pa.float32()),
+        ("sequence", pa.binary()),
+        ("region_lengths", pa.list_(pa.int32())),
+        ("region_classes", pa.list_(pa.uint8())),
+    ]
+)
+TABLE_COLUMNS = SCHEMA.names[:8]
+WINDOW_COLUMNS = SCHEMA.names[8:]
+
 _LETTERS = b"ACGTN"
 _OTHERS = bytes(code for code in range(256) if code not in _LETTERS)
 # Token ids of the five letters; 0 marks one that a shard may not hold.
 _IDS = bytes.maketrans(
     _LETTERS + _OTHERS, alphabet.encode(_LETTERS).tobytes() + bytes(len(_OTHERS))
 )
+
+
+def row_group_rows(window_bp: int) -> int:
+    """Windows in a full row group: about 1 Mb of bases, at least one window."""
+    return max(1, ROW_GROUP_BP // window_bp)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a shard, kept in its file metadata."""
+
+    split: str
+    window_bp: int
+    row_group_rows: int
+    taxonomy: Taxonomy
+    plan: str
+    regions: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The head as :mod:`genezip.artifacts.tables` writes it."""
+        return SHARD_KIND.head(
+            split=self.split,
+            window_bp=self.window_bp,
+            row_group_rows=self.row_group_rows,
+            classes=self.taxonomy.to_json(),
+            plan=self.plan,
+            regions=self.regions,
+        )
+
+    @classmethod
+    def read(cls, path: Path, schema: pa.Schema) -> Self:
+        """The head in the schema of a file.
+
+        Raises
+        ------
+        GenezipError
+            If the file is no corpus shard of this schema version.
+        """
+        head = head_of(path, schema, SHARD_KIND)
+        try:
+            if schema.equals(SCHEMA):
+                facts = {name: head[name] for name in SHARD_KIND.keys if name != "classes"}
+                return cls(taxonomy=Taxonomy.from_json(head["classes"]), **facts)
+        except (ValueError, KeyError, TypeError, GenezipError):
+            pass  # classes that are none
+        raise SHARD_KIND.foreign(path)
 
 
 @dataclass(frozen=True)
@@ -95,81 +169,6 @@ def decode(windows: Sequence[tuple[RowGroup, int]]) -> tuple[np.ndarray, np.ndar
             f"which is none of {', '.join(_LETTERS.decode())}; build the corpus again"
         )
     return ids, regions
-
-
-SCHEMA_VERSION = 2
-SHARD_KIND = Kind(
-    noun="corpus shard",
-    version=SCHEMA_VERSION,
-    first="build the corpus again",
-    again="build the corpus again",
-    keys=("split", "window_bp", "row_group_rows", "classes", "plan", "regions"),
-)
-ROW_GROUP_BP = 1 << 20
-
-SCHEMA = pa.schema(
-    [
-        ("chrom", pa.string()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
-        ("strand", pa.string()),
-        ("piece", pa.string()),
-        ("split", pa.string()),
-        ("sampling_mode", pa.string()),
-        ("n_fraction", pa.float32()),
-        ("sequence", pa.binary()),
-        ("region_lengths", pa.list_(pa.int32())),
-        ("region_classes", pa.list_(pa.uint8())),
-    ]
-)
-TABLE_COLUMNS = SCHEMA.names[:8]
-WINDOW_COLUMNS = SCHEMA.names[8:]
-
-
-def row_group_rows(window_bp: int) -> int:
-    """Windows in a full row group: about 1 Mb of bases, at least one window."""
-    return max(1, ROW_GROUP_BP // window_bp)
-
-
-@dataclass(frozen=True)
-class Head:
-    """The head of a shard, kept in its file metadata."""
-
-    split: str
-    window_bp: int
-    row_group_rows: int
-    taxonomy: Taxonomy
-    plan: str
-    regions: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The head as :mod:`genezip.artifacts.tables` writes it."""
-        return SHARD_KIND.head(
-            split=self.split,
-            window_bp=self.window_bp,
-            row_group_rows=self.row_group_rows,
-            classes=self.taxonomy.to_json(),
-            plan=self.plan,
-            regions=self.regions,
-        )
-
-    @classmethod
-    def read(cls, path: Path, schema: pa.Schema) -> Self:
-        """The head in the schema of a file.
-
-        Raises
-        ------
-        GenezipError
-            If the file is no corpus shard of this schema version.
-        """
-        head = head_of(path, schema, SHARD_KIND)
-        try:
-            if schema.equals(SCHEMA):
-                facts = {name: head[name] for name in SHARD_KIND.keys if name != "classes"}
-                return cls(taxonomy=Taxonomy.from_json(head["classes"]), **facts)
-        except (ValueError, KeyError, TypeError, GenezipError):
-            pass  # classes that are none
-        raise SHARD_KIND.foreign(path)
 
 
 class ShardFile:
