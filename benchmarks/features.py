@@ -220,7 +220,7 @@ def weighed() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         examples = pair_examples(folder, N_PAIRS)
-        small = load_architecture(ROOT / "tests" / "small.yaml")
+        small = load_architecture(ROOT / "tests" / "toolkit" / "small.yaml")
         manifest = folder / "features" / "manifest.json"
         lines: list[str] = []
         model = GeneZipBackbone(build(held(small)), "small")
