@@ -17,8 +17,8 @@ from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
 from genezip.genome.intervals import run_lengths
 from genezip.region_classes import CLASS_IDS, GENE7
+from toolkit.dna import fasta, random_dna, reverse_complement
 
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
 PIECES = """name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf
 a:100-4100\ta\t100\t4100\ttrain\tgenes\t0\t0\t0
 short\td\t0\t60\ttrain\tgenes\t0\t0\t0
@@ -30,13 +30,11 @@ c\tc\t0\t1000\ttest\tgenes\t0\t0\t0
 def make_sequences() -> dict[str, str]:
     """Random bases; a has N at 2000-2300, b at 0-130, c starts with N and copies a piece of a."""
     rng = np.random.default_rng(7)
-    text = {
-        name: "".join(rng.choice(list("ACGT"), length))
-        for name, length in (("a", 4100), ("d", 60), ("b", 1000), ("c", 1000))
-    }
+    lengths = {"a": 4100, "d": 60, "b": 1000, "c": 1000}
+    text = {name: random_dna(length, rng) for name, length in lengths.items()}
     text["a"] = text["a"][:2000] + "N" * 300 + text["a"][2300:]
     text["b"] = "N" * 130 + text["b"][130:].lower()
-    copied = text["a"][500:628].translate(COMPLEMENT)[::-1]
+    copied = reverse_complement(text["a"][500:628])
     text["c"] = "N" * 128 + text["c"][128:256] + copied + text["c"][384:]
     return text
 
@@ -76,8 +74,8 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.sequences = make_sequences()
         text = self.sequences
-        fasta = {"a:100-4100": text["a"][100:], "short": text["d"], "b": text["b"], "c": text["c"]}
-        (folder / "pieces.fa").write_text("".join(f">{n}\n{s}\n" for n, s in fasta.items()))
+        pieces = {"a:100-4100": text["a"][100:], "short": text["d"], "b": text["b"], "c": text["c"]}
+        (folder / "pieces.fa").write_text(fasta(pieces))
         (folder / "pieces.tsv").write_text(PIECES)
         (folder / "chrom.sizes").write_text("a\t5000\nb\t1000\nc\t1000\nd\t60\n")
         self.folder = folder

@@ -1,6 +1,6 @@
 """Genomes small enough to know every base and every region class."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,37 @@ import pytest
 
 from genezip.alphabet import encode
 from genezip.genome.assembly import Assembly
-from genezip.genome.intervals import run_lengths
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.region_classes import CLASS_IDS, GENE7, Taxonomy
 from toolkit import gene_files
 from toolkit.command_line import succeed
+from toolkit.dna import fasta
 
 LETTERS = "pcueind"  # promoter, cds, utr, exon, intron, nig, dig
 HEAD = "name chrom start end split annotation soft_masked rmsk trf"
+
+
+def write_assembly(
+    folder: Path,
+    pieces: Sequence[tuple[str, int, str, str]],
+    sizes: Mapping[str, int] | None = None,
+    annotation: str = "genes",
+) -> Assembly:
+    """Write pieces (chrom, start, split, sequence); chromosomes end with them unless told."""
+    rows, records, ends = ["\t".join(HEAD.split())], {}, dict[str, int]()
+    for chrom, start, split, text in pieces:
+        end = start + len(text)
+        name = f"{chrom}:{start}-{end}"
+        rows.append(f"{name}\t{chrom}\t{start}\t{end}\t{split}\t{annotation}\t0\t0\t0")
+        records[name] = text
+        ends[chrom] = max(end, ends.get(chrom, 0))
+    (folder / "pieces.fa").write_text(fasta(records))
+    (folder / "pieces.tsv").write_text("\n".join(rows) + "\n")
+    lengths = (sizes or ends).items()
+    (folder / "chrom.sizes").write_text("".join(f"{name}\t{bp}\n" for name, bp in lengths))
+    names = ("pieces.fa", "pieces.tsv", "chrom.sizes")
+    return Assembly.open(*(folder / name for name in names), "tiny")
 
 
 @pytest.fixture
@@ -33,19 +55,9 @@ def make_assembly(tmp_path: Path) -> Callable[..., Assembly]:
         annotation: str = "genes",
     ) -> Assembly:
         chosen = pieces or [(name, 0, len(text), "train") for name, text in chromosomes.items()]
-        rows = ["\t".join(HEAD.split())]
-        records = []
-        for chrom, start, end, split in chosen:
-            name = f"{chrom}:{start}-{end}"
-            rows.append(f"{name}\t{chrom}\t{start}\t{end}\t{split}\t{annotation}\t0\t0\t0")
-            records.append(f">{name}\n{chromosomes[chrom][start:end]}\n")
-        sizes = "".join(f"{name}\t{len(text)}\n" for name, text in chromosomes.items())
-        (tmp_path / "pieces.fa").write_text("".join(records))
-        (tmp_path / "pieces.tsv").write_text("\n".join(rows) + "\n")
-        (tmp_path / "chrom.sizes").write_text(sizes)
-        return Assembly.open(
-            tmp_path / "pieces.fa", tmp_path / "pieces.tsv", tmp_path / "chrom.sizes", "tiny"
-        )
+        cut = [(chrom, a, split, chromosomes[chrom][a:b]) for chrom, a, b, split in chosen]
+        sizes = {name: len(text) for name, text in chromosomes.items()}
+        return write_assembly(tmp_path, cut, sizes, annotation)
 
     return make
 
@@ -177,4 +189,7 @@ class ToyGenome:
         return read(first, start, end)
 
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        return run_lengths(self.region_ids(chrom, start, end))
+        ids = self.region_ids(chrom, start, end)
+        edges = np.flatnonzero(np.diff(ids)) + 1
+        bounds = np.concatenate([[0], edges, [len(ids)]])
+        return np.diff(bounds).astype(np.int32), ids[bounds[:-1]]
