@@ -36,13 +36,13 @@ from peers import Outcome
 
 from genezip.alphabet import N_ID
 from genezip.config import Corpus
-from genezip.corpus.build import write_shards
+from genezip.corpus.build import finish_corpus, write_shards
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.finish import finish_corpus
-from genezip.corpus.plan import MANIFEST, PLAN, SPLITS, write_plan
+from genezip.corpus.plan import MANIFEST, PLAN, write_plan
 from genezip.corpus.stream import WindowStream
 from genezip.genome.assembly import PIECE_COLUMNS, Assembly
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.splits import SPLITS
 from genezip.region_classes import CLASSES
 
 WINDOW_BP = 12_800

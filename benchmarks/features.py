@@ -41,7 +41,7 @@ from genezip.alphabet import A_ID, T_ID
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.formats.tfrecord import parse_example, read_records
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.models.architecture import Architecture
 from genezip.models.backbone import GeneZipBackbone
 from genezip.models.network import build

@@ -1,6 +1,8 @@
 """Fixtures that several test modules share."""
 
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,10 @@ def mirror() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture
+def messages(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What the package told the user so far, message by message."""
+    caplog.set_level(logging.INFO, "genezip")
+    return lambda: [record.getMessage() for record in caplog.records]

@@ -54,7 +54,7 @@ def build(
     """Plan a corpus, write its shards and close it, in one go (it can be interrupted)."""
     from genezip import config
     from genezip.corpus.build import build_corpus
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     inputs = _inputs(source=source, regions=regions, exclusions=exclusions)
@@ -123,7 +123,7 @@ def write(
     from genezip.corpus.build import write_shards
     from genezip.corpus.plan import read_plan
     from genezip.errors import GenezipError
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     match = re.fullmatch(r"(\d+)-of-(\d+)", part)
@@ -144,7 +144,7 @@ def finish(
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
     """Check that all shards of a plan are there, and write manifest.json beside it."""
-    from genezip.corpus.finish import finish_corpus
+    from genezip.corpus.build import finish_corpus
     from genezip.corpus.plan import read_plan
 
     parts = [entry for path in entries for entry in _entries(path)]
@@ -162,9 +162,8 @@ def check(
     ] = None,
 ) -> None:
     """Verify hashes, shards, sequence lengths and region runs of a corpus."""
-    from genezip.corpus.corpus import CorpusReader
-    from genezip.corpus.corpus_check import check_corpus
-    from genezip.genome.region_rules import RegionMap
+    from genezip.corpus.corpus import CorpusReader, check_corpus
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     count = check_corpus(
@@ -201,7 +200,7 @@ def table5(
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
     from genezip.corpus.exclusions import is_exclusions, read_exclusions
     from genezip.formats.lines import TextFile
-    from genezip.genome.user_classes import read_bed_intervals
+    from genezip.genome.region_rules import read_bed_intervals
 
     if path is None:
         return None
@@ -245,7 +244,7 @@ def _say(manifest: dict[str, Any]) -> None:
     if dropped["threshold"] is not None and dropped["k"] is not None:
         typer.echo(
             f"dropped {dropped['windows']} of {dropped['of']} held-out windows that share more "
-            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training pieces",
+            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training segments",
             err=True,
         )
 

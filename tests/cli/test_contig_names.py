@@ -11,7 +11,7 @@ from toolkit.command_line import call
 
 from genezip.corpus.corpus import CorpusReader
 from genezip.evaluation.repeat_sets import RMSK, RMSK_ONLY, TRF, RepeatAnnotation
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 
 ODD = (

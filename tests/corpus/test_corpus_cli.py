@@ -15,7 +15,8 @@ from genezip.alphabet import decode
 from genezip.cli import main
 from genezip.config import Regions
 from genezip.corpus.corpus import CorpusReader
-from genezip.genome.region_rules import RegionMap, build_region_map
+from genezip.genome.region_map import RegionMap
+from genezip.genome.region_rules import build_region_map
 from genezip.genome.sources.source import Source
 
 SETTINGS = {
@@ -92,7 +93,7 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 pieces"),
+        ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 segments"),
         ({"exclude": "all.bed"}, "the corpus is left with no window"),
         ({"exclude": "no.bed"}, "no.bed does not exist"),
         ({"windows_bp": 512}, "unknown key 'windows_bp'"),

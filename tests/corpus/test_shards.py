@@ -9,14 +9,22 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.taxonomies import with_enhancer
 
 from genezip.alphabet import encode
-from genezip.corpus.row_group import RowGroup, decode
-from genezip.corpus.shards import SCHEMA, Head, ShardFile, read_shard, row_group_rows
+from genezip.corpus.shards import (
+    SCHEMA,
+    Head,
+    RowGroup,
+    ShardFile,
+    decode,
+    read_shard,
+    row_group_rows,
+)
 from genezip.errors import GenezipError
-from genezip.region_classes import GENE7, OwnClass, Taxonomy
+from genezip.region_classes import GENE7, Taxonomy
 
-ENHANCER = Taxonomy((OwnClass("enhancer", "intron", "enhancer", "#CC79A7", 32.0),))
+ENHANCER = with_enhancer(target_bpt=32.0)
 WINDOWS = {
     "chrom": ["a", "a", "b", "b", "c"],
     "start": [0, 8, 0, 2, 100],

@@ -15,7 +15,7 @@ from genezip.data.initiation_tracks import TRACKS
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 FACTOR = 0.61357
 

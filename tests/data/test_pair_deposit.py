@@ -15,7 +15,7 @@ from genezip.data.pair_deposit import PUBLISHED_ROWS, PairDeposit, differing_all
 from genezip.data.pair_examples import OTHER_ALLELE
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 TABLE = f"eQTL/targets/{TISSUE}.data.tsv"
 MASK = f"eQTL/blacklist/{TISSUE}.blacklist.bed.gz"

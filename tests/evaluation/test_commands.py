@@ -12,7 +12,7 @@ from toolkit.compressed import scored_window
 from toolkit.genomes import simulate
 
 from genezip import cli
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
@@ -99,7 +99,7 @@ def markov(run):
 
 
 def test_markov(markov):
-    rows = tidy.read(markov / "markov.tsv")
+    rows = DNA_SCORES.read(markov / "markov.tsv")
     assert set(rows["model"]) == {"markov0", "markov2"}
     assert set(rows["source"]) == {"simulated"}
     every = rows[(rows["metric"] == "ppl") & (rows["region"] == "all")]
@@ -115,7 +115,7 @@ def test_compression(routers, markov):
         "--control", "even", "--out", run / "compression.tsv",
         "--comparisons", run / "comparisons.tsv", "--windows", run / "windows.tsv",
     )  # fmt: skip
-    rows = tidy.read(run / "compression.tsv")
+    rows = DNA_SCORES.read(run / "compression.tsv")
     models = {"ours", "even", "fixed_stride", "gc_cpg"}
     assert set(rows["model"]) == {*models, "corpus"}
     for metric in ("enrichment", "enrichment_window_mean"):
@@ -125,7 +125,7 @@ def test_compression(routers, markov):
     assert set(rows["subset"]) == {"all", "n_le_5pct"}
     key = ["model", "subset", "region", "strand", "metric", "seed"]
     assert not rows.duplicated(key).any()
-    paired = tidy.read(run / "comparisons.tsv")
+    paired = DNA_SCORES.read(run / "comparisons.tsv")
     assert not paired.duplicated(key).any()
     pairs = {"ours - even", "ours / even", "ours - fixed_stride", "ours - gc_cpg"}
     pairs |= {f"{name} - markov{order}" for name in ("ours", "even") for order in (0, 2)}
@@ -138,7 +138,7 @@ def test_repeats(run):
     out = run / "repeats.tsv"
     names = ("--corpus", "--source", "--regions", "--settings", "--scale")
     succeed("evaluate", "repeats", *files(run, "ours", "even"), *options(run, *names), "--out", out)
-    rows = tidy.read(out)
+    rows = DNA_SCORES.read(out)
     assert {"softmasked_outside_trf", "tandem", "rest"} <= set(rows["subset"])
     ratio = rows[(rows["metric"] == "bpt_ratio") & (rows["model"] == "even")]
     assert ratio.loc[ratio["region"] == "all", "value"].between(0.5, 2).all()
@@ -167,7 +167,7 @@ def repeats_of(run, source, out):
         *options(run, "--corpus", "--regions", "--settings", "--scale"),
         "--source", source, "--out", out,
     )  # fmt: skip
-    return tidy.read(out)
+    return DNA_SCORES.read(out)
 
 
 def test_repeats_in_another_style_of_names_are_the_same(run, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -148,6 +149,8 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
         read_markov_windows(path, read_labels(toy, settings))
     with pytest.raises(GenezipError, match="run `genezip evaluate markov` first"):
         read_markov_windows(tmp_path / "none.parquet", labels)
+    with pytest.raises(GenezipError, match="holds test windows, not valid windows"):
+        read_markov_windows(path, replace(labels, split="valid"))
     pq.write_table(pa.table({"x": [1]}), path)
-    with pytest.raises(GenezipError, match="holds no test windows of Markov models"):
+    with pytest.raises(GenezipError, match="is no table of Markov models by window"):
         read_markov_windows(path, labels)

@@ -11,7 +11,7 @@ from toolkit.compressed import scored_window
 from toolkit.genomes import simulate
 from toolkit.networks import SMALL_YAML
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, Pretrain, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     )
     own["end"] = own["start"] + 1000
     region_map = build_region_map(
-        source.annotations(), source.assembly(), REGIONS, own={"enhancer": own}
+        source.annotations(), source.assembly(), REGIONS, user={"enhancer": own}
     )
     region_map.write_bed9(folder / "regions.bed.gz")
     corpus = Corpus(
@@ -131,7 +131,7 @@ def test_the_commands_and_the_page(run, preset, tmp_path):
         "--control", "even", "--markov", run / "markov.parquet", "--out", out / "compression.tsv",
         "--comparisons", out / "comparisons.tsv", "--windows", run / "windows.tsv",
     ) == 0  # fmt: skip
-    rows = tidy.read(out / "compression.tsv")
+    rows = DNA_SCORES.read(out / "compression.tsv")
     ours = rows[(rows["model"] == "ours") & (rows["subset"] == "all")].set_index(
         ["metric", "region"]
     )["value"]
@@ -144,7 +144,7 @@ def test_the_commands_and_the_page(run, preset, tmp_path):
         *options(run, "--corpus", "--source", "--regions", "--settings", "--scale"),
         "--out", run / "results" / "repeats" / "repeats.tsv",
     ) == 0  # fmt: skip
-    assert "enhancer" in set(tidy.read(run / "results" / "repeats" / "repeats.tsv")["region"])
+    assert "enhancer" in set(DNA_SCORES.read(run / "results" / "repeats" / "repeats.tsv")["region"])
     assert call(
         "evaluate", "locus", *files(run, "ours", "even"), *options(run, "--source", "--regions"),
         "--settings", REPORT, "--out", out / "locus.tsv", "--genes", out / "locus_genes.tsv",

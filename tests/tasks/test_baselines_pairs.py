@@ -12,7 +12,7 @@ from toolkit.deposits import pairs
 from genezip.config.benchmarks import EQTL
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks import baselines_pairs
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.baselines_pairs import (

@@ -18,7 +18,7 @@ from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
 from genezip.data.pair_examples import AUTHORS_BP, PairExamples, PairSequences, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.models.backbone import GeneZipBackbone
 from genezip.tasks.contrast import (
     FULL_BLOCKS,

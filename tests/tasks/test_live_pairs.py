@@ -334,7 +334,7 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
 
     from genezip.data.pair_examples import PairExamples, prepare_pairs
     from genezip.data.task_files import TaskFiles
-    from genezip.genome.reference import ReferenceGenome
+    from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.live import predict_live
 
     listing = pairs.write_eqtl(tmp_path / "deposit")

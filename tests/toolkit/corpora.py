@@ -4,19 +4,21 @@ import json
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from genezip.config import Corpus, Leakage, Sampling
+from genezip.config import Corpus, Sampling
 from genezip.corpus.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
-from genezip.genome.intervals import run_lengths
+from genezip.genome.intervals import value_runs
 from genezip.region_classes import CLASS_IDS, GENE7
+from genezip.tasks.exclusions import evaluation_intervals
 from toolkit.dna import fasta, random_dna, reverse_complement
 
 PIECES = """name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf
@@ -54,7 +56,8 @@ class Labels:
         return self.chromosomes[chrom][start:end]
 
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        return run_lengths(self.ids(chrom, start, end))
+        starts, classes = value_runs(self.ids(chrom, start, end))
+        return np.diff(starts, append=end - start).astype(np.int32), classes
 
     def many_runs(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray
@@ -172,9 +175,21 @@ def collect() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
         folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
     ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
         said: list[str] = []
-        settings = Leakage.model_validate({"tasks": tasks, "beds": beds})
         sizes = sizes or hg38_sizes()
-        table, summary = build_exclusions(settings, folder, sizes, folder, said.append)
+        evaluations = evaluation_intervals(tasks, folder, sizes, said.append)
+        user = [folder / bed for bed in beds]
+        table, summary = build_exclusions(evaluations, user, sizes, said.append)
         return table, summary, said
 
     return build
+
+
+def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """(chrom, start, end, split) of every exclusion."""
+    return list(table[["chrom", "start", "end", "split"]].itertuples(index=False, name=None))
+
+
+def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
+    """One number of the summary of exclusions."""
+    row = summary[(summary["task"] == task) & (summary["split"] == split)]
+    return int(row[column].iloc[0])

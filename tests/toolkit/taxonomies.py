@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from genezip.region_classes import OwnClass, Taxonomy
+from genezip.region_classes import Taxonomy, UserClass
 
-ENHANCER = OwnClass("enhancer", before="intron", label="enhancer", colour="#CC79A7")
+ENHANCER = UserClass("enhancer", before="intron", label="enhancer", colour="#CC79A7")
 
 
 def with_enhancer(**changes: object) -> Taxonomy:

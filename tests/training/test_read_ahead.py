@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toolkit.training import Batches, run_of
 
-from genezip.corpus.prefetch import ReadAhead, prefetched
+from genezip.corpus.stream import ReadAhead, prefetched
 from genezip.training.loop import pretrain
 
 
