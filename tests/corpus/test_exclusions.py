@@ -4,10 +4,10 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from toolkit.corpora import places, total
 
 from genezip.cli import main
 from genezip.corpus.exclusions import (
@@ -25,15 +25,6 @@ from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 HG19, HG38 = hg19_sizes(), hg38_sizes()
 Write = Callable[..., Path]
 Collect = Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]
-
-
-def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(table[["chrom", "start", "end", "split"]].itertuples(index=False, name=None))
-
-
-def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
-    row = summary[(summary["task"] == task) & (summary["split"] == split)]
-    return int(row[column].iloc[0])
 
 
 def test_any_evaluation_may_be_excluded(messages: Callable[[], list[str]]) -> None:

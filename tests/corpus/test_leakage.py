@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from toolkit.command_line import call
+from toolkit.genomes import simulate
 
 from genezip.artifacts.files import sha256_file
 from genezip.artifacts.tables import write_parquet
-from genezip.cli import main
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.exclusions import write_exclusions
 from genezip.corpus.homology import HOMOLOGY_COLUMNS
@@ -174,12 +175,6 @@ def test_damaged_shards_are_one_sentence(tmp_path: Path) -> None:
         prove(CorpusReader(manifest), excluded())
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
-
-
 def test_the_command_fails_on_a_leak_and_writes_its_table(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -187,11 +182,11 @@ def test_the_command_fails_on_a_leak_and_writes_its_table(
     bed, out = tmp_path / "exclusions.bed.gz", tmp_path / "leakage.tsv"
     arguments = ["leakage", "prove", manifest, "--exclusions", bed, "--out", out]
     write_exclusions(bed, excluded())
-    assert run(*arguments) == 0
+    assert call(*arguments) == 0
     assert "measured: 0 of 2 valid windows (0.00% of their bases)" in capsys.readouterr().err
     clean = pd.read_csv(out, sep="\t")
     write_exclusions(bed, excluded(("b", 9, 12, "bed")))
-    assert run(*arguments) == 1
+    assert call(*arguments) == 1
     assert "genezip: the training window b:0-10 overlaps b:9-12" in capsys.readouterr().err
     leaky = pd.read_csv(out, sep="\t")
     assert len(leaky) == len(clean) + 2
@@ -202,12 +197,11 @@ def test_the_homology_command_reads_settings_from_the_corpus(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     resources = tmp_path / "resources"
-    lengths = [f"--chromosome-bp={bp}" for bp in (60_000, 30_000, 30_000)]
-    assert run("simulate", "--out", resources, *lengths) == 0
+    simulate(resources, 60_000, 30_000, 30_000)
     manifest = write_corpus(tmp_path / "corpus", CLEAN, homology_k=21, homology_sample=4)
     arguments = ["leakage", "homology", "--source", resources / "source.json"]
     arguments += ["--manifest", manifest, "--out", tmp_path / "homology.tsv"]
-    assert run(*arguments) == 0
+    assert call(*arguments) == 0
     table = pd.read_csv(tmp_path / "homology.tsv", sep="\t")
     assert tuple(table.columns) == HOMOLOGY_COLUMNS
     assert table["chrom"].tolist() == ["sim3", "sim3", "all", "all"]
@@ -216,10 +210,10 @@ def test_the_homology_command_reads_settings_from_the_corpus(
     value = json.loads(manifest.read_text())
     inputs = {"source": sha256_file(resources / "pieces.tsv")}
     manifest.write_text(json.dumps(value | {"provenance": {"inputs": inputs}}))
-    assert run(*arguments) == 1
+    assert call(*arguments) == 1
     capsys.readouterr()
     (resources / "source.json").unlink()
-    assert run(*arguments) == 1
+    assert call(*arguments) == 1
     assert "source.json does not exist; run `genezip fetch` first" in capsys.readouterr().err
 
 

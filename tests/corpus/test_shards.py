@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.taxonomies import with_enhancer
 
 from genezip.alphabet import encode
 from genezip.artifacts.tables import head_metadata
@@ -22,9 +23,9 @@ from genezip.corpus.shards import (
     row_group_rows,
 )
 from genezip.errors import GenezipError
-from genezip.region_classes import GENE7, Taxonomy, UserClass
+from genezip.region_classes import GENE7, Taxonomy
 
-ENHANCER = Taxonomy((UserClass("enhancer", "intron", "enhancer", "#CC79A7", 32.0),))
+ENHANCER = with_enhancer(target_bpt=32.0)
 WINDOWS = {
     "chrom": ["a", "a", "b", "b", "c"],
     "start": [0, 8, 0, 2, 100],
