@@ -190,4 +190,4 @@ def test_check_names_the_broken_file(simulated, tmp_path, capsys) -> None:
     assert code == 1 and "shard-00001.parquet was altered" in err
     shard.unlink()
     code, _, err = run(capsys, "corpus", "check", manifest)
-    assert code == 1 and "shard-00001.parquet is missing" in err
+    assert code == 1 and "shard-00001.parquet does not exist" in err

@@ -168,18 +168,20 @@ def listed(tmp_path: Path) -> Callable[[str, dict[str, str | bytes]], Path]:
 
 
 @pytest.fixture
-def collect() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
-    """Exclusions of tasks and BED files of a folder: table, summary, and what was said."""
+def collect(
+    messages: Callable[[], list[str]],
+) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
+    """Exclusions of tasks and BED files of a folder: table, summary, and the messages."""
 
     def build(
         folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
     ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-        said: list[str] = []
+        before = len(messages())
         sizes = sizes or hg38_sizes()
-        evaluations = evaluation_intervals(tasks, folder, sizes, said.append)
+        evaluations = evaluation_intervals(tasks, folder, sizes)
         user = [folder / bed for bed in beds]
-        table, summary = build_exclusions(evaluations, user, sizes, said.append)
-        return table, summary, said
+        table, summary = build_exclusions(evaluations, user, sizes)
+        return table, summary, messages()[before:]
 
     return build
 
