@@ -50,7 +50,7 @@ def parquet_writer(
     schema = schema.with_metadata(None if head is None else head_metadata(head))
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", **options) as writer,
+        pq.ParquetWriter(temporary, schema, **{"compression": "zstd"} | options) as writer,
     ):
         yield writer
 

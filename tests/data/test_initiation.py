@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import tisp
+from toolkit.deposits import tisp
 
 from genezip.alphabet import decode
 from genezip.data.initiation import InitiationExamples, prepare_initiation

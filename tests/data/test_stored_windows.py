@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import rsap, tfrecords
+from toolkit.deposits import rsap, tfrecords
 
 from genezip.artifacts import journal
 from genezip.data import stored_windows

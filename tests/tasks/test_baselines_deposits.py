@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from deposits import cmp, rsap, tisp
+from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
 from genezip.data.contact_maps import prepare_contact_maps

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from deposits import pairs
 from sklearn.linear_model import LogisticRegression
+from toolkit.deposits import pairs
 
 from genezip.config.benchmarks import EQTL
 from genezip.data.pair_examples import PairExamples, prepare_pairs

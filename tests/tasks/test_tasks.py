@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from deposits import cmp, rsap, tisp
+from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config import TASK_SECTIONS
 from genezip.data.prepared import Prepared
