@@ -17,7 +17,7 @@ from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
 from genezip.download.plan import Plan, first_byte, plan
-from genezip.download.store import Store, to_stderr
+from genezip.download.store import Store
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
 from genezip.genome.sources.source import Source
@@ -136,4 +136,4 @@ class PublicLabels:
             temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
 
     def _store(self, http: Http) -> Store:
-        return Store(self.downloads, lock_path(self.downloads), http, self.fetched, tell=to_stderr)
+        return Store(self.downloads, lock_path(self.downloads), http, self.fetched)
