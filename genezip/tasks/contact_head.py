@@ -5,7 +5,8 @@ the weights of the last step. Not as there: features are standardised by the tra
 training maps without signal (a chromosome that the experiment lacks is all zeros) are left out.
 """
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ from genezip.training.head_loop import HeadRun, rows_of_step, train_head
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
 
+logger = logging.getLogger(__name__)
+
 VALIDATION_MAPS = 100
 """Validation maps that are scored while training, as in the release."""
 ROWS_PER_WRITE = 64
@@ -51,7 +54,6 @@ def predict_contacts(
     identity: dict[str, Any],
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train a contact head and write its maps of all validation and test windows.
 
@@ -80,7 +82,7 @@ def predict_contacts(
         return np.asarray(targets[split][places, track])
 
     train = kept_where(
-        rows["train"], lambda place: has_signal(targets["train"][place, track]), name, say
+        rows["train"], lambda place: has_signal(targets["train"][place, track]), name
     )
     device = choose_device(settings.device)
     features = BinFeatures(array, rows["train"][train], name)
@@ -114,7 +116,7 @@ def predict_contacts(
     run = HeadRun(
         name, settings, settings.steps, seed, identity, batch, contact_loss, validate, "last"
     )
-    train_head(head, run, work_folder, say)
+    train_head(head, run, work_folder, logger.info)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

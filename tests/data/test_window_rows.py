@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from deposits.files import write_fasta
+from toolkit.deposits.files import write_fasta
 
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP
 from genezip.data.contact_maps import N_VALUES, TRACKS

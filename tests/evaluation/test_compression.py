@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from toolkit.dna import random_dna
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.evaluation.compression import compression_rows, window_table
@@ -15,8 +16,7 @@ TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
 @pytest.fixture
 def striped(toy):
     """Eight windows of 128 bp; every other 16 bp are promoter, the rest NIG."""
-    letters = np.random.default_rng(0).choice(list("ACGT"), 1024)
-    toy.tile(toy.add_piece("p", "".join(letters), (np.arange(1024) // 16 % 2) * 5), 128)
+    toy.tile(toy.add_piece("p", random_dna(1024), (np.arange(1024) // 16 % 2) * 5), 128)
     return toy
 
 
@@ -127,8 +127,7 @@ def test_an_interval_over_few_blocks_is_marked_in_the_file(
         regions[128 * block : 128 * block + 40] = CLASS_IDS["promoter"]
     for block in range(2):
         regions[128 * block + 50 : 128 * block + 90] = CLASS_IDS["cds"]
-    letters = np.random.default_rng(0).choice(list("ACGT"), 1536)
-    toy.tile(toy.add_piece("p", "".join(letters), regions), 128)
+    toy.tile(toy.add_piece("p", random_dna(1536), regions), 128)
     random = np.random.default_rng(1)
     windows = [
         compressed_window(place, [0, *sorted(random.choice(np.arange(1, 128), 9, replace=False))])

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from toolkit.dna import random_dna
 
 from genezip.alphabet import encode
 from genezip.config import Evaluation
@@ -57,9 +58,7 @@ def slow_nll(counts, strengths, sequence, order):
 @pytest.fixture
 def sequences():
     rng = np.random.default_rng(0)
-    return [
-        "".join(rng.choice(list("ACGTN"), n, p=[0.3, 0.2, 0.2, 0.2, 0.1])) for n in (90, 3, 150)
-    ]
+    return [random_dna(n, rng, "ACGTN", [0.3, 0.2, 0.2, 0.2, 0.1]) for n in (90, 3, 150)]
 
 
 def test_counts_and_likelihood_against_strings(sequences):

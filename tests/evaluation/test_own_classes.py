@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from toolkit.dna import random_dna
+from toolkit.taxonomies import with_enhancer
 
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
@@ -33,7 +35,7 @@ def world(eight):
     """Pieces of runs of 16 bp, each of any of the eight classes; only ``t`` is held out."""
     rng = np.random.default_rng(1)
     for name, split in (("a", "train"), ("b", "valid"), ("t", "test")):
-        letters = "".join(rng.choice(list("ACGT"), 8 * BP))
+        letters = random_dna(8 * BP, rng)
         regions = np.repeat(rng.permutation(np.arange(8 * BP // 16) % 8), 16)
         marks = {"soft_masked": 1, "trf": 1}
         eight.tile(eight.add_piece(name, letters, regions, split=split, **marks), BP)
@@ -214,7 +216,7 @@ def test_the_composition_router_spends_by_the_users_target(world):
 
 
 def test_the_locus_names_the_class(toy):
-    toy.taxonomy = Taxonomy((UserClass("enhancer", "intron", "enhancer", "#CC79A7"),))
+    toy.taxonomy = with_enhancer()
     toy.add_piece("c", "A" * 64, [5] * 10 + [7] * 20 + [5] * 34)
     rows = region_rows(toy, Locus("c", 0, 64))
     assert rows[["end", "region"]].to_numpy().tolist() == [

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from toolkit.taxonomies import with_enhancer
 
 from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES
 from genezip.config import Report
-from genezip.region_classes import CLASSES, GENE7, Taxonomy, UserClass
+from genezip.region_classes import CLASSES, GENE7, Taxonomy
 from genezip.report import gallery
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
@@ -22,10 +23,6 @@ BPT = {
     REFERENCE: dict(zip(CLASSES, (70, 130, 190, 220, 230, 228, 260), strict=True)),
     CONTROL: dict(zip(CLASSES, (180, 190, 192, 193, 195, 192, 190), strict=True)),
 }
-EIGHT = Taxonomy(
-    (UserClass("enhancer", before="intron", label="distal enhancer", colour="#CC79A7",
-              group="genic"),)
-)  # fmt: skip
 OWN_BPT = {REFERENCE: 110, CONTROL: 191}
 # model -> enrichment of promoter, genic, intergenic
 ENRICHMENT = {
@@ -329,7 +326,7 @@ def drawings(results: Results) -> dict[str, Drawing]:
 @pytest.fixture
 def eight_classes() -> Taxonomy:
     """The seven classes and one of the user, for ``make_results(taxonomy=...)``."""
-    return EIGHT
+    return with_enhancer(label="distal enhancer", group="genic")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from slow_bootstrap import slow_interval
+from toolkit.slow_bootstrap import slow_interval
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from slow_bootstrap import slow_interval
+from toolkit.slow_bootstrap import slow_interval
 
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.tasks.arm import Arm
