@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from genezip.formats.records import open_bytes
+from genezip.formats.input_file import open_bytes
 from genezip.genome.assembly import Piece
 
 RMSK_HEADER = (

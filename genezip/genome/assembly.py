@@ -15,7 +15,7 @@ import pyfaidx
 from genezip.alphabet import encode, is_base
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import read_chrom_sizes
-from genezip.formats.faidx import open_fasta
+from genezip.formats.fasta import open_fasta
 from genezip.genome.intervals import merge
 
 SPLITS = ("train", "valid", "test")

@@ -14,8 +14,8 @@ from genezip.data.prepared import Prepared
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
+from genezip.formats.fasta import unpack_fasta
 from genezip.formats.tfrecord import read_records
-from genezip.formats.unpack import unpack_fasta
 
 
 def silent(_: str) -> None:

@@ -15,7 +15,7 @@ from genezip.config import Genome
 from genezip.download import SourceUnavailable
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.formats.records import read_records
+from genezip.formats.fasta import read_records
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft
 from genezip.genome.sources.splits import Region, check_names, read_regions, split_of, wanted

@@ -26,7 +26,8 @@ from genezip.download.store import Store
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.formats.records import open_bytes, read_records
+from genezip.formats.fasta import read_records
+from genezip.formats.input_file import open_bytes
 from genezip.formats.ucsc import overlaps, rmsk_rows, trf_rows
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft

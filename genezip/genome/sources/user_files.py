@@ -8,8 +8,8 @@ import pandas as pd
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
-from genezip.formats.input_file import need_regular
-from genezip.formats.records import is_packed, open_bytes, read_records
+from genezip.formats.fasta import read_records
+from genezip.formats.input_file import is_packed, need_regular, open_bytes
 from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
 from genezip.genome.names import check_contig_name, say_on_stderr
