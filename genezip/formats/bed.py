@@ -1,22 +1,16 @@
-"""Files for genome browsers: BED9 with colours, and an IGV session that opens tracks.
+"""BED files: BED9 with colours for genome browsers."""
 
-Coordinates are those of the chromosome, so a track made from a slice lies where it belongs.
-The bigWig files are written window by window in :mod:`genezip.genome.tracks`.
-"""
-
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genezip.artifacts.files import atomic_path, write_text
+from genezip.artifacts.files import atomic_path
+from genezip.formats.lines import check_row_names
 from genezip.formats.tabix import atomic_indexed, open_indexed
-from genezip.genome.names import check_row_names
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 BED9_TYPES: dict[str, pa.DataType | None] = {
@@ -30,7 +24,6 @@ BED9_TYPES: dict[str, pa.DataType | None] = {
     "thick_end": None,
     "rgb": None,
 }
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ROWS = 1 << 16  # made into text at a time
 
 
@@ -74,7 +67,7 @@ def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
     ------
     GenezipError
         If the disk is full, or for a contig that BED cannot name
-        (:func:`genezip.genome.names.check_row_names`).
+        (:func:`genezip.formats.lines.check_row_names`).
     """
     check_row_names(table["chrom"].unique(), path)
     optional = {name: table[name].to_numpy() for name in ("score", "strand") if name in table}
@@ -90,58 +83,3 @@ def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
     with atomic_path(path) as temporary, open(temporary, "wb") as plain:
         plain.write(head.encode())
         plain.writelines(rows)
-
-
-def write_igv_session(
-    path: str | Path,
-    genome: str,
-    tracks: Mapping[str, str],
-    locus: tuple[str, int, int] | None = None,
-    indexes: Mapping[str, str] | None = None,
-) -> None:
-    """Write an IGV session that opens tracks at a locus.
-
-    Parameters
-    ----------
-    path : str or Path
-        Session file; the tracks lie beside it or below.
-    genome : str
-        IGV genome id (``hg38``), or path of a FASTA relative to the session; empty for
-        the genome that IGV has open.
-    tracks : mapping
-        Title -> path relative to the session, from top to bottom.
-    locus : (chrom, start, end), optional
-        0-based, half-open; IGV shows it 1-based. Left out, as is the genome, where it holds
-        what XML cannot (control characters).
-    indexes : mapping
-        Path of a track -> path of its tabix index, both relative to the session.
-    """
-    root = ElementTree.Element("Session", version="8")
-    if genome and _fits_xml(genome):
-        root.set("genome", genome)
-    if locus is not None and _fits_xml(locus[0]):
-        chrom, start, end = locus
-        root.set("locus", f"{chrom}:{start + 1}-{end}")
-    resources = ElementTree.SubElement(root, "Resources")
-    panel = ElementTree.SubElement(root, "Panel", name="DataPanel")
-    for title, target in tracks.items():
-        resource = ElementTree.SubElement(resources, "Resource", path=target, name=title)
-        if indexes and target in indexes:
-            # IGV finds a .tbi beside its file; it would look for a relative ``index`` in the
-            # folder it was started from, so that attribute is not set
-            resource.set("indexURL", indexes[target])
-        element = ElementTree.SubElement(panel, "Track", id=target, name=title, visible="true")
-        if target.endswith((".bw", ".bigWig")):
-            element.set("renderer", "BAR_CHART")
-            element.set("windowFunction", "mean")
-            element.set("autoScale", "true")
-            element.set("height", "60")
-        else:
-            element.set("displayMode", "COLLAPSED")
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
-
-
-def _fits_xml(text: str) -> bool:
-    return not _NOT_XML.search(text)

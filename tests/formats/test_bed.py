@@ -1,13 +1,12 @@
 import gzip
 import resource
 import signal
-from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.formats.bed import write_bed9, write_igv_session
+from genezip.formats.bed import write_bed9
 
 
 def test_bed9_plain_and_gzip_hold_the_same_rows(tmp_path):
@@ -44,23 +43,3 @@ def test_full_disk_leaves_the_old_file(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, old_limit)
         signal.signal(signal.SIGXFSZ, old_handler)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.bed", "old")]
-
-
-def test_igv_session_lists_every_track_and_counts_from_one(tmp_path):
-    path = tmp_path / "igv_session.xml"
-    tracks = {"boundary probability": "boundary_prob.bw", "regions": "regions.bed.gz"}
-    write_igv_session(path, "hg38", tracks, ("chr9", 100, 200))
-    root = ElementTree.parse(path).getroot()
-    assert root.attrib == {"version": "8", "genome": "hg38", "locus": "chr9:101-200"}
-    assert [r.get("path") for r in root.iter("Resource")] == list(tracks.values())
-    assert [t.get("name") for t in root.iter("Track")] == list(tracks)
-    assert [r.get("indexURL") for r in root.iter("Resource")] == [None, None]
-    write_igv_session(path, "", tracks, indexes={"regions.bed.gz": "regions.bed.gz.tbi"})
-    root = ElementTree.parse(path).getroot()
-    assert [r.get("indexURL") for r in root.iter("Resource")] == [None, "regions.bed.gz.tbi"]
-    # IGV would look for it in the folder it was started from
-    assert [r.get("index") for r in root.iter("Resource")] == [None, None]
-    write_igv_session(path, "", tracks)
-    assert ElementTree.parse(path).getroot().attrib == {"version": "8"}
-    write_igv_session(path, "a\x01.fa", tracks, ("\udc80", 0, 9))  # no XML can hold these
-    assert ElementTree.parse(path).getroot().attrib == {"version": "8"}

@@ -170,7 +170,7 @@ class Source:
 
     def _repeats(self, kind: str, read: "Callable[[Path], pd.DataFrame]") -> "pd.DataFrame | None":
         """One of the two tables, its contig names matched as those of annotation are."""
-        from genezip.formats.repeatmasker import match_repeats
+        from genezip.genome.names import match_repeats
 
         name = self.raw["repeats"].get(kind)
         if name is None:

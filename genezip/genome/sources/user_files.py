@@ -10,9 +10,9 @@ from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.fasta import read_records
 from genezip.formats.input_file import is_packed, need_regular, open_bytes
-from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
+from genezip.formats.repeatmasker import read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
-from genezip.genome.names import check_contig_name, say_on_stderr
+from genezip.genome.names import check_contig_name, match_repeats, say_on_stderr
 from genezip.genome.sources.layout import Draft
 from genezip.genome.sources.splits import check_names, split_parts
 
