@@ -18,6 +18,7 @@ from genezip.data.initiation_windows import HELD_OUT
 from genezip.data.interval_list import IntervalList
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
+from genezip.formats.bigwig import open_bigwig
 from genezip.genome.names import translate
 from genezip.genome.reference import ReferenceGenome
 
@@ -172,21 +173,3 @@ class InitiationTracks:
                 found[target, inside] = FACTOR * found[source, inside]
         found[np.isnan(found)] = 0
         return found
-
-
-def open_bigwig(path: Path) -> Any:
-    """An opened bigWig.
-
-    Raises
-    ------
-    GenezipError
-        If it is missing or no bigWig.
-    """
-    try:
-        handle = pyBigWig.open(str(path))
-        if handle.isBigWig():
-            return handle
-        handle.close()
-    except RuntimeError:
-        pass
-    raise GenezipError(f"{path} cannot be read as a bigWig; fetch it again")

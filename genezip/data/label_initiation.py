@@ -8,6 +8,7 @@ import numpy as np
 
 from genezip.alphabet import N_ID, encode
 from genezip.errors import GenezipError
+from genezip.formats.bigwig import open_bigwig
 from genezip.genome.assembly import Assembly, Piece
 
 CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
@@ -76,7 +77,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     GenezipError
         If a file cannot be read or a chromosome is shorter than a piece of it.
     """
-    tracks = [_open(path) for path in (plus, minus)]
+    tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
     try:
         found = []
         for piece in assembly.pieces:
@@ -98,15 +99,6 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     finally:
         for track in tracks:
             track.close()
-
-
-def _open(path: Path):  # type: ignore[no-untyped-def]  # pyBigWig has no types
-    import pyBigWig
-
-    try:
-        return pyBigWig.open(str(path))
-    except RuntimeError as error:
-        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
 
 
 def far_from_n(ids: np.ndarray, distance: int = NEAR_N) -> np.ndarray:

@@ -24,7 +24,7 @@ from genezip.data.record_check import MOST_DIFFERING, Differences, check_record
 from genezip.data.record_shards import Shards
 from genezip.data.window_rows import SPLITS
 from genezip.errors import GenezipError
-from genezip.formats.tfrecord import parse_example, read_records
+from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.reference import ReferenceGenome
 
 Say = Callable[[str], None]
@@ -160,7 +160,7 @@ class Conversion:
                     continue
                 self.done.pop(path.name, None)
                 first, differing = row, Differences()
-                records = enumerate(read_records(path))
+                records = enumerate(read_payloads(path))
                 for number, payload in islice(records, len(own) - row):
                     where = f"record {number} of {path}"
                     target, bases = self._target(payload, where, row, shards)

@@ -1,4 +1,4 @@
-"""BigWig files written as the values come, in constant memory.
+"""BigWig files: written as the values come, in constant memory, and opened for reading.
 
 libBigWig holds 12 bytes per base of a whole chromosome when it makes its zoom levels. Here
 they grow along with the data and wait in temporary files. The format is that of Kent et al.
@@ -16,9 +16,11 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
+
+from genezip.errors import GenezipError
 
 ZOOM_WIDTHS = tuple(64 * 4**level for level in range(8))  # bp; 64 to about 1 million
 
@@ -43,6 +45,32 @@ _FANOUT = 256  # children per node
 
 _NODE = np.dtype([(n, "<u4") for n in ("chrom", "start", "chrom_end", "end")] + [("at", "<u8")])
 _LEAF = np.dtype([*_NODE.descr, ("size", "<u8")])
+
+
+def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
+    """An opened bigWig of pyBigWig.
+
+    Parameters
+    ----------
+    path : str or Path
+    todo : str
+        What to do about a file that cannot be read.
+
+    Raises
+    ------
+    GenezipError
+        If it is missing or no bigWig.
+    """
+    import pyBigWig
+
+    try:
+        handle = pyBigWig.open(str(path))
+        if handle.isBigWig():
+            return handle
+        handle.close()
+    except RuntimeError:
+        pass
+    raise GenezipError(f"{path} cannot be read as a bigWig; {todo}")
 
 
 class BigWigWriter:

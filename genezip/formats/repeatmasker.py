@@ -14,9 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
+from genezip.formats.bed import read_bed
 from genezip.formats.input_file import open_bytes
 from genezip.formats.lines import Input, opened, read_rows
-from genezip.formats.tabular import explain, malformed, read_table, wrong_interval
+from genezip.formats.tabular import Types, malformed, wrong_interval
 
 RMSK_HEADER = (
     b"   SW  perc perc perc  query      position in query           matching       repeat"
@@ -32,26 +33,16 @@ TRF_HEADER = (
 Inside = Callable[[bytes, int, int], bool]
 """Whether an interval (chrom, start, end) is wanted."""
 
-_TRF_TYPES: dict[str, pa.DataType | None] = {
+_TRF: Types = {
     "chrom": pa.dictionary(pa.int32(), pa.string()),
     "start": pa.int64(),
     "end": pa.int64(),
     "name": None,
     "period": pa.float64(),
     "copies": pa.float64(),
+    **dict.fromkeys(("consensus", "match", "indel", "score", "a", "c", "g", "t", "entropy")),
+    "sequence": None,
 }
-_TRF_REST = (
-    "consensus",
-    "match",
-    "indel",
-    "score",
-    "a",
-    "c",
-    "g",
-    "t",
-    "entropy",
-    "sequence",
-)
 _RMSK_COLUMNS = (14, 15)  # the last, an ID, is not always there
 _OVERLAPPED = "*"  # stands behind the columns where a better match overlaps
 _STRANDS = ("+", "C", "-")  # scripts that pass rows on write - for C
@@ -175,23 +166,16 @@ def read_trf(path: Input) -> pd.DataFrame:
     GenezipError
         For a missing, truncated, empty or malformed file, the last with its line number.
     """
-    types = {**_TRF_TYPES, **dict.fromkeys(_TRF_REST)}
     with opened(path) as file:
-        rows = read_table(file, types, _wrong_trf).to_pandas()
+        rows = read_bed(file, _TRF)
         if rows.empty:
             raise GenezipError(f"{file} has no repeat; is it a simpleRepeat table?")
-        if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
-            explain(file, types, _wrong_trf)
     return _sorted(
         rows.assign(
             chrom=rows["chrom"].cat.reorder_categories(sorted(rows["chrom"].cat.categories)),
             period=rows["period"].astype(np.int64),
         )
     )
-
-
-def _wrong_trf(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from genezip.errors import GenezipError
 from genezip.formats.lines import Input, TextFile, opened
-from genezip.formats.tabular import explain, read_table, wrong_interval
+from genezip.formats.tabular import TabularFormat, wrong_interval
 from genezip.genome.gene_models import PART_COLUMNS, Annotation, Rows, complete
 from genezip.genome.loci import unique_names
 from genezip.genome.names import say_on_stderr
@@ -72,7 +72,7 @@ def _read(
 ) -> Annotation:
     if transcripts == "canonical":
         raise lacks_tag(str(path), transcripts)
-    rows = read_table(path, _TYPES, _wrong).to_pandas()
+    rows = _FORMAT.read(path).to_pandas()
     if rows.empty:
         raise GenezipError(f"{path} has no row; is it BED12?")
     try:
@@ -129,7 +129,7 @@ def _numbers(lists: pd.Series) -> np.ndarray:
 
 
 def _explain(path: TextFile) -> None:
-    explain(path, _TYPES, _wrong)
+    _FORMAT.explain(path)
     raise GenezipError(f"{path} has blocks that do not fit their transcripts; is it BED12?")
 
 
@@ -162,3 +162,6 @@ def _wrong(fields: list[str]) -> str | None:
     if offsets[0] != 0 or end != int(fields[2]) - int(fields[1]):
         return "its blocks do not reach from its start to its end"
     return None
+
+
+_FORMAT = TabularFormat(_TYPES, _wrong)
