@@ -22,13 +22,13 @@ LAYERS = {
     "artifacts": (set[str](), {"numpy", "pandas", "pyarrow"}),
     "config": (set[str](), {"pydantic", "yaml"}),
     "formats": (
-        {"artifacts", "genome"},
+        {"artifacts"},
         NUMBERS | {"pyfaidx", "pyBigWig", "pysam", "pyliftover", "google_crc32c", "Bio"},
     ),
     "download": ({"artifacts", "config"}, {"tqdm"}),
     "genome": (
         {"artifacts", "config", "formats", "download"},
-        NUMBERS | {"pyranges", "pyliftover", "pyfaidx"},
+        NUMBERS | {"pyranges", "pyfaidx"},
     ),
     "corpus": (
         {"artifacts", "config", "formats", "genome", "tasks", "data"},

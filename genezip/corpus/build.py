@@ -33,9 +33,9 @@ from genezip.corpus.plan import (
 )
 from genezip.corpus.writer import ShardWriter
 from genezip.errors import GenezipError
+from genezip.formats.genes.rows import Transcripts
 from genezip.genome.region_rules import RegionMap
 from genezip.genome.sources.source import Source
-from genezip.genome.transcripts import Transcripts
 
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
 PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards

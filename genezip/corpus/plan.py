@@ -22,8 +22,8 @@ from genezip.corpus.pool import Pool, legal_tiles
 from genezip.corpus.sampling import sample
 from genezip.corpus.windows import Placement, strict_blocks, tile
 from genezip.errors import GenezipError
-from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals
 
 SPLITS = ("train", "valid", "test")

@@ -7,9 +7,9 @@ import pandas as pd
 
 from genezip.corpus.windows import Placement
 from genezip.errors import GenezipError
-from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Piece
 from genezip.genome.covered import Covered
+from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals, clip
 
 _NOTHING: Intervals = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))

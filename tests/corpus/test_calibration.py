@@ -14,7 +14,7 @@ from genezip.corpus.calibration import (
 )
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.genome.annotation import read_bed12, read_gtf
+from genezip.genome.gene_models import read_gene_models
 from genezip.region_classes import CLASSES
 
 IDS = 'gene_id "g"; transcript_id "t";'
@@ -34,7 +34,7 @@ def paper(**mb):
 
 @pytest.fixture
 def genes(write_gtf):
-    return read_gtf(write_gtf(ROWS), "all")
+    return read_gene_models(write_gtf(ROWS), "gtf", "all")
 
 
 def test_totals_by_hand(genes):
@@ -114,7 +114,7 @@ def test_the_table_of_published_numbers(repo, tmp_path):
 def test_refseq_on_the_held_out_chromosomes(mirror, repo):
     """Wider promoters take more bases; every half-width adds up to the three chromosomes."""
     table5 = read_table5(repo / "resources" / "paper" / "table5_corpora.csv")
-    genes = read_bed12(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz")
+    genes = read_gene_models(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz", "bed12")
     paper_mb = published(table5, HELD_OUT_ROW, "bp_M")
     table = calibrate(genes, hg38_sizes(), Regions(), paper_mb, say=lambda _: None)
     wide = table.pivot(index="half_width_bp", columns="class", values="measured_mb")

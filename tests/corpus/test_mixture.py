@@ -12,8 +12,8 @@ from genezip.corpus.mixture import CORPORA, fit_mixture, fit_simplex, mode_share
 from genezip.corpus.pool import Pool
 from genezip.corpus.sampling import MODES, sample
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read_gtf
 from genezip.genome.assembly import Piece
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import label_chromosomes
 from genezip.region_classes import CLASSES
 
@@ -71,11 +71,11 @@ def small(write_gtf):
             ("a", "exon", start, start + 900, "+", ids),
             ("a", "CDS", start + 300, start + 600, "+", ids),
         ]
-    genes = read_gtf(write_gtf(rows), "all")
+    genes = read_gene_models(write_gtf(rows), "gtf", "all")
     sizes = {"a": 20_000, "b": 4000}
     settings = Regions(promoter_half_width=100, nig_distance=800, required=[])
     region_map = label_chromosomes(
-        read_gtf(write_gtf(rows), "all"), sizes, settings, say=lambda _: None
+        read_gene_models(write_gtf(rows), "gtf", "all"), sizes, settings, say=lambda _: None
     )
     pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
     empty = pd.DataFrame({"chrom": [], "start": [], "end": []})

@@ -60,7 +60,7 @@ def role(feature: str) -> Role:
     return "transcript" if _TRANSCRIPT.fullmatch(feature) else ""
 
 
-def read_rows(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
+def read_features(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
     """Rows of a GTF or GFF3 file with 0-based starts.
 
     Parameters

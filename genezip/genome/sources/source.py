@@ -18,9 +18,9 @@ from genezip.formats.chrom_sizes import read_chrom_sizes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genezip.genome.annotation import Annotation
+    from genezip.formats.genes.rows import Transcripts
     from genezip.genome.assembly import Assembly
-    from genezip.genome.transcripts import Transcripts
+    from genezip.genome.gene_models import Annotation
 
 SCHEMA_VERSION = 1
 _KEYS = (
@@ -136,7 +136,8 @@ class Source:
 
         ``transcripts`` and ``gene_types`` are those of section ``regions``.
         """
-        from genezip.genome import annotation
+        from genezip.genome.gene_models import read_gene_models
+        from genezip.genome.names import match_chrom_style
 
         sets = self.raw["annotations"]
         if name not in sets:
@@ -145,8 +146,8 @@ class Source:
             )
         entry = sets[name]
         path = self.folder / entry["path"]
-        found = annotation.read(path, entry["format"], transcripts, gene_types)
-        return annotation.match_chrom_style(found, self.chrom_sizes())
+        found = read_gene_models(path, entry["format"], transcripts, gene_types)
+        return match_chrom_style(found, self.chrom_sizes())
 
     def annotations(
         self, transcripts: "Transcripts" = "basic", gene_types: Sequence[str] | None = None
