@@ -27,8 +27,8 @@ from genezip.fasta_join import Join, TokenTable, Totals
 from genezip.fasta_parts import Draft, PartFolder, Records
 from genezip.fasta_pieces import Reader, StreamReader, WindowReader
 from genezip.formats.fasta import FastaStream
-from genezip.formats.records import is_packed
-from genezip.genome.names import check_row_names
+from genezip.formats.input_file import is_packed
+from genezip.formats.lines import check_row_names
 from genezip.genome.tracks import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
 from genezip.models.architecture import BoundKind
 from genezip.models.pretrained import WEIGHTS

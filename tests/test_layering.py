@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Modules that any layer may import.
-COMMON = {"errors", "log", "alphabet", "sequences", "region_classes"}
+COMMON = {"errors", "log", "alphabet", "region_classes"}
 # What turns any FASTA into a table; a package of its own comes with the next step.
 COMPRESS = {"compress", "fasta_compress", "fasta_join", "fasta_parts", "fasta_pieces"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
@@ -22,13 +22,13 @@ LAYERS = {
     "artifacts": (set[str](), {"numpy", "pandas", "pyarrow"}),
     "config": (set[str](), {"pydantic", "yaml"}),
     "formats": (
-        {"artifacts", "genome"},
+        {"artifacts"},
         NUMBERS | {"pyfaidx", "pyBigWig", "pysam", "pyliftover", "google_crc32c", "Bio"},
     ),
     "download": ({"artifacts", "config"}, {"tqdm"}),
     "genome": (
         {"artifacts", "config", "formats", "download"},
-        NUMBERS | {"pyranges", "pyliftover", "pyfaidx"},
+        NUMBERS | {"pyranges", "pyfaidx"},
     ),
     "corpus": (
         {"artifacts", "config", "formats", "genome"},

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from genezip.config import Regions
-    from genezip.genome.annotation import Annotation
     from genezip.genome.assembly import Assembly
+    from genezip.genome.gene_models import Annotation
 
 PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper" / "table5_corpora.csv"
 

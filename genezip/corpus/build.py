@@ -35,10 +35,10 @@ from genezip.corpus.plan import (
 from genezip.corpus.shards import SCHEMA_VERSION, open_shard
 from genezip.corpus.writer import ShardWriter, sum_tallies
 from genezip.errors import GenezipError
+from genezip.formats.genes.rows import Transcripts
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import SPLITS
-from genezip.genome.transcripts import Transcripts
 from genezip.log import Progress
 
 TABLES = ("dropped.tsv", "heldout_homology.tsv")

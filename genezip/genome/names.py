@@ -1,7 +1,7 @@
 """Map contig names between styles (``1``, ``chr1``); unknown names are left out or raise."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
+from genezip.formats.lines import check_row_names
 from genezip.genome.gene_models import Annotation
 
 
@@ -104,6 +105,49 @@ def match_intervals(
     return matched
 
 
+def match_repeats(
+    name: str,
+    table: pd.DataFrame,
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None] = say_on_stderr,
+) -> pd.DataFrame:
+    """Give a table of repeats the contig names of an assembly, and check that the two fit.
+
+    Names are converted and rows on other contigs left out as those of annotation are
+    (:func:`match_intervals`); both are said.
+
+    Parameters
+    ----------
+    name : str
+        What the table is called in messages.
+    table : DataFrame
+        As the readers of :mod:`genezip.formats.repeatmasker` give it; it may have no row.
+    chrom_sizes : mapping
+        Contig -> length (bp) of the assembly.
+    say : callable
+        Receives one sentence for each thing done, and one for a table without rows.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, sorted by chromosome and start.
+
+    Raises
+    ------
+    GenezipError
+        If no contig is shared, or a row ends beyond its contig (another build).
+    """
+    if table.empty:
+        say(f"{name} lists no repeat; results will have no base of its kind")
+        return table
+    matched = match_intervals(name, table, chrom_sizes, say)
+    if matched is table:
+        return table
+    chrom = matched["chrom"].cat
+    matched = matched.assign(chrom=chrom.reorder_categories(sorted(chrom.categories)))
+    return matched.sort_values(["chrom", "start", "end"], kind="stable", ignore_index=True)
+
+
 def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> None:
     """Refuse a table with a row that ends beyond its contig: it is of another build."""
     codes, chroms = pd.factorize(table["chrom"])
@@ -186,8 +230,8 @@ def check_contig_name(name: str, where: object) -> None:
     Raises
     ------
     GenezipError
-        As :func:`check_row_names`, and for ``all``, which stands for all contigs together in
-        tables of results.
+        As :func:`genezip.formats.lines.check_row_names`, and for ``all``, which stands for all
+        contigs together in tables of results.
     """
     if name == "all":
         raise GenezipError(
@@ -195,29 +239,6 @@ def check_contig_name(name: str, where: object) -> None:
             "the contig in all files"
         )
     check_row_names([name], where)
-
-
-def check_row_names(names: Iterable[str], where: object) -> None:
-    """Refuse names of contigs that rows of GTF, GFF3 and BED cannot begin with.
-
-    Raises
-    ------
-    GenezipError
-        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: a row that
-        begins so holds no feature, so its contig would vanish from every table. For a control
-        character, of which htslib makes no index.
-    """
-    for name in names:
-        if name.startswith(("#", ">")) or name in ("track", "browser"):
-            wrong = "and in GTF, GFF3 and BED a row that begins so holds no feature"
-        elif any(letter < " " for letter in name):
-            wrong = "which holds a control character"
-        else:
-            continue
-        shown = name if name.isprintable() else repr(name)
-        raise GenezipError(
-            f"{where} has a contig named {shown}, {wrong}; rename the contig in all files"
-        )
 
 
 def _some(names: Mapping[str, int] | list[str]) -> str:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.formats.lines import Input, TextFile, opened
-from genezip.formats.tabular import explain, read_table, wrong_interval
+from genezip.formats.bed import read_bed
+from genezip.formats.lines import Input, opened
 from genezip.genome.assembly import Assembly
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
@@ -29,7 +28,6 @@ UserIntervals = Mapping[str, pd.DataFrame]
 """Name of a class -> table of chrom, start, end, on contigs of the assembly."""
 
 _EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-_MOST_COLUMNS = 12  # of a BED
 
 
 def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
@@ -301,14 +299,7 @@ def read_bed_intervals(
         As :func:`read_user_classes`.
     """
     with opened(given) as file:
-        types: dict[str, pa.DataType | None] = dict.fromkeys(map(str, range(_columns(file))))
-        types = {"chrom": pa.string(), "start": pa.int64(), "end": pa.int64(), **types}
-        for name in ("0", "1", "2"):
-            del types[name]
-        table = read_table(file, types, _wrong).to_pandas()
-        if (table["start"] < 0).any() or (table["end"] < table["start"]).any():
-            explain(file, types, _wrong)
-        return match_intervals(file.name, table, chrom_sizes, say)
+        return match_intervals(file.name, read_bed(file, empty=True), chrom_sizes, say)
 
 
 def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> pd.DataFrame:
@@ -319,20 +310,3 @@ def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> p
     if not real.all():
         say(f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out")
     return table[real].reset_index(drop=True)
-
-
-def _columns(file: TextFile) -> int:
-    """Columns of the first row."""
-    for number, line in file.rows():
-        count = line.count("\t") + 1
-        if not 3 <= count <= _MOST_COLUMNS:
-            raise GenezipError(
-                f"line {number} of {file} has {count} tab-separated columns; BED has 3 to "
-                f"{_MOST_COLUMNS}; mend or remove it"
-            )
-        return count
-    raise GenezipError(f"{file} has no interval; name a BED file with some")
-
-
-def _wrong(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)

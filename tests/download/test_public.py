@@ -15,9 +15,10 @@ from genezip import cli
 from genezip.config import Genome
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
-from genezip.formats import ucsc
+from genezip.formats.repeatmasker import rmsk_rows
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.fetch import fetch, plan
+from genezip.genome.sources.public import overlaps
 from genezip.genome.sources.source import Source
 
 HTTP = Http(timeout_s=0.4, attempts=3, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
@@ -136,7 +137,7 @@ def test_rmsk_table_becomes_out_rows(tmp_path: Path) -> None:
     path = tmp_path / "rmsk.txt.gz"
     path.write_bytes(gzip.compress(RMSK.encode()))
     window = Piece("w", "chr20", 20_218_655, 20_349_727, "train", "g", True, True, True)
-    rows = b"".join(ucsc.rmsk_rows(path, ucsc.overlaps([window]))).decode().splitlines()[3:]
+    rows = b"".join(rmsk_rows(path, overlaps([window]))).decode().splitlines()[3:]
     assert rows == [
         "463 1.3 0.6 1.7 chr20 20218601 20218700 (44226117) + (CCCTAA)n Simple_repeat 1 463 (0) 1",
         "3612 11.4 21.5 1.3 chr20 20218801 20219000 (44225567) C AluY SINE/Alu (199) 285 1 2",
@@ -148,8 +149,8 @@ def test_rmsk_table_becomes_out_rows(tmp_path: Path) -> None:
     [(0, 100, False), (0, 101, True), (199, 300, True), (200, 300, False), (0, 500, True)],
 )
 def test_overlap_is_half_open(start: int, end: int, expected: bool) -> None:
-    assert ucsc.overlaps([PIECE])(b"c", start, end) is expected
-    assert not ucsc.overlaps([PIECE])(b"d", start, end)
+    assert overlaps([PIECE])(b"c", start, end) is expected
+    assert not overlaps([PIECE])(b"d", start, end)
 
 
 def test_download_of_whole_chromosomes(table: Path, tmp_path: Path) -> None:

@@ -2,15 +2,16 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.genome.annotation import match_chrom_style, read_gtf
-from genezip.genome.names import match_intervals, translate
+from genezip.genome.gene_models import read_gene_models
+from genezip.genome.names import match_chrom_style, match_intervals, translate
 
 
 @pytest.fixture
 def annotation_on(write_gtf):
     def make(*chroms, end=50):
-        return read_gtf(
+        return read_gene_models(
             write_gtf([(c, "exon", 10, end, "+", f'transcript_id "t{c}";') for c in chroms]),
+            "gtf",
             transcripts="all",
         )
 

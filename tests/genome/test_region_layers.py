@@ -5,7 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genezip.config import Regions
-from genezip.genome.gene_models import Rows, complete
+from genezip.formats.genes.rows import Rows
+from genezip.genome.gene_models import complete
 from genezip.genome.intervals import paint_by_priority
 from genezip.genome.region_rules import build_region_map, class_layers
 from genezip.region_classes import CLASS_IDS

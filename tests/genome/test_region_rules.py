@@ -4,7 +4,7 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read_bed12, read_gtf
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.intervals import Covered
 from genezip.genome.region_rules import (
     build_region_map,
@@ -37,7 +37,7 @@ def mirrored(rows):
 
 
 def build(write_gtf, assembly, rows, settings=SMALL, say=lambda _: None):
-    annotation = read_gtf(write_gtf(rows), transcripts=settings.transcripts)
+    annotation = read_gene_models(write_gtf(rows), "gtf", transcripts=settings.transcripts)
     return build_region_map({"genes": annotation}, assembly, settings, say)
 
 
@@ -136,8 +136,10 @@ class TestByHand:
         )
         assembly.pieces = (piece, other)
         sets = {
-            "genes": read_gtf(write_gtf(PLUS), "all"),
-            "b": read_gtf(write_gtf([("c", "exon", 0, 5, "+", IDS)], "b.gtf"), "all"),
+            "genes": read_gene_models(write_gtf(PLUS), "gtf", "all"),
+            "b": read_gene_models(
+                write_gtf([("c", "exon", 0, 5, "+", IDS)], "b.gtf"), "gtf", "all"
+            ),
         }
         region_map = build_region_map(sets, assembly, SMALL, lambda _: None)
         assert drawn(region_map, "c", 0, 60) == self.plus_map[:30] + "n" * 13 + "d" * 17
@@ -174,7 +176,7 @@ def test_own_classes_take_their_place_in_the_priority(write_gtf):
         "ctcf": stretches((56, 60)),
     }
     said = []
-    annotation = read_gtf(write_gtf(PLUS), "all")
+    annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     region_map = label_chromosomes(annotation, {"c": 60}, with_own(), own, said.append)
     letters = np.array(list("pcueindEST"))
     assert "".join(letters[region_map.ids("c", 0, 60)]) == (
@@ -191,13 +193,13 @@ def test_own_classes_take_their_place_in_the_priority(write_gtf):
 
 
 def test_own_classes_must_be_read_first(write_gtf):
-    annotation = read_gtf(write_gtf(PLUS), "all")
+    annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     with pytest.raises(GenezipError, match="names 'enhancer', but its intervals were not read"):
         label_chromosomes(annotation, {"c": 60}, with_own(OWN[0]))
 
 
 def test_whole_chromosomes_without_sequence(write_gtf, make_assembly, drawn):
-    annotation = read_gtf(write_gtf(PLUS), "all")
+    annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     sizes = {"c": 60, "empty": 9}
     region_map = label_chromosomes(annotation, sizes, SMALL, say=lambda _: None)
     assert drawn(region_map, "c", 0, 60) == TestByHand.plus_map
@@ -213,7 +215,7 @@ def test_whole_chromosomes_without_sequence(write_gtf, make_assembly, drawn):
 
 
 def test_annotation_and_lengths_of_different_genomes(write_gtf):
-    annotation = read_gtf(write_gtf(PLUS), "all")
+    annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     with pytest.raises(GenezipError, match="no contig in common"):
         label_chromosomes(annotation, {"other": 60}, SMALL)
     with pytest.raises(GenezipError, match="ends at c:50, but c has 49 bases: wrong build"):
@@ -255,7 +257,7 @@ def test_promoters_contain_upstream_and_downstream_bases_of_the_strand(strand):
 
 def test_windows_need_the_annotation_of_the_whole_genome(mirror):
     """279,272 bases of the 65 windows lie farther than 450 kb from any RefSeq TSS."""
-    refseq = read_bed12(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz")
+    refseq = read_gene_models(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz", "bed12")
     tss = {chrom: group.to_numpy() for chrom, group in refseq.tss().groupby("chrom")["position"]}
     genes = {
         chrom: (group["start"].to_numpy(), group["end"].to_numpy())

@@ -10,8 +10,8 @@ import pytest
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.genome.annotation import read_gtf
 from genezip.genome.assembly import Piece
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import build_region_map
 from genezip.genome.verify import verify_region_map
 
@@ -44,7 +44,7 @@ class Coordinates:
 @pytest.fixture
 def small(write_gtf, make_assembly):
     assembly = make_assembly({"c": "A" * 60, "d": "A" * 40, "e": "A" * 5}, PIECES)
-    return {"genes": read_gtf(write_gtf(ROWS), transcripts="all")}, assembly
+    return {"genes": read_gene_models(write_gtf(ROWS), "gtf", transcripts="all")}, assembly
 
 
 @needs_bedtools
@@ -144,7 +144,7 @@ def test_bedtools_agrees_on_the_demo_slices(mirror):
         pieces.append(Piece(name, chrom, int(start), int(end), split, "genes", False, False, False))
     sizes = {chrom: hg38_sizes()[chrom] for chrom in ("chr1", "chr2", "chr9", "chr21", "chr22")}
     assembly = Coordinates(sizes, tuple(pieces))
-    annotations = {"genes": read_gtf(mirror / "demo" / "genes.gtf.gz")}
+    annotations = {"genes": read_gene_models(mirror / "demo" / "genes.gtf.gz", "gtf")}
     region_map = build_region_map(annotations, assembly, Regions(), lambda _: None)
     outcome = verify_region_map(region_map, annotations, assembly, Regions())
     assert (outcome.bp, outcome.different) == (6_175_271, 0)

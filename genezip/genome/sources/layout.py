@@ -19,7 +19,7 @@ from genezip.artifacts.destination import file_target, folder_target
 from genezip.artifacts.files import move_into_place, sha256_file, write_json
 from genezip.config import Genome
 from genezip.errors import GenezipError
-from genezip.formats.records import write_records
+from genezip.formats.fasta import write_records
 from genezip.genome.assembly import PIECE_COLUMNS, Piece, check_no_overlap
 from genezip.genome.sources.source import SOURCE
 from genezip.genome.sources.splits import Region, split_of

@@ -18,9 +18,9 @@ from genezip.formats.chrom_sizes import read_chrom_sizes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genezip.genome.annotation import Annotation
+    from genezip.formats.genes.rows import Transcripts
     from genezip.genome.assembly import Assembly
-    from genezip.genome.transcripts import Transcripts
+    from genezip.genome.gene_models import Annotation
 
 SOURCE = Kind(
     noun="source of DNA",
@@ -114,7 +114,8 @@ class Source:
 
         ``transcripts`` and ``gene_types`` are those of section ``regions``.
         """
-        from genezip.genome import annotation
+        from genezip.genome.gene_models import read_gene_models
+        from genezip.genome.names import match_chrom_style
 
         sets = self.raw["annotations"]
         if name not in sets:
@@ -123,8 +124,8 @@ class Source:
             )
         entry = sets[name]
         path = self.folder / entry["path"]
-        found = annotation.read(path, entry["format"], transcripts, gene_types)
-        return annotation.match_chrom_style(found, self.chrom_sizes())
+        found = read_gene_models(path, entry["format"], transcripts, gene_types)
+        return match_chrom_style(found, self.chrom_sizes())
 
     def annotations(
         self, transcripts: "Transcripts" = "basic", gene_types: Sequence[str] | None = None
@@ -148,7 +149,7 @@ class Source:
 
     def _repeats(self, kind: str, read: "Callable[[Path], pd.DataFrame]") -> "pd.DataFrame | None":
         """One of the two tables, its contig names matched as those of annotation are."""
-        from genezip.formats.repeatmasker import match_repeats
+        from genezip.genome.names import match_repeats
 
         name = self.raw["repeats"].get(kind)
         if name is None:

@@ -1,7 +1,6 @@
 """Source `files`: another genome is only another config."""
 
 import logging
-import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -9,31 +8,20 @@ import pandas as pd
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
-from genezip.formats.input_file import need_regular
-from genezip.formats.records import is_packed, open_bytes, read_records
-from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
+from genezip.formats.fasta import read_records
+from genezip.formats.genes import annotation_format
+from genezip.formats.input_file import is_packed, need_regular, open_bytes
+from genezip.formats.repeatmasker import read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
-from genezip.genome.names import check_contig_name
+from genezip.genome.gene_models import read_gene_models
+from genezip.genome.names import check_contig_name, match_chrom_style, match_repeats
 from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
 
 logger = logging.getLogger(__name__)
 
-_FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
 _AS_GIVEN = ("as given", "as given")  # release, licence
-
-
-def annotation_format(path: str | Path) -> str:
-    """Format of an annotation file by its name: gtf, gff3 or bed12 (packed or not)."""
-    name = re.sub(r"\.(gz|bgz)$", "", Path(path).name.lower())
-    suffix = name.rpartition(".")[2]
-    if suffix not in _FORMATS:
-        raise GenezipError(
-            f"the format of {path} is not known by its name; use .gtf, .gff, .gff3 or .bed "
-            "(.gz allowed)"
-        )
-    return _FORMATS[suffix]
 
 
 def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
@@ -154,9 +142,7 @@ def _new_name(name: str, taken: set[str]) -> str:
 
 def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:
     """FASTA and annotation share contigs, and no row ends beyond its contig."""
-    from genezip.genome import annotation
-
     with open_bytes(genes) as handle:  # names a truncated file before it is parsed
         while handle.read(1 << 20):
             pass
-    annotation.match_chrom_style(annotation.read(genes, form, transcripts="all"), sizes)
+    match_chrom_style(read_gene_models(genes, form, transcripts="all"), sizes)

@@ -5,7 +5,7 @@ from toolkit.gene_files import ids, of, spans, starts
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.annotation import match_chrom_style
+from genezip.genome.names import match_chrom_style
 from genezip.genome.region_rules import label_chromosomes, tss_distance
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read_gff3
 from genezip.genome.assembly import Piece
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import build_region_map
 
-read_all = partial(read_gff3, transcripts="all")
+read_all = partial(read_gene_models, format="gff3", transcripts="all")
 
 
 def write(tmp_path, *rows):
@@ -124,11 +124,11 @@ def test_basic_tag_is_needed_where_it_is_asked_for(tmp_path):
         ("c", "mRNA", 0, 40, "+", "ID=t2;Parent=g"),
         ("c", "exon", 0, 40, "+", "Parent=t2"),
     ]
-    assert bounds(read_gff3(write(tmp_path, *rows)).exons) == [(0, 50)]
-    assert len(read_gff3(write(tmp_path, *rows), transcripts="all").transcripts) == 2
+    assert bounds(read_gene_models(write(tmp_path, *rows), "gff3").exons) == [(0, 50)]
+    assert len(read_gene_models(write(tmp_path, *rows), "gff3", transcripts="all").transcripts) == 2
     untagged = [(*row[:5], row[5].replace(";tag=CCDS,basic", "")) for row in rows]
     with pytest.raises(GenezipError, match=r'no row with tag "basic"; set regions\.transcripts'):
-        read_gff3(write(tmp_path, *untagged))
+        read_gene_models(write(tmp_path, *untagged), "gff3")
 
 
 def test_yeast(mirror):
@@ -195,5 +195,5 @@ def test_shared_parts_do_not_take_time(tmp_path):
     path = tmp_path / "shared.gff3"
     path.write_text("\n".join(rows) + "\n")
     began = time.process_time()
-    assert len(read_gff3(path, "all").exons) == 90_000
+    assert len(read_gene_models(path, "gff3", "all").exons) == 90_000
     assert time.process_time() - began < 20  # 1 s; row by row 100 s

@@ -15,7 +15,7 @@ import pytest
 from toolkit.command_line import call, tree
 
 from genezip.config import Genome
-from genezip.formats.records import read_records
+from genezip.formats.fasta import read_records
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.mirror import USED
 from genezip.genome.sources.source import Source

@@ -12,7 +12,7 @@ import pytest
 from genezip.config import Simulation
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes, read_chrom_sizes
-from genezip.formats.records import read_records, write_records
+from genezip.formats.fasta import read_records, write_records
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft, staged
 from genezip.genome.sources.simulated import simulate
