@@ -103,7 +103,7 @@ def predict_activity(
         return head(features.batch(here, device)).cpu().numpy()
 
     run = HeadRun(name, settings, settings.steps, seed, identity, batch, activity_loss, validate)
-    train_head(head, run, work_folder, say)
+    train_head(head, run, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -150,7 +150,7 @@ def predict_window_cnn(
         identity=identity,
         micro_batch=MICRO_BATCH,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)
     shape = (-1,) if task == "cmp" else (-1, -1)
     with PredictionWriter(out, arm, "array", shape) as writer:
         for split in ("valid", "test"):

@@ -114,7 +114,7 @@ def predict_contacts(
     run = HeadRun(
         name, settings, settings.steps, seed, identity, batch, contact_loss, validate, "last"
     )
-    train_head(head, run, work_folder, say)
+    train_head(head, run, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -157,7 +157,7 @@ def tune_initiation(
         metric=METRIC,
         identity=identity,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)
     return live
 
 

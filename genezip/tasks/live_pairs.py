@@ -200,7 +200,7 @@ def tune_pairs(
         micro_batch=live.micro_batch,
         describe=live.describe,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)
     return live
 
 

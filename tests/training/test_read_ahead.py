@@ -1,6 +1,7 @@
 """Training on batches that are read ahead: the same weights to the bit, also after a stop."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,7 +55,10 @@ def test_reading_ahead_does_not_change_the_weights(
 
 
 def test_a_stop_forgets_what_was_read_ahead(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
     next_batch, drawn = ReadAhead.next_batch, []
@@ -67,10 +71,9 @@ def test_a_stop_forgets_what_was_read_ahead(
 
     monkeypatch.setattr(ReadAhead, "next_batch", stops)
     with pytest.raises(KeyboardInterrupt), prefetched(Toy(toy), 1, depth=4) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d", lambda text: None)
+        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d")
     assert batches.state_dict() == {"position": 7 * 2}
-    said: list[str] = []
     with prefetched(Toy(toy), 1, depth=4) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d", said.append)
-    assert "toy: resuming at step 7 of 12" in said
+        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d")
+    assert "toy: resuming at step 7 of 12" in messages()
     assert weights(tmp_path / "plain") == weights(tmp_path / "model")
