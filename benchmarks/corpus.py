@@ -36,12 +36,11 @@ from peers import Outcome
 
 from genezip.alphabet import N_ID
 from genezip.config import Corpus
-from genezip.corpus.build import write_shards
+from genezip.corpus.build import finish_corpus, write_shards
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.finish import finish_corpus
-from genezip.corpus.plan import MANIFEST, PLAN, SPLITS, write_plan
+from genezip.corpus.plan import MANIFEST, PLAN, write_plan
 from genezip.corpus.stream import WindowStream
-from genezip.genome.assembly import PIECE_COLUMNS, Assembly
+from genezip.genome.assembly import PIECE_COLUMNS, SPLITS, Assembly
 from genezip.genome.region_rules import RegionMap
 from genezip.region_classes import CLASSES
 

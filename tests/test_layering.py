@@ -31,8 +31,8 @@ LAYERS = {
         NUMBERS | {"pyranges", "pyliftover", "pyfaidx"},
     ),
     "corpus": (
-        {"artifacts", "config", "formats", "genome", "tasks", "data"},
-        NUMBERS | {"torch"},
+        {"artifacts", "config", "formats", "genome"},
+        NUMBERS,
     ),
     "models": (
         {"artifacts", "config"},
@@ -65,7 +65,9 @@ LAYERS = {
         NUMBERS | {"torch"},
     ),
 }
-NO_TORCH = {"common", "artifacts", "config", "formats", "download", "genome", "report"}
+NO_TORCH = {
+    "common", "artifacts", "config", "formats", "download", "genome", "corpus", "report",
+}  # fmt: skip
 # One module may import what the others of its package may not.
 EXCEPTIONS = {
     "genezip.genome.verify": {"pybedtools"},  # the independent check, by `regions verify` alone
@@ -149,7 +151,6 @@ def test_torch_stays_where_it_is_needed(path: Path) -> None:
     stem = parts[-1]
     free = (
         is_torch_free(module)
-        or (module.startswith("genezip.corpus.") and stem not in {"stream", "prefetch"})
         or module == "genezip.data.compressed"
         or (module.startswith("genezip.evaluation.") and stem != "heldout")
     )

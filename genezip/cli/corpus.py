@@ -144,7 +144,7 @@ def finish(
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
     """Check that all shards of a plan are there, and write manifest.json beside it."""
-    from genezip.corpus.finish import finish_corpus
+    from genezip.corpus.build import finish_corpus
     from genezip.corpus.plan import read_plan
 
     parts = [entry for path in entries for entry in _entries(path)]
@@ -162,8 +162,7 @@ def check(
     ] = None,
 ) -> None:
     """Verify hashes, shards, sequence lengths and region runs of a corpus."""
-    from genezip.corpus.corpus import CorpusReader
-    from genezip.corpus.corpus_check import check_corpus
+    from genezip.corpus.corpus import CorpusReader, check_corpus
     from genezip.genome.region_rules import RegionMap
     from genezip.genome.sources.source import Source
 
@@ -245,7 +244,7 @@ def _say(manifest: dict[str, Any]) -> None:
     if dropped["threshold"] is not None and dropped["k"] is not None:
         typer.echo(
             f"dropped {dropped['windows']} of {dropped['of']} held-out windows that share more "
-            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training pieces",
+            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training segments",
             err=True,
         )
 

@@ -37,9 +37,13 @@ def exclusions(
     from genezip.artifacts.files import write_text
     from genezip.corpus.exclusions import build_exclusions, write_exclusions
     from genezip.formats.chrom_sizes import read_chrom_sizes
+    from genezip.tasks.exclusions import evaluation_intervals
 
     section = config.settings(config.Leakage, settings)
-    table, totals = build_exclusions(section, intervals, read_chrom_sizes(chrom_sizes), root, _say)
+    sizes = read_chrom_sizes(chrom_sizes)
+    evaluations = evaluation_intervals(section.tasks, intervals, sizes, _say)
+    beds = [root / path for path in dict.fromkeys(section.beds)]
+    table, totals = build_exclusions(evaluations, beds, sizes, _say)
     write_text(summary, totals.to_csv(sep="\t", index=False))
     write_exclusions(out, table)  # last: where it is, the summary is, too
     bp = int(totals["bp"].iloc[-1])
@@ -100,7 +104,7 @@ def homology(
         share = f"{row['share']:.2%}" if row["kmers"] else "none"
         _say(
             f"{share} of {row['kmers']:,} held-out {row['k']}-mers ({row['counting']}; one k-mer "
-            f"in {row['sample']} looked at) also occur in the training pieces"
+            f"in {row['sample']} looked at) also occur in the training segments"
         )
 
 

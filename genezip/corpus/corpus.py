@@ -1,7 +1,7 @@
-"""Reading a corpus: the manifest, its shards, and what region composition implies.
+"""A corpus on disk: opening its manifest, reading its windows, and checking them.
 
 A corpus is a folder with ``manifest.json`` and one folder of Parquet shards per split. The
-manifest names every file with its hash, so a corpus can be checked, and says what it holds.
+manifest lists every file with its hash, so a corpus can be checked, and counts what it holds.
 """
 
 import json
@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.corpus.shards import SCHEMA_VERSION, Shard, read_shard
+from genezip import alphabet
+from genezip.artifacts.files import sha256_file
+from genezip.corpus.plan import PLAN, Progress
+from genezip.corpus.shards import SCHEMA_VERSION, Shard, ShardFile, read_shard
 from genezip.errors import GenezipError
-from genezip.region_classes import Taxonomy
-
-SPLITS = ("train", "valid", "test")
+from genezip.genome.assembly import SPLITS, Assembly
+from genezip.genome.region_map import RegionMap
+from genezip.region_classes import CLASS_IDS, Taxonomy
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Window:
     Attributes
     ----------
     chrom, start, end : genome interval, 0-based, half-open
-    piece, split : where it belongs
+    piece, split : names of the segment and the split that it belongs to
     n_fraction : share of N, padding included
     ids : uint8 array, shape (L,)
         Token ids; L is more than ``end - start`` where the window is padded with N.
@@ -76,7 +79,7 @@ class CorpusReader:
             )
 
     def need(self, *keys: str) -> None:
-        """Raise a sentence where the manifest lacks one of some keys."""
+        """Raise an error if the manifest lacks one of the keys."""
         lacking = [key for key in keys if key not in self.manifest]
         if lacking:
             raise GenezipError(f"{self.path} lacks {lacking[0]}; build the corpus again")
@@ -156,3 +159,132 @@ def expected_bpt(composition: Mapping[str, int], target_bpt: Mapping[str, float]
     if not total:
         raise ValueError("a composition without bases has no expected BPT")
     return total / sum(bp / target_bpt[name] for name, bp in composition.items() if bp)
+
+
+def check_corpus(
+    reader: CorpusReader,
+    progress: Progress,
+    assembly: Assembly | None = None,
+    region_map: RegionMap | None = None,
+) -> int:
+    """Verify a corpus; return how many windows it has.
+
+    Every file must be there with its hash, belong to the plan, and hold as many windows as
+    announced, each of full length with region runs that tile it. With an assembly every window
+    must hold the bases of its interval, with a region map the classes.
+
+    Raises
+    ------
+    GenezipError
+        At the first thing that is wrong.
+    """
+    reader.need("classes", "tables", "splits", "plan", "regions")
+    if region_map is not None and region_map.taxonomy.names != reader.taxonomy.names:
+        raise GenezipError(
+            f"{reader.path} has the region classes {', '.join(reader.taxonomy.names)}, the region "
+            f"map {', '.join(region_map.taxonomy.names)}; give the map that it was built with"
+        )
+    files = _check_files(reader, progress)
+    total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
+    segments = {segment.name: segment for segment in assembly.pieces} if assembly else {}
+    done = 0
+    for split in SPLITS:
+        count = 0
+        for window in reader.windows(split):
+            if done % 1024 == 0:
+                progress("checking windows", done, total)
+            _check_window(reader, window)
+            if assembly is not None:
+                segment = segments.get(window.piece)
+                if segment is None or not segment.start <= window.start < window.end <= segment.end:
+                    raise _wrong(reader, window, f"lies in no segment {window.piece} of the source")
+                real = assembly.ids(segment, window.start, window.end)
+                _check_equal(reader, window, window.ids, real, "base", "the FASTA")
+            if region_map is not None:
+                labels = region_map.ids(window.chrom, window.start, window.end)
+                _check_equal(reader, window, window.regions, labels, "class", "the region map")
+            count += 1
+            done += 1
+        announced = reader.manifest["splits"][split]["windows"]
+        if count != announced:
+            raise GenezipError(
+                f"{reader.path} announces {announced} {split} windows, its shards hold {count}; "
+                "build the corpus again"
+            )
+    progress("checking windows", done, total)
+    known = {path.relative_to(reader.path.parent).as_posix() for path in files}
+    for split in SPLITS:
+        for path in (reader.path.parent / split).glob("*.parquet"):
+            if f"{split}/{path.name}" not in known:
+                raise GenezipError(
+                    f"{path} is not in the manifest; remove it, or build the corpus again"
+                )
+    return done
+
+
+def _check_files(reader: CorpusReader, progress: Progress) -> list[Path]:
+    folder = reader.path.parent
+    entries = [*reader.manifest["files"], *reader.manifest["tables"]]
+    if (folder / PLAN).exists():
+        entries.append({"path": PLAN, "sha256": reader.manifest["plan"]})
+    for done, entry in enumerate(entries):
+        progress("checking files", done, len(entries))
+        path = folder / entry["path"]
+        if not path.exists():
+            raise GenezipError(f"{path} is missing; build the corpus again")
+        if sha256_file(path) != entry["sha256"]:
+            raise GenezipError(
+                f"{path} was altered (its sha256 is not that of the manifest); "
+                "build the corpus again"
+            )
+    progress("checking files", len(entries), len(entries))
+    for entry in reader.manifest["files"]:
+        with ShardFile(folder / entry["path"]) as shard:
+            head = shard.head
+            found = (head.plan, head.regions, head.split, head.taxonomy)
+            expected = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
+            if found != (*expected, reader.taxonomy):
+                raise GenezipError(
+                    f"{shard.path} belongs to another plan, split or region map; build the corpus "
+                    "again"
+                )
+    return [folder / entry["path"] for entry in reader.manifest["files"]]
+
+
+def _check_window(reader: CorpusReader, window: Window) -> None:
+    """Padding is N and dig, and the stored share of N is that of the bases."""
+    real = window.end - window.start
+    if not 0 < real <= len(window.ids):
+        raise _wrong(reader, window, f"has {len(window.ids)} bases for {real}")
+    padded = (window.ids[real:] == alphabet.N_ID) & (window.regions[real:] == CLASS_IDS["dig"])
+    if not padded.all():
+        raise _wrong(reader, window, "has padding that is not N and dig")
+    share = float((~alphabet.is_base(window.ids)).mean())
+    if abs(share - window.n_fraction) > 1e-6:
+        raise _wrong(reader, window, f"has {share:.6f} of N, n_fraction says {window.n_fraction:g}")
+
+
+def _check_equal(
+    reader: CorpusReader,
+    window: Window,
+    found: np.ndarray,
+    truth: np.ndarray,
+    what: str,
+    where: str,
+) -> None:
+    differ = np.flatnonzero(found[: len(truth)] != truth)
+    if len(differ):
+        position = window.start + int(differ[0])
+        raise _wrong(
+            reader,
+            window,
+            f"has {len(differ)} {what}{'es' if what == 'class' else 's'} that are not those of "
+            f"{where}, the first at {window.chrom}:{position:,}",
+        )
+
+
+def _wrong(reader: CorpusReader, window: Window, what: str) -> GenezipError:
+    return GenezipError(
+        f"the {window.split} window {window.chrom}:{window.start:,}-{window.end:,} of "
+        f"{reader.path} {what}; build the corpus again"
+    )

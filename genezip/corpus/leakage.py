@@ -1,7 +1,7 @@
 """Proof that a corpus leaks nothing: its written windows against everything they must not touch.
 
-The shards themselves are read, not the plan they were made from, so whatever went wrong on the
-way is found.
+The shards themselves are read, not the plan they were made from, so that errors of planning and
+of writing are found alike.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genezip.corpus.corpus import SPLITS, CorpusReader
+from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
+from genezip.genome.assembly import SPLITS
 from genezip.genome.covered import Covered
 from genezip.genome.names import match_intervals
 
@@ -31,7 +32,7 @@ _WINDOW_COLUMNS = ["chrom", "start", "end", "split"]
 
 
 def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
-    """Where the windows of a split lie, from its shards; sequences are not read.
+    """Read the intervals of the windows of a split from its shards, without their sequences.
 
     Returns
     -------
@@ -93,7 +94,7 @@ def touched_bases(windows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
 
 
 def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    """Look for every overlap that a corpus must not have.
+    """Measure every overlap of windows that a corpus must not have.
 
     Parameters
     ----------
@@ -147,11 +148,11 @@ def _sentence(split: str, window: pd.Series, check: str, others: pd.DataFrame) -
         & (others["start"] < window["end"])
         & (others["end"] > window["start"])
     ].iloc[0]
-    place = f"{hit['chrom']}:{hit['start']}-{hit['end']}"
+    where = f"{hit['chrom']}:{hit['start']}-{hit['end']}"
     what = {
-        "exclusions": lambda: f"{place}, excluded by {hit['task']} ({hit['reason']})",
-        "heldout": lambda: f"the held-out window {place}",
-        "validation": lambda: f"the training window {place}",
+        "exclusions": lambda: f"{where}, excluded by {hit['task']} ({hit['reason']})",
+        "heldout": lambda: f"the held-out window {where}",
+        "validation": lambda: f"the training window {where}",
     }[check]()
     kind = {"train": "training", "valid": "validation"}[split]
     return (

@@ -16,13 +16,12 @@ from genezip.alphabet import N_ID, decode, encode
 from genezip.config import Corpus
 from genezip.corpus.build import (
     build_corpus,
+    finish_corpus,
     nothing_said,
     plan_corpus,
     write_shards,
 )
-from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.corpus_check import check_corpus
-from genezip.corpus.finish import finish_corpus
+from genezip.corpus.corpus import CorpusReader, check_corpus
 from genezip.corpus.writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS
@@ -187,7 +186,7 @@ def test_excluded_intervals(world, settings, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({"window_bp": 5000}, "window_bp is 5000 but the longest of 2 pieces .* has 4000 bp"),
+        ({"window_bp": 5000}, "window_bp is 5000 but the longest of 2 segments .* has 4000 bp"),
         ({"excluded": [("a", 0, 5000)]}, r"no window: of \d+ candidates of the mode cds"),
         (
             {"train_windows": 9000},
@@ -216,7 +215,7 @@ def test_wrong_input_leaves_an_old_corpus_alone(world, settings, tmp_path, keys,
 def test_a_mode_without_anchor(world, settings, tmp_path) -> None:
     own = world.annotation_set
     world.annotation_set = dataclasses.replace(own, cds=own.cds.iloc[:0])
-    with pytest.raises(GenezipError, match="no CDS lies in the pieces"):
+    with pytest.raises(GenezipError, match="no CDS lies in the segments"):
         build(world, settings, tmp_path / "corpus")
 
 
@@ -397,7 +396,7 @@ def test_strict_splits_share_no_base(world, settings, tmp_path) -> None:
     blocks = {name: {*(table["start"] // 500), *((table["end"] - 1) // 500)} for name, table in
               (("train", train), ("valid", valid))}  # fmt: skip
     assert not blocks["train"] & blocks["valid"]
-    assert set(valid["chrom"]) == {"a"}  # from the training pieces, not from b
+    assert set(valid["chrom"]) == {"a"}  # from the training segments, not from b
 
 
 def test_manifest_has_no_time_and_no_place(world, settings, tmp_path) -> None:

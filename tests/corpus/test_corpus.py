@@ -11,8 +11,7 @@ import pytest
 
 from genezip.artifacts.files import sha256_file
 from genezip.corpus.build import build_corpus, nothing_said
-from genezip.corpus.corpus import CorpusReader, expected_bpt
-from genezip.corpus.corpus_check import check_corpus
+from genezip.corpus.corpus import CorpusReader, check_corpus, expected_bpt
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS
 

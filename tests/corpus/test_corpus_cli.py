@@ -98,7 +98,7 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 pieces"),
+        ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 segments"),
         ({"exclude": "all.bed"}, "the corpus is left with no window"),
         ({"exclude": "no.bed"}, "no.bed does not exist"),
         ({"windows_bp": 512}, "unknown key 'windows_bp'"),

@@ -14,7 +14,7 @@ from genezip.corpus.homology import (
     homology_by_chrom,
     write_tables,
 )
-from genezip.corpus.windows import tile
+from genezip.corpus.sampling import tile
 from genezip.genome.assembly import Assembly
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source
@@ -154,7 +154,7 @@ def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
 
     Most lie near the tip of chr9, whose copies sit at other chromosome ends.
     """
-    windows = [placed for piece in demo.pieces_of("test") for placed in tile(piece, 12_800)]
+    windows = [window for piece in demo.pieces_of("test") for window in tile(piece, 12_800)]
     settings = Corpus(homology_k=31, homology_max_shared=0.1)
     kept, table = filter_homologous(windows, demo, settings, silent)
     assert len(table) == 157
@@ -168,7 +168,7 @@ def test_real_report_agrees_with_the_filter(demo: Assembly) -> None:
     """The exact report counts the same k-mers as the windows, laid over whole pieces."""
     report = homology_by_chrom(demo, Corpus(homology_sample=1), silent)
     pieces = demo.pieces_of("test")
-    whole = [placed for piece in pieces for placed in tile(piece, piece.length)]
+    whole = [window for piece in pieces for window in tile(piece, piece.length)]
     _, table = filter_homologous(whole, demo, Corpus(homology_max_shared=1), silent)
     shared = (table["kmers"] * table["shared_fraction"]).groupby(table["chrom"]).sum().round()
     kmers = table["kmers"].groupby(table["chrom"]).sum()

@@ -11,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genezip.alphabet import encode
-from genezip.corpus.row_group import RowGroup, decode
-from genezip.corpus.shards import SCHEMA, Head, ShardFile, read_shard, row_group_rows
+from genezip.corpus.shards import (
+    SCHEMA,
+    Head,
+    RowGroup,
+    ShardFile,
+    decode,
+    read_shard,
+    row_group_rows,
+)
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7, OwnClass, Taxonomy
 

@@ -13,7 +13,7 @@ import pytest
 
 from genezip import cli
 from genezip.config import Regions
-from genezip.corpus.windows import tile
+from genezip.corpus.sampling import tile
 from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
 from genezip.errors import GenezipError
 from genezip.evaluation.browser import write_tracks

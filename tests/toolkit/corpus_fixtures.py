@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genezip.config import Corpus, Leakage, Sampling
+from genezip.config import Corpus, Sampling
 from genezip.corpus.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
@@ -17,6 +17,7 @@ from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
 from genezip.genome.intervals import run_lengths
 from genezip.region_classes import CLASS_IDS, GENE7
+from genezip.tasks.exclusions import evaluation_intervals
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 PIECES = """name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf
@@ -174,9 +175,10 @@ def collect() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
         folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
     ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
         said: list[str] = []
-        settings = Leakage.model_validate({"tasks": tasks, "beds": beds})
         sizes = sizes or hg38_sizes()
-        table, summary = build_exclusions(settings, folder, sizes, folder, said.append)
+        evaluations = evaluation_intervals(tasks, folder, sizes, said.append)
+        user = [folder / bed for bed in beds]
+        table, summary = build_exclusions(evaluations, user, sizes, said.append)
         return table, summary, said
 
     return build

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from genezip.corpus.prefetch import ReadAhead, prefetched
+from genezip.corpus.stream import ReadAhead, prefetched
 from genezip.training.loop import pretrain
 
 
