@@ -45,7 +45,7 @@ LAYERS = {
     ),
     "training": (
         {"artifacts", "config", "corpus", "data", "models"},
-        {"torch", "numpy", "safetensors", "tqdm", "psutil"},
+        {"torch", "numpy", "safetensors", "psutil"},
     ),
     "evaluation": (
         {"artifacts", "config", "formats", "genome", "corpus", "data", "models"},

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,22 +205,24 @@ def test_a_test_window_changes_its_own_map_alone(tmp_path: Path) -> None:
     assert (~same == (before["example"] == row + 100)).all()
 
 
-def test_an_interrupted_training_goes_on_to_the_same_maps(tmp_path: Path) -> None:
+def test_an_interrupted_training_goes_on_to_the_same_maps(
+    tmp_path: Path,
+    messages: Callable[[], list[str]],
+    at_message: Callable[..., AbstractContextManager[None]],
+) -> None:
     features, windows = planted()
     whole = predicted(features, windows, tmp_path / "a" / "p.parquet")
     out = tmp_path / "b" / "p.parquet"
 
-    def stop(text: str) -> None:
-        if ": step 3 of 6" in text:
-            os.kill(os.getpid(), signal.SIGINT)
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        predicted(features, windows, out, stop)
+    with pytest.raises(KeyboardInterrupt), at_message(": step 3 of 6", stop):
+        predicted(features, windows, out)
     assert not out.exists()
     assert (tmp_path / "b" / "work" / CHECKPOINT).exists()
-    said: list[str] = []
-    parts = predicted(features, windows, out, said.append)
-    assert any("resuming at step 3 of 6" in text for text in said)
+    parts = predicted(features, windows, out)
+    assert any("resuming at step 3 of 6" in text for text in messages())
     assert np.array_equal(stacked(parts), stacked(whole))
 
 
@@ -230,11 +233,12 @@ def test_another_seed_gives_other_maps(tmp_path: Path) -> None:
     assert not np.array_equal(stacked(one), stacked(two))
 
 
-def test_the_last_step_is_used_and_validations_are_told(tmp_path: Path) -> None:
+def test_the_last_step_is_used_and_validations_are_told(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     features, windows = planted()
-    said: list[str] = []
-    predicted(features, windows, tmp_path / "p.parquet", said.append, patience=1, steps=7)
-    steps = [text.split(": ")[1].split(",")[0] for text in said if "validation" in text]
+    predicted(features, windows, tmp_path / "p.parquet", patience=1, steps=7)
+    steps = [text.split(": ")[1].split(",")[0] for text in messages() if "validation" in text]
     assert steps == ["step 3 of 7", "step 6 of 7", "step 7 of 7"]
 
 
