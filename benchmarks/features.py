@@ -41,15 +41,16 @@ from genezip.alphabet import A_ID, T_ID
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.formats.tfrecord import parse_example, read_records
-from genezip.genome.reference import ReferenceGenome
-from genezip.models.architecture import Architecture, load_architecture
+from genezip.genome.assembly import ReferenceGenome
+from genezip.models.architecture import Architecture
 from genezip.models.backbone import GeneZipBackbone
 from genezip.models.network import build
 from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
 
-sys.path.insert(0, str(ROOT / "tests" / "helpers"))
-from deposits import pairs as deposit
-from deposits import tfrecords
+sys.path.insert(0, str(ROOT / "tests"))
+from toolkit.deposits import pairs as deposit
+from toolkit.deposits import tfrecords
+from toolkit.networks import SMALL
 
 LENGTH = 450_000
 PAIRS = 3
@@ -220,10 +221,9 @@ def weighed() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         examples = pair_examples(folder, N_PAIRS)
-        small = load_architecture(ROOT / "tests" / "small.yaml")
         manifest = folder / "features" / "manifest.json"
         lines: list[str] = []
-        model = GeneZipBackbone(build(held(small)), "small")
+        model = GeneZipBackbone(build(held(SMALL)), "small")
         compute_pair_features(model, examples, "authors", manifest, lines.append)
         tiny = GeneZipBackbone(build(held(preset("tiny"))), "tiny")
         few = PairExamples(examples.prepared, examples.genome)

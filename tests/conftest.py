@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["corpus_fixtures", "genome_fixtures"]
+pytest_plugins = ["toolkit.corpora", "toolkit.genomes"]
 
 REPO = Path(__file__).resolve().parents[1]
 

@@ -9,32 +9,23 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from toolkit.dna import fasta, random_dna
+from toolkit.networks import LONG_CHUNKS, save_toy, small_network
 
 from genezip import fasta_parts
 from genezip.errors import GenezipError
 from genezip.fasta_compress import compress_fasta
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, save_pretrained
 
-SMALL = load_architecture(Path(__file__).parent / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}
-BASES = np.frombuffer(b"ACGTacgtN", dtype=np.uint8)
-FASTA = b"".join(
-    b">%b\n%b\n" % (name, np.random.default_rng(len(name)).choice(BASES, length).tobytes())
-    for name, length in ((b"one", 433), (b"two!", 230))
-)
+LENGTHS = {"one": 433, "two!": 230}
+FASTA = fasta({n: random_dna(bp, len(n), "ACGTacgtN") for n, bp in LENGTHS.items()}).encode()
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    shape = Architecture(**{**SMALL.to_dict(), **CAUSAL})
-    save_pretrained(folder, build(shape, seed=3), ModelCard("toy", 3, shape, {"cds": 4.0}, {}))
-    return folder
+    network = small_network(**LONG_CHUNKS)
+    return save_toy(tmp_path_factory.mktemp("model"), network, targets={"cds": 4.0})
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ import pyBigWig
 import pysam
 import pytest
 import torch
+from toolkit.dna import random_dna
+from toolkit.networks import FLAT, FREE, LONG_CHUNKS, save_toy, speaking_network
 
 from genezip import fasta_parts
 from genezip.alphabet import encode
@@ -33,37 +35,20 @@ from genezip.errors import GenezipError
 from genezip.fasta_compress import Summary, compress_fasta
 from genezip.fasta_join import ROW_GROUP, Join
 from genezip.fasta_readers import StreamReader
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.inference import run_batch
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.models.routing import KEPT_BY
 
-SMALL = load_architecture(Path(__file__).parent / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}
 BLOCKS = {"router": ("block", "block"), "stride": (4, 3), "k_min": (), "bound": "none"}
-FLAT = {
-    "d_model": (16,), "encoder_layers": (), "decoder_layers": (), "k_min": (), "k_max": (),
-    "router": (), "stride": (),
-}  # fmt: skip
 COLUMNS = ["chrom", "start", "end", "boundary_prob", "kept_by", "token"]
 
 
 def write_model(folder: Path, seed: int = 3, **changes: Any) -> Path:
-    shape = Architecture(**{**SMALL.to_dict(), **changes})
-    network = build(shape, seed=seed)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    target_bpt = {"promoter": 4.0, "intergenic": 16.0}
-    save_pretrained(folder, network, ModelCard("toy", seed, shape, target_bpt, {}))
-    return folder
+    targets = {"promoter": 4.0, "intergenic": 16.0}
+    return save_toy(folder, speaking_network(seed, **changes), seed, targets=targets)
 
 
 def dna(length: int, seed: int) -> bytes:
-    rng = np.random.default_rng(seed)
-    return bytes(rng.choice(np.frombuffer(b"ACGTacgtN", dtype=np.uint8), length).tobytes())
+    return random_dna(length, seed, "ACGTacgtN").encode()
 
 
 RECORDS = {"one": dna(433, 1), "two": dna(12, 2), "three": dna(230, 3)}
@@ -73,8 +58,8 @@ RECORDS = {"one": dna(433, 1), "two": dna(12, 2), "three": dna(230, 3)}
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     shapes: dict[str, dict[str, Any]] = {
-        "causal": CAUSAL,
-        "none": {"bound": "none"},
+        "causal": LONG_CHUNKS,
+        "none": FREE,
         "sequence": {"k_min": (30, 4)},
         "flat": FLAT,
         "blocks": BLOCKS,
@@ -575,7 +560,7 @@ def test_parts_of_another_run_are_refused(
         "tracks": tmp_path / "out" / "tracks", "block_bp": 43, "device": "cpu", **options,
     }  # fmt: skip
     if "model" in options:
-        arguments["model"] = write_model(tmp_path / "other", seed=4, **CAUSAL)
+        arguments["model"] = write_model(tmp_path / "other", seed=4, **LONG_CHUNKS)
     if "fasta" in options:
         arguments["fasta"] = tmp_path / "other.fa"
         arguments["fasta"].write_bytes(options["fasta"])

@@ -48,7 +48,9 @@ def parquet_writer(
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(
-            temporary, schema.with_metadata(head_metadata(head)), compression="zstd", **options
+            temporary,
+            schema.with_metadata(head_metadata(head)),
+            **{"compression": "zstd"} | options,
         ) as writer,
     ):
         yield writer

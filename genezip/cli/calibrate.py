@@ -186,8 +186,7 @@ def _shares(
     from genezip.formats.chrom_sizes import hg38_sizes
     from genezip.genome.assembly import Piece
     from genezip.genome.names import match_chrom_style
-    from genezip.genome.region_rules import build_region_map, label_chromosomes
-    from genezip.genome.user_classes import read_bed_intervals
+    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_bed_intervals
 
     wanted = None if training is None else _names(training)
     if wanted is None and assembly is None:

@@ -53,7 +53,7 @@ def prepare(
     """Convert deposited files once: examples, targets, manifest with counts per split."""
     from genezip import config
     from genezip.data.task_files import TaskFiles
-    from genezip.genome.reference import ReferenceGenome
+    from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.tasks import known_task, prepare_task
 
     chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)

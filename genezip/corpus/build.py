@@ -20,34 +20,39 @@ import pandas as pd
 from genezip.artifacts import provenance
 from genezip.artifacts.files import write_json
 from genezip.artifacts.folder import refuse_foreign, resumed_folder
+from genezip.artifacts.manifest import Kind
 from genezip.config import Corpus
 from genezip.corpus.homology import write_tables
 from genezip.corpus.plan import (
     MANIFEST,
     PLAN,
-    SPLITS,
     Plan,
-    Progress,
     ShardPlan,
     choose_windows,
     split_window_bp,
     write_plan,
 )
-from genezip.corpus.shards import SCHEMA_VERSION, ShardFile
+from genezip.corpus.shards import SCHEMA_VERSION, open_shard
 from genezip.corpus.writer import ShardWriter, sum_tallies
 from genezip.errors import GenezipError
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
+from genezip.genome.sources.splits import SPLITS
 from genezip.genome.transcripts import Transcripts
+from genezip.log import Progress
 
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
 PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
 ENTRIES = "entries"  # what the jobs of a workflow report
 OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
-
-def nothing_said(stage: str, done: int, total: int) -> None:
-    """A progress that shows nothing."""
+_ENTRIES_KIND = Kind(
+    noun="list of shards from `genezip corpus write`",
+    version=1,
+    first="run `genezip corpus write` first",
+    again="run `genezip corpus write` again",
+)
+_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
 
 
 def build_corpus(
@@ -55,7 +60,6 @@ def build_corpus(
     region_map: RegionMap,
     settings: Corpus,
     out_dir: str | Path,
-    progress: Progress = nothing_said,
     excluded: pd.DataFrame | None = None,
     inputs: Mapping[str, str | Path] | None = None,
     transcripts: Transcripts = "basic",
@@ -98,10 +102,10 @@ def build_corpus(
         disk is full. ``out_dir`` is then unchanged.
     """
     refuse_foreign(out_dir, OWN)
-    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
     with resumed_folder(out_dir, OWN) as folder:
         plan = _write_plan(folder, *chosen, settings)
-        entries = write_shards(plan, source, region_map, folder, progress, jobs=jobs)
+        entries = write_shards(plan, source, region_map, folder, jobs=jobs)
         return finish_corpus(plan, entries, folder)
 
 
@@ -109,7 +113,6 @@ def plan_corpus(
     source: Source,
     settings: Corpus,
     path: str | Path,
-    progress: Progress = nothing_said,
     excluded: pd.DataFrame | None = None,
     inputs: Mapping[str, str | Path] | None = None,
     transcripts: Transcripts = "basic",
@@ -132,7 +135,7 @@ def plan_corpus(
     refuse_foreign(folder, {*OWN, ENTRIES})
     for split in SPLITS:
         stray_shards(folder / split, ())
-    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -144,7 +147,6 @@ def plan_corpus(
 def _choose(
     source: Source,
     settings: Corpus,
-    progress: Progress,
     excluded: pd.DataFrame | None,
     inputs: Mapping[str, str | Path] | None,
     transcripts: Transcripts,
@@ -154,7 +156,7 @@ def _choose(
     if excluded is None:
         excluded = pd.DataFrame({"chrom": [], "start": [], "end": []})
     annotations = source.annotations(transcripts, gene_types)
-    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded, progress)
+    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded)
     record = provenance.record(settings.model_dump(), inputs or {})
     return windows, homology, {"source": source.kind, "build": source.build, "provenance": record}
 
@@ -184,7 +186,6 @@ def write_shards(
     source: Source,
     region_map: RegionMap,
     folder: str | Path,
-    progress: Progress = nothing_said,
     part: int = 1,
     of: int = 1,
     jobs: int = 1,
@@ -197,14 +198,10 @@ def write_shards(
     shards = plan.shards(part, of)
     total = sum(len(shard.rows) for shard in shards)
     entries: list[dict[str, Any]] = []
-    done = 0
-    progress("writing windows", done, total)
-    for shard, entry in zip(
-        shards, _written(shards, plan, source, region_map, Path(folder), jobs), strict=True
-    ):
-        entries.append(entry)
-        done += len(shard.rows)
-        progress("writing windows", done, total)
+    with Progress("writing windows", total, "window") as shown:
+        for entry in _written(shards, plan, source, region_map, Path(folder), jobs):
+            entries.append(entry)
+            shown.advance(entry["rows"])
     return entries
 
 
@@ -257,7 +254,20 @@ def _write_one(shard: ShardPlan) -> dict[str, Any]:
     return _write_one_with(shard)
 
 
-_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
+def read_entries(path: str | Path) -> list[dict[str, Any]]:
+    """Read manifest entries of shards that `genezip corpus write` wrote.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing or something else.
+    """
+    found = _ENTRIES_KIND.read_json(path)
+    if not isinstance(found, list) or not all(
+        isinstance(entry, dict) and "path" in entry for entry in found
+    ):
+        raise _ENTRIES_KIND.foreign(path)
+    return found
 
 
 def finish_corpus(
@@ -284,7 +294,7 @@ def finish_corpus(
                 f"the shard {shard.path} of {folder / PLAN} was not written; write all parts of "
                 "the plan before the corpus is finished"
             )
-        with ShardFile(path) as file:
+        with open_shard(path) as file:
             head, found = file.head, (file.rows, path.stat().st_size)
         if head.plan != plan.sha256 or found != (len(shard.rows), entry["bytes"]):
             raise GenezipError(

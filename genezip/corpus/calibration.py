@@ -12,7 +12,8 @@ corpus, their class shares are measured, and the shares w >= 0, sum 1, of the mo
 the smallest squared difference to the published percentages.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,16 @@ from genezip.config import Regions
 from genezip.corpus.sampling import MODES, Drawn, Pool, sample
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
-from genezip.genome.covered import Covered
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import Intervals
-from genezip.genome.names import match_chrom_style, say_on_stderr
+from genezip.genome.intervals import Covered, Intervals
+from genezip.genome.names import match_chrom_style
 from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import label_chromosomes
+from genezip.genome.sources.splits import HELD_OUT_CHROMOSOMES
 from genezip.region_classes import CLASSES
 
-HELD_OUT = ("chr8", "chr9", "chr10")
+logger = logging.getLogger(__name__)
+
 HALF_WIDTHS = (500, 1000, 1500, 2000, 2500)
 HELD_OUT_ROW = ("Held-out chr8+chr9+chr10", "test")
 """Data set and split of the published row."""
@@ -88,9 +90,8 @@ def calibrate(
     chrom_sizes: Mapping[str, int],
     settings: Regions,
     paper_mb: pd.Series,
-    chromosomes: Sequence[str] = HELD_OUT,
+    chromosomes: Sequence[str] = HELD_OUT_CHROMOSOMES,
     half_widths: Sequence[int] = HALF_WIDTHS,
-    say: Callable[[str], None] = say_on_stderr,
 ) -> pd.DataFrame:
     """Class totals of some chromosomes for several promoter half-widths.
 
@@ -127,7 +128,7 @@ def calibrate(
         raise GenezipError(
             f"the chromosome lengths lack {', '.join(absent)}; name others with --chromosomes"
         )
-    matched = match_chrom_style(annotation, chrom_sizes, say)
+    matched = match_chrom_style(annotation, chrom_sizes, logger.info)
     bare = without_genes(matched, chromosomes)
     if bare:
         raise GenezipError(
@@ -208,7 +209,6 @@ def measure(
     excluded: pd.DataFrame,
     windows: int,
     seed: int,
-    say: Callable[[str], None] = say_on_stderr,
 ) -> dict[str, np.ndarray]:
     """Class shares in windows of each mode, for the window length of each published corpus.
 
@@ -222,8 +222,6 @@ def measure(
         Windows drawn per mode and corpus.
     seed : int
         Equal seeds give equal numbers.
-    say : callable
-        Receives a line per corpus.
 
     Returns
     -------
@@ -232,7 +230,9 @@ def measure(
     """
     shares = {}
     for name, (_, window_bp) in CORPORA.items():
-        say(f"mixture: {windows:,} windows of {window_bp:,} bp in each of {len(MODES)} modes")
+        logger.info(
+            f"mixture: {windows:,} windows of {window_bp:,} bp in each of {len(MODES)} modes"
+        )
         key = f"the window of the published corpus {name}"
         pool = Pool(segments, window_bp, annotations, n_runs, excluded, key)
         shares[name] = mode_shares(region_map, pool, windows, np.random.default_rng(seed))

@@ -4,9 +4,8 @@ A corpus is a folder with ``manifest.json`` and one folder of Parquet shards per
 manifest lists every file with its hash, so a corpus can be checked, and counts what it holds.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,22 @@ import pandas as pd
 
 from genezip import alphabet
 from genezip.artifacts.files import sha256_file
-from genezip.corpus.plan import PLAN, Progress
-from genezip.corpus.shards import SCHEMA_VERSION, Shard, ShardFile, read_shard
+from genezip.artifacts.manifest import Kind
+from genezip.corpus.plan import PLAN
+from genezip.corpus.shards import SCHEMA_VERSION, SHARD_KIND, Shard, open_shard, read_shard
 from genezip.errors import GenezipError
-from genezip.genome.assembly import SPLITS, Assembly
+from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress, progress
 from genezip.region_classes import CLASS_IDS, Taxonomy
+
+MANIFEST_KIND = Kind(
+    noun="corpus manifest",
+    version=SCHEMA_VERSION,
+    first="build the corpus first",
+    again="build the corpus again",
+)
 
 
 @dataclass(frozen=True)
@@ -63,26 +72,11 @@ class CorpusReader:
 
     def __init__(self, manifest_path: str | Path) -> None:
         self.path = Path(manifest_path)
-        try:
-            self.manifest: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise GenezipError(f"{self.path} does not exist; build the corpus first") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-            raise GenezipError(
-                f"{self.path} is no corpus manifest ({error}); build the corpus again"
-            ) from None
-        found = self.manifest.get("schema_version") if isinstance(self.manifest, dict) else None
-        if found != SCHEMA_VERSION:
-            raise GenezipError(
-                f"{self.path} has schema version {found}, this genezip reads {SCHEMA_VERSION}; "
-                "build the corpus again"
-            )
+        self.manifest = MANIFEST_KIND.read(self.path)
 
     def need(self, *keys: str) -> None:
         """Raise an error if the manifest lacks one of the keys."""
-        lacking = [key for key in keys if key not in self.manifest]
-        if lacking:
-            raise GenezipError(f"{self.path} lacks {lacking[0]}; build the corpus again")
+        replace(MANIFEST_KIND, keys=keys).checked(self.path, self.manifest)
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -163,7 +157,6 @@ def expected_bpt(composition: Mapping[str, int], target_bpt: Mapping[str, float]
 
 def check_corpus(
     reader: CorpusReader,
-    progress: Progress,
     assembly: Assembly | None = None,
     region_map: RegionMap | None = None,
 ) -> int:
@@ -184,71 +177,68 @@ def check_corpus(
             f"{reader.path} has the region classes {', '.join(reader.taxonomy.names)}, the region "
             f"map {', '.join(region_map.taxonomy.names)}; give the map that it was built with"
         )
-    files = _check_files(reader, progress)
-    total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
+    known = _check_files(reader)
     segments = {segment.name: segment for segment in assembly.pieces} if assembly else {}
-    done = 0
-    for split in SPLITS:
-        count = 0
-        for window in reader.windows(split):
-            if done % 1024 == 0:
-                progress("checking windows", done, total)
-            _check_window(reader, window)
-            if assembly is not None:
-                segment = segments.get(window.piece)
-                if segment is None or not segment.start <= window.start < window.end <= segment.end:
-                    raise _wrong(reader, window, f"lies in no segment {window.piece} of the source")
-                real = assembly.ids(segment, window.start, window.end)
-                _check_equal(reader, window, window.ids, real, "base", "the FASTA")
-            if region_map is not None:
-                labels = region_map.ids(window.chrom, window.start, window.end)
-                _check_equal(reader, window, window.regions, labels, "class", "the region map")
-            count += 1
-            done += 1
-        announced = reader.manifest["splits"][split]["windows"]
-        if count != announced:
-            raise GenezipError(
-                f"{reader.path} announces {announced} {split} windows, its shards hold {count}; "
-                "build the corpus again"
-            )
-    progress("checking windows", done, total)
-    known = {path.relative_to(reader.path.parent).as_posix() for path in files}
+    total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
+    with Progress("checking windows", total, "window") as shown:
+        for split in SPLITS:
+            before = shown.done
+            for window in reader.windows(split):
+                _check_window(reader, window)
+                if assembly is not None:
+                    segment = segments.get(window.piece)
+                    if segment is None or not (
+                        segment.start <= window.start < window.end <= segment.end
+                    ):
+                        wrong = f"lies in no segment {window.piece} of the source"
+                        raise _wrong(reader, window, wrong)
+                    real = assembly.ids(segment, window.start, window.end)
+                    _check_equal(reader, window, window.ids, real, "base", "the FASTA")
+                if region_map is not None:
+                    labels = region_map.ids(window.chrom, window.start, window.end)
+                    _check_equal(reader, window, window.regions, labels, "class", "the region map")
+                shown.advance()
+            announced, count = reader.manifest["splits"][split]["windows"], shown.done - before
+            if count != announced:
+                raise GenezipError(
+                    f"{reader.path} announces {announced} {split} windows, its shards hold "
+                    f"{count}; build the corpus again"
+                )
     for split in SPLITS:
         for path in (reader.path.parent / split).glob("*.parquet"):
-            if f"{split}/{path.name}" not in known:
+            if path not in known:
                 raise GenezipError(
                     f"{path} is not in the manifest; remove it, or build the corpus again"
                 )
-    return done
+    return shown.done
 
 
-def _check_files(reader: CorpusReader, progress: Progress) -> list[Path]:
+def _check_files(reader: CorpusReader) -> set[Path]:
+    """Compare all files with the manifest; return the paths of the shards."""
     folder = reader.path.parent
     entries = [*reader.manifest["files"], *reader.manifest["tables"]]
     if (folder / PLAN).exists():
         entries.append({"path": PLAN, "sha256": reader.manifest["plan"]})
-    for done, entry in enumerate(entries):
-        progress("checking files", done, len(entries))
+    for entry in progress(entries, "checking files", unit="file"):
         path = folder / entry["path"]
         if not path.exists():
-            raise GenezipError(f"{path} is missing; build the corpus again")
+            raise SHARD_KIND.missing(path)
         if sha256_file(path) != entry["sha256"]:
             raise GenezipError(
                 f"{path} was altered (its sha256 is not that of the manifest); "
-                "build the corpus again"
+                f"{MANIFEST_KIND.again}"
             )
-    progress("checking files", len(entries), len(entries))
     for entry in reader.manifest["files"]:
-        with ShardFile(folder / entry["path"]) as shard:
+        with open_shard(folder / entry["path"]) as shard:
             head = shard.head
             found = (head.plan, head.regions, head.split, head.taxonomy)
             expected = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
             if found != (*expected, reader.taxonomy):
                 raise GenezipError(
-                    f"{shard.path} belongs to another plan, split or region map; build the corpus "
-                    "again"
+                    f"{shard.path} belongs to another plan, split or region map; "
+                    f"{MANIFEST_KIND.again}"
                 )
-    return [folder / entry["path"] for entry in reader.manifest["files"]]
+    return {folder / entry["path"] for entry in reader.manifest["files"]}
 
 
 def _check_window(reader: CorpusReader, window: Window) -> None:

@@ -6,7 +6,8 @@ files. Overlaps are kept: each row says why its bases are excluded.
 """
 
 import gzip
-from collections.abc import Callable, Collection, Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.artifacts.files import atomic_path
+from genezip.corpus.sampling import by_chrom
 from genezip.errors import GenezipError
 from genezip.formats.lines import Input, TextFile, first_line, opened
 from genezip.formats.tabular import LINE, read_table, wrong_interval
-from genezip.genome.covered import Covered
-from genezip.genome.names import match_intervals, say_on_stderr
-from genezip.genome.user_classes import read_bed_intervals
+from genezip.genome.intervals import Covered
+from genezip.genome.names import match_intervals
+from genezip.genome.region_rules import read_bed_intervals
+
+logger = logging.getLogger(__name__)
 
 EVALUATION_SPLITS = ("valid", "test")
 
@@ -50,7 +54,6 @@ _TYPES: dict[str, pa.DataType | None] = {
     "reason": pa.string(),
 }
 _NO_END = 1 << 62
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,8 @@ def build_exclusions(
     evaluations: Iterable[EvaluationIntervals],
     beds: Iterable[str | Path],
     chrom_sizes: Mapping[str, int],
-    say: Say = say_on_stderr,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Collect what is excluded.
+    """Collect what is excluded; whatever is converted, left out, moved or widened is logged.
 
     Parameters
     ----------
@@ -92,8 +94,6 @@ def build_exclusions(
     chrom_sizes : mapping
         Chromosome -> length (bp) of the genome. Names are converted to its own; intervals are
         clipped at its ends; those on chromosomes that it lacks are counted and left out.
-    say : callable
-        Receives one sentence for whatever was converted, left out, moved or widened.
 
     Returns
     -------
@@ -109,10 +109,10 @@ def build_exclusions(
     empty = pd.DataFrame(columns=list(COLUMNS)).astype({"start": np.int64, "end": np.int64})
     frames, rows = [empty], []
     for given in evaluations:
-        table, absent = _on_genome(given, chrom_sizes, say)
+        table, absent = _on_genome(given, chrom_sizes)
         frames.append(table.assign(task=given.task))
         rows += [_summary(given, table, split, absent) for split in EVALUATION_SPLITS]
-    read = [_read_bed(Path(path), chrom_sizes, say) for path in beds]
+    read = [_read_bed(Path(path), chrom_sizes) for path in beds]
     if read:
         user = pd.concat([frame for frame, _ in read], ignore_index=True)
         frames.append(user)
@@ -130,10 +130,7 @@ def build_exclusions(
 
 def merged_bp(table: pd.DataFrame) -> int:
     """Bases in the union of the rows of a table with chrom, start and end."""
-    return sum(
-        Covered(own["start"].to_numpy(np.int64), own["end"].to_numpy(np.int64)).bp
-        for _, own in table.groupby("chrom")
-    )
+    return sum(Covered(*intervals).bp for intervals in by_chrom(table).values())
 
 
 def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:
@@ -198,7 +195,7 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
 
 
 def _on_genome(
-    given: EvaluationIntervals, chrom_sizes: Mapping[str, int], say: Say
+    given: EvaluationIntervals, chrom_sizes: Mapping[str, int]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Rows on chromosomes of the genome, clipped; how many rows of a split lie on others."""
     every = given.table["split"].value_counts()
@@ -207,12 +204,12 @@ def _on_genome(
     # without ends: intervals beyond a chromosome's are clipped, not refused
     open_ended = dict.fromkeys(chrom_sizes, _NO_END)
     try:
-        table = match_intervals(given.task, given.table, open_ended, say)
+        table = match_intervals(given.task, given.table, open_ended, logger.info)
     except GenezipError:
         if not given.table["chrom"].isin(list(given.assembly)).any():
             raise
         table = given.table.iloc[:0]  # only chromosomes that this genome was made without
-        say(
+        logger.info(
             f"{given.task}: all {len(given.table):,} intervals lie on chromosomes that the "
             "assembly lacks"
         )
@@ -233,12 +230,12 @@ def _on_genome(
     return table[table["end"] > table["start"]].reset_index(drop=True), absent
 
 
-def _read_bed(path: Path, chrom_sizes: Mapping[str, int], say: Say) -> tuple[pd.DataFrame, int]:
+def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame, int]:
     """Intervals of a user's BED file, and how many lie on chromosomes that the genome lacks."""
     if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
         raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
     with TextFile(path) as file:
-        found = read_bed_intervals(file, chrom_sizes, say)
+        found = read_bed_intervals(file, chrom_sizes, logger.info)
         rows = sum(1 for _ in file.rows())
     absent = rows - len(found)
     found = found.loc[found["end"] > found["start"], ["chrom", "start", "end"]]

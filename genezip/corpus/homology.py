@@ -5,26 +5,27 @@ holding out a chromosome does not hold out its sequence. One table gives the sha
 a filter drops single held-out windows that share too much.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.files import sha256_file, write_text
+from genezip.artifacts.files import write_text
+from genezip.artifacts.manifest import file_entries
 from genezip.config import Corpus
 from genezip.corpus.sampling import PlannedWindow
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.kmers import KmerSet, blocks, sampled_kmers, shared_fraction
+from genezip.log import Progress
 
-Progress = Callable[[str, int, int], None]
 HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "shared", "share")
 """Columns of ``homology.tsv``; see :func:`homology_by_chrom`."""
 
 
-def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) -> pd.DataFrame:
+def homology_by_chrom(assembly: Assembly, settings: Corpus) -> pd.DataFrame:
     """How many k-mers of the held-out segments also occur in the training segments.
 
     Both strands count: a k-mer and its reverse complement are the same. All bases of the
@@ -36,7 +37,6 @@ def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) 
     settings : config.Corpus
         ``homology_k``, and ``homology_sample``: one k-mer in so many is looked at, chosen by its
         hash (:func:`genezip.genome.kmers.mixed`), the same in every sequence. 1 is exact.
-    progress : callable (stage, done, total)
 
     Returns
     -------
@@ -52,15 +52,13 @@ def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) 
     if k is None:
         return pd.DataFrame(rows, columns=list(HOMOLOGY_COLUMNS))
     heldout: dict[str, list[np.ndarray]] = {}
-    stage = f"collecting {k}-mers of the held-out segments (bp)"
-    for segment, ids in _blocks_of(assembly, "test", k, stage, progress):
+    for segment, ids in _blocks_of(assembly, "test", k, f"{k}-mers of the held-out segments"):
         heldout.setdefault(segment.chrom, []).append(sampled_kmers(ids, k, sample))
     by_chrom = {chrom: np.concatenate(parts) for chrom, parts in heldout.items()}
     none = np.zeros(0, dtype=np.uint64)
     mine = KmerSet(np.concatenate([none, *by_chrom.values()]))
     seen = np.zeros(len(mine), dtype=bool)
-    stage = f"comparing {k}-mers with the training segments (bp)"
-    for _, ids in _blocks_of(assembly, "train", k, stage, progress):
+    for _, ids in _blocks_of(assembly, "train", k, f"{k}-mers of the training segments"):
         # Sorted queries walk through the set in order, which spares the cache.
         index, found = mine.positions(np.sort(sampled_kmers(ids, k, sample)))
         seen[index[found]] = True
@@ -86,22 +84,20 @@ def _rows(
 
 
 def _blocks_of(
-    assembly: Assembly, split: str, k: int, stage: str, progress: Progress
+    assembly: Assembly, split: str, k: int, what: str
 ) -> Iterator[tuple[Piece, np.ndarray]]:
     """Token ids of all segments of a split in blocks that overlap by k - 1."""
     segments = assembly.pieces_of(split)
-    total = sum(segment.length for segment in segments)
-    done = 0
-    for segment in segments:
-        for start, end in blocks(segment.length, k):
-            progress(stage, done, total)
-            yield segment, assembly.ids(segment, segment.start + start, segment.start + end)
-            done += end - start - k + 1
-    progress(stage, total, total)
+    with Progress(what, sum(segment.length for segment in segments), "base") as shown:
+        for segment in segments:
+            for start, end in blocks(segment.length, k):
+                yield segment, assembly.ids(segment, segment.start + start, segment.start + end)
+                shown.advance(end - start - k + 1)
+            shown.advance(min(k - 1, segment.length))
 
 
 def filter_homologous(
-    windows: list[PlannedWindow], assembly: Assembly, settings: Corpus, progress: Progress
+    windows: list[PlannedWindow], assembly: Assembly, settings: Corpus
 ) -> tuple[list[PlannedWindow], pd.DataFrame]:
     """Drop held-out windows that share too many k-mers with the training segments.
 
@@ -114,7 +110,6 @@ def filter_homologous(
         All bases of its training segments count, whether a training window covers them or not.
     settings : config.Corpus
         ``homology_k`` and ``homology_max_shared``; nothing is dropped where either is null.
-    progress : callable (stage, done, total)
 
     Returns
     -------
@@ -139,8 +134,8 @@ def filter_homologous(
     k, most = settings.homology_k, settings.homology_max_shared
     if k is None or most is None:
         return windows, table.assign(kmers=0, shared_fraction=0.0, dropped=False)
-    stage = "comparing with the training segments (bp)"
-    training = (ids for _, ids in _blocks_of(assembly, "train", k, stage, progress))
+    what = "comparing held-out windows with the training segments"
+    training = (ids for _, ids in _blocks_of(assembly, "train", k, what))
     ids = [assembly.ids(window.segment, window.start, window.end) for window in windows]
     shared, kmers = shared_fraction(ids, training, k)
     dropped = shared > most
@@ -169,12 +164,5 @@ def write_tables(folder: Path, homology: pd.DataFrame, settings: Corpus) -> list
     for name, table in tables.items():
         text = table.to_csv(sep="\t", index=False, float_format="%.6f")
         write_text(folder / name, text)
-    return [
-        {
-            "path": name,
-            "rows": len(table),
-            "bytes": (folder / name).stat().st_size,
-            "sha256": sha256_file(folder / name),
-        }
-        for name, table in tables.items()
-    ]
+    entries = file_entries(folder, tables)
+    return [{"path": e["path"], "rows": len(tables[e["path"]]), **e} for e in entries]

@@ -4,8 +4,7 @@ Drawing windows takes seconds in one process, writing them takes long and many p
 the plan, shards can be written in any order by any number of processes, with the same bytes.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.config import Corpus
 from genezip.corpus.homology import filter_homologous
 from genezip.corpus.sampling import PlannedWindow, Pool, legal_tiles, sample, strict_blocks, tile
 from genezip.errors import GenezipError
-from genezip.genome.assembly import SPLITS, Assembly, Piece
+from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import progress
 
 PLAN = "plan.parquet"
 MANIFEST = "manifest.json"
-PLAN_VERSION = 1
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many units are done, and of how many."""
+PLAN_KIND = Kind(
+    noun="corpus plan",
+    version=1,
+    first="run `genezip corpus plan` first",
+    again="make it again",
+    keys=("window_bp", "settings"),
+)
 
 SCHEMA = pa.schema(
     [
@@ -122,14 +127,8 @@ def write_plan(
     table = pa.Table.from_pandas(
         pd.concat(frames, ignore_index=True)[SCHEMA.names], schema=SCHEMA, preserve_index=False
     )
-    about = {"schema_version": PLAN_VERSION, **head, "window_bp": window_bp}
-    about["settings"] = settings.model_dump()
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata({b"genezip": json.dumps(about).encode()}),
-            temporary,
-            compression="zstd",
-        )
+    facts = {**head, "window_bp": window_bp, "settings": settings.model_dump()}
+    write_parquet(path, table, PLAN_KIND.head(**facts))
     return read_plan(path)
 
 
@@ -141,16 +140,7 @@ def read_plan(path: str | Path) -> Plan:
     GenezipError
         If the file is missing, unreadable or no plan of this version.
     """
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; run `genezip corpus plan` first") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise GenezipError(f"{path} is no readable plan ({reason}); make it again") from None
-    head = json.loads((table.schema.metadata or {}).get(b"genezip", b"{}"))
-    if head.get("schema_version") != PLAN_VERSION or table.schema.names != SCHEMA.names:
-        raise GenezipError(f"{path} is no corpus plan of version {PLAN_VERSION}; make it again")
+    table, head = read_parquet(path, PLAN_KIND, SCHEMA.names)
     return Plan(head, table, sha256_file(path))
 
 
@@ -165,7 +155,6 @@ def choose_windows(
     assembly: Assembly,
     settings: Corpus,
     excluded: pd.DataFrame,
-    progress: Progress,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Windows of every split, and the shared k-mers of the held-out ones.
 
@@ -210,7 +199,7 @@ def choose_windows(
     if settings.validation == "strict":
         share = settings.strict_valid_fraction
         train, valid = strict_blocks(train, settings.strict_block_bp, share, settings.seed)
-    n_runs = _n_runs(assembly, [*train, *valid], progress)
+    n_runs = _n_runs(assembly, [*train, *valid])
 
     def drawn(segments: Sequence[Piece], count: int, stream: int) -> pd.DataFrame:
         pool = Pool(segments, settings.window_bp, annotations, n_runs, excluded)
@@ -224,23 +213,17 @@ def choose_windows(
         windows["valid"] = drawn(valid, settings.valid_windows, 1)
     else:
         windows["valid"] = _tiled_validation(valid, settings, annotations, n_runs, excluded)
-    kept, homology = filter_homologous(tiles, assembly, settings, progress)
+    kept, homology = filter_homologous(tiles, assembly, settings)
     windows["test"] = _table(kept)
     return windows, homology
 
 
-def _n_runs(
-    assembly: Assembly, segments: Sequence[Piece], progress: Progress
-) -> dict[str, Intervals]:
+def _n_runs(assembly: Assembly, segments: Sequence[Piece]) -> dict[str, Intervals]:
     """Runs of N of the whole segments that these are, or are parts of."""
     names = {segment.name for segment in segments}
     scanned = [segment for segment in assembly.pieces if segment.name in names]
-    found = {}
-    for done, segment in enumerate(scanned):
-        progress("looking for N", done, len(scanned))
-        found[segment.name] = assembly.n_runs(segment)
-    progress("looking for N", len(scanned), len(scanned))
-    return found
+    shown = progress(scanned, "looking for N", unit="segment")
+    return {segment.name: assembly.n_runs(segment) for segment in shown}
 
 
 def _tiled_validation(

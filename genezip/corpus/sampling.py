@@ -13,9 +13,8 @@ import pandas as pd
 
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
-from genezip.genome.covered import Covered
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import Intervals, clip
+from genezip.genome.intervals import Covered, Intervals, clip
 
 MODES = ("uniform", "tss", "cds")
 """Choices of window centre; a tiled window has the mode ``tile``."""

@@ -26,7 +26,7 @@ import numpy as np
 from genezip.alphabet import reverse_complement as complement
 from genezip.artifacts.files import sha256_json
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.shards import RowGroup, ShardFile, decode
+from genezip.corpus.shards import RowGroup, ShardFile, decode, open_shard
 from genezip.errors import GenezipError
 
 BUFFER_BP = 1 << 25
@@ -298,7 +298,7 @@ class WindowStream:
         for index in np.unique(buffer.files):
             entry = self.files[index]
             path = self.reader.path.parent / entry["path"]
-            with ShardFile(path) as file:
+            with open_shard(path) as file:
                 self._compare(file, entry)
                 for member in np.flatnonzero(buffer.files == index):
                     groups[int(member)] = file.read(int(buffer.groups[member]))

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from genezip import alphabet
 from genezip.artifacts.destination import file_target
-from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.tables import parquet_writer
 from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
-from genezip.corpus.shards import SCHEMA, Head, ShardFile, row_group_rows
+from genezip.corpus.shards import SCHEMA, Head, open_shard, row_group_rows
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.region_map import RegionMap
@@ -73,7 +74,7 @@ class ShardWriter:
 
     def _finished(self, path: Path, shard: ShardPlan) -> dict[str, Any] | None:
         """The tally of a shard of this plan that an interrupted run left whole, or None."""
-        with suppress(GenezipError, OSError, KeyError, ValueError), ShardFile(path) as file:
+        with suppress(GenezipError, OSError, KeyError, ValueError), open_shard(path) as file:
             if file.head == self._head(shard) and file.rows == len(shard.rows):
                 for group in range(file.groups):
                     file.read(group)  # page checksums, lengths and runs
@@ -96,17 +97,15 @@ class ShardWriter:
         # an older manifest would still list the shard that is replaced here
         file_target(self.folder / MANIFEST).unlink(missing_ok=True)
         tally = Tally(self.region_map.taxonomy.names)
-        with (
-            atomic_path(path) as temporary,
-            pq.ParquetWriter(
-                temporary,
-                SCHEMA.with_metadata(head.metadata()),
-                compression="lz4",
-                use_dictionary=_REPEATING,
-                write_statistics=False,
-                write_page_checksum=True,
-            ) as out,
-        ):
+        with parquet_writer(
+            path,
+            SCHEMA,
+            head.to_json(),
+            compression="lz4",
+            use_dictionary=_REPEATING,
+            write_statistics=False,
+            write_page_checksum=True,
+        ) as out:
             for begin in range(0, len(shard.rows), head.row_group_rows):
                 rows = shard.rows.iloc[begin : begin + head.row_group_rows]
                 out.write_table(self._row_group(rows, shard, tally))

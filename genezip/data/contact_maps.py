@@ -14,7 +14,7 @@ from genezip.data.record_shards import find_shards
 from genezip.data.stored_windows import prepare_windows
 from genezip.data.task_files import TaskFiles
 from genezip.data.window_rows import read_rows
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 TRACKS = ("HFF", "H1hESC", "GM12878", "IMR90", "HCT116")
 """Cell lines in the order of the last axis of a stored target."""

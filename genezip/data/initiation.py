@@ -32,7 +32,7 @@ from genezip.data.initiation_windows import (
 from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 NEAR_N_BP = 500
 """Positions with an N within so many bases are not scored."""

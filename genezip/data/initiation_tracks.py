@@ -18,8 +18,8 @@ from genezip.data.initiation_windows import HELD_OUT
 from genezip.data.interval_list import IntervalList
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
+from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import translate
-from genezip.genome.reference import ReferenceGenome
 
 TRACKS = {
     "fantom_cage.plus": "agg.plus.bw.bedgraph.bw",

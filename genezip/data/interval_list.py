@@ -11,9 +11,9 @@ import numpy as np
 from genezip.errors import GenezipError
 from genezip.formats.lines import read_rows
 from genezip.formats.tabular import wrong_interval
+from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.intervals import Intervals, clip, merge
 from genezip.genome.names import translate
-from genezip.genome.reference import ReferenceGenome
 
 _NONE = np.zeros(0, dtype=np.int64)
 

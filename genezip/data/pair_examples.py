@@ -38,7 +38,8 @@ from genezip.data.pair_sequences import (
 from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
 __all__ = [
     "AUTHORS_BP",
@@ -50,7 +51,6 @@ __all__ = [
     "prepare_pairs",
 ]
 
-SPLITS = ("train", "valid", "test")
 OUTSIDE = "gene or region outside the chromosome"
 OTHER_ALLELE = "reference allele differs from the FASTA"
 Say = Callable[[str], None]

@@ -17,6 +17,7 @@ from genezip.artifacts.files import atomic_path, sha256_file, write_json
 from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -140,4 +141,4 @@ class Draft:
         with atomic_path(self.folder / EXAMPLES) as temporary:
             table.to_parquet(temporary, index=False)
         counts = table["split"].value_counts()
-        self.counts = {name: int(counts.get(name, 0)) for name in ("train", "valid", "test")}
+        self.counts = {name: int(counts.get(name, 0)) for name in SPLITS}

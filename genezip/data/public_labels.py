@@ -16,8 +16,7 @@ from genezip.data.label_elements import CLASSES, SPLITS, elements_inside
 from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
-from genezip.download.plan import Plan, plan
-from genezip.download.probe import first_byte
+from genezip.download.plan import Plan, first_byte, plan
 from genezip.download.store import Store, to_stderr
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError

@@ -22,10 +22,10 @@ from tqdm import tqdm
 from genezip.artifacts.files import sha256_file, write_json
 from genezip.data.record_check import MOST_DIFFERING, Differences, check_record
 from genezip.data.record_shards import Shards
-from genezip.data.window_rows import SPLITS
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_records
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
 Say = Callable[[str], None]
 _STATE = "done.json"

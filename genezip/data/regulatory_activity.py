@@ -16,9 +16,10 @@ from genezip.data.record_conversion import Layout, Say
 from genezip.data.record_shards import find_shards
 from genezip.data.stored_windows import prepare_windows
 from genezip.data.task_files import TaskFiles
-from genezip.data.window_rows import SPLITS, read_rows
+from genezip.data.window_rows import read_rows
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
 _FIXED = {
     "seq_length": RSAP_STORED_BP,

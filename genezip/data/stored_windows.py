@@ -13,7 +13,7 @@ from genezip.data.record_conversion import TARGETS, Conversion, Layout, Say
 from genezip.data.record_shards import Shards
 from genezip.data.window_rows import widened
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 
 def prepare_windows(

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.data.pair_examples import PairExamples
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.arm import Arm
 from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
 from genezip.tasks.gc_content import gc_share

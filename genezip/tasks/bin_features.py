@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.standard import Moments, Standard
@@ -19,7 +20,6 @@ from genezip.tasks.standard import Moments, Standard
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
 
-SPLITS = ("train", "valid", "test")
 ROWS_PER_BLOCK = 16
 MEMORY_SHARE = 0.5  # of the free memory of a GPU, for a micro-batch
 

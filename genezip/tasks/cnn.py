@@ -25,6 +25,7 @@ from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PADDED_BP, padded
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
 from genezip.models.onehot_cnn import InitiationCNN, PairCNN
 from genezip.tasks.arm import Arm
@@ -131,7 +132,7 @@ class _Pairs:
         self.examples, self.settings, self.length, self.device = examples, settings, length, device
         self.module = seeded(PairCNN, seed).to(device)
         table = examples.table
-        self.rows = {s: np.flatnonzero(table["split"] == s) for s in ("train", "valid", "test")}
+        self.rows = {s: np.flatnonzero(table["split"] == s) for s in SPLITS}
         self.labels = table["label"].to_numpy(dtype=np.int64)
         self.train = self.rows["train"]
         self.metric = SELECTION[examples.prepared.task]

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from genezip.config.benchmarks import Activity, ContactMaps
 from genezip.data.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.data.window_examples import WindowExamples
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.heads import squared_error_sum
 from genezip.models.onehot_cnn import ActivityCNN, ContactCNN
 from genezip.tasks.arm import Arm
@@ -57,7 +58,7 @@ class WindowCNN:
         self.contacts = task == "cmp"
         self.line = cell_line(examples.prepared, official) if self.contacts else None
         table = examples.table
-        self.rows = {s: np.flatnonzero(table["split"] == s) for s in ("train", "valid", "test")}
+        self.rows = {s: np.flatnonzero(table["split"] == s) for s in SPLITS}
         self.targets = {split: examples.targets(split) for split in self.rows}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
 from genezip.models.heads import ContactHead, squared_error_sum
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
-    SPLITS,
     BinFeatures,
     blocks,
     kept_where,

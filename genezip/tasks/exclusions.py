@@ -5,6 +5,7 @@ doi:10.7910/DVN/AZM25S (cmp), YUP2G5 (eqtl), CTEQXX (etgp), VXQKWO (tisp) and MN
 ``<task>.intervals.json`` in the folder lists the small files that a task needs.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 from genezip.formats.tabular import LINE, read_table, wrong_interval
-from genezip.genome.lifted_pairs import lift_pairs
-from genezip.genome.liftover import Liftover
-from genezip.genome.names import match_intervals, say_on_stderr
+from genezip.genome.liftover import Liftover, lift_pairs
+from genezip.genome.names import match_intervals
+
+logger = logging.getLogger(__name__)
 
 TISP = {"chr8": "test", "chr9": "test", "chr10": "valid"}
 RSAP_WIDENED = 32_768
@@ -32,16 +34,16 @@ _BED4: dict[str, pa.DataType | None] = {
     "split": pa.string(),
 }
 _NO_END = 1 << 62
-Say = Callable[[str], None]
 
 
 def evaluation_intervals(
     tasks: Iterable[str],
     folder: str | Path,
     chrom_sizes: Mapping[str, int],
-    say: Say = say_on_stderr,
 ) -> Iterator[EvaluationIntervals]:
     """The evaluation inputs of tasks, each task read when it is asked for.
+
+    What is left out or moved is logged.
 
     Parameters
     ----------
@@ -49,8 +51,6 @@ def evaluation_intervals(
     folder : holds ``<task>.intervals.json`` and the files it lists (none for tisp)
     chrom_sizes : mapping
         Chromosome -> length (bp) of the genome, which must be hg38 or slices of it.
-    say : callable
-        Receives one sentence for what was left out or moved.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def evaluation_intervals(
     if chosen:
         _check_assembly(chrom_sizes)
     for task in chosen:
-        found = _READERS[task](Path(folder), say)
+        found = _READERS[task](Path(folder))
         _check_splits(found, folder)
         yield found
 
@@ -115,12 +115,12 @@ def _listed(folder: Path, task: str, *endings: str) -> list[Path]:
     return TaskFiles.load(listing, f"fetch the intervals of task {task} first").ending(*endings)
 
 
-def _contact_maps(folder: Path, say: Say) -> EvaluationIntervals:
+def _contact_maps(folder: Path) -> EvaluationIntervals:
     (path,) = _listed(folder, "cmp", "/sequences.bed")[:1]
     return _on_hg38("cmp", _windows(path).assign(reason="contact map window"))
 
 
-def _activity(folder: Path, say: Say) -> EvaluationIntervals:
+def _activity(folder: Path) -> EvaluationIntervals:
     (path,) = _listed(folder, "rsap", "human/sequences.bed")[:1]
     table = _windows(path)
     return _on_hg38(
@@ -133,7 +133,7 @@ def _activity(folder: Path, say: Say) -> EvaluationIntervals:
     )
 
 
-def _initiation(folder: Path, say: Say) -> EvaluationIntervals:
+def _initiation(folder: Path) -> EvaluationIntervals:
     rows = [
         (chrom, 0, hg38_sizes()[chrom], split, "transcription initiation chromosome")
         for chrom, split in TISP.items()
@@ -160,7 +160,7 @@ def _wrong_window(fields: list[str]) -> str | None:
     return wrong_interval(fields[1], fields[2], first=0)
 
 
-def _eqtl(folder: Path, say: Say) -> EvaluationIntervals:
+def _eqtl(folder: Path) -> EvaluationIntervals:
     """Spans of gene and variant, table by table (one per tissue)."""
     tables = _listed(folder, "eqtl", ".data.tsv")
     configs = {path.name: path for path in _listed(folder, "eqtl", ".config", ".data.tsv")}
@@ -174,14 +174,14 @@ def _eqtl(folder: Path, say: Say) -> EvaluationIntervals:
         reason = "gene " + spans["gene_id"] + " with variant " + spans["region_id"]
         frames.append(spans[["chrom", "start", "end", "split"]].assign(reason=reason))
     table = pd.concat(frames, ignore_index=True)
-    say(
+    logger.info(
         f"eqtl: {len(table):,} validation and test rows of {len(tables)} tables; {skipped:,} more "
         "never become inputs (too far apart, two chromosomes, or no strand)"
     )
     return _on_hg38("eqtl", table)
 
 
-def _enhancers(folder: Path, say: Say) -> EvaluationIntervals:
+def _enhancers(folder: Path) -> EvaluationIntervals:
     """Spans of gene and element, lifted from hg19."""
     (config,) = _listed(folder, "etgp", "CRISPRi_EPI_K562_hg19.config")[:1]
     name = read_settings(config).get("EPI_file")
@@ -194,15 +194,15 @@ def _enhancers(folder: Path, say: Say) -> EvaluationIntervals:
     spans = pair_spans(pairs, read_flanks(config))
     skipped = len(pairs) - len(spans)
     if skipped:
-        say(
+        logger.info(
             f"etgp: {skipped:,} validation and test rows never become inputs (too far apart, two "
             "chromosomes, or no strand)"
         )
-    lifted = lift_pairs(_named_as_hg19(spans, say), lift, say)
+    lifted = lift_pairs(_named_as_hg19(spans), lift, logger.info)
     return _on_hg38("etgp", lifted.table, lifted.widened, lifted.not_lifted)
 
 
-def _named_as_hg19(spans: pd.DataFrame, say: Say) -> pd.DataFrame:
+def _named_as_hg19(spans: pd.DataFrame) -> pd.DataFrame:
     """Spans under UCSC's names of chromosomes, which the chains have.
 
     Those on other sequences stay, so that the liftover counts and names them as lost.
@@ -211,12 +211,12 @@ def _named_as_hg19(spans: pd.DataFrame, say: Say) -> pd.DataFrame:
         return spans
     # without ends: flanks reach beyond a chromosome, and what lies there does not lift
     open_ended = dict.fromkeys(hg19_sizes(), _NO_END)
-    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended, say)
+    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended, logger.info)
     others = spans.drop(index=known["row"].to_list())
     return pd.concat([known.drop(columns="row"), others], ignore_index=True)
 
 
-_READERS: dict[str, Callable[[Path, Say], EvaluationIntervals]] = {
+_READERS: dict[str, Callable[[Path], EvaluationIntervals]] = {
     "cmp": _contact_maps,
     "eqtl": _eqtl,
     "etgp": _enhancers,

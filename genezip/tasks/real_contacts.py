@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.assembly import Piece
@@ -35,7 +36,6 @@ from genezip.tasks.real_run import (
     too_long,
 )
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import write_scores
 
 PART, SUBSET = "contacts", "K562"
 PENALTIES = tuple(10.0**power for power in range(10))
@@ -105,7 +105,7 @@ def measure_contacts(run: LabelRun) -> None:
             vectors = bin_vectors(run.load(folder), ids, maps, pieces, bins)
             fitted = _by_fold(targets, folds, _ridge(vectors, folds))
             add(model_arm(card, PART, SUBSET), fitted, {})
-    write_scores(run.out, sheet.rows(run.control))
+    TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 
 def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, float]:

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.sources.source import Source
@@ -28,7 +29,7 @@ from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import mean_of, ranked_support, write_scores
+from genezip.tasks.score_rows import mean_of, ranked_support
 
 PART, SUBSET = "elements", "ensembl"
 PRIOR, LENGTH = "class_prior", "length"
@@ -100,7 +101,7 @@ def measure_elements(run: LabelRun) -> None:
                     )
             sheets.append(sheet)
             run.say(f"labels: elements, split {rule}: {len(rows):,} tested")
-    write_scores(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+    TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 
 def _own(table: pd.DataFrame) -> Fold:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_initiation import (
     CHROM,
     Block,
@@ -39,7 +40,6 @@ from genezip.tasks.real_run import (
     too_long,
 )
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import write_scores
 from genezip.tasks.tasks import annotated_tss
 
 PART, SUBSET = "initiation", "procap"
@@ -115,7 +115,7 @@ def measure_initiation(run: LabelRun) -> None:
             readings = [normed(both_strands(backbone, piece.ids)) for piece in pieces]
             fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
             add(model_arm(card, PART, SUBSET), fitted)
-    write_scores(run.out, sheet.rows(run.control))
+    TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 
 def _scored(target: np.ndarray, scored: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from genezip.alphabet import reverse_complement
+from genezip.artifacts.scores import BASELINE, TASK_SCORES
 from genezip.config.labels import Labels
 from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
@@ -16,8 +17,7 @@ from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import Kind, PredictionWriter
-from genezip.tasks.real_scores import BASELINE, absent_row
-from genezip.tasks.score_rows import write_scores
+from genezip.tasks.real_scores import absent_row
 
 LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
 
@@ -71,7 +71,7 @@ class LabelRun:
         kind, shape = SHAPES[part]
         with PredictionWriter(self.predictions, None, kind, shape):
             pass
-        write_scores(self.out, [absent_row(part, self.scale, reason)])
+        TASK_SCORES.write(self.out, [absent_row(part, self.scale, reason)])
         self.say(f"labels: {part} not measured: {reason}")
 
     def load(self, folder: Path) -> Backbone:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
+from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.moments import pearson
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, mean_of, row
 
 UNIT = "loci"
 LOCI_BYTES = 1 << 30

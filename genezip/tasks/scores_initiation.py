@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import ASSAYS, METRICS, initiation_pcc, initiation_sums
 from genezip.tasks.moments import NAMES
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import Row, estimated, joined, row
+from genezip.tasks.score_rows import estimated, joined, row
 
 UNIT = "blocks"
 

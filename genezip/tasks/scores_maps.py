@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from genezip.artifacts.scores import Row
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, mean_of, row
 
 UNIT = "loci"
 FIRST = 100

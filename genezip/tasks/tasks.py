@@ -9,7 +9,7 @@ import pandas as pd
 from genezip import config
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.models.backbone import Backbone
 
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")

@@ -128,7 +128,7 @@ def prepare(
                 "train": batches.windows_per_epoch,
                 "window_bp": reader.manifest["window_bp"],
             },
-            **({"classes": reader.taxonomy.to_json()} if reader.taxonomy.own else {}),
+            **({"classes": reader.taxonomy.to_json()} if reader.taxonomy.user_classes else {}),
         },
         initial=None if init_from is None else initial_weights(init_from, shape),
         taxonomy=reader.taxonomy,

@@ -17,7 +17,6 @@ from genezip.config import Corpus
 from genezip.corpus.build import (
     build_corpus,
     finish_corpus,
-    nothing_said,
     plan_corpus,
     write_shards,
 )
@@ -59,7 +58,7 @@ def test_windows_carry_sequence_and_labels_of_their_place(world, settings, tmp_p
             assert len(window.ids) == len(window.regions) == length
             share = np.mean(window.ids == N_ID)
             assert window.n_fraction == pytest.approx(share)
-    assert check_corpus(reader, nothing_said, world.assembly(), world.region_map) == 40 + 5 + 7
+    assert check_corpus(reader, world.assembly(), world.region_map) == 40 + 5 + 7
 
 
 def test_anchors_follow_the_setting_of_the_region_map(world, settings, tmp_path) -> None:
@@ -227,7 +226,7 @@ def test_full_disk(world, settings, tmp_path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("genezip.corpus.writer.pq.ParquetWriter", full)
+    monkeypatch.setattr("genezip.artifacts.tables.pq.ParquetWriter", full)
     with pytest.raises(GenezipError, match=r"cannot write .*: No space left on device"):
         build(world, change(settings, seed=1), out)
     assert content(out) == before

@@ -126,7 +126,7 @@ def test_refseq_on_the_held_out_chromosomes(mirror, repo):
     table5 = read_table5(repo / "resources" / "paper" / "table5_corpora.csv")
     genes = read_bed12(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz")
     paper_mb = published(table5, HELD_OUT_ROW, "bp_M")
-    table = calibrate(genes, hg38_sizes(), Regions(), paper_mb, say=lambda _: None)
+    table = calibrate(genes, hg38_sizes(), Regions(), paper_mb)
     wide = table.pivot(index="half_width_bp", columns="class", values="measured_mb")
     assert wide.index.tolist() == list(HALF_WIDTHS)
     assert wide["promoter"].is_monotonic_increasing
@@ -190,9 +190,7 @@ def small(write_gtf):
     genes = read_gtf(write_gtf(rows), "all")
     sizes = {"a": 20_000, "b": 4000}
     settings = Regions(promoter_half_width=100, nig_distance=800, required=[])
-    region_map = label_chromosomes(
-        read_gtf(write_gtf(rows), "all"), sizes, settings, say=lambda _: None
-    )
+    region_map = label_chromosomes(read_gtf(write_gtf(rows), "all"), sizes, settings)
     pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
     empty = pd.DataFrame({"chrom": [], "start": [], "end": []})
     pool = Pool(pieces, 1000, {"genes": genes}, {"a": NONE, "b": NONE}, empty)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from genezip.artifacts.tables import head_metadata
 from genezip.corpus import stream as streams
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.shards import SCHEMA, Head, read_shard
@@ -44,7 +45,7 @@ def write_corpus(folder: Path, group_rows: int = 3) -> Path:
             "region_lengths": [[cut, LENGTH - cut] for cut in cuts],
             "region_classes": [rng.integers(7, size=2).tolist() for _ in range(rows)],
         }
-        table = pa.table(columns, schema=SCHEMA.with_metadata(head.metadata()))
+        table = pa.table(columns, schema=SCHEMA.with_metadata(head_metadata(head.to_json())))
         pq.write_table(table, path, row_group_size=group_rows)
         entry = {"path": path.name, "split": "train", "rows": rows, "row_group_rows": group_rows}
         files.append({**entry, "sha256": str(number)})
@@ -241,7 +242,7 @@ def test_an_error_of_a_thread_arrives_with_its_batch(
     with prefetched(stream, workers, depth=2) as batches:
         rows_of(batches, first.begin) if first.begin else None
         for _ in range(2):  # the same again, no window is skipped
-            with pytest.raises(GenezipError, match=r"shard-2\.parquet is missing"):
+            with pytest.raises(GenezipError, match=r"shard-2\.parquet does not exist"):
                 batches.next_batch()
             assert batches.state_dict()["window"] == first.begin
         path.write_bytes(data)

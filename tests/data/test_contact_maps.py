@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import cmp, tfrecords
-from deposits.files import write_fasta, write_listing
+from toolkit.deposits import cmp, tfrecords
+from toolkit.deposits.files import write_fasta, write_listing
 
 from genezip.data.bins import CMP_BP
 from genezip.data.contact_maps import prepare_contact_maps

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import tisp
+from toolkit.deposits import tisp
 
 from genezip.alphabet import decode
 from genezip.data.initiation import InitiationExamples, prepare_initiation
@@ -15,7 +15,7 @@ from genezip.data.initiation_tracks import TRACKS
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 FACTOR = 0.61357
 

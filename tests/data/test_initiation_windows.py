@@ -15,8 +15,8 @@ from genezip.data.initiation_windows import (
     unknown_bases,
 )
 from genezip.errors import GenezipError
-from genezip.genome.covered import Covered
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.intervals import Covered
 
 
 def nothing() -> Covered:
@@ -136,7 +136,7 @@ def test_windows_with_too_much_n_are_drawn_again() -> None:
 def test_unknown_bases_are_found_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("genezip.data.initiation_windows._BLOCK_BP", 4)
+    monkeypatch.setattr("genezip.genome.assembly._BLOCK_BP", 4)
     (tmp_path / "g.fa").write_text(">a\nNAANNNNcgtN\n>b\nACGT\n")
     genome = ReferenceGenome(tmp_path / "g.fa")
     calls: list[int] = []

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from deposits.pairs import EQTL_FASTA, MASKED, TISSUE
-from deposits.prepared_pairs import PairsOnDisk, read_fasta
+from toolkit.deposits.pairs import EQTL_FASTA, MASKED, TISSUE
+from toolkit.deposits.prepared_pairs import PairsOnDisk, read_fasta
+from toolkit.dna import fasta, reverse_complement
 
 from genezip.alphabet import decode
 from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs
@@ -18,7 +19,6 @@ from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 from genezip.genome.liftover import Liftover
 
-COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 KEPT = list(range(14))  # of the 18 rows of the fixture; the last four never become examples
 
 # Row of the table -> first 16 hex digits of SHA-256 of the reference and the alternative.
@@ -56,16 +56,6 @@ GOLDEN_ETGP: dict[int, tuple[str, str]] = {
 }
 
 
-@pytest.fixture
-def eqtl(tmp_path: Path) -> PairsOnDisk:
-    return PairsOnDisk(tmp_path)
-
-
-@pytest.fixture
-def etgp(tmp_path: Path) -> PairsOnDisk:
-    return PairsOnDisk(tmp_path, "etgp")
-
-
 def by_strings(row: dict[str, Any], genome: dict[str, str]) -> tuple[str, str] | None:
     """Reference and alternative of a row of the table, base by base; None where it is dropped."""
     if row["gene_chrom"] != row["region_chrom"] or row["gene_strand"] not in ("+", "-"):
@@ -95,7 +85,7 @@ def by_strings(row: dict[str, Any], genome: dict[str, str]) -> tuple[str, str] |
     two = [row["allele1"], row["allele2"]] if "allele1" in row else ["N" * (last - first), middle]
     reference, alternative = (before + allele + after for allele in two)
     if int(row["gene_start"]) > last + 500:
-        return reference[::-1].translate(COMPLEMENT), alternative[::-1].translate(COMPLEMENT)
+        return reverse_complement(reference), reverse_complement(alternative)
     return reference, alternative
 
 
@@ -298,7 +288,7 @@ def test_another_fasta_than_the_prepared_one_is_refused(eqtl: PairsOnDisk) -> No
     changed = {"A": "C"}.get(base, "A")
     place = row["focus_start"]
     genome["chr21"] = genome["chr21"][:place] + changed + genome["chr21"][place + 1 :]
-    other.write_text("".join(f">{name}\n{bases}\n" for name, bases in genome.items()))
+    other.write_text(fasta(genome))
     other.with_name("other.fa.fai").unlink()
     with pytest.raises(GenezipError, match=f"does not have {base} at chr21:140000"):
         PairExamples.load(eqtl.manifest, other).sequences(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deposits import rsap, tfrecords
+from toolkit.deposits import rsap, tfrecords
 
 from genezip.data.prepared import Prepared
 from genezip.data.regulatory_activity import prepare_activity

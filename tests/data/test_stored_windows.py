@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import rsap, tfrecords
+from toolkit.deposits import rsap, tfrecords
 
 from genezip.data import record_conversion, stored_windows
 from genezip.data.prepared import Prepared

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import rsap
-from deposits.files import slice_of, write_fasta
+from toolkit.deposits import rsap
+from toolkit.deposits.files import slice_of, write_fasta
 
 from genezip.alphabet import N_ID, encode
 from genezip.data.regulatory_activity import prepare_activity

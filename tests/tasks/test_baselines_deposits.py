@@ -2,14 +2,14 @@
 
 import numpy as np
 import pandas as pd
-from deposits import cmp, rsap, tisp
+from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
 from genezip.data.contact_maps import prepare_contact_maps
 from genezip.data.initiation import prepare_initiation
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score

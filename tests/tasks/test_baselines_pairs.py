@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from deposits import pairs
 from sklearn.linear_model import LogisticRegression
+from toolkit.deposits import pairs
 
 from genezip.config.benchmarks import EQTL
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks import baselines_pairs
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.baselines_pairs import (

@@ -7,16 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, speaking_network
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP, Bins
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.backbone import GeneZipBackbone
-from genezip.models.network import build
 from genezip.tasks.binned import (
     PIECE_BP,
     authors_features,
@@ -27,8 +26,6 @@ from genezip.tasks.binned import (
     pool_tokens,
 )
 from genezip.tasks.feature_store import FeatureStore
-
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 def quiet(line: str) -> None:
@@ -148,11 +145,7 @@ def test_mirrored_bins_are_the_same_bases() -> None:
 
 
 def network_backbone(block_bp: int, double: bool = True) -> GeneZipBackbone:
-    network = build(Architecture(**{**SMALL.to_dict(), "bound": "none"}), seed=3).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
+    network = speaking_network(**FREE)
     model = GeneZipBackbone(network.double() if double else network, "small")
     model.block_bp = block_bp
     return model
@@ -161,7 +154,7 @@ def network_backbone(block_bp: int, double: bool = True) -> GeneZipBackbone:
 @pytest.mark.parametrize("tap", ["states", "tokens"])
 def test_bins_read_in_blocks_are_those_of_a_single_pass(tap: str) -> None:
     """Blocks that no bin edge fits; a state carried wrongly would give other bins."""
-    ids = np.random.default_rng(0).integers(A_ID, T_ID + 1, 3000).astype(np.uint8)
+    ids = random_ids(3000)
     bins = Bins(300, 128, 17)
     single = full_features(network_backbone(3000), ids, bins, tap)
     assert np.abs(np.diff(single, axis=0)).max() > 1e-2
@@ -185,7 +178,7 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
     tmp_path: Path, input: str, tap: str
 ) -> None:
     random = np.random.default_rng(1)
-    sequences = [random.integers(A_ID, T_ID + 1, 600).astype(np.uint8) for _ in range(6)]
+    sequences = [random_ids(600, random) for _ in range(6)]
     model, bins = network_backbone(100, double=False), Bins(40, 50, 10)
     manifest = tmp_path / "store" / "manifest.json"
     compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest, quiet)

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from toolkit.dna import random_ids
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Activity, ContactMaps, Initiation, Pairs
@@ -31,10 +32,6 @@ def quiet(text: str) -> None:
     pass
 
 
-def bases(row: int, length: int) -> np.ndarray:
-    return np.random.default_rng(row).integers(3, 7, length).astype(np.uint8)
-
-
 class FakePairs:
     prepared = SimpleNamespace(task="etgp")
     table = pd.DataFrame(
@@ -51,7 +48,7 @@ class FakePairs:
         return cls()
 
     def sequences(self, row: int) -> PairSequences:
-        alternative = bases(row, 60 + row)
+        alternative = random_ids(60 + row, row)
         reference = alternative.copy()
         reference[20:40] = 7
         return PairSequences(reference, alternative, 20, 40, 40)
@@ -77,7 +74,7 @@ class FakeWindows:
         return cls(Path(manifest).stem)
 
     def ids(self, row: int) -> np.ndarray:
-        return bases(row, 2048 * 70 if self.contacts else 128 * 322)
+        return random_ids(2048 * 70 if self.contacts else 128 * 322, row)
 
     def targets(self, split: str) -> np.ndarray:
         shape = (SPLITS.count(split), 5, 10) if self.contacts else (SPLITS.count(split), 2, 3)
@@ -107,7 +104,7 @@ class FakeTracks:
         return cls()
 
     def ids(self, row: int) -> np.ndarray:
-        return bases(row, 50)
+        return random_ids(50, row)
 
     def targets(self, row: int) -> np.ndarray:
         found = np.random.default_rng(row).random((10, 50)) + (self.ids(row) == 5)
@@ -223,7 +220,7 @@ def test_initiation_on_both_strands_is_the_mean_of_two_passes() -> None:
     one = module._Initiation(FakeTracks(), settings("tisp"), False, 0, CPU)  # type: ignore[arg-type]
     two = module._Initiation(FakeTracks(), settings("tisp"), True, 0, CPU)  # type: ignore[arg-type]
     one.module.eval(), two.module.eval()
-    ids = bases(3, 50)
+    ids = random_ids(50, 3)
     back = one.predict(reverse_complement(ids))[::-1, ::-1]
     assert np.allclose(two.predict(ids), (one.predict(ids) + back) / 2, atol=1e-6)
 

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from deposits import pairs as deposit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from toolkit.deposits import pairs as deposit
+from toolkit.dna import random_ids
+from toolkit.networks import CAUSAL, FREE, speaking_network
 
 from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
 from genezip.data.pair_examples import AUTHORS_BP, PairExamples, PairSequences, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
-from genezip.models.architecture import Architecture, load_architecture
+from genezip.genome.assembly import ReferenceGenome
 from genezip.models.backbone import GeneZipBackbone
-from genezip.models.network import build
 from genezip.tasks.contrast import (
     FULL_BLOCKS,
     authors_features,
@@ -31,10 +31,6 @@ from genezip.tasks.contrast import (
 )
 from genezip.tasks.feature_store import FeatureStore
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}
-FREE = {"bound": "none"}
-
 
 def quiet(line: str) -> None:
     pass
@@ -42,12 +38,10 @@ def quiet(line: str) -> None:
 
 def network_backbone(bound: dict, double: bool = True, block_bp: int = 64) -> GeneZipBackbone:
     """A small network whose layers speak up as after training."""
-    network = build(Architecture(**{**SMALL.to_dict(), **bound}), seed=3).eval()
+    network = speaking_network(**bound)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
             if name.startswith("residuals") and name.endswith("weight"):  # zero at the start
                 parameter.copy_(torch.randn(parameter.shape, generator=draw) / 4)
     model = GeneZipBackbone(network.double() if double else network, "small")
@@ -92,16 +86,12 @@ class Recent:
         return None
 
 
-def bases(random: np.random.Generator, length: int) -> np.ndarray:
-    return random.integers(A_ID, T_ID + 1, length).astype(np.uint8)
-
-
 def pair(
     seed: int = 0, before: int = 300, after: int = 90, alleles: tuple[int, int] = (1, 1)
 ) -> PairSequences:
     """A run of A against a run of G, of these lengths, between common bases."""
     random = np.random.default_rng(seed)
-    left, right = bases(random, before), bases(random, after)
+    left, right = random_ids(before, random), random_ids(after, random)
     reference, alternative = (
         np.full(length, base, dtype=np.uint8)
         for length, base in zip(alleles, (A_ID, G_ID), strict=True)

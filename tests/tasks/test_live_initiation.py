@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, speaking_network
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import GeneZipNetwork
 from genezip.tasks import live_initiation
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_initiation import (
@@ -27,7 +28,6 @@ from genezip.tasks.live_initiation import (
 from genezip.training.finetune import ratio_term
 from genezip.training.trainable import MODES, set_mode
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 WINDOW = 60
 
 
@@ -36,12 +36,7 @@ def quiet(text: str) -> None:
 
 
 def network() -> GeneZipNetwork:
-    found = build(Architecture(**{**SMALL.to_dict(), "bound": "none"}), seed=3)
-    with torch.no_grad():
-        for name, parameter in found.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return found
+    return speaking_network(**FREE).train()
 
 
 class FakeWindows:
@@ -64,7 +59,7 @@ class FakeWindows:
         )
 
     def ids(self, row: int) -> np.ndarray:
-        return np.random.default_rng(row).integers(3, 7, WINDOW).astype(np.uint8)
+        return random_ids(WINDOW, row)
 
     def targets(self, row: int) -> np.ndarray:
         ids = self.ids(row)

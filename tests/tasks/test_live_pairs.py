@@ -11,21 +11,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, save_toy, small_network, speaking_network
 
 from genezip.alphabet import N_ID
 from genezip.config.benchmarks import EQTL, Pairs
 from genezip.data.pair_sequences import PairSequences, authors_input, padded
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork, build
-from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.region_classes import CLASSES
+from genezip.models.network import GeneZipNetwork
 from genezip.tasks import live_pairs
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_pairs import LivePairs, PairModel, pair_score, tune_pairs, write_pairs
 from genezip.training.trainable import MODES, set_mode
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 SHORT_BP = 64
 
 
@@ -34,19 +32,12 @@ def quiet(text: str) -> None:
 
 
 def network() -> GeneZipNetwork:
-    """Its layers speak up as after training; without a bound."""
-    found = build(Architecture(**{**SMALL.to_dict(), "bound": "none"}), seed=3)
-    with torch.no_grad():
-        for name, parameter in found.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return found
+    return speaking_network(**FREE).train()
 
 
 def pair(seed: int, positive: bool) -> PairSequences:
     """Twelve bases differ: A in a reference, G in the alternative of positives, else C."""
-    random = np.random.default_rng(seed)
-    reference = random.integers(3, 7, 90 + seed).astype(np.uint8)
+    reference = random_ids(90 + seed, seed)
     focus = 30 + seed % 20
     reference[focus : focus + 12] = 3
     alternative = reference.copy()
@@ -318,11 +309,8 @@ def test_other_inputs_are_refused(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pretrained model whose bound looks at the whole sequence."""
-    shape = Architecture(**{**SMALL.to_dict(), "bound": "sequence"})
     path = tmp_path_factory.mktemp("model") / "tiny"
-    card = ModelCard("tiny", 0, shape, dict.fromkeys(CLASSES, 16.0), {})
-    save_pretrained(path, build(shape, seed=3), card)
-    return path
+    return save_toy(path, small_network(bound="sequence"), seed=0, name="tiny")
 
 
 def only_near(manifest: Path, longest_bp: int) -> None:
@@ -342,11 +330,11 @@ def only_near(manifest: Path, longest_bp: int) -> None:
 def test_the_whole_way_from_a_deposit_to_a_prediction_file(
     tmp_path: Path, folder: Path, input: str
 ) -> None:
-    from deposits import pairs
+    from toolkit.deposits import pairs
 
     from genezip.data.pair_examples import PairExamples, prepare_pairs
     from genezip.data.task_files import TaskFiles
-    from genezip.genome.reference import ReferenceGenome
+    from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.live import predict_live
 
     listing = pairs.write_eqtl(tmp_path / "deposit")

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from deposits import cmp, rsap, tisp
+from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config import TASK_SECTIONS
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.tasks import known_task, prepare_task
 
 

@@ -12,20 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from conftest import Batches, StopsAt, run_of
+from toolkit.training import FIVE_STEPS, Batches, StopsAt, double_network, run_of
 
 from genezip.errors import GenezipError
-from genezip.models.network import GeneZipNetwork, build
 from genezip.training import progress, step
 from genezip.training.loop import pretrain
 from genezip.training.ranks import Ranks, launched
-
-SETTINGS = {"steps": 5, "batch": 4, "micro_batch": 4, "warmup_steps": 1, "validate_every": 5}
-
-
-def double(*arguments: object) -> GeneZipNetwork:
-    """The network in float64, so that only rounding at 1e-16 depends on who adds what."""
-    return build(*arguments).double()  # type: ignore[arg-type]
 
 
 def outcome(do: Callable[[], object]) -> str:
@@ -42,7 +34,7 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
     found = {}
 
     def train(name: str, batches: Batches, **changes: object) -> str:
-        run = run_of(**{**SETTINGS, **changes})
+        run = run_of(**{**FIVE_STEPS, **changes})
         folders = out / name, out / f"{name}.checkpoints"
         return outcome(lambda: pretrain(run, batches, *folders, ranks))
 
@@ -74,7 +66,7 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    progress.build = double
+    progress.build = double_network
     said = logging.StreamHandler(io.StringIO())
     logging.getLogger("genezip").setLevel(logging.INFO)
     logging.getLogger("genezip").addHandler(said)

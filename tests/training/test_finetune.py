@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from toolkit.dna import random_batch
+from toolkit.networks import small_network
 from torch import Tensor, nn
 
 from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import rar_stage_loop
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import GeneZipNetwork
 from genezip.training import finetune as module
 from genezip.training.finetune import (
     BETAS,
@@ -28,13 +29,12 @@ from genezip.training.finetune import (
 from genezip.training.head_step import build_adamw, precision
 from genezip.training.trainable import MODES, compressor_learns, set_mode
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 X = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
 
 
 def network() -> GeneZipNetwork:
-    return build(Architecture(**SMALL.to_dict()), seed=3)
+    return small_network()
 
 
 def head() -> nn.Module:
@@ -129,7 +129,7 @@ def test_autocast_is_of_cuda_alone() -> None:
 
 def test_the_ratio_term_is_the_uniform_loss_and_is_off_while_the_network_is_fixed() -> None:
     found = network()
-    ids = torch.randint(3, 7, (2, 200), generator=torch.Generator().manual_seed(1))
+    ids = random_batch(200, rows=2, seed=1)
     output = found(ids)
     chosen = settings(alpha=0.5, uniform_bpt=32)
     by_hand = torch.zeros(())
@@ -384,11 +384,11 @@ def test_release_leaves_all_tokens_where_they_are_between_stages_of_other_widths
     mode: str,
 ) -> None:
     """What learns must not reach a router; ``full`` shows that these steps could move tokens."""
-    found = build(Architecture(**{**SMALL.to_dict(), "d_model": (16, 24, 32)}), seed=3)
+    found = small_network(d_model=(16, 24, 32))
     assert [p.numel() for p in found.paddings] == [8, 8]
     learning = set_mode(found, mode, settings(), 0)
     assert "paddings.1" in learning and ("paddings.0" in learning) == (mode == "full")
-    ids = torch.randint(3, 7, (1, 300), generator=torch.Generator().manual_seed(0))
+    ids = random_batch(300)
     before = found(ids)
     optimizer = build_adamw(found, settings(learning_rate=0.1))
     for _ in range(4):

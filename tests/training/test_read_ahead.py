@@ -3,10 +3,10 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from toolkit.training import Batches, run_of
 
 from genezip.corpus.stream import ReadAhead, prefetched
 from genezip.training.loop import pretrain
@@ -17,11 +17,11 @@ class Toy:
 
     batch = 2
 
-    def __init__(self, toy: SimpleNamespace) -> None:
-        self.toy, self.position = toy, 0
+    def __init__(self) -> None:
+        self.position = 0
 
     def batch_at(self, position: int) -> dict[str, np.ndarray]:
-        batches = self.toy.Batches()
+        batches = Batches()
         batches.load_state_dict({"count": position // self.batch})
         return batches.next_batch()
 
@@ -45,22 +45,19 @@ def weights(folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_reading_ahead_does_not_change_the_weights(
-    toy: SimpleNamespace, tmp_path: Path, workers: int
-) -> None:
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
-    with prefetched(Toy(toy), workers, depth=3) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "ahead", tmp_path / "d")
+def test_reading_ahead_does_not_change_the_weights(tmp_path: Path, workers: int) -> None:
+    pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
+    with prefetched(Toy(), workers, depth=3) as batches:
+        pretrain(run_of(), batches, tmp_path / "ahead", tmp_path / "d")
     assert weights(tmp_path / "plain") == weights(tmp_path / "ahead")
 
 
 def test_a_stop_forgets_what_was_read_ahead(
-    toy: SimpleNamespace,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     messages: Callable[[], list[str]],
 ) -> None:
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
+    pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
     next_batch, drawn = ReadAhead.next_batch, []
 
     def stops(self: ReadAhead) -> dict[str, np.ndarray]:
@@ -70,10 +67,10 @@ def test_a_stop_forgets_what_was_read_ahead(
         return next_batch(self)
 
     monkeypatch.setattr(ReadAhead, "next_batch", stops)
-    with pytest.raises(KeyboardInterrupt), prefetched(Toy(toy), 1, depth=4) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d")
+    with pytest.raises(KeyboardInterrupt), prefetched(Toy(), 1, depth=4) as batches:
+        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
     assert batches.state_dict() == {"position": 7 * 2}
-    with prefetched(Toy(toy), 1, depth=4) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d")
+    with prefetched(Toy(), 1, depth=4) as batches:
+        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
     assert "toy: resuming at step 7 of 12" in messages()
     assert weights(tmp_path / "plain") == weights(tmp_path / "model")

@@ -16,6 +16,12 @@ from genezip.formats.lines import Input, opened
 from genezip.formats.tabular import malformed, wrong_interval
 from genezip.genome.names import translate
 
+SPLITS = ("train", "valid", "test")
+"""What the bases of a segment are for: training, choosing between trainings, measuring."""
+
+HELD_OUT_CHROMOSOMES = tuple(Genome.model_fields["test"].default)
+"""Chromosomes that the paper holds out (GeneZip, section 4.1): the default of ``genome.test``."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -40,8 +46,8 @@ def read_regions(path: Input) -> list[Region]:
             cells = line.split("\t")
             if len(cells) < 4:
                 wrong: str | None = f"it has {len(cells)} tab-separated columns instead of 4"
-            elif cells[3] not in ("train", "valid", "test"):
-                wrong = f"split {cells[3]!r} (column 4) is none of train, valid, test"
+            elif cells[3] not in SPLITS:
+                wrong = f"split {cells[3]!r} (column 4) is none of {', '.join(SPLITS)}"
             else:
                 wrong = wrong_interval(cells[1], cells[2], first=0)
             if wrong:
@@ -66,7 +72,7 @@ def split_of(chrom: str, marked: str, settings: Genome) -> str:
 
     Parameters
     ----------
-    marked : {"train", "valid", "test"}
+    marked : str, one of SPLITS
         What the table of intervals says. A piece marked test outside the held-out
         chromosomes trains.
 

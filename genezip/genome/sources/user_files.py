@@ -13,12 +13,12 @@ from genezip.formats.records import is_packed, open_bytes, read_records
 from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
 from genezip.genome.names import check_contig_name, say_on_stderr
-from genezip.genome.sources.layout import Draft
+from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
 
 _FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
-_OWN = ("your own file", "as given", "as given")  # origin, release, licence
+_AS_GIVEN = ("as given", "as given")  # release, licence
 
 
 def annotation_format(path: str | Path) -> str:
@@ -33,7 +33,7 @@ def annotation_format(path: str | Path) -> str:
     return _FORMATS[suffix]
 
 
-def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
+def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     """Lay out your own FASTA, annotation and repeats as a source: one piece per contig.
 
     All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
@@ -59,18 +59,18 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         need_regular(path, "the table", f"check genome.{key}")
     sizes = _sizes(fasta, settings)
     chosen = _chosen(settings, sizes)
-    draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
+    draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_AS_GIVEN)
     _check_together(genes, form, sizes)
     suffix = ".gz" if is_packed(genes) else ""
     name = draft.copy(
-        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_OWN[1:]
+        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_AS_GIVEN
     )
     draft.annotations["genes"] = {"path": name, "format": form}
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
         _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
         suffix = ".gz" if is_packed(path) else ""
-        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_OWN[1:])
+        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_AS_GIVEN)
     bp = sum(sizes[contig] for contig in chosen)
     draft.finish(
         "files",
@@ -130,7 +130,7 @@ def _pieces(
                 end=end,
                 split=split,
                 annotation="genes",
-                soft_masked=any(letter in part for letter in b"acgt"),
+                soft_masked=is_soft_masked(part),
                 rmsk=settings.rmsk is not None,
                 trf=settings.trf is not None,
             )

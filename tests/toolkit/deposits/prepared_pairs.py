@@ -4,11 +4,11 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from toolkit.deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 
 
 class PairsOnDisk:
