@@ -138,7 +138,7 @@ def pair_examples(folder: Path, more: int) -> PairExamples:
     manifest = folder / "data" / "manifest.json"
     files = TaskFiles.load(listing)
     reference = ReferenceGenome(genome)
-    prepare_pairs("eqtl", deposit.TISSUE, files, reference, manifest, 5, 0, lambda line: None)
+    prepare_pairs("eqtl", deposit.TISSUE, files, reference, manifest, 5, 0)
     return PairExamples.load(manifest, genome)
 
 
@@ -222,13 +222,12 @@ def weighed() -> None:
         folder = Path(name)
         examples = pair_examples(folder, N_PAIRS)
         manifest = folder / "features" / "manifest.json"
-        lines: list[str] = []
         model = GeneZipBackbone(build(held(SMALL)), "small")
-        compute_pair_features(model, examples, "authors", manifest, lines.append)
+        compute_pair_features(model, examples, "authors", manifest)
         tiny = GeneZipBackbone(build(held(preset("tiny"))), "tiny")
         few = PairExamples(examples.prepared, examples.genome)
         few.table = examples.table.iloc[:60]
-        compute_pair_features(tiny, few, "authors", manifest, lines.append)
+        compute_pair_features(tiny, few, "authors", manifest)
         length = examples.table["end"] - examples.table["start"]
         read = 0
         for row in np.argsort(-length.to_numpy())[:LONGEST]:
@@ -242,7 +241,6 @@ def weighed() -> None:
                 "loaded": loaded,
                 "peak": peak_bytes(),
                 "full_bases": read,
-                "lines": lines,
             }
         )
     )

@@ -24,7 +24,7 @@ class Kind:
     Attributes
     ----------
     noun : what the file is, as in "is no <noun>"
-    version : schema version that is written and read
+    version : schema version that is written and read; None where such files have none
     first : what to do where the file is missing ("build the corpus first")
     again : what to do where it is damaged or of another version ("build the corpus again")
     keys : what must be there besides the version
@@ -32,7 +32,7 @@ class Kind:
     """
 
     noun: str
-    version: int
+    version: int | None
     first: str
     again: str
     keys: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Kind:
 
     def head(self, **facts: Any) -> dict[str, Any]:
         """What a file of this kind begins with: its version, then the facts."""
-        return {self.version_key: self.version, **facts}
+        return facts if self.version is None else {self.version_key: self.version, **facts}
 
     def read(self, path: str | Path) -> dict[str, Any]:
         """Read a JSON file of this kind.
@@ -78,10 +78,11 @@ class Kind:
         GenezipError
             If it is not; the sentence names ``path``.
         """
-        if not isinstance(raw, dict) or self.version_key not in raw:
+        marks = self.keys if self.version is None else (self.version_key,)
+        if not isinstance(raw, dict) or not any(key in raw for key in marks):
             raise self.foreign(path)
-        found = raw[self.version_key]
-        if found != self.version:
+        found = raw.get(self.version_key)
+        if self.version is not None and found != self.version:
             raise GenezipError(
                 f"{path} has {self.version_key} {found}, this genezip reads {self.version}; "
                 f"{self.again}"

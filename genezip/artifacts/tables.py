@@ -5,6 +5,7 @@ kind and whatever its writer noted. All files are written whole or not at all.
 """
 
 import json
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,23 +38,26 @@ def write_parquet(path: str | Path, table: pa.Table, head: Mapping[str, Any]) ->
 
 @contextmanager
 def parquet_writer(
-    path: str | Path, schema: pa.Schema, head: Mapping[str, Any], **options: Any
+    path: str | Path, schema: pa.Schema, head: Mapping[str, Any] | None, **options: Any
 ) -> Iterator[pq.ParquetWriter]:
     """Yield a writer for tables that come one after the other (zstd, atomically).
 
     Parameters
     ----------
+    head : None where it is known at the end only (:func:`add_head`)
     options : further options of ``pyarrow.parquet.ParquetWriter``
     """
+    schema = schema.with_metadata(None if head is None else head_metadata(head))
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            schema.with_metadata(head_metadata(head)),
-            **{"compression": "zstd"} | options,
-        ) as writer,
+        pq.ParquetWriter(temporary, schema, **{"compression": "zstd"} | options) as writer,
     ):
         yield writer
+
+
+def add_head(writer: pq.ParquetWriter, head: Mapping[str, Any]) -> None:
+    """Give a file that was begun without a head its head (once)."""
+    writer.add_key_value_metadata(head_metadata(head))
 
 
 @contextmanager
@@ -88,15 +92,19 @@ def head_of(path: str | Path, schema: pa.Schema, kind: Kind) -> dict[str, Any]:
     GenezipError
         If there is none of this kind and version.
     """
+    return _head(path, schema.metadata, kind)
+
+
+def _head(path: str | Path, metadata: Mapping[bytes, bytes] | None, kind: Kind) -> dict[str, Any]:
     try:
-        raw = json.loads((schema.metadata or {})[HEAD])
+        raw = json.loads((metadata or {})[HEAD])
     except (KeyError, ValueError):
         raise kind.foreign(path) from None
     return kind.checked(path, raw)
 
 
 def read_head(path: str | Path, kind: Kind) -> dict[str, Any]:
-    """The head of a Parquet file.
+    """The head of a Parquet file, whether it was written first or last.
 
     Raises
     ------
@@ -104,7 +112,7 @@ def read_head(path: str | Path, kind: Kind) -> dict[str, Any]:
         If the file is missing, unreadable, or not of this kind and version.
     """
     with open_parquet(path, kind) as file:
-        return head_of(path, file.schema_arrow, kind)
+        return _head(path, file.metadata.metadata, kind)
 
 
 def read_parquet(
@@ -134,17 +142,19 @@ def write_tsv(path: str | Path, frame: pd.DataFrame) -> None:
 def read_tsv(
     path: str | Path,
     columns: Collection[str] = (),
-    text: Collection[str] = (),
+    text: Collection[str] | None = (),
     first: str = "run the stage that writes it first",
     again: str = "write it again",
+    separator: str = "\t",
 ) -> pd.DataFrame:
     """Read a TSV with a header; empty cells are missing.
 
     Parameters
     ----------
     columns : what it must have at least
-    text : columns that stay text, whatever they look like
+    text : columns that stay text, whatever they look like; None for all of them
     first, again : what to do where it is missing, or damaged
+    separator : between cells; a comma reads CSV
 
     Raises
     ------
@@ -152,11 +162,13 @@ def read_tsv(
         If the file is missing, is no TSV, or lacks a column.
     """
     try:
-        frame = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(text, str))
+        types = str if text is None else dict.fromkeys(text, str)
+        frame = pd.read_csv(path, sep=separator, dtype=types)
     except FileNotFoundError:
         raise GenezipError(f"{path} does not exist; {first}") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise GenezipError(f"{path} is not a readable TSV ({error}); {again}") from None
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # also of a gzip that is cut
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise GenezipError(f"{path} is not a readable table ({reason}); {again}") from None
     lacking = sorted(set(columns) - set(frame.columns))
     if lacking:
         raise GenezipError(f"{path} lacks the columns {', '.join(lacking)}; {again}")

@@ -84,7 +84,7 @@ def fetch(
         from genezip.data.real_labels import fetch_labels
 
         public = PublicLabels(table, out / "downloads", source, fetched)
-        fetch_labels(mirror, parts, out / "labels", typer.echo, public, source)
+        fetch_labels(mirror, parts, out / "labels", public, source)
 
 
 def simulate(

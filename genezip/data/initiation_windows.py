@@ -6,7 +6,7 @@ their middle is scored, so that every position is predicted with context on both
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.intervals import Covered, is_tiling
+from genezip.log import progress
 
 WINDOW_BP = 100_000
 STEP_BP = 50_000
@@ -169,15 +170,9 @@ def _held_out(name: str) -> bool:
     return f"chr{name.split('_')[0].removeprefix('chr')}" in HELD_OUT
 
 
-def unknown_bases(
-    genome: ReferenceGenome, contigs: Mapping[str, int], done: Callable[[], object] = lambda: None
-) -> dict[str, Covered]:
-    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time.
-
-    ``done`` is called after every contig.
-    """
+def unknown_bases(genome: ReferenceGenome, contigs: Mapping[str, int]) -> dict[str, Covered]:
+    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time."""
     found = {}
-    for name in contigs:
+    for name in progress(contigs, "N of contigs", unit="contig"):
         found[name] = Covered(*genome.n_runs(name))
-        done()
     return found

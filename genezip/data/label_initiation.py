@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from genezip.alphabet import N_ID, encode
+from genezip.data.initiation_tracks import open_bigwig
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 
@@ -76,7 +77,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     GenezipError
         If a file cannot be read or a chromosome is shorter than a piece of it.
     """
-    tracks = [_open(path) for path in (plus, minus)]
+    tracks = [open_bigwig(path) for path in (plus, minus)]
     try:
         found = []
         for piece in assembly.pieces:
@@ -98,15 +99,6 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     finally:
         for track in tracks:
             track.close()
-
-
-def _open(path: Path):  # type: ignore[no-untyped-def]  # pyBigWig has no types
-    import pyBigWig
-
-    try:
-        return pyBigWig.open(str(path))
-    except RuntimeError as error:
-        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
 
 
 def far_from_n(ids: np.ndarray, distance: int = NEAR_N) -> np.ndarray:

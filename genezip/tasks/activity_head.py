@@ -4,7 +4,7 @@ The paper has no setting for this task. The loss is Enformer's (Poisson); the we
 lowest validation loss are used.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,6 @@ def predict_activity(
     identity: dict[str, Any],
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train an activity head and write its rates in all validation and test windows.
 

@@ -49,7 +49,6 @@ def predict_cnn(
     seed: int,
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
     padded_bp: int = PADDED_BP,
 ) -> None:
     """Train the CNN of a task and write its predictions of validation and test examples.
@@ -85,20 +84,20 @@ def predict_cnn(
         pairs = PairExamples.load(prepared_manifest, genome)
         found = _Pairs(pairs, chosen, padded_bp, seed, device)
         draws = chosen.epochs * len(found.train)
-        _train(found, arm, draws, chosen, seed, identity, work_folder, say)
+        _train(found, arm, draws, chosen, seed, identity, work_folder)
         write_pairs(pairs, found.scores, arm, out)
     elif task == "tisp":
         assert isinstance(chosen, Initiation)
         windows = InitiationExamples.load(prepared_manifest, genome)
         tracks = _Initiation(windows, chosen, arm.input == "full", seed, device)
         draws = chosen.steps * chosen.batch
-        _train(tracks, arm, draws, chosen, seed, identity, work_folder, say)
-        write_initiation(windows, tracks.predict, arm, out, say)
+        _train(tracks, arm, draws, chosen, seed, identity, work_folder)
+        write_initiation(windows, tracks.predict, arm, out)
     elif task in ("cmp", "rsap"):
         assert isinstance(chosen, ContactMaps | Activity)
         examples = WindowExamples.load(prepared_manifest, genome)
         predict_window_cnn(
-            task, examples, arm, official, chosen, seed, device, identity, out, work_folder, say
+            task, examples, arm, official, chosen, seed, device, identity, out, work_folder
         )
     else:
         raise GenezipError(f"{task!r} is no task here; use cmp, eqtl, etgp, tisp or rsap")
@@ -213,7 +212,6 @@ def _train(
     seed: int,
     identity: dict[str, Any],
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     problem = Problem(
         name=arm.label,

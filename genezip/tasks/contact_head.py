@@ -5,7 +5,7 @@ the weights of the last step. Not as there: features are standardised by the tra
 training maps without signal (a chromosome that the experiment lacks is all zeros) are left out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,6 @@ def predict_contacts(
     identity: dict[str, Any],
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train a contact head and write its maps of all validation and test windows.
 
@@ -80,7 +79,7 @@ def predict_contacts(
         return np.asarray(targets[split][places, track])
 
     train = kept_where(
-        rows["train"], lambda place: has_signal(targets["train"][place, track]), name, say
+        rows["train"], lambda place: has_signal(targets["train"][place, track]), name
     )
     device = choose_device(settings.device)
     features = BinFeatures(array, rows["train"][train], name)

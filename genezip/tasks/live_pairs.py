@@ -166,7 +166,6 @@ def tune_pairs(
     seed: int,
     identity: dict,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> LivePairs:
     """Train on the deposit's training pairs and leave the best weights in the model.
 

@@ -8,6 +8,7 @@ mean: how deeply a map was read says nothing about another one, and no correlati
 sees it. The first is the second plus the expected value.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ from genezip.tasks.real_run import (
     too_long,
 )
 from genezip.tasks.real_scores import Sheet
+
+logger = logging.getLogger(__name__)
 
 PART, SUBSET = "contacts", "K562"
 PENALTIES = tuple(10.0**power for power in range(10))
@@ -93,7 +96,7 @@ def measure_contacts(run: LabelRun) -> None:
                     target=[targets[number] for number in of],
                     prediction=[sum(predicted[number]) for number in of],
                 )
-            run.say(f"labels: contacts, {arm.model}: {len(maps)} maps")
+            logger.info(f"labels: contacts, {arm.model}: {len(maps)} maps")
 
         nothing = {"scc": FLAT, "corr_oe": NO_OE}
         add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)

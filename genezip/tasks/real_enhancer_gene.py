@@ -4,6 +4,8 @@ A model needs element and TSS in one sequence. On a genome of short pieces almos
 both, so its cells are empty and say how many have.
 """
 
+import logging
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,8 @@ from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import ranked_support
+
+logger = logging.getLogger(__name__)
 
 PART, ALL = "enhancer_gene", "all"
 METRICS = {"auroc": auroc, "auprc": auprc}
@@ -61,7 +65,7 @@ def measure_enhancer_gene(run: LabelRun) -> None:
                     for metric in METRICS:
                         sheet.add(model_arm(card, PART, subset), metric, None, 0, note=note)
             sheets.append(sheet)
-    run.say(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
+    logger.info(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
     TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 

@@ -7,6 +7,7 @@ chosen. One map reads the strand of the vector, one the other strand; the rate o
 mean over both readings of the DNA.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -41,6 +42,8 @@ from genezip.tasks.real_run import (
 )
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.tasks import annotated_tss
+
+logger = logging.getLogger(__name__)
 
 PART, SUBSET = "initiation", "procap"
 PROFILE_BP = 1_000  # on each side of a TSS
@@ -101,7 +104,7 @@ def measure_initiation(run: LabelRun) -> None:
                     target=[truth[number] for number in of],
                     prediction=[predicted[number] for number in of],
                 )
-            run.say(f"labels: initiation, {arm.model}: {told}")
+            logger.info(f"labels: initiation, {arm.model}: {told}")
 
         tss = annotated_tss(run.source, "basic", None)
         add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))

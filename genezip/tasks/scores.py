@@ -1,6 +1,5 @@
 """Scores from prediction files alone, whatever made the predictions."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def score(paths: Sequence[str | Path], bootstrap: int, seed: int, scale: str) ->
     for file in files if task in _ARRAYS else ():
         _check_shape(file, task)
     if task in _ARRAYS:
-        rows = _ARRAYS[task](files, bootstrap, seed, quiet=not sys.stderr.isatty())
+        rows = _ARRAYS[task](files, bootstrap, seed)
     else:
         rows = pair_rows(files, bootstrap, seed)
     rows = _noted(rows, files)

@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.moments import pearson
@@ -47,10 +47,8 @@ class _Loci:
             self.merged, self.by_locus = True, {"": total}
 
 
-def activity_rows(
-    files: Sequence[PredictionFile], bootstrap: int, seed: int, quiet: bool = True
-) -> list[Row]:
-    """Rows of every arm, rule and split; ``quiet`` hides the progress bar.
+def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
+    """Rows of every arm, rule and split.
 
     Parameters
     ----------
@@ -67,7 +65,7 @@ def activity_rows(
             (arm_of(cells), rule, split)
             for *cells, rule, split in keys[[*ARM_COLUMNS, "rule", "split"]].itertuples(index=False)
         )
-        for each in tqdm(file.rows(), desc=file.path.name, unit=" sequences", disable=quiet):
+        for each in progress(file.rows(), file.path.name, unit="sequence"):
             key = (each.arm, each.rule, each.split)
             found[key].add(each.group, track_sums(each.prediction, each.target))
             left[key] -= 1

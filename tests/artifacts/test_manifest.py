@@ -37,6 +37,16 @@ def test_a_wrong_file_is_one_sentence(tmp_path, content, sentence):
         KIND.read(path)
 
 
+def test_files_without_a_version_are_known_by_their_keys(tmp_path):
+    path = tmp_path / "fruit.json"
+    kind = Kind("list of fruit", None, "pick some first", "pick again", keys=("apples", "pears"))
+    assert kind.checked(path, kind.head(apples=1, pears=2)) == {"apples": 1, "pears": 2}
+    with pytest.raises(GenezipError, match="is no list of fruit; pick again"):
+        kind.checked(path, {"schema_version": 1})
+    with pytest.raises(GenezipError, match="lacks pears; pick again"):
+        kind.checked(path, {"apples": 1})
+
+
 def test_a_folder_in_place_of_the_file(tmp_path):
     with pytest.raises(GenezipError, match=r"cannot be read .Is a directory.; pick again"):
         KIND.read(tmp_path)

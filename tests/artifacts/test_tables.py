@@ -1,5 +1,7 @@
 """Parquet with a head, and TSV."""
 
+import gzip
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,6 +9,7 @@ import pytest
 
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import (
+    add_head,
     open_parquet,
     parquet_writer,
     read_head,
@@ -37,6 +40,14 @@ def test_tables_one_after_the_other(tmp_path):
         writer.write_table(TABLE)
         assert not path.exists()
     assert read_parquet(path, KIND)[0].num_rows == 4
+
+
+def test_a_head_that_is_known_at_the_end(tmp_path):
+    path = tmp_path / "fruit.parquet"
+    with parquet_writer(path, TABLE.schema, None) as writer:
+        writer.write_table(TABLE)
+        add_head(writer, KIND.head(colour="red"))
+    assert read_head(path, KIND) == {"schema_version": 1, "colour": "red"}
 
 
 def test_a_failed_writer_leaves_the_old_file(tmp_path):
@@ -82,8 +93,15 @@ def test_tsv(tmp_path):
     assert frame["name"][0] == "1" and frame["name"].isna()[1]
     with pytest.raises(GenezipError, match="lacks the columns colour; write it again"):
         read_tsv(path, {"n", "colour"})
+    assert read_tsv(path, text=None)["n"].tolist() == ["0.333333", "2"]
+    (tmp_path / "fruit.csv").write_text("name,n\nplum,3\n")
+    assert read_tsv(tmp_path / "fruit.csv", {"n"}, separator=",")["n"].tolist() == [3]
+    cut = tmp_path / "fruit.tsv.gz"
+    cut.write_bytes(gzip.compress(path.read_bytes())[:-9])
+    with pytest.raises(GenezipError, match=r"gz is not a readable table .*; write it again"):
+        read_tsv(cut)
     path.write_text("")
-    with pytest.raises(GenezipError, match=r"is not a readable TSV .*; write it again"):
+    with pytest.raises(GenezipError, match=r"is not a readable table .*; write it again"):
         read_tsv(path)
     path.unlink()
     with pytest.raises(GenezipError, match="does not exist; run the stage"):

@@ -19,10 +19,6 @@ from genezip.formats.tfrecord import parse_example, read_records
 SPLITS = ("train", "valid", "test")
 
 
-def silent(_: str) -> None:
-    pass
-
-
 @pytest.fixture(scope="module")
 def deposit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small deposit; read only."""
@@ -41,10 +37,10 @@ def copied(deposit: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepare(deposit: Path, tmp_path: Path) -> Callable[..., Path]:
-    def run(folder: Path, genome: Path | None = None, say: Callable[[str], None] = silent) -> Path:
+    def run(folder: Path, genome: Path | None = None) -> Path:
         manifest = tmp_path / "all" / "manifest.json"
         files = TaskFiles.load(folder / "cmp.json")
-        prepare_contact_maps(files, genome or deposit / cmp.GENOME, manifest, say)
+        prepare_contact_maps(files, genome or deposit / cmp.GENOME, manifest)
         return manifest
 
     return run
@@ -112,7 +108,7 @@ def test_shards_of_a_doubled_folder_and_a_fasta_without_chr_are_read(tmp_path: P
     bare = tmp_path / "bare.fa"
     bare.write_bytes((tmp_path / cmp.GENOME).read_bytes().replace(b">chr", b">"))
     manifest = tmp_path / "all" / "manifest.json"
-    prepare_contact_maps(TaskFiles.load(listing), bare, manifest, silent)
+    prepare_contact_maps(TaskFiles.load(listing), bare, manifest)
     prepared = Prepared.load(manifest)
     assert prepared.counts == {"train": 1, "valid": 1, "test": 1}
     assert prepared.table()["chrom"].tolist() == ["1", "2", "3"]

@@ -1,6 +1,7 @@
 """Files of gene pairs that are wrong, of another genome, or not as published."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +176,9 @@ def test_negative_flanks_are_refused(eqtl: PairsOnDisk) -> None:
         eqtl.prepare()
 
 
-def test_folds_without_a_positive_are_said(tmp_path: Path) -> None:
+def test_folds_without_a_positive_are_said(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     """One positive in the table: of three folds two have none, by either rule."""
     eqtl = PairsOnDisk(tmp_path, more=60)
     path = eqtl.folder / TABLE
@@ -186,7 +189,7 @@ def test_folds_without_a_positive_are_said(tmp_path: Path) -> None:
     for rule in ("gene", "chromosome"):
         (own,) = table.loc[table["label"] == 1, f"fold_{rule}"]
         others = ", ".join(str(fold) for fold in range(3) if fold != own)
-        assert f"eqtl {TISSUE}: folds by {rule} without a positive: {others}" in eqtl.said
+        assert f"eqtl {TISSUE}: folds by {rule} without a positive: {others}" in messages()
 
 
 def test_a_config_that_names_no_table_is_one_sentence(etgp: PairsOnDisk) -> None:

@@ -1,6 +1,7 @@
 """Tables of gene pairs as deposited, converted and read back, beside a slow rule on strings."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,9 @@ def test_the_leakage_filter_excludes_exactly_these_spans(task: str, tmp_path: Pa
     assert held[columns].to_numpy().tolist() == spans[columns].to_numpy().tolist()
 
 
-def test_dropped_rows_are_counted_and_said(eqtl: PairsOnDisk) -> None:
+def test_dropped_rows_are_counted_and_said(
+    eqtl: PairsOnDisk, messages: Callable[[], list[str]]
+) -> None:
     prepared = eqtl.prepare()
     assert prepared.dropped == {
         "gene and region on two chromosomes": 1,
@@ -201,9 +204,9 @@ def test_dropped_rows_are_counted_and_said(eqtl: PairsOnDisk) -> None:
     assert prepared.facts["rows"] == {"train": 9, "valid": 4, "test": 5}
     assert prepared.facts["positives"] == {"train": 3, "valid": 1, "test": 2}
     for reason in prepared.dropped:
-        assert f"eqtl {TISSUE}: 1 of 18 rows left out: {reason}" in eqtl.said
+        assert f"eqtl {TISSUE}: 1 of 18 rows left out: {reason}" in messages()
     published = "published are train 1,379, valid 516, test 323"
-    assert any(published in line for line in eqtl.said)
+    assert any(published in line for line in messages())
     assert prepared.facts["expected_rows"] == {"train": 1_379, "valid": 516, "test": 323}
 
 
@@ -246,12 +249,14 @@ def test_more_rows_share_no_gene_or_region_between_folds(task: str, tmp_path: Pa
         assert strings == (decode(pair.reference).decode(), decode(pair.alternative).decode())
 
 
-def test_too_few_chromosomes_are_said_and_have_no_folds(eqtl: PairsOnDisk) -> None:
+def test_too_few_chromosomes_are_said_and_have_no_folds(
+    eqtl: PairsOnDisk, messages: Callable[[], list[str]]
+) -> None:
     prepared = eqtl.prepare(folds=6)
     assert prepared.facts["folds"] == {"gene": 6, "chromosome": 0}
     assert set(prepared.table()["fold_chromosome"]) == {-1}
     assert (
-        f"eqtl {TISSUE}: too few groups for 6 folds by chromosome, so there are none" in eqtl.said
+        f"eqtl {TISSUE}: too few groups for 6 folds by chromosome, so there are none" in messages()
     )
 
 

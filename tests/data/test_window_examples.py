@@ -22,7 +22,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     listing = rsap.write(folder)
     manifest = folder / "human" / "manifest.json"
     genome = rsap.genome_of(listing)
-    prepare_activity(TaskFiles.load(listing), "human", genome, manifest, lambda _: None)
+    prepare_activity(TaskFiles.load(listing), "human", genome, manifest)
     return manifest, genome
 
 

@@ -51,10 +51,6 @@ class Windows:
         return self.stored[split]
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def planted() -> tuple[np.ndarray, Windows]:
     """Poisson counts whose rate is a soft function of the features; splits in mixed order."""
     random = np.random.default_rng(8)
@@ -78,11 +74,10 @@ def predicted(
     features: np.ndarray,
     windows: Windows,
     out: Path,
-    say: Callable[[str], None] = quiet,
     **keys: Any,
 ) -> pd.DataFrame:
     settings = Activity(**{"steps": 8, "batch": 6, "evaluate_every": 4, "device": "cpu", **keys})
-    predict_activity(features, windows, ARM, settings, 0, {}, out, out.parent / "work", say)
+    predict_activity(features, windows, ARM, settings, 0, {}, out, out.parent / "work")
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
         table[name] = [np.frombuffer(v, "<f2").reshape(BINS, TRACKS) for v in table[name]]

@@ -28,10 +28,6 @@ from genezip.tasks.binned import (
 from genezip.tasks.feature_store import FeatureStore
 
 
-def quiet(line: str) -> None:
-    pass
-
-
 def by_base(per_base: np.ndarray, bins: Bins) -> np.ndarray:
     """The definition: a vector per base, and the mean of every bin."""
     inside = per_base[bins.first_bp : bins.end_bp].astype(np.float64)
@@ -181,7 +177,7 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
     sequences = [random_ids(600, random) for _ in range(6)]
     model, bins = network_backbone(100, double=False), Bins(40, 50, 10)
     manifest = tmp_path / "store" / "manifest.json"
-    compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest, quiet)
+    compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest)
     store = FeatureStore.load(manifest, tmp_path / "manifest.json")
     pooled = "states" if input == "authors" else tap
     width, strands = (16 if pooled == "states" else 24), (1 if input == "authors" else 2)
@@ -203,7 +199,7 @@ def test_where_every_base_is_its_own_token_tokens_are_states(tmp_path: Path) -> 
     model.token_width = None
     manifest = tmp_path / "store" / "manifest.json"
     given_windows = windows(tmp_path, [np.full(100, T_ID, dtype=np.uint8)])
-    compute_window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens", manifest, quiet)
+    compute_window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens", manifest)
     store = FeatureStore.load(manifest)
     assert store.facts["tap"] == "states"
     assert store.array.tolist() == [[[1.0, 0.0], [1.0, 0.0]]]  # T forward, A backward
@@ -217,5 +213,5 @@ def test_other_inputs_and_taps_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(GenezipError, match=message):
             compute_window_features(
-                Plain(), given_windows, Bins(0, 5, 2), input, tap, tmp_path / "m", quiet
+                Plain(), given_windows, Bins(0, 5, 2), input, tap, tmp_path / "m"
             )

@@ -28,10 +28,6 @@ TRACKS = ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"]
 SPLITS = ["train"] * 3 + ["valid"] * 2 + ["test"] * 2
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 class FakePairs:
     prepared = SimpleNamespace(task="etgp")
     table = pd.DataFrame(
@@ -135,7 +131,7 @@ def arm(task: str, input: str = "authors") -> Arm:
     return Arm(task, "HFF" if task == "cmp" else "x", "cnn", 0, input, "full")
 
 
-def predicted(folder: Path, task: str, say: Any = quiet, seed: int = 0, **changes: Any) -> Path:
+def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
     """Prediction file of a task, with a manifest that is only there to be hashed."""
     folder.mkdir(exist_ok=True)
     manifest, out = folder / f"{task}.json", folder / f"{task}.parquet"
@@ -144,7 +140,7 @@ def predicted(folder: Path, task: str, say: Any = quiet, seed: int = 0, **change
     chosen = settings(task, **changes)
     predict_cnn(
         task, manifest, folder / "genome.fa", arm(task), official, chosen, seed, out,
-        folder / "work", say, padded_bp=64,
+        folder / "work", padded_bp=64,
     )  # fmt: skip
     return out
 
@@ -310,7 +306,7 @@ def test_an_unknown_cell_line_or_task_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="'xyz' is no task here"):
         predict_cnn(
             "xyz", tmp_path / "x.json", tmp_path, arm("tisp"), "x", settings("tisp"), 0,
-            tmp_path / "o", tmp_path / "w", quiet,
+            tmp_path / "o", tmp_path / "w",
         )  # fmt: skip
 
 

@@ -40,10 +40,6 @@ class Windows:
         return self.stored[split]
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def planted() -> tuple[np.ndarray, Windows]:
     """Maps that are the product of a channel at both bins; splits come in mixed order."""
     random = np.random.default_rng(4)
@@ -74,12 +70,11 @@ def predicted(
     features: np.ndarray,
     windows: Windows,
     out: Path,
-    say: Callable[[str], None] = quiet,
     seed: int = 0,
     **keys: Any,
 ) -> pd.DataFrame:
     predict_contacts(
-        features, windows, TRACK, ARM, settings(**keys), seed, {}, out, out.parent / "work", say
+        features, windows, TRACK, ARM, settings(**keys), seed, {}, out, out.parent / "work"
     )
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
@@ -176,14 +171,15 @@ def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:
             assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_training_maps_without_signal_are_left_out_altogether(tmp_path: Path) -> None:
+def test_training_maps_without_signal_are_left_out_altogether(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     features, windows = planted()
     rows = rows_of(windows.table)["train"]
     windows.stored["train"][2, TRACK] = 0
     windows.stored["train"][5, TRACK, :] = np.nan
-    said: list[str] = []
-    first = predicted(features, windows, tmp_path / "a" / "p.parquet", said.append)
-    assert said[0] == (
+    first = predicted(features, windows, tmp_path / "a" / "p.parquet")
+    assert messages()[0] == (
         "cmp HFF tiny.seed0.full.frozen: 2 of 12 training windows have no signal (all values are "
         "equal) and are left out"
     )

@@ -31,10 +31,6 @@ from genezip.training.trainable import MODES, set_mode
 WINDOW = 60
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def network() -> GeneZipNetwork:
     return speaking_network(**FREE).train()
 
@@ -94,7 +90,7 @@ def tuned(
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
     return tune_initiation(
-        windows or FakeWindows(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder, quiet
+        windows or FakeWindows(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder
     )
 
 
@@ -242,7 +238,7 @@ def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
 def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> None:
     windows, out = FakeWindows(), tmp_path / "x.parquet"
     one = live("authors")
-    write_initiation(windows, one.predict, arm(), out, quiet)  # type: ignore[arg-type]
+    write_initiation(windows, one.predict, arm(), out)  # type: ignore[arg-type]
     rows = windows.table[windows.table["split"] != "train"]
     splits, examples, groups = [], [], []
     import pyarrow.parquet as pq

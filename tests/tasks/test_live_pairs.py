@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,10 +26,6 @@ from genezip.tasks.live_pairs import LivePairs, PairModel, pair_score, tune_pair
 from genezip.training.trainable import MODES, set_mode
 
 SHORT_BP = 64
-
-
-def quiet(text: str) -> None:
-    pass
 
 
 def network() -> GeneZipNetwork:
@@ -93,7 +90,7 @@ def tuned(
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
     live = tune_pairs(
-        examples or FakePairs(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder, quiet
+        examples or FakePairs(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder
     )
     return live, found
 
@@ -328,7 +325,7 @@ def only_near(manifest: Path, longest_bp: int) -> None:
 
 @pytest.mark.parametrize("input", ["authors", "full"])
 def test_the_whole_way_from_a_deposit_to_a_prediction_file(
-    tmp_path: Path, folder: Path, input: str
+    tmp_path: Path, folder: Path, input: str, messages: Callable[[], list[str]]
 ) -> None:
     from toolkit.deposits import pairs
 
@@ -340,21 +337,19 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
     listing = pairs.write_eqtl(tmp_path / "deposit")
     fasta, manifest = tmp_path / "deposit" / pairs.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files = TaskFiles.load(listing)
-    prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0, quiet)
+    prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
     only_near(manifest, 40_000)
-    out, work, said = tmp_path / "out.parquet", tmp_path / "work", []
+    out, work = tmp_path / "out.parquet", tmp_path / "work"
     chosen = settings(epochs=1, batch=1)
     given = arm(input, "head_only")
-    predict_live(
-        "eqtl", manifest, fasta, folder, given, pairs.TISSUE, chosen, 0, out, work, said.append
-    )
+    predict_live("eqtl", manifest, fasta, folder, given, pairs.TISSUE, chosen, 0, out, work)
     found = pq.read_table(out).to_pandas()
     expected = PairExamples.load(manifest, fasta).table
     expected = expected[expected["split"] != "train"].sort_values("split", ascending=False)
     assert found["example"].tolist() == expected["example"].tolist()
     assert found["prediction"].between(0, 1).all() and found["hidden"].notna().all()
     assert not work.exists()
-    assert any("gives way to the causal one" in text for text in said) == (input == "full")
+    assert any("gives way to the causal one" in text for text in messages()) == (input == "full")
 
 
 def test_padding_is_n() -> None:
@@ -371,6 +366,6 @@ def test_tasks_that_have_frozen_features_alone_are_refused(tmp_path: Path, folde
     with pytest.raises(GenezipError, match="cmp is learnt from frozen features alone"):
         predict_live(
             "cmp", tmp_path / "m.json", tmp_path / "g.fa", folder, given, "HFF", settings(), 0,
-            tmp_path / "out.parquet", tmp_path / "work", quiet,
+            tmp_path / "out.parquet", tmp_path / "work",
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,7 @@ def prepare(task: str, subset: str, listing: Path, fasta: Path) -> Path:
     values = {"train_windows": 3} if task == "tisp" else {}
     settings = TASK_SECTIONS[task](**values)
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
-    prepare_task(task, subset, files, genome, manifest, settings, 0, lambda _: None)
+    prepare_task(task, subset, files, genome, manifest, settings, 0)
     return manifest
 
 

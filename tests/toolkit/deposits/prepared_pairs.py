@@ -21,7 +21,6 @@ class PairsOnDisk:
         self.fasta = folder / (EQTL_FASTA if task == "eqtl" else ETGP_FASTA)
         self.subset = TISSUE if task == "eqtl" else SCREEN
         self.manifest = folder / "data" / "manifest.json"
-        self.said: list[str] = []
 
     def replace(self, name: str, old: str, new: str, count: int = -1) -> None:
         path = self.folder / name
@@ -31,9 +30,7 @@ class PairsOnDisk:
 
     def prepare(self, folds: int = 5, seed: int = 0) -> Prepared:
         files, genome = TaskFiles.load(self.listing), ReferenceGenome(self.fasta)
-        return prepare_pairs(
-            self.task, self.subset, files, genome, self.manifest, folds, seed, self.said.append
-        )
+        return prepare_pairs(self.task, self.subset, files, genome, self.manifest, folds, seed)
 
     def examples(self) -> PairExamples:
         self.prepare()
