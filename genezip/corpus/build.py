@@ -48,7 +48,7 @@ OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
 _ENTRIES_KIND = Kind(
     noun="list of shards from `genezip corpus write`",
-    version=1,
+    version=None,
     first="run `genezip corpus write` first",
     again="run `genezip corpus write` again",
 )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.tables import read_tsv
 from genezip.config import Regions
 from genezip.corpus.sampling import MODES, Drawn, Pool, sample
 from genezip.errors import GenezipError
@@ -60,19 +61,14 @@ def read_table5(path: str | Path) -> pd.DataFrame:
     GenezipError
         If the file is missing or lacks a column.
     """
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise GenezipError(
-            f"{path} does not exist; give --paper the file resources/paper/table5_corpora.csv of "
-            "the repository"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise GenezipError(f"{path} cannot be read as CSV: {error}") from None
     needed = ["dataset", "split", *(f"{name}_{unit}" for name in CLASSES for unit in _UNITS)]
-    lacking = [name for name in needed if name not in table]
-    if lacking:
-        raise GenezipError(f"{path} lacks the column {lacking[0]}; give --paper the right file")
+    table = read_tsv(
+        path,
+        needed,
+        first="give --paper the file resources/paper/table5_corpora.csv of the repository",
+        again="give --paper the right file",
+        separator=",",
+    )
     return table.set_index(["dataset", "split"])
 
 

@@ -114,10 +114,10 @@ def test_the_table_of_published_numbers(repo, tmp_path):
     with pytest.raises(GenezipError, match=r"absent\.csv does not exist; give --paper"):
         read_table5(tmp_path / "absent.csv")
     (tmp_path / "b.csv").write_text("dataset,split\nx,y\n")
-    with pytest.raises(GenezipError, match="lacks the column promoter_bp_M"):
+    with pytest.raises(GenezipError, match=r"lacks the columns .*, promoter_bp_M, "):
         read_table5(tmp_path / "b.csv")
     (tmp_path / "c.csv").write_text("")
-    with pytest.raises(GenezipError, match="cannot be read as CSV"):
+    with pytest.raises(GenezipError, match="is not a readable table"):
         read_table5(tmp_path / "c.csv")
 
 
