@@ -40,7 +40,7 @@ from peers import Outcome
 from genezip.alphabet import A_ID, T_ID
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
-from genezip.formats.tfrecord import parse_example, read_records
+from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
 from genezip.models.architecture import Architecture
 from genezip.models.backbone import GeneZipBackbone
@@ -192,7 +192,9 @@ def tfrecord_reading(figures: Figures) -> None:
         size = len(zlib.decompress(packed)) / 1e6
 
         def read() -> None:
-            assert sum(len(parse_example(payload)) for payload in read_records(path)) == 2 * RECORDS
+            assert (
+                sum(len(parse_example(payload)) for payload in read_payloads(path)) == 2 * RECORDS
+            )
 
         def inflate() -> None:
             stream = zlib.decompressobj()

@@ -63,12 +63,12 @@ def nuclear_sizes() -> dict[str, int]:
 def make_once(path: str) -> None:
     """In a fresh process: print seconds to the map, peak GB, seconds to the BED9."""
     from genezip.config import Regions
-    from genezip.genome.annotation import read_bed12
+    from genezip.genome.gene_models import read_gene_models
     from genezip.genome.region_rules import label_chromosomes
 
     sizes = nuclear_sizes()
     began = time.perf_counter()
-    region_map = label_chromosomes(read_bed12(path), sizes, Regions(), say=lambda _: None)
+    region_map = label_chromosomes(read_gene_models(path, "bed12"), sizes, Regions())
     made = time.perf_counter()
     peak = peak_bytes() / 1e9
     with tempfile.TemporaryDirectory() as folder:
@@ -103,13 +103,14 @@ def against_bedtools(goals: Goals, path: Path) -> None:
     import pybedtools
 
     from genezip.config import Regions
-    from genezip.genome.annotation import match_chrom_style, read_bed12
+    from genezip.genome.gene_models import read_gene_models
     from genezip.genome.intervals import clip
+    from genezip.genome.names import match_chrom_style
     from genezip.genome.region_rules import class_layers, label_layers
     from genezip.region_classes import CLASSES, GENE7
 
     sizes = nuclear_sizes()
-    matched = match_chrom_style(read_bed12(path), sizes, lambda _: None)
+    matched = match_chrom_style(read_gene_models(path, "bed12"), sizes)
     layers = class_layers(matched, Regions())
     with tempfile.TemporaryDirectory() as folder:
         pybedtools.set_tempdir(folder)
@@ -171,9 +172,11 @@ def against_pyranges(goals: Goals, path: Path) -> None:
 
     from genezip.formats.genes.gff import role
     from genezip.formats.genes.gtf import gtf_rows
-    from genezip.genome.annotation import read_gtf
+    from genezip.genome.gene_models import read_gene_models
 
-    _, theirs, times = in_turn(lambda: read_gtf(path, "all"), lambda: pyranges.read_gtf(str(path)))
+    _, theirs, times = in_turn(
+        lambda: read_gene_models(path, "gtf", "all"), lambda: pyranges.read_gtf(str(path))
+    )
     what = f"gene models of GENCODE 38 chr17, pyranges {times[1]:.2f} s / ours {times[0]:.2f} s"
     goals.row(what, times[2], 3, "times", least=True)
     mine = gtf_rows(path).to_pandas()

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 
-from genezip.alphabet import encode
+from genezip.alphabet import OneSequence, encode
 from genezip.errors import GenezipError
 from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
@@ -19,7 +19,6 @@ from genezip.models.inference import WindowResult, run
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import ModelCard, load_network
 from genezip.models.streaming import Block, Stream, chunk_starts
-from genezip.sequences import OneSequence
 
 # Under the bound `sequence` a sequence is one window, held in memory as a whole, up to here.
 ONE_WINDOW_BP = 1_048_576
@@ -199,7 +198,7 @@ class GeneZip:
         return Likelihood(log_prob, looked, _mode(window_bp))
 
     def stream(self) -> Stream:
-        """An empty stream: feed it pieces, copy it where two continuations part.
+        """An empty stream: feed it block by block, copy it where two continuations part.
 
         Examples
         --------

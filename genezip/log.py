@@ -56,7 +56,7 @@ class Progress:
     ----------
     what : what is being done, or the name of what is worked on
     total : number of units in all; None where it is not known
-    unit : noun of a unit, in the singular; ``B`` counts bytes
+    unit : noun of a unit, in the singular; ``B`` counts bytes, ``bp`` bases
     done : units that were finished before
     show : False shows nothing (other processes of the same run)
     """
@@ -73,7 +73,7 @@ class Progress:
             initial=done,
             desc=what,
             unit=unit or "it",
-            unit_scale=unit == "B",
+            unit_scale=unit in ("B", "bp"),
             leave=False,
             disable=self._line or not show,
             mininterval=0.5,
@@ -101,7 +101,7 @@ class Progress:
     def _sentence(self) -> str:
         """Where the work stands, as a line of a log."""
         counted = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
-        noun = {"": "", "B": " bytes"}.get(self.unit, f" {self.unit}s")
+        noun = {"": "", "B": " bytes", "bp": " bp"}.get(self.unit, f" {self.unit}s")
         share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
         figures = "".join(f", {name} {value}" for name, value in self._values.items())
         return f"{self.what}: {counted}{noun}{share}{figures}"
@@ -125,10 +125,10 @@ def progress(
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Let no message below a warning out, such as on all processes of a run but the first."""
+def quiet(below: int = logging.WARNING) -> Iterator[None]:
+    """Let no message below a level out; by default warnings are still shown."""
     level = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(below)
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -91,7 +92,11 @@ def feed(fifo: Path, data: bytes) -> None:
 
 
 def test_a_run_from_a_pipe_goes_on(
-    model: Path, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path,
+    whole: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     """Parts hold for the same bytes, however they come; others are refused."""
     fifo, out = tmp_path / "pipe", tmp_path / "tokens.parquet"
@@ -105,19 +110,18 @@ def test_a_run_from_a_pipe_goes_on(
         if len(count) == 2:
             raise KeyboardInterrupt
 
-    heard: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(fasta_parts.PartFolder, "write", some)
         feed(fifo, FASTA)
         with pytest.raises(KeyboardInterrupt):
-            compress_fasta(fifo, model, out, device="cpu", block_bp=50, say=heard.append)
+            compress_fasta(fifo, model, out, device="cpu", block_bp=50)
     assert names(tmp_path) == {"pipe", "tokens.parquet.parts"}
     feed(fifo, FASTA.replace(b"two!", b"three"))
     with pytest.raises(GenezipError, match="holds an unfinished run with fasta_sha256"):
-        compress_fasta(fifo, model, out, device="cpu", block_bp=50, say=heard.append)
+        compress_fasta(fifo, model, out, device="cpu", block_bp=50)
     feed(fifo, FASTA)
-    compress_fasta(fifo, model, out, device="cpu", block_bp=50, say=heard.append)
-    assert any("going on, 200 of 663 bp are done" in line for line in heard)
+    compress_fasta(fifo, model, out, device="cpu", block_bp=50)
+    assert any("going on, 200 of 663 bp are done" in line for line in messages())
     assert names(tmp_path) == {"pipe", "tokens.parquet"} and fifo.is_fifo()
 
 

@@ -36,6 +36,8 @@ def test_quiet_lets_warnings_through(stderr):
     with log.quiet():
         log.logger.info("of another process")
         log.logger.warning("seen")
+    with log.quiet(logging.ERROR):
+        log.logger.warning("of another process")
     log.logger.info("again")
     assert stream.getvalue() == "genezip: seen\nagain\n"
 
@@ -50,7 +52,12 @@ def test_a_log_gets_a_line_after_a_while(stderr, caplog, monkeypatch):
     with log.Progress("chr1.fa", None, "B", done=10) as shown:
         shown.show(speed="2 MB/s")
         shown.advance(1000)
-    assert caplog.messages == ["chr1.fa: 1,010 bytes, speed 2 MB/s"]
+    with log.Progress("chr1.fa", 2000, "bp") as shown:
+        shown.advance(1000)
+    assert caplog.messages == [
+        "chr1.fa: 1,010 bytes, speed 2 MB/s",
+        "chr1.fa: 1,000 of 2,000 bp (50 %)",
+    ]
 
 
 def test_short_work_says_nothing_in_a_log(stderr, caplog):

@@ -10,7 +10,7 @@ from genezip.errors import GenezipError
 
 if TYPE_CHECKING:
     from genezip.config import Regions
-    from genezip.genome.annotation import Annotation
+    from genezip.genome.gene_models import Annotation
 
 
 SourceOption = Annotated[
@@ -83,9 +83,9 @@ def annotation_and_sizes(
 ) -> "tuple[Annotation, dict[str, int]]":
     """Gene models as the settings choose them, and chromosome lengths (bp)."""
     from genezip.formats.chrom_sizes import read_chrom_sizes
+    from genezip.formats.genes import annotation_format
     from genezip.formats.input_file import is_pipe, shown
-    from genezip.genome.annotation import read
-    from genezip.genome.sources.user_files import annotation_format
+    from genezip.genome.gene_models import read_gene_models
 
     if annotation is None or chrom_sizes is None:
         raise GenezipError("give --annotation and --chrom-sizes")
@@ -96,4 +96,4 @@ def annotation_and_sizes(
         )
     form = format or annotation_format(annotation)
     sizes = read_chrom_sizes(chrom_sizes)
-    return read(annotation, form, section.transcripts, section.gene_types), sizes
+    return read_gene_models(annotation, form, section.transcripts, section.gene_types), sizes

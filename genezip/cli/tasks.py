@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def genome(task: Task, files: Files, out: Out) -> None:
     """Unpack the FASTA of a deposit, with its index."""
     from genezip.data.task_files import TaskFiles
-    from genezip.formats.unpack import unpack_fasta
+    from genezip.formats.fasta import unpack_fasta
     from genezip.tasks.tasks import FASTA, known_task
 
     endings = FASTA[known_task(task, among=tuple(FASTA))]

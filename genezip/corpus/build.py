@@ -35,10 +35,10 @@ from genezip.corpus.plan import (
 from genezip.corpus.shards import SCHEMA_VERSION, open_shard
 from genezip.corpus.writer import ShardWriter, sum_tallies
 from genezip.errors import GenezipError
+from genezip.formats.genes.rows import Transcripts
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import SPLITS
-from genezip.genome.transcripts import Transcripts
 from genezip.log import Progress
 
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
@@ -48,7 +48,7 @@ OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
 _ENTRIES_KIND = Kind(
     noun="list of shards from `genezip corpus write`",
-    version=1,
+    version=None,
     first="run `genezip corpus write` first",
     again="run `genezip corpus write` again",
 )

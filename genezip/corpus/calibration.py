@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.tables import read_tsv
 from genezip.config import Regions
 from genezip.corpus.sampling import MODES, Drawn, Pool, sample
 from genezip.errors import GenezipError
@@ -29,7 +30,7 @@ from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Covered, Intervals
 from genezip.genome.names import match_chrom_style
 from genezip.genome.region_map import RegionMap
-from genezip.genome.region_rules import label_chromosomes
+from genezip.genome.region_rules import class_layers, label_layers
 from genezip.genome.sources.splits import HELD_OUT_CHROMOSOMES
 from genezip.region_classes import CLASSES
 
@@ -60,19 +61,14 @@ def read_table5(path: str | Path) -> pd.DataFrame:
     GenezipError
         If the file is missing or lacks a column.
     """
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise GenezipError(
-            f"{path} does not exist; give --paper the file resources/paper/table5_corpora.csv of "
-            "the repository"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise GenezipError(f"{path} cannot be read as CSV: {error}") from None
     needed = ["dataset", "split", *(f"{name}_{unit}" for name in CLASSES for unit in _UNITS)]
-    lacking = [name for name in needed if name not in table]
-    if lacking:
-        raise GenezipError(f"{path} lacks the column {lacking[0]}; give --paper the right file")
+    table = read_tsv(
+        path,
+        needed,
+        first="give --paper the file resources/paper/table5_corpora.csv of the repository",
+        again="give --paper the right file",
+        separator=",",
+    )
     return table.set_index(["dataset", "split"])
 
 
@@ -128,7 +124,7 @@ def calibrate(
         raise GenezipError(
             f"the chromosome lengths lack {', '.join(absent)}; name others with --chromosomes"
         )
-    matched = match_chrom_style(annotation, chrom_sizes, logger.info)
+    matched = match_chrom_style(annotation, chrom_sizes)
     bare = without_genes(matched, chromosomes)
     if bare:
         raise GenezipError(
@@ -147,7 +143,8 @@ def calibrate(
             "required": [],
         }
         chosen = settings.model_copy(update=changed)
-        totals = label_chromosomes(here, sizes, chosen, say=lambda _: None).totals()
+        taxonomy = chosen.taxonomy()
+        totals = label_layers(class_layers(here, chosen), sizes, taxonomy).totals()
         measured = totals["bp"] / 1e6
         paper = paper_mb.loc[list(CLASSES)].to_numpy()
         frame = pd.DataFrame(

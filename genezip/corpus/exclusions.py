@@ -19,8 +19,9 @@ import pyarrow as pa
 from genezip.artifacts.files import atomic_path
 from genezip.corpus.sampling import by_chrom
 from genezip.errors import GenezipError
+from genezip.formats.bed import BED3, read_bed
 from genezip.formats.lines import Input, TextFile, first_line, opened
-from genezip.formats.tabular import LINE, read_table, wrong_interval
+from genezip.formats.tabular import LINE
 from genezip.genome.intervals import Covered
 from genezip.genome.names import match_intervals
 from genezip.genome.region_rules import read_bed_intervals
@@ -45,14 +46,7 @@ SUMMARY_COLUMNS = (
     "not_lifted_inputs",  # their names
 )
 
-_TYPES: dict[str, pa.DataType | None] = {
-    "chrom": pa.string(),
-    "start": pa.int64(),
-    "end": pa.int64(),
-    "task": pa.string(),
-    "split": pa.string(),
-    "reason": pa.string(),
-}
+_TYPES = {**BED3, **dict.fromkeys(COLUMNS[3:], pa.string())}
 _NO_END = 1 << 62
 
 
@@ -172,7 +166,8 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
     """
     with opened(given) as file:
         path = str(file)
-        table = read_table(file, _TYPES, _wrong, numbered=True).to_pandas()
+        again = "run `genezip leakage exclusions` again"
+        table = read_bed(file, _TYPES, numbered=True, todo=again)
         # A file without rows reads like any other text; the header tells them apart.
         if table.empty and not is_exclusions(file):
             raise GenezipError(
@@ -181,15 +176,14 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
     lines = table.pop(LINE)
     if table.empty:
         return table.astype({"start": np.int64, "end": np.int64})
-    wrong = (table["start"] < 0) | (table["end"] <= table["start"])
-    if chrom_sizes is not None:
-        wrong |= ~(table["end"] <= table["chrom"].map(chrom_sizes))
-    if wrong.any():
-        row = table[wrong].iloc[0]
+    if chrom_sizes is None:
+        return table
+    outside = ~(table["end"] <= table["chrom"].map(chrom_sizes))
+    if outside.any():
+        row, line = table[outside].iloc[0], lines[outside].iloc[0]
         raise GenezipError(
-            f"line {lines[wrong].iloc[0]} of {path} is {row['chrom']}:{row['start']}-{row['end']} "
-            "(columns 1 to 3), which is no interval of this genome; run `genezip leakage "
-            "exclusions` again"
+            f"line {line} of {path} is {row['chrom']}:{row['start']}-{row['end']} (columns 1 to "
+            f"3), which is no interval of this genome; {again}"
         )
     return table
 
@@ -204,7 +198,7 @@ def _on_genome(
     # without ends: intervals beyond a chromosome's are clipped, not refused
     open_ended = dict.fromkeys(chrom_sizes, _NO_END)
     try:
-        table = match_intervals(given.task, given.table, open_ended, logger.info)
+        table = match_intervals(given.task, given.table, open_ended)
     except GenezipError:
         if not given.table["chrom"].isin(list(given.assembly)).any():
             raise
@@ -235,7 +229,7 @@ def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame,
     if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
         raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
     with TextFile(path) as file:
-        found = read_bed_intervals(file, chrom_sizes, logger.info)
+        found = read_bed_intervals(file, chrom_sizes)
         rows = sum(1 for _ in file.rows())
     absent = rows - len(found)
     found = found.loc[found["end"] > found["start"], ["chrom", "start", "end"]]
@@ -259,7 +253,3 @@ def _summary(
         "; ".join(lost),
     )
     return dict(zip(SUMMARY_COLUMNS, values, strict=True))
-
-
-def _wrong(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)

@@ -17,6 +17,7 @@ from genezip.data.initiation_windows import HELD_OUT
 from genezip.data.interval_list import IntervalList
 from genezip.data.task_files import FILES, TaskFiles
 from genezip.errors import GenezipError
+from genezip.formats.bigwig import open_bigwig
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import translate
 
@@ -157,21 +158,3 @@ class InitiationTracks:
                 found[target, inside] = FACTOR * found[source, inside]
         found[np.isnan(found)] = 0
         return found
-
-
-def open_bigwig(path: Path) -> Any:
-    """An opened bigWig.
-
-    Raises
-    ------
-    GenezipError
-        If it is missing or no bigWig.
-    """
-    try:
-        handle = pyBigWig.open(str(path))
-        if handle.isBigWig():
-            return handle
-        handle.close()
-    except RuntimeError:
-        pass
-    raise GenezipError(f"{path} cannot be read as a bigWig; fetch it again")

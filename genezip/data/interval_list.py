@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genezip.errors import GenezipError
-from genezip.formats.lines import read_rows
-from genezip.formats.tabular import wrong_interval
+from genezip.formats.bed import BED3, read_bed
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.intervals import Intervals, clip, merge
 from genezip.genome.names import translate
@@ -41,23 +39,10 @@ class IntervalList:
         GenezipError
             At the first malformed row.
         """
-        found: dict[str, list[tuple[int, int]]] = {}
-        for number, line in read_rows(path):
-            cells = line.split("\t")
-            if len(cells) < 3:
-                wrong: str | None = f"it has {len(cells)} tab-separated columns instead of 3"
-            else:
-                wrong = wrong_interval(cells[1], cells[2], first=0)
-            if wrong:
-                raise GenezipError(
-                    f"line {number} of {path} is malformed: {wrong}; fetch the file again"
-                )
-            found.setdefault(cells[0], []).append((int(cells[1]), int(cells[2])))
-        named: dict[str, list[tuple[int, int]]] = {}
-        for chrom, rows in found.items():
-            named.setdefault(translate(chrom, genome.sizes), []).extend(rows)
-        arrays = {chrom: np.array(rows, dtype=np.int64) for chrom, rows in named.items()}
-        return cls({chrom: (rows[:, 0], rows[:, 1]) for chrom, rows in arrays.items()})
+        table = read_bed(path, BED3, more=True, todo="fetch the file again")
+        names = {chrom: translate(chrom, genome.sizes) for chrom in table["chrom"].unique()}
+        rows = table.groupby(table["chrom"].map(names))
+        return cls({chrom: (own["start"].to_numpy(), own["end"].to_numpy()) for chrom, own in rows})
 
     def within(self, chrom: str, start: int, end: int) -> Intervals:
         """Covered parts of ``[start, end)``: sorted, disjoint, clipped to it (int64 arrays)."""

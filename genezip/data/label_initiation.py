@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from genezip.alphabet import N_ID, encode
-from genezip.data.initiation_tracks import open_bigwig
 from genezip.errors import GenezipError
+from genezip.formats.bigwig import open_bigwig
 from genezip.genome.assembly import Assembly, Piece
 
 CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
@@ -77,7 +77,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     GenezipError
         If a file cannot be read or a chromosome is shorter than a piece of it.
     """
-    tracks = [open_bigwig(path) for path in (plus, minus)]
+    tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
     try:
         found = []
         for piece in assembly.pieces:

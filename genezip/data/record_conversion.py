@@ -21,7 +21,7 @@ from genezip.artifacts.journal import Journal
 from genezip.data.record_check import MOST_DIFFERING, Differences, check_record
 from genezip.data.record_shards import Shards
 from genezip.errors import GenezipError
-from genezip.formats.tfrecord import parse_example, read_records
+from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
@@ -159,7 +159,7 @@ class Conversion:
                     continue
                 self.journal.forget(path.name)
                 first, differing = row, Differences()
-                records = enumerate(read_records(path))
+                records = enumerate(read_payloads(path))
                 for number, payload in islice(records, len(own) - row):
                     where = f"record {number} of {path}"
                     target, bases = self._target(payload, where, row, shards)

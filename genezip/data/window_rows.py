@@ -8,22 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from genezip.errors import GenezipError
-from genezip.formats.lines import opened
-from genezip.formats.tabular import explain, read_table, wrong_interval
+from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.intervals import components
 from genezip.genome.names import check_ends
 from genezip.genome.sources.splits import SPLITS
-
-_BED4: dict[str, pa.DataType | None] = {
-    "chrom": pa.string(),
-    "start": pa.int64(),
-    "end": pa.int64(),
-    "split": pa.string(),
-}
 
 
 def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFrame:
@@ -48,24 +39,7 @@ def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFra
         For a malformed row, a window of another length or outside its chromosome, a chromosome
         that the FASTA lacks, or a split without a row.
     """
-
-    def wrong(fields: list[str]) -> str | None:
-        problem = wrong_interval(fields[1], fields[2], first=0)
-        if problem is None and int(fields[2]) - int(fields[1]) != window_bp:
-            problem = f"its window is not {window_bp:,} bp long (columns 2 and 3)"
-        if problem is None and fields[3] not in SPLITS:
-            problem = f"its split {fields[3]!r} is none of {', '.join(SPLITS)} (column 4)"
-        return problem
-
-    with opened(path) as file:
-        table = read_table(file, _BED4, wrong).to_pandas()
-        odd = (
-            (table["start"] < 0)
-            | (table["end"] - table["start"] != window_bp)
-            | ~table["split"].isin(SPLITS)
-        )
-        if odd.any():
-            explain(file, _BED4, wrong)
+    table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, length=window_bp)
     missing = [split for split in SPLITS if not (table["split"] == split).any()]
     if missing:
         raise GenezipError(f"{path} has no row of split {missing[0]}; fetch it again")

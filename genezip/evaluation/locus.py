@@ -16,7 +16,7 @@ import pandas as pd
 
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
-from genezip.genome.annotation import Annotation
+from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import union
 from genezip.genome.sources.splits import parse_place
 from genezip.region_classes import CLASS_IDS

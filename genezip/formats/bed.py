@@ -1,37 +1,112 @@
-"""Files for genome browsers: BED9 with colours, and an IGV session that opens tracks.
+"""BED files: one reader for intervals with any columns, and BED9 with colours for browsers."""
 
-Coordinates are those of the chromosome, so a track made from a slice lies where it belongs.
-The bigWig files are written window by window in :mod:`genezip.genome.tracks`.
-"""
-
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genezip.artifacts.files import atomic_path, write_text
+from genezip.artifacts.files import atomic_path
+from genezip.errors import GenezipError
+from genezip.formats.lines import Input, TextFile, check_row_names, opened
 from genezip.formats.tabix import atomic_indexed, open_indexed
-from genezip.genome.names import check_row_names
+from genezip.formats.tabular import MEND, TabularFormat, Types, wrong_interval
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
-BED9_TYPES: dict[str, pa.DataType | None] = {
+BED3: Types = {"chrom": pa.string(), "start": pa.int64(), "end": pa.int64()}
+BED4_SPLIT: Types = {**BED3, "split": pa.string()}
+BED9: Types = {
     "chrom": _NAME,
     "start": pa.int64(),
     "end": pa.int64(),
     "name": _NAME,
-    "score": None,
-    "strand": None,
-    "thick_start": None,
-    "thick_end": None,
-    "rgb": None,
+    **dict.fromkeys(("score", "strand", "thick_start", "thick_end", "rgb")),
 }
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST_COLUMNS = 12
 _ROWS = 1 << 16  # made into text at a time
+
+
+def read_bed(
+    given: Input,
+    columns: Types | None = None,
+    *,
+    choices: Mapping[str, Collection[str]] | None = None,
+    length: int | None = None,
+    empty: bool = False,
+    more: bool = False,
+    numbered: bool = False,
+    todo: str = MEND,
+) -> pd.DataFrame:
+    """Intervals of a BED file (tab-separated; plain or gzip, file or pipe).
+
+    Parameters
+    ----------
+    given : str, Path or TextFile
+    columns : mapping, optional
+        Column name -> Arrow type, in file order, from chrom, start and end on; None for a column
+        that is not needed. Left out, chrom, start and end are read of rows that have 3 to 12
+        columns, all as many as the first.
+    choices : mapping, optional
+        Column name -> the values that it may have.
+    length : int, optional
+        Bases that every interval must have.
+    empty : bool
+        Whether intervals may hold no base (start = end).
+    more, numbered, todo
+        As :class:`genezip.formats.tabular.TabularFormat` and its method ``read`` have them.
+
+    Returns
+    -------
+    DataFrame
+        The needed columns; start and end are int64, 0-based, half-open.
+
+    Raises
+    ------
+    GenezipError
+        For a missing, empty or broken file, or at the first malformed row, with its line and
+        column; without ``columns`` also for a file without rows.
+    """
+    allowed = choices or {}
+
+    def wrong(fields: list[str]) -> str | None:
+        lo, hi = fields[1:3]
+        problem = wrong_interval(lo, hi, first=0, empty=empty)
+        if problem is None and length is not None and int(hi) - int(lo) != length:
+            problem = f"its window is not {length:,} bp long (columns 2 and 3)"
+        for place, (name, value) in enumerate(zip(types, fields, strict=True), 1):
+            if problem is None and value not in allowed.get(name, (value,)):
+                listed = ", ".join(allowed[name])
+                problem = f"{name} {value!r} (column {place}) is none of {listed}"
+        return problem
+
+    with opened(given) as file:
+        types = columns or _as_first_row(file)
+        form = TabularFormat(types, wrong, more=more, todo=todo)
+        table = form.read(file, numbered=numbered).to_pandas()
+        span = table["end"] - table["start"]
+        odd = (table["start"] < 0) | (span < (not empty))
+        if length is not None:
+            odd |= span != length
+        for name, values in allowed.items():
+            odd |= ~table[name].isin(list(values))
+        if odd.any():
+            form.explain(file)
+    return table
+
+
+def _as_first_row(file: TextFile) -> Types:
+    """The three columns of an interval, and as many further ones as the first row has."""
+    for number, line in file.rows():
+        count = line.count("\t") + 1
+        if not 3 <= count <= _MOST_COLUMNS:
+            raise GenezipError(
+                f"line {number} of {file} has {count} tab-separated columns; BED has 3 to "
+                f"{_MOST_COLUMNS}; mend or remove it"
+            )
+        return {**BED3, **dict.fromkeys(map(str, range(3, count)))}
+    raise GenezipError(f"{file} has no interval; name a BED file with some")
 
 
 def bed9_rows(
@@ -74,7 +149,7 @@ def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
     ------
     GenezipError
         If the disk is full, or for a contig that BED cannot name
-        (:func:`genezip.genome.names.check_row_names`).
+        (:func:`genezip.formats.lines.check_row_names`).
     """
     check_row_names(table["chrom"].unique(), path)
     optional = {name: table[name].to_numpy() for name in ("score", "strand") if name in table}
@@ -90,58 +165,3 @@ def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
     with atomic_path(path) as temporary, open(temporary, "wb") as plain:
         plain.write(head.encode())
         plain.writelines(rows)
-
-
-def write_igv_session(
-    path: str | Path,
-    genome: str,
-    tracks: Mapping[str, str],
-    locus: tuple[str, int, int] | None = None,
-    indexes: Mapping[str, str] | None = None,
-) -> None:
-    """Write an IGV session that opens tracks at a locus.
-
-    Parameters
-    ----------
-    path : str or Path
-        Session file; the tracks lie beside it or below.
-    genome : str
-        IGV genome id (``hg38``), or path of a FASTA relative to the session; empty for
-        the genome that IGV has open.
-    tracks : mapping
-        Title -> path relative to the session, from top to bottom.
-    locus : (chrom, start, end), optional
-        0-based, half-open; IGV shows it 1-based. Left out, as is the genome, where it holds
-        what XML cannot (control characters).
-    indexes : mapping
-        Path of a track -> path of its tabix index, both relative to the session.
-    """
-    root = ElementTree.Element("Session", version="8")
-    if genome and _fits_xml(genome):
-        root.set("genome", genome)
-    if locus is not None and _fits_xml(locus[0]):
-        chrom, start, end = locus
-        root.set("locus", f"{chrom}:{start + 1}-{end}")
-    resources = ElementTree.SubElement(root, "Resources")
-    panel = ElementTree.SubElement(root, "Panel", name="DataPanel")
-    for title, target in tracks.items():
-        resource = ElementTree.SubElement(resources, "Resource", path=target, name=title)
-        if indexes and target in indexes:
-            # IGV finds a .tbi beside its file; it would look for a relative ``index`` in the
-            # folder it was started from, so that attribute is not set
-            resource.set("indexURL", indexes[target])
-        element = ElementTree.SubElement(panel, "Track", id=target, name=title, visible="true")
-        if target.endswith((".bw", ".bigWig")):
-            element.set("renderer", "BAR_CHART")
-            element.set("windowFunction", "mean")
-            element.set("autoScale", "true")
-            element.set("height", "60")
-        else:
-            element.set("displayMode", "COLLAPSED")
-    ElementTree.indent(root)
-    text = ElementTree.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
-
-
-def _fits_xml(text: str) -> bool:
-    return not _NOT_XML.search(text)

@@ -1,9 +1,11 @@
-"""BigWig files written as the values come, in constant memory.
+"""BigWig files: written as the values come, in constant memory, and opened for reading.
 
 libBigWig holds 12 bytes per base of a whole chromosome when it makes its zoom levels. Here
 they grow along with the data and wait in temporary files. The format is that of Kent et al.
 2010 (Bioinformatics 26:2204): sections of values, an R-tree over them, and the same twice
-again per zoom level, whose rows summarise windows of a fixed width.
+again per zoom level, whose rows summarise windows of a fixed width. The trees of chromosome names
+(B+ tree) and sections (R-tree) are written root first, level by level, with nodes of one padded
+size per kind, so where a child lies follows from its number.
 """
 
 import shutil
@@ -11,14 +13,14 @@ import struct
 import tempfile
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
-from genezip.formats.bigwig_index import write_chroms, write_index
+from genezip.errors import GenezipError
 
 ZOOM_WIDTHS = tuple(64 * 4**level for level in range(8))  # bp; 64 to about 1 million
 
@@ -37,6 +39,38 @@ _SUMMARY = ("start", "end", "valid", "min", "max", "sum", "squares")
 _WINDOW = np.dtype(
     [(name, "<u4") for name in ("chrom", *_SUMMARY[:3])] + [(name, "<f4") for name in _SUMMARY[3:]]
 )
+
+_CHROM_MAGIC, _INDEX_MAGIC = 0x78CA8C91, 0x2468ACE0
+_FANOUT = 256  # children per node
+
+_NODE = np.dtype([(n, "<u4") for n in ("chrom", "start", "chrom_end", "end")] + [("at", "<u8")])
+_LEAF = np.dtype([*_NODE.descr, ("size", "<u8")])
+
+
+def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
+    """An opened bigWig of pyBigWig.
+
+    Parameters
+    ----------
+    path : str or Path
+    todo : str
+        What to do about a file that cannot be read.
+
+    Raises
+    ------
+    GenezipError
+        If it is missing or no bigWig.
+    """
+    import pyBigWig
+
+    try:
+        handle = pyBigWig.open(str(path))
+        if handle.isBigWig():
+            return handle
+        handle.close()
+    except RuntimeError:
+        pass
+    raise GenezipError(f"{path} cannot be read as a bigWig; {todo}")
 
 
 class BigWigWriter:
@@ -61,7 +95,7 @@ class BigWigWriter:
         head = _HEADER.size + len(zoom_widths) * _ZOOM_HEADER.size
         self.file.write(bytes(head + _TOTALS.size))
         self.chrom_tree = self.file.tell()
-        write_chroms(self.file, self.sizes)
+        _write_chroms(self.file, self.sizes)
         self.data = _Sections(self.file, "<Q")
         self.zooms = [_Zoom(width, path.parent) for width in zoom_widths]
 
@@ -223,7 +257,7 @@ class _Sections:
         file.seek(here)
         sections = np.array(self.rows, dtype=np.uint64).reshape(-1, 5)
         sections[:, 3] += np.uint64(shift)
-        write_index(file, sections, items)
+        _write_index(file, sections, items)
         return here
 
 
@@ -258,3 +292,78 @@ class _Zoom:
         for column, name in enumerate(_SUMMARY):
             windows[name] = rows[:, column]
         self.sections.add(chrom, int(rows[0, 0]), int(rows[-1, 1]), windows.tobytes())
+
+
+def _write_index(file: IO[bytes], sections: np.ndarray, items: int) -> None:
+    """Write the R-tree over sections, at the end of the file.
+
+    Parameters
+    ----------
+    sections : uint64 array, shape (N, 5)
+        Chromosome number, start, end, offset in the file and bytes of every section, in the
+        order of chromosome and start.
+    items : most items in a section
+    """
+    leaves = np.zeros(len(sections), dtype=_LEAF)
+    for name, column in zip(_LEAF.names or (), (0, 1, 0, 2, 3, 4), strict=True):
+        leaves[name] = sections[:, column]
+    bounds = (0, 0, 0, 0)
+    if len(leaves):
+        first, last = leaves[0], leaves[-1]
+        bounds = (first["chrom"], first["start"], last["chrom"], last["end"])
+    start = (_INDEX_MAGIC, _FANOUT, len(leaves))
+    file.write(struct.pack("<IIQIIIIQII", *start, *bounds, file.tell(), items, 0))
+    _write_tree(file, leaves, _cover)
+
+
+def _cover(below: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """What each node spans, from its first and last child."""
+    lasts = np.append(firsts[1:], len(below)) - 1
+    nodes = np.zeros(len(firsts), dtype=_NODE)
+    nodes["chrom"], nodes["start"] = below["chrom"][firsts], below["start"][firsts]
+    nodes["chrom_end"], nodes["end"] = below["chrom_end"][lasts], below["end"][lasts]
+    return nodes
+
+
+def _write_chroms(file: IO[bytes], sizes: Mapping[str, int]) -> None:
+    """Write the B+ tree of chromosomes; their numbers are those of the order of ``sizes``."""
+    names = [name.encode() for name in sizes]
+    width = max(map(len, names), default=1)
+    leaf = np.dtype([("name", f"S{width}"), ("number", "<u4"), ("size", "<u4")])
+    items = np.array(list(zip(names, range(len(names)), sizes.values(), strict=True)), dtype=leaf)
+    file.write(struct.pack("<IIIIQQ", _CHROM_MAGIC, _FANOUT, width, 8, len(items), 0))
+
+    def first_names(below: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+        nodes = np.zeros(len(firsts), dtype=[("name", f"S{width}"), ("at", "<u8")])
+        nodes["name"] = below["name"][firsts]
+        return nodes
+
+    _write_tree(file, np.sort(items, order="name"), first_names)
+
+
+def _write_tree(
+    file: IO[bytes],
+    leaves: np.ndarray,
+    parents: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> None:
+    """Write a tree from its leaf items; ``parents`` makes the items of the level above."""
+    levels = [leaves]
+    while len(levels[-1]) > _FANOUT:
+        below = levels[-1]
+        levels.append(parents(below, np.arange(0, len(below), _FANOUT)))
+    at = file.tell()
+    for depth in reversed(range(len(levels))):
+        items = levels[depth]
+        nodes = max(1, -(-len(items) // _FANOUT))
+        size = _node_bytes(items)
+        at += nodes * size  # where the level below begins
+        if depth:
+            items["at"] = at + _node_bytes(levels[depth - 1]) * np.arange(len(items))
+        for first in range(0, nodes * _FANOUT, _FANOUT):
+            node = items[first : first + _FANOUT]
+            data = struct.pack("<BBH", depth == 0, 0, len(node)) + node.tobytes()
+            file.write(data.ljust(size, b"\0"))
+
+
+def _node_bytes(items: np.ndarray) -> int:
+    return 4 + _FANOUT * items.dtype.itemsize

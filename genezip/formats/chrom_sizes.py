@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from genezip.errors import GenezipError
+from genezip.formats.fasta import read_records
 from genezip.formats.lines import Input, TextFile, opened
-from genezip.formats.records import read_records
 
 _LENGTH = re.compile("[0-9]{1,18}")
 _KINDS = "a chrom.sizes, .fai or FASTA file"

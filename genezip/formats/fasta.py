@@ -1,15 +1,36 @@
-"""Stream a FASTA of any size: plain, gzip or bgzip, no index needed."""
+"""FASTA: records of any size and packing, bases by place through an index, and files written.
 
-from collections.abc import Iterator
+:class:`FastaStream` walks a file or pipe in windows, :func:`read_records` gives whole records.
+:func:`open_fasta` reaches any base of an indexed file, and notices an index that belongs to
+another one. :func:`write_records` and :func:`unpack_fasta` write plain FASTA with its index.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import pyfaidx
+from tqdm import tqdm
 
-from genezip.alphabet import encode
+from genezip.alphabet import encode, upper
+from genezip.artifacts.destination import file_target
+from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
-from genezip.formats.input_file import InputFile
+from genezip.formats.input_file import InputFile, is_packed, need_regular, open_bytes
 
-LINE_LIMIT = 1 << 20
+BLOCK_BYTES = 1 << 20
+"""Bytes of text that are taken at a time; a longer line comes in parts."""
+
+LINE_BP = 60
+"""Letters in a line that is written."""
+
+_BLOCK_BP = 1 << 24  # looked through at a time
+_HEADER_BYTES = 1 << 12  # read back at first; twice as much while a header line is longer
 
 
 class FastaStream(InputFile):
@@ -43,14 +64,19 @@ class FastaStream(InputFile):
 
     def _measured(self) -> dict[str, int]:
         lengths: dict[str, int] = {}
-        for name, line in self._lines():
-            if line is None:
+        for name, lines in self._parts():
+            if lines is None:
                 if name in lengths:
                     raise GenezipError(f"{self} has two records named {name!r}; rename one")
                 lengths[name] = 0
-            else:
-                encode(line, f"record {name!r} of {self}, from base {lengths[name]},")
-                lengths[name] += len(line)
+                continue
+            try:
+                encode(b"".join(lines))
+            except GenezipError:  # told by the line
+                for line in lines:
+                    encode(line, f"record {name!r} of {self}, from base {lengths[name]},")
+                    lengths[name] += len(line)
+            lengths[name] += sum(map(len, lines))
         if not lengths:
             raise GenezipError(f"{self} holds no FASTA record; records begin with '>'")
         empty = [name for name, length in lengths.items() if length == 0]
@@ -58,23 +84,15 @@ class FastaStream(InputFile):
             raise GenezipError(f"record {empty[0]!r} of {self} has no bases; remove it")
         return lengths
 
-    def _lines(self) -> Iterator[tuple[str, bytes | None]]:
-        """(record name, None) at a header, (record name, bases) at a sequence line."""
-        name = None
+    def _parts(self) -> Iterator[tuple[str, list[bytes] | None]]:
+        """As :func:`_walk`, and every part has a name."""
         with self.unpacked() as handle:
-            # a limit, so that a chromosome on one line does not fill the memory
-            while raw := handle.readline(LINE_LIMIT):
-                line = raw.strip()
-                if line.startswith(b">"):
-                    words = line[1:].split()
-                    if not words:
-                        raise GenezipError(f"{self} has a record without a name; give it one")
-                    name = words[0].decode(errors="replace")
-                    yield name, None
-                elif line:
-                    if name is None:
-                        raise GenezipError(f"{self} does not begin with '>'; give a FASTA file")
-                    yield name, line
+            for name, lines in _walk(handle):
+                if name is None:
+                    raise GenezipError(f"{self} does not begin with '>'; give a FASTA file")
+                if not name:
+                    raise GenezipError(f"{self} has a record without a name; give it one")
+                yield name, lines
 
     def windows(self, window_bp: int) -> Iterator[tuple[str, int, np.ndarray]]:
         """(record name, start, uint8 token ids) of consecutive windows.
@@ -84,14 +102,14 @@ class FastaStream(InputFile):
         """
         parts: list[np.ndarray] = []
         name, start, held = "", 0, 0
-        for record, line in self._lines():
-            if line is None:
+        for record, lines in self._parts():
+            if lines is None:
                 if held:
                     yield name, start, np.concatenate(parts)
                 name, start, parts, held = record, 0, [], 0
                 continue
-            parts.append(encode(line))
-            held += len(line)
+            parts.append(encode(b"".join(lines)))
+            held += len(parts[-1])
             if held >= window_bp:
                 bases = np.concatenate(parts)
                 whole = held // window_bp * window_bp
@@ -100,3 +118,241 @@ class FastaStream(InputFile):
                 start, parts, held = start + whole, [bases[whole:]], held - whole
         if held:
             yield name, start, np.concatenate(parts)
+
+
+def _walk(handle: BinaryIO) -> Iterator[tuple[str | None, list[bytes] | None]]:
+    """(record name, None) at a header, (record name, lines of bases) below it.
+
+    The name is empty where a header has none, and None before the first header. Lines come many
+    at a time and without spaces around them; a chromosome on one line comes in parts, so that it
+    does not fill the memory.
+    """
+    name, held = None, b""
+    while text := held + (block := handle.read(BLOCK_BYTES)):
+        cut = text.rfind(b"\n") + 1
+        if not block or not (cut or text.startswith(b">")):
+            cut = len(text)
+        lines, held = list(map(bytes.strip, text[:cut].split(b"\n"))), text[cut:]
+        heads = [at for at, line in enumerate(lines) if line.startswith(b">")]
+        first = 0
+        for head in [*heads, len(lines)]:
+            if bases := [line for line in lines[first:head] if line]:
+                yield name, bases
+            if head < len(lines):
+                words = lines[head][1:].split()
+                name = words[0].decode(errors="replace") if words else ""
+                yield name, None
+            first = head + 1
+
+
+def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
+    """Records of a FASTA file, one whole record at a time.
+
+    Parameters
+    ----------
+    path : str, Path or InputFile
+        Plain, gzip or bgzip; a file or a pipe.
+
+    Yields
+    ------
+    name : str
+        First word of the header.
+    sequence : bytes
+        ASCII letters as in the file (case kept), without line ends.
+
+    Raises
+    ------
+    GenezipError
+        Missing, damaged or empty file, text before the first header, or a name used twice.
+    """
+    seen: set[str] = set()
+    name: str | None = None
+    parts: list[bytes] = []
+    with open_bytes(path) as handle:
+        for found, lines in _walk(handle):
+            if found is None:
+                raise GenezipError(f"{path} is no FASTA: it does not begin with '>'")
+            if lines is not None:
+                parts.append(b"".join(lines))
+                continue
+            if name is not None:
+                yield name, b"".join(parts)
+            if not found or found in seen:
+                problem = f"the record {found} twice" if found else "a record without a name"
+                raise GenezipError(f"{path} has {problem}; give every record its own name")
+            seen.add(found)
+            name, parts = found, []
+    if name is None:
+        raise GenezipError(f"{path} has no record; name a FASTA file with sequence")
+    yield name, b"".join(parts)
+
+
+def write_records(path: str | Path, records: Iterable[tuple[str, bytes]]) -> None:
+    """Write FASTA with 60 letters a line, and the faidx index ``<path>.fai`` beside it.
+
+    The index is written on the way, because every offset is known then; a second reading
+    of 3 Gb would only find the same numbers.
+    """
+    path = Path(path)
+    index: list[str] = []
+    offset = 0
+    with open(path, "wb") as handle:
+        for name, sequence in records:
+            offset += handle.write(f">{name}\n".encode())
+            width = min(LINE_BP, len(sequence))
+            index.append(f"{name}\t{len(sequence)}\t{offset}\t{width}\t{width + 1}\n")
+            for start in range(0, len(sequence), LINE_BP * 10_000):
+                block = sequence[start : start + LINE_BP * 10_000]
+                lines = [block[i : i + LINE_BP] for i in range(0, len(block), LINE_BP)]
+                offset += handle.write(b"\n".join(lines) + b"\n")
+    path.with_name(path.name + ".fai").write_text("".join(index), encoding="utf-8")
+
+
+def open_fasta(path: str | Path) -> pyfaidx.Fasta:
+    """Open a FASTA (plain, or bgzip) with its ``.fai``, which is made where it is missing or older.
+
+    Raises
+    ------
+    GenezipError
+        For a missing file, one that cannot be indexed (lines of unequal length), or an index
+        whose records are not where it says.
+    """
+    path = Path(path)
+    need_regular(path, "the FASTA", "name an existing one")
+    try:
+        opened = pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
+    except Exception as error:  # pyfaidx raises a dozen kinds, all meaning the same here
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise GenezipError(
+            f"{path} cannot be indexed ({reason}); give a FASTA whose lines within a record "
+            "are equally long, and remove a stale .fai"
+        ) from None
+    if path.suffix not in (".gz", ".bgz"):
+        _check_index(path, opened)
+    return opened
+
+
+def _check_index(path: Path, opened: pyfaidx.Fasta) -> None:
+    """Every record's header line ends where its bases begin, and all bases are in the file.
+
+    pyfaidx looks at the age of an index only; one that was copied from elsewhere would give
+    other bases without a word.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as handle:
+        for name, record in opened.faidx.index.items():
+            lines = -(-record.rlen // record.lenc) if record.lenc else 0
+            end = record.offset + record.rlen + max(lines - 1, 0) * (record.lenb - record.lenc)
+            if end > size or _header(handle, record.offset) != name:
+                raise GenezipError(
+                    f"{path} is cut short, or {path}.fai is stale: record {name} is not where the "
+                    "index says; remove the .fai, or fetch the FASTA again"
+                )
+
+
+def _header(handle: BinaryIO, offset: int) -> str | None:
+    """Name in the header line that ends just before an offset; None where there is none."""
+    length = _HEADER_BYTES
+    while True:
+        begin = max(offset - length, 0)
+        handle.seek(begin)
+        before = handle.read(max(offset - begin, 0))
+        if not before.endswith(b"\n"):
+            return None
+        _, newline, line = before[:-1].rpartition(b"\n")
+        if newline or not begin:
+            break
+        length *= 2
+    if not line.startswith(b">"):
+        return None
+    words = line[1:].split()
+    return words[0].decode("utf-8", "replace") if words else None
+
+
+def unpack_fasta(path: str | Path, out: str | Path) -> None:
+    """Plain FASTA ``out`` and its index ``out.fai`` from a FASTA of any packing.
+
+    Deposits hold whole genomes as plain gzip, which has no random access. Letters keep their
+    case. Memory is one chromosome.
+
+    A FASTA that is plain already gets a symbolic link: no second copy of 3 GB, and a date of its
+    own, which a workflow needs to see that ``out`` is newer than the list it was made from (a
+    hard link shares the old date). Where links are not to be had it is copied.
+
+    Parameters
+    ----------
+    path : FASTA: plain, gzip or bgzip
+    out : path
+
+    Raises
+    ------
+    GenezipError
+        A missing, damaged or empty file, one that is no FASTA, a plain one with lines of unequal
+        length, a packed one with a record without bases or a letter that is no base, no room, or
+        an ``out`` that is a pipe, a device, or a link to another file that is there.
+    """
+    path, out = Path(path), Path(out)
+    if not path.is_file():
+        raise GenezipError(f"{path} does not exist; name an existing FASTA")
+    file_target(out)
+    if out.exists() and out.samefile(path) and not out.is_symlink():
+        raise GenezipError(f"{out} is the FASTA itself; name another file to unpack to")
+    linked = out.is_symlink() and out.exists()
+    if linked and (is_packed(path) or not out.samefile(path)):
+        # a link made here leads to a deposited file, which must not be written through it
+        raise GenezipError(f"{out} is a link to {out.resolve()}; remove it, or name another file")
+    index = out.with_name(out.name + ".fai")
+    # the index takes its place last: one that is older than its FASTA is not believed
+    place = _standing_link(out) if linked else atomic_path(out)
+    with atomic_path(index) as new_index, place as new:
+        made = new.with_name(new.name + ".fai")
+        try:
+            if is_packed(path):
+                bar = tqdm(
+                    read_records(path),
+                    desc=out.name,
+                    unit="record",
+                    disable=not sys.stderr.isatty(),
+                )
+                write_records(new, _checked(path, bar))
+            else:
+                _link(path, new)
+                try:
+                    open_fasta(new)  # makes the index, and checks it
+                except GenezipError as error:  # of the new name, which nobody knows
+                    raise GenezipError(str(error).replace(str(new), str(path))) from None
+            made.replace(new_index)
+        finally:
+            made.unlink(missing_ok=True)
+
+
+@contextmanager
+def _standing_link(out: Path) -> Iterator[Path]:
+    """A second name beside a link that stays as it is, but for its date."""
+    second = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        yield second
+    finally:
+        second.unlink(missing_ok=True)
+    with suppress(OSError, NotImplementedError):  # not every system dates links
+        os.utime(out, follow_symlinks=False)
+
+
+def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """The same records, each looked through before it is written."""
+    for name, sequence in records:
+        if not sequence:
+            raise GenezipError(f"record {name} of {path} has no bases; remove it")
+        for first in range(0, len(sequence), _BLOCK_BP):
+            codes = np.frombuffer(sequence, np.uint8, min(_BLOCK_BP, len(sequence) - first), first)
+            upper(codes, f"record {name} of {path}, from base {first:,} on,")
+        yield name, sequence
+
+
+def _link(path: Path, new: Path) -> None:
+    new.unlink(missing_ok=True)
+    try:
+        # relative, so that it holds when the whole tree is moved
+        new.symlink_to(os.path.relpath(path.resolve(), new.parent.resolve()))
+    except OSError:
+        shutil.copyfile(path, new)

@@ -9,7 +9,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
@@ -161,6 +161,26 @@ def need_regular(path: Path, what: str, todo: str) -> None:
     if path.is_dir():
         raise GenezipError(f"{what} {path} is a folder; {todo}")
     raise GenezipError(f"{what} {path} does not exist; {todo}")
+
+
+def is_packed(path: str | Path) -> bool:
+    """Whether a file is gzip or bgzip, known by its first bytes."""
+    with open(path, "rb") as handle:
+        return handle.read(2) == GZIP
+
+
+@contextmanager
+def open_bytes(given: str | Path | InputFile) -> Iterator[BinaryIO]:
+    """A file or pipe as bytes, unpacked when it is gzip or bgzip.
+
+    Raises
+    ------
+    GenezipError
+        The file is missing, or its gzip stream is truncated or damaged.
+    """
+    with ExitStack() as stack:
+        file = given if isinstance(given, InputFile) else stack.enter_context(InputFile(given))
+        yield stack.enter_context(file.unpacked())
 
 
 class _Pass(io.RawIOBase):

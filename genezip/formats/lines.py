@@ -19,7 +19,7 @@ import codecs
 import io
 import re
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,6 +283,29 @@ def first_line(given: Input) -> str:
 def is_row(line: str) -> bool:
     """Whether a line holds a row: it is not blank, no comment, and no line for browsers."""
     return _NO_ROW.match(line) is None
+
+
+def check_row_names(names: Iterable[str], where: object) -> None:
+    """Refuse names of contigs that rows of GTF, GFF3 and BED cannot begin with.
+
+    Raises
+    ------
+    GenezipError
+        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: a row that
+        begins so holds no feature, so its contig would vanish from every table. For a control
+        character, of which htslib makes no index.
+    """
+    for name in names:
+        if name.startswith(("#", ">")) or name in ("track", "browser"):
+            wrong = "and in GTF, GFF3 and BED a row that begins so holds no feature"
+        elif any(letter < " " for letter in name):
+            wrong = "which holds a control character"
+        else:
+            continue
+        shown = name if name.isprintable() else repr(name)
+        raise GenezipError(
+            f"{where} has a contig named {shown}, {wrong}; rename the contig in all files"
+        )
 
 
 def shown(given: Input) -> str:

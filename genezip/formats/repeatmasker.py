@@ -1,38 +1,48 @@
-"""Repeat annotation: RepeatMasker ``.out`` and TRF (UCSC simpleRepeat) tables."""
+"""Repeat annotation: RepeatMasker ``.out`` and TRF (UCSC simpleRepeat) tables.
+
+The database tables of UCSC (rmsk, simpleRepeat) are written in these two forms, which their own
+programs write.
+"""
 
 import re
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
+from genezip.formats.bed import read_bed
+from genezip.formats.input_file import open_bytes
 from genezip.formats.lines import Input, opened, read_rows
-from genezip.formats.tabular import explain, malformed, read_table, wrong_interval
-from genezip.genome.names import match_intervals, say_on_stderr
+from genezip.formats.tabular import Types, malformed, wrong_interval
 
-_TRF_TYPES: dict[str, pa.DataType | None] = {
+RMSK_HEADER = (
+    b"   SW  perc perc perc  query      position in query           matching       repeat"
+    b"              position in  repeat\n"
+    b"score  div. del. ins.  sequence    begin     end    (left)    repeat         class/family"
+    b"         begin  end (left)   ID\n\n"
+)
+TRF_HEADER = (
+    b"#chrom\tchromStart\tchromEnd\tname\tperiod\tcopyNum\tconsensusSize\tperMatch\tperIndel"
+    b"\tscore\tA\tC\tG\tT\tentropy\tsequence\n"
+)
+
+Inside = Callable[[bytes, int, int], bool]
+"""Whether an interval (chrom, start, end) is wanted."""
+
+_TRF: Types = {
     "chrom": pa.dictionary(pa.int32(), pa.string()),
     "start": pa.int64(),
     "end": pa.int64(),
     "name": None,
     "period": pa.float64(),
     "copies": pa.float64(),
+    **dict.fromkeys(("consensus", "match", "indel", "score", "a", "c", "g", "t", "entropy")),
+    "sequence": None,
 }
-_TRF_REST = (
-    "consensus",
-    "match",
-    "indel",
-    "score",
-    "a",
-    "c",
-    "g",
-    "t",
-    "entropy",
-    "sequence",
-)
 _RMSK_COLUMNS = (14, 15)  # the last, an ID, is not always there
 _OVERLAPPED = "*"  # stands behind the columns where a better match overlaps
 _STRANDS = ("+", "C", "-")  # scripts that pass rows on write - for C
@@ -116,48 +126,6 @@ def _wrong_rmsk(fields: list[str]) -> str | None:
     return wrong_interval(fields[5], fields[6], first=1, columns=(6, 7))
 
 
-def match_repeats(
-    name: str,
-    table: pd.DataFrame,
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
-) -> pd.DataFrame:
-    """Give a table of repeats the contig names of an assembly, and check that the two fit.
-
-    Names are converted and rows on other contigs left out as those of annotation are
-    (:func:`genezip.genome.names.match_intervals`); both are said.
-
-    Parameters
-    ----------
-    name : str
-        What the table is called in messages.
-    table : DataFrame
-        As :func:`read_rmsk_out` and :func:`read_trf` give it; it may have no row.
-    chrom_sizes : mapping
-        Contig -> length (bp) of the assembly.
-    say : callable
-        Receives one sentence for each thing done, and one for a table without rows.
-
-    Returns
-    -------
-    DataFrame
-        The same columns, sorted by chromosome and start.
-
-    Raises
-    ------
-    GenezipError
-        If no contig is shared, or a row ends beyond its contig (another build).
-    """
-    if table.empty:
-        say(f"{name} lists no repeat; results will have no base of its kind")
-        return table
-    matched = match_intervals(name, table, chrom_sizes, say)
-    if matched is table:
-        return table
-    chrom = matched["chrom"].cat
-    return _sorted(matched.assign(chrom=chrom.reorder_categories(sorted(chrom.categories))))
-
-
 class _Names:
     """A column of names that repeat: one number per row."""
 
@@ -198,13 +166,10 @@ def read_trf(path: Input) -> pd.DataFrame:
     GenezipError
         For a missing, truncated, empty or malformed file, the last with its line number.
     """
-    types = {**_TRF_TYPES, **dict.fromkeys(_TRF_REST)}
     with opened(path) as file:
-        rows = read_table(file, types, _wrong_trf).to_pandas()
+        rows = read_bed(file, _TRF)
         if rows.empty:
             raise GenezipError(f"{file} has no repeat; is it a simpleRepeat table?")
-        if (rows["end"] <= rows["start"]).any() or (rows["start"] < 0).any():
-            explain(file, types, _wrong_trf)
     return _sorted(
         rows.assign(
             chrom=rows["chrom"].cat.reorder_categories(sorted(rows["chrom"].cat.categories)),
@@ -213,9 +178,39 @@ def read_trf(path: Input) -> pd.DataFrame:
     )
 
 
-def _wrong_trf(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)
-
-
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["chrom", "start", "end"], kind="stable", ignore_index=True)
+
+
+def rmsk_rows(path: Path, inside: Inside) -> Iterator[bytes]:
+    """UCSC table rmsk as RepeatMasker .out, the rows that are ``inside``.
+
+    The table gives 0-based starts, parts per thousand, and negative "left" numbers.
+    """
+    yield RMSK_HEADER
+    with open_bytes(path) as handle:
+        for line in handle:
+            f = line.rstrip(b"\n").split(b"\t")
+            chrom, start, end = f[5], int(f[6]), int(f[7])
+            if not inside(chrom, start, end):
+                continue
+            div, dele, ins = (b"%.1f" % (int(value) / 10) for value in f[2:5])
+            if f[9] == b"+":
+                strand, at = b"+", (f[13], f[14], b"(%d)" % -int(f[15]))
+            else:
+                strand, at = b"C", (b"(%d)" % -int(f[13]), f[14], f[15])
+            left = b"(%d)" % -int(f[8])
+            family = f[11] if f[11] == f[12] else f[11] + b"/" + f[12]
+            fields = (f[1], div, dele, ins, chrom, b"%d" % (start + 1), b"%d" % end, left)
+            yield b" ".join((*fields, strand, f[10], family, *at, f[16])) + b"\n"
+
+
+def trf_rows(path: Path, inside: Inside) -> Iterator[bytes]:
+    """UCSC table simpleRepeat without its bin column, the rows that are ``inside``."""
+    yield TRF_HEADER
+    with open_bytes(path) as handle:
+        for line in handle:
+            row = line.partition(b"\t")[2]
+            chrom, start, end = row.split(b"\t", 3)[:3]
+            if inside(chrom, int(start), int(end)):
+                yield row

@@ -7,6 +7,7 @@ Both take their lines from :mod:`genezip.formats.lines`.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,117 +23,141 @@ Types = Mapping[str, pa.DataType | None]
 """Column name -> Arrow type, in file order; None for a column that is not needed."""
 
 LINE = "line"
-"""Name of the column that :func:`read_table` adds."""
+"""Name of the column that numbers the rows."""
+
+MEND = "mend or remove it"
+"""What to do about a malformed row of a user's file."""
 
 _POSITION = re.compile(r"-?0*[0-9]{1,18}")  # as the fast reader: no sign +, no 1_000
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
-def read_table(
-    given: Input,
-    types: Types,
-    check: RowCheck,
-    keep: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
-    fasta: bool = False,
-    numbered: bool = False,
-) -> pa.Table:
-    """Read tab-separated rows of a fixed number of columns.
+@dataclass(frozen=True)
+class TabularFormat:
+    """What the rows of a tab-separated text look like.
 
     What holds a row and what does not is said in :mod:`genezip.formats.lines`.
 
-    Parameters
+    Attributes
     ----------
-    given : str, Path or TextFile
-        Plain or gzip; a file or a pipe.
     types : mapping
         Column name -> Arrow type, in file order; None for a column that is not needed.
     check : callable
         Names what is wrong with a row; used to explain a failure.
-    keep : callable, optional
-        Chooses rows of a batch, so that rows never needed are never held.
     fasta : bool
         Whether the table ends where a FASTA begins (GTF, GFF3).
-    numbered : bool
-        Whether to add the column :data:`LINE`: int64, the line of each row in the file, from 1.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, empty or broken file, or at the first malformed row, with its line and
-        column.
+    more : bool
+        Whether rows may have further columns, each as many as it likes.
+    todo : str
+        What to do about a malformed row.
     """
-    kinds = {name: kind for name, kind in types.items() if kind is not None}
-    tables = []
-    with opened(given) as file:
-        for block in file.blocks(fasta):
-            table = _parsed(file, block, types, check)
-            if numbered:
-                table = table.append_column(LINE, pa.array(block.numbers))
-            if keep is not None:
-                table = pa.Table.from_batches([keep(batch) for batch in table.to_batches()])
-            tables.append(table)
-    if tables:
-        return pa.concat_tables(tables)
-    if numbered:
-        kinds[LINE] = pa.int64()
-    return pa.table({name: pa.array([], type=kind) for name, kind in kinds.items()})
 
+    types: Types
+    check: RowCheck
+    fasta: bool = False
+    more: bool = False
+    todo: str = MEND
 
-def _parsed(file: TextFile, block: Block, types: Types, check: RowCheck) -> pa.Table:
-    """The rows of a block."""
-    needed = {name: kind for name, kind in types.items() if kind is not None}
-    try:
-        table = arrow_csv.read_csv(
-            pa.BufferReader(block.data),
-            arrow_csv.ReadOptions(
-                use_threads=False, block_size=len(block.data) + 1, column_names=list(types)
-            ),
-            arrow_csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
-            arrow_csv.ConvertOptions(
-                include_columns=list(needed), column_types=needed, null_values=[]
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        _explain(file, block.rows(), types, check)
-        raise GenezipError(f"{file} cannot be read: {error}") from None
-    for name, kind in needed.items():
-        if pa.types.is_floating(kind) and not pc.all(pc.is_finite(table[name])).as_py():
-            _explain(file, block.rows(), types, check)  # `nan` and `inf` are no numbers here
-    return table
+    def read(
+        self,
+        given: Input,
+        keep: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+        numbered: bool = False,
+    ) -> pa.Table:
+        """The needed columns of all rows.
 
+        Parameters
+        ----------
+        given : str, Path or TextFile
+            Plain or gzip; a file or a pipe.
+        keep : callable, optional
+            Chooses rows of a batch, so that rows never needed are never held.
+        numbered : bool
+            Whether to add the column :data:`LINE`: int64, the line of each row in the file,
+            from 1.
 
-def explain(given: Input, types: Types, check: RowCheck, fasta: bool = False) -> None:
-    """Walk the rows and raise a sentence at the first that is malformed.
+        Raises
+        ------
+        GenezipError
+            For a missing, empty or broken file, or at the first malformed row, with its line and
+            column.
+        """
+        kinds = self._needed()
+        tables = []
+        with opened(given) as file:
+            for block in file.blocks(self.fasta):
+                table = self._parsed(file, block)
+                if numbered:
+                    table = table.append_column(LINE, pa.array(block.numbers))
+                if keep is not None:
+                    table = pa.Table.from_batches([keep(batch) for batch in table.to_batches()])
+                tables.append(table)
+        if tables:
+            return pa.concat_tables(tables)
+        if numbered:
+            kinds[LINE] = pa.int64()
+        return pa.table({name: pa.array([], type=kind) for name, kind in kinds.items()})
 
-    Parameters
-    ----------
-    given : str, Path or TextFile
-        A pipe can be explained only through the TextFile that it was read by.
-    types, check, fasta
-        As :func:`read_table`.
-    """
-    with opened(given) as file:
-        _explain(file, file.rows(fasta), types, check)
+    def explain(self, given: Input) -> None:
+        """Walk the rows and raise a sentence at the first that is malformed.
 
+        Parameters
+        ----------
+        given : str, Path or TextFile
+            A pipe can be explained only through the TextFile that it was read by.
+        """
+        with opened(given) as file:
+            self._explain(file, file.rows(self.fasta))
 
-def _explain(
-    file: TextFile, rows: Iterable[tuple[int, str]], types: Types, check: RowCheck
-) -> None:
-    for number, line in rows:
-        fields = line.split("\t")
-        if len(fields) != len(types):
-            wrong: str | None = (
-                f"it has {len(fields)} tab-separated columns instead of {len(types)}"
+    def _needed(self) -> dict[str, pa.DataType]:
+        return {name: kind for name, kind in self.types.items() if kind is not None}
+
+    def _parsed(self, file: TextFile, block: Block) -> pa.Table:
+        """The rows of a block."""
+        needed = self._needed()
+        data = self._cut(block.data) if self.more else block.data
+        try:
+            table = arrow_csv.read_csv(
+                pa.BufferReader(data),
+                arrow_csv.ReadOptions(
+                    use_threads=False, block_size=len(data) + 1, column_names=list(self.types)
+                ),
+                arrow_csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
+                arrow_csv.ConvertOptions(
+                    include_columns=list(needed), column_types=needed, null_values=[]
+                ),
             )
-        else:
-            wrong = check(fields) or _wrong_type(fields, types)
-        if wrong:
-            raise malformed(file, number, wrong)
+        except pa.ArrowInvalid as error:
+            self._explain(file, block.rows())
+            raise GenezipError(f"{file} cannot be read: {error}") from None
+        for name, kind in needed.items():
+            if pa.types.is_floating(kind) and not pc.all(pc.is_finite(table[name])).as_py():
+                self._explain(file, block.rows())  # `nan` and `inf` are no numbers here
+        return table
+
+    def _cut(self, data: bytes) -> bytes:
+        """Rows without the columns that have no name."""
+        columns = rb"(?m)^((?:[^\t\n]*\t){%d}[^\t\n]*)\t[^\n]*$" % (len(self.types) - 1)
+        return re.sub(columns, rb"\1", data)
+
+    def _explain(self, file: TextFile, rows: Iterable[tuple[int, str]]) -> None:
+        for number, line in rows:
+            fields = line.split("\t")
+            if self.more:
+                fields = fields[: len(self.types)]
+            if len(fields) != len(self.types):
+                wrong: str | None = (
+                    f"it has {len(fields)} tab-separated columns instead of {len(self.types)}"
+                )
+            else:
+                wrong = self.check(fields) or _wrong_type(fields, self.types)
+            if wrong:
+                raise malformed(file, number, wrong, self.todo)
 
 
-def malformed(file: Input, number: int, wrong: str) -> GenezipError:
-    """The error for a line: its file, its number, and what is wrong with it."""
-    return GenezipError(f"line {number} of {shown(file)} is malformed: {wrong}; mend or remove it")
+def malformed(file: Input, number: int, wrong: str, todo: str = MEND) -> GenezipError:
+    """The error for a line: its file, its number, what is wrong with it, and what to do."""
+    return GenezipError(f"line {number} of {shown(file)} is malformed: {wrong}; {todo}")
 
 
 def _wrong_type(fields: list[str], types: Types) -> str | None:
@@ -148,7 +173,7 @@ def _wrong_type(fields: list[str], types: Types) -> str | None:
 
 
 def wrong_interval(
-    start: str, end: str, first: int, columns: tuple[int, int] = (2, 3)
+    start: str, end: str, first: int, columns: tuple[int, int] = (2, 3), empty: bool = False
 ) -> str | None:
     """What is wrong with the coordinates of a row.
 
@@ -160,6 +185,8 @@ def wrong_interval(
         Number of the first base of a contig, 0 or 1.
     columns : pair of int
         Where the two stand in a row, from 1; BED has them in columns 2 and 3.
+    empty : bool
+        Whether it may hold no base.
     """
     for name, field, column in zip(("start", "end"), (start, end), columns, strict=True):
         if not _POSITION.fullmatch(field.strip()):
@@ -167,6 +194,8 @@ def wrong_interval(
     lo, hi = int(start), int(end)
     if lo < first:
         return f"start {lo} lies before the first base, {first} (column {columns[0]})"
-    if hi - lo < 1 - first:
+    if hi < lo:
         return f"end {hi} lies before start {lo} (columns {columns[1]} and {columns[0]})"
+    if hi == lo and first == 0 and not empty:
+        return f"start and end are both {lo} (columns {columns[0]} and {columns[1]}): it is empty"
     return None

@@ -28,7 +28,7 @@ _VARINT, _FIXED64, _COUNTED, _FIXED32 = 0, 1, 2, 5  # wire types
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 
 
-def read_records(path: str | Path, check: bool = True) -> Iterator[bytes]:
+def read_payloads(path: str | Path, check: bool = True) -> Iterator[bytes]:
     """Payloads of the records of a file, in order; memory is one record.
 
     Parameters

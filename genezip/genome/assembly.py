@@ -18,7 +18,7 @@ import pyfaidx
 from genezip.alphabet import N_ID, encode, is_base
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes, read_chrom_sizes
-from genezip.formats.faidx import open_fasta
+from genezip.formats.fasta import open_fasta
 from genezip.genome.intervals import Intervals, merge, true_runs
 from genezip.genome.names import translate
 from genezip.genome.sources.source import Source

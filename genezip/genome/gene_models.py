@@ -1,52 +1,36 @@
-"""Gene models as four tables, and the rules that complete what a file leaves out.
+"""Gene models as four tables: any annotation file in, what the file leaves out completed.
 
 Annotation files differ in what they spell out: some have no UTR rows, some no transcript
 rows, prokaryotic ones no exon rows. The rules here fill the gaps once, so that the region
 map sees the same four tables whatever the format.
+
+GFF3 marks a circular contig by ``Is_circular=true`` on a row that covers it. A feature over the
+origin ends beyond the contig (end = overhang + length), or is written as two rows that meet there.
+While gene models are put together it is one stretch with an end beyond the contig; at the end it
+is cut at the origin, so that every row of an annotation lies inside its contig.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from genezip.errors import GenezipError
+from genezip.formats.genes import FORMATS
+from genezip.formats.genes.rows import (
+    PART_COLUMNS,
+    TRANSCRIPT_COLUMNS,
+    Rows,
+    Transcripts,
+    among,
+    unique_names,
+)
+from genezip.formats.lines import Input, name_of
 from genezip.genome.intervals import flatten_by_priority
-from genezip.genome.loci import split_loci, unique_names
-from genezip.genome.origin import cut_at_origin, join_at_origin
+from genezip.genome.loci import split_loci
 
-PART_COLUMNS = ["chrom", "start", "end", "strand", "transcript_id"]
-TRANSCRIPT_COLUMNS = [*PART_COLUMNS, "gene_id", "gene_name", "gene_type"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What the rows of an annotation file say, the same for all formats.
-
-    Attributes
-    ----------
-    transcripts : DataFrame
-        :data:`TRANSCRIPT_COLUMNS` and ``part`` (number of a trans-spliced part, else 0); ids may
-        repeat, a strand may be ``.``.
-    genes : DataFrame
-        The same columns: genes that have no transcript in the file and stand for themselves;
-        ``transcript_id`` is ``gene_id``.
-    parts : DataFrame
-        :data:`PART_COLUMNS`, gene_id, kind (exon, cds, utr), number (of the exon, else -1),
-        part. ``transcript_id`` is empty where a part names only a gene. Stop codons are cds.
-    spliced : frozenset of str
-        Transcript and gene ids that are declared to be trans-spliced.
-    circular : mapping
-        Circular contig -> its length (bp).
-    """
-
-    transcripts: pd.DataFrame
-    genes: pd.DataFrame
-    parts: pd.DataFrame
-    spliced: frozenset[str] = frozenset()
-    circular: Mapping[str, int] = field(default_factory=dict)
+_MOST_TYPES = 8  # named in a message
 
 
 @dataclass(frozen=True)
@@ -114,6 +98,36 @@ class Annotation:
         )
 
 
+def read_gene_models(
+    path: Input,
+    format: str,
+    transcripts: Transcripts = "basic",
+    gene_types: Sequence[str] | None = None,
+) -> Annotation:
+    """Gene models of a file.
+
+    Parameters
+    ----------
+    path : str, Path or TextFile
+        Plain or gzip; a file or a pipe.
+    format : str
+        gtf, gff3 or bed12.
+    transcripts : basic, all or canonical
+        As ``regions.transcripts``.
+    gene_types : sequence of str or None
+        Only genes of these types; None takes all.
+
+    Raises
+    ------
+    GenezipError
+        For an unknown format, a damaged file, or a tag or type that the file lacks.
+    """
+    if format not in FORMATS:
+        raise GenezipError(f"{format!r} is no annotation format; use {', '.join(FORMATS)}")
+    rows = FORMATS[format].read(path, transcripts)
+    return of_types(complete(name_of(path), rows), gene_types)
+
+
 def complete(name: str, rows: Rows) -> Annotation:
     """Gene models of the rows of a file, with what the file leaves out.
 
@@ -124,15 +138,20 @@ def complete(name: str, rows: Rows) -> Annotation:
     4. A transcript with CDS or UTR rows but no exon row: those rows are its exons.
     5. A coding transcript without UTR rows: UTR = its exons outside its CDS.
     6. A transcript without any part: one exon (small RNAs, pseudogenes).
-    7. What runs over the origin of a circular contig goes on at its first base.
+    7. A transcript that tells no type of its gene has the one that other rows of the gene tell.
+    8. What runs over the origin of a circular contig goes on at its first base.
 
     The order of the rows does not matter, and rows that say nothing new change nothing.
     """
     transcripts = pd.concat([rows.transcripts, rows.genes], ignore_index=True)
     parts = _of_transcripts(rows.parts, transcripts)
-    transcripts, parts = join_at_origin(transcripts, parts, rows.circular)
+    transcripts, parts = _join_at_origin(transcripts, parts, rows.circular)
     loci = split_loci(transcripts, parts, rows.spliced)
     transcripts, parts = loci.transcripts, loci.parts
+    if rows.types:
+        told = transcripts["gene_type"]
+        known = transcripts["gene_id"].map(dict(rows.types)).fillna("")
+        transcripts = transcripts.assign(gene_type=told.where(told != "", known))
     exons, cds, utr = (parts[parts["kind"] == kind] for kind in ("exon", "cds", "utr"))
     coding = pd.concat([cds, utr], ignore_index=True)
     exons = pd.concat([exons, coding[_lacks(coding, exons)]], ignore_index=True)
@@ -154,25 +173,39 @@ def complete(name: str, rows: Rows) -> Annotation:
     return _cut_at_origin(annotation)
 
 
-def _cut_at_origin(annotation: Annotation) -> Annotation:
-    """Cut what runs over an origin; the half that holds the TSS keeps the id of a transcript."""
-    if not annotation.circular:
+def of_types(annotation: Annotation, gene_types: Sequence[str] | None) -> Annotation:
+    """Only the genes of some types, with their transcripts and parts.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    gene_types : sequence of str or None
+        As the file spells them (``protein_coding``); None keeps all.
+
+    Raises
+    ------
+    GenezipError
+        For a type that no gene has.
+    """
+    if gene_types is None:
         return annotation
+    table = annotation.transcripts
+    counts = table.loc[table["gene_type"] != "", "gene_type"].value_counts()
+    for wanted in gene_types:
+        if wanted not in counts.index:
+            shown = ", ".join(counts.index[:_MOST_TYPES]) or "no type at all"
+            more = f" and {len(counts) - _MOST_TYPES} more" if len(counts) > _MOST_TYPES else ""
+            raise GenezipError(
+                f"no gene of {annotation.name} is of the type {wanted!r}, which "
+                f"regions.gene_types lists; the file has {shown}{more}"
+            )
+    chosen = table[table["gene_type"].isin(list(gene_types))]
     tables = {
-        key: cut_at_origin(table, annotation.circular) for key, table in annotation.tables().items()
+        key: part[among(part["transcript_id"], chosen["transcript_id"])].reset_index(drop=True)
+        for key, part in annotation.tables().items()
+        if key != "transcripts"
     }
-    table = tables["transcripts"]
-    behind = table.pop("behind").to_numpy()
-    halved = table["transcript_id"].isin(table["transcript_id"][behind]).to_numpy()
-    later = halved & (behind == (table["strand"] != "-").to_numpy())
-    first = pd.concat([table["transcript_id"][~later], table["transcript_id"][later]])
-    names = pd.Series(unique_names(first), index=first.index).sort_index()
-    whole = annotation.continuations
-    new = set(names[later]) | set(names[table["transcript_id"].isin(whole)])
-    tables["transcripts"] = table.assign(transcript_id=names.astype(table["transcript_id"].dtype))
-    for key in ("exons", "cds", "utr"):
-        tables[key] = tables[key].drop(columns="behind")
-    return replace(annotation.with_tables(**tables), continuations=frozenset(new))
+    return annotation.with_tables(transcripts=chosen.reset_index(drop=True), **tables)
 
 
 def exons_outside_cds(exons: pd.DataFrame, cds: pd.DataFrame) -> pd.DataFrame:
@@ -197,17 +230,6 @@ def exons_outside_cds(exons: pd.DataFrame, cds: pd.DataFrame) -> pd.DataFrame:
     row = first[1][np.searchsorted(first[0], lo // stretch)]
     utr = exons.iloc[row].reset_index(drop=True)
     return utr.assign(start=lo % stretch, end=hi - lo // stretch * stretch)
-
-
-def among(ids: pd.Series, known: pd.Series) -> np.ndarray:
-    """True where an id is one of the known ones.
-
-    Arrow does it, because pandas' ``isin`` of strings goes through Python objects: 10 s on
-    a genome.
-    """
-    values = pc.unique(pa.array(known).cast(pa.large_string()))
-    found = pc.is_in(pa.array(ids).cast(pa.large_string()), value_set=values)
-    return np.asarray(found, dtype=bool)
 
 
 def _of_transcripts(parts: pd.DataFrame, transcripts: pd.DataFrame) -> pd.DataFrame:
@@ -238,3 +260,122 @@ def _of_transcripts(parts: pd.DataFrame, transcripts: pd.DataFrame) -> pd.DataFr
 def _lacks(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """True for rows whose transcript has no row in ``other``."""
     return ~among(table["transcript_id"], other["transcript_id"])
+
+
+def _join_at_origin(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, circular: Mapping[str, int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make one stretch of every transcript that is written in two rows around an origin.
+
+    Parameters
+    ----------
+    transcripts, parts : DataFrame
+        chrom, start, end, strand, transcript_id and more, as
+        :class:`genezip.formats.genes.rows.Rows` holds them.
+    circular : mapping
+        Circular contig -> its length (bp).
+
+    Returns
+    -------
+    transcripts, parts : DataFrame
+        Transcripts that run over an origin have one row, and their parts behind the origin have
+        the length of the contig added.
+    """
+    if not circular:
+        return transcripts, parts
+    met = _meet(transcripts, circular)
+    if len(met):
+        transcripts = transcripts.copy()
+        reach = met["end"] + met["end_behind"]
+        transcripts.loc[met["index"], "end"] = reach.to_numpy()
+        transcripts = transcripts.drop(index=list(met["index_behind"])).reset_index(drop=True)
+    over = transcripts[transcripts["end"] > transcripts["chrom"].map(circular).astype(float)]
+    if len(over) and len(parts):
+        hull = over.drop_duplicates("transcript_id").set_index("transcript_id")
+        mine = parts["transcript_id"].isin(hull.index)
+        some = parts[mine]
+        reach = some["transcript_id"].map(hull["end"])
+        lap = some["chrom"].map(circular).fillna(0)
+        begin = some["transcript_id"].map(hull["start"])
+        behind_it = (some["start"] < begin) & (some["end"] + lap <= reach)
+        shift = pd.Series(0, index=parts.index)
+        shift[mine] = lap.where(behind_it, 0).astype(np.int64)
+        parts = parts.assign(start=parts["start"] + shift, end=parts["end"] + shift)
+    return transcripts, _joined_without_row(transcripts, parts, circular)
+
+
+def _meet(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
+    """Pairs of rows of one transcript of which one ends at an origin and one begins there."""
+    length = table["chrom"].map(circular).astype(float)
+    before = table[(table["end"] == length) & (table["start"] > 0)]
+    behind = table[(table["start"] == 0) & (table["end"] < length)]
+    key = ["chrom", "strand", "transcript_id"]
+    return before.reset_index().merge(behind.reset_index(), on=key, suffixes=("", "_behind"))
+
+
+def _joined_without_row(
+    transcripts: pd.DataFrame, parts: pd.DataFrame, circular: Mapping[str, int]
+) -> pd.DataFrame:
+    """Parts that meet at an origin and whose transcript has no row: one side goes behind it.
+
+    The two sides of a transcript are what the longest stretch without a part divides.
+    """
+    orphans = parts[~parts["transcript_id"].isin(transcripts["transcript_id"])]
+    met = _meet(orphans, circular).drop_duplicates(["chrom", "strand", "transcript_id"])
+    if met.empty:
+        return parts
+    start, end = parts["start"].to_numpy().copy(), parts["end"].to_numpy().copy()
+    for chrom, strand, name in zip(met["chrom"], met["strand"], met["transcript_id"], strict=True):
+        same = (parts["chrom"] == chrom) & (parts["transcript_id"] == name)
+        mine = np.flatnonzero(same & parts["strand"].isin([strand, "."]))
+        mine = mine[np.argsort(start[mine], kind="stable")]
+        reached = np.maximum.accumulate(end[mine])
+        first = int(np.argmax(start[mine][1:] - reached[:-1])) + 1
+        start[mine[:first]] += circular[chrom]
+        end[mine[:first]] += circular[chrom]
+    return parts.assign(start=start, end=end)
+
+
+def _cut_at_origin(annotation: Annotation) -> Annotation:
+    """Cut what runs over an origin; the half that holds the TSS keeps the id of a transcript."""
+    if not annotation.circular:
+        return annotation
+    tables = {
+        key: _cut_rows(table, annotation.circular) for key, table in annotation.tables().items()
+    }
+    table = tables["transcripts"]
+    behind = table.pop("behind").to_numpy()
+    halved = table["transcript_id"].isin(table["transcript_id"][behind]).to_numpy()
+    later = halved & (behind == (table["strand"] != "-").to_numpy())
+    first = pd.concat([table["transcript_id"][~later], table["transcript_id"][later]])
+    names = pd.Series(unique_names(first), index=first.index).sort_index()
+    whole = annotation.continuations
+    new = set(names[later]) | set(names[table["transcript_id"].isin(whole)])
+    tables["transcripts"] = table.assign(transcript_id=names.astype(table["transcript_id"].dtype))
+    for key in ("exons", "cds", "utr"):
+        tables[key] = tables[key].drop(columns="behind")
+    return replace(annotation.with_tables(**tables), continuations=frozenset(new))
+
+
+def _cut_rows(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
+    """Rows inside their contigs: what ends beyond a circular one goes on at its first base.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``table``, and ``behind`` (bool): the row is the part behind an origin.
+    """
+    length = table["chrom"].map(circular).astype("Int64")
+    over = ((table["end"] > length) & length.notna()).fillna(False).to_numpy(dtype=bool)
+    if not over.any():
+        return table.assign(behind=False)
+    size = length[over].astype(np.int64)
+    long = table[over]
+    lap = long["start"] // size * size  # a row may lie behind the origin as a whole
+    start, end = long["start"] - lap, long["end"] - lap
+    end = end.clip(upper=start + size)  # nothing is covered twice
+    first = long.assign(start=start, end=end.clip(upper=size), behind=False)
+    second = long.assign(start=0, end=end - size, behind=True)[end > size]
+    inside = table[~over].assign(behind=False)
+    # rows stay where they were, each with its second half after it
+    return pd.concat([inside, first, second]).sort_index(kind="stable").reset_index(drop=True)

@@ -1,28 +1,27 @@
 """Intervals of one assembly on another, through a UCSC chain file.
 
-Chain format: https://genome.ucsc.edu/goldenPath/help/chain.html. A chain is a list of blocks of
-equal length in both assemblies; its coordinates are 0-based and half-open, and those of a target
-on the minus strand count from the end of the chromosome. pyliftover reads the chains; it moves
-single positions, and here their blocks move whole intervals, so that no base between the ends
-is forgotten. What UCSC calls target and query is here source and target, as one says it.
+pyliftover moves single positions; here the blocks of its chains (:mod:`genezip.formats.chain`)
+move whole intervals, so that no base between the ends is forgotten.
 
 :func:`lift_pairs` loses no input of a task: one that does not map as one interval is put together
 from its two ends; where that fails too, more is returned than necessary. What has no place on the
 target at all is named.
 """
 
-import re
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pyliftover.chainfile import LiftOverChain
 
 from genezip.errors import GenezipError
-from genezip.formats.lines import Input, TextFile, opened, shown
+from genezip.formats.chain import read_chains
+from genezip.formats.lines import Input, shown
 from genezip.genome.intervals import union
+
+logger = logging.getLogger(__name__)
 
 MIN_MAPPED = 0.95
 """Share of an interval's bases that must map: the default of UCSC's liftOver."""
@@ -34,8 +33,6 @@ LONGEST = 2
 """Two ends may lie so many times the original length apart, flanks included."""
 
 _NAMED = 5  # inputs named in a message
-
-_NAME_ONE = "name a chain file"
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,7 @@ class Liftover:
         target_sizes: Mapping[str, int],
         pair: str = "hg19 to hg38",
     ) -> None:
-        with opened(path, _NAME_ONE) as file:
-            chains = _read_chains(file)
+        chains = read_chains(path)
         sources = {chain.source_name: chain.source_size for chain in chains}
         targets = {chain.target_name: chain.target_size for chain in chains}
         for found, sizes in ((sources, source_sizes), (targets, target_sizes)):
@@ -180,7 +176,7 @@ class Lifted:
     not_lifted: Mapping[str, list[str]]
 
 
-def lift_pairs(spans: pd.DataFrame, lift: Liftover, say: Callable[[str], None]) -> Lifted:
+def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
     """Lift the spans of gene-element pairs (:func:`genezip.data.gene_pairs.pair_spans`)."""
     rows: list[tuple[str, int, int, str, str]] = []
     names: dict[str, list[tuple[str, str]]] = {}
@@ -198,19 +194,18 @@ def lift_pairs(spans: pd.DataFrame, lift: Liftover, say: Callable[[str], None]) 
         rows += [(span.chrom, span.start, span.end, split, reason) for span in found]
     widened, lost = names.get("widened", []), names.get("lost", [])
     counts = {how: len(names.get(how, [])) for how in ("whole", "ends", "widened", "lost")}
-    say(
+    logger.info(
         f"etgp: of {len(spans):,} inputs {counts['whole']:,} lift to hg38 as one, "
         f"{counts['ends']:,} by their two ends"
     )
     if widened:
-        say(
-            f"etgp: warning: {len(widened):,} inputs lift in pieces only; each end piece is "
+        logger.warning(
+            f"etgp: {len(widened):,} inputs lift in pieces only; each end piece is "
             f"excluded with the length of the input on both sides: {_some(widened)}"
         )
     if lost:
-        say(
-            f"etgp: warning: {len(lost):,} inputs cannot be lifted and are NOT excluded: "
-            f"{_some(lost)}"
+        logger.warning(
+            f"etgp: {len(lost):,} inputs cannot be lifted and are NOT excluded: {_some(lost)}"
         )
     not_lifted: dict[str, list[str]] = {}
     for split, name in lost:
@@ -282,72 +277,3 @@ def hull(parts: "list[Part] | list[Span]") -> Span:
     """The shortest interval that holds all parts, which lie on one chromosome."""
     chrom = parts[0].chrom
     return Span(chrom, min(part.start for part in parts), max(part.end for part in parts))
-
-
-_NUMBERS = (2, 4, 6, 7, 9, 11, 12)  # columns of a line that begins a chain
-_WHOLE = re.compile("[0-9]{1,18}")
-
-
-class _ChainLines:
-    """The rows of a file as pyliftover wants lines, each looked at before."""
-
-    def __init__(self, file: TextFile) -> None:
-        self._file = file
-        self._rows = file.rows()
-        self.number = 0
-
-    def readline(self) -> bytes:
-        """The next row; empty after the last."""
-        self.number, line = next(self._rows, (self.number, ""))
-        fields = line.split()
-        begins = fields[:1] == ["chain"]
-        if begins and len(fields) not in (12, 13):
-            raise self.damaged(f"it has {len(fields)} columns instead of 12 or 13")
-        for column in _NUMBERS if begins else range(1, len(fields) + 1):
-            if not _WHOLE.fullmatch(fields[column - 1].removeprefix("-" if begins else "")):
-                raise self.damaged(f"{fields[column - 1]!r} (column {column}) is no whole number")
-        return line.encode()
-
-    def damaged(self, wrong: str, first: int | None = None) -> GenezipError:
-        """The error for the present line, or for the lines from ``first`` to it."""
-        where = f"lines {first}-{self.number}" if first else f"line {self.number}"
-        return GenezipError(
-            f"{self._file} is no chain file, or is cut short ({where}: {wrong}); fetch it again"
-        )
-
-
-def _read_chains(file: TextFile) -> list[LiftOverChain]:
-    """All chains of a file, as pyliftover reads them one by one.
-
-    Its reader of whole files passes over what lies between two chains, and builds trees that
-    nobody asks here.
-    """
-    lines = _ChainLines(file)
-    chains: list[LiftOverChain] = []
-    sizes: dict[tuple[str, str], int] = {}
-    while head := lines.readline():
-        begin = lines.number
-        if not head.startswith(b"chain"):
-            raise lines.damaged("it does not begin with the word chain (column 1)")
-        try:
-            chains.append(LiftOverChain(head, lines))
-            _check_lengths(chains[-1], sizes)
-        except GenezipError:
-            raise
-        except Exception as error:  # pyliftover raises plain Exception
-            raise lines.damaged(str(error), begin) from None
-    if not chains:
-        raise GenezipError(f"{file} is no chain file, or is cut short; fetch it again")
-    return chains
-
-
-def _check_lengths(chain: LiftOverChain, sizes: dict[tuple[str, str], int]) -> None:
-    """A chain lies inside its two chromosomes, whose lengths all chains give alike."""
-    for side in ("source", "target"):
-        name, size, start, end = (
-            getattr(chain, f"{side}_{what}") for what in ("name", "size", "start", "end")
-        )
-        if sizes.setdefault((side, name), size) != size:
-            raise ValueError(f"{name} has another length in an earlier chain")
-        if not 0 <= start < end <= size:
-            raise ValueError(f"it lies outside of {name}")

@@ -9,11 +9,13 @@ Nearly all ids of a file are one transcript. Whole columns are searched for thos
 and only these are looked at one by one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+
+from genezip.formats.genes.rows import free_name
 
 UNKNOWN_STRAND = "."
 _SAME_EXON_BP = 2  # rows of one exon number overlap or touch where a reading frame slips
@@ -127,27 +129,9 @@ def _members(codes: np.ndarray, wanted: np.ndarray) -> dict[int, np.ndarray]:
     return dict(zip(values.tolist(), groups, strict=True))
 
 
-def unique_names(names: Iterable[str]) -> list[str]:
-    """Names that are all different: a second ``x`` becomes ``x_dup1`` if that name is free."""
-    names = list(names)
-    taken, used = set(names), dict.fromkeys(names, 0)
-    found = []
-    for name in names:
-        used[name] += 1
-        found.append(name if used[name] == 1 else _free(name, "_dup", used[name] - 1, taken))
-    return found
-
-
 def _names(name: str, count: int, suffix: str, taken: set[str]) -> list[str]:
     first = 2 if suffix == "_part" else 1
-    return [name, *(_free(name, suffix, first + k, taken) for k in range(count - 1))]
-
-
-def _free(name: str, suffix: str, number: int, taken: set[str]) -> str:
-    while f"{name}{suffix}{number}" in taken:
-        number += 1
-    taken.add(f"{name}{suffix}{number}")
-    return f"{name}{suffix}{number}"
+    return [name, *(free_name(name, suffix, first + k, taken) for k in range(count - 1))]
 
 
 def _odd_ids(

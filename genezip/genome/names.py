@@ -1,7 +1,7 @@
 """Map contig names between styles (``1``, ``chr1``); unknown names are left out or raise."""
 
-import sys
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -9,32 +9,24 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
+from genezip.formats.lines import check_row_names
 from genezip.genome.gene_models import Annotation
 
-
-def say_on_stderr(message: str) -> None:
-    """Tell the user something on standard error."""
-    sys.stderr.write(f"genezip: {message}\n")
+logger = logging.getLogger(__name__)
 
 
-def match_chrom_style(
-    annotation: Annotation,
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
-) -> Annotation:
+def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) -> Annotation:
     """Give an annotation the contig names of an assembly, and check that the two fit.
 
     ``1`` becomes ``chr1`` or the other way round, ``MT`` and ``chrM`` likewise. Rows on
     contigs that the assembly lacks (alternative haplotypes, scaffolds) are dropped. Both
-    are said aloud.
+    are logged.
 
     Parameters
     ----------
     annotation : Annotation
     chrom_sizes : mapping
         Contig -> length (bp) of the assembly.
-    say : callable
-        Receives one sentence for each thing done.
 
     Raises
     ------
@@ -45,11 +37,11 @@ def match_chrom_style(
         raise GenezipError(f"{annotation.name} has no transcript; check its transcript rows")
     tables = annotation.tables()
     found = pd.concat([table["chrom"] for table in tables.values()]).unique().tolist()
-    names = _translations(annotation.name, found, chrom_sizes, say)
+    names = _translations(annotation.name, found, chrom_sizes)
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = {key: int(table["chrom"].isin(missing).sum()) for key, table in tables.items()}
-        say(
+        logger.info(
             f"{annotation.name}: {lost.pop('transcripts'):,} transcripts with "
             f"{sum(lost.values()):,} parts on {len(missing)} contigs that the assembly "
             f"lacks are left out ({_some(missing)})"
@@ -70,12 +62,7 @@ def match_chrom_style(
     return annotation
 
 
-def match_intervals(
-    name: str,
-    table: pd.DataFrame,
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
-) -> pd.DataFrame:
+def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
     """The same for intervals that are no gene models.
 
     Parameters
@@ -91,17 +78,53 @@ def match_intervals(
         If no contig is shared, or a row ends beyond its contig.
     """
     found = table["chrom"].unique().tolist()
-    names = _translations(name, found, chrom_sizes, say)
+    names = _translations(name, found, chrom_sizes)
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = int(table["chrom"].isin(missing).sum())
-        say(
+        logger.info(
             f"{name}: {lost:,} intervals on {len(missing)} contigs that the assembly lacks are "
             f"left out ({_some(missing)})"
         )
     matched = _renamed(table, names)
     check_ends(name, matched, chrom_sizes)
     return matched
+
+
+def match_repeats(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Give a table of repeats the contig names of an assembly, and check that the two fit.
+
+    Names are converted and rows on other contigs left out as those of annotation are
+    (:func:`match_intervals`); both are logged, and that a table has no row.
+
+    Parameters
+    ----------
+    name : str
+        What the table is called in messages.
+    table : DataFrame
+        As the readers of :mod:`genezip.formats.repeatmasker` give it; it may have no row.
+    chrom_sizes : mapping
+        Contig -> length (bp) of the assembly.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, sorted by chromosome and start.
+
+    Raises
+    ------
+    GenezipError
+        If no contig is shared, or a row ends beyond its contig (another build).
+    """
+    if table.empty:
+        logger.warning("%s lists no repeat; results will have no base of its kind", name)
+        return table
+    matched = match_intervals(name, table, chrom_sizes)
+    if matched is table:
+        return table
+    chrom = matched["chrom"].cat
+    matched = matched.assign(chrom=chrom.reorder_categories(sorted(chrom.categories)))
+    return matched.sort_values(["chrom", "start", "end"], kind="stable", ignore_index=True)
 
 
 def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> None:
@@ -117,13 +140,8 @@ def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -
         )
 
 
-def _translations(
-    name: str,
-    found: list[str],
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None],
-) -> dict[str, str]:
-    """Contig -> name in the assembly, of the contigs that it has; conversions are said."""
+def _translations(name: str, found: list[str], chrom_sizes: Mapping[str, int]) -> dict[str, str]:
+    """Contig -> name in the assembly, of the contigs that it has; conversions are logged."""
     new = {chrom: translate(chrom, chrom_sizes) for chrom in found}
     names = {chrom: to for chrom, to in new.items() if to in chrom_sizes}
     if not names:
@@ -134,7 +152,7 @@ def _translations(
     renamed = [(old, to) for old, to in names.items() if old != to]
     if renamed:
         old, to = renamed[0]
-        say(f"{name}: contig names converted ({old} -> {to}, {len(renamed)} in all)")
+        logger.info(f"{name}: contig names converted ({old} -> {to}, {len(renamed)} in all)")
     return names
 
 
@@ -186,8 +204,8 @@ def check_contig_name(name: str, where: object) -> None:
     Raises
     ------
     GenezipError
-        As :func:`check_row_names`, and for ``all``, which stands for all contigs together in
-        tables of results.
+        As :func:`genezip.formats.lines.check_row_names`, and for ``all``, which stands for all
+        contigs together in tables of results.
     """
     if name == "all":
         raise GenezipError(
@@ -195,29 +213,6 @@ def check_contig_name(name: str, where: object) -> None:
             "the contig in all files"
         )
     check_row_names([name], where)
-
-
-def check_row_names(names: Iterable[str], where: object) -> None:
-    """Refuse names of contigs that rows of GTF, GFF3 and BED cannot begin with.
-
-    Raises
-    ------
-    GenezipError
-        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: a row that
-        begins so holds no feature, so its contig would vanish from every table. For a control
-        character, of which htslib makes no index.
-    """
-    for name in names:
-        if name.startswith(("#", ">")) or name in ("track", "browser"):
-            wrong = "and in GTF, GFF3 and BED a row that begins so holds no feature"
-        elif any(letter < " " for letter in name):
-            wrong = "which holds a control character"
-        else:
-            continue
-        shown = name if name.isprintable() else repr(name)
-        raise GenezipError(
-            f"{where} has a contig named {shown}, {wrong}; rename the contig in all files"
-        )
 
 
 def _some(names: Mapping[str, int] | list[str]) -> str:

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
-from genezip.formats.bed import BED9_TYPES, write_bed9
+from genezip.formats.bed import BED9, read_bed, write_bed9
 from genezip.formats.lines import Input, TextFile, is_row, opened
-from genezip.formats.tabular import read_table, wrong_interval
 from genezip.genome.assembly import SPLITS, Assembly, Piece
 from genezip.genome.intervals import clip, is_sorted, value_runs
 from genezip.region_classes import GENE7, Taxonomy
@@ -189,7 +188,7 @@ class RegionMap:
         """
         with opened(given) as file:
             path = str(file)
-            rows = read_table(file, BED9_TYPES, _wrong_row).to_pandas()
+            rows = read_bed(file, BED9)
             taxonomy = _read_taxonomy(file)
         chrom, name = rows["chrom"].astype(str), rows["name"].astype(str)
         unknown = sorted(set(name.unique()) - set(taxonomy.names))
@@ -265,7 +264,3 @@ def _read_taxonomy(file: TextFile) -> Taxonomy:
                 "them; build the region map again"
             ) from None
     return GENE7
-
-
-def _wrong_row(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)

@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from genezip.artifacts.files import atomic_path, check_room
-from genezip.formats.bed import bed9_rows, write_igv_session
+from genezip.formats.bed import bed9_rows
 from genezip.formats.bigwig import ZOOM_WIDTHS, BigWigWriter
+from genezip.formats.igv import write_igv_session
+from genezip.formats.lines import check_row_names
 from genezip.formats.tabix import atomic_indexed, index_of, index_suffix, open_indexed
-from genezip.genome.names import check_row_names
 
 BOUNDARY_PROB = "boundary_prob.bw"
 TOKENS_PER_KB = "tokens_per_kb.bw"
@@ -57,7 +58,7 @@ class TrackWriter:
     Raises
     ------
     GenezipError
-        For a contig that BED cannot name (:func:`genezip.genome.names.check_row_names`), or if
+        For a contig that BED cannot name (:func:`genezip.formats.lines.check_row_names`), or if
         the disk is too full.
     """
 

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from genezip.alphabet import A_ID, T_ID, decode, encode
+from genezip.alphabet import A_ID, T_ID, OneSequence, decode, encode
 from genezip.errors import GenezipError
 from genezip.models.network import GeneZipNetwork
 from genezip.models.scan import full_precision
 from genezip.models.stream_state import plain, restored
-from genezip.sequences import OneSequence
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ The paper has no setting for this task. The loss is Enformer's (Poisson); the we
 lowest validation loss are used.
 """
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +29,6 @@ from genezip.training.head_loop import HeadRun, rows_of_step, train_head
 
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
-
-logger = logging.getLogger(__name__)
 
 VALIDATION_WINDOWS = 256
 """Validation windows that choose the weights, evenly spread over the split."""
@@ -105,7 +102,7 @@ def predict_activity(
         return head(features.batch(here, device)).cpu().numpy()
 
     run = HeadRun(name, settings, settings.steps, seed, identity, batch, activity_loss, validate)
-    train_head(head, run, work_folder, logger.info)
+    train_head(head, run, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -7,7 +7,6 @@ alternative sequence padded or cut to 450,000 bp (the benchmark's variant task r
 alone, which cannot see the variant); the hidden score is that of the reference.
 """
 
-import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -34,8 +33,6 @@ from genezip.tasks.live_initiation import METRIC, judge_initiation, write_initia
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
 from genezip.training.finetune import Problem, finetune
 from genezip.training.head_step import in_full_precision, precision
-
-logger = logging.getLogger(__name__)
 
 LEARNING_RATE = 0.005
 WEIGHT_DECAY = 0.01
@@ -221,4 +218,4 @@ def _train(
         identity=identity,
         micro_batch=MICRO_BATCH,
     )
-    finetune(problem, settings, seed, work_folder, logger.info)
+    finetune(problem, settings, seed, work_folder)

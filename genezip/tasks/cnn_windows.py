@@ -1,6 +1,5 @@
 """The one-hot CNN on tasks of windows: contact maps and regulatory activity."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from genezip.tasks.metrics_contacts import contact_scores
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune
 from genezip.training.head_step import precision
-
-logger = logging.getLogger(__name__)
 
 MICRO_BATCH = 2  # the batch of the benchmark's CNNs
 VALID_MAPS = 100  # contact maps that choose the best weights, the first ones, as the release does
@@ -152,7 +149,7 @@ def predict_window_cnn(
         identity=identity,
         micro_batch=MICRO_BATCH,
     )
-    finetune(problem, settings, seed, work_folder, logger.info)
+    finetune(problem, settings, seed, work_folder)
     shape = (-1,) if task == "cmp" else (-1, -1)
     with PredictionWriter(out, arm, "array", shape) as writer:
         for split in ("valid", "test"):

@@ -5,7 +5,6 @@ the weights of the last step. Not as there: features are standardised by the tra
 training maps without signal (a chromosome that the experiment lacks is all zeros) are left out.
 """
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +32,6 @@ from genezip.training.head_loop import HeadRun, rows_of_step, train_head
 
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
-
-logger = logging.getLogger(__name__)
 
 VALIDATION_MAPS = 100
 """Validation maps that are scored while training, as in the release."""
@@ -116,7 +113,7 @@ def predict_contacts(
     run = HeadRun(
         name, settings, settings.steps, seed, identity, batch, contact_loss, validate, "last"
     )
-    train_head(head, run, work_folder, logger.info)
+    train_head(head, run, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
 from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs, read_settings
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
+from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
-from genezip.formats.tabular import LINE, read_table, wrong_interval
 from genezip.genome.liftover import Liftover, lift_pairs
 from genezip.genome.names import match_intervals
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import quiet
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +28,6 @@ TISP = {"chr8": "test", "chr9": "test", "chr10": "valid"}
 RSAP_WIDENED = 32_768
 """Bases added on both sides: inputs are 196,608 bp around intervals of 131,072 bp."""
 
-_BED4: dict[str, pa.DataType | None] = {
-    "chrom": pa.string(),
-    "start": pa.int64(),
-    "end": pa.int64(),
-    "split": pa.string(),
-}
 _NO_END = 1 << 62
 
 
@@ -74,7 +69,8 @@ def _check_assembly(chrom_sizes: Mapping[str, int]) -> None:
         columns=["chrom", "start", "end", "bp"],
     )
     open_ended = dict.fromkeys(chrom_sizes, _NO_END)
-    hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, open_ended, lambda _: None)
+    with quiet():  # a genome of slices lacks most of them
+        hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, open_ended)
     for chrom, bp in zip(hg38["chrom"], hg38["bp"], strict=True):
         if chrom_sizes[chrom] != bp:
             raise GenezipError(
@@ -144,20 +140,9 @@ def _initiation(folder: Path) -> EvaluationIntervals:
 
 def _windows(path: Path) -> pd.DataFrame:
     """Validation and test rows of a BED with the split in column 4."""
-    table = read_table(path, _BED4, _wrong_window, numbered=True).to_pandas()
-    wrong = (table["start"] < 0) | (table["end"] <= table["start"])
-    if wrong.any() or not table["split"].isin(["train", *EVALUATION_SPLITS]).all():
-        bad = table[wrong | ~table["split"].isin(["train", *EVALUATION_SPLITS])].iloc[0]
-        raise GenezipError(
-            f"line {bad[LINE]} of {path} is {bad['chrom']}:{bad['start']}-{bad['end']} "
-            f"{bad['split']} (columns 1 to 4), which is no interval with split train, valid or "
-            "test; fetch it again"
-        )
-    return table.drop(columns=LINE)[table["split"].isin(EVALUATION_SPLITS)].reset_index(drop=True)
-
-
-def _wrong_window(fields: list[str]) -> str | None:
-    return wrong_interval(fields[1], fields[2], first=0)
+    choices = {"split": SPLITS}
+    table = read_bed(path, BED4_SPLIT, choices=choices, todo="fetch it again")
+    return table[table["split"].isin(EVALUATION_SPLITS)].reset_index(drop=True)
 
 
 def _eqtl(folder: Path) -> EvaluationIntervals:
@@ -198,7 +183,7 @@ def _enhancers(folder: Path) -> EvaluationIntervals:
             f"etgp: {skipped:,} validation and test rows never become inputs (too far apart, two "
             "chromosomes, or no strand)"
         )
-    lifted = lift_pairs(_named_as_hg19(spans), lift, logger.info)
+    lifted = lift_pairs(_named_as_hg19(spans), lift)
     return _on_hg38("etgp", lifted.table, lifted.widened, lifted.not_lifted)
 
 
@@ -211,7 +196,7 @@ def _named_as_hg19(spans: pd.DataFrame) -> pd.DataFrame:
         return spans
     # without ends: flanks reach beyond a chromosome, and what lies there does not lift
     open_ended = dict.fromkeys(hg19_sizes(), _NO_END)
-    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended, logger.info)
+    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended)
     others = spans.drop(index=known["row"].to_list())
     return pd.concat([known.drop(columns="row"), others], ignore_index=True)
 

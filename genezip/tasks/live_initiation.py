@@ -159,7 +159,7 @@ def tune_initiation(
         metric=METRIC,
         identity=identity,
     )
-    finetune(problem, settings, seed, work_folder, logger.info)
+    finetune(problem, settings, seed, work_folder)
     return live
 
 

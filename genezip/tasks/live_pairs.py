@@ -13,7 +13,6 @@ base of the pair, measured on the 70M layout in fp32 with recomputed activations
 bases; 17 GB for a pair of 100,000 bp and 78 GB for one of 450,000 bp.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,8 +34,6 @@ from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune, ratio_term
 from genezip.training.head_step import enough_memory, in_full_precision, precision
-
-logger = logging.getLogger(__name__)
 
 INPUTS = ("authors", "full")
 SELECTION = {"eqtl": "auroc", "etgp": "auprc"}
@@ -200,7 +197,7 @@ def tune_pairs(
         micro_batch=live.micro_batch,
         describe=live.describe,
     )
-    finetune(problem, settings, seed, work_folder, logger.info)
+    finetune(problem, settings, seed, work_folder)
     return live
 
 

@@ -133,8 +133,8 @@ def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | No
     """
     from typing import cast
 
+    from genezip.formats.genes.rows import Transcripts
     from genezip.genome.sources.source import Source
-    from genezip.genome.transcripts import Transcripts
 
     found = Source.load(source).annotations(cast(Transcripts, transcripts), gene_types)
     columns = ["chrom", "position", "strand"]

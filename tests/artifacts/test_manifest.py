@@ -66,11 +66,10 @@ def test_listed_files_are_compared_by_size(tmp_path):
 
 
 def test_first_difference():
-    old = {"a": {"b": 1, "c": (1, 2)}, "d": 3}
-    assert first_difference(old, {"a": {"b": 1, "c": [1, 2]}, "d": 3}) is None
-    assert first_difference(old, {"a": {"b": 2, "c": [1, 2]}, "d": 3}) == ("a.b", "1", "2")
-    assert first_difference(old, {"a": {"b": 2, "c": [1, 2]}}, free=("a.b",)) == (
-        "d",
-        "3",
-        "nothing",
-    )
+    old = {"a": {"b": (1, 2), "c": 1.0}, "gone": None}
+    assert first_difference(old, json.loads(json.dumps(old))) is None
+    assert first_difference(old, {"a": {"b": [1, 2], "c": 2}}) == ("a.c", "1.0", "2")
+    found = first_difference(old, {"a": {"b": (1, 3), "c": 2}}, free=("a.c",))
+    assert found == ("a.b", "[1, 2]", "[1, 3]")
+    assert first_difference(old, old["a"] | old) == ("b", "nothing", "[1, 2]")
+    assert first_difference(old, {"a": old["a"]}) == ("gone", "null", "nothing")

@@ -369,8 +369,8 @@ def test_compress_own_dna(own: Path, model: Path, tmp_path: Path, works: Cli) ->
 @pytest.mark.parametrize(
     ("breakage", "sentence"),
     [
-        ("folder", "is no model folder"),
-        ("version", "format version 99"),
+        ("folder", "config.json does not exist; name a model folder"),
+        ("version", "has format_version 99"),
         ("weights", "is broken"),
     ],
 )

@@ -1,6 +1,6 @@
 """A corpus that version 0.1 built is read as that version read it.
 
-``built_by_0.1`` is the corpus of the tiny genome in ``toolkit/corpus_fixtures.py``, written before
+``built_by_0.1`` is the corpus of the tiny genome in ``toolkit/corpora.py``, written before
 manifests, plans and shards went through :mod:`genezip.artifacts`. The hashes are what that version
 read from it.
 """

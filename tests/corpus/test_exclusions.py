@@ -128,8 +128,8 @@ def test_another_genome_is_refused(
     ("text", "sentence"),
     [
         ("chr1\t0\t9\ttrain\nchr1\t9\t18\tvalid\n", "hold no test input"),
-        ("chr1\t0\t9\tvalid\nchr1\t9\t18\tholdout\n", "no interval with split"),
-        ("chr1\t9\t9\tvalid\nchr1\t9\t18\ttest\n", "no interval with split"),
+        ("chr1\t0\t9\tvalid\nchr1\t9\t18\tholdout\n", r"split 'holdout' \(column 4\) is none of"),
+        ("chr1\t9\t9\tvalid\nchr1\t9\t18\ttest\n", "line 1 of .* start and end are both 9"),
         ("chr1\t0\t9\tvalid\nchr1\t9\n", "line 2 of .* is malformed"),
         ("chr1\t0\tnine\tvalid\n", "line 1 of .* is malformed"),
         (f"chr1\t0\t9\tvalid\nchr21\t{HG38['chr21']}\t{HG38['chr21'] + 9}\ttest\n", "lies beyond"),

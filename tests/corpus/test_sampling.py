@@ -19,8 +19,8 @@ from genezip.corpus.sampling import (
     tile,
 )
 from genezip.errors import GenezipError
-from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Piece
+from genezip.genome.gene_models import Annotation
 
 COLUMNS = ["chrom", "start", "end", "strand", "transcript_id"]
 NONE = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))

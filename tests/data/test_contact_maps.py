@@ -14,7 +14,7 @@ from genezip.data.contact_maps import prepare_contact_maps
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.formats.tfrecord import parse_example, read_records
+from genezip.formats.tfrecord import parse_example, read_payloads
 
 SPLITS = ("train", "valid", "test")
 
@@ -52,7 +52,7 @@ def shard(folder: Path, name: str) -> Path:
 
 def rewrite(path: Path, **features: bytes) -> None:
     """The first record of a shard with other features."""
-    first, *others = read_records(path)
+    first, *others = read_payloads(path)
     kept = {key: value for key, value in parse_example(first).items() if isinstance(value, bytes)}
     new = {k: tfrecords.bytes_feature(v) for k, v in {**kept, **features}.items()}
     tfrecords.write(path, [tfrecords.example(new), *others])
@@ -144,7 +144,7 @@ def test_a_missing_shard_is_noticed(copied: Path, prepare: Callable[..., Path]) 
 
 def test_records_without_a_row_are_counted(copied: Path, prepare: Callable[..., Path]) -> None:
     path = shard(copied, "test-0")
-    tfrecords.write(path, [*read_records(path), b"one more", b"and one more"])
+    tfrecords.write(path, [*read_payloads(path), b"one more", b"and one more"])
     with pytest.raises(GenezipError, match=r"hold 4 records \(up to .*test-0.tfr\), but .* 2 test"):
         prepare(copied)
 

@@ -15,8 +15,8 @@ from genezip.data.prepared import Prepared
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.formats.tfrecord import read_records
-from genezip.formats.unpack import unpack_fasta
+from genezip.formats.fasta import unpack_fasta
+from genezip.formats.tfrecord import read_payloads
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_all_5313_tracks_fit(tmp_path: Path, prepare: Callable[..., Path]) -> No
     one = {0: 1}
     listing = rsap.write(tmp_path / "wide", train=one, valid=one, test=one, tracks=5_313)
     folder = prepare(listing).parent
-    (record,) = read_records(own(listing) / "targets" / "test-0.tfr")
+    (record,) = read_payloads(own(listing) / "targets" / "test-0.tfr")
     assert len(record) > 9_520_896 + 524_288
     found = np.load(folder / "targets.test.npy", mmap_mode="r")
     assert found.shape == (1, 896, 5_313)
@@ -221,6 +221,6 @@ def test_a_fasta_without_the_masking_of_the_deposit_is_noticed(
 
 def test_a_record_of_two_is_missed(listing: Path, prepare: Callable[..., Path]) -> None:
     path = own(listing) / "targets" / "valid-0.tfr"
-    tfrecords.write(path, [next(iter(read_records(path)))])
+    tfrecords.write(path, [next(iter(read_payloads(path)))])
     with pytest.raises(GenezipError, match=r"the 1 valid shards hold 1 records .* 2 valid rows"):
         prepare(listing)

@@ -17,7 +17,7 @@ from genezip.data.record_conversion import npy_head
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.formats.tfrecord import parse_example, read_records
+from genezip.formats.tfrecord import parse_example, read_payloads
 
 CHR1 = rsap.bases(3 * rsap.STORED_BP + 10_000, 0)
 Prepare = Callable[..., None]
@@ -83,7 +83,7 @@ def test_a_shard_that_changed_since_is_read_again(
     with pytest.raises(GenezipError):
         prepare()
     cut.with_suffix(".whole").replace(cut)
-    first, *others = read_records(targets / "train-0.tfr")
+    first, *others = read_payloads(targets / "train-0.tfr")
     ones = np.ones((896, 3), dtype="<f2").tobytes()
     sequence = parse_example(first)["sequence"]
     assert isinstance(sequence, bytes)
@@ -150,7 +150,7 @@ def test_a_finished_folder_is_never_written_into(
     names = [path.name for path in folder.iterdir()]
     assert (work / "targets.train.npy").samefile(folder / "targets.train.npy")
     before = {name: (folder / name).read_bytes() for name in names}
-    first, *others = read_records(targets / "train-0.tfr")
+    first, *others = read_payloads(targets / "train-0.tfr")
     sequence = parse_example(first)["sequence"]
     assert isinstance(sequence, bytes)
     parts = {"sequence": sequence, "target": np.ones((896, 3), dtype="<f2").tobytes()}

@@ -1,13 +1,12 @@
 import gzip
 import resource
 import signal
-from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.formats.bed import write_bed9, write_igv_session
+from genezip.formats.bed import BED3, BED4_SPLIT, read_bed, write_bed9
 
 
 def test_bed9_plain_and_gzip_hold_the_same_rows(tmp_path):
@@ -46,21 +45,44 @@ def test_full_disk_leaves_the_old_file(tmp_path):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.bed", "old")]
 
 
-def test_igv_session_lists_every_track_and_counts_from_one(tmp_path):
-    path = tmp_path / "igv_session.xml"
-    tracks = {"boundary probability": "boundary_prob.bw", "regions": "regions.bed.gz"}
-    write_igv_session(path, "hg38", tracks, ("chr9", 100, 200))
-    root = ElementTree.parse(path).getroot()
-    assert root.attrib == {"version": "8", "genome": "hg38", "locus": "chr9:101-200"}
-    assert [r.get("path") for r in root.iter("Resource")] == list(tracks.values())
-    assert [t.get("name") for t in root.iter("Track")] == list(tracks)
-    assert [r.get("indexURL") for r in root.iter("Resource")] == [None, None]
-    write_igv_session(path, "", tracks, indexes={"regions.bed.gz": "regions.bed.gz.tbi"})
-    root = ElementTree.parse(path).getroot()
-    assert [r.get("indexURL") for r in root.iter("Resource")] == [None, "regions.bed.gz.tbi"]
-    # IGV would look for it in the folder it was started from
-    assert [r.get("index") for r in root.iter("Resource")] == [None, None]
-    write_igv_session(path, "", tracks)
-    assert ElementTree.parse(path).getroot().attrib == {"version": "8"}
-    write_igv_session(path, "a\x01.fa", tracks, ("\udc80", 0, 9))  # no XML can hold these
-    assert ElementTree.parse(path).getroot().attrib == {"version": "8"}
+def test_columns_that_have_no_name_are_not_read(tmp_path):
+    path = tmp_path / "a.bed"
+    path.write_text("track x\nc\t0\t9\ta\tb\nc\t9\t9\n\nd\t1\t2\t\t\t\n")
+    rows = [["c", 0, 9], ["c", 9, 9], ["d", 1, 2]]
+    table = read_bed(path, BED3, more=True, empty=True)
+    assert table.to_numpy().tolist() == rows
+    assert list(table) == ["chrom", "start", "end"]
+    assert str(table["start"].dtype) == "int64"
+    with pytest.raises(GenezipError, match=r"line 2 .* has 5 tab-separated columns instead of 3"):
+        read_bed(path, BED3, empty=True)
+    with pytest.raises(GenezipError, match=r"line 3 .* has 3 tab-separated columns instead of 5"):
+        read_bed(path, empty=True)  # all rows have as many as the first
+    with pytest.raises(GenezipError, match=r"line 3 .* start and end are both 9 \(columns 2 and 3"):
+        read_bed(path, BED3, more=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "sentence"),
+    [
+        ("c\t-1\t5\ttrain", {}, r"start -1 lies before the first base, 0 \(column 2\)"),
+        ("c\t7\t5\ttrain", {"empty": True}, r"end 5 lies before start 7 \(columns 3 and 2\)"),
+        ("c\t5\t5\ttrain", {}, r"start and end are both 5 \(columns 2 and 3\)"),
+        ("c\t5\t9\ttrain", {"length": 5}, r"its window is not 5 bp long \(columns 2 and 3\)"),
+        ("c\t5\t9\tdev", {"choices": {"split": ("train",)}}, r"split 'dev' \(column 4\) is none"),
+        ("c\tx\t9\tdev", {"choices": {"split": ("train",)}}, r"start 'x' \(column 2\) is no whole"),
+    ],
+)
+def test_a_malformed_interval_is_named_by_line_and_column(tmp_path, row, options, sentence):
+    path = tmp_path / "a.bed"
+    path.write_text(f"# head\nc\t0\t5\ttrain\n{row}\n")
+    with pytest.raises(GenezipError, match=f"^line 3 of .* is malformed: {sentence}.*; again$"):
+        read_bed(path, BED4_SPLIT, todo="again", **options)
+
+
+def test_rows_of_a_bed_are_numbered(tmp_path):
+    (tmp_path / "a.bed").write_text("# head\nc\t0\t5\n\nc\t5\t6\n")
+    assert read_bed(tmp_path / "a.bed", BED3, numbered=True)["line"].tolist() == [2, 4]
+    (tmp_path / "b.bed").write_text("# head\n")
+    assert read_bed(tmp_path / "b.bed", BED3).empty
+    with pytest.raises(GenezipError, match="has no interval; name a BED file with some"):
+        read_bed(tmp_path / "b.bed")

@@ -12,9 +12,9 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.formats import chrom_sizes, repeatmasker
-from genezip.formats.genes import bed12, gff3, gtf
 from genezip.formats.lines import Input
 from genezip.genome import liftover, region_rules
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources import splits
 
@@ -25,21 +25,21 @@ def chains(path: Input) -> object:
     return liftover.Liftover(path, {"chr1": 1000}, {"chr1": 900}).parts("chr1", 0, 1000)
 
 
-def tables(annotation) -> dict[str, pd.DataFrame]:  # type: ignore[no-untyped-def]
-    return dict(annotation.tables())
+def tables(path: Input, form: str) -> dict[str, pd.DataFrame]:
+    return dict(read_gene_models(path, form, "all").tables())
 
 
 # What it is -> its reader, and its rows.
 READERS: dict[str, tuple[Callable[[Input], object], list[str]]] = {
     "gtf": (
-        lambda path: tables(gtf.read_gtf(path, "all")),
+        lambda path: tables(path, "gtf"),
         [
             'chr1\tt\texon\t11\t20\t.\t+\t.\tgene_id "g"; transcript_id "t"; gene_name "é";',
             'chr1\tt\texon\t31\t40\t.\t+\t.\tgene_id "g"; transcript_id "t"; gene_name "é";',
         ],
     ),
     "gff3": (
-        lambda path: tables(gff3.read_gff3(path, "all")),
+        lambda path: tables(path, "gff3"),
         [
             "chr1\tt\tgene\t11\t40\t.\t-\t.\tID=g;Name=é",
             "chr1\tt\tmRNA\t11\t40\t.\t-\t.\tID=t;Parent=g",
@@ -47,11 +47,11 @@ READERS: dict[str, tuple[Callable[[Input], object], list[str]]] = {
         ],
     ),
     "bed12": (
-        lambda path: tables(bed12.read_bed12(path, "all")),
+        lambda path: tables(path, "bed12"),
         ["chr1\t10\t50\té\t0\t+\t15\t45\t0\t2\t10,20,\t0,20,"] * 2,
     ),
     "bed": (
-        lambda path: region_rules.read_bed_intervals(path, SIZES, lambda _: None),
+        lambda path: region_rules.read_bed_intervals(path, SIZES),
         ["chr1\t10\t50\té", "chr1\t60\t70\tb"],
     ),
     "bed9": (

@@ -9,7 +9,7 @@ import pytest
 from genezip.alphabet import decode
 from genezip.errors import GenezipError
 from genezip.formats import fasta as fasta_module
-from genezip.formats.fasta import FastaStream
+from genezip.formats.fasta import FastaStream, read_records
 
 TEXT = b">one first record\nACGT\nacgn\nRY\n\n>two\nTTTTTTTTTTT\n"
 
@@ -46,9 +46,28 @@ def test_long_lines_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "x.fa"
     path.write_bytes(b">a\n" + b"ACGGT" * 100 + b"\n")
     whole = windows(path, 37)
-    monkeypatch.setattr(fasta_module, "LINE_LIMIT", 7)
+    monkeypatch.setattr(fasta_module, "BLOCK_BYTES", 7)
     assert windows(path, 37) == whole
     assert b"".join(bases for _, _, bases in whole) == b"ACGGT" * 100
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 8, 13, 1000])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_blocks_end_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, end: bytes
+) -> None:
+    monkeypatch.setattr(fasta_module, "BLOCK_BYTES", block)
+    path = tmp_path / "x.fa"
+    for text in (TEXT, TEXT.rstrip()):
+        path.write_bytes(b"\n \n" + text.replace(b"\n", end))
+        assert list(read_records(path)) == [("one", b"ACGTacgnRY"), ("two", b"T" * 11)]
+        assert windows(path, 5) == [
+            ("one", 0, b"ACGTA"),
+            ("one", 5, b"CGNNN"),
+            ("two", 0, b"TTTTT"),
+            ("two", 5, b"TTTTT"),
+            ("two", 10, b"T"),
+        ]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import pytest
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
-from genezip.formats.faidx import open_fasta
+from genezip.formats.fasta import open_fasta, read_records
 from genezip.formats.input_file import InputFile, is_pipe, need_regular
 from genezip.formats.lines import TextFile, name_of
-from genezip.formats.records import read_records
 from genezip.genome.sources.layout import Draft
 from genezip.genome.sources.user_files import fetch_user_files
 

@@ -1,8 +1,7 @@
-import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
+from genezip.formats.repeatmasker import read_rmsk_out, read_trf
 
 RMSK_HEAD = """   SW  perc perc perc  query      position in query           matching       repeat
 score  div. del. ins.  sequence    begin     end    (left)    repeat         class/family
@@ -131,59 +130,6 @@ def test_other_files_are_no_rmsk(tmp_path, row, sentence):
     (tmp_path / "a.out").write_text(row)
     with pytest.raises(GenezipError, match=sentence):
         read_rmsk_out(tmp_path / "a.out")
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        (["chr1", "chr10", "chr2", "chrM"], ["1", "10", "2", "MT"]),
-        (["1", "10", "2", "MT"], ["chr1", "chr10", "chr2", "chrM"]),
-        (["a%3Bb", "x|y"], ["a;b", "x|y"]),
-    ],
-)
-@pytest.mark.parametrize("kind", ["rmsk", "trf"])
-def test_contig_names_are_converted_and_it_is_said(tmp_path, theirs, ours, kind):
-    said = []
-    if kind == "rmsk":
-        (tmp_path / "a").write_text("".join(ALU.replace("chr2", name) for name in theirs))
-        table = read_rmsk_out(tmp_path / "a")
-    else:
-        (tmp_path / "a").write_text("".join(TRF.replace("chr1", name) for name in theirs))
-        table = read_trf(tmp_path / "a")
-    matched = match_repeats("a", table, dict.fromkeys(ours, 20_000), said.append)
-    assert matched["chrom"].tolist() == sorted(ours)
-    converted = sum(old != new for old, new in zip(theirs, ours, strict=True))
-    assert said == [f"a: contig names converted ({theirs[0]} -> {ours[0]}, {converted} in all)"]
-    pd.testing.assert_frame_equal(
-        matched.drop(columns="chrom"), table.drop(columns="chrom"), check_like=True
-    )
-
-
-def test_a_table_of_another_genome_is_refused(tmp_path):
-    (tmp_path / "a").write_text(ALU + UNKNOWN)
-    table, said = read_rmsk_out(tmp_path / "a"), []
-    with pytest.raises(GenezipError, match=r"a and the assembly have no contig in common"):
-        match_repeats("a", table, {"one": 500}, said.append)
-    with pytest.raises(
-        GenezipError, match=r"a has a row that ends at 2:400, but 2 has 399 bases: wrong build"
-    ):
-        match_repeats("a", table, {"1": 500, "2": 399}, said.append)
-    said.clear()
-    assert match_repeats("a", table, {"2": 400}, said.append)["chrom"].tolist() == ["2"]
-    assert said == [
-        "a: contig names converted (chr2 -> 2, 1 in all)",
-        "a: 1 intervals on 1 contigs that the assembly lacks are left out (chr1)",
-    ]
-    said.clear()
-    assert match_repeats("a", table, {"chr1": 900, "chr2": 900}, said.append) is table
-    assert said == []
-
-
-def test_a_table_without_rows_is_said(tmp_path):
-    (tmp_path / "a").write_text(NONE)
-    said = []
-    assert match_repeats("a", read_rmsk_out(tmp_path / "a"), {"1": 5}, said.append).empty
-    assert said == ["a lists no repeat; results will have no base of its kind"]
 
 
 def test_real_tables(mirror):

@@ -8,13 +8,17 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.formats import lines
-from genezip.formats.tabular import explain, read_table
+from genezip.formats.tabular import TabularFormat
 
 TYPES = {"chrom": pa.string(), "start": pa.int64(), "score": pa.float64(), "note": None}
 
 
 def wrong(fields: list[str]) -> str | None:
     return "chrom '?' (column 1) is no name" if fields[0] == "?" else None
+
+
+FORMAT = TabularFormat(TYPES, wrong)
+WITH_FASTA = TabularFormat(TYPES, wrong, fasta=True)
 
 
 @pytest.fixture(params=[4, 1 << 20])
@@ -43,7 +47,7 @@ def test_a_malformed_row_is_named_by_line_and_column(
     path = tmp_path / "a.tsv"
     path.write_text(f"# head\nb\t1\t2.5\t\n\n#a\t?\t?\t?\n{row}\nb\t1\n")
     with pytest.raises(GenezipError) as caught:
-        read_table(path, TYPES, wrong)
+        FORMAT.read(path)
     assert str(caught.value) == f"line 5 of {path} is malformed: {sentence}; mend or remove it"
 
 
@@ -55,7 +59,7 @@ def test_rows_keep_the_numbers_of_their_lines(tmp_path: Path) -> None:
     def late(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch.filter(pc.greater(batch["start"], 5))
 
-    table = read_table(path, TYPES, wrong, fasta=True, numbered=True)
+    table = WITH_FASTA.read(path, numbered=True)
     assert table.to_pydict() == {
         "chrom": ["a", "b", "c"],
         "start": [5, 7, 8],
@@ -63,13 +67,13 @@ def test_rows_keep_the_numbers_of_their_lines(tmp_path: Path) -> None:
         "line": [2, 5, 6],
     }
     assert table["line"].type == pa.int64()
-    kept = read_table(path, TYPES, wrong, late, fasta=True, numbered=True)
+    kept = WITH_FASTA.read(path, late, numbered=True)
     assert kept["line"].to_pylist() == [5, 6]
 
 
 def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("# nothing\n")
-    table = read_table(tmp_path / "a.tsv", TYPES, wrong, numbered=True)
+    table = FORMAT.read(tmp_path / "a.tsv", numbered=True)
     assert table.schema == pa.schema(
         [("chrom", "string"), ("start", "int64"), ("score", "float64"), ("line", "int64")]
     )
@@ -79,10 +83,10 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
 def test_a_row_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 10)
     (tmp_path / "a.tsv").write_text("a\t5\t1\t" + "x" * 10_000 + "\nb\t6\t1\t\n")
-    assert read_table(tmp_path / "a.tsv", TYPES, wrong)["start"].to_pylist() == [5, 6]
+    assert FORMAT.read(tmp_path / "a.tsv")["start"].to_pylist() == [5, 6]
 
 
 def test_explain_says_what_only_the_check_knows(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a\t5\t1\t\n#?\t5\t1\t\n?\t5\t1\t\n")
     with pytest.raises(GenezipError, match=r"line 3 of .* chrom '\?' \(column 1\) is no name"):
-        explain(tmp_path / "a.tsv", TYPES, wrong)
+        FORMAT.explain(tmp_path / "a.tsv")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toolkit.deposits import tfrecords as by_hand
 
 from genezip.errors import GenezipError
-from genezip.formats.tfrecord import masked_crc32c, parse_example, read_records
+from genezip.formats.tfrecord import masked_crc32c, parse_example, read_payloads
 
 NESTED = ".t.Features.FeatureEntry"
 PAYLOADS = [b"first", b"", b"third " * 100_000]
@@ -61,17 +61,17 @@ def example_message() -> Any:
 
 def test_records_come_back_in_order(tmp_path: Path) -> None:
     path = by_hand.write(tmp_path / "a.tfr", PAYLOADS)
-    assert list(read_records(path)) == PAYLOADS
-    assert list(read_records(path, check=False)) == PAYLOADS
+    assert list(read_payloads(path)) == PAYLOADS
+    assert list(read_payloads(path, check=False)) == PAYLOADS
 
 
 def test_a_file_of_no_record_is_empty_and_no_error(tmp_path: Path) -> None:
-    assert list(read_records(by_hand.write(tmp_path / "a.tfr", []))) == []
+    assert list(read_payloads(by_hand.write(tmp_path / "a.tfr", []))) == []
 
 
 def test_many_tiny_records_cross_every_block_border(tmp_path: Path) -> None:
     payloads = [b"x" * (number % 7) for number in range(200_000)]
-    assert list(read_records(by_hand.write(tmp_path / "a.tfr", payloads))) == payloads
+    assert list(read_payloads(by_hand.write(tmp_path / "a.tfr", payloads))) == payloads
 
 
 def test_the_mask_of_the_checksum_of_nine_digits() -> None:
@@ -112,22 +112,22 @@ def test_damage_within_the_stream_names_file_and_record(
 ) -> None:
     path = by_hand.write_stream(tmp_path / "train-3.tfr", stream)
     with pytest.raises(GenezipError, match=f"train-3.tfr, {sentence}; fetch the file again"):
-        list(read_records(path))
+        list(read_payloads(path))
 
 
 def test_unchecked_reading_lets_a_wrong_checksum_pass(tmp_path: Path) -> None:
     path = by_hand.write_stream(tmp_path / "a.tfr", flipped(frames(), 12))
-    assert next(read_records(path, check=False)) == b"girst"
+    assert next(read_payloads(path, check=False)) == b"girst"
 
 
 def test_an_absurd_length_is_refused_even_unchecked(tmp_path: Path) -> None:
     path = by_hand.write_stream(tmp_path / "a.tfr", flipped(frames(), 6))
     with pytest.raises(GenezipError, match="record 0: its length of 281,474,976,710,661 bytes"):
-        list(read_records(path, check=False))
+        list(read_payloads(path, check=False))
 
 
 def test_records_before_the_damage_are_given(tmp_path: Path) -> None:
-    records = read_records(by_hand.write_stream(tmp_path / "a.tfr", frames()[:-2]))
+    records = read_payloads(by_hand.write_stream(tmp_path / "a.tfr", frames()[:-2]))
     assert next(records) == PAYLOADS[0]
     assert next(records) == PAYLOADS[1]
     with pytest.raises(GenezipError):
@@ -156,14 +156,14 @@ def test_a_damaged_container_names_file_and_record(
     path = tmp_path / "valid-0.tfr"
     path.write_bytes(content)
     with pytest.raises(GenezipError, match=f"valid-0.tfr, {sentence}"):
-        list(read_records(path))
+        list(read_payloads(path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"none.tfr does not exist"):
-        next(read_records(tmp_path / "none.tfr"))
+        next(read_payloads(tmp_path / "none.tfr"))
     with pytest.raises(GenezipError, match=r"cannot be read: Is a directory"):
-        next(read_records(tmp_path))
+        next(read_payloads(tmp_path))
 
 
 KEYS = st.sampled_from(["sequence", "target", "genome", "more", ""])

@@ -67,7 +67,7 @@ def test_annotation_cannot_enter(folder: Path) -> None:
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match=r"nowhere is no model folder"):
+    with pytest.raises(GenezipError, match=r"nowhere/config\.json does not exist; name"):
         load_network(tmp_path / "nowhere")
 
 
@@ -75,15 +75,30 @@ def test_other_format_version(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["format_version"] = 99
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(GenezipError, match="format version 99"):
+    with pytest.raises(GenezipError, match="has format_version 99, this genezip reads 1"):
         load_network(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '{"format_version": 1}'])
-def test_no_configuration(folder: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is not valid JSON"),
+        ("{", "is not valid JSON"),
+        ("[1]", "is no genezip model configuration"),
+        ('{"a": 1}', "is no genezip model configuration"),
+        ('{"format_version": 1}', "lacks name, seed, architecture, target_bpt, sha256, training"),
+    ],
+)
+def test_no_configuration(folder: Path, text: str, sentence: str) -> None:
     (folder / "config.json").write_text(text)
-    with pytest.raises(GenezipError, match="not a genezip model configuration"):
-        load_network(folder)
+    assert sentence in refused(folder)
+
+
+@pytest.mark.parametrize("key", ["target_bpt", "sha256", "training"])
+def test_configuration_with_values_of_another_kind(folder: Path, key: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, key: [1]}))
+    assert "is no genezip model configuration" in refused(folder)
 
 
 def test_flipped_byte(folder: Path) -> None:

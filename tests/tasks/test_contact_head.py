@@ -21,8 +21,7 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import rows_of
 from genezip.tasks.contact_head import contact_loss, predict_contacts
 from genezip.tasks.metrics_contacts import contact_scores, has_signal
-from genezip.training.head_checkpoint import CHECKPOINT
-from genezip.training.head_loop import backward
+from genezip.training.head_loop import CHECKPOINT, backward
 
 BINS, WIDTH, TRACKS, TRACK = 12, 4, 2, 1
 ENTRIES = 10 * 11 // 2

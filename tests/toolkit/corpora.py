@@ -14,8 +14,8 @@ from genezip.config import Corpus, Sampling
 from genezip.corpus.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.genome.annotation import Annotation
 from genezip.genome.assembly import Assembly
+from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import value_runs
 from genezip.region_classes import CLASS_IDS, GENE7
 from genezip.tasks.exclusions import evaluation_intervals

@@ -1,6 +1,6 @@
 """Small annotation files, and what is read from them, in the numbers of the file."""
 
-from genezip.genome.annotation import read
+from genezip.genome.gene_models import read_gene_models
 
 
 def read_rows(folder, form, *rows, transcripts="all"):
@@ -11,7 +11,7 @@ def read_rows(folder, form, *rows, transcripts="all"):
         lines.append(f"{chrom}\tx\t{feature}\t{start}\t{end}\t.\t{strand}\t.\t{attributes}\n")
     path = folder / f"genes.{form}"
     path.write_text("".join(lines))
-    return read(path, form, transcripts)
+    return read_gene_models(path, form, transcripts)
 
 
 def spans(annotation):

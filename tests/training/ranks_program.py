@@ -4,7 +4,9 @@ Each scenario ends with a sentence, an interruption or a trained model; the outc
 process are written to ``rank<n>.json``.
 """
 
+import io
 import json
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,12 +31,12 @@ def outcome(do: Callable[[], object]) -> str:
 
 
 def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
-    found, said = {}, []
+    found = {}
 
     def train(name: str, batches: Batches, **changes: object) -> str:
         run = run_of(**{**FIVE_STEPS, **changes})
         folders = out / name, out / f"{name}.checkpoints"
-        return outcome(lambda: pretrain(run, batches, *folders, said.append, ranks))
+        return outcome(lambda: pretrain(run, batches, *folders, ranks))
 
     share = {"windows": 4, "unknown": True, "rows": ranks.rows(4)}
 
@@ -59,13 +61,16 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
         lm_loss = step.lm_loss
         step.lm_loss = lambda *arguments: lm_loss(*arguments) * float("nan")
     found["nan"] = train("nan", batches())
-    found["said"] = " | ".join(said)
     return found
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     progress.build = double_network
+    said = logging.StreamHandler(io.StringIO())
+    logging.getLogger("genezip").setLevel(logging.INFO)
+    logging.getLogger("genezip").addHandler(said)
     with launched() as ranks:
         outcomes = scenarios(Path(sys.argv[1]), ranks)
+        outcomes["said"] = said.stream.getvalue()
         (Path(sys.argv[1]) / f"rank{ranks.rank}.json").write_text(json.dumps(outcomes))

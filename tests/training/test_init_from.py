@@ -92,11 +92,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "8 windows of 512 bp" in (two / "README.md").read_text()
     capsys.readouterr()
     assert call(*common, *second, "--init-from", tmp_path / "none") == 1
-    assert "is no model folder" in capsys.readouterr().err
+    assert "config.json does not exist" in capsys.readouterr().err
 
 
 def test_a_missing_model_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match="is no model folder"):
+    with pytest.raises(GenezipError, match=r"config\.json does not exist"):
         initial_weights(tmp_path / "none", SMALL)
 
 

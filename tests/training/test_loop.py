@@ -82,7 +82,7 @@ def test_nan_stops_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(GenezipError, match=r"not finite \(NaN\) at step 6"):
         pretrain(run_of(), Batches(), tmp_path / "model", tmp_path / "c")
     assert not (tmp_path / "model").exists()
-    state = checkpoint.load_state(tmp_path / "c", run_of().identity(), print)
+    state = checkpoint.load_checkpoint(tmp_path / "c", run_of().identity())
     assert state is not None and state.step == 5
     assert len([line for line in curve_of(tmp_path / "c") if "lm_loss" in line]) == 6
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,17 +114,19 @@ def test_the_estimate_grows_with_the_bases_in_flight() -> None:
 
 
 def test_a_run_that_cannot_fit_is_refused_with_advice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     monkeypatch.setattr(loop, "available_bytes", lambda device, processes: 1_500_000)
-    said: list[str] = []
     with pytest.raises(GenezipError) as refusal:
-        loop.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c", said.append)
+        loop.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c")
     sentence = str(refusal.value)
     assert "lower pretrain.micro_batch" in sentence
     assert "set pretrain.checkpoint_activations" in sentence
     assert "shorter windows" in sentence
-    assert "of 1.5 MB free on cpu" in said[0] and "the first steps keep most tokens" in said[0]
+    (need,) = messages()
+    assert "of 1.5 MB free on cpu" in need and "the first steps keep most tokens" in need
     assert not (tmp_path / "c").exists() and not (tmp_path / "m").exists()
 
 
@@ -132,11 +135,11 @@ def test_advice_is_only_what_is_left_to_do() -> None:
     settings = Pretrain(checkpoint_activations=True)
     device = torch.device("cpu")
     with pytest.raises(GenezipError) as refusal:
-        memory.check_memory("toy", need, settings, 1000, device, lambda text: None)
+        memory.check_memory("toy", need, settings, 1000, device)
     assert "micro_batch" not in str(refusal.value)
     assert "checkpoint_activations" not in str(refusal.value)
-    memory.check_memory("toy", need, settings, 1800, device, lambda text: None)
-    memory.check_memory("toy", need, settings, None, device, lambda text: None)
+    memory.check_memory("toy", need, settings, 1800, device)
+    memory.check_memory("toy", need, settings, None, device)
 
 
 def test_windows_that_fit() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,10 @@ def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(one: Path, two:
 
 
 def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
-    one: Path, two: Path, monkeypatch: pytest.MonkeyPatch
+    one: Path,
+    two: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     first, second = outcomes(two)
     assert first["stopped"] == "KeyboardInterrupt"
@@ -96,10 +100,9 @@ def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
     kept = two / "stopped.checkpoints"
     assert (kept / STATE).exists()
     monkeypatch.setattr(progress, "build", double_network)
-    said: list[str] = []
     batches = Batches(windows=4, unknown=True)
-    pretrain(run_of(**FIVE_STEPS), batches, two / "stopped", kept, said.append)
-    assert said[1] == "toy: resuming at step 3 of 5"
+    pretrain(run_of(**FIVE_STEPS), batches, two / "stopped", kept)
+    assert messages()[1] == "toy: resuming at step 3 of 5"
     assert_same_weights(one / "whole", two / "stopped")
 
 

@@ -1,6 +1,7 @@
 """Training on batches that are read ahead: the same weights to the bit, also after a stop."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,9 @@ def test_reading_ahead_does_not_change_the_weights(tmp_path: Path, workers: int)
 
 
 def test_a_stop_forgets_what_was_read_ahead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
     next_batch, drawn = ReadAhead.next_batch, []
@@ -65,10 +68,9 @@ def test_a_stop_forgets_what_was_read_ahead(
 
     monkeypatch.setattr(ReadAhead, "next_batch", stops)
     with pytest.raises(KeyboardInterrupt), prefetched(Toy(), 1, depth=4) as batches:
-        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d", lambda text: None)
+        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
     assert batches.state_dict() == {"position": 7 * 2}
-    said: list[str] = []
     with prefetched(Toy(), 1, depth=4) as batches:
-        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d", said.append)
-    assert "toy: resuming at step 7 of 12" in said
+        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
+    assert "toy: resuming at step 7 of 12" in messages()
     assert weights(tmp_path / "plain") == weights(tmp_path / "model")

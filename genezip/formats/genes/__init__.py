@@ -1,0 +1,45 @@
+"""Gene annotation as files spell it: one reader per format, one shape (``rows.py``) for all.
+
+Start at :data:`FORMATS`, then at ``gtf.py``; what GTF and GFF3 share stands in ``gff.py`` and
+``attributes.py``. A further format (GenBank, a table of CDS) is a file with a reader beside them
+and a line in the table. Readers complete nothing: :mod:`genezip.genome.gene_models` does.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from genezip.errors import GenezipError
+from genezip.formats.genes.bed12 import read_bed12
+from genezip.formats.genes.gff3 import read_gff3
+from genezip.formats.genes.gtf import read_gtf
+from genezip.formats.genes.rows import Rows, Transcripts
+from genezip.formats.lines import Input
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of gene annotation: its reader, and the ends of names that tell it."""
+
+    read: Callable[[Input, Transcripts], Rows]
+    suffixes: tuple[str, ...]
+
+
+FORMATS: dict[str, Format] = {
+    "gtf": Format(read_gtf, ("gtf",)),
+    "gff3": Format(read_gff3, ("gff", "gff3")),
+    "bed12": Format(read_bed12, ("bed", "bed12")),
+}
+
+
+def annotation_format(path: str | Path) -> str:
+    """Format of an annotation file by its name: gtf, gff3 or bed12 (packed or not)."""
+    suffix = re.sub(r"\.(gz|bgz)$", "", Path(path).name.lower()).rpartition(".")[2]
+    for name, form in FORMATS.items():
+        if suffix in form.suffixes:
+            return name
+    raise GenezipError(
+        f"the format of {path} is not known by its name; use .gtf, .gff, .gff3 or .bed "
+        "(.gz allowed)"
+    )

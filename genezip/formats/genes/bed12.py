@@ -1,18 +1,15 @@
-"""Gene models from BED12, one row per transcript (UCSC table browser, RefSeq)."""
+"""BED12 with genes, one row per transcript (UCSC table browser, RefSeq)."""
 
-from collections.abc import Callable, Sequence
+import sys
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from genezip.errors import GenezipError
+from genezip.formats.genes.rows import PART_COLUMNS, Rows, Transcripts, lacks_tag, unique_names
 from genezip.formats.lines import Input, TextFile, opened
-from genezip.formats.tabular import explain, read_table, wrong_interval
-from genezip.genome.gene_models import PART_COLUMNS, Annotation, Rows, complete
-from genezip.genome.loci import unique_names
-from genezip.genome.names import say_on_stderr
-from genezip.genome.transcripts import Transcripts, lacks_tag, of_types
+from genezip.formats.tabular import TabularFormat, wrong_interval
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _TYPES = {
@@ -31,48 +28,34 @@ _TYPES = {
 }
 
 
-def read_bed12(
-    path: Input,
-    transcripts: Transcripts = "basic",
-    gene_types: Sequence[str] | None = None,
-    say: Callable[[str], None] = say_on_stderr,
-) -> Annotation:
-    """Gene models of a BED12 file (plain or gzip).
+def read_bed12(given: Input, transcripts: Transcripts = "basic") -> Rows:
+    """Rows of a BED12 file (plain or gzip).
 
-    Blocks are exons, the thick part of the blocks is CDS, the rest of a coding transcript's
-    blocks is UTR. BED12 knows no genes, so the name of the transcript stands in. Every row is a
-    transcript; a name used twice (a transcript aligned to several places) gets ``_dup1``,
-    ``_dup2``, ..., as far as these names are free.
+    Blocks are exons, the thick part of the blocks is CDS. BED12 knows no genes, so the name of
+    the transcript stands in; its type is ``protein_coding`` (it has a thick part) or
+    ``noncoding``. Every row is a transcript; a name used twice (a transcript aligned to several
+    places) gets ``_dup1``, ``_dup2``, ..., as far as these names are free.
 
     Parameters
     ----------
-    path : str or Path
+    given : str, Path or TextFile
     transcripts : basic, all or canonical
         BED12 has no tags: the first two take all, the first says so, the last is refused.
-    gene_types : sequence of str or None
-        ``protein_coding`` (it has a thick part) or ``noncoding``; None takes both.
-    say : callable
-        Receives the sentence about tags.
 
     Raises
     ------
     GenezipError
         For a missing, truncated, empty or malformed file, the last with its line number, or
-        a tag or type that is asked for and that the file lacks.
+        ``canonical``.
     """
-    with opened(path) as file:
-        return _read(file, transcripts, gene_types, say)
+    with opened(given) as file:
+        return _read(file, transcripts)
 
 
-def _read(
-    path: TextFile,
-    transcripts: Transcripts,
-    gene_types: Sequence[str] | None,
-    say: Callable[[str], None],
-) -> Annotation:
+def _read(path: TextFile, transcripts: Transcripts) -> Rows:
     if transcripts == "canonical":
         raise lacks_tag(str(path), transcripts)
-    rows = read_table(path, _TYPES, _wrong).to_pandas()
+    rows = _FORMAT.read(path).to_pandas()
     if rows.empty:
         raise GenezipError(f"{path} has no row; is it BED12?")
     try:
@@ -96,7 +79,9 @@ def _read(
     ):
         _explain(path)
     if transcripts == "basic":
-        say(f"{path.name}: BED12 has no tags, so all {len(rows):,} transcripts are used")
+        sys.stderr.write(
+            f"genezip: {path.name}: BED12 has no tags, so all {len(rows):,} transcripts are used\n"
+        )
 
     coding = rows["thick_end"] > rows["thick_start"]
     models = pd.DataFrame(
@@ -118,8 +103,7 @@ def _read(
     thick_end = np.minimum(end, rows["thick_end"].to_numpy()[row])
     cds = exons.assign(start=thick_start, end=thick_end, kind="cds")[thick_end > thick_start]
     parts = pd.concat([exons, cds], ignore_index=True)
-    annotation = complete(path.name, Rows(models, models.iloc[:0], parts))
-    return of_types(annotation, gene_types)
+    return Rows(models, models.iloc[:0], parts)
 
 
 def _numbers(lists: pd.Series) -> np.ndarray:
@@ -129,7 +113,7 @@ def _numbers(lists: pd.Series) -> np.ndarray:
 
 
 def _explain(path: TextFile) -> None:
-    explain(path, _TYPES, _wrong)
+    _FORMAT.explain(path)
     raise GenezipError(f"{path} has blocks that do not fit their transcripts; is it BED12?")
 
 
@@ -162,3 +146,6 @@ def _wrong(fields: list[str]) -> str | None:
     if offsets[0] != 0 or end != int(fields[2]) - int(fields[1]):
         return "its blocks do not reach from its start to its end"
     return None
+
+
+_FORMAT = TabularFormat(_TYPES, _wrong)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from genezip.errors import GenezipError
 from genezip.formats.genes.attributes import Attributes
 from genezip.formats.lines import Input, opened
-from genezip.formats.tabular import LINE, explain, read_table, wrong_interval
+from genezip.formats.tabular import LINE, TabularFormat, wrong_interval
 
 Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
 """What a row is to a gene model; empty for what is no part of one."""
@@ -60,7 +60,7 @@ def role(feature: str) -> Role:
     return "transcript" if _TRANSCRIPT.fullmatch(feature) else ""
 
 
-def read_rows(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
+def read_features(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
     """Rows of a GTF or GFF3 file with 0-based starts.
 
     Parameters
@@ -90,7 +90,7 @@ def read_rows(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
         return batch.filter(pc.is_in(batch["feature"].dictionary_decode(), value_set=chosen))
 
     with opened(given) as file:
-        table = read_table(file, _TYPES, _wrong, keep, fasta=True, numbered=True)
+        table = _FORMAT.read(file, keep, numbered=True)
         if table.num_rows == 0:
             raise GenezipError(
                 f"{file} has no gene, transcript, exon or CDS row; is it GTF or GFF3?"
@@ -99,7 +99,7 @@ def read_rows(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
         strand = table["strand"].cast(pa.string())
         known = pc.is_in(strand, value_set=pa.array(_STRANDS))
         if (start < 1).any() or (end < start).any() or not pc.all(known).as_py():
-            explain(file, _TYPES, _wrong, fasta=True)
+            _FORMAT.explain(file)
     return pa.table(
         {
             "chrom": table["chrom"].cast(pa.string()),
@@ -199,3 +199,6 @@ def _wrong(fields: list[str]) -> str | None:
     if fields[6] not in _STRANDS:
         return f"strand {fields[6]!r} is none of {' '.join(_STRANDS)} (column 7)"
     return wrong_interval(fields[3], fields[4], first=1, columns=(4, 5))
+
+
+_FORMAT = TabularFormat(_TYPES, _wrong, fasta=True)

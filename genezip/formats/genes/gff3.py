@@ -1,4 +1,4 @@
-"""Gene models from GFF3, where rows form a tree by ID and Parent.
+"""GFF3, where rows form a tree by ID and Parent.
 
 What a row is follows from its place in the tree: a part belongs to what it names as Parent, and
 that is a transcript whatever its type, unless it is a gene or a protein. The type counts only for
@@ -6,7 +6,6 @@ rows without parts (mRNA, tRNA, SRP_RNA, V_gene_segment and dozens more), and ba
 rows on genes. The rules of who is a transcript stand in ``docs/annotation.md``.
 """
 
-from collections.abc import Sequence
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,15 +18,21 @@ from genezip.formats.genes.attributes import Attributes, pairs
 from genezip.formats.genes.gff import (
     declared,
     hulls,
-    read_rows,
+    read_features,
     role,
     to_frame,
     whole_numbers,
     without_orphans_inside,
 )
-from genezip.formats.lines import Input, name_of
-from genezip.genome.gene_models import TRANSCRIPT_COLUMNS, Annotation, Rows, among, complete
-from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
+from genezip.formats.genes.rows import (
+    TAGS,
+    TRANSCRIPT_COLUMNS,
+    Rows,
+    Transcripts,
+    among,
+    lacks_tag,
+)
+from genezip.formats.lines import Input
 
 PROTEINS = frozenset(
     {
@@ -49,37 +54,30 @@ _PARTS = ("exon", "cds", "utr")
 _OTHER_KEYS = r"(?i)(?:^|;)\s*(?:id|parent|transcript_?id)[ \t]*=[ \t]*[^;\s]"
 
 
-def read_gff3(
-    path: Input,
-    transcripts: Transcripts = "basic",
-    gene_types: Sequence[str] | None = None,
-) -> Annotation:
-    """Gene models of a GFF3 file (plain or gzip).
+def read_gff3(given: Input, transcripts: Transcripts = "basic") -> Rows:
+    """Rows of a GFF3 file (plain or gzip).
 
     A transcript is what exon, CDS or UTR rows name as Parent, or a row of a transcript type below
     a gene or below nothing; a gene is one only where it has none. Parts that name no parent stand
-    for themselves, grouped by ID. What is not spelt out is completed as in
-    :func:`genezip.genome.gene_models.complete`.
+    for themselves, grouped by ID. The type of a gene is its ``gene_type``, ``gene_biotype`` or
+    ``biotype``.
 
     Parameters
     ----------
-    path : str or Path
+    given : str, Path or TextFile
     transcripts : basic, all or canonical
         Keep only transcripts tagged ``basic`` or ``gencode_basic``; everything; or transcripts
         tagged ``Ensembl_canonical`` or ``MANE_Select``.
-    gene_types : sequence of str or None
-        Only genes of these types (``gene_type``, ``gene_biotype`` or ``biotype``); None takes
-        all.
 
     Raises
     ------
     GenezipError
-        For a missing, truncated, empty or malformed file, or a tag or type that is asked for
-        and that the file lacks.
+        For a missing, truncated, empty or malformed file, or a tag that is asked for and that
+        the file lacks.
     """
-    rows = read_rows(path, None)
+    rows = read_features(given, None)
     attributes = Attributes(rows["attributes"], "gff3")
-    frame = _frame(rows, attributes, path)
+    frame = _frame(rows, attributes, given)
     is_part = frame["role"].isin(_PARTS).to_numpy()
     nodes = _one_role(frame[~is_part])
     tree = _Tree(nodes, frame[is_part])
@@ -100,7 +98,7 @@ def read_gff3(
     if transcripts != "all":
         tagged = attributes.any_of("tag", TAGS[transcripts])
         if not tagged.any():
-            raise lacks_tag(path, transcripts)
+            raise lacks_tag(given, transcripts)
         of_parts = parts[tagged[parts["index"]]]
         ids = pd.concat([nodes.loc[tagged[nodes["index"]], "id"], of_parts["transcript_id"]])
         models = models[among(models["transcript_id"], ids)]
@@ -111,8 +109,7 @@ def read_gff3(
 
     owner = parts["transcript_id"].where(parts["transcript_id"] != "", parts["gene_id"])
     spliced = {*nodes.loc[nodes["spliced"], "id"], *owner[parts["spliced"]]}
-    found = Rows(models, lone, parts, frozenset(spliced), _circular(rows, attributes))
-    return of_types(complete(name_of(path), found), gene_types)
+    return Rows(models, lone, parts, frozenset(spliced), _circular(rows, attributes))
 
 
 class _Tree:

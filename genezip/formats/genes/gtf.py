@@ -1,10 +1,7 @@
-"""Gene models from GTF: GENCODE, Ensembl, RefSeq, FlyBase and what gene finders write.
+"""GTF: GENCODE, Ensembl, RefSeq, FlyBase and what gene finders write.
 
 The rules of who is a transcript stand in ``docs/annotation.md``.
 """
-
-from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,46 +13,39 @@ from genezip.formats.genes.attributes import Attributes
 from genezip.formats.genes.gff import (
     declared,
     hulls,
-    read_rows,
+    read_features,
     role,
     to_frame,
     whole_numbers,
     without_orphans_inside,
 )
-from genezip.formats.lines import Input, name_of
-from genezip.genome.gene_models import Annotation, Rows, among, complete
-from genezip.genome.transcripts import TAGS, Transcripts, lacks_tag, of_types
+from genezip.formats.genes.rows import TAGS, Rows, Transcripts, among, lacks_tag
+from genezip.formats.lines import Input
 
 
-def read_gtf(
-    path: Input,
-    transcripts: Transcripts = "basic",
-    gene_types: Sequence[str] | None = None,
-) -> Annotation:
-    """Gene models of a GTF file (plain or gzip).
+def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
+    """Rows of a GTF file (plain or gzip).
 
     A transcript is a row of a transcript type (``transcript``, ``mRNA``, ``tRNA``, ...) or what
     parts with a ``transcript_id`` of their own make up; a gene is one only where it has none. Stop
     codons count as CDS. GENCODE names of UTR rows (``UTR``) and Ensembl names
-    (``five_prime_utr``, ``three_prime_utr``) are understood; what is not spelt out is completed
-    as in :func:`genezip.genome.gene_models.complete`.
+    (``five_prime_utr``, ``three_prime_utr``) are understood. The type of a gene is its
+    ``gene_type`` or ``gene_biotype``.
 
     Parameters
     ----------
-    path : str or Path
+    given : str, Path or TextFile
     transcripts : basic, all or canonical
         Keep transcripts with a row tagged ``basic`` or ``gencode_basic``; everything; or those
         tagged ``Ensembl_canonical`` or ``MANE_Select``.
-    gene_types : sequence of str or None
-        Only genes of these types (``gene_type`` or ``gene_biotype``); None takes all.
 
     Raises
     ------
     GenezipError
-        For a missing, truncated or malformed file, rows without any id, or a tag or type
-        that is asked for and that the file lacks.
+        For a missing, truncated or malformed file, rows without any id, or a tag that is asked
+        for and that the file lacks.
     """
-    rows, attributes = _read(path)
+    rows, attributes = _read(given)
     spliced, part = declared(attributes)
     ids = {"transcript_id": rows["transcript_id"], "gene_id": rows["gene_id"]}
     frame = to_frame(rows, kind=rows["role"], **ids).assign(part=part)
@@ -67,19 +57,25 @@ def read_gtf(
     if transcripts != "all":
         kept = _kept(frame, attributes.any_of("tag", TAGS[transcripts]))
         if not kept.any():
-            raise lacks_tag(path, transcripts)
+            raise lacks_tag(given, transcripts)
     owner = frame["transcript_id"].where(frame["transcript_id"] != "", frame["gene_id"])
     named = frozenset(owner[spliced])
-    annotation = complete(
-        name_of(path),
-        Rows(
-            transcripts=_models(rows, frame, is_transcript & kept, "transcript_id"),
-            genes=_models(rows, frame, alone & kept, "gene_id"),
-            parts=_numbered(frame, attributes, is_part & kept, is_transcript, owner, named),
-            spliced=named,
-        ),
+    models = _models(rows, frame, is_transcript & kept, "transcript_id")
+    genes = _models(rows, frame, alone & kept, "gene_id")
+    is_part &= kept
+    parts = frame[is_part]
+    without_row = ~among(parts["transcript_id"], models["transcript_id"])
+    of_spliced = owner[is_part].isin(named) | parts["gene_id"].isin(named)
+    # numbers of exons matter where a transcript has no row or is spliced
+    numbers = _numbers(attributes, is_part, without_row | of_spliced.to_numpy())
+    untyped = [table["gene_id"][table["gene_type"] == ""] for table in (models, genes)]
+    return Rows(
+        transcripts=models,
+        genes=genes,
+        parts=parts.assign(number=numbers),
+        spliced=named,
+        types=_types_of(pd.concat([*untyped, parts["gene_id"][without_row]]), rows),
     )
-    return of_types(_typed(annotation, rows), gene_types)
 
 
 def gtf_rows(path: Input) -> pa.Table:
@@ -103,7 +99,7 @@ def gtf_rows(path: Input) -> pa.Table:
 
 def _read(path: Input) -> tuple[pa.Table, Attributes]:
     """The rows with their role and ids, and their attributes."""
-    rows = read_rows(path, lambda feature: role(feature) != "")
+    rows = read_features(path, lambda feature: role(feature) != "")
     attributes = Attributes(rows["attributes"], "gtf")
     gene, transcript = attributes.first("gene_id"), attributes.first("transcript_id")
     names = pc.unique(rows["feature"])
@@ -193,23 +189,14 @@ def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
     return chosen | (~own & among(frame["gene_id"], genes) & bool(tagged.any()))
 
 
-def _numbered(
-    frame: pd.DataFrame,
-    attributes: Attributes,
-    is_part: np.ndarray,
-    is_transcript: np.ndarray,
-    owner: pd.Series,
-    spliced: frozenset[str],
-) -> pd.DataFrame:
-    """The parts with exon numbers, which matter where a transcript has no row or is spliced."""
-    parts = frame[is_part]
-    asked = is_part.copy()
-    asked[is_part] = ~among(parts["transcript_id"], frame.loc[is_transcript, "transcript_id"])
-    if spliced:
-        asked |= is_part & (owner.isin(spliced) | frame["gene_id"].isin(spliced)).to_numpy()
-    number = np.full(len(frame), -1, dtype=np.int64)
-    number[asked] = whole_numbers(attributes.where(asked).first("exon_number"), -1)
-    return parts.assign(number=number[is_part])
+def _numbers(attributes: Attributes, is_part: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Exon numbers of parts, -1 where a part has none or is not asked for."""
+    numbers = np.full(len(asked), -1, dtype=np.int64)
+    if asked.any():
+        wanted = is_part.copy()
+        wanted[is_part] = asked
+        numbers[asked] = whole_numbers(attributes.where(wanted).first("exon_number"), -1)
+    return numbers
 
 
 def _models(
@@ -231,18 +218,13 @@ def _types(attributes: Attributes) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(kind, ""), ensembl, kind)
 
 
-def _typed(annotation: Annotation, rows: pa.Table) -> Annotation:
+def _types_of(genes: pd.Series, rows: pa.Table) -> dict[str, str]:
     """Types of genes whose transcript rows are missing or name none (NCBI), from other rows."""
-    table = annotation.transcripts
-    lacking = table["gene_type"] == ""
-    if not lacking.any():
-        return annotation
-    genes = pc.unique(pa.array(table.loc[lacking, "gene_id"]).cast(pa.string()))
-    rows = rows.filter(pc.is_in(rows["gene_id"], value_set=genes))
+    if genes.empty:
+        return {}
+    asked = pc.unique(pa.array(genes).cast(pa.string()))
+    rows = rows.filter(pc.is_in(rows["gene_id"], value_set=asked))
     types = _types(Attributes(rows["attributes"], "gtf")).to_pandas()
     found = pd.DataFrame({"id": rows["gene_id"].to_pandas(), "type": types})
-    type_of = found[found["type"] != ""].drop_duplicates("id").set_index("id")["type"]
-    if type_of.empty:
-        return annotation
-    filled = table["gene_type"].where(~lacking, table["gene_id"].map(type_of).fillna(""))
-    return replace(annotation, transcripts=table.assign(gene_type=filled))
+    found = found[found["type"] != ""].drop_duplicates("id")
+    return dict(zip(found["id"], found["type"], strict=True))

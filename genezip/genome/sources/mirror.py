@@ -15,7 +15,7 @@ from genezip.download import SourceUnavailable
 from genezip.download.checksum import checksum_of
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.formats.records import read_records
+from genezip.formats.fasta import read_records
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft, piece_of
 from genezip.genome.sources.splits import Region, check_names, read_regions, wanted

@@ -7,14 +7,13 @@ tried in order. What was downloaded stays in ``<out>/downloads``; its checksums 
 
 import hashlib
 import json
-import sys
+import logging
 import time
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from tqdm import tqdm
 
 from genezip.config import Genome
 from genezip.download import SourceUnavailable
@@ -25,11 +24,15 @@ from genezip.download.store import Store
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.formats.records import open_bytes, read_records
-from genezip.formats.ucsc import overlaps, rmsk_rows, trf_rows
+from genezip.formats.fasta import read_records
+from genezip.formats.input_file import open_bytes
+from genezip.formats.repeatmasker import Inside, rmsk_rows, trf_rows
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft, is_soft_masked, piece_of
 from genezip.genome.sources.splits import Region, check_names, demo_regions
+from genezip.log import progress
+
+logger = logging.getLogger(__name__)
 
 _NEEDED = {
     "demo": ("region", "annotation", "rmsk", "trf"),
@@ -183,12 +186,9 @@ def _dna_sha256(path: Path) -> str:
 def _write_regions(
     draft: Draft, store: Store, regions: list[tuple[Region, Item]], settings: Genome
 ) -> None:
-    plain = not sys.stderr.isatty()
-
     def pieces() -> Iterator[tuple[Piece, bytes]]:
-        if plain:
-            sys.stderr.write(f"download: sequence of {len(regions)} regions\n")
-        for region, wish in tqdm(regions, desc="regions", leave=False, disable=plain):
+        logger.info("download: sequence of %d regions", len(regions))
+        for region, wish in progress(regions, "regions", unit="region"):
             before = store.asked
             _, path = store.get(wish)
             if store.asked > before:
@@ -267,6 +267,23 @@ def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> 
         draft.repeats[kind] = draft.write_gzip(
             name, convert(path, inside), row.url, row.release, row.licence
         )
+
+
+def overlaps(pieces: Iterable[Piece]) -> Inside:
+    """A test whether an interval (chrom, start, end) overlaps any piece."""
+    ends: dict[bytes, list[int]] = {}
+    starts: dict[bytes, list[int]] = {}
+    for piece in sorted(pieces, key=lambda piece: piece.start):  # pieces do not overlap
+        starts.setdefault(piece.chrom.encode(), []).append(piece.start)
+        ends.setdefault(piece.chrom.encode(), []).append(piece.end)
+
+    def inside(chrom: bytes, start: int, end: int) -> bool:
+        if chrom not in starts:
+            return False
+        before = bisect_left(starts[chrom], end)  # pieces that begin before the end
+        return before > 0 and ends[chrom][before - 1] > start
+
+    return inside
 
 
 def _of_chromosomes(path: Path, chroms: set[bytes]) -> Iterator[bytes]:

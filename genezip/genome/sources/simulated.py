@@ -12,7 +12,7 @@ import numpy as np
 
 from genezip.config import Simulation
 from genezip.errors import GenezipError
-from genezip.formats.ucsc import RMSK_HEADER, TRF_HEADER
+from genezip.formats.repeatmasker import RMSK_HEADER, TRF_HEADER
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft
 from genezip.genome.sources.simulated_genes import (

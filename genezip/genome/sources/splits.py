@@ -12,8 +12,8 @@ from pathlib import Path
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
-from genezip.formats.lines import Input, opened
-from genezip.formats.tabular import malformed, wrong_interval
+from genezip.formats.bed import BED4_SPLIT, read_bed
+from genezip.formats.lines import Input
 from genezip.genome.names import translate
 
 SPLITS = ("train", "valid", "test")
@@ -40,20 +40,8 @@ class Region:
 
 def read_regions(path: Input) -> list[Region]:
     """Rows of a BED file with a split (train, valid, test) in the fourth column."""
-    regions = []
-    with opened(path) as file:
-        for number, line in file.rows():
-            cells = line.split("\t")
-            if len(cells) < 4:
-                wrong: str | None = f"it has {len(cells)} tab-separated columns instead of 4"
-            elif cells[3] not in SPLITS:
-                wrong = f"split {cells[3]!r} (column 4) is none of {', '.join(SPLITS)}"
-            else:
-                wrong = wrong_interval(cells[1], cells[2], first=0)
-            if wrong:
-                raise malformed(file, number, wrong)
-            regions.append(Region(cells[0], int(cells[1]), int(cells[2]), cells[3]))
-    return regions
+    table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, more=True)
+    return [Region(*row) for row in table.itertuples(index=False, name=None)]
 
 
 def demo_regions(settings: Genome) -> list[Region]:

@@ -1,6 +1,6 @@
 """Source `files`: another genome is only another config."""
 
-import re
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -8,29 +8,20 @@ import pandas as pd
 
 from genezip.config import Genome
 from genezip.errors import GenezipError
-from genezip.formats.input_file import need_regular
-from genezip.formats.records import is_packed, open_bytes, read_records
-from genezip.formats.repeatmasker import match_repeats, read_rmsk_out, read_trf
+from genezip.formats.fasta import read_records
+from genezip.formats.genes import annotation_format
+from genezip.formats.input_file import is_packed, need_regular, open_bytes
+from genezip.formats.repeatmasker import read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
-from genezip.genome.names import check_contig_name, say_on_stderr
+from genezip.genome.gene_models import read_gene_models
+from genezip.genome.names import check_contig_name, match_chrom_style, match_repeats
 from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
 
-_FORMATS = {"gtf": "gtf", "gff": "gff3", "gff3": "gff3", "bed": "bed12", "bed12": "bed12"}
+logger = logging.getLogger(__name__)
+
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
 _AS_GIVEN = ("as given", "as given")  # release, licence
-
-
-def annotation_format(path: str | Path) -> str:
-    """Format of an annotation file by its name: gtf, gff3 or bed12 (packed or not)."""
-    name = re.sub(r"\.(gz|bgz)$", "", Path(path).name.lower())
-    suffix = name.rpartition(".")[2]
-    if suffix not in _FORMATS:
-        raise GenezipError(
-            f"the format of {path} is not known by its name; use .gtf, .gff, .gff3 or .bed "
-            "(.gz allowed)"
-        )
-    return _FORMATS[suffix]
 
 
 def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
@@ -68,7 +59,7 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     draft.annotations["genes"] = {"path": name, "format": form}
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
-        _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
+        _warn_of_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
         suffix = ".gz" if is_packed(path) else ""
         draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_AS_GIVEN)
     bp = sum(sizes[contig] for contig in chosen)
@@ -79,15 +70,19 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     )
 
 
-def _say_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
-    """Tell of contigs without a repeat: the table may be one of some chromosomes only."""
+def _warn_of_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
+    """Warn of contigs without a repeat: the table may be one of some chromosomes only."""
     there = set(table["chrom"])
     bare = [contig for contig in chosen if contig not in there]
     if bare and there:
         shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
-        say_on_stderr(
-            f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({shown}); they count as "
-            "searched and free of its repeats"
+        logger.warning(
+            "%s has no row on %d of %d contigs (%s); they count as searched and free of its "
+            "repeats",
+            name,
+            len(bare),
+            len(chosen),
+            shown,
         )
 
 
@@ -147,9 +142,7 @@ def _new_name(name: str, taken: set[str]) -> str:
 
 def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:
     """FASTA and annotation share contigs, and no row ends beyond its contig."""
-    from genezip.genome import annotation
-
     with open_bytes(genes) as handle:  # names a truncated file before it is parsed
         while handle.read(1 << 20):
             pass
-    annotation.match_chrom_style(annotation.read(genes, form, transcripts="all"), sizes)
+    match_chrom_style(read_gene_models(genes, form, transcripts="all"), sizes)

@@ -7,7 +7,7 @@ import pytest
 from toolkit.gene_files import bed, ids, of, spans, spans_of_exons
 
 from genezip.errors import GenezipError
-from genezip.formats.genes.bed12 import read_bed12
+from genezip.genome.gene_models import read_gene_models
 
 
 def test_quoted_values(gtf, gff3):
@@ -104,13 +104,13 @@ def test_no_tags(gtf, gff3):
             gff3(("exon", 1, 20, "Parent=t;tag=basic2;note=basic"), transcripts=transcripts)
 
 
-def test_bed12_has_no_tags(bed12):
+def test_bed12_has_no_tags(bed12, capsys):
     row = bed("c", 0, 90, "x", 0, "+", 90, 90, 0, 1, "90", "0")
-    said = []
-    assert len(read_bed12(bed12(row), "basic", say=said.append).transcripts) == 1
-    assert said == ["genes.bed: BED12 has no tags, so all 1 transcripts are used"]
-    read_bed12(bed12(row), "all", say=said.append)
-    assert len(said) == 1
+    assert len(read_gene_models(bed12(row), "bed12", "basic").transcripts) == 1
+    said = "genezip: genes.bed: BED12 has no tags, so all 1 transcripts are used\n"
+    assert capsys.readouterr().err == said
+    read_gene_models(bed12(row), "bed12", "all")
+    assert capsys.readouterr().err == ""
 
 
 def test_bed12_names(bed12):
@@ -118,7 +118,7 @@ def test_bed12_names(bed12):
         bed("c", 100 * k, 100 * k + 50, name, 0, "+", 0, 0, 0, 1, "50", "0")
         for k, name in enumerate(["x", "x_dup1", "x", "x_dup1", "x"])
     ]
-    found = read_bed12(bed12("".join(rows)), "all")
+    found = read_gene_models(bed12("".join(rows)), "bed12", "all")
     assert found.transcripts["transcript_id"].is_unique
     assert len(spans(found)) == len(spans_of_exons(found)) == 5
     assert set(found.exons["transcript_id"]) == set(found.transcripts["transcript_id"])
@@ -138,7 +138,7 @@ def test_bed12_blocks(bed12, thick, sizes, offsets, sentence):
     good = bed("c", 0, 90, "y", 0, "+", 0, 0, 0, 1, "90", "0")
     wrong = bed("c", 0, 90, "x", 0, "+", *thick, 0, 3, sizes, offsets)
     with pytest.raises(GenezipError, match=f"line 2 of .*{sentence}"):
-        read_bed12(bed12(good + wrong), "all")
+        read_gene_models(bed12(good + wrong), "bed12", "all")
 
 
 def test_every_row_of_the_docs_has_its_test():

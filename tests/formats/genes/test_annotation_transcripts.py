@@ -4,7 +4,7 @@ import pytest
 from toolkit.gene_files import bed, ids, of, spans, spans_of_exons, starts
 
 from genezip.errors import GenezipError
-from genezip.formats.genes.bed12 import read_bed12
+from genezip.genome.gene_models import read_gene_models
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_parts_of_a_gene(gtf, gff3):
 
 def test_bed12_rows(bed12):
     row = bed("c", 0, 90, "x", 0, "-", 10, 60, 0, 2, "20,30,", "0,60,")
-    found = read_bed12(bed12(row), "all")
+    found = read_gene_models(bed12(row), "bed12", "all")
     assert (spans(found), starts(found)) == ([(1, 90)], [90])
     assert spans_of_exons(found) == [(1, 20), (61, 90)]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read_bed12
+from genezip.genome.gene_models import read_gene_models
 
 CODING = "chr1\t10\t50\tNM_1\t0\t-\t15\t43\t0\t2\t10,20,\t0,20,"
 NONCODING = "chr1\t60\t80\tNR_1\t0\t+\t80\t80\t0\t1\t20\t0"
@@ -14,7 +14,7 @@ def bounds(table):
 def test_blocks_thick_part_and_rest(tmp_path):
     path = tmp_path / "a.bed"
     path.write_text(f"track name=x\n#chrom\n{CODING}\n{NONCODING}\n")
-    annotation = read_bed12(path)
+    annotation = read_gene_models(path, "bed12")
     assert bounds(annotation.transcripts) == [(10, 50), (60, 80)]
     assert bounds(annotation.exons) == [(10, 20), (30, 50), (60, 80)]
     assert bounds(annotation.cds) == [(15, 20), (30, 43)]
@@ -26,7 +26,7 @@ def test_blocks_thick_part_and_rest(tmp_path):
 def test_a_name_used_twice_stays_two_transcripts(tmp_path):
     path = tmp_path / "a.bed"
     path.write_text(f"{CODING}\n{CODING.replace('chr1', 'chr2')}\n")
-    annotation = read_bed12(path)
+    annotation = read_gene_models(path, "bed12")
     assert annotation.transcripts["transcript_id"].tolist() == ["NM_1", "NM_1_dup1"]
     assert annotation.transcripts["gene_id"].tolist() == ["NM_1", "NM_1"]
 
@@ -49,23 +49,23 @@ def test_malformed_rows_are_named_by_line(tmp_path, old, new, sentence):
     path = tmp_path / "a.bed"
     path.write_text(f"{NONCODING}\n{CODING.replace(old, new)}\n")
     with pytest.raises(GenezipError, match=f"line 2 of .*{sentence}"):
-        read_bed12(path)
+        read_gene_models(path, "bed12")
 
 
 def test_empty_file(tmp_path):
     (tmp_path / "a.bed").write_text("# nothing\n")
     with pytest.raises(GenezipError, match="has no row"):
-        read_bed12(tmp_path / "a.bed")
+        read_gene_models(tmp_path / "a.bed", "bed12")
 
 
 def test_all_noncoding(tmp_path):
     (tmp_path / "a.bed").write_text(NONCODING + "\n")
-    annotation = read_bed12(tmp_path / "a.bed")
+    annotation = read_gene_models(tmp_path / "a.bed", "bed12")
     assert len(annotation.cds) == len(annotation.utr) == 0
 
 
 def test_refseq_of_the_whole_genome(mirror):
-    annotation = read_bed12(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz")
+    annotation = read_gene_models(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz", "bed12")
     assert len(annotation.transcripts) == 67_706
     assert annotation.transcripts["chrom"].nunique() == 263
     assert annotation.transcripts["transcript_id"].is_unique

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genezip.config import Regions
-from genezip.genome.annotation import read
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import label_chromosomes
 
 SIZES = {"c": 400, "d": 300}
@@ -139,8 +139,7 @@ WAYS = {
 def mapped(tmp_path, form, text):
     path = tmp_path / "genes"
     path.write_text(text)
-    quiet = {"say": lambda _: None}
-    return label_chromosomes(read(path, form, "all"), SIZES, SMALL, **quiet).table()
+    return label_chromosomes(read_gene_models(path, form, "all"), SIZES, SMALL).table()
 
 
 def examples(count):
@@ -194,11 +193,10 @@ def test_rows_of_a_real_file_in_any_order(mirror, tmp_path, name, kind):
     for text in ("".join(lines), "".join(less)):
         path = tmp_path / "shuffled"
         path.write_text(text)
-        found.append(read(path, kind, "basic"))
-    expected = read(plain, kind, "basic")
+        found.append(read_gene_models(path, kind, "basic"))
+    expected = read_gene_models(plain, kind, "basic")
     sizes = dict.fromkeys(expected.transcripts["chrom"].unique(), 250000000)
     first, *others = (
-        label_chromosomes(each, sizes, Regions(), say=lambda _: None).table()
-        for each in (expected, *found)
+        label_chromosomes(each, sizes, Regions()).table() for each in (expected, *found)
     )
     assert all(first.equals(other) for other in others)

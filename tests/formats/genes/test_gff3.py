@@ -7,11 +7,11 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read_gff3
 from genezip.genome.assembly import Piece
+from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import build_region_map
 
-read_all = partial(read_gff3, transcripts="all")
+read_all = partial(read_gene_models, format="gff3", transcripts="all")
 
 
 def write(tmp_path, *rows):
@@ -124,11 +124,11 @@ def test_basic_tag_is_needed_where_it_is_asked_for(tmp_path):
         ("c", "mRNA", 0, 40, "+", "ID=t2;Parent=g"),
         ("c", "exon", 0, 40, "+", "Parent=t2"),
     ]
-    assert bounds(read_gff3(write(tmp_path, *rows)).exons) == [(0, 50)]
-    assert len(read_gff3(write(tmp_path, *rows), transcripts="all").transcripts) == 2
+    assert bounds(read_gene_models(write(tmp_path, *rows), "gff3").exons) == [(0, 50)]
+    assert len(read_gene_models(write(tmp_path, *rows), "gff3", transcripts="all").transcripts) == 2
     untagged = [(*row[:5], row[5].replace(";tag=CCDS,basic", "")) for row in rows]
     with pytest.raises(GenezipError, match=r'no row with tag "basic"; set regions\.transcripts'):
-        read_gff3(write(tmp_path, *untagged))
+        read_gene_models(write(tmp_path, *untagged), "gff3")
 
 
 def test_yeast(mirror):
@@ -145,7 +145,7 @@ def test_yeast(mirror):
     assert (inside["end_x"] <= inside["end_y"]).all()
 
 
-def test_region_map_of_yeast(mirror):
+def test_region_map_of_yeast(mirror, messages):
     """60 % coding, short introns, no distal base: what one expects of a compact genome."""
     path = mirror / "other_systems" / "yeast_S288C.GCA_000146045.2_R64.genomic.gff.gz"
     with gzip.open(path, "rt") as handle:
@@ -153,9 +153,8 @@ def test_region_map_of_yeast(mirror):
     sizes = {chrom: int(end) for _, chrom, _, end in heads}
     pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
     assembly = SimpleNamespace(pieces=pieces, chrom_sizes=sizes)
-    said = []
     region_map = build_region_map(
-        {"genes": read_all(path)}, assembly, Regions(promoter_half_width=250), said.append
+        {"genes": read_all(path)}, assembly, Regions(promoter_half_width=250)
     )
     table = region_map.table()
     bp = (table["end"] - table["start"]).groupby(table["name"]).sum().to_dict()
@@ -168,7 +167,7 @@ def test_region_map_of_yeast(mirror):
         "nig": 1_796_101,
     }
     assert sum(bp.values()) == sum(sizes.values()) == 12_071_326
-    assert said == ["no base is dig; its rows will be empty"]
+    assert messages() == ["no base is dig; its rows will be empty"]
 
 
 def test_bacterial_genes_without_transcripts(mirror):
@@ -195,5 +194,5 @@ def test_shared_parts_do_not_take_time(tmp_path):
     path = tmp_path / "shared.gff3"
     path.write_text("\n".join(rows) + "\n")
     began = time.process_time()
-    assert len(read_gff3(path, "all").exons) == 90_000
+    assert len(read_gene_models(path, "gff3", "all").exons) == 90_000
     assert time.process_time() - began < 20  # 1 s; row by row 100 s

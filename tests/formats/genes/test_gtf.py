@@ -5,7 +5,7 @@ import pyranges
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read, read_gtf
+from genezip.genome.gene_models import read_gene_models
 
 IDS = 'gene_id "g1"; transcript_id "t1"; '
 OTHER = 'gene_id "g1"; transcript_id "t2";'
@@ -27,7 +27,7 @@ def test_every_tag_attribute_is_seen(write_gtf):
             ("chr1", "exon", 0, 90, "+", OTHER),
         ]
     )
-    annotation = read_gtf(path)
+    annotation = read_gene_models(path, "gtf")
     assert annotation.transcripts.to_dict("records") == [
         {
             "chrom": "chr1",
@@ -41,7 +41,7 @@ def test_every_tag_attribute_is_seen(write_gtf):
         }
     ]
     assert bounds(annotation.exons) == [(10, 20), (30, 50)]
-    assert len(read_gtf(path, transcripts="all").transcripts) == 2
+    assert len(read_gene_models(path, "gtf", transcripts="all").transcripts) == 2
 
 
 def test_no_basic_tag_says_what_to_set(write_gtf):
@@ -49,7 +49,7 @@ def test_no_basic_tag_says_what_to_set(write_gtf):
     with pytest.raises(
         GenezipError, match=r"no row with tag \"basic\"; set regions.transcripts: all"
     ):
-        read_gtf(path)
+        read_gene_models(path, "gtf")
 
 
 def test_stop_codon_is_cds_and_tss_is_zero_based(write_gtf):
@@ -60,12 +60,14 @@ def test_stop_codon_is_cds_and_tss_is_zero_based(write_gtf):
         ("chr1", "stop_codon", 20, 23, "-", IDS),
         ("chr1", "start_codon", 37, 40, "-", IDS),
     ]
-    annotation = read_gtf(write_gtf(rows), transcripts="all")
+    annotation = read_gene_models(write_gtf(rows), "gtf", transcripts="all")
     assert bounds(annotation.cds) == [(20, 23), (23, 40)]
     assert bounds(annotation.utr) == [(10, 20), (40, 50)]
     assert annotation.tss()["position"].tolist() == [49]
     plus = [(*row[:4], "+", row[5]) for row in rows]
-    assert read_gtf(write_gtf(plus), transcripts="all").tss()["position"].tolist() == [10]
+    assert read_gene_models(write_gtf(plus), "gtf", transcripts="all").tss()[
+        "position"
+    ].tolist() == [10]
 
 
 @pytest.mark.parametrize("names", [("UTR", "UTR"), ("five_prime_utr", "three_prime_utr")])
@@ -77,7 +79,10 @@ def test_utr_rows_of_gencode_and_ensembl(write_gtf, names):
         ("1", names[0], 10, 20, "+", IDS),
         ("1", names[1], 43, 50, "+", IDS),  # the stop codon is left out, as Ensembl does
     ]
-    assert bounds(read_gtf(write_gtf(rows), transcripts="all").utr) == [(10, 20), (43, 50)]
+    assert bounds(read_gene_models(write_gtf(rows), "gtf", transcripts="all").utr) == [
+        (10, 20),
+        (43, 50),
+    ]
 
 
 def test_missing_utr_rows_use_the_own_cds_only(write_gtf):
@@ -90,7 +95,7 @@ def test_missing_utr_rows_use_the_own_cds_only(write_gtf):
         ("chr1", "CDS", 15, 60, "+", OTHER),
         ("chr1", "exon", 0, 70, "+", noncoding),
     ]
-    utr = read_gtf(write_gtf(rows), transcripts="all").utr
+    utr = read_gene_models(write_gtf(rows), "gtf", transcripts="all").utr
     assert bounds(utr[utr["transcript_id"] == "t1"]) == [(10, 20), (30, 35), (40, 50)]
     assert bounds(utr[utr["transcript_id"] == "t2"]) == [(5, 15)]
     assert len(utr) == 4
@@ -99,7 +104,7 @@ def test_missing_utr_rows_use_the_own_cds_only(write_gtf):
 def test_a_gene_swallows_no_part_that_has_a_transcript_id(write_gtf):
     gene = ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";')
     parts = [("chr1", "exon", 10, 20, "-", IDS), ("chr1", "exon", 30, 50, "-", OTHER)]
-    annotation = read_gtf(write_gtf([gene, *parts]), transcripts="all")
+    annotation = read_gene_models(write_gtf([gene, *parts]), "gtf", transcripts="all")
     assert bounds(annotation.transcripts) == [(10, 20), (30, 50)]
     assert annotation.transcripts["transcript_id"].tolist() == ["t1", "t2"]
     assert annotation.transcripts["gene_id"].tolist() == ["g1", "g1"]
@@ -109,7 +114,7 @@ def test_a_gene_swallows_no_part_that_has_a_transcript_id(write_gtf):
 def test_a_gene_without_transcripts_is_one(write_gtf):
     gene = ("chr1", "gene", 8, 50, "-", 'gene_id "g1"; gene_name "ONE";')
     parts = [("chr1", "exon", *span, "-", 'gene_id "g1";') for span in ((10, 20), (30, 50))]
-    annotation = read_gtf(write_gtf([gene, *parts]), transcripts="all")
+    annotation = read_gene_models(write_gtf([gene, *parts]), "gtf", transcripts="all")
     assert bounds(annotation.transcripts) == [(8, 50)]
     assert annotation.transcripts["transcript_id"].tolist() == ["g1"]
     assert annotation.transcripts["gene_name"].tolist() == ["ONE"]
@@ -125,7 +130,7 @@ def test_without_gene_and_transcript_rows_spans_are_transcripts(write_gtf):
             ("chr1", "exon", 60, 70, "-", 'gene_id "g2";'),
         ]
     )
-    annotation = read_gtf(path, transcripts="all")
+    annotation = read_gene_models(path, "gtf", transcripts="all")
     assert bounds(annotation.transcripts) == [(10, 50), (60, 70)]
     assert annotation.transcripts["transcript_id"].tolist() == ["t1", "g2"]
 
@@ -140,12 +145,12 @@ def test_a_gene_whose_transcripts_are_not_basic_stays_out(write_gtf):
             ("chr1", "gene", 100, 120, "+", 'gene_id "g3";'),
         ]
     )
-    assert bounds(read_gtf(path).transcripts) == [(10, 50)]
+    assert bounds(read_gene_models(path, "gtf").transcripts) == [(10, 50)]
 
 
 def test_a_transcript_without_any_part_is_one_exon(write_gtf):
     path = write_gtf([("chr1", "transcript", 10, 50, "+", IDS)])
-    assert bounds(read_gtf(path, transcripts="all").exons) == [(10, 50)]
+    assert bounds(read_gene_models(path, "gtf", transcripts="all").exons) == [(10, 50)]
 
 
 @pytest.mark.parametrize(
@@ -174,13 +179,13 @@ def test_malformed_rows_are_named_by_line(write_gtf, line, sentence):
     path = write_gtf([("chr1", "exon", 10, 50, "+", BASIC)])
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(GenezipError, match=sentence):
-        read_gtf(path)
+        read_gene_models(path, "gtf")
 
 
 def test_gff3_given_as_gtf(write_gtf):
     path = write_gtf([("chr1", "exon", 10, 50, "+", "ID=e1;Parent=t1")])
     with pytest.raises(GenezipError, match=r"exon row at chr1:11-50 without transcript_id"):
-        read_gtf(path, transcripts="all")
+        read_gene_models(path, "gtf", transcripts="all")
 
 
 def test_truncated_gzip_is_named(write_gtf, tmp_path):
@@ -188,28 +193,28 @@ def test_truncated_gzip_is_named(write_gtf, tmp_path):
     whole = gzip.compress(write_gtf(rows).read_bytes())
     path = tmp_path / "cut.gtf.gz"
     path.write_bytes(whole)
-    assert len(read_gtf(path).exons) == 3000
+    assert len(read_gene_models(path, "gtf").exons) == 3000
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(GenezipError, match=r"cut\.gtf\.gz is a truncated or broken gzip file"):
-        read_gtf(path)
+        read_gene_models(path, "gtf")
 
 
 def test_empty_missing_and_unknown(tmp_path, write_gtf):
     with pytest.raises(GenezipError, match=r"absent\.gtf does not exist"):
-        read_gtf(tmp_path / "absent.gtf")
+        read_gene_models(tmp_path / "absent.gtf", "gtf")
     with pytest.raises(GenezipError, match="no gene, transcript, exon or CDS row"):
-        read_gtf(write_gtf([]))  # a header alone
+        read_gene_models(write_gtf([]), "gtf")  # a header alone
     (tmp_path / "nothing.gtf").write_text("")
     with pytest.raises(GenezipError, match=r"nothing\.gtf is empty"):
-        read_gtf(tmp_path / "nothing.gtf")
+        read_gene_models(tmp_path / "nothing.gtf", "gtf")
     with pytest.raises(GenezipError, match="'gtf2' is no annotation format"):
-        read(write_gtf([]), "gtf2")
+        read_gene_models(write_gtf([]), "gtf2")
 
 
 def test_gencode_38_chr17_basic_rows(mirror):
     """104,215 rows are tagged basic; start codons (3,657) are not needed, stops are CDS."""
     path = mirror / "annotation" / "gencode.v38.annotation.chr17.gtf.gz"
-    annotation = read_gtf(path)
+    annotation = read_gene_models(path, "gtf")
     counts = {name: len(table) for name, table in annotation.tables().items()}
     assert counts == {"transcripts": 5962, "exons": 44718, "cds": 36180 + 3668, "utr": 10030}
     assert sum(counts.values()) + 3657 == 104_215
@@ -244,7 +249,7 @@ def test_derived_utr_equals_the_rows_of_real_files(mirror, tmp_path, name):
     with gzip.open(path, "rt") as handle:
         lines = [line for line in handle if line.split("\t")[2].lower()[-3:] != "utr"]
     (tmp_path / "without.gtf").write_text("".join(lines))
-    told, derived = read_gtf(path), read_gtf(tmp_path / "without.gtf")
+    told, derived = read_gene_models(path, "gtf"), read_gene_models(tmp_path / "without.gtf", "gtf")
 
     def bases(annotation):
         # CDS wins over UTR in the map; GENCODE counts the stop codon as UTR, Ensembl does not

@@ -13,7 +13,7 @@ from toolkit.dna import reverse_complement
 from genezip.artifacts.files import sha256_file
 from genezip.config import Simulation
 from genezip.errors import GenezipError
-from genezip.formats.records import read_records
+from genezip.formats.fasta import read_records
 from genezip.genome.sources.layout import staged
 from genezip.genome.sources.simulated import default_splits, simulate
 from genezip.genome.sources.simulated_genes import Gene, gtf_rows

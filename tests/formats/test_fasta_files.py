@@ -9,9 +9,8 @@ import pytest
 from Bio import bgzf
 
 from genezip.errors import GenezipError
-from genezip.formats import unpack
-from genezip.formats.faidx import open_fasta
-from genezip.formats.unpack import unpack_fasta
+from genezip.formats import fasta
+from genezip.formats.fasta import open_fasta, unpack_fasta
 
 # two chromosomes of 70 and 7 letters, mixed case, an ambiguity code
 TEXT = b">chr1 first\n" + b"ACGTacgtnN" * 5 + b"\n" + b"ACGTacgtRN" * 2 + b"\n>chr2\nacgtnnA\n"
@@ -97,7 +96,7 @@ def test_without_links_a_plain_fasta_is_copied(
     def refused(*_: object) -> None:
         raise OSError("no links here")
 
-    monkeypatch.setattr(unpack.Path, "symlink_to", refused)
+    monkeypatch.setattr(fasta.Path, "symlink_to", refused)
     out = tmp_path / "new" / "hg38.fa"
     unpack_fasta(packed(tmp_path / "source.fa", "plain"), out)
     assert not out.is_symlink() and out.read_bytes() == TEXT
@@ -137,7 +136,7 @@ def test_a_damaged_file_leaves_what_was_there(
 
 
 def test_a_letter_is_named_by_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "_BLOCK_BP", 3)
+    monkeypatch.setattr(fasta, "_BLOCK_BP", 3)
     source = tmp_path / "hg38.fa.gz"
     source.write_bytes(gz(b">a\nACGTACG!\n"))
     with pytest.raises(GenezipError, match=r"from base 6 on, has the letter '!' at position 1"):

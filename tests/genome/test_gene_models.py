@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.genome.annotation import read
+from genezip.genome.gene_models import read_gene_models
 
 GTF = [
     ("c", "gene", 0, 90, "+", 'gene_id "g"; {kind} "protein_coding";'),
@@ -58,7 +58,7 @@ def gtf(write_gtf):
     [("all", ["t1", "t2", "u"]), ("basic", ["t1", "t2"]), ("canonical", ["t1", "u"])],
 )
 def test_gtf_transcripts_by_tag(gtf, transcripts, kept):
-    annotation = read(gtf(), "gtf", transcripts)
+    annotation = read_gene_models(gtf(), "gtf", transcripts)
     assert ids(annotation) == kept
     assert sorted(annotation.exons["transcript_id"]) == kept
 
@@ -66,17 +66,20 @@ def test_gtf_transcripts_by_tag(gtf, transcripts, kept):
 @pytest.mark.parametrize("tag", ["Ensembl_canonical", "MANE_Select", "CCDS,MANE Select"])
 def test_gff3_transcripts_by_tag(tmp_path, tag):
     path = written(tmp_path, GFF3.format(kind="biotype", tag=tag))
-    annotation = read(path, "gff3", "canonical")
+    annotation = read_gene_models(path, "gff3", "canonical")
     assert ids(annotation) == sorted(annotation.exons["transcript_id"]) == ["t1"]
-    assert ids(read(path, "gff3", "basic")) == ["t1", "t2"]
-    assert ids(read(path, "gff3", "all")) == ["t1", "t2", "u"]
+    assert ids(read_gene_models(path, "gff3", "basic")) == ["t1", "t2"]
+    assert ids(read_gene_models(path, "gff3", "all")) == ["t1", "t2", "u"]
 
 
 @pytest.mark.parametrize("kind", ["gene_type", "gene_biotype"])
 def test_gtf_genes_by_type(gtf, kind):
-    annotation = read(gtf(kind), "gtf", "all", ["lncRNA"])
+    annotation = read_gene_models(gtf(kind), "gtf", "all", ["lncRNA"])
     assert ids(annotation) == annotation.exons["transcript_id"].tolist() == ["u"]
-    assert len(read(gtf(kind), "gtf", "all", ["protein_coding", "lncRNA"]).transcripts) == 3
+    assert (
+        len(read_gene_models(gtf(kind), "gtf", "all", ["protein_coding", "lncRNA"]).transcripts)
+        == 3
+    )
 
 
 def test_gtf_types_of_gene_rows_serve_transcripts_that_name_none(write_gtf):
@@ -88,23 +91,23 @@ def test_gtf_types_of_gene_rows_serve_transcripts_that_name_none(write_gtf):
         ("c", "gene", 60, 80, "+", 'gene_id "h"; gene_biotype "tRNA";'),
         ("c", "exon", 90, 95, "+", 'gene_id "i"; transcript_id "v"; gene_biotype "miRNA";'),
     ]
-    table = read(write_gtf(rows), "gtf", "all").transcripts.set_index("transcript_id")
+    table = read_gene_models(write_gtf(rows), "gtf", "all").transcripts.set_index("transcript_id")
     assert table["gene_type"].to_dict() == {"t": "lncRNA", "h": "tRNA", "v": "miRNA"}
-    assert ids(read(write_gtf(rows), "gtf", "all", ["lncRNA"])) == ["t"]
+    assert ids(read_gene_models(write_gtf(rows), "gtf", "all", ["lncRNA"])) == ["t"]
 
 
 @pytest.mark.parametrize("kind", ["gene_type", "gene_biotype", "biotype"])
 def test_gff3_genes_by_type(tmp_path, kind):
     path = written(tmp_path, GFF3.format(kind=kind, tag="x"))
-    assert ids(read(path, "gff3", "all", ["lncRNA"])) == ["u"]
+    assert ids(read_gene_models(path, "gff3", "all", ["lncRNA"])) == ["u"]
 
 
 def test_bed12_genes_by_derived_type(tmp_path):
     path = written(tmp_path, BED12)
-    coding = read(path, "bed12", "basic", ["protein_coding"])
+    coding = read_gene_models(path, "bed12", "basic", ["protein_coding"])
     assert ids(coding) == ["NM_1"]
     assert len(coding.exons) == 2
-    noncoding = read(path, "bed12", "all", ["noncoding"])
+    noncoding = read_gene_models(path, "bed12", "all", ["noncoding"])
     assert (ids(noncoding), len(noncoding.cds), len(noncoding.utr)) == (["NR_1"], 0, 0)
 
 
@@ -114,12 +117,12 @@ def test_a_type_that_no_gene_has_names_those_found(gtf, tmp_path, write_gtf):
         match=r"is of the type 'mRNA', which regions\.gene_types lists; the file has "
         "protein_coding, lncRNA$",
     ):
-        read(gtf(), "gtf", "all", ["protein_coding", "mRNA"])
+        read_gene_models(gtf(), "gtf", "all", ["protein_coding", "mRNA"])
     with pytest.raises(GenezipError, match=r"the file has protein_coding, noncoding$"):
-        read(written(tmp_path, BED12), "bed12", "all", ["lncRNA"])
+        read_gene_models(written(tmp_path, BED12), "bed12", "all", ["lncRNA"])
     untyped = write_gtf([("c", "exon", 0, 9, "+", 'transcript_id "t";')])
     with pytest.raises(GenezipError, match=r"the file has no type at all$"):
-        read(untyped, "gtf", "all", ["lncRNA"])
+        read_gene_models(untyped, "gtf", "all", ["lncRNA"])
 
 
 def test_canonical_without_tags_is_one_sentence_in_every_format(tmp_path, write_gtf):
@@ -133,16 +136,16 @@ def test_canonical_without_tags_is_one_sentence_in_every_format(tmp_path, write_
         with pytest.raises(
             GenezipError, match='no row with tag "Ensembl_canonical" or "MANE_Select"; set'
         ) as caught:
-            read(path, form, "canonical")
+            read_gene_models(path, form, "canonical")
         assert "\n" not in str(caught.value)
 
 
 def test_one_canonical_transcript_per_gene_of_gencode_38(mirror):
     path = mirror / "annotation" / "gencode.v38.annotation.chr17.gtf.gz"
-    table = read(path, "gtf", "canonical").transcripts
+    table = read_gene_models(path, "gtf", "canonical").transcripts
     with gzip.open(path, "rt") as handle:
         genes = sum(line.split("\t")[2] == "gene" for line in handle if line[0] != "#")
     assert len(table) == table["gene_id"].nunique() == genes == 3057
-    coding = read(path, "gtf", "canonical", ["protein_coding"]).transcripts
+    coding = read_gene_models(path, "gtf", "canonical", ["protein_coding"]).transcripts
     assert set(coding["gene_type"]) == {"protein_coding"}
     assert 1000 < len(coding) < 1300

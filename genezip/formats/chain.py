@@ -1,0 +1,89 @@
+"""UCSC chain files: which stretches of one assembly are which of another.
+
+Format: https://genome.ucsc.edu/goldenPath/help/chain.html. A chain is a list of blocks of equal
+length in both assemblies; its coordinates are 0-based and half-open, and those of a target on the
+minus strand count from the end of the chromosome. What UCSC calls target and query is here source
+and target, as one says it.
+"""
+
+import re
+
+from pyliftover.chainfile import LiftOverChain
+
+from genezip.errors import GenezipError
+from genezip.formats.lines import Input, TextFile, opened
+
+_NUMBERS = (2, 4, 6, 7, 9, 11, 12)  # columns of a line that begins a chain
+_WHOLE = re.compile("[0-9]{1,18}")
+
+
+def read_chains(given: Input) -> list[LiftOverChain]:
+    """All chains of a file (plain or gzip; a file or a pipe), as pyliftover reads them one by one.
+
+    Its reader of whole files passes over what lies between two chains, and builds trees that
+    nobody asks here.
+
+    Raises
+    ------
+    GenezipError
+        For a file that is missing, truncated or no chain file, with the line, or a chain that
+        leaves its chromosomes.
+    """
+    chains: list[LiftOverChain] = []
+    sizes: dict[tuple[str, str], int] = {}
+    with opened(given, "name a chain file") as file:
+        lines = _ChainLines(file)
+        while head := lines.readline():
+            begin = lines.number
+            if not head.startswith(b"chain"):
+                raise lines.damaged("it does not begin with the word chain (column 1)")
+            try:
+                chains.append(LiftOverChain(head, lines))
+                _check_lengths(chains[-1], sizes)
+            except GenezipError:
+                raise
+            except Exception as error:  # pyliftover raises plain Exception
+                raise lines.damaged(str(error), begin) from None
+        if not chains:
+            raise GenezipError(f"{file} is no chain file, or is cut short; fetch it again")
+    return chains
+
+
+class _ChainLines:
+    """The rows of a file as pyliftover wants lines, each looked at before."""
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+        self._rows = file.rows()
+        self.number = 0
+
+    def readline(self) -> bytes:
+        """The next row; empty after the last."""
+        self.number, line = next(self._rows, (self.number, ""))
+        fields = line.split()
+        begins = fields[:1] == ["chain"]
+        if begins and len(fields) not in (12, 13):
+            raise self.damaged(f"it has {len(fields)} columns instead of 12 or 13")
+        for column in _NUMBERS if begins else range(1, len(fields) + 1):
+            if not _WHOLE.fullmatch(fields[column - 1].removeprefix("-" if begins else "")):
+                raise self.damaged(f"{fields[column - 1]!r} (column {column}) is no whole number")
+        return line.encode()
+
+    def damaged(self, wrong: str, first: int | None = None) -> GenezipError:
+        """The error for the present line, or for the lines from ``first`` to it."""
+        where = f"lines {first}-{self.number}" if first else f"line {self.number}"
+        return GenezipError(
+            f"{self._file} is no chain file, or is cut short ({where}: {wrong}); fetch it again"
+        )
+
+
+def _check_lengths(chain: LiftOverChain, sizes: dict[tuple[str, str], int]) -> None:
+    """A chain lies inside its two chromosomes, whose lengths all chains give alike."""
+    for side in ("source", "target"):
+        name, size, start, end = (
+            getattr(chain, f"{side}_{what}") for what in ("name", "size", "start", "end")
+        )
+        if sizes.setdefault((side, name), size) != size:
+            raise ValueError(f"{name} has another length in an earlier chain")
+        if not 0 <= start < end <= size:
+            raise ValueError(f"it lies outside of {name}")

@@ -1,0 +1,97 @@
+"""What the rows of an annotation file say, in one shape for all formats.
+
+Readers fill :class:`Rows` and complete nothing: what a file leaves out, and what follows from it
+for a genome, is decided in :mod:`genezip.genome.gene_models`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genezip.errors import GenezipError
+
+PART_COLUMNS = ["chrom", "start", "end", "strand", "transcript_id"]
+TRANSCRIPT_COLUMNS = [*PART_COLUMNS, "gene_id", "gene_name", "gene_type"]
+
+Transcripts = Literal["basic", "all", "canonical"]
+"""Value of ``regions.transcripts``."""
+
+TAGS: dict[str, tuple[str, ...]] = {
+    "basic": ("basic", "gencode_basic"),
+    "canonical": ("Ensembl_canonical", "MANE_Select", "MANE Select"),
+}
+"""Tags that mark a choice: Ensembl since release 113 and NCBI spell them in their own ways."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of an annotation file say, the same for all formats.
+
+    Attributes
+    ----------
+    transcripts : DataFrame
+        :data:`TRANSCRIPT_COLUMNS` and ``part`` (number of a trans-spliced part, else 0); ids may
+        repeat, a strand may be ``.``.
+    genes : DataFrame
+        The same columns: genes that have no transcript in the file and stand for themselves;
+        ``transcript_id`` is ``gene_id``.
+    parts : DataFrame
+        :data:`PART_COLUMNS`, gene_id, kind (exon, cds, utr), number (of the exon, else -1),
+        part. ``transcript_id`` is empty where a part names only a gene. Stop codons are cds.
+    spliced : frozenset of str
+        Transcript and gene ids that are declared to be trans-spliced.
+    circular : mapping
+        Circular contig -> its length (bp).
+    types : mapping
+        Gene -> its type, for transcripts whose own rows tell none.
+    """
+
+    transcripts: pd.DataFrame
+    genes: pd.DataFrame
+    parts: pd.DataFrame
+    spliced: frozenset[str] = frozenset()
+    circular: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+def lacks_tag(name: object, transcripts: str) -> GenezipError:
+    """The error for a file in which nothing is tagged as asked."""
+    tags = '"basic"' if transcripts == "basic" else '"Ensembl_canonical" or "MANE_Select"'
+    return GenezipError(
+        f"{name} has no row with tag {tags}; set regions.transcripts: all to use all transcripts"
+    )
+
+
+def among(ids: pd.Series, known: pd.Series) -> np.ndarray:
+    """True where an id is one of the known ones.
+
+    Arrow does it, because pandas' ``isin`` of strings goes through Python objects: 10 s on
+    a genome.
+    """
+    values = pc.unique(pa.array(known).cast(pa.large_string()))
+    found = pc.is_in(pa.array(ids).cast(pa.large_string()), value_set=values)
+    return np.asarray(found, dtype=bool)
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Names that are all different: a second ``x`` becomes ``x_dup1`` if that name is free."""
+    names = list(names)
+    taken, used = set(names), dict.fromkeys(names, 0)
+    found = []
+    for name in names:
+        used[name] += 1
+        found.append(name if used[name] == 1 else free_name(name, "_dup", used[name] - 1, taken))
+    return found
+
+
+def free_name(name: str, suffix: str, number: int, taken: set[str]) -> str:
+    """The first free name of ``x_dup1``, ``x_dup2``, ... from a number on; it is taken then."""
+    while f"{name}{suffix}{number}" in taken:
+        number += 1
+    taken.add(f"{name}{suffix}{number}")
+    return f"{name}{suffix}{number}"
