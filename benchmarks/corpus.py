@@ -6,7 +6,7 @@ batches of 256 windows as uint8 ids and labels. The usual loader fetches every w
 pyfaidx, looks up its letters one by one as published DNA models do, and its labels interval by
 interval.
 Memory is the peak (Linux) of a process that does nothing but read one epoch, whose first quarter
-fills the pools. Times are processor seconds of this process, so that others on the machine
+fills the buffers. Times are processor seconds of this process, so that others on the machine
 count little and waiting for the disk does not count; they are paired, figures are medians.
 
     python benchmarks/corpus.py [windows]
@@ -36,17 +36,17 @@ from peers import Outcome
 
 from genezip.alphabet import N_ID
 from genezip.config import Corpus
-from genezip.corpus.build import write_shards
+from genezip.corpus.build import finish_corpus, write_shards
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.finish import finish_corpus
-from genezip.corpus.plan import MANIFEST, PLAN, SPLITS, write_plan
+from genezip.corpus.plan import MANIFEST, PLAN, write_plan
 from genezip.corpus.stream import WindowStream
 from genezip.genome.assembly import PIECE_COLUMNS, Assembly
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.splits import SPLITS
 from genezip.region_classes import CLASSES
 
 WINDOW_BP = 12_800
-WINDOWS = 80_000  # 1.02 Gb: the first quarter of an epoch fills the pools
+WINDOWS = 80_000  # 1.02 Gb: the first quarter of an epoch fills the buffers
 BATCH = 256
 PAIRS = 7
 LINE_BP = 60
@@ -96,7 +96,7 @@ def make_genome(folder: Path) -> Genome:
 
 
 def draw(count: int) -> dict[str, pd.DataFrame]:
-    """Windows of every split, placed uniformly."""
+    """Windows of every split, drawn uniformly."""
     rng = np.random.default_rng(1)
     frames = {}
     for split in SPLITS:

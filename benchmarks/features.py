@@ -41,15 +41,16 @@ from genezip.alphabet import A_ID, T_ID
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.formats.tfrecord import parse_example, read_payloads
-from genezip.genome.reference import ReferenceGenome
-from genezip.models.architecture import Architecture, load_architecture
+from genezip.genome.assembly import ReferenceGenome
+from genezip.models.architecture import Architecture
 from genezip.models.backbone import GeneZipBackbone
 from genezip.models.network import build
 from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
 
-sys.path.insert(0, str(ROOT / "tests" / "helpers"))
-from deposits import pairs as deposit
-from deposits import tfrecords
+sys.path.insert(0, str(ROOT / "tests"))
+from toolkit.deposits import pairs as deposit
+from toolkit.deposits import tfrecords
+from toolkit.networks import SMALL
 
 LENGTH = 450_000
 PAIRS = 3
@@ -137,7 +138,7 @@ def pair_examples(folder: Path, more: int) -> PairExamples:
     manifest = folder / "data" / "manifest.json"
     files = TaskFiles.load(listing)
     reference = ReferenceGenome(genome)
-    prepare_pairs("eqtl", deposit.TISSUE, files, reference, manifest, 5, 0, lambda line: None)
+    prepare_pairs("eqtl", deposit.TISSUE, files, reference, manifest, 5, 0)
     return PairExamples.load(manifest, genome)
 
 
@@ -222,15 +223,13 @@ def weighed() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         examples = pair_examples(folder, N_PAIRS)
-        small = load_architecture(ROOT / "tests" / "small.yaml")
         manifest = folder / "features" / "manifest.json"
-        lines: list[str] = []
-        model = GeneZipBackbone(build(held(small)), "small")
-        compute_pair_features(model, examples, "authors", manifest, lines.append)
+        model = GeneZipBackbone(build(held(SMALL)), "small")
+        compute_pair_features(model, examples, "authors", manifest)
         tiny = GeneZipBackbone(build(held(preset("tiny"))), "tiny")
         few = PairExamples(examples.prepared, examples.genome)
         few.table = examples.table.iloc[:60]
-        compute_pair_features(tiny, few, "authors", manifest, lines.append)
+        compute_pair_features(tiny, few, "authors", manifest)
         length = examples.table["end"] - examples.table["start"]
         read = 0
         for row in np.argsort(-length.to_numpy())[:LONGEST]:
@@ -244,7 +243,6 @@ def weighed() -> None:
                 "loaded": loaded,
                 "peak": peak_bytes(),
                 "full_bases": read,
-                "lines": lines,
             }
         )
     )

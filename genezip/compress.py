@@ -198,7 +198,7 @@ class GeneZip:
         return Likelihood(log_prob, looked, _mode(window_bp))
 
     def stream(self) -> Stream:
-        """An empty stream: feed it pieces, copy it where two continuations part.
+        """An empty stream: feed it block by block, copy it where two continuations part.
 
         Examples
         --------

@@ -5,18 +5,16 @@ looks at all of what it is given, it goes window by window. Finished parts lie i
 beside the output until all are there, so an interrupted run goes on where it stopped.
 """
 
+import logging
 import math
 import os
-import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-from tqdm import tqdm
-
+from genezip import log
 from genezip.artifacts.destination import destination, folder_target
 from genezip.artifacts.files import atomic_path, check_room, sha256_json
 from genezip.artifacts.journal import StopRequest, stop_request
@@ -25,7 +23,7 @@ from genezip.compress import BLOCK_BP, GeneZip
 from genezip.errors import GenezipError
 from genezip.fasta_join import Join, TokenTable, Totals
 from genezip.fasta_parts import Draft, PartFolder, Records
-from genezip.fasta_pieces import Reader, StreamReader, WindowReader
+from genezip.fasta_readers import Reader, StreamReader, WindowReader
 from genezip.formats.fasta import FastaStream
 from genezip.formats.input_file import is_packed
 from genezip.formats.lines import check_row_names
@@ -36,7 +34,7 @@ from genezip.models.pretrained import WEIGHTS
 WINDOW_BP = 12_800
 LOCUS_BP = 100_000  # what the IGV session shows first
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,16 @@ class Summary:
     def sentence(self) -> str:
         """For the terminal."""
         all_ = self.totals
-        said = (
+        text = (
             f"{all_.records} records, {all_.bases:,} bp -> {all_.tokens:,} tokens "
             f"({all_.bases / all_.tokens:.1f} bp per token"
         )
         if all_.bits_per_base is not None:
-            said += f", {all_.bits_per_base:.3f} bits per base"
-        said += f"; {self.mode}, bound {self.bound}"
+            text += f", {all_.bits_per_base:.3f} bits per base"
+        text += f"; {self.mode}, bound {self.bound}"
         if self.bound == "sequence":
-            said += f", which bit in {all_.bound_bit} of {all_.pieces} and looks ahead there"
-        return said + ")"
+            text += f", which bit in {all_.bound_bit} of {all_.spans} and looks ahead there"
+        return text + ")"
 
 
 def compress_fasta(
@@ -71,7 +69,6 @@ def compress_fasta(
     window_bp: int | None = None,
     block_bp: int = BLOCK_BP,
     device: str = "auto",
-    say: Say = lambda text: print(text, file=sys.stderr, flush=True),
 ) -> Summary:
     """Compress every record of a FASTA.
 
@@ -94,7 +91,6 @@ def compress_fasta(
     window_bp : compress independent windows of this length; when absent, 12,800 under the
         bound ``sequence``, and otherwise none: each record is streamed as a whole
     block_bp : bases of a stream that pass through the network at a time
-    say : receives what a reader of the log should know
 
     Raises
     ------
@@ -137,8 +133,8 @@ def compress_fasta(
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
             needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
             check_room(tracks / BOUNDARY_PROB, needed)
-        spans = _compress(stream, reader, parts, Draft(prob=tracks is not None), stop, say)
-        summary = _join(stream, zipper, parts, spans, run, out, tracks, stop, say)
+        finished = _compress(stream, reader, parts, Draft(prob=tracks is not None), stop)
+        summary = _join(stream, zipper, parts, finished, run, out, tracks, stop)
         parts.remove()
     return summary
 
@@ -181,34 +177,25 @@ def _run(
 
 
 def _compress(
-    fasta: FastaStream, reader: Reader, parts: PartFolder, draft: Draft, stop: StopRequest, say: Say
+    fasta: FastaStream, reader: Reader, parts: PartFolder, draft: Draft, stop: StopRequest
 ) -> list[tuple[int, int]]:
     """Write the parts that are missing; start and end of all, in order."""
     records, name = Records(fasta.lengths), fasta.name
-    spans = parts.finished(say)
-    ends = dict(spans)
-    begins = {end: start for start, end in spans}
-    done, total = sum(end - start for start, end in spans), records.bases
+    finished = parts.finished()
+    ends = dict(finished)
+    begins = {end: start for start, end in finished}
+    done, total = sum(end - start for start, end in finished), records.bases
     if done:
-        say(f"{name}: going on, {done:,} of {total:,} bp are done")
+        logger.info(f"{name}: going on, {done:,} of {total:,} bp are done")
 
     def write() -> None:
         state = None if draft.end in records.bounds else reader.state()
         parts.write(draft.part(state))
-        spans.append((draft.start, draft.end))
+        finished.append((draft.start, draft.end))
         draft.clear()
 
-    bar = tqdm(
-        total=total,
-        initial=done,
-        desc=name,
-        unit="bp",
-        unit_scale=True,
-        disable=None,
-        mininterval=1.0,
-    )
     at, skip = -1, 0
-    with bar:
+    with log.Progress(name, total, "bp", done) as shown:
         for record, start, ids in fasta.windows(reader.step):
             first = records.start[record] + start
             if first in ends:  # a part of an earlier run begins
@@ -223,29 +210,25 @@ def _compress(
                 reader.begin(parts.read(begins[first], first).state)
             draft.add(first, reader.read(ids))
             at = first + len(ids)
-            done += len(ids)
-            bar.update(len(ids))
+            shown.advance(len(ids))
             if stop or draft.is_full():
                 write()
-                if bar.disable and not stop:
-                    say(f"{name}: {done:,} of {total:,} bp")
             if stop:
-                _stop(say, f"{name}: stopped at {done:,} of {total:,} bp")
+                _stop(f"{name}: stopped at {shown.done:,} of {total:,} bp")
         if draft:
             write()
-    return sorted(spans)
+    return sorted(finished)
 
 
 def _join(
     fasta: FastaStream,
     zipper: GeneZip,
     parts: PartFolder,
-    spans: list[tuple[int, int]],
+    finished: list[tuple[int, int]],
     run: dict[str, Any],
     out: Path,
     tracks: Path | None,
     stop: StopRequest,
-    say: Say,
 ) -> Summary:
     """Parts to the table and the tracks, which appear only when all are whole."""
     window_bp = run["window_bp"]
@@ -262,17 +245,17 @@ def _join(
         width = zipper.card.architecture.d_model[-1]
         table = stack.enter_context(TokenTable(temporary, width))
         join = Join(Records(fasta.lengths), table, writer)
-        for span in spans:
-            join.add(parts.read(*span))
+        for start, end in finished:
+            join.add(parts.read(start, end))
             if stop:
-                _stop(say, f"{fasta.name}: stopped before all parts were joined")
+                _stop(f"{fasta.name}: stopped before all parts were joined")
         totals = join.finish()
-        table.finish({**run, "mode": mode, **asdict(totals), "versions": versions()})
+        table.finish({**run, "mode": mode, **totals.facts(), "versions": versions()})
     return Summary(totals, zipper.bound, mode)
 
 
-def _stop(say: Say, what: str) -> NoReturn:
-    say(f"{what}; the same command goes on from there")
+def _stop(what: str) -> NoReturn:
+    logger.info(f"{what}; the same command goes on from there")
     raise KeyboardInterrupt
 
 

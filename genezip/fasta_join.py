@@ -1,7 +1,6 @@
 """Finished parts of a FASTA to one Parquet table and tracks, a part at a time."""
 
 import base64
-import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genezip.artifacts.tables import head_metadata
 from genezip.fasta_parts import Part, Records
 from genezip.genome.tracks import TrackWriter
 from genezip.models.routing import KEPT_BY
 
 ROW_GROUP = 16_384
-FACTS = "genezip"  # key of the JSON in the metadata
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,19 @@ class Totals:
     ----------
     records, bases, tokens : what went in and came out
     bits_per_base : mean next-base loss; None if no base was predicted
-    pieces, bound_bit : blocks or windows, and those whose routing the bound changed
+    spans, bound_bit : blocks or windows, and those whose routing the bound changed
     """
 
     records: int
     bases: int
     tokens: int
     bits_per_base: float | None
-    pieces: int
+    spans: int
     bound_bit: int
+
+    def facts(self) -> dict[str, Any]:
+        """The same under the names that they have in the head of a table."""
+        return {("pieces" if name == "spans" else name): n for name, n in vars(self).items()}
 
 
 class Join:
@@ -72,21 +75,21 @@ class Join:
             self._emit({name: column[:-1] for name, column in rows.items()}, rows["start"][1:])
             self.held = {name: column[-1:].copy() for name, column in rows.items()}
         if self.tracks is not None:
-            for name, start, span in self.records.pieces(part.start, part.end):
-                here = slice(span.start - part.start, span.stop - part.start)
+            for name, start, bases in self.records.between(part.start, part.end):
+                here = slice(bases.start - part.start, bases.stop - part.start)
                 self.tracks.add_prob(name, start, part.boundary_prob[here])
 
     def finish(self) -> Totals:
         """The last chunk ends with the last record."""
         if self.held is not None:
             self._emit(self.held, np.array([self.records.bases]))
-        nats = sum(self.nats)  # block by block, so it does not depend on where parts were cut
+        nats = sum(self.nats)  # span by span, so it does not depend on where parts were cut
         return Totals(
             records=len(self.records.names),
             bases=self.records.bases,
             tokens=self.tokens,
             bits_per_base=nats / math.log(2) / self.predicted if self.predicted else None,
-            pieces=len(self.nats),
+            spans=len(self.nats),
             bound_bit=self.bound_bit,
         )
 
@@ -157,18 +160,16 @@ class TokenTable:
             self.waiting = self.waiting.slice(ROW_GROUP)
 
     def finish(self, facts: dict[str, Any]) -> None:
-        """Write the last rows, and how all came about: JSON in the schema's metadata.
+        """Write the last rows and the head, which says how all came about.
 
-        The key is ``genezip``, as in every Parquet file of the package. The file is what pyarrow
-        would have written had it known the facts from the start: an Arrow schema stands as
-        base64 under ``ARROW:schema``, and its metadata stand beside it once more.
+        The file is what pyarrow would have written had it known the head from the start: an Arrow
+        schema stands as base64 under ``ARROW:schema``, and its metadata stand beside it once more.
         """
         if self.waiting.num_rows:
             self._write(self.waiting)
-        said = json.dumps(facts)
-        schema = self.schema.with_metadata({FACTS: said})
-        packed = base64.b64encode(schema.serialize()).decode()
-        self.writer.add_key_value_metadata({FACTS: said, "ARROW:schema": packed})
+        head = head_metadata(facts)
+        packed = base64.b64encode(self.schema.with_metadata(head).serialize())
+        self.writer.add_key_value_metadata({**head, b"ARROW:schema": packed})
 
     def _write(self, rows: pa.Table) -> None:
         self.writer.write_table(rows.combine_chunks())

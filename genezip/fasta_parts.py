@@ -5,11 +5,10 @@ the state of the stream after the last of them, and says of which run it is. Pos
 the bases of all records in the order of the file, so a part may hold many short records.
 """
 
-import io
+import logging
 import shutil
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,9 +16,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
-from genezip.fasta_pieces import Piece
+from genezip.fasta_readers import SpanResult
+
+logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 
@@ -49,7 +50,7 @@ class Records:
         """Number of the record that holds each position (int64 array)."""
         return np.searchsorted(self.bounds, positions, side="right") - 1
 
-    def pieces(self, start: int, end: int) -> Iterator[tuple[str, int, slice]]:
+    def between(self, start: int, end: int) -> Iterator[tuple[str, int, slice]]:
         """Record by record: name, position in it, and which of the bases start to end."""
         while start < end:
             number = int(self.of(np.array(start)))
@@ -65,10 +66,10 @@ class Part:
     Attributes
     ----------
     chunk_starts : int64 array, shape (M,); a chunk ends where the next begins
-    start_prob, kept_by, tokens : of every token, as in :class:`genezip.fasta_pieces.Piece`
+    start_prob, kept_by, tokens : of every token, as in :class:`genezip.fasta_readers.SpanResult`
     boundary_prob : float32 array, shape (end - start,), or (0,) where no tracks are wanted
-    nats : float64 array, summed negative log-probability of every block or window
-    predicted, bound_bit : predicted bases; blocks or windows that the bound changed
+    nats : float64 array, summed negative log-probability of every span
+    predicted, bound_bit : predicted bases; spans that the bound changed
     state : where the reader stands at ``end``; None between sequences
     """
 
@@ -86,9 +87,9 @@ class Part:
 
 
 class Draft:
-    """Pieces that will be the next part.
+    """Results of spans that will be the next part.
 
-    They are copied into memory that every part uses again: small arrays kept from each block,
+    They are copied into memory that every part uses again: small arrays kept from each span,
     between the large ones that come and go, would scatter the heap.
 
     Parameters
@@ -111,19 +112,19 @@ class Draft:
     def __bool__(self) -> bool:
         return self.end > self.start
 
-    def add(self, start: int, piece: Piece) -> None:
-        """Add a piece that begins at ``start``."""
+    def add(self, start: int, span: SpanResult) -> None:
+        """Add a span that begins at ``start``."""
         self.start = self.start if self else start
-        self.end = start + len(piece.boundary_prob)
-        new = vars(piece) | {
-            "chunk_starts": start + piece.chunk_starts,
-            "boundary_prob": piece.boundary_prob if self.prob else piece.boundary_prob[:0],
-            "nats": np.array([piece.nats]),
+        self.end = start + len(span.boundary_prob)
+        new = vars(span) | {
+            "chunk_starts": start + span.chunk_starts,
+            "boundary_prob": span.boundary_prob if self.prob else span.boundary_prob[:0],
+            "nats": np.array([span.nats]),
         }
         for name, column in self.columns.items():
             column.append(new[name])
-        self.predicted += piece.predicted
-        self.bound_bit += piece.bound_bit
+        self.predicted += span.predicted
+        self.bound_bit += span.bound_bit
 
     def is_full(self) -> bool:
         """Whether it is time to write it."""
@@ -134,7 +135,7 @@ class Draft:
         )
 
     def part(self, state: dict[str, Any] | None) -> Part:
-        """The pieces as one, with the state of the reader after the last; valid until the next."""
+        """The spans as one, with the state of the reader after the last; valid until the next."""
         return Part(
             start=self.start,
             end=self.end,
@@ -196,43 +197,40 @@ class PartFolder:
     def write(self, part: Part) -> None:
         """Write a part (atomically; a full disk is one sentence)."""
         values = vars(part) | {name: torch.from_numpy(getattr(part, name)) for name in _ARRAYS}
-        data = io.BytesIO()
-        torch.save({"identity": self.identity, "part": values}, data)
-        with atomic_path(self._path(part.start, part.end)) as temporary:
-            temporary.write_bytes(data.getbuffer())
+        save_state(self._path(part.start, part.end), self.identity, {"part": values})
 
     def read(self, start: int, end: int) -> Part:
         """Read a part that :meth:`finished` named."""
         path = self._path(start, end)
-        values = _values(path)
-        if values is None:
+        state = load_state(path, ("part",))
+        if state is None:
             raise GenezipError(f"{path} was damaged meanwhile; run the same command again")
-        part = values["part"]
+        part = state["part"]
         return Part(**(part | {name: part[name].numpy() for name in _ARRAYS}))
 
-    def finished(self, say: Callable[[str], None]) -> list[tuple[int, int]]:
-        """Start and end of every whole part, in order; damaged ones are removed, said aloud.
+    def finished(self) -> list[tuple[int, int]]:
+        """Start and end of every whole part, in order; damaged ones are removed with a warning.
 
         Raises
         ------
         GenezipError
             If the folder holds parts of another run; nothing is touched.
         """
-        spans: list[tuple[int, int]] = []
+        found: list[tuple[int, int]] = []
         damaged = []
         for path in sorted(self.folder.glob("*.pt")):
-            values = _values(path)
-            if values is None:
+            state = load_state(path, ("part",))
+            if state is None:
                 damaged.append(path)
                 continue
-            self._refuse_other_run(values["identity"])
-            start, end = values["part"]["start"], values["part"]["end"]
-            if not spans or start >= spans[-1][1]:
-                spans.append((start, end))
+            refuse_other_run(self.folder, "an unfinished run", state["identity"], self.identity)
+            start, end = state["part"]["start"], state["part"]["end"]
+            if not found or start >= found[-1][1]:
+                found.append((start, end))
         for path in damaged:
-            say(f"{path} is damaged; its bases are compressed again")
+            logger.warning(f"{path} is damaged; its bases are compressed again")
             path.unlink()
-        return spans
+        return found
 
     def remove(self) -> None:
         """Delete all parts."""
@@ -240,24 +238,3 @@ class PartFolder:
 
     def _path(self, start: int, end: int) -> Path:
         return self.folder / f"{start:013d}-{end:013d}.pt"  # sorted by start
-
-    def _refuse_other_run(self, found: dict[str, Any]) -> None:
-        for key in [*self.identity, *(key for key in found if key not in self.identity)]:
-            old, new = found.get(key), self.identity.get(key)
-            if old != new:
-                raise GenezipError(
-                    f"{self.folder} holds an unfinished run with {key} {old}, not {new}; give "
-                    "the same again to go on, or delete that folder to start anew"
-                )
-
-
-def _values(path: Path) -> dict[str, Any] | None:
-    """What a part holds, or None where it is damaged (all inside has a checksum)."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return None
-        values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return values if {"identity", "part"} <= values.keys() else None
-    except Exception:  # a damaged archive fails in many ways
-        return None

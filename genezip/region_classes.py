@@ -49,11 +49,11 @@ LABELS: Final = {
 }
 
 MOST_CLASSES = 64
-"""Class and GC stratum of a base share one byte in the evaluation."""
+"""Most region classes, so that an id takes six bits of a byte; the settings refuse more."""
 
 
 @dataclass(frozen=True)
-class OwnClass:
+class UserClass:
     """A class of the user, from a BED file.
 
     Attributes
@@ -82,12 +82,12 @@ class Taxonomy:
         For a name used twice, or a class that is to outrank one that does not exist.
     """
 
-    own: tuple[OwnClass, ...] = ()
+    user_classes: tuple[UserClass, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.names) > MOST_CLASSES:
             raise GenezipError(f"{len(self.names)} region classes; at most {MOST_CLASSES} fit")
-        for position, found in enumerate(self.own):
+        for position, found in enumerate(self.user_classes):
             if not re.fullmatch(r"[a-z][a-z0-9_]*", found.name) or found.name in (
                 *GROUPS,
                 "all",
@@ -96,7 +96,7 @@ class Taxonomy:
                 raise GenezipError(
                     f"{found.name!r} cannot name a region class; use another lower-case word"
                 )
-            earlier = (*CLASSES, *(other.name for other in self.own[:position]))
+            earlier = (*CLASSES, *(other.name for other in self.user_classes[:position]))
             if found.name in earlier:
                 raise GenezipError(
                     f"the region class {found.name!r} is defined twice; give one another name"
@@ -118,7 +118,7 @@ class Taxonomy:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names by id."""
-        return (*CLASSES, *(found.name for found in self.own))
+        return (*CLASSES, *(found.name for found in self.user_classes))
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -129,25 +129,25 @@ class Taxonomy:
     def priority(self) -> tuple[str, ...]:
         """Names from the class that wins everywhere to the one that is left."""
         order = list(CLASSES)
-        for found in self.own:
+        for found in self.user_classes:
             order.insert(order.index(found.before), found.name)
         return tuple(order)
 
     @cached_property
     def labels(self) -> dict[str, str]:
         """Name -> words for people."""
-        return {**LABELS, **{found.name: found.label for found in self.own}}
+        return {**LABELS, **{found.name: found.label for found in self.user_classes}}
 
     @cached_property
     def colours(self) -> dict[str, str]:
         """Name -> ``#RRGGBB``."""
-        return {**COLOURS, **{found.name: found.colour for found in self.own}}
+        return {**COLOURS, **{found.name: found.colour for found in self.user_classes}}
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Group of the enrichment metric -> its classes."""
         return {
-            group: (*names, *(found.name for found in self.own if found.group == group))
+            group: (*names, *(found.name for found in self.user_classes if found.group == group))
             for group, names in GROUPS.items()
         }
 
@@ -157,7 +157,7 @@ class Taxonomy:
         return ",".join(str(int(colour[position : position + 2], 16)) for position in (1, 3, 5))
 
     def complete(self, target_bpt: Mapping[str, float], where: str) -> dict[str, float]:
-        """Targets of every class in order of id, from those given and those of own classes.
+        """Targets of all classes in order of id, from those given and those of the user's classes.
 
         Raises
         ------
@@ -170,7 +170,8 @@ class Taxonomy:
                 f"{where} gives a target to {unknown[0]!r}, which is no region class here; the "
                 f"classes are {', '.join(self.names)}"
             )
-        targets = {**{o.name: o.target_bpt for o in self.own if o.target_bpt}, **target_bpt}
+        given = {user.name: user.target_bpt for user in self.user_classes if user.target_bpt}
+        targets = {**given, **target_bpt}
         for name in self.names:
             if name not in targets:
                 raise GenezipError(
@@ -186,12 +187,12 @@ class Taxonomy:
 
     def to_json(self) -> list[dict[str, Any]]:
         """The user's classes as plain values; an empty list for the seven alone."""
-        return [asdict(found) for found in self.own]
+        return [asdict(found) for found in self.user_classes]
 
     @classmethod
     def from_json(cls, value: Iterable[Mapping[str, Any]]) -> Self:
         """What :meth:`to_json` gave."""
-        return cls(tuple(OwnClass(**found) for found in value))
+        return cls(tuple(UserClass(**found) for found in value))
 
 
 GENE7: Final = Taxonomy()

@@ -1,11 +1,14 @@
 """Fixtures that several test modules share."""
 
+import logging
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["corpus_fixtures", "genome_fixtures"]
+pytest_plugins = ["toolkit.corpora", "toolkit.genomes"]
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -34,3 +37,35 @@ def mirror() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture
+def messages(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What the package told the user so far, message by message."""
+    caplog.set_level(logging.INFO, "genezip")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+@pytest.fixture
+def at_message() -> Callable[[str, Callable[[], None]], AbstractContextManager[None]]:
+    """A context in which something happens as soon as a message holds a text."""
+
+    @contextmanager
+    def listening(text: str, happen: Callable[[], None]) -> Iterator[None]:
+        class Listener(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if text in record.getMessage():
+                    happen()
+
+        # of the root, whose handlers come last: what was told before is on record
+        root, logger, listener = logging.getLogger(), logging.getLogger("genezip"), Listener()
+        level = logger.level
+        root.addHandler(listener)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            root.removeHandler(listener)
+            logger.setLevel(level)
+
+    return listening

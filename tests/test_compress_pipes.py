@@ -6,34 +6,26 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from toolkit.dna import fasta, random_dna
+from toolkit.networks import LONG_CHUNKS, save_toy, small_network
 
 from genezip import fasta_parts
 from genezip.errors import GenezipError
 from genezip.fasta_compress import compress_fasta
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, save_pretrained
 
-SMALL = load_architecture(Path(__file__).parent / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}
-BASES = np.frombuffer(b"ACGTacgtN", dtype=np.uint8)
-FASTA = b"".join(
-    b">%b\n%b\n" % (name, np.random.default_rng(len(name)).choice(BASES, length).tobytes())
-    for name, length in ((b"one", 433), (b"two!", 230))
-)
+LENGTHS = {"one": 433, "two!": 230}
+FASTA = fasta({n: random_dna(bp, len(n), "ACGTacgtN") for n, bp in LENGTHS.items()}).encode()
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    shape = Architecture(**{**SMALL.to_dict(), **CAUSAL})
-    save_pretrained(folder, build(shape, seed=3), ModelCard("toy", 3, shape, {"cds": 4.0}, {}))
-    return folder
+    network = small_network(**LONG_CHUNKS)
+    return save_toy(tmp_path_factory.mktemp("model"), network, targets={"cds": 4.0})
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +92,11 @@ def feed(fifo: Path, data: bytes) -> None:
 
 
 def test_a_run_from_a_pipe_goes_on(
-    model: Path, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path,
+    whole: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     """Parts hold for the same bytes, however they come; others are refused."""
     fifo, out = tmp_path / "pipe", tmp_path / "tokens.parquet"
@@ -114,19 +110,18 @@ def test_a_run_from_a_pipe_goes_on(
         if len(count) == 2:
             raise KeyboardInterrupt
 
-    heard: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(fasta_parts.PartFolder, "write", some)
         feed(fifo, FASTA)
         with pytest.raises(KeyboardInterrupt):
-            compress_fasta(fifo, model, out, device="cpu", block_bp=50, say=heard.append)
+            compress_fasta(fifo, model, out, device="cpu", block_bp=50)
     assert names(tmp_path) == {"pipe", "tokens.parquet.parts"}
     feed(fifo, FASTA.replace(b"two!", b"three"))
     with pytest.raises(GenezipError, match="holds an unfinished run with fasta_sha256"):
-        compress_fasta(fifo, model, out, device="cpu", block_bp=50, say=heard.append)
+        compress_fasta(fifo, model, out, device="cpu", block_bp=50)
     feed(fifo, FASTA)
-    compress_fasta(fifo, model, out, device="cpu", block_bp=50, say=heard.append)
-    assert any("going on, 200 of 663 bp are done" in line for line in heard)
+    compress_fasta(fifo, model, out, device="cpu", block_bp=50)
+    assert any("going on, 200 of 663 bp are done" in line for line in messages())
     assert names(tmp_path) == {"pipe", "tokens.parquet"} and fifo.is_fifo()
 
 

@@ -1,4 +1,4 @@
-"""``genezip compress``: pieces equal the whole, and an interrupted run equals one that was not.
+"""``genezip compress``: blocks equal the whole, and an interrupted run equals one that was not.
 
 Every model here speaks up as a trained one does, so its router opens and closes chunks.
 """
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,46 +23,32 @@ import pyBigWig
 import pysam
 import pytest
 import torch
+from toolkit.dna import random_dna
+from toolkit.networks import FLAT, FREE, LONG_CHUNKS, save_toy, speaking_network
 
 from genezip import fasta_parts
 from genezip.alphabet import encode
+from genezip.artifacts.tables import HEAD
 from genezip.cli import main
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
 from genezip.fasta_compress import Summary, compress_fasta
-from genezip.fasta_join import FACTS, ROW_GROUP, Join
-from genezip.fasta_pieces import StreamReader
-from genezip.models.architecture import Architecture, load_architecture
+from genezip.fasta_join import ROW_GROUP, Join
+from genezip.fasta_readers import StreamReader
 from genezip.models.inference import run_batch
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.models.routing import KEPT_BY
 
-SMALL = load_architecture(Path(__file__).parent / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}
 BLOCKS = {"router": ("block", "block"), "stride": (4, 3), "k_min": (), "bound": "none"}
-FLAT = {
-    "d_model": (16,), "encoder_layers": (), "decoder_layers": (), "k_min": (), "k_max": (),
-    "router": (), "stride": (),
-}  # fmt: skip
 COLUMNS = ["chrom", "start", "end", "boundary_prob", "kept_by", "token"]
 
 
 def write_model(folder: Path, seed: int = 3, **changes: Any) -> Path:
-    shape = Architecture(**{**SMALL.to_dict(), **changes})
-    network = build(shape, seed=seed)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    target_bpt = {"promoter": 4.0, "intergenic": 16.0}
-    save_pretrained(folder, network, ModelCard("toy", seed, shape, target_bpt, {}))
-    return folder
+    targets = {"promoter": 4.0, "intergenic": 16.0}
+    return save_toy(folder, speaking_network(seed, **changes), seed, targets=targets)
 
 
 def dna(length: int, seed: int) -> bytes:
-    rng = np.random.default_rng(seed)
-    return bytes(rng.choice(np.frombuffer(b"ACGTacgtN", dtype=np.uint8), length).tobytes())
+    return random_dna(length, seed, "ACGTacgtN").encode()
 
 
 RECORDS = {"one": dna(433, 1), "two": dna(12, 2), "three": dna(230, 3)}
@@ -71,8 +58,8 @@ RECORDS = {"one": dna(433, 1), "two": dna(12, 2), "three": dna(230, 3)}
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     shapes: dict[str, dict[str, Any]] = {
-        "causal": CAUSAL,
-        "none": {"bound": "none"},
+        "causal": LONG_CHUNKS,
+        "none": FREE,
         "sequence": {"k_min": (30, 4)},
         "flat": FLAT,
         "blocks": BLOCKS,
@@ -111,14 +98,13 @@ class Result:
 def read(out: Path, summary: Summary) -> Result:
     path = out / "tokens.parquet"
     table = pq.read_table(path)
-    facts = json.loads(pq.read_schema(path).metadata[FACTS.encode()])
+    facts = json.loads(pq.read_schema(path).metadata[HEAD])
     return Result(summary, table, facts, path.read_bytes(), out / "tracks")
 
 
 def compress(fasta: Path, model: Path, out: Path, **options: Any) -> Result:
-    heard = options.pop("say", lambda text: None)
     summary = compress_fasta(
-        fasta, model, out / "tokens.parquet", out / "tracks", device="cpu", say=heard, **options
+        fasta, model, out / "tokens.parquet", out / "tracks", device="cpu", **options
     )
     assert {path.name for path in out.iterdir()} == {"tokens.parquet", "tracks"}
     return read(out, summary)
@@ -246,7 +232,7 @@ def test_the_facts_stand_where_pyarrow_puts_them(
     """In the schema of the file and of what is read from it, and beside it for other readers."""
     path = tmp_path / "out" / "tokens.parquet"
     result = compress(fasta, models["causal"], path.parent)
-    key = FACTS.encode()
+    key = HEAD
     said = pq.read_schema(path).metadata[key]
     assert set(pq.read_schema(path).metadata) == {key}
     assert result.table.schema.metadata == {key: said}
@@ -375,15 +361,15 @@ def test_an_interrupted_run_goes_on(
     name: str,
     how: str,
     blocks: int,
+    messages: Callable[[], list[str]],
 ) -> None:
     """11, 1 and 6 blocks in three records; a part ends after block 3, 6, 9, 13 and 16."""
-    heard: list[str] = []
     out = tmp_path / "out"
     parts = out / "tokens.parquet.parts"
     with pytest.MonkeyPatch.context() as patch:
         crash_after(patch, blocks, how)
         with pytest.raises(Crash if how == "crash" else KeyboardInterrupt):
-            compress(fasta, models[name], out, block_bp=43, say=heard.append)
+            compress(fasta, models[name], out, block_bp=43)
     assert {path for path in out.iterdir() if not path.is_dir()} == set()
     assert all(path.suffix == ".pt" for path in parts.rglob("*"))
     done = int(max(parts.iterdir()).stem.split("-")[1]) if parts.exists() else 0
@@ -392,10 +378,11 @@ def test_an_interrupted_run_goes_on(
         assert done == max([0, *(ends[last - 1] for last in (3, 6, 9, 13, 16) if last <= blocks)])
     else:  # the block at hand is finished
         assert done == ends[blocks]
-        assert heard[-1].startswith(f"my.fa: stopped at {done} of 675 bp; the same command goes on")
-    heard.clear()
-    again = compress(fasta, models[name], out, block_bp=43, say=heard.append)
-    assert (f"my.fa: going on, {done} of 675 bp are done" in heard) == (done > 0)
+        assert messages()[-1].startswith(
+            f"my.fa: stopped at {done} of 675 bp; the same command goes on"
+        )
+    again = compress(fasta, models[name], out, block_bp=43)
+    assert (f"my.fa: going on, {done} of 675 bp are done" in messages()) == (done > 0)
     assert again.bytes == whole[name].bytes
     same_tracks(whole[name].tracks, again.tracks)
 
@@ -407,8 +394,8 @@ def test_stopped_while_joining(
     tmp_path: Path,
     small_parts: None,
     monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
-    heard: list[str] = []
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         add = Join.add
@@ -416,8 +403,8 @@ def test_stopped_while_joining(
             Join, "add", lambda self, part: (add(self, part), os.kill(os.getpid(), signal.SIGINT))
         )
         with pytest.raises(KeyboardInterrupt):
-            compress(fasta, models["causal"], out, block_bp=43, say=heard.append)
-    assert "stopped before all parts were joined; the same command goes on" in heard[-1]
+            compress(fasta, models["causal"], out, block_bp=43)
+    assert "stopped before all parts were joined; the same command goes on" in messages()[-1]
     rest = {path.name for path in out.rglob("*") if path.suffix != ".pt"}
     assert rest == {"tracks", "tokens.parquet.parts"}
     again = compress(fasta, models["causal"], out, block_bp=43)
@@ -478,7 +465,11 @@ compress_fasta(*map(Path, sys.argv[1:4]), Path(sys.argv[3]).parent / "tracks", d
 
 
 def test_kill_9_at_a_part(
-    models: dict[str, Path], whole: dict[str, Result], fasta: Path, tmp_path: Path
+    models: dict[str, Path],
+    whole: dict[str, Result],
+    fasta: Path,
+    tmp_path: Path,
+    messages: Callable[[], list[str]],
 ) -> None:
     out = tmp_path / "out" / "tokens.parquet"
     done = subprocess.run(
@@ -490,9 +481,8 @@ def test_kill_9_at_a_part(
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not out.exists()
     assert len(list(out.with_name("tokens.parquet.parts").iterdir())) == 4
-    heard: list[str] = []
-    again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43, say=heard.append)
-    assert heard[0] == "my.fa: going on, 488 of 675 bp are done"
+    again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43)
+    assert messages()[0] == "my.fa: going on, 488 of 675 bp are done"
     assert again.bytes == whole["causal"].bytes
     same_tracks(whole["causal"].tracks, again.tracks)
 
@@ -525,6 +515,7 @@ def test_damaged_parts_are_made_again(
     monkeypatch: pytest.MonkeyPatch,
     which: list[int],
     damage: str,
+    messages: Callable[[], list[str]],
 ) -> None:
     parts = interrupted(fasta, models["causal"], tmp_path / "out", monkeypatch)
     for number in which:
@@ -536,10 +527,9 @@ def test_damaged_parts_are_made_again(
             data = data[:inside] + bytes([data[inside] ^ 1]) + data[inside + 1 :]
         kept = {"truncated": len(data) // 2, "altered": len(data), "empty": 0}[damage]
         parts[number].write_bytes(data[:kept])
-    heard: list[str] = []
-    again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43, say=heard.append)
+    again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43)
     said = [f"{parts[number]} is damaged; its bases are compressed again" for number in which]
-    assert heard[: len(which)] == said
+    assert messages()[: len(which)] == said
     assert again.bytes == whole["causal"].bytes
     same_tracks(whole["causal"].tracks, again.tracks)
 
@@ -548,11 +538,11 @@ def test_damaged_parts_are_made_again(
     ("options", "key"),
     [
         ({"block_bp": 44}, "block_bp 43, not 44"),
-        ({"bound": "none"}, "bound causal, not none"),
-        ({"window_bp": 43}, "window_bp None, not 43"),
+        ({"bound": "none"}, 'bound "causal", not "none"'),
+        ({"window_bp": 43}, "window_bp null, not 43"),
         ({"model": "other"}, "weights_sha256"),
         ({"fasta": b">one\nACGTA\n"}, "fasta_sha256"),
-        ({"tracks": None}, "tracks True, not False"),
+        ({"tracks": None}, "tracks true, not false"),
     ],
 )
 def test_parts_of_another_run_are_refused(
@@ -570,13 +560,13 @@ def test_parts_of_another_run_are_refused(
         "tracks": tmp_path / "out" / "tracks", "block_bp": 43, "device": "cpu", **options,
     }  # fmt: skip
     if "model" in options:
-        arguments["model"] = write_model(tmp_path / "other", seed=4, **CAUSAL)
+        arguments["model"] = write_model(tmp_path / "other", seed=4, **LONG_CHUNKS)
     if "fasta" in options:
         arguments["fasta"] = tmp_path / "other.fa"
         arguments["fasta"].write_bytes(options["fasta"])
     with pytest.raises(GenezipError, match=f"unfinished run with {key}") as refused:
         compress_fasta(**arguments)
-    assert "delete that folder" in str(refused.value)
+    assert f"delete {parts[0].parent} to start anew" in str(refused.value)
     assert [path.read_bytes() for path in parts] == before
 
 

@@ -9,23 +9,19 @@ import pytest
 import torch
 from Bio.Seq import MutableSeq, Seq
 from Bio.SeqRecord import SeqRecord
+from toolkit.networks import LONG_CHUNKS, small_network, toy_card
 
 from genezip.alphabet import encode
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard
 
 TEXT = "acgtUuNNRYkmACGTTGCA" * 10
-CAUSAL = {"bound": "causal", "max_chunk": (40, 6), "burst": (2, 2), "rate": ((1, 4), (1, 3))}
 
 
 @pytest.fixture(scope="module")
 def zipper() -> GeneZip:
-    small = load_architecture(Path(__file__).parent / "small.yaml")
-    shape = Architecture(**{**small.to_dict(), **CAUSAL})
-    return GeneZip(build(shape, seed=3), ModelCard("toy", 3, shape, {"cds": 4.0}, {}))
+    network = small_network(**LONG_CHUNKS)
+    return GeneZip(network, toy_card(network.shape, targets={"cds": 4.0}))
 
 
 TAKEN = {

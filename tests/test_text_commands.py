@@ -20,20 +20,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import text_commands
 import torch
 import yaml
-from deposits import pairs
-from text_commands import Found
+from toolkit import text_commands
+from toolkit.deposits import pairs
+from toolkit.networks import published_weights, save_toy, small_network
+from toolkit.text_commands import Found
 from typer.main import get_command
 
 from genezip import config
 from genezip.cli import app
 from genezip.genome.tracks import TrackWriter
-from genezip.models.architecture import load_architecture
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.models.release_names import expected_shapes
 from genezip.region_classes import CLASSES
 
 REPO = Path(__file__).resolve().parents[1]
@@ -187,9 +184,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if one.kind == "yaml" and name:
             (folder / name[1]).write_text(one.text)
     like_the_demo(folder / "runs" / "demo" / "results" / "pretrain" / "genezip-tiny.seed0")
-    shape = load_architecture(REPO / "tests" / "small.yaml")
-    weights = {name: torch.randn(size) for name, size in expected_shapes(shape).items()}
-    torch.save(weights, folder / "pytorch_model.bin")
+    torch.save(published_weights(), folder / "pytorch_model.bin")
     return folder
 
 
@@ -223,10 +218,8 @@ def own_genome(folder: Path) -> None:
 
 def like_the_demo(folder: Path) -> None:
     """A model folder such as `make demo` leaves behind, of a network that runs in no time."""
-    torch.manual_seed(0)
-    network = build(load_architecture(REPO / "tests" / "small.yaml"))
     targets = dict.fromkeys(CLASSES, 32.0)
-    save_pretrained(folder, network, ModelCard("genezip-tiny", 0, network.shape, targets, {}))
+    save_toy(folder, small_network(0), seed=0, name="genezip-tiny", targets=targets)
 
 
 def run(

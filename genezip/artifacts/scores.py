@@ -1,50 +1,197 @@
-"""One result, one row: the columns that every score file of the project shares."""
+"""The score table: one row is one score, with its interval and what it was measured on.
 
+One mechanism, three kinds of file: scores of held-out DNA (:data:`DNA_SCORES`), scores of tasks
+(:data:`TASK_SCORES`), and these beside published numbers (:data:`COMPARED_SCORES`). The columns of
+:data:`SHARED` mean the same in all of them. The others are declared with the kind that has them
+and not joined into one long list, because ``unit`` is two things: held-out DNA names what ``n``
+counts, a task names what the bootstrap resamples. Nor is ``units`` of a task (all that are
+resampled) the ``blocks`` of held-out DNA (those of them that hold what is measured).
+
+Names in rows that a writer and a reader must agree on stand here, too.
+"""
+
+import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import pandas as pd
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.tables import read_tsv, write_tsv
+from genezip.errors import GenezipError
 
-COLUMNS = (
-    "model",  # model or baseline name
-    "task",  # compression, markov, repeats, ...
-    "subset",  # what part of the data: all, n_le_5pct, a repeat class, a GC tertile, ...
-    "region",  # region class or group, or all
-    "split",  # train, valid or test
-    "strand",  # +, - or both (mean of the two)
-    "metric",  # ppl, bpt, bpt_ratio, enrichment, ...
-    "value",
+Row = dict[str, Any]
+
+SHARED = (
+    "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
+    "task",  # compression, comparison, markov, repeats; eqtl, etgp, cmp, ...; a part of labels
+    "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
+    "split",  # train, valid or test; valid100: the first 100 validation maps
+    "metric",  # ppl, bpt, enrichment, auroc, ...
+    "value",  # empty where undefined
     "ci_low",  # 95 % interval, empty where none is given
     "ci_high",
-    "n",  # number of units behind the value
-    "unit",  # what n counts: windows, blocks, bases
-    "blocks",  # bootstrap blocks that hold what is measured; empty where no interval is given
-    "note",  # `few blocks` where an interval rests on fewer than 8, or why there is none
-    "seed",  # training seed, empty for models without one
+    "n",  # how many things are behind the value: windows, bases, pairs, maps, positions, ...
+    "seed",  # training seed; empty for what learns nothing at random, and for a mean of seeds
     "scale",  # full, demo or test
-    "source",  # mirror, download, simulated, files
+    "note",  # why there is no value or no interval, that it rests on few units, and the like
 )
+"""Columns of every score file."""
+_WHOLE = {"n", "seed", "blocks", "positives", "units"}
+_REAL = {"value", "ci_low", "ci_high", "paper", "difference"}
+
+CORPUS = "corpus"
+"""Model of rows that count the DNA and not what a model made of it."""
+EXAMPLES = "examples"
+"""Model of rows that count the examples of a task."""
+LABELS = "labels"
+"""Model of the row that says why a part of the labels was not measured."""
+BASELINE = "baseline"
+"""Mode of what sees no more than distance, composition, position or the mean."""
+MEASURED, PAPER = "measured", "paper"
+"""Origins of a value."""
+MEAN = "mean"
+"""Subset of the mean over all subsets of a task."""
+AGAINST_BASELINE = "_minus_best_baseline"
+"""Ends the metric of a paired difference from the best baseline."""
+AGAINST_CONTROL = "_minus_control"
+"""Ends the metric of a paired difference from the control."""
+GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
+"""Subsets of the bases by the GC content around them, from low to high."""
+GC_TERTILE_MEAN = "gc_tertile_mean"
+"""Subset of the mean over the GC tertiles."""
 
 
-def row(**cells: Any) -> dict[str, Any]:
-    """A row with every column; unknown names raise, absent ones stay empty (None)."""
-    unknown = set(cells) - set(COLUMNS)
-    if unknown:
-        raise KeyError(f"unknown result columns: {sorted(unknown)}")
-    return {name: cells.get(name) for name in COLUMNS}
+def under_bound(name: str, bound: str) -> str:
+    """What a model is called when it runs under another bound on tokens than its own."""
+    return f"{name} ({bound} bound)"
 
 
-def write(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write result rows as TSV (atomically), floats with 6 significant digits."""
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS)).astype({"blocks": "Int64"})
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+def markov_name(order: int) -> str:
+    """What the Markov model of an order is called."""
+    return f"markov{order}"
 
 
-def read(path: str | Path) -> pd.DataFrame:
-    """Read a result file; text columns stay text, empty cells are missing."""
-    text = dict.fromkeys(("model", "task", "subset", "region", "split", "strand", "metric"), str)
-    return pd.read_csv(path, sep="\t", dtype=text)
+def cell(value: SupportsFloat) -> float | None:
+    """A number, or None for an empty cell where it is not finite."""
+    return float(value) if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """One kind of score file.
+
+    Attributes
+    ----------
+    columns : in the order of the file
+    later : columns that files of earlier versions lack
+    again : what to do where a file is damaged
+    """
+
+    columns: tuple[str, ...]
+    later: frozenset[str] = frozenset()
+    again: str = "write it again"
+
+    def row(self, **cells: Any) -> Row:
+        """A row with every column; unknown names raise KeyError, absent ones are None."""
+        unknown = set(cells) - set(self.columns)
+        if unknown:
+            raise KeyError(f"unknown score columns: {sorted(unknown)}")
+        return {name: cells.get(name) for name in self.columns}
+
+    def frame(self, rows: pd.DataFrame | Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
+        """Rows with all columns: counts and seeds are Int64, values and limits float64."""
+        found = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+        return self._typed(found.reindex(columns=list(self.columns)))
+
+    def write(self, path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
+        """Write rows as TSV (atomically), floats with 6 significant digits."""
+        write_tsv(path, self.frame(rows))
+
+    def read(self, path: str | Path) -> pd.DataFrame:
+        """Read a file, typed as :meth:`frame`; what it lacks because it is older is empty.
+
+        Raises
+        ------
+        GenezipError
+            If it is missing, is no TSV, lacks a column, or has a cell of the wrong type.
+        """
+        needed = [name for name in self.columns if name not in self.later]
+        text = set(self.columns) - _WHOLE - _REAL
+        found = read_tsv(path, needed, text, again=self.again)
+        more = [name for name in found.columns if name not in self.columns]
+        try:
+            return self._typed(found.reindex(columns=[*self.columns, *more]))
+        except (ValueError, TypeError) as error:
+            raise GenezipError(
+                f"{path} has a cell of the wrong type ({error}); {self.again}"
+            ) from None
+
+    def _typed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        types = dict.fromkeys(_WHOLE, "Int64") | dict.fromkeys(_REAL, "float64")
+        return frame.astype({name: types[name] for name in self.columns if name in types})
+
+
+DNA_SCORES = ScoreTable(
+    (
+        "model",
+        "task",
+        "subset",
+        "region",  # region class or group, or all
+        "split",
+        "strand",  # +, - or both (mean of the two)
+        "metric",
+        "value",
+        "ci_low",
+        "ci_high",
+        "n",
+        "unit",  # what n counts: windows, bases, shifts
+        "blocks",  # bootstrap blocks that hold what is measured; empty where no interval is asked
+        "note",
+        "seed",
+        "scale",
+        "source",  # where the DNA is from: mirror, download, simulated, files
+    ),
+    later=frozenset({"blocks", "note"}),
+    again="evaluate again",
+)
+"""Scores of held-out DNA: compression, comparisons, Markov models, repeats."""
+
+TASK_SCORES = ScoreTable(
+    (
+        "model",
+        "task",
+        "subset",
+        "rule",  # split rule: paper, gene, chromosome
+        "split",
+        "input",  # authors, full, contrast; empty for baselines
+        "mode",  # frozen, head_only, release, lora, full, baseline
+        "metric",
+        "value",
+        "ci_low",
+        "ci_high",
+        "n",
+        "positives",  # positive examples among n (tasks of pairs)
+        "unit",  # what the bootstrap resamples: genes, loci, blocks
+        "units",  # how many of them there are, whether or not they hold what is measured
+        "seed",
+        "scale",
+        "origin",  # measured here, or paper
+        "note",
+    ),
+    again="score the task again",
+)
+"""Scores of a task, from its prediction files."""
+
+COMPARED_SCORES = ScoreTable(
+    (
+        *("task", "subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric"),
+        *("value", "ci_low", "ci_high", "n", "positives", "unit", "units", "scale"),
+        "paper_model",  # name of the model in the published table
+        "paper",  # the published value of the same thing
+        "difference",  # value minus paper
+        "note",
+    )
+)
+"""Scores of all subsets of a task, beside the published numbers."""

@@ -66,6 +66,9 @@ def _options(
     ] = False,
 ) -> None:
     """Region-aware compression of DNA (GeneZip)."""
+    from genezip.log import messages_to_stderr
+
+    messages_to_stderr()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -73,7 +73,7 @@ def calibrate(
     from genezip import config
     from genezip.artifacts.files import write_text
     from genezip.corpus import calibration
-    from genezip.corpus.mixture import fit_mixture
+    from genezip.corpus.calibration import fit_mixture
     from genezip.corpus.sampling import MODES
     from genezip.genome.sources.source import Source
 
@@ -182,13 +182,11 @@ def _shares(
     import numpy as np
     import pandas as pd
 
-    from genezip.corpus.calibration import on_chromosomes
-    from genezip.corpus.mixture import measure
+    from genezip.corpus.calibration import measure, on_chromosomes
     from genezip.formats.chrom_sizes import hg38_sizes
     from genezip.genome.assembly import Piece
     from genezip.genome.names import match_chrom_style
-    from genezip.genome.region_rules import build_region_map, label_chromosomes
-    from genezip.genome.user_classes import read_bed_intervals
+    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_bed_intervals
 
     wanted = None if training is None else _names(training)
     if wanted is None and assembly is None:

@@ -1,8 +1,6 @@
 """``genezip corpus plan | write | finish | build | check | table5``."""
 
-import json
-import sys
-import time
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
 app = typer.Typer(help="Cut, filter and check training corpora.", no_args_is_help=True)
 
 SourceOption = Annotated[Path, typer.Option(help="source.json of the fetched genome.")]
@@ -54,7 +53,7 @@ def build(
     """Plan a corpus, write its shards and close it, in one go (it can be interrupted)."""
     from genezip import config
     from genezip.corpus.build import build_corpus
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     inputs = _inputs(source=source, regions=regions, exclusions=exclusions)
@@ -64,14 +63,13 @@ def build(
         RegionMap.read_bed(regions),
         config.settings(config.Corpus, settings),
         out,
-        Lines(),
         _excluded(exclusions, opened.chrom_sizes()),
         inputs,
         transcripts,
         gene_type,
         jobs,
     )
-    _say(manifest)
+    _log_splits(manifest)
 
 
 @app.command()
@@ -94,15 +92,12 @@ def plan(
         opened,
         config.settings(config.Corpus, settings),
         out,
-        Lines(),
         _excluded(exclusions, opened.chrom_sizes()),
         inputs,
         transcripts,
         gene_type,
     )
-    typer.echo(
-        f"{out}: {planned.table.num_rows:,} windows, {len(planned.counts())} shards", err=True
-    )
+    logger.info(f"{out}: {planned.table.num_rows:,} windows, {len(planned.counts())} shards")
 
 
 @app.command()
@@ -123,7 +118,7 @@ def write(
     from genezip.corpus.build import write_shards
     from genezip.corpus.plan import read_plan
     from genezip.errors import GenezipError
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     match = re.fullmatch(r"(\d+)-of-(\d+)", part)
@@ -134,7 +129,7 @@ def write(
     drawn_from = planned.head["provenance"]["inputs"].get("source")
     if drawn_from not in (None, sha256_file(source)):
         raise GenezipError(f"{plan} was drawn from another genome than {source}; plan again")
-    entries = write_shards(planned, opened, region_map, plan.parent, Lines(), number, of, jobs)
+    entries = write_shards(planned, opened, region_map, plan.parent, number, of, jobs)
     write_json(out, entries)
 
 
@@ -144,11 +139,11 @@ def finish(
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
     """Check that all shards of a plan are there, and write manifest.json beside it."""
-    from genezip.corpus.finish import finish_corpus
+    from genezip.corpus.build import finish_corpus, read_entries
     from genezip.corpus.plan import read_plan
 
-    parts = [entry for path in entries for entry in _entries(path)]
-    _say(finish_corpus(read_plan(plan), parts, plan.parent))
+    parts = [entry for path in entries for entry in read_entries(path)]
+    _log_splits(finish_corpus(read_plan(plan), parts, plan.parent))
 
 
 @app.command()
@@ -162,14 +157,12 @@ def check(
     ] = None,
 ) -> None:
     """Verify hashes, shards, sequence lengths and region runs of a corpus."""
-    from genezip.corpus.corpus import CorpusReader
-    from genezip.corpus.corpus_check import check_corpus
-    from genezip.genome.region_rules import RegionMap
+    from genezip.corpus.corpus import CorpusReader, check_corpus
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     count = check_corpus(
         CorpusReader(manifest),
-        Lines(),
         None if source is None else Source.load(source).assembly(),
         None if regions is None else RegionMap.read_bed(regions),
     )
@@ -186,7 +179,7 @@ def table5(
     ] = "full",
 ) -> None:
     """Composition of corpora beside the paper's Table 5, with the difference."""
-    from genezip.artifacts.files import write_text
+    from genezip.artifacts.tables import write_tsv
     from genezip.corpus.composition import table5
     from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
@@ -194,14 +187,13 @@ def table5(
     corpora = {path.parent.name: CorpusReader(path) for path in corpus}
     if len(corpora) < len(corpus):
         raise GenezipError("two corpora have one name, that of their folder; rename a folder")
-    table = table5(corpora, paper, scale)
-    write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6g"))
+    write_tsv(out, table5(corpora, paper, scale))
 
 
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":
     from genezip.corpus.exclusions import is_exclusions, read_exclusions
     from genezip.formats.lines import TextFile
-    from genezip.genome.user_classes import read_bed_intervals
+    from genezip.genome.region_rules import read_bed_intervals
 
     if path is None:
         return None
@@ -209,21 +201,6 @@ def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame |
         if is_exclusions(file):
             return read_exclusions(file, chrom_sizes)
         return read_bed_intervals(file, chrom_sizes)
-
-
-def _entries(path: Path) -> list[dict[str, Any]]:
-    """What `corpus write` wrote."""
-    from genezip.errors import GenezipError
-
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; run `genezip corpus write` first") from None
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, list) or not all("path" in entry for entry in found):
-        raise GenezipError(f"{path} is not what `genezip corpus write` writes; write it again")
-    return found
 
 
 def _inputs(**paths: Path | None) -> dict[str, str | Path]:
@@ -238,42 +215,12 @@ def _inputs(**paths: Path | None) -> dict[str, str | Path]:
     return found
 
 
-def _say(manifest: dict[str, Any]) -> None:
+def _log_splits(manifest: dict[str, Any]) -> None:
     for split, entry in manifest["splits"].items():
-        typer.echo(f"{split}: {entry['windows']} windows of {entry['window_bp']} bp", err=True)
+        logger.info(f"{split}: {entry['windows']} windows of {entry['window_bp']} bp")
     dropped = manifest["dropped"]
     if dropped["threshold"] is not None and dropped["k"] is not None:
-        typer.echo(
+        logger.info(
             f"dropped {dropped['windows']} of {dropped['of']} held-out windows that share more "
-            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training pieces",
-            err=True,
+            f"than {dropped['threshold']:g} of their {dropped['k']}-mers with training segments"
         )
-
-
-class Lines:
-    """Progress on stderr: a bar on a terminal, else a line at most every few seconds."""
-
-    _EVERY_S = 5.0
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._said = 0.0
-        self._bar: Any = None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` units of a stage are done."""
-        if sys.stderr.isatty():
-            self._draw(stage, done, total)
-        elif done == total or (done and time.monotonic() - self._said > self._EVERY_S):
-            typer.echo(f"{stage}: {done} of {total}", err=True)
-            self._said = time.monotonic()
-
-    def _draw(self, stage: str, done: int, total: int) -> None:
-        from tqdm import tqdm
-
-        if stage != self._stage:
-            self._stage = stage
-            self._bar = tqdm(total=total, desc=stage, unit_scale=True)
-        self._bar.update(done - self._bar.n)
-        if done == total:
-            self._bar.close()

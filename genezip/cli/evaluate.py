@@ -1,9 +1,12 @@
 """``genezip evaluate``: scores from predictions, or of compressed DNA with its baselines."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -25,10 +28,6 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="evaluate")
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 @app.callback(invoke_without_command=True)
 def predictions(
     context: typer.Context,
@@ -45,6 +44,7 @@ def predictions(
 
     No model and no GPU is needed: every metric is recomputed from the predictions.
     """
+    from genezip.artifacts.scores import TASK_SCORES
     from genezip.errors import GenezipError
 
     if context.invoked_subcommand is not None:
@@ -55,9 +55,9 @@ def predictions(
         return
     if not from_predictions or out is None:
         raise GenezipError("give --from-predictions FILE and --out TSV, or name a command")
-    from genezip.tasks.scores import score, write_scores
+    from genezip.tasks.scores import score
 
-    write_scores(out, score(from_predictions, bootstrap, seed, scale))
+    TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale))
 
 
 @app.command()
@@ -77,7 +77,7 @@ def routers(
     from genezip.data.compressed import read_compressed
     from genezip.errors import GenezipError
     from genezip.evaluation import routers as trivial
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     model = read_compressed(like)
@@ -96,7 +96,6 @@ def routers(
         reader.taxonomy.complete(preset.target_bpt(), str(region_preset)),
         config.settings(config.Evaluation, settings),
         out,
-        _say,
     )
 
 
@@ -113,7 +112,7 @@ def markov(
 ) -> None:
     """Perplexity of Markov models of the training pieces on the held-out windows."""
     from genezip import config
-    from genezip.artifacts import scores as tidy
+    from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.labels import read_labels
     from genezip.evaluation.markov import markov_rows, score_markov
@@ -123,8 +122,8 @@ def markov(
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
     labels = read_labels(reader, chosen)
-    scores = score_markov(reader, opened.assembly(), labels, chosen, _say)
-    tidy.write(out, markov_rows(scores, labels, scale, opened.kind))
+    scores = score_markov(reader, opened.assembly(), labels, chosen)
+    DNA_SCORES.write(out, markov_rows(scores, labels, scale, opened.kind))
     if windows is not None:
         write_markov_windows(windows, scores.windows, labels)
 
@@ -149,8 +148,8 @@ def compression(
     import pandas as pd
 
     from genezip import config
-    from genezip.artifacts import scores as tidy
-    from genezip.artifacts.files import atomic_path
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.comparisons import comparison_rows
@@ -166,16 +165,15 @@ def compression(
     sums = []
     for path in compressed:
         sums.append(collect(read_compressed(path), labels))
-        _say(f"compression: {path}")
+        logger.info(f"compression: {path}")
     rows = [row for one in sums for row in compression_rows(one, labels, scale, kind)]
     rows += corpus_rows(labels, sums[0], "compression", scale, kind, tertiles=False)
     context = None if markov is None else read_markov_windows(markov, labels)
     paired = comparison_rows(sums, labels, reference, control, scale, kind, context)
     table = pd.concat([window_table(one, labels) for one in sums], ignore_index=True)
-    tidy.write(out, rows)
-    tidy.write(comparisons, paired)
-    with atomic_path(windows) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    DNA_SCORES.write(out, rows)
+    DNA_SCORES.write(comparisons, paired)
+    write_tsv(windows, table)
 
 
 @app.command()
@@ -190,13 +188,13 @@ def repeats(
 ) -> None:
     """Local BPT in interspersed and tandem repeats against the rest."""
     from genezip import config
-    from genezip.artifacts import scores as tidy
+    from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.repeat_sets import RepeatAnnotation
     from genezip.evaluation.repeat_tally import read_routers, tally_routers
     from genezip.evaluation.repeats import repeat_rows
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
@@ -204,11 +202,11 @@ def repeats(
     assembly = opened.assembly()
     annotation = RepeatAnnotation(assembly, opened.rmsk(), opened.trf())
     for sentence in annotation.lacking():
-        _say(f"repeats: {sentence}")
+        logger.warning(f"repeats: {sentence}")
     loaded = read_routers(read_compressed(path) for path in compressed)
     region_map = RegionMap.read_bed(regions)
-    tallies = tally_routers(loaded, assembly, region_map, annotation, chosen, _say)
-    tidy.write(out, repeat_rows(tallies, chosen, scale, kind))
+    tallies = tally_routers(loaded, assembly, region_map, annotation, chosen)
+    DNA_SCORES.write(out, repeat_rows(tallies, chosen, scale, kind))
 
 
 @app.command()
@@ -230,10 +228,10 @@ def locus(
 ) -> None:
     """Boundary probability and local BPT of each model at one held-out locus."""
     from genezip import config
-    from genezip.artifacts.files import atomic_path
+    from genezip.artifacts.tables import write_tsv
     from genezip.data.compressed import read_compressed
     from genezip.evaluation.locus import locus_tables
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Report, settings)
@@ -241,5 +239,4 @@ def locus(
     region_map, opened = RegionMap.read_bed(regions), Source.load(source)
     tables = locus_tables(files, region_map, opened, chosen.locus, transcripts, gene_type or None)
     for path, table in zip((out, genes), tables, strict=True):
-        with atomic_path(path) as temporary:
-            table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+        write_tsv(path, table)

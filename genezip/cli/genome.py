@@ -1,5 +1,6 @@
 """Commands: fetch, simulate."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from genezip.cli import inputs
 from genezip.errors import GenezipError
+
+logger = logging.getLogger(__name__)
 
 
 def register(root: typer.Typer) -> None:
@@ -73,7 +76,7 @@ def fetch(
         mirror=mirror,
         root=root,
         table=table,
-        say=typer.echo,
+        say=logger.info,
         fetched=fetched,
     )
     if parts:
@@ -81,7 +84,7 @@ def fetch(
         from genezip.data.real_labels import fetch_labels
 
         public = PublicLabels(table, out / "downloads", source, fetched)
-        fetch_labels(mirror, parts, out / "labels", typer.echo, public, source)
+        fetch_labels(mirror, parts, out / "labels", public, source)
 
 
 def simulate(
@@ -105,4 +108,4 @@ def simulate(
         valid, test = default_splits(len(chromosome_bp))
         simulation |= {"chromosome_bp": chromosome_bp, "valid": valid, "test": test}
     settings = parse(Genome, {"sources": ["simulated"], "simulation": simulation})
-    run(settings, out, say=typer.echo)
+    run(settings, out, say=logger.info)

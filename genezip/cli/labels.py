@@ -23,10 +23,6 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="labels")
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 @app.command()
 def fetch(
     out: Annotated[Path, typer.Option(help="Folder of the label files.")] = Path(
@@ -63,7 +59,7 @@ def fetch(
         for line in public.plan(parts).lines():
             typer.echo(line)
         return
-    fetch_labels(inputs.mirror_folder(mirror), parts, out, _say, public, genome)
+    fetch_labels(inputs.mirror_folder(mirror), parts, out, public, genome)
 
 
 @app.command()
@@ -96,9 +92,7 @@ def measure(
     from genezip.tasks.real_run import LabelRun
 
     chosen = config.settings(config.Labels, settings)
-    run = LabelRun(
-        listing, source, tuple(model or ()), control, chosen, scale, out, predictions, _say
-    )
+    run = LabelRun(listing, source, tuple(model or ()), control, chosen, scale, out, predictions)
     measures = {
         "initiation": measure_initiation,
         "contacts": measure_contacts,

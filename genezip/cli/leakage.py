@@ -1,10 +1,12 @@
 """``genezip leakage exclusions | prove | homology``."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+logger = logging.getLogger(__name__)
 app = typer.Typer(
     help="What training must not see, and the proof that it does not.", no_args_is_help=True
 )
@@ -34,16 +36,20 @@ def exclusions(
 ) -> None:
     """Collect validation and test inputs of benchmarks, and your own BED files."""
     from genezip import config
-    from genezip.artifacts.files import write_text
+    from genezip.artifacts.tables import write_tsv
     from genezip.corpus.exclusions import build_exclusions, write_exclusions
     from genezip.formats.chrom_sizes import read_chrom_sizes
+    from genezip.tasks.exclusions import evaluation_intervals
 
     section = config.settings(config.Leakage, settings)
-    table, totals = build_exclusions(section, intervals, read_chrom_sizes(chrom_sizes), root, _say)
-    write_text(summary, totals.to_csv(sep="\t", index=False))
+    sizes = read_chrom_sizes(chrom_sizes)
+    evaluations = evaluation_intervals(section.tasks, intervals, sizes)
+    beds = [root / path for path in dict.fromkeys(section.beds)]
+    table, totals = build_exclusions(evaluations, beds, sizes)
+    write_tsv(summary, totals)
     write_exclusions(out, table)  # last: where it is, the summary is, too
     bp = int(totals["bp"].iloc[-1])
-    _say(f"{len(table):,} intervals, {bp:,} bp in their union -> {out}")
+    logger.info(f"{len(table):,} intervals, {bp:,} bp in their union -> {out}")
 
 
 @app.command()
@@ -53,17 +59,17 @@ def prove(
     out: Annotated[Path, typer.Option(help="Table of every check.")],
 ) -> None:
     """Check the written windows against exclusions, held-out windows and each other."""
-    from genezip.artifacts.files import write_text
+    from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
     from genezip.corpus.exclusions import read_exclusions
     from genezip.corpus.leakage import prove as run
     from genezip.errors import GenezipError
 
     table, offender = run(CorpusReader(manifest), read_exclusions(exclusions))
-    write_text(out, table.to_csv(sep="\t", index=False))
+    write_tsv(out, table)
     for row in table.to_dict("records"):
         share = row["touched_bp"] / row["bp"] if row["bp"] else 0
-        _say(
+        logger.info(
             f"{row['verdict']}: {row['touched_windows']:,} of {row['windows']:,} {row['split']} "
             f"windows ({share:.2%} of their bases) touch {row['against']} ({row['check']})"
         )
@@ -80,7 +86,6 @@ def homology(
     """Count the k-mers of held-out DNA that also occur in the training pieces."""
     from genezip import config
     from genezip.artifacts.files import sha256_file, write_text
-    from genezip.cli.corpus import Lines
     from genezip.corpus.corpus import CorpusReader
     from genezip.corpus.homology import homology_by_chrom
     from genezip.errors import GenezipError
@@ -94,15 +99,11 @@ def homology(
             f"{manifest} was built from another genome than {source}; build the corpus again"
         )
     section = config.parse(config.Corpus, found["settings"], f"settings of {manifest}")
-    table = homology_by_chrom(genome.assembly(), section, Lines())
+    table = homology_by_chrom(genome.assembly(), section)
     write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
     for row in table[table["chrom"] == "all"].to_dict("records"):
         share = f"{row['share']:.2%}" if row["kmers"] else "none"
-        _say(
+        logger.info(
             f"{share} of {row['kmers']:,} held-out {row['k']}-mers ({row['counting']}; one k-mer "
-            f"in {row['sample']} looked at) also occur in the training pieces"
+            f"in {row['sample']} looked at) also occur in the training segments"
         )
-
-
-def _say(message: str) -> None:
-    typer.echo(f"leakage: {message}", err=True)

@@ -1,5 +1,6 @@
 """``genezip regions build | verify | show | calibrate``."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from genezip.cli import inputs
 from genezip.cli.calibrate import calibrate
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(help="The region map.", no_args_is_help=True)
 app.command()(calibrate)
@@ -47,7 +50,7 @@ def build(
     """Label every base of every piece, or of whole chromosomes, with one region class."""
     from genezip import config
     from genezip.artifacts.files import write_text
-    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_own_classes
+    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_user_classes
     from genezip.genome.sources.source import Source
 
     section = config.settings(config.Regions, settings)
@@ -58,16 +61,16 @@ def build(
         assembly = opened.assembly()
         annotations = opened.annotations(section.transcripts, section.gene_types)
         for name, found in annotations.items():
-            typer.echo(f"regions: {name}: {len(found.transcripts):,} transcripts", err=True)
-        own = read_own_classes(section, root, assembly.chrom_sizes)
-        region_map = build_region_map(annotations, assembly, section, own=own)
+            logger.info(f"regions: {name}: {len(found.transcripts):,} transcripts")
+        user = read_user_classes(section, root, assembly.chrom_sizes)
+        region_map = build_region_map(annotations, assembly, section, user=user)
         table = region_map.summary(assembly)
         total = int(table.loc[table["split"] == "all", "bp"].sum())
         where = f"{len(assembly.pieces)} pieces"
     else:
         genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
-        own = read_own_classes(section, root, sizes)
-        region_map = label_chromosomes(genes, sizes, section, own)
+        user = read_user_classes(section, root, sizes)
+        region_map = label_chromosomes(genes, sizes, section, user)
         table = region_map.totals()
         table.insert(0, "split", "all")
         total = int(table["bp"].sum())
@@ -75,7 +78,7 @@ def build(
     region_map.write_bed9(bed)
     if summary is not None:
         write_text(summary, table.to_csv(sep="\t", index=False, float_format="%.6f"))
-    typer.echo(f"regions: {total:,} bp of {where} -> {bed}", err=True)
+    logger.info(f"regions: {total:,} bp of {where} -> {bed}")
 
 
 @app.command()
@@ -88,7 +91,8 @@ def verify(
     """Rebuild the map with bedtools and compare every base (needs bedtools)."""
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.genome.region_rules import RegionMap, read_own_classes
+    from genezip.genome.region_map import RegionMap
+    from genezip.genome.region_rules import read_user_classes
     from genezip.genome.sources.source import Source
     from genezip.genome.verify import verify_region_map
 
@@ -96,7 +100,7 @@ def verify(
     opened = Source.load(source)
     region_map = RegionMap.read_bed(bed)
     annotations = opened.annotations(section.transcripts, section.gene_types)
-    own = read_own_classes(section, root, opened.chrom_sizes())
+    own = read_user_classes(section, root, opened.chrom_sizes())
     outcome = verify_region_map(region_map, annotations, opened.assembly(), section, own)
     if outcome.different:
         raise GenezipError(
@@ -115,7 +119,7 @@ def show(
     import numpy as np
 
     from genezip.errors import GenezipError
-    from genezip.genome.region_rules import RegionMap
+    from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.splits import parse_place
 
     place = parse_place(locus)

@@ -1,9 +1,12 @@
 """Commands: report."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 
 def register(root: typer.Typer) -> None:
@@ -58,4 +61,4 @@ def report(
     chosen = config.settings(config.Report, settings)
     loaded = load(results, chosen, scale, source, how, run, corpus, table, labels, label_files)
     size = write_report(loaded, out, figures)
-    typer.echo(f"{out}: {size / 1e6:.1f} MB, figures in {figures}", err=True)
+    logger.info(f"{out}: {size / 1e6:.1f} MB, figures in {figures}")

@@ -27,10 +27,6 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 def genome(task: Task, files: Files, out: Out) -> None:
     """Unpack the FASTA of a deposit, with its index."""
     from genezip.data.task_files import TaskFiles
@@ -53,12 +49,12 @@ def prepare(
     """Convert deposited files once: examples, targets, manifest with counts per split."""
     from genezip import config
     from genezip.data.task_files import TaskFiles
-    from genezip.genome.reference import ReferenceGenome
+    from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.tasks import known_task, prepare_task
 
     chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
     found = TaskFiles.load(files)
-    prepare_task(task, subset, found, ReferenceGenome(genome), out, chosen, seed, _say)
+    prepare_task(task, subset, found, ReferenceGenome(genome), out, chosen, seed)
 
 
 def features(
@@ -94,7 +90,7 @@ def features(
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         backbone = load_comparator(section, name, chosen.device)
-    compute_features(task, backbone, data, genome, input, chosen, out, _say)
+    compute_features(task, backbone, data, genome, input, chosen, out)
 
 
 def predict(
@@ -131,7 +127,7 @@ def predict(
         from genezip.tasks.cnn import predict_cnn
 
         arm = Arm(task, subset, "cnn", seed, "authors", "full")
-        predict_cnn(task, data, genome, arm, name, chosen, seed, out, work, _say)
+        predict_cnn(task, data, genome, arm, name, chosen, seed, out, work)
         return
     arm = Arm(task, subset, model, seed, input, mode)
     if mode == "frozen":
@@ -139,13 +135,13 @@ def predict(
             raise GenezipError("the mode frozen reads cached features; name them with --features")
         from genezip.tasks.frozen import predict_frozen
 
-        predict_frozen(task, data, genome, features, arm, name, chosen, seed, out, work, _say)
+        predict_frozen(task, data, genome, features, arm, name, chosen, seed, out, work)
         return
     if folder is None:
         raise GenezipError(f"the mode {mode} trains a model; name its folder with --folder")
     from genezip.tasks.live import predict_live
 
-    predict_live(task, data, genome, folder, arm, name, chosen, seed, out, work, _say)
+    predict_live(task, data, genome, folder, arm, name, chosen, seed, out, work)
 
 
 def baselines(
@@ -168,9 +164,7 @@ def baselines(
 
     chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
     genes = None if source is None else annotated_tss(source, transcripts, gene_type)
-    predict_baselines(
-        task, data, genome, subset, official or subset, chosen, seed, out, genes, _say
-    )
+    predict_baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
 
 
 def table(

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from genezip.config.section import Section
 from genezip.errors import GenezipError
-from genezip.region_classes import MORE_COLOURS, OwnClass, Taxonomy
+from genezip.region_classes import MORE_COLOURS, Taxonomy, UserClass
 
 
 class Simulation(Section):
@@ -143,7 +143,7 @@ class Regions(Section):
         colours = iter(MORE_COLOURS * len(self.classes))
         return Taxonomy(
             tuple(
-                OwnClass(
+                UserClass(
                     name=found.name,
                     before=found.before,
                     label=found.label or found.name.replace("_", " "),

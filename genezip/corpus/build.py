@@ -1,12 +1,13 @@
-"""Building a corpus: plan the windows, write their shards, close with the manifest.
+"""Build a corpus: plan the windows, write their shards, finish with the manifest.
 
 The three steps are functions of their own, so that a workflow can write the shards of one plan
 in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs:
-nothing in a corpus knows the time, the place, or who wrote what.
+nothing in a corpus depends on the time, the machine, or the process that wrote it.
 """
 
 import multiprocessing
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,34 +18,41 @@ from typing import Any
 import pandas as pd
 
 from genezip.artifacts import provenance
+from genezip.artifacts.files import write_json
 from genezip.artifacts.folder import refuse_foreign, resumed_folder
+from genezip.artifacts.manifest import Kind
 from genezip.config import Corpus
-from genezip.corpus.finish import finish_corpus, stray_shards
 from genezip.corpus.homology import write_tables
 from genezip.corpus.plan import (
     MANIFEST,
     PLAN,
-    SPLITS,
     Plan,
-    Progress,
     ShardPlan,
     choose_windows,
+    split_window_bp,
     write_plan,
 )
-from genezip.corpus.writer import ShardWriter
+from genezip.corpus.shards import SCHEMA_VERSION, open_shard
+from genezip.corpus.writer import ShardWriter, sum_tallies
 from genezip.errors import GenezipError
 from genezip.formats.genes.rows import Transcripts
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress
 
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
 PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
 ENTRIES = "entries"  # what the jobs of a workflow report
 OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
-
-def nothing_said(stage: str, done: int, total: int) -> None:
-    """A progress that shows nothing."""
+_ENTRIES_KIND = Kind(
+    noun="list of shards from `genezip corpus write`",
+    version=None,
+    first="run `genezip corpus write` first",
+    again="run `genezip corpus write` again",
+)
+_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
 
 
 def build_corpus(
@@ -52,7 +60,6 @@ def build_corpus(
     region_map: RegionMap,
     settings: Corpus,
     out_dir: str | Path,
-    progress: Progress = nothing_said,
     excluded: pd.DataFrame | None = None,
     inputs: Mapping[str, str | Path] | None = None,
     transcripts: Transcripts = "basic",
@@ -62,14 +69,14 @@ def build_corpus(
     """Build the corpus of a source into a folder, replacing an older one.
 
     Shards are written into a hidden folder beside ``out_dir`` that takes its place when all is
-    there. After an interruption it stays, and the same call goes on.
+    there. After an interruption it stays, and the same call continues.
 
     Parameters
     ----------
     source : Source
         Pieces with their splits, sequence and annotation.
     region_map : RegionMap
-        Class of every base of every piece.
+        Class of every base of every segment.
     settings : config.Corpus
     out_dir : folder
         Gets the manifest, the plan, the shards of train, valid and test, ``dropped.tsv`` and,
@@ -95,10 +102,10 @@ def build_corpus(
         disk is full. ``out_dir`` is then unchanged.
     """
     refuse_foreign(out_dir, OWN)
-    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
     with resumed_folder(out_dir, OWN) as folder:
         plan = _write_plan(folder, *chosen, settings)
-        entries = write_shards(plan, source, region_map, folder, progress, jobs=jobs)
+        entries = write_shards(plan, source, region_map, folder, jobs=jobs)
         return finish_corpus(plan, entries, folder)
 
 
@@ -106,7 +113,6 @@ def plan_corpus(
     source: Source,
     settings: Corpus,
     path: str | Path,
-    progress: Progress = nothing_said,
     excluded: pd.DataFrame | None = None,
     inputs: Mapping[str, str | Path] | None = None,
     transcripts: Transcripts = "basic",
@@ -129,7 +135,7 @@ def plan_corpus(
     refuse_foreign(folder, {*OWN, ENTRIES})
     for split in SPLITS:
         stray_shards(folder / split, ())
-    chosen = _choose(source, settings, progress, excluded, inputs, transcripts, gene_types)
+    chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -141,7 +147,6 @@ def plan_corpus(
 def _choose(
     source: Source,
     settings: Corpus,
-    progress: Progress,
     excluded: pd.DataFrame | None,
     inputs: Mapping[str, str | Path] | None,
     transcripts: Transcripts,
@@ -151,7 +156,7 @@ def _choose(
     if excluded is None:
         excluded = pd.DataFrame({"chrom": [], "start": [], "end": []})
     annotations = source.annotations(transcripts, gene_types)
-    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded, progress)
+    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded)
     record = provenance.record(settings.model_dump(), inputs or {})
     return windows, homology, {"source": source.kind, "build": source.build, "provenance": record}
 
@@ -181,7 +186,6 @@ def write_shards(
     source: Source,
     region_map: RegionMap,
     folder: str | Path,
-    progress: Progress = nothing_said,
     part: int = 1,
     of: int = 1,
     jobs: int = 1,
@@ -194,14 +198,10 @@ def write_shards(
     shards = plan.shards(part, of)
     total = sum(len(shard.rows) for shard in shards)
     entries: list[dict[str, Any]] = []
-    done = 0
-    progress("writing windows", done, total)
-    for shard, entry in zip(
-        shards, _written(shards, plan, source, region_map, Path(folder), jobs), strict=True
-    ):
-        entries.append(entry)
-        done += len(shard.rows)
-        progress("writing windows", done, total)
+    with Progress("writing windows", total, "window") as shown:
+        for entry in _written(shards, plan, source, region_map, Path(folder), jobs):
+            entries.append(entry)
+            shown.advance(entry["rows"])
     return entries
 
 
@@ -252,3 +252,106 @@ def _end_with_parent() -> None:
 
 def _write_one(shard: ShardPlan) -> dict[str, Any]:
     return _write_one_with(shard)
+
+
+def read_entries(path: str | Path) -> list[dict[str, Any]]:
+    """Read manifest entries of shards that `genezip corpus write` wrote.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing or something else.
+    """
+    found = _ENTRIES_KIND.read_json(path)
+    if not isinstance(found, list) or not all(
+        isinstance(entry, dict) and "path" in entry for entry in found
+    ):
+        raise _ENTRIES_KIND.foreign(path)
+    return found
+
+
+def finish_corpus(
+    plan: Plan, entries: Sequence[Mapping[str, Any]], folder: str | Path
+) -> dict[str, Any]:
+    """Finalise a corpus: check that each planned shard exists exactly once, write the manifest.
+
+    Shards of an older plan are removed.
+
+    Raises
+    ------
+    GenezipError
+        If a shard of the plan is missing among the entries or on disk, or was written from
+        another plan or region map than the others.
+    """
+    folder = Path(folder)
+    by_path = {entry["path"]: dict(entry) for entry in entries}
+    planned = plan.shards()
+    files, heads = [], set()
+    for shard in planned:
+        entry, path = by_path.pop(shard.path, None), folder / shard.path
+        if entry is None or not path.is_file():
+            raise GenezipError(
+                f"the shard {shard.path} of {folder / PLAN} was not written; write all parts of "
+                "the plan before the corpus is finished"
+            )
+        with open_shard(path) as file:
+            head, found = file.head, (file.rows, path.stat().st_size)
+        if head.plan != plan.sha256 or found != (len(shard.rows), entry["bytes"]):
+            raise GenezipError(
+                f"{path} was written from another plan; write the parts of this plan again"
+            )
+        heads.add((head.taxonomy, head.regions))
+        files.append(entry)
+    if len(heads) > 1:
+        raise GenezipError(
+            f"the shards of {folder} were labelled with different region maps; write the parts "
+            "of the plan again"
+        )
+    if by_path:
+        raise GenezipError(
+            f"{min(by_path)} is no shard of {folder / PLAN}; write the parts of this plan again"
+        )
+    for split in SPLITS:
+        for stray in stray_shards(folder / split, [entry["path"] for entry in files]):
+            stray.unlink()
+    ((taxonomy, regions),) = heads
+    settings = Corpus.model_validate(plan.head["settings"])
+    splits = {}
+    for split in SPLITS:
+        own = [entry for entry in files if entry["split"] == split]
+        windows, window_bp = sum(entry["rows"] for entry in own), split_window_bp(split, settings)
+        bp = windows * window_bp
+        splits[split] = {"windows": windows, "window_bp": window_bp, "bp": bp, **sum_tallies(own)}
+    manifest: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "source": plan.head["source"],
+        "build": plan.head["build"],
+        "window_bp": settings.window_bp,
+        "classes": taxonomy.to_json(),
+        "plan": plan.sha256,
+        "regions": regions,
+        "files": files,
+        "tables": plan.head["tables"],
+        "splits": splits,
+        "dropped": plan.head["dropped"],
+        "settings": plan.head["settings"],
+        "provenance": plan.head["provenance"],
+    }
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def stray_shards(folder: Path, known: Sequence[str]) -> list[Path]:
+    """Shards in the folder of a split that are not among the known ones (of an older plan).
+
+    Raises
+    ------
+    GenezipError
+        If the folder holds something that is no shard: it is not ours to remove.
+    """
+    if not folder.is_dir():
+        return []
+    for path in sorted(folder.iterdir()):
+        if not _SHARD.fullmatch(path.name) or not path.is_file():
+            raise GenezipError(f"{path} is no shard of a corpus; choose an empty folder")
+    return [path for path in folder.iterdir() if f"{folder.name}/{path.name}" not in known]

@@ -1,25 +1,41 @@
-"""Which promoter width the paper used: measured class totals beside its published ones.
+"""The promoter width and the sampling mixture of the paper, recovered from its Table 5.
 
-The width is not legible in the text of GeneZip (arXiv 2602.17739), but its Table 5 gives the
-bases of each class on the held-out chromosomes 8, 9 and 10. The map is made for several
-half-widths, and the one whose totals lie closest is named. The answer depends on the
-annotation, so its name is in every row.
+Neither is given in the text of GeneZip (arXiv 2602.17739, section 4.1).
+
+Width: Table 5 gives the bases of each class on the held-out chromosomes 8, 9 and 10. The map is
+made for several half-widths, and the one whose totals lie closest is named. The answer depends
+on the annotation, so its name is in every row.
+
+Mixture: windows are drawn uniformly, around TSSs and around coding bases, and Table 5 gives the
+percentage of each class in the training corpora. Windows of each mode are drawn as for our own
+corpus, their class shares are measured, and the shares w >= 0, sum 1, of the modes are those with
+the smallest squared difference to the published percentages.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from genezip.artifacts.tables import read_tsv
 from genezip.config import Regions
+from genezip.corpus.sampling import MODES, Drawn, Pool, sample
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Piece
 from genezip.genome.gene_models import Annotation
-from genezip.genome.names import match_chrom_style, say_on_stderr
+from genezip.genome.intervals import Covered, Intervals
+from genezip.genome.names import match_chrom_style
+from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import label_chromosomes
+from genezip.genome.sources.splits import HELD_OUT_CHROMOSOMES
 from genezip.region_classes import CLASSES
 
-HELD_OUT = ("chr8", "chr9", "chr10")
+logger = logging.getLogger(__name__)
+
 HALF_WIDTHS = (500, 1000, 1500, 2000, 2500)
 HELD_OUT_ROW = ("Held-out chr8+chr9+chr10", "test")
 """Data set and split of the published row."""
@@ -45,19 +61,14 @@ def read_table5(path: str | Path) -> pd.DataFrame:
     GenezipError
         If the file is missing or lacks a column.
     """
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise GenezipError(
-            f"{path} does not exist; give --paper the file resources/paper/table5_corpora.csv of "
-            "the repository"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise GenezipError(f"{path} cannot be read as CSV: {error}") from None
     needed = ["dataset", "split", *(f"{name}_{unit}" for name in CLASSES for unit in _UNITS)]
-    lacking = [name for name in needed if name not in table]
-    if lacking:
-        raise GenezipError(f"{path} lacks the column {lacking[0]}; give --paper the right file")
+    table = read_tsv(
+        path,
+        needed,
+        first="give --paper the file resources/paper/table5_corpora.csv of the repository",
+        again="give --paper the right file",
+        separator=",",
+    )
     return table.set_index(["dataset", "split"])
 
 
@@ -75,9 +86,8 @@ def calibrate(
     chrom_sizes: Mapping[str, int],
     settings: Regions,
     paper_mb: pd.Series,
-    chromosomes: Sequence[str] = HELD_OUT,
+    chromosomes: Sequence[str] = HELD_OUT_CHROMOSOMES,
     half_widths: Sequence[int] = HALF_WIDTHS,
-    say: Callable[[str], None] = say_on_stderr,
 ) -> pd.DataFrame:
     """Class totals of some chromosomes for several promoter half-widths.
 
@@ -114,7 +124,7 @@ def calibrate(
         raise GenezipError(
             f"the chromosome lengths lack {', '.join(absent)}; name others with --chromosomes"
         )
-    matched = match_chrom_style(annotation, chrom_sizes, say)
+    matched = match_chrom_style(annotation, chrom_sizes, logger.info)
     bare = without_genes(matched, chromosomes)
     if bare:
         raise GenezipError(
@@ -167,8 +177,8 @@ def without_genes(annotation: Annotation, chromosomes: Sequence[str]) -> list[st
 def closest(table: pd.DataFrame, name: str) -> int:
     """Half-width (bp) whose row of a class, or ``all``, differs least from the paper."""
     rows = table[table["class"] == name]
-    place = int(rows["difference_mb"].abs().to_numpy().argmin())
-    return int(rows["half_width_bp"].to_numpy()[place])
+    least = int(rows["difference_mb"].abs().to_numpy().argmin())
+    return int(rows["half_width_bp"].to_numpy()[least])
 
 
 def on_chromosomes(annotation: Annotation, chromosomes: Collection[str]) -> Annotation:
@@ -178,3 +188,202 @@ def on_chromosomes(annotation: Annotation, chromosomes: Collection[str]) -> Anno
         for key, table in annotation.tables().items()
     }
     return annotation.with_tables(**tables)
+
+
+CORPORA = {
+    "12.8k": (("GENCODE-Human-12.8k", "train"), 12_800),
+    "128k": (("GENCODE-Human-128k", "train"), 128_000),
+}
+"""Name -> published row and window length (bp)."""
+
+
+def measure(
+    segments: Sequence[Piece],
+    annotations: Mapping[str, Annotation],
+    region_map: RegionMap,
+    n_runs: Mapping[str, Intervals],
+    excluded: pd.DataFrame,
+    windows: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Class shares in windows of each mode, for the window length of each published corpus.
+
+    Parameters
+    ----------
+    segments, annotations, n_runs, excluded
+        As :class:`genezip.corpus.sampling.Pool`.
+    region_map : RegionMap
+        Of the seven classes, covering the segments.
+    windows : int
+        Windows drawn per mode and corpus.
+    seed : int
+        Equal seeds give equal numbers.
+
+    Returns
+    -------
+    dict
+        Corpus (key of :data:`CORPORA`) -> float64 array, shape (modes, classes), percent.
+    """
+    shares = {}
+    for name, (_, window_bp) in CORPORA.items():
+        logger.info(
+            f"mixture: {windows:,} windows of {window_bp:,} bp in each of {len(MODES)} modes"
+        )
+        key = f"the window of the published corpus {name}"
+        pool = Pool(segments, window_bp, annotations, n_runs, excluded, key)
+        shares[name] = mode_shares(region_map, pool, windows, np.random.default_rng(seed))
+    return shares
+
+
+def mode_shares(
+    region_map: RegionMap,
+    pool: Pool,
+    windows: int,
+    rng: np.random.Generator,
+    max_n_fraction: float = 0.01,
+) -> np.ndarray:
+    """Percent of the bases that each class has in windows of each mode.
+
+    Parameters
+    ----------
+    region_map : RegionMap
+        Of the seven classes.
+    pool : Pool
+        What windows are drawn from, and their length.
+    windows : int
+        Windows drawn per mode.
+    rng : numpy Generator
+    max_n_fraction : float
+        Windows with a larger share of N are redrawn.
+
+    Returns
+    -------
+    float64 array, shape (modes, classes)
+        Every row sums to 100.
+
+    Raises
+    ------
+    GenezipError
+        If a mode has no legal window.
+    """
+    found = np.zeros((len(MODES), len(CLASSES)))
+    for index, mode in enumerate(MODES):
+        weights = {name: float(name == mode) for name in MODES}
+        drawn = sample(pool, windows, weights, max_n_fraction, rng)
+        found[index] = _class_bp(region_map, drawn)
+    return 100 * found / found.sum(axis=1, keepdims=True)
+
+
+def _class_bp(region_map: RegionMap, drawn: Drawn) -> np.ndarray:
+    """Bases of each class in all windows together; bases of overlapping windows count twice."""
+    counts = np.zeros(len(CLASSES), dtype=np.int64)
+    chroms = np.array([segment.chrom for segment in drawn.pool.segments], dtype=object)[
+        drawn.segment
+    ]
+    for chrom, runs in region_map.table().groupby("chrom"):
+        starts = drawn.start[chroms == chrom]
+        for index, name in enumerate(CLASSES):
+            mine = runs[runs["name"] == name]
+            covered = Covered(mine["start"].to_numpy(), mine["end"].to_numpy())
+            counts[index] += covered.within(starts, starts + drawn.pool.window_bp).sum()
+    return counts
+
+
+def fit_simplex(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Weights w >= 0 with sum 1 that minimise ``|matrix @ w - target|``.
+
+    The optimum is the unconstrained one of the modes that take part in it, so every set of
+    modes is tried (7 for three modes) and the best answer without negative weight is kept.
+
+    Parameters
+    ----------
+    matrix : float array, shape (n, k)
+    target : float array, shape (n,)
+
+    Returns
+    -------
+    float64 array, shape (k,)
+    """
+    k = matrix.shape[1]
+    best, least = np.full(k, 1 / k), np.inf
+    for size in range(1, k + 1):
+        for chosen in combinations(range(k), size):
+            # the sum is 1 by construction: what the last weight is follows from the others
+            last = matrix[:, chosen[-1]]
+            free = matrix[:, chosen[:-1]] - last[:, None]
+            part = np.linalg.lstsq(free, target - last, rcond=None)[0]
+            weights = np.zeros(k)
+            weights[list(chosen)] = [*part, 1 - part.sum()]
+            if (weights < 0).any():
+                continue
+            distance = float(np.sum((matrix @ weights - target) ** 2))
+            if distance < least:
+                best, least = weights, distance
+    return best
+
+
+def fit_mixture(
+    shares: Mapping[str, np.ndarray],
+    table5: pd.DataFrame,
+    made_from: str,
+    promoter: str,
+    chosen: np.ndarray,
+    chosen_name: str = "config",
+) -> pd.DataFrame:
+    """Shares of the modes that come closest to the published percentages.
+
+    Parameters
+    ----------
+    shares : mapping
+        Corpus (a key of :data:`CORPORA`) -> what :func:`mode_shares` gave.
+    table5 : DataFrame
+        What :func:`genezip.corpus.calibration.read_table5` gave.
+    made_from, promoter : str
+        Name of the annotation, and the promoter of its region map in words.
+    chosen : float array, shape (modes,)
+        Our own weights, shown for comparison.
+    chosen_name : str
+        What the fit with these weights is called: ``config`` for those of ``corpus.sampling``.
+
+    Returns
+    -------
+    DataFrame
+        annotation, promoter, fit, corpus, class, ``<mode>_pct`` (measured in windows of the mode),
+        mixture_pct, paper_pct, difference_pct (mixture - paper), ``<mode>_weight``, residual_pct
+        (root of the sum of squared differences over the classes). The fit is ``own`` (to this
+        corpus), ``both`` (one mixture for all) or ``chosen_name`` (not fitted, the weights given).
+
+    Raises
+    ------
+    GenezipError
+        If a published row is missing.
+    """
+    if not shares:
+        raise GenezipError("no corpus to fit a mixture to; measure at least one")
+    paper = {name: published(table5, CORPORA[name][0], "pct").to_numpy() for name in shares}
+    stacked = np.concatenate([found.T for found in shares.values()])
+    both = fit_simplex(stacked, np.concatenate(list(paper.values())))
+    frames = []
+    for name, found in shares.items():
+        fits = {"own": fit_simplex(found.T, paper[name]), "both": both, chosen_name: chosen}
+        for fit, weights in fits.items():
+            mixed = weights @ found
+            difference = mixed - paper[name]
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "annotation": made_from,
+                        "promoter": promoter,
+                        "fit": fit,
+                        "corpus": name,
+                        "class": CLASSES,
+                        **{f"{m}_pct": row for m, row in zip(MODES, found, strict=True)},
+                        "mixture_pct": mixed,
+                        "paper_pct": paper[name],
+                        "difference_pct": difference,
+                        **{f"{m}_weight": w for m, w in zip(MODES, weights, strict=True)},
+                        "residual_pct": float(np.sqrt(np.sum(difference**2))),
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Table 5 of the paper: what corpora consist of, beside the published numbers."""
+"""Table 5 of the paper: the composition of corpora, beside the published numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path

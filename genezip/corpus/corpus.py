@@ -1,23 +1,35 @@
-"""Reading a corpus: the manifest, its shards, and what region composition implies.
+"""A corpus on disk: opening its manifest, reading its windows, and checking them.
 
 A corpus is a folder with ``manifest.json`` and one folder of Parquet shards per split. The
-manifest names every file with its hash, so a corpus can be checked, and says what it holds.
+manifest lists every file with its hash, so a corpus can be checked, and counts what it holds.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genezip.corpus.shards import SCHEMA_VERSION, Shard, read_shard
+from genezip import alphabet
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.manifest import Kind
+from genezip.corpus.plan import PLAN
+from genezip.corpus.shards import SCHEMA_VERSION, SHARD_KIND, Shard, open_shard, read_shard
 from genezip.errors import GenezipError
-from genezip.region_classes import Taxonomy
+from genezip.genome.assembly import Assembly
+from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress, progress
+from genezip.region_classes import CLASS_IDS, Taxonomy
 
-SPLITS = ("train", "valid", "test")
+MANIFEST_KIND = Kind(
+    noun="corpus manifest",
+    version=SCHEMA_VERSION,
+    first="build the corpus first",
+    again="build the corpus again",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Window:
     Attributes
     ----------
     chrom, start, end : genome interval, 0-based, half-open
-    piece, split : where it belongs
+    piece, split : names of the segment and the split that it belongs to
     n_fraction : share of N, padding included
     ids : uint8 array, shape (L,)
         Token ids; L is more than ``end - start`` where the window is padded with N.
@@ -60,26 +72,11 @@ class CorpusReader:
 
     def __init__(self, manifest_path: str | Path) -> None:
         self.path = Path(manifest_path)
-        try:
-            self.manifest: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise GenezipError(f"{self.path} does not exist; build the corpus first") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-            raise GenezipError(
-                f"{self.path} is no corpus manifest ({error}); build the corpus again"
-            ) from None
-        found = self.manifest.get("schema_version") if isinstance(self.manifest, dict) else None
-        if found != SCHEMA_VERSION:
-            raise GenezipError(
-                f"{self.path} has schema version {found}, this genezip reads {SCHEMA_VERSION}; "
-                "build the corpus again"
-            )
+        self.manifest = MANIFEST_KIND.read(self.path)
 
     def need(self, *keys: str) -> None:
-        """Raise a sentence where the manifest lacks one of some keys."""
-        lacking = [key for key in keys if key not in self.manifest]
-        if lacking:
-            raise GenezipError(f"{self.path} lacks {lacking[0]}; build the corpus again")
+        """Raise an error if the manifest lacks one of the keys."""
+        replace(MANIFEST_KIND, keys=keys).checked(self.path, self.manifest)
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -156,3 +153,128 @@ def expected_bpt(composition: Mapping[str, int], target_bpt: Mapping[str, float]
     if not total:
         raise ValueError("a composition without bases has no expected BPT")
     return total / sum(bp / target_bpt[name] for name, bp in composition.items() if bp)
+
+
+def check_corpus(
+    reader: CorpusReader,
+    assembly: Assembly | None = None,
+    region_map: RegionMap | None = None,
+) -> int:
+    """Verify a corpus; return how many windows it has.
+
+    Every file must be there with its hash, belong to the plan, and hold as many windows as
+    announced, each of full length with region runs that tile it. With an assembly every window
+    must hold the bases of its interval, with a region map the classes.
+
+    Raises
+    ------
+    GenezipError
+        At the first thing that is wrong.
+    """
+    reader.need("classes", "tables", "splits", "plan", "regions")
+    if region_map is not None and region_map.taxonomy.names != reader.taxonomy.names:
+        raise GenezipError(
+            f"{reader.path} has the region classes {', '.join(reader.taxonomy.names)}, the region "
+            f"map {', '.join(region_map.taxonomy.names)}; give the map that it was built with"
+        )
+    known = _check_files(reader)
+    segments = {segment.name: segment for segment in assembly.pieces} if assembly else {}
+    total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
+    with Progress("checking windows", total, "window") as shown:
+        for split in SPLITS:
+            before = shown.done
+            for window in reader.windows(split):
+                _check_window(reader, window)
+                if assembly is not None:
+                    segment = segments.get(window.piece)
+                    if segment is None or not (
+                        segment.start <= window.start < window.end <= segment.end
+                    ):
+                        wrong = f"lies in no segment {window.piece} of the source"
+                        raise _wrong(reader, window, wrong)
+                    real = assembly.ids(segment, window.start, window.end)
+                    _check_equal(reader, window, window.ids, real, "base", "the FASTA")
+                if region_map is not None:
+                    labels = region_map.ids(window.chrom, window.start, window.end)
+                    _check_equal(reader, window, window.regions, labels, "class", "the region map")
+                shown.advance()
+            announced, count = reader.manifest["splits"][split]["windows"], shown.done - before
+            if count != announced:
+                raise GenezipError(
+                    f"{reader.path} announces {announced} {split} windows, its shards hold "
+                    f"{count}; build the corpus again"
+                )
+    for split in SPLITS:
+        for path in (reader.path.parent / split).glob("*.parquet"):
+            if path not in known:
+                raise GenezipError(
+                    f"{path} is not in the manifest; remove it, or build the corpus again"
+                )
+    return shown.done
+
+
+def _check_files(reader: CorpusReader) -> set[Path]:
+    """Compare all files with the manifest; return the paths of the shards."""
+    folder = reader.path.parent
+    entries = [*reader.manifest["files"], *reader.manifest["tables"]]
+    if (folder / PLAN).exists():
+        entries.append({"path": PLAN, "sha256": reader.manifest["plan"]})
+    for entry in progress(entries, "checking files", unit="file"):
+        path = folder / entry["path"]
+        if not path.exists():
+            raise SHARD_KIND.missing(path)
+        if sha256_file(path) != entry["sha256"]:
+            raise GenezipError(
+                f"{path} was altered (its sha256 is not that of the manifest); "
+                f"{MANIFEST_KIND.again}"
+            )
+    for entry in reader.manifest["files"]:
+        with open_shard(folder / entry["path"]) as shard:
+            head = shard.head
+            found = (head.plan, head.regions, head.split, head.taxonomy)
+            expected = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
+            if found != (*expected, reader.taxonomy):
+                raise GenezipError(
+                    f"{shard.path} belongs to another plan, split or region map; "
+                    f"{MANIFEST_KIND.again}"
+                )
+    return {folder / entry["path"] for entry in reader.manifest["files"]}
+
+
+def _check_window(reader: CorpusReader, window: Window) -> None:
+    """Padding is N and dig, and the stored share of N is that of the bases."""
+    real = window.end - window.start
+    if not 0 < real <= len(window.ids):
+        raise _wrong(reader, window, f"has {len(window.ids)} bases for {real}")
+    padded = (window.ids[real:] == alphabet.N_ID) & (window.regions[real:] == CLASS_IDS["dig"])
+    if not padded.all():
+        raise _wrong(reader, window, "has padding that is not N and dig")
+    share = float((~alphabet.is_base(window.ids)).mean())
+    if abs(share - window.n_fraction) > 1e-6:
+        raise _wrong(reader, window, f"has {share:.6f} of N, n_fraction says {window.n_fraction:g}")
+
+
+def _check_equal(
+    reader: CorpusReader,
+    window: Window,
+    found: np.ndarray,
+    truth: np.ndarray,
+    what: str,
+    where: str,
+) -> None:
+    differ = np.flatnonzero(found[: len(truth)] != truth)
+    if len(differ):
+        position = window.start + int(differ[0])
+        raise _wrong(
+            reader,
+            window,
+            f"has {len(differ)} {what}{'es' if what == 'class' else 's'} that are not those of "
+            f"{where}, the first at {window.chrom}:{position:,}",
+        )
+
+
+def _wrong(reader: CorpusReader, window: Window, what: str) -> GenezipError:
+    return GenezipError(
+        f"the {window.split} window {window.chrom}:{window.start:,}-{window.end:,} of "
+        f"{reader.path} {what}; build the corpus again"
+    )

@@ -1,12 +1,14 @@
 """The table of DNA that no training or validation window may touch.
 
-One row for every validation or test input of the chosen DNALongBench tasks (GeneZip, arXiv
-2602.17739, section 4.1) and for every interval of the user's BED files. Overlaps are kept: a row
-says why its bases are excluded.
+It holds one row for every evaluation input that the caller gives (GeneZip, arXiv 2602.17739,
+section 4.1, leaves out those of its benchmark tasks) and for every interval of the user's BED
+files. Overlaps are kept: each row says why its bases are excluded.
 """
 
 import gzip
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,18 @@ import pandas as pd
 import pyarrow as pa
 
 from genezip.artifacts.files import atomic_path
-from genezip.config import Leakage
+from genezip.corpus.sampling import by_chrom
 from genezip.errors import GenezipError
 from genezip.formats.bed import BED3, read_bed
-from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.formats.lines import Input, TextFile, first_line, opened
 from genezip.formats.tabular import LINE
-from genezip.genome.covered import Covered
-from genezip.genome.names import match_intervals, say_on_stderr
-from genezip.genome.user_classes import read_bed_intervals
-from genezip.tasks.exclusions import SPLITS, Inputs, benchmark_inputs
+from genezip.genome.intervals import Covered
+from genezip.genome.names import match_intervals
+from genezip.genome.region_rules import read_bed_intervals
+
+logger = logging.getLogger(__name__)
+
+EVALUATION_SPLITS = ("valid", "test")
 
 COLUMNS = ("chrom", "start", "end", "task", "split", "reason")
 """Of a row: where it lies; task (``bed`` for the user's files); split (valid, test; ``all``)."""
@@ -36,37 +40,54 @@ SUMMARY_COLUMNS = (
     "split",
     "intervals",
     "bp",  # of their union
-    "widened",  # inputs that were lifted in pieces, which were then widened
-    "not_lifted",  # inputs without a place on hg38: not excluded
+    "widened",  # inputs that were lifted in parts, which were then widened
+    "not_lifted",  # inputs without a counterpart on the assembly: not excluded
     "absent",  # intervals on chromosomes that the genome lacks
     "not_lifted_inputs",  # their names
 )
 
 _TYPES = {**BED3, **dict.fromkeys(COLUMNS[3:], pa.string())}
 _NO_END = 1 << 62
-Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EvaluationIntervals:
+    """DNA that an evaluation reads and training must not see.
+
+    Attributes
+    ----------
+    task : what the rows of the table are called
+    table : DataFrame
+        chrom, start, end (0-based, half-open, may reach beyond the ends of a chromosome), split
+        (one of :data:`EVALUATION_SPLITS`), reason. Equal rows come once.
+    assembly : names of the chromosomes of the assembly that the intervals lie on
+    widened : split -> inputs that were lifted in parts, which were then widened
+    not_lifted : split -> names of inputs that have no counterpart on the assembly
+    """
+
+    task: str
+    table: pd.DataFrame
+    assembly: Collection[str]
+    widened: Mapping[str, int] = field(default_factory=dict)
+    not_lifted: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def build_exclusions(
-    settings: Leakage,
-    folder: str | Path,
+    evaluations: Iterable[EvaluationIntervals],
+    beds: Iterable[str | Path],
     chrom_sizes: Mapping[str, int],
-    root: str | Path = ".",
-    say: Say = say_on_stderr,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Collect what is excluded.
+    """Collect what is excluded; whatever is converted, left out, moved or widened is logged.
 
     Parameters
     ----------
-    settings : config.Leakage
-        ``tasks`` and ``beds``.
-    folder : holds ``<task>.intervals.json`` and the files of the tasks
+    evaluations : iterable of EvaluationIntervals
+        Such as :func:`genezip.tasks.exclusions.evaluation_intervals` gives, on the assembly of
+        the genome.
+    beds : BED files of the user
     chrom_sizes : mapping
         Chromosome -> length (bp) of the genome. Names are converted to its own; intervals are
         clipped at its ends; those on chromosomes that it lacks are counted and left out.
-    root : paths of ``beds`` are relative to it
-    say : callable
-        Receives one sentence for whatever was converted, left out, moved or widened.
 
     Returns
     -------
@@ -77,25 +98,20 @@ def build_exclusions(
     Raises
     ------
     GenezipError
-        If a file is missing or wrong, a list shares no chromosome with the genome, or the genome
-        is not hg38 while a task is excluded.
+        If a file is missing or wrong, or a list shares no chromosome with the genome.
     """
     empty = pd.DataFrame(columns=list(COLUMNS)).astype({"start": np.int64, "end": np.int64})
     frames, rows = [empty], []
-    if settings.tasks:
-        _check_build(chrom_sizes)
-    for task in dict.fromkeys(settings.tasks):
-        inputs = benchmark_inputs(task, folder, say)
-        placed, absent = _place_task(task, inputs.table, chrom_sizes, say)
-        placed = placed.assign(task=task)
-        frames.append(placed)
-        rows += [_summary(placed, task, split, inputs, absent) for split in SPLITS]
-    beds = [_read_bed(Path(root) / path, chrom_sizes, say) for path in dict.fromkeys(settings.beds)]
-    if beds:
-        own = pd.concat([frame for frame, _ in beds], ignore_index=True)
-        frames.append(own)
-        nothing = Inputs(own)
-        rows.append(_summary(own, "bed", "all", nothing, {"all": sum(bp for _, bp in beds)}))
+    for given in evaluations:
+        table, absent = _on_genome(given, chrom_sizes)
+        frames.append(table.assign(task=given.task))
+        rows += [_summary(given, table, split, absent) for split in EVALUATION_SPLITS]
+    read = [_read_bed(Path(path), chrom_sizes) for path in beds]
+    if read:
+        user = pd.concat([frame for frame, _ in read], ignore_index=True)
+        frames.append(user)
+        given = EvaluationIntervals("bed", user, ())
+        rows.append(_summary(given, user, "all", {"all": sum(count for _, count in read)}))
     filled = [frame for frame in frames if len(frame)] or [empty]
     table = pd.concat([frame[list(COLUMNS)] for frame in filled], ignore_index=True)
     table = table.sort_values(["chrom", "start", "end", "task", "split", "reason"])
@@ -108,10 +124,7 @@ def build_exclusions(
 
 def merged_bp(table: pd.DataFrame) -> int:
     """Bases in the union of the rows of a table with chrom, start and end."""
-    return sum(
-        Covered(own["start"].to_numpy(np.int64), own["end"].to_numpy(np.int64)).bp
-        for _, own in table.groupby("chrom")
-    )
+    return sum(Covered(*intervals).bp for intervals in by_chrom(table).values())
 
 
 def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:
@@ -175,57 +188,48 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
     return table
 
 
-def _check_build(chrom_sizes: Mapping[str, int]) -> None:
-    """The tasks are in hg38, and ``chrom_sizes`` has true lengths, also of a genome of slices."""
-    hg38 = pd.DataFrame(
-        [(chrom, 0, bp, bp) for chrom, bp in hg38_sizes().items()],
-        columns=["chrom", "start", "end", "bp"],
-    )
-    hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, _open(chrom_sizes), _silent)
-    for chrom, bp in zip(hg38["chrom"], hg38["bp"], strict=True):
-        if chrom_sizes[chrom] != bp:
-            raise GenezipError(
-                f"leakage.tasks are intervals of hg38, where {chrom} has {bp:,} bp, but the genome "
-                f"has {chrom_sizes[chrom]:,}; use hg38 or set leakage.tasks to []"
-            )
-
-
-def _place_task(
-    task: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int], say: Say
+def _on_genome(
+    given: EvaluationIntervals, chrom_sizes: Mapping[str, int]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Rows on chromosomes of the genome, clipped; how many rows of a split lie on others."""
-    every = table["split"].value_counts()
-    if table.empty:
-        return table, {}
+    every = given.table["split"].value_counts()
+    if given.table.empty:
+        return given.table, {}
+    # without ends: intervals beyond a chromosome's are clipped, not refused
+    open_ended = dict.fromkeys(chrom_sizes, _NO_END)
     try:
-        placed = match_intervals(task, table, _open(chrom_sizes), say)
+        table = match_intervals(given.task, given.table, open_ended, logger.info)
     except GenezipError:
-        if not table["chrom"].isin(list(hg38_sizes())).any():
+        if not given.table["chrom"].isin(list(given.assembly)).any():
             raise
-        placed = table.iloc[:0]  # a list of chromosomes that this genome was made without
-        say(f"{task}: all {len(table):,} intervals lie on chromosomes that the assembly lacks")
-    there = placed["split"].value_counts()
-    absent = {split: int(every.get(split, 0) - there.get(split, 0)) for split in SPLITS}
-    ends = placed["chrom"].map(chrom_sizes).astype(np.int64)
-    beyond = placed[placed["start"] >= ends]
+        table = given.table.iloc[:0]  # only chromosomes that this genome was made without
+        logger.info(
+            f"{given.task}: all {len(given.table):,} intervals lie on chromosomes that the "
+            "assembly lacks"
+        )
+    there = table["split"].value_counts()
+    absent = {split: int(every.get(split, 0) - there.get(split, 0)) for split in EVALUATION_SPLITS}
+    ends = table["chrom"].map(chrom_sizes).astype(np.int64)
+    beyond = table[table["start"] >= ends]
     if len(beyond):
         row = beyond.iloc[0]
         raise GenezipError(
-            f"{task} has the input {row['chrom']}:{row['start']}-{row['end']}, which lies beyond "
-            f"the {chrom_sizes[row['chrom']]:,} bases of {row['chrom']}; fetch its files again"
+            f"{given.task} has the input {row['chrom']}:{row['start']}-{row['end']}, which lies "
+            f"beyond the {chrom_sizes[row['chrom']]:,} bases of {row['chrom']}; fetch its files "
+            "again"
         )
-    placed = placed.assign(
-        start=placed["start"].clip(lower=0), end=placed["end"].clip(upper=ends).astype(np.int64)
+    table = table.assign(
+        start=table["start"].clip(lower=0), end=table["end"].clip(upper=ends).astype(np.int64)
     )
-    return placed[placed["end"] > placed["start"]].reset_index(drop=True), absent
+    return table[table["end"] > table["start"]].reset_index(drop=True), absent
 
 
-def _read_bed(path: Path, chrom_sizes: Mapping[str, int], say: Say) -> tuple[pd.DataFrame, int]:
+def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame, int]:
     """Intervals of a user's BED file, and how many lie on chromosomes that the genome lacks."""
     if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
         raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
     with TextFile(path) as file:
-        found = read_bed_intervals(file, chrom_sizes, say)
+        found = read_bed_intervals(file, chrom_sizes, logger.info)
         rows = sum(1 for _ in file.rows())
     absent = rows - len(found)
     found = found.loc[found["end"] > found["start"], ["chrom", "start", "end"]]
@@ -233,27 +237,19 @@ def _read_bed(path: Path, chrom_sizes: Mapping[str, int], say: Say) -> tuple[pd.
 
 
 def _summary(
-    table: pd.DataFrame, task: str, split: str, inputs: Inputs, absent: Mapping[str, int]
+    given: EvaluationIntervals, table: pd.DataFrame, split: str, absent: Mapping[str, int]
 ) -> dict[str, Any]:
-    own = table[table["split"] == split]
-    lost = inputs.not_lifted.get(split, [])
+    """A row of the summary; ``table`` is what of the intervals lies on the genome."""
+    of_split = table[table["split"] == split]
+    lost = given.not_lifted.get(split, [])
     values = (
-        task,
+        given.task,
         split,
-        len(own),
-        merged_bp(own),
-        inputs.widened.get(split, 0),
+        len(of_split),
+        merged_bp(of_split),
+        given.widened.get(split, 0),
         len(lost),
         absent.get(split, 0),
         "; ".join(lost),
     )
     return dict(zip(SUMMARY_COLUMNS, values, strict=True))
-
-
-def _open(chrom_sizes: Mapping[str, int]) -> dict[str, int]:
-    """The same chromosomes without ends: intervals beyond them are clipped, not refused."""
-    return dict.fromkeys(chrom_sizes, _NO_END)
-
-
-def _silent(message: str) -> None:
-    """Say nothing."""

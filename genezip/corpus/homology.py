@@ -1,34 +1,35 @@
-"""Sequence that held-out DNA shares with the training pieces.
+"""Sequence that held-out DNA shares with the training segments.
 
 Subtelomeres and other duplications put near-copies of one stretch on several chromosomes, so
-holding out a chromosome does not hold out its sequence. The report says how much is shared, by
-chromosome; the filter drops single held-out windows that share too much.
+holding out a chromosome does not hold out its sequence. One table gives the share by chromosome;
+a filter drops single held-out windows that share too much.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.files import sha256_file, write_text
+from genezip.artifacts.files import write_text
+from genezip.artifacts.manifest import file_entries
 from genezip.config import Corpus
-from genezip.corpus.windows import Placement
+from genezip.corpus.sampling import PlannedWindow
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.kmers import KmerSet, blocks, sampled_kmers, shared_fraction
+from genezip.log import Progress
 
-Progress = Callable[[str, int, int], None]
 HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "shared", "share")
 """Columns of ``homology.tsv``; see :func:`homology_by_chrom`."""
 
 
-def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) -> pd.DataFrame:
-    """How many k-mers of the held-out pieces also occur in the training pieces.
+def homology_by_chrom(assembly: Assembly, settings: Corpus) -> pd.DataFrame:
+    """How many k-mers of the held-out segments also occur in the training segments.
 
     Both strands count: a k-mer and its reverse complement are the same. All bases of the
-    training pieces count, whether a training window covers them or not.
+    training segments count, whether a training window covers them or not.
 
     Parameters
     ----------
@@ -36,7 +37,6 @@ def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) 
     settings : config.Corpus
         ``homology_k``, and ``homology_sample``: one k-mer in so many is looked at, chosen by its
         hash (:func:`genezip.genome.kmers.mixed`), the same in every sequence. 1 is exact.
-    progress : callable (stage, done, total)
 
     Returns
     -------
@@ -52,24 +52,22 @@ def homology_by_chrom(assembly: Assembly, settings: Corpus, progress: Progress) 
     if k is None:
         return pd.DataFrame(rows, columns=list(HOMOLOGY_COLUMNS))
     heldout: dict[str, list[np.ndarray]] = {}
-    stage = f"collecting {k}-mers of the held-out pieces (bp)"
-    for piece, ids in _blocks_of(assembly, "test", k, stage, progress):
-        heldout.setdefault(piece.chrom, []).append(sampled_kmers(ids, k, sample))
+    for segment, ids in _blocks_of(assembly, "test", k, f"{k}-mers of the held-out segments"):
+        heldout.setdefault(segment.chrom, []).append(sampled_kmers(ids, k, sample))
     by_chrom = {chrom: np.concatenate(parts) for chrom, parts in heldout.items()}
     none = np.zeros(0, dtype=np.uint64)
     mine = KmerSet(np.concatenate([none, *by_chrom.values()]))
     seen = np.zeros(len(mine), dtype=bool)
-    stage = f"comparing {k}-mers with the training pieces (bp)"
-    for _, ids in _blocks_of(assembly, "train", k, stage, progress):
+    for _, ids in _blocks_of(assembly, "train", k, f"{k}-mers of the training segments"):
         # Sorted queries walk through the set in order, which spares the cache.
-        place, found = mine.positions(np.sort(sampled_kmers(ids, k, sample)))
-        seen[place[found]] = True
+        index, found = mine.positions(np.sort(sampled_kmers(ids, k, sample)))
+        seen[index[found]] = True
     counts = np.zeros(len(mine), dtype=np.int64)
     for chrom in sorted(by_chrom):
-        place, _ = mine.positions(by_chrom[chrom])
-        own = np.bincount(place, minlength=len(mine))
-        counts += own
-        rows += _rows(chrom, own, seen, k, sample)
+        index, _ = mine.positions(by_chrom[chrom])
+        of_chrom = np.bincount(index, minlength=len(mine))
+        counts += of_chrom
+        rows += _rows(chrom, of_chrom, seen, k, sample)
     rows += _rows("all", counts, seen, k, sample)
     return pd.DataFrame(rows, columns=list(HOMOLOGY_COLUMNS))
 
@@ -86,24 +84,22 @@ def _rows(
 
 
 def _blocks_of(
-    assembly: Assembly, split: str, k: int, stage: str, progress: Progress
+    assembly: Assembly, split: str, k: int, what: str
 ) -> Iterator[tuple[Piece, np.ndarray]]:
-    """Token ids of all pieces of a split in blocks that overlap by k - 1."""
-    pieces = assembly.pieces_of(split)
-    total = sum(piece.length for piece in pieces)
-    done = 0
-    for piece in pieces:
-        for start, end in blocks(piece.length, k):
-            progress(stage, done, total)
-            yield piece, assembly.ids(piece, piece.start + start, piece.start + end)
-            done += end - start - k + 1
-    progress(stage, total, total)
+    """Token ids of all segments of a split in blocks that overlap by k - 1."""
+    segments = assembly.pieces_of(split)
+    with Progress(what, sum(segment.length for segment in segments), "base") as shown:
+        for segment in segments:
+            for start, end in blocks(segment.length, k):
+                yield segment, assembly.ids(segment, segment.start + start, segment.start + end)
+                shown.advance(end - start - k + 1)
+            shown.advance(min(k - 1, segment.length))
 
 
 def filter_homologous(
-    windows: list[Placement], assembly: Assembly, settings: Corpus, progress: Progress
-) -> tuple[list[Placement], pd.DataFrame]:
-    """Drop held-out windows that share too many k-mers with the training pieces.
+    windows: list[PlannedWindow], assembly: Assembly, settings: Corpus
+) -> tuple[list[PlannedWindow], pd.DataFrame]:
+    """Drop held-out windows that share too many k-mers with the training segments.
 
     Every k-mer counts here, not a sample.
 
@@ -111,14 +107,13 @@ def filter_homologous(
     ----------
     windows : held-out windows
     assembly : Assembly
-        All bases of its training pieces count, whether a training window covers them or not.
+        All bases of its training segments count, whether a training window covers them or not.
     settings : config.Corpus
         ``homology_k`` and ``homology_max_shared``; nothing is dropped where either is null.
-    progress : callable (stage, done, total)
 
     Returns
     -------
-    kept : list of Placement
+    kept : list of PlannedWindow
     table : DataFrame, one row per window
         chrom, start, end, piece, kmers (positions without N), shared_fraction, dropped (bool).
         Without the filter kmers and shared_fraction are 0: nothing was counted.
@@ -130,27 +125,27 @@ def filter_homologous(
     """
     table = pd.DataFrame(
         {
-            "chrom": [placed.piece.chrom for placed in windows],
-            "start": [placed.start for placed in windows],
-            "end": [placed.end for placed in windows],
-            "piece": [placed.piece.name for placed in windows],
+            "chrom": [window.segment.chrom for window in windows],
+            "start": [window.start for window in windows],
+            "end": [window.end for window in windows],
+            "piece": [window.segment.name for window in windows],
         }
     )
     k, most = settings.homology_k, settings.homology_max_shared
     if k is None or most is None:
         return windows, table.assign(kmers=0, shared_fraction=0.0, dropped=False)
-    stage = "comparing with the training pieces (bp)"
-    training = (ids for _, ids in _blocks_of(assembly, "train", k, stage, progress))
-    ids = [assembly.ids(placed.piece, placed.start, placed.end) for placed in windows]
+    what = "comparing held-out windows with the training segments"
+    training = (ids for _, ids in _blocks_of(assembly, "train", k, what))
+    ids = [assembly.ids(window.segment, window.start, window.end) for window in windows]
     shared, kmers = shared_fraction(ids, training, k)
     dropped = shared > most
     if dropped.all():
         raise GenezipError(
             f"the corpus is left with no held-out window: all {len(windows)} share more than "
-            f"{most:g} of their {k}-mers with training pieces; choose "
+            f"{most:g} of their {k}-mers with training segments; choose "
             "other chromosomes in genome.test or a larger corpus.homology_max_shared"
         )
-    kept = [placed for placed, is_out in zip(windows, dropped, strict=True) if not is_out]
+    kept = [window for window, is_out in zip(windows, dropped, strict=True) if not is_out]
     return kept, table.assign(kmers=kmers, shared_fraction=shared, dropped=dropped)
 
 
@@ -169,12 +164,5 @@ def write_tables(folder: Path, homology: pd.DataFrame, settings: Corpus) -> list
     for name, table in tables.items():
         text = table.to_csv(sep="\t", index=False, float_format="%.6f")
         write_text(folder / name, text)
-    return [
-        {
-            "path": name,
-            "rows": len(table),
-            "bytes": (folder / name).stat().st_size,
-            "sha256": sha256_file(folder / name),
-        }
-        for name, table in tables.items()
-    ]
+    entries = file_entries(folder, tables)
+    return [{"path": e["path"], "rows": len(tables[e["path"]]), **e} for e in entries]

@@ -1,11 +1,10 @@
 """The plan of a corpus: which window goes into which shard, decided before any is written.
 
-Drawing windows takes seconds and one process, writing them takes long and many: once the plan
-stands, shards can be written in any order by any number of processes, with the same bytes.
+Drawing windows takes seconds in one process, writing them takes long and many processes: with
+the plan, shards can be written in any order by any number of processes, with the same bytes.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.config import Corpus
 from genezip.corpus.homology import filter_homologous
-from genezip.corpus.pool import Pool, legal_tiles
-from genezip.corpus.sampling import sample
-from genezip.corpus.windows import Placement, strict_blocks, tile
+from genezip.corpus.sampling import PlannedWindow, Pool, legal_tiles, sample, strict_blocks, tile
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import progress
 
-SPLITS = ("train", "valid", "test")
 PLAN = "plan.parquet"
 MANIFEST = "manifest.json"
-PLAN_VERSION = 1
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many units are done, and of how many."""
+PLAN_KIND = Kind(
+    noun="corpus plan",
+    version=1,
+    first="run `genezip corpus plan` first",
+    again="make it again",
+    keys=("window_bp", "settings"),
+)
 
 SCHEMA = pa.schema(
     [
@@ -108,7 +110,7 @@ def write_plan(
     settings: Corpus,
     head: Mapping[str, Any],
 ) -> Plan:
-    """Deal windows to shards and write the plan (atomically); returns it as read back.
+    """Assign windows to shards and write the plan (atomically); return it as read back.
 
     Parameters
     ----------
@@ -125,14 +127,8 @@ def write_plan(
     table = pa.Table.from_pandas(
         pd.concat(frames, ignore_index=True)[SCHEMA.names], schema=SCHEMA, preserve_index=False
     )
-    about = {"schema_version": PLAN_VERSION, **head, "window_bp": window_bp}
-    about["settings"] = settings.model_dump()
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata({b"genezip": json.dumps(about).encode()}),
-            temporary,
-            compression="zstd",
-        )
+    facts = {**head, "window_bp": window_bp, "settings": settings.model_dump()}
+    write_parquet(path, table, PLAN_KIND.head(**facts))
     return read_plan(path)
 
 
@@ -144,21 +140,12 @@ def read_plan(path: str | Path) -> Plan:
     GenezipError
         If the file is missing, unreadable or no plan of this version.
     """
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; run `genezip corpus plan` first") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise GenezipError(f"{path} is no readable plan ({reason}); make it again") from None
-    head = json.loads((table.schema.metadata or {}).get(b"genezip", b"{}"))
-    if head.get("schema_version") != PLAN_VERSION or table.schema.names != SCHEMA.names:
-        raise GenezipError(f"{path} is no corpus plan of version {PLAN_VERSION}; make it again")
+    table, head = read_parquet(path, PLAN_KIND, SCHEMA.names)
     return Plan(head, table, sha256_file(path))
 
 
 def split_window_bp(split: str, settings: Corpus) -> int:
-    """Length of the windows of a split: drawn ones are short, tiles are held-out ones."""
+    """Length of the windows (bp) of a split: that of drawn windows, or that of held-out tiles."""
     drawn = split == "train" or (split == "valid" and settings.valid_windows > 0)
     return settings.window_bp if drawn else settings.heldout_window_bp
 
@@ -168,7 +155,6 @@ def choose_windows(
     assembly: Assembly,
     settings: Corpus,
     excluded: pd.DataFrame,
-    progress: Progress,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Windows of every split, and the shared k-mers of the held-out ones.
 
@@ -193,30 +179,30 @@ def choose_windows(
     """
     train, valid, test = (list(assembly.pieces_of(split)) for split in SPLITS)
     tiles = [
-        placed
-        for piece in test
-        for placed in tile(piece, settings.heldout_window_bp, settings.keep_short)
+        window
+        for segment in test
+        for window in tile(segment, settings.heldout_window_bp, settings.keep_short)
     ]
     if not tiles:
         raise GenezipError(
             f"the corpus is left with no held-out window of {settings.heldout_window_bp} bp in "
-            f"{len(test)} held-out pieces; name chromosomes in genome.test or choose a shorter "
+            f"{len(test)} held-out segments; name chromosomes in genome.test or choose a shorter "
             "corpus.heldout_window_bp"
         )
     if settings.validation == "pieces" and not valid:
         raise GenezipError(
             "the corpus is left with no validation window: name chromosomes in genome.valid, or "
-            "set corpus.validation to paper or strict to draw them from the training pieces"
+            "set corpus.validation to paper or strict to draw them from the training segments"
         )
     if settings.validation == "paper":
         valid = train
     if settings.validation == "strict":
         share = settings.strict_valid_fraction
         train, valid = strict_blocks(train, settings.strict_block_bp, share, settings.seed)
-    n_runs = _n_runs(assembly, [*train, *valid], progress)
+    n_runs = _n_runs(assembly, [*train, *valid])
 
-    def drawn(pieces: Sequence[Piece], count: int, stream: int) -> pd.DataFrame:
-        pool = Pool(pieces, settings.window_bp, annotations, n_runs, excluded)
+    def drawn(segments: Sequence[Piece], count: int, stream: int) -> pd.DataFrame:
+        pool = Pool(segments, settings.window_bp, annotations, n_runs, excluded)
         weights = settings.sampling.model_dump()
         rng = np.random.default_rng([settings.seed, stream])
         found = sample(pool, count, weights, settings.max_n_fraction, rng, distinct=True)
@@ -227,35 +213,29 @@ def choose_windows(
         windows["valid"] = drawn(valid, settings.valid_windows, 1)
     else:
         windows["valid"] = _tiled_validation(valid, settings, annotations, n_runs, excluded)
-    kept, homology = filter_homologous(tiles, assembly, settings, progress)
+    kept, homology = filter_homologous(tiles, assembly, settings)
     windows["test"] = _table(kept)
     return windows, homology
 
 
-def _n_runs(
-    assembly: Assembly, pieces: Sequence[Piece], progress: Progress
-) -> dict[str, Intervals]:
-    """Runs of N of the whole pieces that these are, or are parts of."""
-    names = {piece.name for piece in pieces}
-    scanned = [piece for piece in assembly.pieces if piece.name in names]
-    found = {}
-    for done, piece in enumerate(scanned):
-        progress("looking for N", done, len(scanned))
-        found[piece.name] = assembly.n_runs(piece)
-    progress("looking for N", len(scanned), len(scanned))
-    return found
+def _n_runs(assembly: Assembly, segments: Sequence[Piece]) -> dict[str, Intervals]:
+    """Runs of N of the whole segments that these are, or are parts of."""
+    names = {segment.name for segment in segments}
+    scanned = [segment for segment in assembly.pieces if segment.name in names]
+    shown = progress(scanned, "looking for N", unit="segment")
+    return {segment.name: assembly.n_runs(segment) for segment in shown}
 
 
 def _tiled_validation(
-    pieces: Sequence[Piece],
+    segments: Sequence[Piece],
     settings: Corpus,
     annotations: Mapping[str, Annotation],
     n_runs: Mapping[str, Intervals],
     excluded: pd.DataFrame,
 ) -> pd.DataFrame:
     key = "corpus.heldout_window_bp"
-    pool = Pool(pieces, settings.heldout_window_bp, annotations, n_runs, excluded, key)
-    tiles = [placed for piece in pieces for placed in tile(piece, settings.heldout_window_bp)]
+    pool = Pool(segments, settings.heldout_window_bp, annotations, n_runs, excluded, key)
+    tiles = [window for segment in segments for window in tile(segment, settings.heldout_window_bp)]
     legal = legal_tiles(tiles, pool, settings.max_n_fraction)
     if not legal:
         raise GenezipError(
@@ -265,12 +245,12 @@ def _tiled_validation(
     return _table(legal)
 
 
-def _table(placed: Sequence[Placement]) -> pd.DataFrame:
+def _table(windows: Sequence[PlannedWindow]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "piece": [window.piece.name for window in placed],
-            "start": np.array([window.start for window in placed], dtype=np.int64),
-            "end": np.array([window.end for window in placed], dtype=np.int64),
-            "sampling_mode": [window.mode for window in placed],
+            "piece": [window.segment.name for window in windows],
+            "start": np.array([window.start for window in windows], dtype=np.int64),
+            "end": np.array([window.end for window in windows], dtype=np.int64),
+            "sampling_mode": [window.mode for window in windows],
         }
     )

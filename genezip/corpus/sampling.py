@@ -1,26 +1,271 @@
-"""Drawing random windows in three modes.
+"""Windows of a corpus before their bases are read: tiles, strict blocks, and random ones.
 
-The training corpus mixes windows placed uniformly with windows around transcription start
+The training corpus mixes windows drawn uniformly with windows around transcription start
 sites and coding bases (GeneZip section 4.1), because promoters are a few percent of the genome
 and a model that hardly sees them cannot learn to treat them differently.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from genezip.corpus.pool import Pool
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Piece
+from genezip.genome.gene_models import Annotation
+from genezip.genome.intervals import Covered, Intervals, clip
 
 MODES = ("uniform", "tss", "cds")
 """Choices of window centre; a tiled window has the mode ``tile``."""
 
+_NO_INTERVALS: Intervals = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+_AT_ONCE = 1 << 20  # starts that are judged at once when all are counted
 _FRUITLESS_ROUNDS = 100  # rounds of candidates without one accepted before all are counted
 _ROUND = 256  # fewest candidates in a round
 _JUDGED = 4096  # legal candidates after which the share of new ones is judged
 _LEAST_NEW = 0.02  # share of new windows below which the rest are counted, not drawn
+
+
+@dataclass(frozen=True)
+class PlannedWindow:
+    """A window whose bases are not read yet: [start, end) of a segment, and how it was chosen."""
+
+    segment: Piece
+    start: int
+    end: int
+    mode: str
+
+
+def tile(segment: Piece, window_bp: int, keep_short: bool = False) -> list[PlannedWindow]:
+    """Windows side by side from the start of a segment.
+
+    The remainder at the end is a short window if ``keep_short``, else it is left out.
+    """
+    starts = range(segment.start, segment.end, window_bp)
+    windows = [
+        PlannedWindow(segment, start, min(start + window_bp, segment.end), "tile")
+        for start in starts
+    ]
+    if not keep_short and windows and windows[-1].end - windows[-1].start < window_bp:
+        windows.pop()
+    return windows
+
+
+def strict_blocks(
+    segments: Sequence[Piece], block_bp: int, valid_fraction: float, seed: int
+) -> tuple[list[Piece], list[Piece]]:
+    """Cut segments into blocks and give a share of them to validation.
+
+    Blocks begin at multiples of ``block_bp`` of the chromosome, so that the cut does not depend
+    on where segments begin. Neighbouring blocks of one split stay together. A window drawn from
+    one of the parts never touches a base of the other split.
+
+    Parameters
+    ----------
+    segments : Sequence[Piece]
+    block_bp : int
+        Length of a block (bp); the first and last of a segment may be shorter.
+    valid_fraction : float
+        Share of the blocks that validate, at least one of them.
+    seed : int
+        Chooses them.
+
+    Returns
+    -------
+    train, valid : lists of Piece
+        Parts of the segments under their names, with their own start and end.
+
+    Raises
+    ------
+    GenezipError
+        If there are fewer than two blocks.
+    """
+    blocks = [
+        replace(segment, start=max(start, segment.start), end=min(start + block_bp, segment.end))
+        for segment in segments
+        for start in range(segment.start // block_bp * block_bp, segment.end, block_bp)
+    ]
+    if len(blocks) < 2:
+        raise GenezipError(
+            f"the training segments make {len(blocks)} block of {block_bp:,} bp, which cannot be "
+            "shared between training and validation; choose a smaller corpus.strict_block_bp"
+        )
+    count = min(max(1, round(len(blocks) * valid_fraction)), len(blocks) - 1)
+    chosen = set(np.random.default_rng(seed).permutation(len(blocks))[:count].tolist())
+    parts: tuple[list[Piece], list[Piece]] = ([], [])
+    last = (-1, -1)  # split and number of the block before
+    for number, block in enumerate(blocks):
+        own = int(number in chosen)
+        grown = parts[own]
+        if last == (own, number - 1) and grown[-1].name == block.name:
+            grown[-1] = replace(grown[-1], end=block.end)
+        else:
+            grown.append(block)
+        last = (own, number)
+    return parts
+
+
+def by_chrom(frame: pd.DataFrame) -> dict[str, Intervals]:
+    """Starts and ends of the rows of each chromosome."""
+    return {
+        str(chrom): (rows["start"].to_numpy(np.int64), rows["end"].to_numpy(np.int64))
+        for chrom, rows in frame.groupby("chrom", observed=True)
+    }
+
+
+class Pool:
+    """The segments that windows are drawn from, laid end to end.
+
+    On that one line, N, excluded intervals, TSS and coding bases of all segments are plain sorted
+    arrays, so thousands of candidates are drawn and judged at once.
+
+    Parameters
+    ----------
+    segments : segments to draw from
+        Those shorter than the window are left out.
+    window_bp : int
+        Length of a window.
+    annotations : by set name
+        Each segment takes TSS and CDS from its own set.
+    n_runs : by segment name
+        Runs of N, (starts, ends) in genome coordinates.
+    excluded : DataFrame chrom, start, end
+        Intervals that no window may touch.
+    key : str
+        What ``window_bp`` is called in messages: the key of the configuration that sets it.
+
+    Raises
+    ------
+    GenezipError
+        If the window is longer than every segment.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[Piece],
+        window_bp: int,
+        annotations: Mapping[str, Annotation],
+        n_runs: Mapping[str, Intervals],
+        excluded: pd.DataFrame,
+        key: str = "corpus.window_bp",
+    ) -> None:
+        self.window_bp = window_bp
+        self.key = key
+        self.segments = [segment for segment in segments if segment.length >= window_bp]
+        if not self.segments:
+            longest = max((segment.length for segment in segments), default=0)
+            raise GenezipError(
+                f"{key} is {window_bp} but the longest of {len(segments)} segments to draw "
+                f"from has {longest} bp; choose a shorter window"
+            )
+        self.lengths = np.array([segment.length for segment in self.segments], dtype=np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        chromosomes = by_chrom(excluded)
+        self.n = self._line(lambda segment: n_runs[segment.name])
+        self.excluded = self._line(lambda segment: chromosomes.get(segment.chrom, _NO_INTERVALS))
+        sets = {segment.annotation: annotations[segment.annotation] for segment in self.segments}
+        tss = {name: by_chrom(_tss_bases(annotation)) for name, annotation in sets.items()}
+        cds = {name: by_chrom(annotation.cds) for name, annotation in sets.items()}
+        self.tss = self._line(
+            lambda segment: tss[segment.annotation].get(segment.chrom, _NO_INTERVALS)
+        )
+        self.cds = self._line(
+            lambda segment: cds[segment.annotation].get(segment.chrom, _NO_INTERVALS)
+        )
+
+    def _line(self, of_segment: Callable[[Piece], Intervals]) -> Covered:
+        """Intervals in genome coordinates, clipped to each segment and moved onto the line."""
+        starts, ends = [_NO_INTERVALS[0]], [_NO_INTERVALS[1]]
+        for segment, offset in zip(self.segments, self.offsets, strict=True):
+            inside = clip(*of_segment(segment), segment.start, segment.end)
+            starts.append(inside[0] - segment.start + offset)
+            ends.append(inside[1] - segment.start + offset)
+        return Covered(np.concatenate(starts), np.concatenate(ends))
+
+    def segment_of(self, positions: np.ndarray) -> np.ndarray:
+        """Index of the segment of each position on the line (int64)."""
+        return np.searchsorted(self.offsets, positions, side="right") - 1
+
+    def candidates(
+        self, mode: str, count: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Window starts on the line, before any is rejected, and their segments' indices.
+
+        ``uniform``: every start that fits a segment is equally likely. ``tss`` and ``cds``: a
+        distinct TSS position, or coding base, is drawn and put uniformly in the central half
+        of the window.
+        """
+        if mode == "uniform":
+            choices = np.cumsum(self.lengths - self.window_bp + 1)
+            rank = rng.integers(choices[-1], size=count)
+            segment = np.searchsorted(choices, rank, side="right")
+            first = np.concatenate([[0], choices[:-1]])[segment]
+            return self.offsets[segment] + rank - first, segment
+        anchors = self.tss if mode == "tss" else self.cds
+        position = anchors.base(rng.integers(anchors.bp, size=count))
+        quarter = self.window_bp // 4
+        return (
+            position - rng.integers(quarter, self.window_bp - quarter, size=count),
+            self.segment_of(position),
+        )
+
+    def faults(
+        self, starts: np.ndarray, segment: np.ndarray, max_n_fraction: float
+    ) -> dict[str, np.ndarray]:
+        """Why candidates are rejected: a bool array per cause, each candidate in at most one."""
+        ends = starts + self.window_bp
+        crosses = (starts < self.offsets[segment]) | (
+            ends > self.offsets[segment] + self.lengths[segment]
+        )
+        rich = self.n.within(starts, ends) > max_n_fraction * self.window_bp
+        touched = self.excluded.within(starts, ends) > 0
+        return {
+            "cross the end of a segment": crosses,
+            f"hold more than {max_n_fraction:.3g} of N": rich & ~crosses,
+            "overlap an excluded interval": touched & ~rich & ~crosses,
+        }
+
+    def legal_starts(self, mode: str, max_n_fraction: float) -> Iterator[np.ndarray]:
+        """Every legal window start of a mode, ascending, in blocks of int64 arrays.
+
+        This judges every base of the line: minutes for a whole genome, so it is for the case
+        that drawing finds nothing more.
+        """
+        anchors = {"tss": self.tss, "cds": self.cds}.get(mode)
+        quarter = self.window_bp // 4
+        total = int(self.lengths.sum())
+        for begin in range(0, total, _AT_ONCE):
+            starts = np.arange(begin, min(begin + _AT_ONCE, total), dtype=np.int64)
+            segment = self.segment_of(starts)
+            legal = ~np.logical_or.reduce(
+                list(self.faults(starts, segment, max_n_fraction).values())
+            )
+            if anchors is not None:
+                # the central half, where `candidates` puts an anchor
+                low = starts + quarter
+                legal &= anchors.within(low, starts + self.window_bp - quarter) > 0
+            yield starts[legal]
+
+
+def _tss_bases(annotation: Annotation) -> pd.DataFrame:
+    tss = annotation.tss()
+    return pd.DataFrame(
+        {"chrom": tss["chrom"], "start": tss["position"], "end": tss["position"] + 1}
+    )
+
+
+def legal_tiles(
+    tiles: Iterable[PlannedWindow], pool: Pool, max_n_fraction: float
+) -> list[PlannedWindow]:
+    """Those full tiles of the pool's segments that the rules for drawn windows allow."""
+    index = {segment.name: i for i, segment in enumerate(pool.segments)}
+    kept = [window for window in tiles if window.segment.name in index]
+    segment = np.array([index[window.segment.name] for window in kept], dtype=np.int64)
+    begins = np.array([window.start - window.segment.start for window in kept], dtype=np.int64)
+    faults = pool.faults(pool.offsets[segment] + begins, segment, max_n_fraction)
+    wrong = np.logical_or.reduce(list(faults.values()))
+    return [window for window, is_wrong in zip(kept, wrong, strict=True) if not is_wrong]
 
 
 @dataclass(frozen=True)
@@ -29,22 +274,22 @@ class Drawn:
 
     Attributes
     ----------
-    piece : int64 array, shape (n,), index in ``pool.pieces``
+    segment : int64 array, shape (n,), index in ``pool.segments``
     start : int64 array, shape (n,), genome coordinates
     mode : int64 array, shape (n,), index in :data:`MODES`
     """
 
     pool: Pool
-    piece: np.ndarray
+    segment: np.ndarray
     start: np.ndarray
     mode: np.ndarray
 
     def table(self) -> pd.DataFrame:
-        """The windows as a table: piece (name), start, end, sampling_mode."""
-        names = np.array([piece.name for piece in self.pool.pieces], dtype=object)
+        """The windows as a table: piece (name of the segment), start, end, sampling_mode."""
+        names = np.array([segment.name for segment in self.pool.segments], dtype=object)
         return pd.DataFrame(
             {
-                "piece": names[self.piece],
+                "piece": names[self.segment],
                 "start": self.start,
                 "end": self.start + self.pool.window_bp,
                 "sampling_mode": np.array(MODES, dtype=object)[self.mode],
@@ -60,7 +305,7 @@ def sample(
     rng: np.random.Generator,
     distinct: bool = False,
 ) -> Drawn:
-    """Draw windows in random order; each draws its mode, then its place until one is legal.
+    """Draw windows in random order; each draws its mode, then its start until one is legal.
 
     Parameters
     ----------
@@ -93,9 +338,9 @@ def sample(
             starts[slots] = _draw(pool, mode, slots.size, max_n_fraction, rng, taken, distinct)
             if distinct:
                 taken = _merged(taken, starts[slots])
-    piece = pool.piece_of(starts)
-    origin = np.array([own.start for own in pool.pieces], dtype=np.int64)
-    return Drawn(pool, piece, starts - pool.offsets[piece] + origin[piece], modes)
+    segment = pool.segment_of(starts)
+    origin = np.array([own.start for own in pool.segments], dtype=np.int64)
+    return Drawn(pool, segment, starts - pool.offsets[segment] + origin[segment], modes)
 
 
 def _draw(
@@ -111,7 +356,7 @@ def _draw(
     anchors = {"tss": pool.tss, "cds": pool.cds}.get(mode)
     if anchors is not None and not anchors.bp:
         raise GenezipError(
-            f"the corpus is left with no window: no {mode.upper()} lies in the pieces to draw "
+            f"the corpus is left with no window: no {mode.upper()} lies in the segments to draw "
             f"from; set corpus.sampling.{mode} to 0 or choose other chromosomes"
         )
     drawn: list[np.ndarray] = []
@@ -119,8 +364,8 @@ def _draw(
     judged = new = 0  # legal candidates since the last judgement, and how many were new
     rejected: dict[str, int] = {}
     while missing:
-        starts, piece = pool.candidates(mode, max(missing, _ROUND), rng)
-        faults = pool.faults(starts, piece, max_n_fraction)
+        starts, segment = pool.candidates(mode, max(missing, _ROUND), rng)
+        faults = pool.faults(starts, segment, max_n_fraction)
         tried += len(starts)
         for cause, mask in faults.items():
             rejected[cause] = rejected.get(cause, 0) + int(mask.sum())
@@ -182,7 +427,7 @@ def _rest(
 
 
 def _merged(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A sorted array with values put in their places."""
+    """A sorted array with more values inserted."""
     values = np.sort(values)
     return np.insert(ordered, np.searchsorted(ordered, values), values)
 
@@ -191,5 +436,5 @@ def _among(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
     """True where a value is in a sorted array."""
     if not len(ordered):
         return np.zeros(len(values), dtype=bool)
-    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    return np.asarray(ordered[place] == values)
+    index = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[index] == values)

@@ -17,8 +17,8 @@ Labels are runs, not one byte per base: the published sets store dense labels be
 which takes 63 GB for 99,000 windows of 128 kb.
 """
 
-import json
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -28,11 +28,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genezip.corpus.row_group import RowGroup, decode
+from genezip import alphabet
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.tables import head_of, open_parquet
 from genezip.errors import GenezipError
 from genezip.region_classes import Taxonomy
 
 SCHEMA_VERSION = 2
+SHARD_KIND = Kind(
+    noun="corpus shard",
+    version=SCHEMA_VERSION,
+    first="build the corpus again",
+    again="build the corpus again",
+    keys=("split", "window_bp", "row_group_rows", "classes", "plan", "regions"),
+)
 ROW_GROUP_BP = 1 << 20
 
 SCHEMA = pa.schema(
@@ -53,6 +62,13 @@ SCHEMA = pa.schema(
 TABLE_COLUMNS = SCHEMA.names[:8]
 WINDOW_COLUMNS = SCHEMA.names[8:]
 
+_LETTERS = b"ACGTN"
+_OTHERS = bytes(code for code in range(256) if code not in _LETTERS)
+# Token ids of the five letters; 0 marks one that a shard may not hold.
+_IDS = bytes.maketrans(
+    _LETTERS + _OTHERS, alphabet.encode(_LETTERS).tobytes() + bytes(len(_OTHERS))
+)
+
 
 def row_group_rows(window_bp: int) -> int:
     """Windows in a full row group: about 1 Mb of bases, at least one window."""
@@ -61,7 +77,7 @@ def row_group_rows(window_bp: int) -> int:
 
 @dataclass(frozen=True)
 class Head:
-    """What a shard says of itself (its file metadata)."""
+    """The head of a shard, kept in its file metadata."""
 
     split: str
     window_bp: int
@@ -70,59 +86,97 @@ class Head:
     plan: str
     regions: str
 
-    def metadata(self) -> dict[bytes, bytes]:
-        """The metadata for ``SCHEMA.with_metadata``."""
-        head = {
-            "schema_version": SCHEMA_VERSION,
-            "split": self.split,
-            "window_bp": self.window_bp,
-            "row_group_rows": self.row_group_rows,
-            "classes": self.taxonomy.to_json(),
-            "plan": self.plan,
-            "regions": self.regions,
-        }
-        return {b"genezip": json.dumps(head).encode()}
-
-    @classmethod
-    def from_json(cls, head: dict[str, Any]) -> Self:
-        """The head from the parsed JSON of the metadata."""
-        return cls(
-            split=head["split"],
-            window_bp=head["window_bp"],
-            row_group_rows=head["row_group_rows"],
-            taxonomy=Taxonomy.from_json(head["classes"]),
-            plan=head["plan"],
-            regions=head["regions"],
+    def to_json(self) -> dict[str, Any]:
+        """The head as :mod:`genezip.artifacts.tables` writes it."""
+        return SHARD_KIND.head(
+            split=self.split,
+            window_bp=self.window_bp,
+            row_group_rows=self.row_group_rows,
+            classes=self.taxonomy.to_json(),
+            plan=self.plan,
+            regions=self.regions,
         )
 
+    @classmethod
+    def read(cls, path: Path, schema: pa.Schema) -> Self:
+        """The head in the schema of a file.
 
-class ShardFile:
-    """A shard whose row groups are read one at a time.
+        Raises
+        ------
+        GenezipError
+            If the file is no corpus shard of this schema version.
+        """
+        head = head_of(path, schema, SHARD_KIND)
+        try:
+            if schema.equals(SCHEMA):
+                facts = {name: head[name] for name in SHARD_KIND.keys if name != "classes"}
+                return cls(taxonomy=Taxonomy.from_json(head["classes"]), **facts)
+        except (ValueError, KeyError, TypeError, GenezipError):
+            pass  # classes that are none
+        raise SHARD_KIND.foreign(path)
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Windows of one row group as they are stored; :func:`decode` turns them into ids.
+
+    Attributes
+    ----------
+    path : file that they come from, for messages
+    codes : uint8 array, shape (n, L)
+        ASCII letters.
+    offsets : int64 array, shape (n + 1,)
+        Runs of window i are ``offsets[i]`` to ``offsets[i + 1]``.
+    lengths, classes : int32 and uint8 arrays, shape (runs,)
+    """
+
+    path: Path
+    codes: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    classes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def decode(windows: Sequence[tuple[RowGroup, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids and region classes of windows, given as row group and row in it.
+
+    Returns
+    -------
+    ids, regions : uint8 arrays, shape (n, L); n is at least 1
 
     Raises
     ------
     GenezipError
-        If the file is missing, unreadable, or no corpus shard of this schema version.
+        At a letter that is none of A, C, G, T, N.
     """
+    length = windows[0][0].codes.shape[1]
+    # One block for both: the allocator keeps it for the next batch, where it would give two
+    # back to the system and clear the pages again.
+    ids, regions = np.empty((2, len(windows), length), dtype=np.uint8)
+    for line, (group, row) in enumerate(windows):
+        # one byte per base, where an index of numpy takes eight
+        ids[line].data[:] = group.codes[row].tobytes().translate(_IDS)
+        runs = slice(group.offsets[row], group.offsets[row + 1])
+        regions[line] = group.classes[runs].repeat(group.lengths[runs])
+    if not ids.all():
+        window, base = np.argwhere(ids == 0)[0]
+        group, row = windows[window]
+        raise GenezipError(
+            f"{group.path} holds the letter {chr(int(group.codes[row, base]))!r} in a sequence, "
+            f"which is none of {', '.join(_LETTERS.decode())}; build the corpus again"
+        )
+    return ids, regions
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = self._readable(lambda: pq.ParquetFile(path, page_checksum_verification=True))
-        schema = self._file.schema_arrow
-        head = _parsed((schema.metadata or {}).get(b"genezip", b"{}"))
-        if head is None or not schema.equals(SCHEMA):
-            self._file.close()
-            raise GenezipError(
-                f"{path} is no corpus shard of schema version {SCHEMA_VERSION}; "
-                "build the corpus again"
-            )
-        self.head = head
 
-    def __enter__(self) -> Self:
-        return self
+class ShardFile:
+    """An open shard, whose row groups are read one at a time; see :func:`open_shard`."""
 
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
+    def __init__(self, path: Path, file: pq.ParquetFile) -> None:
+        self.path, self._file = path, file
+        self.head = Head.read(path, file.schema_arrow)
 
     @property
     def rows(self) -> int:
@@ -143,9 +197,7 @@ class ShardFile:
             If the group is damaged or has another number of rows than it should, a sequence is
             not ``window_bp`` long, or region runs do not tile a window.
         """
-        table = self._readable(
-            lambda: self._file.read_row_group(group, WINDOW_COLUMNS, use_threads=False)
-        )
+        table = self._file.read_row_group(group, WINDOW_COLUMNS, use_threads=False)
         full = self.head.row_group_rows
         expected = min(full, self.rows - group * full)
         self._require(table.num_rows == expected, f"has a row group without {expected} rows")
@@ -155,7 +207,7 @@ class ShardFile:
 
     def table(self) -> pd.DataFrame:
         """The columns chrom to n_fraction of all windows."""
-        return self._readable(lambda: self._file.read(TABLE_COLUMNS)).to_pandas()
+        return self._file.read(TABLE_COLUMNS).to_pandas()
 
     def _codes(self, sequence: pa.BinaryArray) -> np.ndarray:
         length = self.head.window_bp
@@ -186,29 +238,22 @@ class ShardFile:
         )
         return offsets, runs, ids
 
-    def _readable(self, read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except FileNotFoundError:
-            raise GenezipError(f"{self.path} is missing; build the corpus again") from None
-        except (pa.ArrowInvalid, OSError) as error:
-            reason = str(error).split("\n", maxsplit=1)[0]
-            raise GenezipError(
-                f"{self.path} is not a readable Parquet file ({reason}); build the corpus again"
-            ) from None
-
     def _require(self, is_right: Any, wrong: str) -> None:
         if not is_right:
             raise GenezipError(f"{self.path} {wrong}; build the corpus again")
 
 
-def _parsed(metadata: bytes) -> Head | None:
-    """The head in a file's metadata, or None where it is of another version or damaged."""
-    try:
-        head = json.loads(metadata)
-        return Head.from_json(head) if head["schema_version"] == SCHEMA_VERSION else None
-    except (ValueError, KeyError, TypeError, GenezipError):
-        return None
+@contextmanager
+def open_shard(path: Path) -> Iterator[ShardFile]:
+    """Open a shard; page checksums are verified whenever something is read in the block.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing, cannot be read, or is no corpus shard of this schema version.
+    """
+    with open_parquet(path, SHARD_KIND, page_checksum_verification=True) as file:
+        yield ShardFile(path, file)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
@@ -249,7 +294,7 @@ def read_shard(path: Path) -> Shard:
         it should, a sequence is no DNA or shorter or longer than the window, or region runs do
         not tile a window. The sentence names the file.
     """
-    with ShardFile(path) as file:
+    with open_shard(path) as file:
         shape = (file.rows, file.head.window_bp)
         ids, regions = (np.empty(shape, dtype=np.uint8) for _ in range(2))
         begin = 0

@@ -1,29 +1,151 @@
 """The training stream: shuffled batches of windows, epoch after epoch, that can be resumed.
 
-The order is that of :mod:`genezip.corpus.order`, counted through all epochs: a batch is the next
-``batch`` windows of it. A process reads a pool of row groups as they are stored (one byte per
-base, runs of labels) and decodes only the windows that it is asked for, so its memory is that
-of one pool, two where a batch spans a pool's edge.
+The order is a pure function of corpus, seed and epoch; neither the number of processes nor that
+of threads has a part in it. Every epoch permutes the row groups of a split, takes them in buffers
+of about 32 Mb of bases, and permutes the windows inside a buffer. Training windows are stored in
+the random order in which they were drawn, so this is as good as a full shuffle.
+
+A batch is the next ``batch`` windows of the order, counted through all epochs. A process reads a
+buffer of row groups as they are stored (one byte per base, runs of labels) and decodes only the
+windows that it is asked for, so its memory is that of one buffer, two where a batch spans two.
+Batches may be decoded ahead in background threads, so that reading overlaps with training.
+Threads are enough: the decompression of Parquet and the loops of numpy run without Python's lock.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from genezip.alphabet import reverse_complement as complement
 from genezip.artifacts.files import sha256_json
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.order import Order, Pool
-from genezip.corpus.row_group import RowGroup, decode
-from genezip.corpus.shards import ShardFile
+from genezip.corpus.shards import RowGroup, ShardFile, decode, open_shard
 from genezip.errors import GenezipError
 
-POOLS = 2
-"""Pools kept: a batch may span two."""
+BUFFER_BP = 1 << 25
+"""Bases of a shuffle buffer, about."""
+
+BUFFERS = 2
+"""Buffers kept: a batch may span two."""
+
+# Which of the random streams of an epoch; a stream of its own keeps the order as it is when
+# strands are drawn as well.
+_GROUPS, _WINDOWS, _STRANDS = 1, 2, 3
+
+
+class RowAddress(NamedTuple):
+    """The stored row of a window: numbers of its file, row group, and row in the group."""
+
+    file: int
+    group: int
+    row: int
+
+
+@dataclass(frozen=True)
+class ShuffleBuffer:
+    """Windows that are shuffled together: number ``begin`` to ``end`` of an epoch.
+
+    Attributes
+    ----------
+    epoch, number : which buffer it is
+    begin, end : half-open, counted in the order of the epoch
+    files, groups : int64 arrays, shape (G,)
+        The row groups that the buffer reads.
+    group, row : int64 arrays, shape (end - begin,)
+        Row group (0 to G - 1) and row in it of every window, in their order.
+    flipped : bool array, shape (end - begin,)
+        Windows that are read from the other strand where that is asked for.
+    """
+
+    epoch: int
+    number: int
+    begin: int
+    end: int
+    files: np.ndarray
+    groups: np.ndarray
+    group: np.ndarray
+    row: np.ndarray
+    flipped: np.ndarray
+
+    def address(self, window: int) -> RowAddress:
+        """The stored row of a window of the epoch."""
+        group = self.group[window - self.begin]
+        row = self.row[window - self.begin]
+        return RowAddress(int(self.files[group]), int(self.groups[group]), int(row))
+
+
+class Order:
+    """The order of the windows of a split.
+
+    Parameters
+    ----------
+    rows : windows of each file
+    group_rows : windows in a full row group of each file (at least 1)
+    window_bp : length of a window
+    seed : decides the order; not negative
+    """
+
+    def __init__(
+        self, rows: Sequence[int], group_rows: Sequence[int], window_bp: int, seed: int
+    ) -> None:
+        files, groups, sizes = [], [], []
+        for file, (count, full) in enumerate(zip(rows, group_rows, strict=True)):
+            for group, begin in enumerate(range(0, count, full)):
+                files.append(file)
+                groups.append(group)
+                sizes.append(min(full, count - begin))
+        self._files, self._groups, self._sizes = (
+            np.array(values, dtype=np.int64) for values in (files, groups, sizes)
+        )
+        self.windows = int(self._sizes.sum())
+        self.seed = seed
+        full_bp = max(group_rows, default=1) * window_bp
+        self._per_buffer = max(1, BUFFER_BP // full_bp)
+        # the last buffer of an epoch and the first of the next are asked for in turn
+        self._epoch = lru_cache(maxsize=2)(self._permuted)
+
+    def _random(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *stream])
+
+    def _permuted(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row groups in the order of an epoch, and its windows before and after each buffer."""
+        order = self._random(epoch, _GROUPS).permutation(len(self._sizes))
+        ends = np.cumsum(self._sizes[order])
+        last = np.arange(self._per_buffer, len(order) + self._per_buffer, self._per_buffer) - 1
+        return order, np.concatenate([[0], ends[np.minimum(last, len(order) - 1)]])
+
+    def buffer_at(self, epoch: int, window: int) -> int:
+        """Number of the buffer that holds a window of an epoch."""
+        return int(np.searchsorted(self._epoch(epoch)[1], window, side="right")) - 1
+
+    def buffer(self, epoch: int, number: int) -> ShuffleBuffer:
+        """A buffer of an epoch."""
+        order, edges = self._epoch(epoch)
+        members = order[number * self._per_buffer : (number + 1) * self._per_buffer]
+        sizes = self._sizes[members]
+        count = int(sizes.sum())
+        group = np.repeat(np.arange(len(members)), sizes)
+        row = np.concatenate([np.arange(size) for size in sizes])
+        shuffled = self._random(epoch, _WINDOWS, number).permutation(count)
+        return ShuffleBuffer(
+            epoch=epoch,
+            number=number,
+            begin=int(edges[number]),
+            end=int(edges[number + 1]),
+            files=self._files[members],
+            groups=self._groups[members],
+            group=group[shuffled],
+            row=row[shuffled],
+            flipped=self._random(epoch, _STRANDS, number).random(count) < 0.5,
+        )
+
 
 Batch = dict[str, np.ndarray]
 """``ids`` (token ids) and ``regions`` (class ids), uint8 arrays of shape (rows, L)."""
@@ -36,10 +158,10 @@ class Batches(Protocol):
         """The next batch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the batches stand: plain values, JSON-ready."""
+        """The position in the stream: plain values, JSON-ready."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where others stood."""
+        """Continue from the state of other batches."""
 
 
 class WindowStream:
@@ -49,7 +171,7 @@ class WindowStream:
     ----------
     reader : CorpusReader
     batch : int
-        Windows per batch. A batch may span pools and epochs.
+        Windows per batch. A batch may span buffers and epochs.
     seed : int
         Decides the order. Two streams with one seed give the same batches.
     split : str
@@ -100,7 +222,7 @@ class WindowStream:
             raise ValueError(f"rows must lie side by side, not {rows}")
         self.position = 0
         self._corpus = sha256_json([entry["sha256"] for entry in self.files])
-        self._pools: OrderedDict[tuple[int, int], Future[_Loaded]] = OrderedDict()
+        self._buffers: OrderedDict[tuple[int, int], Future[_Loaded]] = OrderedDict()
         self._lock = Lock()
 
     def share(self, rows: slice) -> Self:
@@ -110,7 +232,7 @@ class WindowStream:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches for ever."""
+        """Yield batches without end."""
         while True:
             yield self.next_batch()
 
@@ -140,9 +262,9 @@ class WindowStream:
         begin, end = position + self.rows.start, position + self.rows.stop
         while begin < end:
             epoch, window = divmod(begin, self.windows_per_epoch)
-            pool = self._loaded(epoch, self.order.pool_at(epoch, window))
-            stop = min(window + end - begin, pool.plan.end)
-            parts.append(pool.decode(window, stop, self.reverse_complement))
+            loaded = self._loaded(epoch, self.order.buffer_at(epoch, window))
+            stop = min(window + end - begin, loaded.buffer.end)
+            parts.append(loaded.decode(window, stop, self.reverse_complement))
             begin += stop - window
         ids, regions = (
             found[0] if len(found) == 1 else np.concatenate(found)
@@ -151,36 +273,36 @@ class WindowStream:
         return {"ids": ids, "regions": regions}
 
     def _loaded(self, epoch: int, number: int) -> "_Loaded":
-        """A pool; whoever asks first reads it, others wait for that."""
+        """A buffer with its row groups, read by the first thread that asks; others wait for it."""
         key = (epoch, number)
         with self._lock:
-            found = self._pools.get(key)
+            found = self._buffers.get(key)
             mine = found is None
             if found is None:
-                while len(self._pools) >= POOLS:
-                    self._pools.popitem(last=False)
-                found = self._pools[key] = Future()
-            self._pools.move_to_end(key)
+                while len(self._buffers) >= BUFFERS:
+                    self._buffers.popitem(last=False)
+                found = self._buffers[key] = Future()
+            self._buffers.move_to_end(key)
         if mine:
             try:
-                found.set_result(self._load(self.order.pool(epoch, number)))
+                found.set_result(self._load(self.order.buffer(epoch, number)))
             except BaseException as error:
                 found.set_exception(error)
                 with self._lock:
-                    self._pools.pop(key, None)
+                    self._buffers.pop(key, None)
         return found.result()
 
-    def _load(self, plan: Pool) -> "_Loaded":
-        """Read the row groups of a pool; each file is opened once."""
+    def _load(self, buffer: ShuffleBuffer) -> "_Loaded":
+        """Read the row groups of a buffer; each file is opened once."""
         groups: dict[int, RowGroup] = {}
-        for index in np.unique(plan.files):
+        for index in np.unique(buffer.files):
             entry = self.files[index]
             path = self.reader.path.parent / entry["path"]
-            with ShardFile(path) as file:
+            with open_shard(path) as file:
                 self._compare(file, entry)
-                for member in np.flatnonzero(plan.files == index):
-                    groups[int(member)] = file.read(int(plan.groups[member]))
-        return _Loaded(plan, [groups[member] for member in range(len(groups))])
+                for member in np.flatnonzero(buffer.files == index):
+                    groups[int(member)] = file.read(int(buffer.groups[member]))
+        return _Loaded(buffer, [groups[member] for member in range(len(groups))])
 
     def _compare(self, file: ShardFile, entry: dict[str, Any]) -> None:
         """Refuse a shard that is another than the manifest says."""
@@ -203,19 +325,19 @@ class WindowStream:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands: plain values, JSON-ready.
+        """The position in the stream: plain values, JSON-ready.
 
         ``epoch`` and ``window`` count; ``shard``, ``row_group`` and ``row`` say where the next
         window is stored.
         """
         epoch, window = divmod(self.position, self.windows_per_epoch)
-        place = self.order.pool(epoch, self.order.pool_at(epoch, window)).place(window)
+        address = self.order.buffer(epoch, self.order.buffer_at(epoch, window)).address(window)
         return {
             "epoch": epoch,
             "window": window,
-            "shard": self.files[place.file]["path"],
-            "row_group": place.group,
-            "row": place.row,
+            "shard": self.files[address.file]["path"],
+            "row_group": address.group,
+            "row": address.row,
             "seed": self.seed,
             "split": self.split,
             "reverse_complement": self.reverse_complement,
@@ -223,7 +345,7 @@ class WindowStream:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where another stream stood.
+        """Continue from the state of another stream.
 
         Raises
         ------
@@ -248,18 +370,90 @@ class WindowStream:
 
 
 class _Loaded:
-    """A pool with its row groups as they are stored."""
+    """A buffer with its row groups as they are stored."""
 
-    def __init__(self, plan: Pool, groups: list[RowGroup]) -> None:
-        self.plan, self._groups = plan, groups
+    def __init__(self, buffer: ShuffleBuffer, groups: list[RowGroup]) -> None:
+        self.buffer, self._groups = buffer, groups
 
     def decode(self, start: int, stop: int, strands: bool) -> tuple[np.ndarray, np.ndarray]:
         """Ids and regions of windows ``start`` to ``stop`` of the epoch."""
-        own = slice(start - self.plan.begin, stop - self.plan.begin)
-        places = zip(self.plan.group[own].tolist(), self.plan.row[own].tolist(), strict=True)
-        ids, regions = decode([(self._groups[group], row) for group, row in places])
+        wanted = slice(start - self.buffer.begin, stop - self.buffer.begin)
+        group, row = self.buffer.group[wanted].tolist(), self.buffer.row[wanted].tolist()
+        ids, regions = decode([(self._groups[g], r) for g, r in zip(group, row, strict=True)])
         if strands:
-            flipped = self.plan.flipped[own]
+            flipped = self.buffer.flipped[wanted]
             ids[flipped] = complement(ids[flipped])
             regions[flipped] = regions[flipped, ::-1]
         return ids, regions
+
+
+class ReadAhead:
+    """Batches of a stream that threads decode ahead; made by :func:`prefetched`.
+
+    The state is that of the batches handed out, not of those read ahead.
+    """
+
+    def __init__(self, stream: WindowStream, threads: ThreadPoolExecutor, depth: int) -> None:
+        self.stream, self.depth = stream, depth
+        self._threads = threads
+        self._ahead: deque[Future[Batch]] = deque()
+
+    def next_batch(self) -> Batch:
+        """The next batch; an error of a thread is raised here as it is."""
+        self._read_ahead()
+        try:
+            batch = self._ahead[0].result()
+        except BaseException:
+            self.drop()
+            raise
+        self._ahead.popleft()
+        self.stream.advance()
+        self._read_ahead()
+        return batch
+
+    def _read_ahead(self) -> None:
+        while len(self._ahead) < self.depth:
+            position = self.stream.position + len(self._ahead) * self.stream.batch
+            self._ahead.append(self._threads.submit(self.stream.batch_at, position))
+
+    def drop(self) -> None:
+        """Forget the batches that were read ahead."""
+        for future in self._ahead:
+            future.cancel()
+        self._ahead.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the stream after the last batch handed out."""
+        return self.stream.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the state of another stream, see :meth:`WindowStream.load_state_dict`."""
+        self.drop()
+        self.stream.load_state_dict(state)
+
+
+@contextmanager
+def prefetched(stream: WindowStream, workers: int = 1, depth: int = 2) -> Iterator[Batches]:
+    """Decode the batches of a stream ahead while the block runs; no thread outlives the block.
+
+    Parameters
+    ----------
+    stream : WindowStream
+        Nobody else may draw from it in the block.
+    workers : int
+        Background threads; 0 reads each batch when it is asked for.
+    depth : int
+        Batches read ahead, at least 1.
+    """
+    if workers < 0 or depth < 1:
+        raise ValueError(f"workers {workers} must not be negative, depth {depth} at least 1")
+    if not workers:
+        yield stream
+        return
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="batches")
+    ahead = ReadAhead(stream, threads, depth)
+    try:
+        yield ahead
+    finally:
+        ahead.drop()
+        threads.shutdown(wait=True, cancel_futures=True)

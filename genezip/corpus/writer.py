@@ -1,4 +1,4 @@
-"""Writing one shard of a plan: bases and region runs of its windows, row group by row group."""
+"""Write the shards of a plan: bases and region runs of windows, row group by row group."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 
 from genezip import alphabet
 from genezip.artifacts.destination import file_target
-from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.tables import parquet_writer
 from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
-from genezip.corpus.shards import SCHEMA, Head, ShardFile, row_group_rows
+from genezip.corpus.shards import SCHEMA, Head, open_shard, row_group_rows
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASS_IDS
 
 _N = ord("N")
@@ -28,7 +29,7 @@ _TALLY = b"genezip_tally"
 
 
 class ShardWriter:
-    """Writes shards of a plan into a folder; what is there already is kept.
+    """Writes shards of a plan into a folder; shards that are there whole already are kept.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class ShardWriter:
         self.assembly = assembly
         self.region_map = region_map
         self.folder = Path(folder)
-        self.pieces = {piece.name: piece for piece in assembly.pieces}
+        self.segments = {segment.name: segment for segment in assembly.pieces}
         self.regions = region_map.sha256()
 
     def write(self, shard: ShardPlan) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class ShardWriter:
 
     def _finished(self, path: Path, shard: ShardPlan) -> dict[str, Any] | None:
         """The tally of a shard of this plan that an interrupted run left whole, or None."""
-        with suppress(GenezipError, OSError, KeyError, ValueError), ShardFile(path) as file:
+        with suppress(GenezipError, OSError, KeyError, ValueError), open_shard(path) as file:
             if file.head == self._head(shard) and file.rows == len(shard.rows):
                 for group in range(file.groups):
                     file.read(group)  # page checksums, lengths and runs
@@ -93,20 +94,18 @@ class ShardWriter:
 
     def _write(self, path: Path, shard: ShardPlan) -> dict[str, Any]:
         head = self._head(shard)
-        # an older manifest would vouch for what is replaced here
+        # an older manifest would still list the shard that is replaced here
         file_target(self.folder / MANIFEST).unlink(missing_ok=True)
         tally = Tally(self.region_map.taxonomy.names)
-        with (
-            atomic_path(path) as temporary,
-            pq.ParquetWriter(
-                temporary,
-                SCHEMA.with_metadata(head.metadata()),
-                compression="lz4",
-                use_dictionary=_REPEATING,
-                write_statistics=False,
-                write_page_checksum=True,
-            ) as out,
-        ):
+        with parquet_writer(
+            path,
+            SCHEMA,
+            head.to_json(),
+            compression="lz4",
+            use_dictionary=_REPEATING,
+            write_statistics=False,
+            write_page_checksum=True,
+        ) as out:
             for begin in range(0, len(shard.rows), head.row_group_rows):
                 rows = shard.rows.iloc[begin : begin + head.row_group_rows]
                 out.write_table(self._row_group(rows, shard, tally))
@@ -115,29 +114,29 @@ class ShardWriter:
 
     def _row_group(self, rows: pd.DataFrame, shard: ShardPlan, tally: "Tally") -> pa.Table:
         bases = np.full((len(rows), shard.window_bp), _N, dtype=np.uint8)
-        pieces = [self._piece(name) for name in rows["piece"]]
-        spans = zip(pieces, rows["start"].tolist(), rows["end"].tolist(), strict=True)
-        for line, (piece, start, end) in zip(bases, spans, strict=True):
-            codes = self.assembly.sequence(piece, start, end)
-            line[: end - start] = alphabet.upper(codes, f"{piece.chrom}:{start}-{end}")
-        lengths, classes = self._runs(rows, pieces, shard.window_bp)
+        segments = [self._segment(name) for name in rows["piece"]]
+        spans = zip(segments, rows["start"].tolist(), rows["end"].tolist(), strict=True)
+        for line, (segment, start, end) in zip(bases, spans, strict=True):
+            codes = self.assembly.sequence(segment, start, end)
+            line[: end - start] = alphabet.upper(codes, f"{segment.chrom}:{start}-{end}")
+        lengths, classes = self._runs(rows, segments, shard.window_bp)
         n_bp = np.count_nonzero(bases == _N, axis=1)
         tally.add(rows, shard.window_bp, n_bp, np.concatenate(lengths), np.concatenate(classes))
-        return _table(rows, pieces, shard, bases, n_bp, lengths, classes)
+        return _table(rows, segments, shard, bases, n_bp, lengths, classes)
 
-    def _piece(self, name: str) -> Piece:
-        if name not in self.pieces:
+    def _segment(self, name: str) -> Piece:
+        if name not in self.segments:
             raise GenezipError(
                 f"the plan has windows of {name}, which the genome lacks; make the plan again"
             )
-        return self.pieces[name]
+        return self.segments[name]
 
     def _runs(
-        self, rows: pd.DataFrame, pieces: list[Piece], window_bp: int
+        self, rows: pd.DataFrame, segments: list[Piece], window_bp: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Region runs of every window; padding is one more, labelled dig."""
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
-        chroms = np.array([piece.chrom for piece in pieces], dtype=object)
+        chroms = np.array([segment.chrom for segment in segments], dtype=object)
         lengths: list[np.ndarray] = [_NO_RUN] * len(rows)
         classes: list[np.ndarray] = [_NO_RUN] * len(rows)
         for chrom in dict.fromkeys(chroms):
@@ -155,7 +154,7 @@ class ShardWriter:
 
 def _table(
     rows: pd.DataFrame,
-    pieces: list[Piece],
+    segments: list[Piece],
     shard: ShardPlan,
     bases: np.ndarray,
     n_bp: np.ndarray,
@@ -166,11 +165,11 @@ def _table(
     ends = np.arange(len(rows) + 1, dtype=np.int32) * np.int32(shard.window_bp)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(bases))]
     columns: Mapping[str, Any] = {
-        "chrom": [piece.chrom for piece in pieces],
+        "chrom": [segment.chrom for segment in segments],
         "start": rows["start"].to_numpy(),
         "end": rows["end"].to_numpy(),
         "strand": ["+"] * len(rows),
-        "piece": [piece.name for piece in pieces],
+        "piece": [segment.name for segment in segments],
         "split": [shard.split] * len(rows),
         "sampling_mode": rows["sampling_mode"].tolist(),
         "n_fraction": (n_bp / shard.window_bp).astype(np.float32),
@@ -186,7 +185,7 @@ def _table(
 
 
 class Tally:
-    """What a shard holds, counted while its row groups pass by; padding counts as N and dig."""
+    """Counts of what a shard holds, summed over its row groups; padding counts as N and dig."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names

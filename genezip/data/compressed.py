@@ -6,7 +6,6 @@ Positions are offsets in forward coordinates of the window, also for strand ``-`
 [a, b) of the reverse complement is the chunk [L - b, L - a) here.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from genezip.artifacts.files import atomic_path
-from genezip.errors import GenezipError
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.tables import open_parquet, parquet_writer, read_head
 
-SCHEMA_VERSION = 1
+KIND = Kind(
+    "file of compressed windows",
+    1,
+    "compress the held-out DNA first",
+    "compress the held-out DNA again",
+    keys=("name", "seed", "target_bpt", "info"),
+)
 
 SCHEMA = pa.schema(
     [
@@ -104,10 +108,11 @@ class CompressedFile:
 
     def windows(self, strand: str | None = None) -> Iterator[CompressedWindow]:
         """Windows in file order, of one strand or of both."""
-        for batch in pq.ParquetFile(self.path).iter_batches(batch_size=64):
-            for cells in batch.to_pylist():
-                if strand is None or cells["strand"] == strand:
-                    yield _window(cells)
+        with open_parquet(self.path, KIND) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for cells in batch.to_pylist():
+                    if strand is None or cells["strand"] == strand:
+                        yield _window(cells)
 
 
 def _window(cells: dict[str, Any]) -> CompressedWindow:
@@ -146,28 +151,18 @@ def write_compressed(
     **info: Any,
 ) -> int:
     """Write windows as they come (constant memory, atomically); return how many."""
-    head = {
-        "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "seed": seed,
-        "target_bpt": target_bpt,
-        "info": info,
-    }
-    schema = SCHEMA.with_metadata({b"genezip": json.dumps(head).encode()})
+    head = KIND.head(name=name, seed=seed, target_bpt=target_bpt, info=info)
     count = 0
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as out,
-    ):
+    with parquet_writer(path, SCHEMA, head) as out:
         batch: list[dict[str, Any]] = []
         for window in windows:
             batch.append(_cells(window))
             count += 1
             if len(batch) == 64:
-                out.write_table(pa.Table.from_pylist(batch, schema=schema))
+                out.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
                 batch = []
         if batch:
-            out.write_table(pa.Table.from_pylist(batch, schema=schema))
+            out.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
     return count
 
 
@@ -179,18 +174,5 @@ def read_compressed(path: str | Path) -> CompressedFile:
     GenezipError
         If the file is missing, is no such Parquet, or has another schema version.
     """
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; compress the held-out DNA first") from None
-    except pa.ArrowInvalid as error:
-        raise GenezipError(f"{path} is not a readable Parquet file ({error})") from None
-    if b"genezip" not in metadata:
-        raise GenezipError(f"{path} holds no compressed windows; name a file written by genezip")
-    head = json.loads(metadata[b"genezip"])
-    if head["schema_version"] != SCHEMA_VERSION:
-        raise GenezipError(
-            f"{path} has schema version {head['schema_version']}, this genezip reads "
-            f"{SCHEMA_VERSION}; compress again"
-        )
+    head = read_head(path, KIND)
     return CompressedFile(head["name"], head["seed"], head["target_bpt"], head["info"], Path(path))

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from genezip.data.bins import CMP_BP, CMP_FULL
-from genezip.data.record_conversion import Layout, Say
+from genezip.data.record_conversion import Layout
 from genezip.data.record_shards import find_shards
 from genezip.data.stored_windows import prepare_windows
 from genezip.data.task_files import TaskFiles
 from genezip.data.window_rows import read_rows
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 TRACKS = ("HFF", "H1hESC", "GM12878", "IMR90", "HCT116")
 """Cell lines in the order of the last axis of a stored target."""
@@ -26,7 +26,7 @@ _FOLDER = "contact_map_prediction"
 
 
 def prepare_contact_maps(
-    files: TaskFiles, genome: ReferenceGenome | Path, manifest: str | Path, say: Say
+    files: TaskFiles, genome: ReferenceGenome | Path, manifest: str | Path
 ) -> None:
     """Convert the shards once; every subset (cell line) reads the same folder.
 
@@ -40,8 +40,6 @@ def prepare_contact_maps(
         Lists ``.../contact_map_prediction/targets/SPLIT-NUMBER.tfr`` and ``sequences.bed``.
     genome : ReferenceGenome, or path of a FASTA of hg38
     manifest : ``FOLDER/manifest.json``
-    say : callable
-        Receives a line per shard.
 
     Raises
     ------
@@ -67,4 +65,4 @@ def prepare_contact_maps(
     rows = read_rows(bed, layout.window_bp, genome)
     shards = find_shards(files, _FOLDER)
     inputs = {"listing": files.listing, "sequences.bed": bed, "fasta": Path(genome.path)}
-    prepare_windows(layout, rows, shards, genome, manifest, inputs, say)
+    prepare_windows(layout, rows, shards, genome, manifest, inputs)

@@ -15,10 +15,10 @@ import pandas as pd
 
 from genezip.errors import GenezipError
 from genezip.formats.lines import read_rows
+from genezip.genome.sources.splits import SPLITS
 
 _TEXT = ("gene_chrom", "gene_strand", "gene_id", "region_chrom", "subset")
 _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")
-_SUBSETS = ("train", "valid", "test")
 TWO_CHROMOSOMES = "gene and region on two chromosomes"
 NO_STRAND = "gene without strand"
 TOO_FAR = "windows further apart than the cutoff"
@@ -94,13 +94,13 @@ def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
     backwards = (ends["gene_end"] < ends["gene_start"]) | (
         ends["region_end"] < ends["region_start"]
     )
-    no_subset = ~table["subset"].isin(_SUBSETS)
+    no_subset = ~table["subset"].isin(SPLITS)
     wrong = ~whole | backwards | no_subset | (table["gene_chrom"] == "")
     if wrong.any():
         raise GenezipError(
             f"line {int(np.flatnonzero(wrong)[0]) + 2} of {path} is malformed (coordinates must be "
             "whole numbers of at most 12 digits, no end before its start, subset one of "
-            f"{', '.join(_SUBSETS)}); fetch it again"
+            f"{', '.join(SPLITS)}); fetch it again"
         )
     table = table.astype(dict.fromkeys(_NUMBERS, np.int64))
     if "region_id" not in table:

@@ -4,14 +4,13 @@ Rule: DNALongBench (doi 10.1038/s41467-025-65077-4); see :mod:`genezip.data.init
 :mod:`genezip.data.initiation_tracks`. Nothing is copied from the bigWigs but their paths.
 """
 
+import logging
 import os
-import sys
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from genezip.alphabet import is_base
 from genezip.artifacts.files import sha256_json
@@ -30,17 +29,17 @@ from genezip.data.initiation_windows import (
     unknown_bases,
 )
 from genezip.data.prepared import Prepared, preparing
-from genezip.data.task_files import TaskFiles
-from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.data.task_files import FILES, TaskFiles
+from genezip.genome.assembly import ReferenceGenome
+from genezip.log import progress
+
+logger = logging.getLogger(__name__)
 
 NEAR_N_BP = 500
 """Positions with an N within so many bases are not scored."""
 
 BLOCK_BP = 1_000_000
 """Positions of one block are resampled together."""
-
-Say = Callable[[str], None]
 
 
 def prepare_initiation(
@@ -49,7 +48,6 @@ def prepare_initiation(
     manifest: str | Path,
     seed: int,
     train_windows: int,
-    say: Say,
 ) -> Prepared:
     """Lay out windows and check the tracks against the genome.
 
@@ -59,8 +57,6 @@ def prepare_initiation(
         Joined with the 3 of the published sampler; decides the training windows alone.
     train_windows : int
         Number of random training windows.
-    say : callable
-        Receives one sentence on where training windows come from.
 
     Raises
     ------
@@ -70,12 +66,10 @@ def prepare_initiation(
     bigwigs, lists = track_files(files), list_files(files)
     tracks = InitiationTracks(bigwigs, lists, genome)
     contigs = training_contigs(genome.sizes, tracks.check(genome))
-    say(f"tisp: training windows come from {len(contigs)} contigs, {sum(contigs.values()):,} bp")
-    with tqdm(
-        total=len(contigs), desc="N of contigs", leave=False, disable=not sys.stderr.isatty()
-    ) as bar:
-        unknown = unknown_bases(genome, contigs, bar.update)
-    windows = TrainingWindows(contigs, unknown, seed)
+    logger.info(
+        f"tisp: training windows come from {len(contigs)} contigs, {sum(contigs.values()):,} bp"
+    )
+    windows = TrainingWindows(contigs, unknown_bases(genome, contigs), seed)
     tiles = [
         tiling(genome.length(chrom)).assign(chrom=genome.name_of(chrom), split=split)
         for chrom, split in HELD_OUT.items()
@@ -138,14 +132,11 @@ class InitiationExamples:
             If one of them is missing or not the same any more.
         """
         prepared = Prepared.load(manifest, "tisp")
-        reference = ReferenceGenome(genome)
-        if sha256_json(reference.sizes) != prepared.facts["sizes_sha256"]:
-            raise GenezipError(
-                f"{genome} has other chromosomes than the FASTA that {manifest} was prepared with; "
-                "give that one, or prepare the task again"
-            )
-        bigwigs = [_found(prepared, entry) for entry in prepared.facts["bigwigs"]]
-        lists = [_found(prepared, entry) for entry in prepared.facts["lists"]]
+        reference = prepared.genome(genome)
+        listed = prepared.facts["bigwigs"], prepared.facts["lists"]
+        again = replace(FILES, again="fetch it and prepare the task again")
+        again.check_files(manifest, [*listed[0], *listed[1]])
+        bigwigs, lists = ([prepared.folder / entry["path"] for entry in part] for part in listed)
         return cls(prepared, reference, InitiationTracks(bigwigs, lists, reference))
 
     def __len__(self) -> int:
@@ -185,9 +176,7 @@ class InitiationExamples:
 
 
 def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
-    numbers = tqdm(
-        range(count), desc="training windows", leave=False, disable=not sys.stderr.isatty()
-    )
+    numbers = progress(range(count), "training windows", unit="window")
     drawn = [windows.draw(number) for number in numbers]
     table = pd.DataFrame(drawn, columns=["chrom", "start"])
     end = table["start"] + WINDOW_BP
@@ -197,13 +186,3 @@ def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
 def _place(path: Path, folder: Path) -> dict[str, str | int]:
     """Where a file lies from the prepared folder, so that both can be moved together."""
     return {"path": os.path.relpath(path.resolve(), folder), "bytes": path.stat().st_size}
-
-
-def _found(prepared: Prepared, entry: dict[str, str | int]) -> Path:
-    path = prepared.folder / str(entry["path"])
-    if not path.is_file() or path.stat().st_size != entry["bytes"]:
-        raise GenezipError(
-            f"{path} is missing or not the file that was prepared; fetch it and prepare the "
-            "task again"
-        )
-    return path

@@ -5,7 +5,6 @@ them from the training set of Puffin-D. Track k on the plus strand and track 9 -
 strand are the same assay, so the other strand is the target with both axes reversed.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ import pyBigWig
 
 from genezip.data.initiation_windows import HELD_OUT
 from genezip.data.interval_list import IntervalList
-from genezip.data.task_files import TaskFiles
+from genezip.data.task_files import FILES, TaskFiles
 from genezip.errors import GenezipError
 from genezip.formats.bigwig import open_bigwig
+from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import translate
-from genezip.genome.reference import ReferenceGenome
 
 TRACKS = {
     "fantom_cage.plus": "agg.plus.bw.bedgraph.bw",
@@ -53,24 +52,10 @@ def track_files(files: TaskFiles) -> list[Path]:
         short or damaged, parts read well.
     """
     found = [files.one(f"/{name}") for name in TRACKS.values()]
-    listed = _listed_bytes(files)
-    for path in found:
-        told, own = listed.get(path), path.stat().st_size
-        if told is not None and told != own:
-            raise GenezipError(
-                f"{path} has {own:,} bytes, {files.listing} says {told:,}; fetch it again"
-            )
+    entries = zip(files.paths, files.facts["files"], strict=True)
+    sized = [entry for path, entry in entries if path in found and "bytes" in entry]
+    FILES.check_files(files.listing, sized)
     return found
-
-
-def _listed_bytes(files: TaskFiles) -> dict[Path, int]:
-    """Sizes that the list of a task's files tells."""
-    entries = json.loads(files.listing.read_text(encoding="utf-8"))["files"]
-    return {
-        files.listing.parent / entry["path"]: int(entry["bytes"])
-        for entry in entries
-        if "bytes" in entry
-    }
 
 
 def list_files(files: TaskFiles) -> list[Path]:

@@ -6,17 +6,16 @@ their middle is scored, so that every position is predicted with context on both
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from genezip.alphabet import is_base
 from genezip.errors import GenezipError
-from genezip.genome.covered import Covered
-from genezip.genome.intervals import is_tiling
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.intervals import Covered, is_tiling
+from genezip.log import progress
 
 WINDOW_BP = 100_000
 STEP_BP = 50_000
@@ -37,7 +36,6 @@ SAMPLER_SEED = 3
 """Seed of the published sampler; its windows cannot be repeated, only its rule."""
 
 _DRAWS = 10_000  # of one window, before the genome is given up
-_BLOCK_BP = 1 << 22
 _HAPLOTYPE = re.compile("(?:CHR_)?(?:HSCHR([0-9]+|X|Y)_|HG[0-9])")  # of Ensembl
 
 
@@ -92,7 +90,7 @@ class TrainingWindows:
     lengths : dict
         Contig -> length (bp) of every training contig.
     unknown : dict
-        Contig -> bases that are N (:class:`genezip.genome.covered.Covered`).
+        Contig -> bases that are N (:class:`genezip.genome.intervals.Covered`).
     seed : int
     """
 
@@ -172,23 +170,9 @@ def _held_out(name: str) -> bool:
     return f"chr{name.split('_')[0].removeprefix('chr')}" in HELD_OUT
 
 
-def unknown_bases(
-    genome: ReferenceGenome, contigs: Mapping[str, int], done: Callable[[], object] = lambda: None
-) -> dict[str, Covered]:
-    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time.
-
-    ``done`` is called after every contig.
-    """
+def unknown_bases(genome: ReferenceGenome, contigs: Mapping[str, int]) -> dict[str, Covered]:
+    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time."""
     found = {}
-    for name, length in contigs.items():
-        starts: list[np.ndarray] = []
-        ends: list[np.ndarray] = []
-        for begin in range(0, length, _BLOCK_BP):
-            end = min(begin + _BLOCK_BP, length)
-            unknown = ~is_base(genome.ids(name, begin, end))
-            change = np.flatnonzero(np.diff(unknown, prepend=False, append=False)) + begin
-            starts.append(change[::2])
-            ends.append(change[1::2])
-        found[name] = Covered(np.concatenate(starts), np.concatenate(ends))
-        done()
+    for name in progress(contigs, "N of contigs", unit="contig"):
+        found[name] = Covered(*genome.n_runs(name))
     return found

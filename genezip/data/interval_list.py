@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from genezip.formats.bed import BED3, read_bed
+from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.intervals import Intervals, clip, merge
 from genezip.genome.names import translate
-from genezip.genome.reference import ReferenceGenome
 
 _NONE = np.zeros(0, dtype=np.int64)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.alphabet import encode
+from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
 
@@ -14,6 +15,8 @@ CLASSES = ("promoter", "enhancer", "ocr")
 SPLITS = ("train", "test")
 COLUMNS = ("chrom", "start", "end", "label", "split", "sequence")
 PUBLISHED = ("region", "start", "end")  # columns of the interval files that are read
+FETCH = ("fetch the labels first", "fetch the labels again")
+"""What to do where a file of labels is missing, or damaged."""
 
 
 def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -> pd.DataFrame:
@@ -53,13 +56,7 @@ def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -
 
 def _intervals(path: Path) -> pd.DataFrame:
     """Region, start and end of one interval file."""
-    try:
-        table = pd.read_csv(path, dtype={"region": str})
-    except (ValueError, OSError, pd.errors.ParserError) as error:
-        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
-    missing = [name for name in PUBLISHED if name not in table]
-    if missing:
-        raise GenezipError(f"{path} lacks the column {missing[0]}; fetch the labels again")
+    table = read_tsv(path, PUBLISHED, ("region",), *FETCH, separator=",")
     start, end = (pd.to_numeric(table[name], errors="coerce") for name in PUBLISHED[1:])
     whole = (start % 1 == 0) & (end % 1 == 0) & (start >= 0) & (end > start)
     wrong = ~whole | table["region"].isna()
@@ -93,13 +90,7 @@ def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
         If columns are missing, a label or split is unknown, an interval is empty, or a sequence
         has another length than its interval.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype={"chrom": str, "sequence": str})
-    except (ValueError, OSError, pd.errors.ParserError) as error:
-        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise GenezipError(f"{path} lacks the column {missing[0]}; fetch the labels again")
+    table = read_tsv(path, COLUMNS, ("chrom", "sequence"), *FETCH)
     for name, known in (("label", CLASSES), ("split", SPLITS)):
         odd = set(table[name]) - set(known)
         if odd:

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.tables import read_tsv
+from genezip.data.label_elements import FETCH
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
 
@@ -47,13 +49,7 @@ def read_screens(train: Path, test: Path) -> pd.DataFrame:
 
 
 def _read(path: Path, split: str) -> pd.DataFrame:
-    try:
-        raw = pd.read_csv(path, sep="\t", dtype=str)
-    except (ValueError, OSError, pd.errors.ParserError) as error:
-        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
-    missing = [name for name in COLUMNS if name not in raw]
-    if missing:
-        raise GenezipError(f"{path} lacks the column {missing[0]}; fetch the labels again")
+    raw = read_tsv(path, COLUMNS, None, *FETCH)
     odd = set(raw["Regulated"].dropna()) - {"TRUE", "FALSE"}
     if odd or raw["Regulated"].isna().any():
         raise GenezipError(f"{path}: Regulated must be TRUE or FALSE; fetch the labels again")

@@ -15,8 +15,8 @@ from genezip.alphabet import encode
 from genezip.data.gene_pairs import Flanks, read_flanks, read_pair_table, read_settings
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
+from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import translate
-from genezip.genome.reference import ReferenceGenome
 
 LABELS = {"positive": 1, "negative": 0}
 MOST_DIFFERING = 0.1

@@ -7,7 +7,7 @@ release, hits are merged and clipped to that stretch; the benchmark's own loader
 unmasked that reaches over an end of the whole input.
 """
 
-from collections.abc import Callable
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,7 +38,10 @@ from genezip.data.pair_sequences import (
 from genezip.data.prepared import Prepared, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "AUTHORS_BP",
@@ -50,10 +53,8 @@ __all__ = [
     "prepare_pairs",
 ]
 
-SPLITS = ("train", "valid", "test")
 OUTSIDE = "gene or region outside the chromosome"
 OTHER_ALLELE = "reference allele differs from the FASTA"
-Say = Callable[[str], None]
 
 
 def prepare_pairs(
@@ -64,19 +65,16 @@ def prepare_pairs(
     manifest: str | Path,
     folds: int,
     seed: int,
-    say: Say,
 ) -> Prepared:
     """Convert one table of gene pairs into ``manifest.json`` and ``examples.parquet``.
 
-    Rows that never become an input are left out, counted by reason and said.
+    Rows that never become an input are left out and counted by reason.
 
     Parameters
     ----------
     task : eqtl or etgp
     subset : official name, see :meth:`genezip.data.pair_deposit.PairDeposit.find`
     folds, seed : of the splits by gene and by chromosome (:mod:`genezip.data.pair_folds`)
-    say : callable
-        Receives one sentence for what was left out or is not as published.
 
     Raises
     ------
@@ -88,7 +86,7 @@ def prepare_pairs(
     if task == "etgp":
         refuse_other_name(subset, genome)
         pairs = pairs.assign(allele1="", allele2="")
-    _compare("rows", subset, _by_split(pairs["subset"]), PUBLISHED_ROWS, say)
+    _compare("rows", subset, _by_split(pairs["subset"]), PUBLISHED_ROWS)
     windows = pair_windows(pairs, deposit.flanks)
     reason = why_dropped(pairs, windows, deposit.flanks)
     used = (reason == "").to_numpy()
@@ -106,25 +104,29 @@ def prepare_pairs(
     counts = _by_split(table["split"])
     dropped = {str(name): int(n) for name, n in reason[~kept].value_counts().sort_index().items()}
     for name, number in dropped.items():
-        say(f"{task} {subset}: {number:,} of {len(pairs):,} rows left out: {name}")
+        logger.info(f"{task} {subset}: {number:,} of {len(pairs):,} rows left out: {name}")
     for split in SPLITS:
         if not counts[split]:
             raise GenezipError(
                 f"no row of {deposit.table} with subset {split} becomes an example"
                 f"{_because(dropped)}; fetch it again, or give the genome it was made with"
             )
-    _compare("examples", subset, counts, PUBLISHED_EXAMPLES, say)
+    _compare("examples", subset, counts, PUBLISHED_EXAMPLES)
     table["fold_gene"] = gene_folds(table, folds, seed)
     table["fold_chromosome"] = chromosome_folds(table, folds, seed)
     dealt = {}
     for rule in ("gene", "chromosome"):
         dealt[rule] = int(table[f"fold_{rule}"].max()) + 1
         if not dealt[rule]:
-            say(f"{task} {subset}: too few groups for {folds} folds by {rule}, so there are none")
+            logger.warning(
+                f"{task} {subset}: too few groups for {folds} folds by {rule}, so there are none"
+            )
         with_one = set(table.loc[table["label"] == 1, f"fold_{rule}"])
         without = [str(fold) for fold in range(dealt[rule]) if fold not in with_one]
         if without:
-            say(f"{task} {subset}: folds by {rule} without a positive: {', '.join(without)}")
+            logger.warning(
+                f"{task} {subset}: folds by {rule} without a positive: {', '.join(without)}"
+            )
     inputs = {"config": deposit.config, "table": deposit.table, "mask": deposit.mask}
     with preparing(manifest, task, subset, inputs) as draft:
         draft.write_examples(table)
@@ -175,13 +177,7 @@ class PairExamples:
         prepared = Prepared.load(manifest)
         if prepared.task not in ("eqtl", "etgp"):
             raise GenezipError(f"{manifest} holds the task {prepared.task}, which has no pairs")
-        reference = ReferenceGenome(genome)
-        if sha256_json(reference.sizes) != prepared.facts["sizes_sha256"]:
-            raise GenezipError(
-                f"{genome} has other chromosomes than the FASTA that {manifest} was prepared with; "
-                "give that one, or prepare the task again"
-            )
-        return cls(prepared, reference)
+        return cls(prepared, prepared.genome(genome))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -263,18 +259,17 @@ def _compare(
     subset: str,
     found: dict[str, int],
     table: dict[str, tuple[int, int, int]],
-    say: Say,
 ) -> None:
-    """Say where a table is not as published."""
+    """Warn where a table is not as published."""
     expected = _published(subset, table)
     if expected is not None and found != expected:
-        told = [
+        ours, theirs = (
             ", ".join(f"{split} {n:,}" for split, n in side.items()) for side in (found, expected)
-        ]
-        say(f"{subset} has the {what} {told[0]}; published are {told[1]}")
+        )
+        logger.warning(f"{subset} has the {what} {ours}; published are {theirs}")
 
 
 def _because(dropped: dict[str, int]) -> str:
     """What was left out, in brackets."""
-    told = [f"{number:,}: {name}" for name, number in dropped.items()]
-    return f" (left out {'; '.join(told)})" if told else ""
+    reasons = [f"{number:,}: {name}" for name, number in dropped.items()]
+    return f" (left out {'; '.join(reasons)})" if reasons else ""

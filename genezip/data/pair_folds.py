@@ -12,6 +12,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from genezip.genome.intervals import components
+
 NO_FOLD = -1
 """Fold of every row where there are fewer groups than folds."""
 
@@ -54,10 +56,14 @@ def groups(table: pd.DataFrame) -> np.ndarray:
         pd.factorize(table["gene_id"])[0],
         table.groupby(["chrom", "tss"], sort=False).ngroup().to_numpy(),
         pd.factorize(table["region_id"])[0],
-        _places(table),
+        components(
+            table["focus_start"].to_numpy(),
+            table["focus_end"].to_numpy(),
+            pd.factorize(table["chrom"])[0],
+        ),
     ]
     offset, sources, targets = len(table), [], []
-    for codes in edges:  # every gene, name and place is a node that joins its rows
+    for codes in edges:  # every gene, name and stretch is a node that joins its rows
         sources.append(rows)
         targets.append(codes + offset)
         offset += int(codes.max(initial=-1)) + 1
@@ -65,15 +71,6 @@ def groups(table: pd.DataFrame) -> np.ndarray:
     graph = coo_array((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(offset, offset))
     _, found = connected_components(graph, directed=False)
     return np.asarray(found[: len(table)], dtype=np.int64)
-
-
-def _places(table: pd.DataFrame) -> np.ndarray:
-    """Number of the merged place of every focus; touching is not sharing."""
-    order = table.sort_values(["chrom", "focus_start"], kind="stable")
-    reach = order.groupby("chrom")["focus_end"].cummax()
-    same = order["chrom"].eq(order["chrom"].shift())
-    new = ~same | (order["focus_start"] >= reach.shift())
-    return new.cumsum().reindex(table.index).to_numpy(np.int64) - 1
 
 
 def _group_names(table: pd.DataFrame) -> np.ndarray:

@@ -4,7 +4,6 @@
 from 0 within its table or, for records of shards, within its split.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +12,22 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.artifacts.files import atomic_path, sha256_file, write_json
+from genezip.artifacts.files import atomic_path, sha256_file, sha256_json, write_json
 from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.manifest import Kind, file_entries
 from genezip.artifacts.provenance import versions
+from genezip.artifacts.tables import open_parquet
 from genezip.errors import GenezipError
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
-SCHEMA_VERSION = 1
+KIND = Kind(
+    "manifest of a prepared task",
+    1,
+    "prepare the task first",
+    "prepare the task again",
+    keys=("task", "subset", "counts", "dropped", "facts", "files"),
+)
 MANIFEST = "manifest.json"
 EXAMPLES = "examples.parquet"
 
@@ -54,31 +63,34 @@ class Prepared:
             If it is missing, unreadable, of another version or task, or a file of it is.
         """
         path = Path(manifest)
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise GenezipError(f"{path} does not exist; prepare the task first") from None
-        except (ValueError, OSError) as error:
-            raise GenezipError(f"{path} cannot be read ({error}); prepare it again") from None
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if version != SCHEMA_VERSION:
-            raise GenezipError(
-                f"{path} has schema_version {version}, this genezip reads {SCHEMA_VERSION}; "
-                "prepare the task again"
-            )
+        raw = KIND.read(path)
         if task is not None and raw["task"] != task:
             raise GenezipError(f"{path} holds the task {raw['task']}, not {task}; name another")
-        for entry in raw["files"]:
-            file = path.parent / entry["path"]
-            if not file.is_file() or file.stat().st_size != entry["bytes"]:
-                raise GenezipError(f"{file} is missing or incomplete; prepare the task again")
+        KIND.check_files(path, raw["files"])
         return cls(
             path.parent, raw["task"], raw["subset"], raw["counts"], raw["dropped"], raw["facts"]
         )
 
     def table(self) -> pd.DataFrame:
         """``examples.parquet``, rows in its order."""
-        return pd.read_parquet(self.folder / EXAMPLES)
+        with open_parquet(self.folder / EXAMPLES, KIND) as file:
+            return file.read().to_pandas()
+
+    def genome(self, path: str | Path) -> ReferenceGenome:
+        """Open the FASTA that the data were prepared with.
+
+        Raises
+        ------
+        GenezipError
+            If it has other chromosomes (fact ``sizes_sha256``).
+        """
+        genome = ReferenceGenome(path)
+        if sha256_json(genome.sizes) != self.facts["sizes_sha256"]:
+            raise GenezipError(
+                f"{path} has other chromosomes than the FASTA that {self.folder / MANIFEST} was "
+                "prepared with; give that one, or prepare the task again"
+            )
+        return genome
 
 
 @contextmanager
@@ -102,28 +114,17 @@ def preparing(
     with replaced_folder(folder, (MANIFEST, EXAMPLES, *own)) as new:
         draft = Draft(new)
         yield draft
-        names = sorted(path.name for path in new.iterdir())
-        write_json(
-            new / MANIFEST,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "task": task,
-                "subset": subset,
-                "counts": draft.counts,
-                "dropped": draft.dropped,
-                "facts": draft.facts,
-                "files": [
-                    {
-                        "path": name,
-                        "bytes": (new / name).stat().st_size,
-                        "sha256": sha256_file(new / name),
-                    }
-                    for name in names
-                ],
-                "inputs": {name: sha256_file(path) for name, path in inputs.items()},
-                "versions": versions(),
-            },
+        facts = KIND.head(
+            task=task,
+            subset=subset,
+            counts=draft.counts,
+            dropped=draft.dropped,
+            facts=draft.facts,
+            files=file_entries(new, sorted(path.name for path in new.iterdir())),
+            inputs={name: sha256_file(path) for name, path in inputs.items()},
+            versions=versions(),
         )
+        write_json(new / MANIFEST, facts)
 
 
 class Draft:
@@ -140,4 +141,4 @@ class Draft:
         with atomic_path(self.folder / EXAMPLES) as temporary:
             table.to_parquet(temporary, index=False)
         counts = table["split"].value_counts()
-        self.counts = {name: int(counts.get(name, 0)) for name in ("train", "valid", "test")}
+        self.counts = {name: int(counts.get(name, 0)) for name in SPLITS}

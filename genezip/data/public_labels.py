@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genezip.artifacts.files import atomic_path, sha256_file
+from genezip.artifacts.files import atomic_path
+from genezip.artifacts.manifest import file_entries
 from genezip.data.label_elements import CLASSES, SPLITS, elements_inside
 from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
-from genezip.download.plan import Plan, plan
-from genezip.download.probe import first_byte
-from genezip.download.store import Store, to_stderr
+from genezip.download.plan import Plan, first_byte, plan
+from genezip.download.store import Store
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
 from genezip.genome.sources.source import Source
@@ -112,17 +112,10 @@ class PublicLabels:
                 shutil.copyfile(files[name][1], target)
             rows = [row for row, _ in files.values()]
             more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-            entries.append(
-                {
-                    "path": name,
-                    "bytes": target.stat().st_size,
-                    "sha256": sha256_file(target),
-                    "part": part,
-                    "origin": rows[0].url + more,
-                    "release": rows[0].release,
-                    "licence": rows[0].licence,
-                }
-            )
+            (entry,) = file_entries(folder, [name])
+            about = {"part": part, "origin": rows[0].url + more}
+            about |= {"release": rows[0].release, "licence": rows[0].licence}
+            entries.append(entry | about)
         return entries
 
     def _write_elements(self, files: dict[str, tuple[Row, Path]], target: Path) -> None:
@@ -137,4 +130,4 @@ class PublicLabels:
             temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
 
     def _store(self, http: Http) -> Store:
-        return Store(self.downloads, lock_path(self.downloads), http, self.fetched, tell=to_stderr)
+        return Store(self.downloads, lock_path(self.downloads), http, self.fetched)

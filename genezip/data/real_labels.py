@@ -4,18 +4,21 @@
 so that a run that cannot have them goes on and its report can say so.
 """
 
-import json
+import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from genezip.artifacts.files import sha256_file, write_json
+from genezip.artifacts.files import write_json
 from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.manifest import file_entries
 from genezip.data.public_labels import PublicLabels
 from genezip.data.task_files import TaskFiles
 from genezip.download import SourceUnavailable
 from genezip.genome.sources.mirror import check_file, checksums
 from genezip.genome.sources.source import Source
+
+logger = logging.getLogger(__name__)
 
 BUILD = "hg38"
 LISTING = "labels.json"
@@ -69,7 +72,6 @@ def fetch_labels(
     mirror: Path | None,
     parts: Sequence[str],
     out: Path,
-    say: Callable[[str], None],
     public: PublicLabels | None = None,
     source: Source | None = None,
 ) -> Path:
@@ -101,7 +103,7 @@ def fetch_labels(
     if mirror is None:
         no_mirror = f"no folder of real data was named ({MIRROR_VARIABLE} is not set)"
     elif not mirror.is_dir():
-        say(f"labels: {mirror} is no folder")
+        logger.warning(f"labels: {mirror} is no folder")
         no_mirror = f"the folder named by {MIRROR_VARIABLE} does not exist"
     unfit = None if source is None else unfit_genome(source)
     with replaced_folder(out, {LISTING, *names}) as folder:
@@ -118,10 +120,10 @@ def fetch_labels(
             except SourceUnavailable as error:
                 reasons[part] = f"{no_mirror}, and the public files cannot be had: {error}"
         write_json(folder / LISTING, {"reasons": reasons, "files": entries})
-    say(f"labels: {len(entries)} files -> {out}")
+    logger.info(f"labels: {len(entries)} files -> {out}")
     for reason in dict.fromkeys(reasons.values()):
         left = ", ".join(part for part in parts if reasons.get(part) == reason)
-        say(
+        logger.warning(
             f"labels: none for {left}: {reason}; the chapter on real labels goes without "
             f"(delete {out} to try again)"
         )
@@ -135,17 +137,9 @@ def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object
     for name, (origin, what, licence) in FILES[part].items():
         check_file(mirror, origin, table)
         shutil.copyfile(mirror / origin, folder / name)
-        entries.append(
-            {
-                "path": name,
-                "bytes": table[origin][0],
-                "sha256": sha256_file(folder / name),
-                "part": part,
-                "origin": origin,
-                "release": what,
-                "licence": licence,
-            }
-        )
+        (entry,) = file_entries(folder, [name])
+        about = {"part": part, "origin": origin, "release": what, "licence": licence}
+        entries.append(entry | about)
     return entries
 
 
@@ -170,5 +164,4 @@ def missing_reason(listing: str | Path, part: str) -> str | None:
     listed = {path.name for path in files.paths}
     if set(FILES[part]) <= listed:
         return None
-    reasons = json.loads(Path(listing).read_text(encoding="utf-8")).get("reasons", {})
-    return str(reasons.get(part, f"{listing} lists no files of {part}"))
+    return str(files.facts.get("reasons", {}).get(part, f"{listing} lists no files of {part}"))

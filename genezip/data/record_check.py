@@ -13,7 +13,7 @@ import pandas as pd
 
 from genezip.alphabet import A_ID, C_ID, G_ID, T_ID
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 MOST_DIFFERING = 0.001
 """Share of the bases of a record that may differ from the FASTA."""

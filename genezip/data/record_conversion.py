@@ -4,11 +4,9 @@ A deposit has up to 360 GB of targets: each goes from its shard straight into it
 file. Shards that are done are noted, so that an interrupted conversion goes on at the next one.
 """
 
-import json
-import os
+import logging
 import shutil
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
@@ -17,17 +15,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from genezip.artifacts.files import sha256_file, write_json
+from genezip.artifacts.files import check_room, sha256_file
+from genezip.artifacts.journal import Journal
 from genezip.data.record_check import MOST_DIFFERING, Differences, check_record
 from genezip.data.record_shards import Shards
-from genezip.data.window_rows import SPLITS
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 _STATE = "done.json"
 
 
@@ -99,40 +99,37 @@ class Conversion:
     rows : DataFrame of :func:`genezip.data.window_rows.read_rows`
     genome : ReferenceGenome
     work : folder that stays when the conversion is interrupted
-    say : callable
-        Receives a line per shard.
     """
 
     def __init__(
-        self, layout: Layout, rows: pd.DataFrame, genome: ReferenceGenome, work: Path, say: Say
+        self, layout: Layout, rows: pd.DataFrame, genome: ReferenceGenome, work: Path
     ) -> None:
         self.layout = layout
         self.all_rows = rows
         self.rows = {split: np.flatnonzero(rows["split"] == split) for split in SPLITS}
         self.genome = genome
         self.work = work
-        self.say = say
-        self.done: dict[str, dict[str, Any]] = {}
         self.differences: dict[str, Differences] = {}
-        self.key: dict[str, Any] = {}
+        self.journal: Journal
 
     def begin(self, inputs: Mapping[str, Path]) -> None:
         """Take up what an earlier run left, or make empty files."""
         # not of the list of files: it is written anew when one of them is fetched again
         known = {name: sha256_file(path) for name, path in inputs.items() if name != "listing"}
-        self.key = {
+        identity = {
             "shape": list(self.layout.shape),
             "inputs": known,
             "most_differing": MOST_DIFFERING,
         }
-        state = self._state()
-        if state is not None:
-            self.done = state
-            self.say(f"{self.layout.task}: going on after {len(state):,} finished shards")
+        self.journal = Journal(self.work / _STATE, identity)
+        done = len(self.journal.done)
+        if done and self._files_are_whole():
+            logger.info(f"{self.layout.task}: going on after {done:,} finished shards")
             return
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
-        self._check_room()
+        self.journal.clear()
+        check_room(self.work.parent, sum(map(len, self.rows.values())) * self.layout.target_bytes)
         for split in SPLITS:
             with open(self.work / targets_name(split), "wb") as handle:
                 handle.write(self._head(split))
@@ -141,24 +138,26 @@ class Conversion:
     def convert(self, shards: Shards) -> None:
         """Convert the shards of a split that are not finished, and compare the counts.
 
-        What differs from the FASTA, finished shards included, is said once and goes into
-        ``differences``.
+        What differs from the FASTA, finished shards included, goes into ``differences`` and
+        into one warning.
         """
         split, own = shards.split, self.rows[shards.split]
         differences = Differences()
         offset = len(self._head(split))
         row = 0
-        bar = tqdm(total=len(own), desc=split, unit="record", disable=not sys.stderr.isatty())
-        with open(self.work / targets_name(split), "r+b") as out, bar:
+        with (
+            open(self.work / targets_name(split), "r+b") as out,
+            Progress(split, len(own), "record") as shown,
+        ):
             for path in shards.paths:
                 mark = self._mark(path, row)
-                found = self.done.get(path.name, {})
+                found = self.journal.done.get(path.name, {})
                 if found.items() >= mark.items():
                     row += found["records"]
                     differences += Differences(**found["differences"])
-                    bar.update(found["records"])
+                    shown.advance(found["records"])
                     continue
-                self.done.pop(path.name, None)
+                self.journal.forget(path.name)
                 first, differing = row, Differences()
                 records = enumerate(read_payloads(path))
                 for number, payload in islice(records, len(own) - row):
@@ -168,20 +167,14 @@ class Conversion:
                     out.seek(offset + row * self.layout.target_bytes)
                     out.write(target)
                     row += 1
-                    bar.update()
+                    shown.advance()
                 surplus = sum(1 for _ in records)
                 if surplus:
                     raise GenezipError(self._counts(shards, row + surplus, path))
-                out.flush()
-                os.fsync(out.fileno())  # before the note that says so
-                self.done[path.name] = {
-                    **mark,
-                    "records": row - first,
-                    "differences": differing.facts(),
-                }
+                facts = {**mark, "records": row - first, "differences": differing.facts()}
+                self.journal.note(path.name, facts, data=out)
                 differences += differing
-                write_json(self.work / _STATE, {"key": self.key, "done": self.done})
-                self.say(
+                logger.info(
                     f"{self.layout.task}: {path.name}, {row - first:,} records "
                     f"({row:,} of {len(own):,} rows of {split})"
                 )
@@ -189,7 +182,7 @@ class Conversion:
             raise GenezipError(self._counts(shards, row, shards.paths[-1]))
         self.differences[split] = differences
         if differences.records:
-            self.say(
+            logger.warning(
                 f"{self.layout.task}: {differences.records:,} of {len(own):,} records of {split} "
                 f"differ from the FASTA, at {differences.bases:,} bases in all (at most "
                 f"{differences.worst_bases:,} of {self.layout.window_bp:,}, row "
@@ -231,7 +224,7 @@ class Conversion:
         return value
 
     def _counts(self, shards: Shards, records: int, last: Path) -> str:
-        """What to say when records and rows differ in number."""
+        """The sentence for records and rows that differ in number."""
         rows = len(self.rows[shards.split])
         until = f"up to {last}" if records > rows else f"the last is {last}"
         return (
@@ -252,34 +245,28 @@ class Conversion:
         about = path.stat()
         return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "first_row": row}
 
-    def _state(self) -> dict[str, dict[str, Any]] | None:
-        """Finished shards of an earlier run with the same rows and FASTA, None without one."""
+    def _files_are_whole(self) -> bool:
+        """Whether the files of an earlier run are there and may be written into."""
         try:
-            state = json.loads((self.work / _STATE).read_text(encoding="utf-8"))
             about = {split: (self.work / targets_name(split)).stat() for split in SPLITS}
-        except (OSError, ValueError):
-            return None
+        except OSError:
+            return False
         # A run that was killed at its very end leaves files that the finished folder has too:
         # writing here would change that one under its manifest.
-        if any(one.st_nlink > 1 for one in about.values()):
-            return None
-        if any(one.st_size != self._file_bytes(split) for split, one in about.items()):
-            return None
-        return dict(state["done"]) if state["key"] == self.key else None
-
-    def _check_room(self) -> None:
-        needed = sum(map(len, self.rows.values())) * self.layout.target_bytes
-        free = shutil.disk_usage(self.work).free
-        if free < needed:
-            raise GenezipError(
-                f"the targets of {self.layout.task} take {needed:,} bytes and {self.work.parent} "
-                f"has room for {free:,}; free space or choose another folder"
-            )
+        return all(
+            one.st_nlink == 1 and one.st_size == self._file_bytes(split)
+            for split, one in about.items()
+        )
 
 
-def npy_head(shape: tuple[int, ...]) -> bytes:
-    """The first bytes of a ``.npy`` file of float16, little-endian, C order (format 1.0)."""
+def npy_head(shape: tuple[int, ...], dtype: str = "<f2") -> bytes:
+    """The first bytes of a ``.npy`` file in C order (format 1.0).
+
+    Parameters
+    ----------
+    dtype : with its byte order, such as ``<f2`` for float16, little-endian
+    """
     head = BytesIO()
-    about = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    about = {"descr": dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(head, about)
     return head.getvalue()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genezip.data.task_files import TaskFiles
-from genezip.data.window_rows import SPLITS
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 
 _NAME = re.compile(r"(train|valid|test)(?:-[0-9]+)*-([0-9]+)[.]tfr")
 

@@ -5,20 +5,21 @@ A record holds the 131,072 bp of its interval and 896 bins of 128 bp, 8,192 bp c
 side. Inputs are 196,608 bp: the interval and 32,768 bp on both sides (Avsec et al. 2021).
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
+from genezip.artifacts.manifest import Kind
 from genezip.data.bins import RSAP, RSAP_STORED_BP, RSAP_WIDENED
-from genezip.data.record_conversion import Layout, Say
+from genezip.data.record_conversion import Layout
 from genezip.data.record_shards import find_shards
 from genezip.data.stored_windows import prepare_windows
 from genezip.data.task_files import TaskFiles
-from genezip.data.window_rows import SPLITS, read_rows
+from genezip.data.window_rows import read_rows
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
 _FIXED = {
     "seq_length": RSAP_STORED_BP,
@@ -26,6 +27,13 @@ _FIXED = {
     "pool_width": RSAP.width_bp,
     "crop_bp": RSAP.first_bp - RSAP_WIDENED,
 }
+_STATISTICS = Kind(
+    "statistics of a Basenji2 deposit",
+    None,
+    "fetch it first",
+    "fetch it again",
+    keys=("num_targets", *_FIXED),
+)
 
 
 def prepare_activity(
@@ -33,7 +41,6 @@ def prepare_activity(
     species: str,
     genome: ReferenceGenome | Path,
     manifest: str | Path,
-    say: Say,
 ) -> None:
     """Convert the shards of a species once.
 
@@ -49,8 +56,6 @@ def prepare_activity(
     species : folder of the deposit (``human``)
     genome : ReferenceGenome, or path of the deposit's own FASTA, unpacked
     manifest : ``FOLDER/manifest.json``
-    say : callable
-        Receives a line per shard.
 
     Raises
     ------
@@ -87,17 +92,17 @@ def prepare_activity(
         "statistics.json": about,
         "fasta": Path(genome.path),
     }
-    prepare_windows(layout, rows, shards, genome, manifest, inputs, say)
+    prepare_windows(layout, rows, shards, genome, manifest, inputs)
 
 
 def _statistics(path: Path) -> dict[str, int]:
     """The numbers of ``statistics.json``, with the geometry that this package knows."""
+    raw = _STATISTICS.read(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        found = {key: int(raw[key]) for key in ("num_targets", *_FIXED)}
+        found = {key: int(raw[key]) for key in _STATISTICS.keys}
         found |= {key: int(raw[key]) for key in map(_count_key, SPLITS) if key in raw}
-    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
-        raise GenezipError(f"{path} cannot be read ({error!r}); fetch it again") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _STATISTICS.unreadable(path, error) from None
     for key, value in _FIXED.items():
         if found[key] != value:
             raise GenezipError(
@@ -111,11 +116,11 @@ def _statistics(path: Path) -> dict[str, int]:
 
 def _compare_counts(about: Path, statistics: dict[str, int], bed: Path, rows: pd.DataFrame) -> None:
     for split in SPLITS:
-        told = statistics.get(_count_key(split))
+        stated = statistics.get(_count_key(split))
         count = int((rows["split"] == split).sum())
-        if told is not None and told != count:
+        if stated is not None and stated != count:
             raise GenezipError(
-                f"{about} tells of {told:,} {split} windows, {bed} has {count:,}; fetch both again"
+                f"{about} states {stated:,} {split} windows, {bed} has {count:,}; fetch both again"
             )
 
 

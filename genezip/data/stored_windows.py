@@ -1,5 +1,6 @@
 """Windows of a deposit's shards, converted once: ``targets.SPLIT.npy`` and ``examples.parquet``."""
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,11 +10,13 @@ import pandas as pd
 
 from genezip.artifacts.folder import refuse_foreign
 from genezip.data.prepared import EXAMPLES, MANIFEST, preparing
-from genezip.data.record_conversion import TARGETS, Conversion, Layout, Say
+from genezip.data.record_conversion import TARGETS, Conversion, Layout
 from genezip.data.record_shards import Shards
 from genezip.data.window_rows import widened
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+
+logger = logging.getLogger(__name__)
 
 
 def prepare_windows(
@@ -23,7 +26,6 @@ def prepare_windows(
     genome: ReferenceGenome,
     manifest: str | Path,
     inputs: Mapping[str, Path],
-    say: Say,
 ) -> None:
     """Convert the shards of a deposit; ``manifest.json`` is written last.
 
@@ -39,8 +41,6 @@ def prepare_windows(
     genome : ReferenceGenome
     manifest : ``FOLDER/manifest.json``; the folder's name is the subset
     inputs : name -> file, whose SHA-256 goes into the manifest
-    say : callable
-        Receives a line per shard.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def prepare_windows(
     folder = Path(manifest).resolve().parent
     refuse_foreign(folder, (MANIFEST, EXAMPLES, *TARGETS))
     work = folder.with_name(f".{folder.name}.shards")
-    conversion = Conversion(layout, rows, genome, work, say)
+    conversion = Conversion(layout, rows, genome, work)
     try:
         conversion.begin(inputs)
         for split in shards:
@@ -63,7 +63,7 @@ def prepare_windows(
             f"cannot write {folder}: {error.strerror}; free space or choose another folder "
             "(finished shards are kept)"
         ) from error
-    say(f"{layout.task}: every record is the window of its row; hashing the targets")
+    logger.info(f"{layout.task}: every record is the window of its row; hashing the targets")
     with preparing(manifest, layout.task, folder.name, inputs, own=TARGETS) as draft:
         for name in TARGETS:
             _second_name(work / name, draft.folder / name)

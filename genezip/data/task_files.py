@@ -1,10 +1,15 @@
 """The files of a DNALongBench task as ``genezip dnalongbench fetch`` listed them."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
+
+FILES = Kind("list of files", None, "fetch it first", "fetch it again", keys=("files",))
+"""What a list must have, and what to do where it or a file of it is wrong."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +20,12 @@ class TaskFiles:
     ----------
     listing : Path, the JSON
     paths : tuple of Path, every file it lists
+    facts : what the JSON holds
     """
 
     listing: Path
     paths: tuple[Path, ...]
+    facts: Mapping[str, Any]
 
     @classmethod
     def load(cls, listing: str | Path, advice: str = "fetch it again") -> "TaskFiles":
@@ -30,14 +37,12 @@ class TaskFiles:
             If the list is missing (``advice`` says what to do) or unreadable.
         """
         listing = Path(listing)
+        facts = replace(FILES, first=advice).read(listing)
         try:
-            entries = json.loads(listing.read_text(encoding="utf-8"))["files"]
-            paths = tuple(listing.parent / entry["path"] for entry in entries)
-        except FileNotFoundError:
-            raise GenezipError(f"{listing} does not exist; {advice}") from None
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise GenezipError(f"{listing} cannot be read ({error!r}); fetch it again") from None
-        return cls(listing, paths)
+            paths = tuple(listing.parent / entry["path"] for entry in facts["files"])
+        except (KeyError, TypeError):
+            raise FILES.foreign(listing) from None
+        return cls(listing, paths, facts)
 
     def ending(self, *endings: str) -> list[Path]:
         """Files whose path ends so, in the order of the list; at least one, all there.

@@ -9,7 +9,7 @@ import pandas as pd
 from genezip.data.prepared import Prepared
 from genezip.data.record_conversion import targets_name
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 TASKS = ("cmp", "rsap")
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from genezip.errors import GenezipError
 from genezip.formats.bed import BED4_SPLIT, read_bed
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.intervals import components
 from genezip.genome.names import check_ends
-from genezip.genome.reference import ReferenceGenome
-
-SPLITS = ("train", "valid", "test")
+from genezip.genome.sources.splits import SPLITS
 
 
 def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFrame:
@@ -83,11 +83,5 @@ def loci(table: pd.DataFrame) -> np.ndarray:
     int64 array, shape (n,)
         From 0, in the order of split name, chromosome name and start.
     """
-    rows = table.reset_index(drop=True).sort_values(["split", "chrom", "start"], kind="stable")
-    groups = rows.groupby(["split", "chrom"], sort=False)
-    reach = groups["end"].cummax()
-    before = reach.groupby([rows["split"], rows["chrom"]], sort=False).shift()
-    first = before.isna() | (rows["start"] >= before)  # no window before, or only touching
-    numbers = np.empty(len(rows), dtype=np.int64)
-    numbers[rows.index.to_numpy()] = np.cumsum(first.to_numpy()) - 1
-    return numbers
+    groups = table.groupby(["split", "chrom"]).ngroup().to_numpy()
+    return components(table["start"].to_numpy(), table["end"].to_numpy(), groups)

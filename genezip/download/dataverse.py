@@ -14,8 +14,7 @@ from typing import Any
 
 from genezip.download.catalogue import Item, Row, inside, item
 from genezip.download.checksum import is_checksum
-from genezip.download.fetched import Fetched, saved_as
-from genezip.download.store import Store
+from genezip.download.store import Fetched, Store, saved_as
 from genezip.download.transfer import download
 from genezip.errors import GenezipError
 

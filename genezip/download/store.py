@@ -1,16 +1,18 @@
 """Files that passed every check, from servers or from a folder of fetched files."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from genezip.artifacts.files import atomic_path
 from genezip.download import SourceUnavailable, WrongFile
-from genezip.download.catalogue import Item, Row
+from genezip.download.catalogue import Item, Row, server_name
 from genezip.download.checksum import html_page, mismatch
-from genezip.download.fetched import Fetched
 from genezip.download.lock import Lock
 from genezip.download.transfer import PATIENT, Http, download
 from genezip.errors import GenezipError
@@ -225,3 +227,60 @@ def _fingerprint(path: Path, item: Item) -> str | None:
         return item.fingerprint(path)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+class Fetched:
+    """A folder of files that were fetched elsewhere, for computers without internet.
+
+    Files are found by name, at any depth; nothing in the folder is ever changed.
+
+    Raises
+    ------
+    GenezipError
+        The folder does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise GenezipError(f"the folder {folder} of fetched files does not exist")
+        self.folder = folder
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for place, folders, files in os.walk(self.folder):
+            folders.sort()
+            for name in sorted(files):
+                path = Path(place) / name
+                if path.is_file():  # no link that leads nowhere
+                    found.setdefault(name, []).append(path)
+        return found
+
+    def candidates(self, row: Row) -> list[Path]:
+        """Files that may be the one of a row, the likeliest first.
+
+        First the path of the row, then that path below any folder, then any file of its
+        name, or of the name that the address ends with.
+        """
+        names = [PurePosixPath(row.path).name, *saved_as(row.url)]
+        found = [self.folder / row.path] if (self.folder / row.path).is_file() else []
+        named = self.named(*names)
+        tail = "/" + row.path
+        found += [path for path in named if str(path).endswith(tail)] + named
+        return list(dict.fromkeys(found))
+
+    def named(self, *names: str) -> list[Path]:
+        """Files of these names at any depth, those of the first name first."""
+        return [path for name in names for path in self._by_name.get(name, [])]
+
+
+def saved_as(url: str) -> list[str]:
+    """Names that a program for downloads gives a file.
+
+    Those of ``wget``: the end of the address with its query, ``index.html`` for an address that
+    ends with a slash, and ``%2F`` for a slash in the query.
+    """
+    tail, query = server_name(url), urlsplit(url).query.replace("/", "%2F")
+    if query:
+        return [f"{tail or 'index.html'}?{query}"]
+    return [tail] if tail else []

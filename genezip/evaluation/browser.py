@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genezip.data.compressed import read_compressed
 from genezip.errors import GenezipError
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.genome.tracks import TrackWriter
 

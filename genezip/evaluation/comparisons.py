@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from genezip.artifacts.scores import GC_TERTILE_MEAN, GC_TERTILES, Row, markov_name
 from genezip.errors import GenezipError
 from genezip.evaluation import metrics
 from genezip.evaluation.bootstrap import Scale, scarcer
-from genezip.evaluation.compression import Row, expand
-from genezip.evaluation.corpus_facts import corpus_rows, tertile_names
+from genezip.evaluation.compression import expand
+from genezip.evaluation.corpus_facts import corpus_rows
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import Columns, WindowSums
@@ -97,10 +98,10 @@ def _by_tertile(values: np.ndarray, metric: str, n: int, support: np.ndarray) ->
     """Values of each tertile and their mean, by subset name; values (1 + B, 3, 3)."""
     found: dict[str, Values] = {
         name: {metric: (_GROUPS, values[:, number], n, support[:, number])}
-        for number, name in enumerate(tertile_names())
+        for number, name in enumerate(GC_TERTILES)
     }
     fewest = reduce(scarcer, (support[:, number] for number in range(N_TERTILES)))
-    found["gc_tertile_mean"] = {metric: (_GROUPS, values.mean(axis=1), n, fewest)}
+    found[GC_TERTILE_MEAN] = {metric: (_GROUPS, values.mean(axis=1), n, fewest)}
     return found
 
 
@@ -285,5 +286,5 @@ def _compare_markov(
                     "evaluate markov` and `genezip evaluate heldout` on the same corpus"
                 )
             values = ppl_difference(first, second, subset)
-            name = f"{ours.name} - markov{order}"
+            name = f"{ours.name} - {markov_name(order)}"
             collected.add(name, ours.seed, "+", subset.name, subset, values)

@@ -9,7 +9,8 @@ windows of the corpus, at the number of tokens that the budget asks for in total
 that the models are trained for is the one that this router is tuned to.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ _PRIOR_BP = 1000  # pull of the mean rate on a bin, in bases
 _CHUNK_BP = 4_000_000
 _CHOICE_BP = 20_000_000  # evenly spaced windows up to here serve to choose
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 def composition_bins(ids: np.ndarray, width: int) -> np.ndarray:
@@ -175,7 +176,6 @@ def learn_composition_router(
     reader: Any,
     target_bpt: dict[str, float],
     settings: Evaluation,
-    say: Say | None = None,
 ) -> CompositionRouter:
     """Learn the rates of each width on training DNA; keep what meets the budget best.
 
@@ -201,10 +201,9 @@ def learn_composition_router(
             rates[width], width, settings.composition_sharpness, windows, target_bpt
         ):
             trials.append(trial)
-            if say:
-                say(
-                    f"gc_cpg: {width} bp, sharpness {trial.sharpness:g}: {windows.split} MicroErr "
-                    f"{trial.micro_err:.4f}, promoter enrichment {trial.promoter_enrichment:.3f}"
-                )
+            logger.info(
+                f"gc_cpg: {width} bp, sharpness {trial.sharpness:g}: {windows.split} MicroErr "
+                f"{trial.micro_err:.4f}, promoter enrichment {trial.promoter_enrichment:.3f}"
+            )
     best = min(trials, key=lambda trial: trial.micro_err)
     return CompositionRouter(best.width, best.sharpness, rates[best.width], windows.split, trials)

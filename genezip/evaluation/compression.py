@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES, Row, cell
 from genezip.evaluation import metrics
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note
 from genezip.evaluation.labels import Labels, Subset
 from genezip.evaluation.window_sums import Columns, WindowSums
 from genezip.region_classes import GROUPS, Taxonomy
 
-Row = dict[str, Any]
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
 
 ALL = ("all",)
@@ -39,12 +38,12 @@ def expand(found: Found, **cells: Any) -> list[Row]:
         ]
         for region, value, low, high, blocks, n in zip(regions, *parts, strict=True):
             rows.append(
-                tidy.row(
+                DNA_SCORES.row(
                     region=region,
                     metric=metric,
-                    value=_cell(value),
-                    ci_low=_cell(low),
-                    ci_high=_cell(high),
+                    value=cell(value),
+                    ci_low=cell(low),
+                    ci_high=cell(high),
                     n=int(n),
                     blocks=int(blocks) or None,
                     note=interval_note(value, low, int(blocks)),
@@ -52,10 +51,6 @@ def expand(found: Found, **cells: Any) -> list[Row]:
                 )
             )
     return rows
-
-
-def _cell(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def language_model_metrics(

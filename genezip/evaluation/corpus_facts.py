@@ -11,16 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from genezip.artifacts.scores import CORPUS, GC_TERTILE_MEAN, GC_TERTILES, Row
 from genezip.evaluation.bootstrap import Estimate
-from genezip.evaluation.compression import Found, Row, expand
+from genezip.evaluation.compression import Found, expand
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.window_sums import WindowSums
 from genezip.region_classes import Taxonomy
-
-
-def tertile_names() -> list[str]:
-    """Subset names of the GC tertiles, from low to high."""
-    return [f"gc_tertile_{number + 1}" for number in range(N_TERTILES)]
 
 
 def _fact(value: Any, subset: Subset, *regions: str) -> tuple[Any, ...]:
@@ -56,14 +52,14 @@ def tertile_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found
     bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
     blocks, total = block_counts(bp, subset, labels.taxonomy), bp.sum(axis=0)
     promoter = _promoter(total, labels.taxonomy)
-    for number, name in enumerate(tertile_names()):
+    for number, name in enumerate(GC_TERTILES):
         found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
         if number < N_TERTILES - 1:
             found["gc_upper_edge"] = _fact(labels.gc_edges[number], subset, "all")
         share = promoter[number] / max(total[number].sum(), 1)
         found["region_share"] = _fact(share, subset, "promoter")
         yield name, found
-    yield "gc_tertile_mean", {"blocks": _fact(blocks.min(axis=0), subset, "all", "promoter")}
+    yield GC_TERTILE_MEAN, {"blocks": _fact(blocks.min(axis=0), subset, "all", "promoter")}
 
 
 def corpus_rows(
@@ -75,7 +71,7 @@ def corpus_rows(
     for name, found in facts:
         rows += expand(
             found,
-            model="corpus",
+            model=CORPUS,
             task=task,
             subset=name,
             split=labels.split,

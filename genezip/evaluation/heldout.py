@@ -1,19 +1,20 @@
 """Compress windows with a model: the file that every metric starts from."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from genezip.alphabet import reverse_complement
+from genezip.artifacts.scores import under_bound
 from genezip.config import Compress
 from genezip.corpus.corpus import CorpusReader
 from genezip.data.compressed import CompressedWindow, write_compressed
 from genezip.errors import GenezipError
+from genezip.log import progress
 from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
 from genezip.models.inference import WindowResult, run
@@ -109,11 +110,6 @@ def open_model(folder: Path, untrained: bool) -> tuple[GeneZipNetwork, ModelCard
     return load_network(folder)
 
 
-def under_bound(name: str, bound: BoundKind) -> str:
-    """What a model is called in the results when it runs under another bound than its own."""
-    return f"{name} ({bound} bound)"
-
-
 def compress_places(
     network: GeneZipNetwork, places: Places | Sequence[Place], settings: Compress
 ) -> Iterator[CompressedWindow]:
@@ -171,7 +167,7 @@ def compress_heldout(
     """Write the compressed windows of a model; return how many (none is a valid file).
 
     ``bound`` replaces the model's own bound on tokens; the name of the file's model then
-    says so (:func:`under_bound`).
+    says so (:func:`genezip.artifacts.scores.under_bound`).
     """
     network, card = open_model(model, untrained)
     network = network.to(choose_device(settings.device))
@@ -180,13 +176,8 @@ def compress_heldout(
         network.set_bound(bound, list(card.target_bpt.values()))
         name = under_bound(name, bound)
     strands = 2 if settings.both_strands else 1
-    windows: Iterable[CompressedWindow] = tqdm(
-        compress_places(network, places, settings),
-        total=strands * len(places),
-        desc=name,
-        unit="window",
-        disable=None,
-    )
+    compressed = compress_places(network, places, settings)
+    windows = progress(compressed, name, strands * len(places), "window")
     return write_compressed(
         out,
         windows,

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from genezip.alphabet import is_base
+from genezip.artifacts.scores import GC_TERTILES
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.evaluation.composition import gc_content
 from genezip.region_classes import MOST_CLASSES, Taxonomy
 
-N_TERTILES = 3
+N_TERTILES = len(GC_TERTILES)
 N_STRATA = N_TERTILES + 1  # the last stratum holds N and padding
 GC_WIDTH = 1024  # bp
 _LEVELS = 1024  # GC content is rounded to 1/1024 before it is ranked
@@ -128,6 +129,7 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
         levels = _gc_levels(window.ids)
         stratum = np.searchsorted(edges, levels).astype(np.uint8)
         stratum[levels < 0] = N_TERTILES
+        # class and GC stratum of a base share one byte
         cells.append(stratum * np.uint8(MOST_CLASSES) + window.regions.astype(np.uint8))
     table = pd.DataFrame(rows)
     table["block"] = block_ids(table["piece"], table["start"], settings.block_bp)

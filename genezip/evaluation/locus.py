@@ -17,6 +17,7 @@ import pandas as pd
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.genome.gene_models import Annotation
+from genezip.genome.intervals import union
 from genezip.genome.sources.splits import parse_place
 from genezip.region_classes import CLASS_IDS
 
@@ -73,17 +74,6 @@ def _windows(file: CompressedFile) -> dict[tuple[str, int], CompressedWindow]:
         for window in file.windows("+")
         if window.split == "test"
     }
-
-
-def stretches(spans: list[tuple[str, int, int]]) -> list[Locus]:
-    """Join windows that follow each other without a gap."""
-    found: list[Locus] = []
-    for chrom, start, end in sorted(spans):
-        if found and found[-1].chrom == chrom and found[-1].end == start:
-            found[-1] = Locus(chrom, found[-1].start, end)
-        else:
-            found.append(Locus(chrom, start, end))
-    return found
 
 
 def choose_locus(covered: list[Locus], region_map: Any, length: int = LOCUS_BP) -> Locus:
@@ -187,7 +177,8 @@ def locus_tables(
     if not shared:
         raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
     pieces = {piece.name: piece for piece in source.assembly().pieces}
-    covered = stretches([(chrom, start, held[0][chrom, start].end) for chrom, start in shared])
+    spans = union((chrom, start, held[0][chrom, start].end) for chrom, start in shared)
+    covered = [Locus(*span) for span in spans]
     if wanted is None:
         locus = choose_locus(covered, region_map)
     else:

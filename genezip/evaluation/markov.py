@@ -14,6 +14,7 @@ Close to the window start, or to an N, a base has fewer than k bases of context 
 longest order that fits is used.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,12 +23,15 @@ from typing import Any
 import numpy as np
 
 from genezip.alphabet import A_ID, N_ID, is_base
+from genezip.artifacts.scores import Row, markov_name
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import Estimate
-from genezip.evaluation.compression import Found, Row, expand, language_model_metrics
+from genezip.evaluation.compression import Found, expand, language_model_metrics
 from genezip.evaluation.labels import Labels
 from genezip.evaluation.markov_windows import MarkovWindows
+
+logger = logging.getLogger(__name__)
 
 STRENGTHS = tuple(float(2**power) for power in range(15))
 DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on
@@ -118,11 +122,7 @@ class MarkovModel:
         return [counts.reshape(-1, 4).sum(axis=1) for counts in self.counts]
 
 
-def train(
-    sequences: Iterable[tuple[np.ndarray, int]],
-    order: int,
-    say: Callable[[str], None] | None = None,
-) -> MarkovModel:
+def train(sequences: Iterable[tuple[np.ndarray, int]], order: int) -> MarkovModel:
     """Count all orders up to ``order``; the strengths are the default ones.
 
     Parameters
@@ -142,8 +142,7 @@ def train(
             # Bases with the full context reach lower orders by summing out the oldest base.
             counted = run >= order if k == order else (run >= k) & (run < order)
             counts[k] += np.bincount(code[counted & own], minlength=4 ** (k + 1))
-        if say:
-            say(f"Markov models: {seen / 1e6:.1f} Mbp counted")
+        logger.info(f"Markov models: {seen / 1e6:.1f} Mbp counted")
     longer = counts[order]
     for k in range(order - 1, -1, -1):
         longer = longer.reshape(4, -1).sum(axis=0)
@@ -253,17 +252,14 @@ def score_markov(
     assembly: Any,
     labels: Labels,
     settings: Evaluation,
-    say: Callable[[str], None] | None = None,
 ) -> MarkovScores:
     """Train on the training pieces, choose strengths on validation, score held-out windows."""
     orders = sorted(set(settings.markov_orders))
     chunks = _chunks(assembly, assembly.pieces_of("train"), orders[-1])
-    model = train(chunks, orders[-1], say)
+    model = train(chunks, orders[-1])
     model = choose_strengths(model, _validation_windows(reader))
-    if say:
-        say(
-            "Markov models: prior strengths " + ", ".join(f"{value:g}" for value in model.strengths)
-        )
+    chosen = ", ".join(f"{value:g}" for value in model.strengths)
+    logger.info(f"Markov models: prior strengths {chosen}")
     windows = _window_columns(model, reader.windows(labels.split), orders, labels)
     return MarkovScores(windows, model.strengths)
 
@@ -285,7 +281,7 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(
                 found,
-                model=f"markov{order}",
+                model=markov_name(order),
                 task="markov",
                 subset=subset.name,
                 split=labels.split,

@@ -4,20 +4,27 @@ One row is one held-out window under one order: the sum of the negative log like
 and the number of predicted bases in each region class, in order of class ids.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import Labels
 
-SCHEMA_VERSION = 1
+KIND = Kind(
+    noun="table of Markov models by window",
+    version=1,
+    first="run `genezip evaluate markov` first",
+    again="run `genezip evaluate markov` again",
+    keys=("split", "classes"),
+)
+
+_PLACE, _SUMS = ["chrom", "start", "end"], ["nll", "predicted"]
 
 Columns = dict[str, np.ndarray]
 
@@ -35,9 +42,8 @@ class MarkovWindows:
 
 def write_markov_windows(path: str | Path, windows: MarkovWindows, labels: Labels) -> None:
     """Write the sums of every window and order (atomically)."""
-    places = labels.table[["chrom", "start", "end"]]
+    places = labels.table[_PLACE]
     classes = labels.taxonomy.names
-    metadata = {"schema_version": SCHEMA_VERSION, "split": labels.split, "classes": classes}
     tables = []
     for order, columns in windows.by_order.items():
         table = pa.Table.from_pandas(places.assign(order=order), preserve_index=False)
@@ -45,10 +51,8 @@ def write_markov_windows(path: str | Path, windows: MarkovWindows, labels: Label
             flat = pa.array(np.ascontiguousarray(values, dtype=np.float64).reshape(-1))
             table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, len(classes)))
         tables.append(table)
-    whole = pa.concat_tables(tables)
-    whole = whole.replace_schema_metadata({b"genezip": json.dumps(metadata).encode()})
-    with atomic_path(path) as temporary:
-        pq.write_table(whole, temporary, compression="zstd")
+    head = KIND.head(split=labels.split, classes=classes)
+    write_parquet(path, pa.concat_tables(tables), head)
 
 
 def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
@@ -60,35 +64,25 @@ def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
         If the file is missing, is something else, or holds other windows or region classes
         than the corpus.
     """
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; run `genezip evaluate markov` first") from None
-    except pa.ArrowInvalid as error:
-        raise GenezipError(f"{path} is not a readable Parquet file ({error})") from None
-    head = json.loads((table.schema.metadata or {}).get(b"genezip", b"{}"))
-    if head.get("schema_version") != SCHEMA_VERSION or head.get("split") != labels.split:
+    table, head = read_parquet(path, KIND, [*_PLACE, "order", *_SUMS])
+    if head["split"] != labels.split:
         raise GenezipError(
-            f"{path} holds no {labels.split} windows of Markov models in schema version "
-            f"{SCHEMA_VERSION}; run `genezip evaluate markov` again"
+            f"{path} holds {head['split']} windows, not {labels.split} windows; {KIND.again}"
         )
     if tuple(head["classes"]) != labels.taxonomy.names:
         raise GenezipError(
             f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
-            f"{', '.join(labels.taxonomy.names)}; run `genezip evaluate markov` again"
+            f"{', '.join(labels.taxonomy.names)}; {KIND.again}"
         )
-    places = table.select(["chrom", "start", "end", "order"]).to_pandas()
-    wanted = labels.table[["chrom", "start", "end"]].reset_index(drop=True)
+    places = table.select([*_PLACE, "order"]).to_pandas()
+    wanted = labels.table[_PLACE].reset_index(drop=True)
     by_order: dict[int, Columns] = {}
     for order, rows in places.groupby("order").indices.items():
-        here = places.iloc[rows][["chrom", "start", "end"]].reset_index(drop=True)
+        here = places.iloc[rows][_PLACE].reset_index(drop=True)
         if not _equal(here, wanted):
-            raise GenezipError(
-                f"{path} holds other windows than the corpus; run `genezip evaluate markov` again"
-            )
+            raise GenezipError(f"{path} holds other windows than the corpus; {KIND.again}")
         by_order[int(str(order))] = {
-            name: _matrix(table.column(name), len(head["classes"]))[rows]
-            for name in ("nll", "predicted")
+            name: _matrix(table.column(name), len(head["classes"]))[rows] for name in _SUMS
         }
     return MarkovWindows(by_order)
 

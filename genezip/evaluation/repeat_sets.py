@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.genome.intervals import clip, merge
+from genezip.genome.intervals import covered_mask
 
 RMSK_CLASSES = ("LINE", "SINE", "LTR", "DNA", "Retroposon", "Satellite")
 _INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
@@ -70,17 +70,6 @@ RMSK_ONLY = Scheme(
 )
 
 SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK, RMSK_ONLY)}
-
-
-def covered(starts: np.ndarray, ends: np.ndarray, low: int, high: int) -> np.ndarray:
-    """True where any interval covers a base of [low, high), bool (high - low,)."""
-    # Disjoint intervals step up and down by one, so a byte per base is enough.
-    starts, ends = merge(*clip(starts, ends, low, high))
-    steps = np.zeros(high - low + 1, dtype=np.int8)
-    steps[starts - low] = 1
-    steps[ends - low] = -1
-    np.cumsum(steps, dtype=np.int8, out=steps)
-    return steps[:-1].view(bool)
 
 
 class RepeatAnnotation:
@@ -158,4 +147,4 @@ class RepeatAnnotation:
     @staticmethod
     def _covered(table: pd.DataFrame, piece: Any) -> np.ndarray:
         starts, ends = (table[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
-        return covered(starts, ends, piece.start, piece.end)
+        return covered_mask(starts, ends, piece.start, piece.end)

@@ -6,7 +6,8 @@ a piece after the other: a whole chromosome is a piece. The annotated count is b
 to border (:func:`cross_runs`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +17,11 @@ from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
-from genezip.evaluation.code_runs import Runs, runs, shifted_runs
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
+from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
 from genezip.region_classes import Taxonomy
+
+logger = logging.getLogger(__name__)
 
 STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
 
@@ -84,7 +87,7 @@ class CoveredBases:
     region: np.ndarray
     block: np.ndarray
     density: np.ndarray
-    regions: Runs
+    regions: ValueRuns
     classes: int
     before: np.ndarray
 
@@ -149,7 +152,7 @@ def stretches(
             region[position],
             block[position],
             density,
-            runs(region),
+            value_runs(region),
             len(region_map.taxonomy),
             before,
         )
@@ -177,7 +180,9 @@ def cross(
     return bp.astype(np.float64), np.stack(tokens)
 
 
-def cross_runs(codes: Runs, bases: CoveredBases, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
+def cross_runs(
+    codes: ValueRuns, bases: CoveredBases, n_codes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Count as :func:`cross`, without blocks, from runs of codes over the stretch.
 
     A part between two borders of any kind has one code and one region, and its sums are
@@ -198,7 +203,12 @@ def cross_runs(codes: Runs, bases: CoveredBases, n_codes: int) -> tuple[np.ndarr
 
 
 def _add_stretch(
-    codes: Runs, length: int, bases: CoveredBases, scheme: Scheme, offsets: np.ndarray, tally: Tally
+    codes: ValueRuns,
+    length: int,
+    bases: CoveredBases,
+    scheme: Scheme,
+    offsets: np.ndarray,
+    tally: Tally,
 ) -> None:
     """Add one stretch to a tally: as annotated by block, and once for every shift."""
     low, high = bases.first, bases.first + bases.length
@@ -220,7 +230,6 @@ def tally_routers(
     region_map: Any,
     annotation: RepeatAnnotation,
     settings: Evaluation,
-    say: Callable[[str], None] | None = None,
     stretch_bp: int = STRETCH_BP,
 ) -> dict[tuple[str, str], Tally]:
     """Tallies by (split, scheme name) over the bases that all routers of a split share.
@@ -241,7 +250,7 @@ def tally_routers(
             offsets = rng.integers(1, max(length, 2), settings.shifts)
             # Runs are thousands of times smaller than codes of every base.
             codes = {
-                scheme.name: runs(annotation.codes(piece, scheme))
+                scheme.name: value_runs(annotation.codes(piece, scheme))
                 for scheme in annotation.schemes(piece)
             }
             if not codes:
@@ -258,8 +267,8 @@ def tally_routers(
                         tally.add_piece(n_blocks)
                     _add_stretch(codes[scheme.name], length, bases, scheme, offsets, tally)
                 counted += len(bases.position)
-            if say and counted:
-                say(f"repeats: {name} ({split}), {counted} bases")
+            if counted:
+                logger.info(f"repeats: {name} ({split}), {counted} bases")
     return tallies
 
 

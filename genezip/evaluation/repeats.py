@@ -16,14 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import CORPUS, DNA_SCORES, Row
 from genezip.config import Evaluation
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
 from genezip.evaluation.metrics import with_all
 from genezip.evaluation.repeat_sets import SCHEMES
 from genezip.evaluation.repeat_tally import Tally
-
-Row = dict[str, Any]
 
 
 def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -91,8 +89,8 @@ def repeat_rows(
         for name, codes in sets.items():
             bases = bp[:, list(codes)].sum()
             rows.append(
-                tidy.row(
-                    model="corpus", task="repeats", subset=name, region="all", split=split,
+                DNA_SCORES.row(
+                    model=CORPUS, task="repeats", subset=name, region="all", split=split,
                     strand="+", metric="bp", value=float(bases), n=int(bases), unit="bases",
                     scale=scale, source=source,
                 )
@@ -138,7 +136,7 @@ def _rows(
     """One row per region, or one alone (the first region) for a single value."""
     blocks = np.broadcast_to(estimate.blocks, estimate.value.shape)
     return [
-        tidy.row(
+        DNA_SCORES.row(
             region=region, metric=metric, value=value, ci_low=low, ci_high=high, n=int(count),
             unit=unit, blocks=int(held) or None, note=interval_note(value, low, int(held)),
             **common,

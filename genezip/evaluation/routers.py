@@ -25,7 +25,7 @@ from genezip.alphabet import N_ID
 from genezip.config import Evaluation
 from genezip.data.compressed import CompressedFile, CompressedWindow, write_compressed
 from genezip.errors import GenezipError
-from genezip.evaluation.composition_router import Say, learn_composition_router
+from genezip.evaluation.composition_router import learn_composition_router
 from genezip.evaluation.placement import stride_starts
 
 
@@ -88,7 +88,6 @@ def write_gc_cpg(
     target_bpt: dict[str, float],
     settings: Evaluation,
     out: str | Path,
-    say: Say | None = None,
 ) -> int:
     """Learn the GC/CpG router and write the windows of ``like`` with as many tokens.
 
@@ -100,7 +99,7 @@ def write_gc_cpg(
         raise GenezipError(
             f"{like.path} has no window on strand +; compress the held-out DNA again"
         )
-    router = learn_composition_router(assembly, region_map, reader, target_bpt, settings, say)
+    router = learn_composition_router(assembly, region_map, reader, target_bpt, settings)
     pieces = {piece.name: piece for piece in assembly.pieces}
 
     def place(window: CompressedWindow, tokens: int) -> np.ndarray:

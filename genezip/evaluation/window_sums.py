@@ -1,7 +1,6 @@
 """Sums per window: all that the metrics need of a file of compressed windows."""
 
-import sys
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,8 @@ from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.evaluation.labels import N_STRATA, N_TERTILES, Labels
 from genezip.region_classes import CLASS_IDS, MOST_CLASSES
+
+logger = logging.getLogger(__name__)
 
 _N_CELLS = N_STRATA * MOST_CLASSES
 _DIG = CLASS_IDS["dig"]
@@ -83,9 +84,7 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
     return columns
 
 
-def _targets(
-    file: CompressedFile, labels: Labels, say: Callable[[str], None]
-) -> dict[str, float] | None:
+def _targets(file: CompressedFile, labels: Labels) -> dict[str, float] | None:
     """Targets of the file, if its classes are those of the corpus.
 
     A target is asked for bases of a class; where the corpus calls other bases by that name,
@@ -95,21 +94,17 @@ def _targets(
     if file.target_bpt is None or own == here:
         return file.target_bpt
     odd = ", ".join(sorted(own ^ here))
-    say(
+    logger.warning(
         f"{file.name} was made for other region classes than the corpus has ({odd}); metrics "
         "that need its targets are left out"
     )
     return None
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def collect(file: CompressedFile, labels: Labels, say: Callable[[str], None] = _say) -> WindowSums:
+def collect(file: CompressedFile, labels: Labels) -> WindowSums:
     """Sums of every labelled window of a file (windows of other splits are passed over).
 
-    ``say`` is told where the targets of the file do not fit the classes of the corpus.
+    A warning is logged where the targets of the file do not fit the classes of the corpus.
 
     Raises
     ------
@@ -147,7 +142,7 @@ def collect(file: CompressedFile, labels: Labels, say: Callable[[str], None] = _
         by_strand["both"] = {
             name: (values + stacked["-"][name]) / 2 for name, values in stacked["+"].items()
         }
-    targets = _targets(file, labels, say)
+    targets = _targets(file, labels)
     return WindowSums(file.name, file.seed, targets, file.info, by_strand)
 
 

@@ -1,24 +1,29 @@
-"""A genome as pieces: stretches of chromosomes with sequence, coordinates and split.
+"""Bases by genome coordinate: the pieces of a source, or a whole reference genome.
 
+An :class:`Assembly` has pieces, stretches of chromosomes with sequence, coordinates and split.
 At demo scale a piece is a slice or a window of GRCh38, at full scale a whole chromosome.
 Everything downstream asks for bases by genome coordinate and cannot tell the difference.
+A :class:`ReferenceGenome` answers for any interval, with N where the chromosome has none.
 """
 
 import itertools
 import mmap
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyfaidx
 
-from genezip.alphabet import encode, is_base
+from genezip.alphabet import N_ID, encode, is_base
 from genezip.errors import GenezipError
-from genezip.formats.chrom_sizes import read_chrom_sizes
+from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes, read_chrom_sizes
 from genezip.formats.fasta import open_fasta
-from genezip.genome.intervals import merge
+from genezip.genome.intervals import Intervals, merge, true_runs
+from genezip.genome.names import translate
+from genezip.genome.sources.source import Source
+from genezip.genome.sources.splits import SPLITS
 
-SPLITS = ("train", "valid", "test")
 PIECE_COLUMNS = (
     "name",
     "chrom",
@@ -166,21 +171,14 @@ class Assembly:
         """Token ids of :meth:`sequence` (uint8 array; see :mod:`genezip.alphabet`)."""
         return encode(self.sequence(piece, start, end), piece.name)
 
-    def n_runs(self, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+    def n_runs(self, piece: Piece) -> Intervals:
         """Runs of N and other ambiguity codes of a piece.
 
         Returns
         -------
         (starts, ends) : int64 arrays, genome coordinates, sorted and disjoint
         """
-        starts, ends = [], []
-        for lo in range(piece.start, piece.end, _BLOCK_BP):
-            hi = min(lo + _BLOCK_BP, piece.end)
-            unknown = ~is_base(self.ids(piece, lo, hi))
-            change = np.diff(np.concatenate([[0], unknown.view(np.int8), [0]]))
-            starts.append(np.flatnonzero(change == 1) + lo)
-            ends.append(np.flatnonzero(change == -1) + lo)
-        return merge(np.concatenate(starts), np.concatenate(ends))  # joins runs cut at a block end
+        return _n_runs(lambda lo, hi: self.ids(piece, lo, hi), piece.start, piece.end)
 
 
 def _read_pieces(path: Path) -> tuple[Piece, ...]:
@@ -238,9 +236,109 @@ def _check_pieces(pieces: tuple[Piece, ...], sizes: dict[str, int], where: Path)
                 f"piece {piece.name} of {where} covers {piece.start:,}-{piece.end:,}, outside "
                 f"{piece.chrom}, which has {sizes[piece.chrom]:,} bases: wrong build?"
             )
+    check_no_overlap(pieces, f" of {where}")
+
+
+def check_no_overlap(pieces: Iterable[Piece], where: str = "") -> None:
+    """Refuse pieces that share a base.
+
+    Raises
+    ------
+    GenezipError
+        Naming two that do, followed by ``where``.
+    """
     ordered = sorted(pieces, key=lambda piece: (piece.chrom, piece.start))
     for left, right in itertools.pairwise(ordered):
         if left.chrom == right.chrom and right.start < left.end:
+            raise GenezipError(f"the pieces {left.name} and {right.name}{where} overlap; keep one")
+
+
+class ReferenceGenome:
+    """An indexed FASTA that is asked by genome coordinate.
+
+    Parameters
+    ----------
+    path : path
+        A FASTA (plain with ``.fai``, or bgzip), or ``source.json`` of whole chromosomes.
+
+    Attributes
+    ----------
+    path : Path, the FASTA
+    sizes : dict, record name -> length (bp)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        if path.suffix == ".json":
+            source = Source.load(path)
+            path = source.folder / source.raw["fasta"]
+        self.path = path
+        self._fasta: pyfaidx.Fasta = open_fasta(path)
+        self.sizes = {name: len(self._fasta[name]) for name in self._fasta.keys()}  # noqa: SIM118
+
+    def name_of(self, chrom: str) -> str:
+        """The FASTA's own name of a chromosome (``8`` for ``chr8`` or the other way round).
+
+        Raises
+        ------
+        GenezipError
+            If the FASTA has no such chromosome.
+        """
+        found = translate(chrom, self.sizes)
+        if found not in self.sizes:
             raise GenezipError(
-                f"the pieces {left.name} and {right.name} of {where} overlap; keep one"
+                f"{self.path} has no chromosome {chrom}; give the FASTA of the whole genome "
+                f"(this one looks like {self.build()})"
             )
+        return found
+
+    def length(self, chrom: str) -> int:
+        """Length of a chromosome (bp)."""
+        return self.sizes[self.name_of(chrom)]
+
+    def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Token ids of an interval; N outside the chromosome.
+
+        Parameters
+        ----------
+        chrom : str, with or without ``chr``
+        start, end : int
+            0-based, half-open; may lie outside the chromosome.
+
+        Returns
+        -------
+        uint8 array, shape (end - start,), token ids (:mod:`genezip.alphabet`)
+        """
+        if end < start:
+            raise ValueError(f"{chrom}:{start}-{end} ends before it starts")
+        name = self.name_of(chrom)
+        found = np.full(end - start, N_ID, dtype=np.uint8)
+        lo, hi = max(start, 0), min(end, self.sizes[name])
+        if lo < hi:
+            # fetch counts from 1 and includes its end
+            text = self._fasta.faidx.fetch(name, lo + 1, hi)
+            found[lo - start : hi - start] = encode(text, f"{name} of {self.path}")
+        return found
+
+    def n_runs(self, chrom: str) -> Intervals:
+        """Runs of N and other ambiguity codes of a chromosome, as :meth:`Assembly.n_runs`."""
+        return _n_runs(lambda lo, hi: self.ids(chrom, lo, hi), 0, self.length(chrom))
+
+    def build(self) -> str:
+        """What the chromosome lengths look like: ``hg38``, ``hg19`` or ``another genome``."""
+        for build, sizes in (("hg38", hg38_sizes()), ("hg19", hg19_sizes())):
+            known = [(translate(name, sizes), length) for name, length in self.sizes.items()]
+            told = [sizes[name] == length for name, length in known if name in sizes]
+            if told and all(told):
+                return build
+        return "another genome"
+
+
+def _n_runs(ids: Callable[[int, int], np.ndarray], start: int, end: int) -> Intervals:
+    """Runs of no known base in [start, end), whose ids are read block by block."""
+    runs = [
+        true_runs(~is_base(ids(lo, min(lo + _BLOCK_BP, end))), lo)
+        for lo in range(start, end, _BLOCK_BP)
+    ]
+    starts, ends = map(np.concatenate, zip(*runs, strict=True))
+    return merge(starts, ends)  # joins runs cut at a block end

@@ -4,11 +4,15 @@ Nothing here knows pandas, files or region classes. ``starts`` and ``ends`` are 
 of equal length; unless a function says otherwise they may overlap and come in any order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 Intervals = tuple[np.ndarray, np.ndarray]
+"""starts, ends"""
+
+ValueRuns = tuple[np.ndarray, np.ndarray]
+"""Starts (int64, the first is 0) and values of the runs of equal values along a stretch."""
 
 
 def is_sorted(starts: np.ndarray, ends: np.ndarray) -> bool:
@@ -47,6 +51,47 @@ def merge(starts: np.ndarray, ends: np.ndarray) -> Intervals:
     return starts[first], reach[last]
 
 
+def union(intervals: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Union of (chrom, start, end), sorted by chromosome and start, as :func:`merge` makes it."""
+    by_chrom: dict[str, list[tuple[int, int]]] = {}
+    for chrom, start, end in intervals:
+        by_chrom.setdefault(chrom, []).append((start, end))
+    return [
+        (chrom, int(start), int(end))
+        for chrom, pairs in sorted(by_chrom.items())
+        for start, end in zip(*merge(*np.array(pairs, dtype=np.int64).T), strict=True)
+    ]
+
+
+def components(
+    starts: np.ndarray, ends: np.ndarray, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Number the sets of intervals that share bases, directly or through others.
+
+    Touching is not sharing.
+
+    Parameters
+    ----------
+    groups : int64 array, shape (n,), optional
+        Intervals of different groups, such as chromosomes, share nothing.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+        The number of each interval's set, from 0, in the order of group and start.
+    """
+    numbers = np.zeros(len(starts), dtype=np.int64)
+    if len(starts) == 0:
+        return numbers
+    if groups is not None:  # each group on a stretch of its own of one long line
+        lap = groups * (int(ends.max()) - int(starts.min()) + 1)
+        starts, ends = starts + lap, ends + lap
+    order = np.argsort(starts, kind="stable")
+    reach = np.maximum.accumulate(ends[order])
+    numbers[order[1:]] = np.cumsum(starts[order][1:] >= reach[:-1])
+    return numbers
+
+
 def clip(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> Intervals:
     """Parts of the intervals inside ``[lo, hi)``; what lies outside is dropped."""
     starts, ends = np.maximum(starts, lo), np.minimum(ends, hi)
@@ -79,13 +124,60 @@ def wrap(starts: np.ndarray, ends: np.ndarray, length: int) -> Intervals:
     )
 
 
-def contains(positions: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """True where a position lies in any interval (bool array of the shape of positions)."""
-    starts, ends = merge(starts, ends)
-    if len(starts) == 0:
-        return np.zeros(np.shape(positions), dtype=bool)
-    index = np.searchsorted(starts, positions, side="right") - 1
-    return (index >= 0) & (positions < ends[index])
+def covered_mask(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> np.ndarray:
+    """True where any interval covers a base of ``[lo, hi)`` (bool array, shape (hi - lo,))."""
+    # Disjoint intervals step up and down by one, so a byte per base is enough.
+    starts, ends = merge(*clip(starts, ends, lo, hi))
+    steps = np.zeros(hi - lo + 1, dtype=np.int8)
+    steps[starts - lo] = 1
+    steps[ends - lo] = -1
+    np.cumsum(steps, dtype=np.int8, out=steps)
+    return steps[:-1].view(bool)
+
+
+def true_runs(mask: np.ndarray, first: int = 0) -> Intervals:
+    """Runs of True in a bool array as intervals; element 0 has the position ``first``."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)) + first
+    return edges[::2], edges[1::2]
+
+
+class Covered:
+    """Rank and select over a union of intervals, without an array of bases.
+
+    It counts the covered bases of any stretch by two look-ups, and finds the k-th one.
+
+    Parameters
+    ----------
+    starts, ends : int64 arrays
+        Half-open intervals in any order; overlaps count once.
+    """
+
+    def __init__(self, starts: np.ndarray, ends: np.ndarray) -> None:
+        self.starts, self.ends = merge(starts, ends)
+        self._before = np.concatenate([[0], np.cumsum(self.ends - self.starts)])
+
+    @property
+    def bp(self) -> int:
+        """All covered bases."""
+        return int(self._before[-1])
+
+    def before(self, positions: np.ndarray) -> np.ndarray:
+        """Covered bases left of each position (int64)."""
+        index = np.searchsorted(self.starts, positions, side="right")
+        full = self._before[index]
+        if not len(self.starts):
+            return full
+        last_end = self.ends[np.maximum(index - 1, 0)]
+        return full - np.where(index > 0, np.maximum(last_end - positions, 0), 0)
+
+    def within(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Covered bases of each [start, end) (int64)."""
+        return self.before(ends) - self.before(starts)
+
+    def base(self, ranks: np.ndarray) -> np.ndarray:
+        """Position of the covered base of each rank, 0 to ``bp`` - 1 (int64)."""
+        index = np.searchsorted(self._before, ranks, side="right") - 1
+        return self.starts[index] + ranks - self._before[index]
 
 
 def flatten_by_priority(
@@ -124,9 +216,9 @@ def flatten_by_priority(
         labels[np.cumsum(change[:-1]) > 0] = label
     if len(labels) == 0:  # lo == hi
         return edges[:0], edges[:0], labels
-    new = np.concatenate([[True], labels[1:] != labels[:-1]])
-    starts = edges[:-1][new]
-    return starts, np.append(starts[1:], hi), labels[new]
+    first, labels = value_runs(labels)
+    starts = edges[first]
+    return starts, np.append(starts[1:], hi), labels
 
 
 def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) -> np.ndarray:
@@ -143,16 +235,30 @@ def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) 
     return bases
 
 
-def run_lengths(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Run-length coding of a label array.
+def value_runs(values: np.ndarray) -> ValueRuns:
+    """Runs of equal values of an array; neighbouring runs differ."""
+    first = np.ones(len(values), dtype=bool)
+    first[1:] = values[1:] != values[:-1]
+    starts = np.flatnonzero(first)
+    return starts, values[starts]
 
-    Returns
-    -------
-    lengths : int32 array, shape (m,)
-    values : uint8 array, shape (m,)
+
+def shifted_runs(runs: ValueRuns, length: int, shift: int, low: int, high: int) -> ValueRuns:
+    """Runs of the stretch [low, high) once all runs moved right by ``shift``, circular.
+
+    Parameters
+    ----------
+    runs : runs of a circle of ``length`` bases
     """
-    ids = np.asarray(ids, dtype=np.uint8)
-    if len(ids) == 0:
-        return np.zeros(0, dtype=np.int32), ids
-    first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-    return np.diff(np.append(first, len(ids))).astype(np.int32), ids[first]
+    starts, values = runs
+    begin = (low - shift) % length
+    end = begin + high - low
+    found = []
+    for first, last, at in ((begin, min(end, length), 0), (0, end - length, length - begin)):
+        if last > first:
+            inside = slice(
+                int(np.searchsorted(starts, first, "right")) - 1,
+                int(np.searchsorted(starts, last, "left")),
+            )
+            found.append((np.maximum(starts[inside], first) - first + at, values[inside]))
+    return np.concatenate([part[0] for part in found]), np.concatenate([part[1] for part in found])

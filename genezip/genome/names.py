@@ -1,4 +1,4 @@
-"""Contig names: the same chromosome is `1`, `chr1` or nothing that we know."""
+"""Map contig names between styles (``1``, ``chr1``); unknown names are left out or raise."""
 
 import sys
 from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ from genezip.errors import GenezipError
 from genezip.formats.bed import BED9, read_bed, write_bed9
 from genezip.formats.lines import Input, TextFile, is_row, opened
 from genezip.genome.assembly import SPLITS, Assembly, Piece
-from genezip.genome.intervals import clip, is_sorted
+from genezip.genome.intervals import clip, is_sorted, value_runs
 from genezip.region_classes import GENE7, Taxonomy
 
 if TYPE_CHECKING:
@@ -78,11 +78,9 @@ class RegionMap:
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Class runs of a stretch: lengths (int32) and class ids (uint8), neighbours differ."""
         starts, _, classes = self.cut(chrom, start, end)
-        if len(classes) == 0:
-            return np.zeros(0, dtype=np.int32), classes
         # two pieces that touch may meet in the same class
-        new = np.concatenate([[True], classes[1:] != classes[:-1]])
-        return np.diff(np.append(starts[new], end)).astype(np.int32), classes[new]
+        first, classes = value_runs(classes)
+        return np.diff(np.append(starts[first], end)).astype(np.int32), classes
 
     def many_runs(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray
@@ -174,8 +172,8 @@ class RegionMap:
         """
         table = self.table()
         colours = {name: self.taxonomy.item_rgb(name) for name in self.taxonomy.names}
-        own = self.taxonomy.to_json()
-        head = f"{CLASSES_LINE}{json.dumps(own)}\n" if own else ""
+        user = self.taxonomy.to_json()
+        head = f"{CLASSES_LINE}{json.dumps(user)}\n" if user else ""
         write_bed9(path, table.assign(rgb=table["name"].map(colours)), head)
 
     @classmethod

@@ -8,31 +8,24 @@ intergenic. N bases get labels like any other.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
+from genezip.formats.bed import read_bed
+from genezip.formats.lines import Input, opened
 from genezip.genome.assembly import Assembly
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
-from genezip.genome.names import match_chrom_style, say_on_stderr
+from genezip.genome.names import match_chrom_style, match_intervals, say_on_stderr
 from genezip.genome.region_map import RegionMap, Runs
-from genezip.genome.user_classes import OwnIntervals, read_own_classes
 from genezip.region_classes import Taxonomy
 
-__all__ = [
-    "RegionMap",
-    "Runs",
-    "build_region_map",
-    "class_layers",
-    "label_chromosomes",
-    "label_layers",
-    "promoters",
-    "read_own_classes",
-    "tss_distance",
-]
+UserIntervals = Mapping[str, pd.DataFrame]
+"""Name of a class -> table of chrom, start, end, on contigs of the assembly."""
 
 _EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
@@ -66,7 +59,7 @@ def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
 
 
 def class_layers(
-    annotation: Annotation, settings: Regions, own: OwnIntervals | None = None
+    annotation: Annotation, settings: Regions, user: UserIntervals | None = None
 ) -> dict[str, list[Intervals]]:
     """Intervals of every class but DIG on every chromosome, in order of priority.
 
@@ -81,7 +74,7 @@ def class_layers(
         "exon": annotation.exons,
         "intron": annotation.transcripts,
         "nig": tss.assign(start=tss["position"] - far, end=tss["position"] + far + 1),
-        **_own_of(settings, own),
+        **_user_intervals(settings, user),
     }
     order = settings.taxonomy().priority[:-1]
     layers: dict[str, list[Intervals]] = {}
@@ -96,14 +89,14 @@ def class_layers(
     return layers
 
 
-def _own_of(settings: Regions, own: OwnIntervals | None) -> OwnIntervals:
+def _user_intervals(settings: Regions, user: UserIntervals | None) -> UserIntervals:
     """Intervals of the user's classes, all of them; left out by mistake, a class would vanish."""
-    given = own or {}
+    given = user or {}
     for found in settings.classes:
         if found.name not in given:
             raise GenezipError(
                 f"regions.classes names {found.name!r}, but its intervals were not read; read "
-                f"{found.bed} with read_own_classes"
+                f"{found.bed} with read_user_classes"
             )
     return {found.name: given[found.name] for found in settings.classes}
 
@@ -112,7 +105,7 @@ def label_chromosomes(
     annotation: Annotation,
     chrom_sizes: Mapping[str, int],
     settings: Regions,
-    own: OwnIntervals | None = None,
+    user: UserIntervals | None = None,
     say: Callable[[str], None] = say_on_stderr,
 ) -> RegionMap:
     """Label every base of whole chromosomes; no sequence is needed.
@@ -123,8 +116,8 @@ def label_chromosomes(
     chrom_sizes : mapping
         Chromosome -> length (bp); every one of them is labelled.
     settings : Regions
-    own : mapping, optional
-        What :func:`read_own_classes` gave, where the settings name classes of the user.
+    user : mapping, optional
+        What :func:`read_user_classes` gave, where the settings name classes of the user.
     say : callable
         Receives warnings: converted contig names, empty classes.
 
@@ -133,7 +126,7 @@ def label_chromosomes(
     GenezipError
         If the annotation does not fit the chromosomes, or a required class has no base.
     """
-    layers = class_layers(match_chrom_style(annotation, chrom_sizes, say), settings, own)
+    layers = class_layers(match_chrom_style(annotation, chrom_sizes, say), settings, user)
     region_map = label_layers(layers, chrom_sizes, settings.taxonomy())
     _check_classes(region_map, settings, say)
     return region_map
@@ -154,7 +147,7 @@ def build_region_map(
     assembly: Assembly,
     settings: Regions,
     say: Callable[[str], None] = say_on_stderr,
-    own: OwnIntervals | None = None,
+    user: UserIntervals | None = None,
 ) -> RegionMap:
     """Label every base of every piece from the annotation set that the piece names.
 
@@ -167,8 +160,8 @@ def build_region_map(
         Promoter, NIG distance, classes of the user, and classes that must not be empty.
     say : callable
         Receives warnings: converted contig names, empty classes.
-    own : mapping, optional
-        What :func:`read_own_classes` gave, where the settings name classes of the user.
+    user : mapping, optional
+        What :func:`read_user_classes` gave, where the settings name classes of the user.
 
     Raises
     ------
@@ -182,7 +175,7 @@ def build_region_map(
         if name not in annotations:
             raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
         matched = match_chrom_style(annotations[name], assembly.chrom_sizes, say)
-        layers = class_layers(matched, settings, own)
+        layers = class_layers(matched, settings, user)
         pieces = [piece for piece in assembly.pieces if piece.annotation == name]
         chroms = {piece.chrom: assembly.chrom_sizes[piece.chrom] for piece in pieces}
         whole = label_layers(layers, chroms, taxonomy)
@@ -218,7 +211,7 @@ def _check_classes(region_map: RegionMap, settings: Regions, say: Callable[[str]
     for name in taxonomy.names:
         if not bp[name]:
             say(f"no base is {name}; its rows will be empty")
-    for found in taxonomy.own:
+    for found in taxonomy.user_classes:
         if bp[found.name]:
             say(f"the class {found.name} got {bp[found.name]:,} bp")
 
@@ -249,3 +242,71 @@ def tss_distance(
     after = np.abs(tss[np.minimum(right, len(tss) - 1)] - positions)
     before = np.abs(positions - tss[np.maximum(right - 1, 0)])
     return np.minimum(before, after)
+
+
+def read_user_classes(
+    settings: Regions,
+    root: str | Path,
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None] = say_on_stderr,
+) -> dict[str, pd.DataFrame]:
+    """Intervals of every class of ``regions.classes``.
+
+    Parameters
+    ----------
+    settings : Regions
+    root : str or Path
+        Base of relative paths.
+    chrom_sizes : mapping
+        Contig -> length (bp) of the assembly. Contig names are converted to its own.
+    say : callable
+        Receives one sentence for contigs converted or left out, and for empty intervals, which
+        hold no base and are left out.
+
+    Returns
+    -------
+    dict
+        Name -> chrom, start, end (0-based, half-open). Intervals may overlap; none is empty.
+
+    Raises
+    ------
+    GenezipError
+        A file is missing, broken or without interval, a row is malformed, no contig is
+        shared, or a row ends beyond its contig.
+    """
+    user = {}
+    for found in settings.classes:
+        path = Path(root) / found.bed
+        user[found.name] = _not_empty(path, read_bed_intervals(path, chrom_sizes, say), say)
+    return user
+
+
+def read_bed_intervals(
+    given: Input,
+    chrom_sizes: Mapping[str, int],
+    say: Callable[[str], None] = say_on_stderr,
+) -> pd.DataFrame:
+    """Intervals of a BED (3 to 12 tab-separated columns; plain or gzip, file or pipe).
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end; at least one row. Intervals may be empty (start = end).
+
+    Raises
+    ------
+    GenezipError
+        As :func:`read_user_classes`.
+    """
+    with opened(given) as file:
+        return match_intervals(file.name, read_bed(file, empty=True), chrom_sizes, say)
+
+
+def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> pd.DataFrame:
+    """The intervals that hold a base."""
+    real = table["end"] > table["start"]
+    if not real.any():
+        raise GenezipError(f"{path} has only empty intervals (start = end); name a BED with others")
+    if not real.all():
+        say(f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out")
+    return table[real].reset_index(drop=True)

@@ -1,6 +1,6 @@
 """Tracks of a compressed genome, written as the windows come (constant memory)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,6 @@ from genezip.formats.bigwig import ZOOM_WIDTHS, BigWigWriter
 from genezip.formats.igv import write_igv_session
 from genezip.formats.lines import check_row_names
 from genezip.formats.tabix import atomic_indexed, index_of, index_suffix, open_indexed
-from genezip.genome.windowed_bpt import WINDOW_BP, WindowedBpt
 
 BOUNDARY_PROB = "boundary_prob.bw"
 TOKENS_PER_KB = "tokens_per_kb.bw"
@@ -27,6 +26,14 @@ CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be 
 # zoom levels; 2.3 for all tracks of chunks at 6 bp per token, 0.3 at 100 bp per token
 PROB_BYTES, CHUNK_BYTES = 4, 3
 
+WINDOW_BP = 1000
+"""Length of a window of bpt.bw."""
+
+Write = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]
+"""Takes chromosome, starts, ends (int64, adjoining) and values (float64)."""
+
+_NO_BASES = np.zeros(0, dtype=np.int64)
+
 
 class TrackWriter:
     """Writes boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz and igv_session.xml.
@@ -36,8 +43,8 @@ class TrackWriter:
 
     Every base of a chunk of b bases has 1000 / b in tokens_per_kb.bw, so the mean over any bases,
     also that of a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean in
-    windows of 1,000 bp (:mod:`genezip.genome.windowed_bpt`). Bases that no window covers have no
-    value in any track and count in no mean.
+    windows of 1,000 bp (:class:`WindowedBpt`). Bases that no window covers have no value in any
+    track and count in no mean.
 
     Parameters
     ----------
@@ -152,3 +159,73 @@ class TrackWriter:
             indexes = {target: index.name for target, index in found.items() if index is not None}
             indexes[CHUNKS] = CHUNKS + index_suffix(max(self.chrom_sizes.values(), default=0))
             write_igv_session(self.session, self.genome, tracks, self.locus, indexes)
+
+
+class WindowedBpt:
+    """Base pairs per token in windows that begin at multiples of 1,000 bp, as chunks come.
+
+    A mean of chunk lengths over bases is no such number: long chunks have more bases and count
+    more. Tokens per base can be averaged, so a window's bases are divided by its tokens, where a
+    chunk of b bases spreads its one token evenly over them (Eq. 15 of the paper).
+
+    Only bases in chunks count, however few of a window they are: the last window of a contig is
+    as long as what is left, and one at the edge of a covered stretch is as long as its part in it.
+    Where several stretches lie in one window, they share one value. Bases outside have none.
+
+    Parameters
+    ----------
+    write : receives the windows in order, those that adjoin together
+    window_bp : length of a window (bp)
+    """
+
+    def __init__(self, write: Write, window_bp: int = WINDOW_BP) -> None:
+        self.write = write
+        self.window_bp = window_bp
+        self.chrom = ""
+        # Parts of the window that may still grow: start, end and length of the whole chunk. They
+        # are summed once, so the value does not depend on how chunks came together.
+        self.open = (_NO_BASES, _NO_BASES, _NO_BASES)
+
+    def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, chunk_bp: np.ndarray) -> None:
+        """Add chunks that adjoin, after those before.
+
+        Parameters
+        ----------
+        starts, ends : int64 arrays, shape (M,), none empty
+        chunk_bp : int64 array, shape (M,)
+            Lengths of the whole chunks, more than ``ends - starts`` where one was cut.
+        """
+        if chrom != self.chrom:
+            self.finish()
+            self.chrom = chrom
+        width, last = self.window_bp, int(ends[-1])
+        grid = np.arange(int(starts[0]) // width + 1, -(-last // width)) * width
+        cuts = np.union1d(starts, grid)
+        chunk = np.searchsorted(starts, cuts, side="right") - 1
+        parts = cuts, np.append(cuts[1:], last), chunk_bp[chunk]
+        start, end, length = map(np.concatenate, zip(self.open, parts, strict=True))
+        window = start // width
+        done = int(np.searchsorted(window, window[-1]))
+        self._write(start[:done], end[:done], length[:done])
+        self.open = start[done:], end[done:], length[done:]
+
+    def finish(self) -> None:
+        """Write the window that is open: nothing follows on this chromosome."""
+        self._write(*self.open)
+        self.open = (_NO_BASES, _NO_BASES, _NO_BASES)
+
+    def _write(self, start: np.ndarray, end: np.ndarray, length: np.ndarray) -> None:
+        """Values of whole windows, given by their parts."""
+        if not len(start):
+            return
+        new_window = np.diff(start // self.window_bp, prepend=-1) != 0
+        firsts = np.flatnonzero(new_window)
+        bases = np.add.reduceat(end - start, firsts)
+        bpt = bases / np.add.reduceat((end - start) / length, firsts)
+        gap = np.append(False, start[1:] != end[:-1])
+        runs = np.flatnonzero(new_window | gap)
+        run_start, run_end = start[runs], end[np.append(runs[1:], len(start)) - 1]
+        value = bpt[np.cumsum(new_window)[runs] - 1]
+        for stretch in np.split(np.arange(len(runs)), np.flatnonzero(gap[runs])):
+            if len(stretch):
+                self.write(self.chrom, run_start[stretch], run_end[stretch], value[stretch])

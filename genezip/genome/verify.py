@@ -19,7 +19,7 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Piece
 from genezip.genome.gene_models import Annotation
 from genezip.genome.region_map import RegionMap
-from genezip.genome.user_classes import OwnIntervals
+from genezip.genome.region_rules import UserIntervals
 from genezip.region_classes import Taxonomy
 
 _UNLABELLED = 255
@@ -49,7 +49,7 @@ def verify_region_map(
     annotations: Mapping[str, Annotation],
     assembly: Assembly,
     settings: Regions,
-    own: OwnIntervals | None = None,
+    user: UserIntervals | None = None,
 ) -> Verification:
     """Rebuild a region map with bedtools and compare every base of every piece.
 
@@ -61,7 +61,7 @@ def verify_region_map(
         Set name -> gene models with the contig names of the assembly.
     assembly : Assembly
     settings : Regions
-    own : mapping, optional
+    user : mapping, optional
         Class of the user -> its intervals, with the contig names of the assembly.
 
     Raises
@@ -92,7 +92,7 @@ def verify_region_map(
             for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
                 pieces = [piece for piece in assembly.pieces if piece.annotation == name]
                 claims = _claims(
-                    bedtools, annotations[name], assembly, settings, own or {}, Path(folder)
+                    bedtools, annotations[name], assembly, settings, user or {}, Path(folder)
                 )
                 classes = _classes(claims, taxonomy)
                 for piece, expected in _painted(bedtools, classes, pieces, taxonomy):
@@ -125,7 +125,7 @@ def _claims(  # type: ignore[no-untyped-def]
     annotation: Annotation,
     assembly: Assembly,
     settings: Regions,
-    own: OwnIntervals,
+    user: UserIntervals,
     folder: Path,
 ):
     """A BedTool for each class with all that it claims, whatever others claim too."""
@@ -178,7 +178,7 @@ def _claims(  # type: ignore[no-untyped-def]
         "intron": bed(annotation.transcripts),
         "nig": unrolled(tss.slop(b=far, g=genome)),
         "dig": bed(chromosomes),
-        **{name: bed(table) for name, table in own.items()},
+        **{name: bed(table) for name, table in user.items()},
     }
 
 

@@ -5,7 +5,6 @@ need this repository's ``config/`` folder. A folder may also be the id of a repo
 the hub that holds these files.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,15 +14,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
+from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, architecture
 from genezip.models.hub import HubId, snapshot
 from genezip.models.network import GeneZipNetwork
 
-FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"
 CONFIG = "config.json"
+KIND = Kind(
+    "genezip model configuration",
+    version=1,
+    first="name a model folder or train one",
+    again="copy the folder again, train again or install the genezip that wrote it",
+    keys=("name", "seed", "architecture", "target_bpt", "sha256", "training"),
+    version_key="format_version",
+)
 
 
 @dataclass(frozen=True)
@@ -62,16 +69,15 @@ def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard
     weights = [name for name in (WEIGHTS, BEST) if (folder / name).exists()]
     write_json(
         folder / CONFIG,
-        {
-            "format_version": FORMAT_VERSION,
-            "name": card.name,
-            "seed": card.seed,
-            "parameters": network.count_parameters(),
-            "architecture": card.architecture.to_dict(),
-            "target_bpt": card.target_bpt,
-            "sha256": {name: sha256_file(folder / name) for name in weights},
-            "training": card.training,
-        },
+        KIND.head(
+            name=card.name,
+            seed=card.seed,
+            parameters=network.count_parameters(),
+            architecture=card.architecture.to_dict(),
+            target_bpt=card.target_bpt,
+            sha256={name: sha256_file(folder / name) for name in weights},
+            training=card.training,
+        ),
     )
 
 
@@ -83,29 +89,17 @@ def load_card(folder: str | Path) -> ModelCard:
     GenezipError
         If folder or file is missing, unreadable, or of another format version.
     """
-    folder = Path(folder)
-    path = folder / CONFIG
-    if not path.is_file():
-        raise GenezipError(
-            f"{folder} is no model folder ({CONFIG} is missing); train one or name another"
-        )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        found = config["format_version"]
-        if found != FORMAT_VERSION:
-            raise GenezipError(
-                f"{path} has format version {found}, this genezip reads {FORMAT_VERSION}; "
-                "train again or install the matching genezip"
-            )
-        return ModelCard(
-            config["name"],
-            config["seed"],
-            architecture(config["architecture"], str(path)),
-            config["target_bpt"],
-            {**config["training"], "sha256": config["sha256"]},
-        )
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
-        raise GenezipError(f"{path} is not a genezip model configuration; train again") from None
+    path = Path(folder) / CONFIG
+    config = KIND.read(path)
+    if not all(isinstance(config[key], dict) for key in ("target_bpt", "sha256", "training")):
+        raise KIND.foreign(path)
+    return ModelCard(
+        config["name"],
+        config["seed"],
+        architecture(config["architecture"], str(path)),
+        config["target_bpt"],
+        {**config["training"], "sha256": config["sha256"]},
+    )
 
 
 def load_network(

@@ -5,12 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.scores import MEAN, MEASURED, PAPER
 from genezip.errors import GenezipError
 from genezip.report.results import Results
 from genezip.report.scores import Number, fixed, marked_few, measured, plain, records
 from genezip.report.sections import Cell, Section, Table
-
-MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
 def _who(row: dict[str, Any]) -> str:
     """Model with seed, input and mode, as far as it has them."""
     parts = [str(row["model"])]
-    if row["origin"] == "paper":
+    if row["origin"] == PAPER:
         return f"{row['model']} (paper)"
     parts += [str(row[key]) for key in ("input", "mode") if pd.notna(row[key]) and row[key]]
     if pd.notna(row["seed"]):
@@ -125,10 +124,10 @@ def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
     ]
     # published numbers of contact maps are those of the first 100 validation maps
     if view.split == "valid100":
-        published = found[(found["origin"] == "paper") & found["metric"].isin(list(view.metrics))]
+        published = found[(found["origin"] == PAPER) & found["metric"].isin(list(view.metrics))]
         chosen = pd.concat([chosen, published])
     elif "scc" in view.metrics or "corr" in view.metrics:
-        chosen = chosen[chosen["origin"] != "paper"]
+        chosen = chosen[chosen["origin"] != PAPER]
     by_metric = len(view.metrics) > 1
     subsets = [subset for subset in dict.fromkeys(chosen["subset"]) if subset != MEAN]
     several = by_metric and len(subsets) > 1
@@ -162,7 +161,7 @@ def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
 
 def _counts(chosen: pd.DataFrame, column: str, names: list[str]) -> str:
     """How many examples, and positives, are behind the measured values."""
-    ours = chosen[(chosen["origin"] == "measured") & chosen["n"].notna()]
+    ours = chosen[(chosen["origin"] == MEASURED) & chosen["n"].notna()]
     parts = []
     for name in names:
         rows = ours[ours[column] == name]

@@ -7,6 +7,7 @@ holds for all of them. Where the thresholds come from is said on the page (:func
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from genezip.artifacts.scores import markov_name
 from genezip.report.results import Results
 from genezip.report.scores import Number, decimals_of, fixed, measured, plain, seeds_named
 
@@ -191,7 +192,7 @@ def _perplexity(results: Results, seeds: list[int]) -> Claim:
     markov = results.markov_ppl(MARKOV_ORDER)
     if markov is None:
         return Claim(text, [None], seeds, None, None, f"{model} was not fitted")
-    pair = f"{reference} - markov{MARKOV_ORDER}"
+    pair = f"{reference} - {markov_name(MARKOV_ORDER)}"
     paired = [
         results.compared("ppl_difference", pair, region="all", strand="+", seed=seed)
         for seed in seeds

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from genezip.artifacts.scores import markov_name
 from genezip.region_classes import Taxonomy
 from genezip.report import claims, style
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
@@ -76,7 +77,7 @@ def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict
                     color=style.SOFT, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
                 )  # fmt: skip
                 axes.plot(number.value, y, alpha=0)  # text alone does not widen the axis
-                rows.append(record(number, model=f"markov{order}", region=region, metric="ppl"))
+                rows.append(record(number, model=markov_name(order), region=region, metric="ppl"))
     for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
         for region, y in places.items():
             if number := results.number("ppl", name, region=region):
@@ -113,7 +114,7 @@ def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
     axes.set_xlabel("order of the Markov model (bases of context)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.set_title("all bases")
-    return [record(n, model=f"markov{o}", region="all", metric="ppl") for o, n in found]
+    return [record(n, model=markov_name(o), region="all", metric="ppl") for o, n in found]
 
 
 def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
@@ -150,7 +151,7 @@ def perplexity(results: Results) -> Drawing | None:
     if results.number("ppl", results.reference) is None:
         return None
     shown = claims.telling_orders(results)
-    figure = new_figure(3.9 + ROW_IN * len(results.taxonomy.own))
+    figure = new_figure(3.9 + ROW_IN * len(results.taxonomy.user_classes))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
     figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
     rows = _ppl_by_region(left, results, shown)
@@ -198,7 +199,7 @@ def bpt(results: Results) -> Drawing | None:
     known = _known(results, "bpt")
     if results.number("bpt", results.reference) is None:
         return None
-    figure = new_figure(3.7 + ROW_IN * len(results.taxonomy.own))
+    figure = new_figure(3.7 + ROW_IN * len(results.taxonomy.user_classes))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
     places = _region_rows(axes, known, results.taxonomy)

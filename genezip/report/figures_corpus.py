@@ -93,7 +93,9 @@ def corpus(results: Results) -> Drawing | None:
     left.set_title("all classes")
     _stack(right, table, small_classes(taxonomy), 0.12, taxonomy.colours)
     right.set_title(
-        "gene and own classes, enlarged" if taxonomy.own else "the gene classes alone, enlarged"
+        "gene and own classes, enlarged"
+        if taxonomy.user_classes
+        else "the gene classes alone, enlarged"
     )
     right.set_yticklabels([])
     region_key(figure, taxonomy, 0.135, 1 - 0.16 / height)

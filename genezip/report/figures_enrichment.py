@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
+from genezip.artifacts.scores import CORPUS, GC_TERTILE_MEAN, GC_TERTILES
 from genezip.region_classes import GROUPS
 from genezip.report import claims, lead, style
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
@@ -10,7 +11,7 @@ from genezip.report.region_style import group_title
 from genezip.report.results import Results
 from genezip.report.verdicts import NO_BASE
 
-THIRDS = {"gc_tertile_1": "lowest GC", "gc_tertile_2": "middle GC", "gc_tertile_3": "highest GC"}
+THIRDS = dict(zip(GC_TERTILES, ("lowest GC", "middle GC", "highest GC"), strict=True))
 
 
 def _name_rows(axes: Axes, looks: dict[str, style.ModelStyle]) -> None:
@@ -94,8 +95,7 @@ def enrichment(results: Results) -> Drawing | None:
 def _third_labels(results: Results) -> dict[str, str]:
     """Thirds with their range of GC content, as the corpus was split."""
     edges = [
-        results.comparisons.find("gc_upper_edge", "corpus", subset=name)
-        for name in list(THIRDS)[:2]
+        results.comparisons.find("gc_upper_edge", CORPUS, subset=name) for name in list(THIRDS)[:2]
     ]
     if edges[0] is None or edges[1] is None:
         return dict(THIRDS)
@@ -109,7 +109,7 @@ def _third_labels(results: Results) -> dict[str, str]:
 def gc_thirds(results: Results) -> Drawing | None:
     """Promoter enrichment inside thirds of GC content, and paired differences to the reference."""
     looks = style.model_styles(results.models, results.reference, results.control)
-    if results.compared("enrichment", results.reference, subset="gc_tertile_1") is None:
+    if results.compared("enrichment", results.reference, subset=GC_TERTILES[0]) is None:
         return None
     labels = _third_labels(results)
     figure = new_figure(3.9)
@@ -133,7 +133,7 @@ def gc_thirds(results: Results) -> Drawing | None:
     places = {
         results.subset: "all bases",
         **THIRDS,
-        "gc_tertile_mean": "mean of the thirds",
+        GC_TERTILE_MEAN: "mean of the thirds",
     }
     others = {name: look for name, look in looks.items() if name != results.reference}
     right.axvline(0, color=style.SOFT, linewidth=0.8)

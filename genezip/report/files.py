@@ -1,53 +1,36 @@
-"""Reading result files: JSON objects and TSV tables; what is wrong with one is one sentence."""
+"""Reading result files; what is wrong with one is one sentence."""
 
-import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from genezip.errors import GenezipError
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.scores import ScoreTable
+from genezip.artifacts.tables import read_tsv
 
-TIDY_TEXT = ("model", "task", "subset", "region", "split", "strand", "metric", "unit")
-
-LEAKAGE_COLUMNS = {"check", "split", "against", "windows", "bp", "touched_bp", "verdict"}
-HOMOLOGY_COLUMNS = {"chrom", "counting", "k", "sample", "kmers", "share"}
+LEAKAGE_COLUMNS = ("check", "split", "against", "windows", "bp", "touched_bp", "verdict")
+HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "share")
 TASK_TABLES = ("table2_contact_map", "table3_eqtl", "table7_etgp", "tisp", "rsap")
-TASK_COLUMNS = {
-    *("subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric", "value"),
-    *("ci_low", "ci_high", "n", "positives", "unit", "paper", "difference", "note"),
-}
-TABLE5_COLUMNS = {"corpus", "split", "region", "pct", "paper_pct", "difference_pct"}
-
-
-def need(path: Path) -> Path:
-    """The path of a file that must be there; an error says how to get it."""
-    if not path.is_file():
-        raise GenezipError(f"{path} does not exist; run the stage that writes it first")
-    return path
+TABLE5_COLUMNS = ("corpus", "split", "region", "pct", "paper_pct", "difference_pct")
+_TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
+_ANY = Kind("JSON object", 0, "run the stage that writes it first", "write it again")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; a missing or damaged file is one sentence."""
-    try:
-        value = json.loads(need(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise GenezipError(f"{path} is not valid JSON: {error}; write it again") from None
+    """A JSON object of whatever kind; a missing or damaged file is one sentence."""
+    value = _ANY.read_json(path)
     if not isinstance(value, dict):
-        raise GenezipError(f"{path} holds no JSON object; write it again")
+        raise _ANY.foreign(path)
     return value
 
 
-def read_table(path: Path, columns: set[str], required: bool = False) -> pd.DataFrame:
-    """A TSV with at least these columns; an absent optional file is an empty frame."""
-    if not required and not path.is_file():
-        return pd.DataFrame(columns=sorted(columns))
-    text = dict.fromkeys((*TIDY_TEXT, "chrom", "gene_name"), str)
-    try:
-        frame = pd.read_csv(need(path), sep="\t", dtype=text)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise GenezipError(f"{path} is not a readable TSV: {error}; write it again") from None
-    missing = columns - set(frame.columns)
-    if missing:
-        raise GenezipError(f"{path} lacks the columns {', '.join(sorted(missing))}; write it again")
-    return frame
+def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """An optional TSV with at least these columns; an empty frame where it is absent."""
+    return read_tsv(path, columns, _TEXT) if path.is_file() else pd.DataFrame(columns=[*columns])
+
+
+def read_scores(path: Path, kind: ScoreTable) -> pd.DataFrame:
+    """An optional score file; an empty frame where it is absent."""
+    return kind.read(path) if path.is_file() else kind.frame()

@@ -6,7 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from genezip.artifacts.files import atomic_path, write_text
+from genezip.artifacts.files import write_text
+from genezip.artifacts.tables import write_tsv
 from genezip.report import (
     figures_compression,
     figures_corpus,
@@ -57,5 +58,4 @@ def write(drawings: dict[str, Drawing], folder: Path) -> None:
     for name in FIGURES:
         drawing = drawings.get(name) or not_computed(name)
         write_text(folder / f"{name}.svg", XML + drawing.svg)
-        with atomic_path(folder / f"{name}.tsv") as temporary:
-            drawing.data.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+        write_tsv(folder / f"{name}.tsv", drawing.data)

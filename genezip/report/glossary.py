@@ -18,7 +18,7 @@ def _own_in_groups(taxonomy: Taxonomy) -> str:
 
 def _own_classes(taxonomy: Taxonomy) -> str:
     """The user's classes; starts with a space, empty where there are none."""
-    own = [found.label for found in taxonomy.own]
+    own = [found.label for found in taxonomy.user_classes]
     if not own:
         return ""
     classes = "are classes" if len(own) > 1 else "is a class"

@@ -7,19 +7,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from genezip.report.files import read_table
+from genezip.artifacts.scores import BASELINE, LABELS, TASK_SCORES
 from genezip.report.scores import Number, marked_few, records
 
-COLUMNS = {
-    "model", "task", "subset", "rule", "split", "mode", "metric", "value", "ci_low", "ci_high",
-    "n", "unit", "units", "seed", "note",
-}  # fmt: skip
-LABELS = "labels"  # model of the row that says why a part is missing
-BASELINE = "baseline"
 NOT_COMPARED = ("length",)  # baselines that know what no model sees
 SHOWN = 2  # metrics of a part that the table has
-AGAINST_BASELINE = "_minus_best_baseline"
-AGAINST_CONTROL = "_minus_control"
 
 
 class Measure(NamedTuple):
@@ -154,7 +146,7 @@ def read_parts(folder: Path, parts: Collection[str]) -> list[PartRows]:
     for part in PARTS:
         if part.id not in parts:
             continue
-        frame = read_table(folder / "labels" / f"{part.id}.tsv", COLUMNS, required=True)
+        frame = TASK_SCORES.read(folder / "labels" / f"{part.id}.tsv")
         missing = frame[frame["model"] == LABELS]
         absent = str(missing["note"].iloc[0]) if len(missing) else None
         found.append(PartRows(part, frame[frame["model"] != LABELS], absent))

@@ -4,10 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL
 from genezip.report import label_rows, style
 from genezip.report.label_rows import (
-    AGAINST_BASELINE,
-    AGAINST_CONTROL,
     BASELINE,
     SHOWN,
     Measure,

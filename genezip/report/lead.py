@@ -4,11 +4,11 @@ Every verdict comes from an interval: better only where it lies above zero, wors
 it lies below, otherwise nothing is shown.
 """
 
+from genezip.artifacts.scores import CORPUS, GC_TERTILE_MEAN, GC_TERTILES
 from genezip.report.results import Results
 from genezip.report.scores import FEW, FEW_BLOCKS, Number, fixed, listed, seeds_named, signed
 
 GC_ROUTER = "gc_cpg"
-TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 BY_THIRD = {
     "above": "better",
     "around": "no difference shown",
@@ -67,7 +67,7 @@ def finding(results: Results) -> str:
         f"in promoter enrichment is {signed(overall)}, {_verdict(overall, reference)}"
     )
     inside, _ = results.compared_over_seeds(
-        "enrichment_difference", _pair(results), subset="gc_tertile_mean"
+        "enrichment_difference", _pair(results), subset=GC_TERTILE_MEAN
     )
     if inside is None:
         return f"{first}; the difference within DNA of similar GC content was not computed."
@@ -81,7 +81,7 @@ def third_sentence(results: Results) -> str | None:
     """Verdict and paired difference of each GC tertile, lowest first."""
     found = [
         results.compared_over_seeds("enrichment_difference", _pair(results), subset=name)[0]
-        for name in TERTILES
+        for name in GC_TERTILES
     ]
     if any(number is None for number in found):
         return None
@@ -90,7 +90,7 @@ def third_sentence(results: Results) -> str | None:
         for number in found
         if number
     )
-    edge = results.comparisons.find("gc_upper_edge", "corpus", subset=TERTILES[1])
+    edge = results.comparisons.find("gc_upper_edge", CORPUS, subset=GC_TERTILES[1])
     above = f"above {100 * edge.value:.0f} % GC" if edge else "above its GC edge"
     return (
         f"{results.reference} against that router, by third of GC content: lowest, {low}; middle, "
@@ -167,7 +167,7 @@ def interval_sentence(results: Results) -> str:
 
 def third_blocks(results: Results) -> str:
     """Blocks with promoter bases in each GC tertile, a sentence that starts with a space."""
-    counts = [results.blocks("promoter", subset=name) for name in TERTILES]
+    counts = [results.blocks("promoter", subset=name) for name in GC_TERTILES]
     if any(count is None for count in counts):
         return ""
     text = f" Blocks with promoter bases, by third: {listed([str(c) for c in counts])}"

@@ -2,8 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from genezip.artifacts.scores import CORPUS
 from genezip.report.results import Results
-from genezip.report.scores import CORPUS, Number
+from genezip.report.scores import Number
 
 MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be drawn
 SPLITS = {"test": "held out", "train": "training DNA"}

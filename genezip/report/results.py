@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.scores import COMPARED_SCORES, CORPUS, DNA_SCORES, markov_name, under_bound
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
 from genezip.region_classes import Taxonomy
@@ -18,27 +19,19 @@ from genezip.report.files import (
     HOMOLOGY_COLUMNS,
     LEAKAGE_COLUMNS,
     TABLE5_COLUMNS,
-    TASK_COLUMNS,
-    TIDY_TEXT,
     read_json,
+    read_scores,
     read_table,
 )
-from genezip.report.scores import CAUSAL, CORPUS, Number, Scores
+from genezip.report.scores import Number, Scores
 
-TIDY_COLUMNS = {*TIDY_TEXT, "value", "ci_low", "ci_high", "n", "seed", "scale", "source"}
+_CAUSAL = under_bound("", "causal")  # ends the name of a model that was run under that bound
 LANGUAGE_METRICS = ("ppl", "bits_per_base")
-LOCUS_COLUMNS = {
-    "kind",
-    "model",
-    "chrom",
-    "start",
-    "end",
-    "region",
-    "boundary_prob",
-    "tokens",
-    "bpt",
-}
-GENE_COLUMNS = {"chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id"}
+LOCUS_COLUMNS = (
+    *("kind", "model", "chrom", "start", "end", "region"),
+    *("boundary_prob", "tokens", "bpt"),
+)
+GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
 
 @dataclass(frozen=True)
@@ -90,9 +83,7 @@ class Results:
 
         A model under another bound than its own is not one of them: see :meth:`causal`.
         """
-        return [
-            name for name in self.compression.models if name != CORPUS and not name.endswith(CAUSAL)
-        ]
+        return [name for name in self.compression.models if not name.endswith(_CAUSAL)]
 
     @cached_property
     def taxonomy(self) -> Taxonomy:
@@ -127,7 +118,7 @@ class Results:
 
     def causal(self, metric: str, model: str, **where: Any) -> Number | None:
         """The same result of the same weights under the causal bound, where it was computed."""
-        return self.number(metric, f"{model}{CAUSAL}", strand="+", **where)
+        return self.number(metric, under_bound(model, "causal"), strand="+", **where)
 
     def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
         """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""
@@ -173,7 +164,7 @@ class Results:
 
     def markov_ppl(self, order: int, region: str = "all", metric: str = "ppl") -> Number | None:
         """Held-out perplexity (or bits per base) of the Markov model of an order."""
-        return self.markov.find(metric, f"markov{order}", subset=self.subset, region=region)
+        return self.markov.find(metric, markov_name(order), subset=self.subset, region=region)
 
 
 def _curve(path: Path) -> Curve:
@@ -285,9 +276,9 @@ def load(
         If the manifest, the compression results or the comparisons are missing, a file is
         damaged, or the results do not know the reference or the control.
     """
-    tidy, manifest = TIDY_COLUMNS, corpus or _only_corpus(folder)
+    manifest = corpus or _only_corpus(folder)
     compress = folder / "compress"
-    compression = Scores(read_table(compress / "compression.tsv", tidy, required=True))
+    compression = Scores(DNA_SCORES.read(compress / "compression.tsv"))
     known = set(runs) if runs else _evaluated(compression)
     logs = sorted((folder / "pretrain").glob("*/curve.jsonl"))
     results = Results(
@@ -302,17 +293,16 @@ def load(
         label_parts=tuple(labels or ()),
         label_files=read_json(label_files)["files"] if label_files else [],
         task_tables={
-            name: read_table(folder / "tables" / f"{name}.tsv", TASK_COLUMNS, required=True)
-            for name in tables or ()
+            name: COMPARED_SCORES.read(folder / "tables" / f"{name}.tsv") for name in tables or ()
         },
         source=read_json(source) if source else {},
         compression=compression,
-        comparisons=Scores(read_table(compress / "comparisons.tsv", tidy, required=True)),
-        regions=read_table(folder / "regions" / "gene7.summary.tsv", {"split", "class", "bp"}),
-        markov=Scores(read_table(compress / "markov.tsv", tidy)),
+        comparisons=Scores(DNA_SCORES.read(compress / "comparisons.tsv")),
+        regions=read_table(folder / "regions" / "gene7.summary.tsv", ("split", "class", "bp")),
+        markov=Scores(read_scores(compress / "markov.tsv", DNA_SCORES)),
         locus=read_table(compress / "locus.tsv", LOCUS_COLUMNS),
         locus_genes=read_table(compress / "locus_genes.tsv", GENE_COLUMNS),
-        repeats=Scores(read_table(folder / "repeats" / "repeats.tsv", tidy)),
+        repeats=Scores(read_scores(folder / "repeats" / "repeats.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

@@ -1,4 +1,4 @@
-"""Tidy result rows looked up by what they say, and numbers written for people."""
+"""Result rows looked up by what they say, and numbers written for people."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,10 +8,9 @@ from typing import Any, cast
 
 import pandas as pd
 
+from genezip.artifacts.scores import CORPUS
 from genezip.errors import GenezipError
 
-CORPUS = "corpus"  # "model" of rows that count the DNA and not what a model made of it
-CAUSAL = " (causal bound)"  # ends the name of a model that was run under that bound instead
 FEW = "few blocks"  # in the note of a row whose interval rests on fewer than FEW_BLOCKS
 FEW_BLOCKS = 8
 KEY = ("model", "metric", "subset", "region", "split", "strand")

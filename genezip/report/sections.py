@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.artifacts.scores import CORPUS
 from genezip.region_classes import GROUPS
 from genezip.report import claims, lead, repeat_sets, style, verdicts
 from genezip.report.results import Results
-from genezip.report.scores import CORPUS, fixed, measured, plain, records
+from genezip.report.scores import fixed, measured, plain, records
 
 Cell = str | dict[str, Any]
 
@@ -136,7 +137,7 @@ def _own_enrichment(results: Results) -> Table | None:
 
     rows: list[list[Cell]] = [
         [found.label, found.group or "none", *(cell(model, found.name) for model in looks)]
-        for found in results.taxonomy.own
+        for found in results.taxonomy.user_classes
     ]
     head = ["own class", "counted in the group", *(look.label for look in looks.values())]
     title = "Enrichment of this run's own region classes, each by itself"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from genezip.artifacts.scores import markov_name
 from genezip.report import claims
 from genezip.report.region_style import own_labels
 from genezip.report.repeat_sets import HELD_OUT, RepeatSet, ratio, shown_side
@@ -139,7 +140,7 @@ def perplexity(results: Results) -> str | None:
     mine = ", ".join(plain(number.value, 4) for number in own if number)
     runs = f" ({seeds_named(seeds)})" if len(seeds) > 1 else ""
     difference, behind = results.compared_over_seeds(
-        "ppl_difference", f"{results.reference} - markov{order}", region="all", strand="+"
+        "ppl_difference", f"{results.reference} - {markov_name(order)}", region="all", strand="+"
     )
     if difference is None:
         lower = sum(number.value < markov[order] for number in own if number)

@@ -4,7 +4,7 @@ The paper has no setting for this task. The loss is Enformer's (Poisson); the we
 lowest validation loss are used.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
 from genezip.models.heads import ActivityHead, poisson_sum
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
-    SPLITS,
     BinFeatures,
     blocks,
     micro_batch,
@@ -45,7 +45,6 @@ def predict_activity(
     identity: dict[str, Any],
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train an activity head and write its rates in all validation and test windows.
 
@@ -103,7 +102,7 @@ def predict_activity(
         return head(features.batch(here, device)).cpu().numpy()
 
     run = HeadRun(name, settings, settings.steps, seed, identity, batch, activity_loss, validate)
-    train_head(head, run, work_folder, say)
+    train_head(head, run, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -1,6 +1,5 @@
 """Trivial baselines of every task: what a score is worth that no model stands behind."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +22,6 @@ def predict_baselines(
     seed: int,
     out: str | Path,
     tss: pd.DataFrame | None,
-    say: Callable[[str], None],
 ) -> None:
     """Write ``baselines.parquet`` of a task's subset.
 
@@ -39,7 +37,6 @@ def predict_baselines(
     out : prediction file to write
     tss : DataFrame or None
         Annotated TSSs for ``tisp``: chrom, position (0-based), strand.
-    say : callable, receives a sentence on what could not be predicted
 
     Raises
     ------
@@ -48,11 +45,11 @@ def predict_baselines(
     """
     if task in ("eqtl", "etgp"):
         assert isinstance(settings, Pairs)
-        predict_pairs(task, subset, prepared_manifest, genome, settings.rules, out, say)
+        predict_pairs(task, subset, prepared_manifest, genome, settings.rules, out)
     elif task == "cmp":
         predict_maps(subset, official, prepared_manifest, genome, out)
     elif task == "tisp":
-        predict_initiation(subset, prepared_manifest, genome, seed, out, tss, say)
+        predict_initiation(subset, prepared_manifest, genome, seed, out, tss)
     elif task == "rsap":
         predict_activity(subset, prepared_manifest, genome, out)
     else:

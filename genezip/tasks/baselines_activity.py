@@ -1,30 +1,28 @@
 """Regulatory activity without a sequence: training means of tracks, and of bins of tracks."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from genezip.data.window_examples import WindowExamples
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
 
 
-def bin_means(targets: np.ndarray, quiet: bool = True) -> np.ndarray:
+def bin_means(targets: np.ndarray) -> np.ndarray:
     """Mean over sequences of every bin and track, read one sequence at a time.
 
     Parameters
     ----------
     targets : float array or memory map, shape (n, bins, tracks); NaN is ignored
-    quiet : bool, no progress bar
 
     Returns
     -------
     float64 array, shape (bins, tracks), 0 where nothing is finite
     """
     total, count = np.zeros(targets.shape[1:]), np.zeros(targets.shape[1:])
-    for target in tqdm(targets, desc="training sequences", disable=quiet):
+    for target in progress(targets, "training sequences", unit="sequence"):
         finite = np.isfinite(target)
         total += np.where(finite, target, 0)
         count += finite
@@ -39,7 +37,7 @@ def predict_activity(
     Validation is left out: nothing is chosen by it, and with 5,313 tracks a row takes 19 MB.
     """
     windows = WindowExamples.load(manifest, genome)
-    by_bin = bin_means(windows.targets("train"), quiet=not sys.stderr.isatty())
+    by_bin = bin_means(windows.targets("train"))
     by_track = np.broadcast_to(by_bin.mean(axis=0), by_bin.shape)
     found = {"track_mean": by_track, "bin_mean": by_bin}
     targets = windows.targets("test")

@@ -6,27 +6,27 @@ at each of its TSSs. ``constant`` predicts one value; it has no Pearson correlat
 cells say that instead of holding predictions.
 """
 
-import sys
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from genezip.data.initiation import InitiationExamples
 from genezip.genome.names import translate
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import METRICS, N_TRACKS
 from genezip.tasks.predictions import PredictionWriter
+
+logger = logging.getLogger(__name__)
 
 HALF_BP = 1_000
 MAX_SITES = 20_000  # training TSSs behind the profile, drawn at random where there are more
 CONSTANT = "the prediction is constant, so Pearson's r is undefined"
 NO_SITES = "no annotated TSS on the training contigs, so there is no profile"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def mean_profile(
         chosen = np.random.default_rng(seed).choice(len(places), MAX_SITES, replace=False)
         places = [places[index] for index in np.sort(chosen)]
     total = np.zeros((N_TRACKS, 2 * HALF_BP + 1))
-    for chrom, position, plus in tqdm(places, desc="TSSs", disable=not sys.stderr.isatty()):
+    for chrom, position, plus in progress(places, "TSSs", unit="TSS"):
         total += oriented(values(chrom, position - HALF_BP, position + HALF_BP + 1), plus)
     return total / len(places)
 
@@ -148,7 +148,6 @@ def predict_initiation(
     seed: int,
     out: str | Path,
     tss: pd.DataFrame | None,
-    say: Say,
 ) -> None:
     """Predictions of ``tss_profile`` on the kept parts of valid and test; notes of ``constant``.
 
@@ -170,7 +169,7 @@ def predict_initiation(
         for metric in METRICS:
             writer.note(arms["constant"], metric, CONSTANT)
         if profile is None:
-            say(f"tisp: {NO_SITES}")
+            logger.warning(f"tisp: {NO_SITES}")
             for metric in METRICS:
                 writer.note(arms["tss_profile"], metric, NO_SITES)
             return
@@ -186,7 +185,7 @@ def _predict(
 ) -> None:
     table = examples.table
     held = np.flatnonzero(table["split"].isin(["valid", "test"]))
-    for number in tqdm(held, desc="windows", disable=not sys.stderr.isatty()):
+    for number in progress(held, "windows", unit="window"):
         cells = table.iloc[number]
         start, end = int(cells["keep_start"]), int(cells["keep_end"])
         offset = start - int(cells["start"])

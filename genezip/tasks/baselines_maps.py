@@ -5,15 +5,14 @@ the bins, standardised in the window, as an outer product, with slope and interc
 least squares to the training maps.
 """
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from genezip.data.bins import CMP_FULL, Bins
 from genezip.data.window_examples import WindowExamples
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.cell_line import cell_line
 from genezip.tasks.gc_content import gc_of_bins, standardised
@@ -134,9 +133,8 @@ def predict_maps(
     entries = n_entries(bins.count)
     mean, line = MapMean(entries), LineFit()
     train = windows.targets("train")
-    quiet = not sys.stderr.isatty()
     rows = np.flatnonzero(splits == "train")
-    for number, place in enumerate(tqdm(rows, desc="training maps", disable=quiet)):
+    for number, place in enumerate(progress(rows, "training maps", unit="map")):
         target = np.asarray(train[number, column])
         mean.add(target)
         if has_signal(target):

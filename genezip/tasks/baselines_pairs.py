@@ -6,6 +6,7 @@ positive rate of the training rows. ``gene_rate``: that of the training rows of 
 which shows how far knowing the gene goes when genes recur in training.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,18 +17,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.data.pair_examples import PairExamples
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.arm import Arm
 from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
 from genezip.tasks.gc_content import gc_share
 from genezip.tasks.metrics_ranking import METRICS
 from genezip.tasks.predictions import PredictionWriter
 
+logger = logging.getLogger(__name__)
+
 FOCUS_BP = 500  # on both sides of variant or element, the benchmark's flanks
 TSS_BP = 3_000
 PRIOR_WEIGHT = 1.0  # training rows that the class prior counts for in `gene_rate`
 
-Say = Callable[[str], None]
 Fitted = Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
 
 
@@ -77,7 +79,6 @@ def predict_pairs(
     genome: str | Path,
     rules: Sequence[str],
     out: str | Path,
-    say: Say,
 ) -> None:
     """Predictions of all four for every rule: test rows, and valid rows of ``paper``.
 
@@ -91,13 +92,13 @@ def predict_pairs(
         for rule in rules:
             folds = list(folds_of(table, rule))
             if not folds:
-                say(f"{task} {subset}: {no_folds(rule)}, so no baseline of that rule")
+                logger.warning(f"{task} {subset}: {no_folds(rule)}, so no baseline of that rule")
             for name, fitted in BASELINES.items():
                 arm = Arm(task, subset, name, None, "", "baseline")
-                told = [_predict_fold(writer, arm, fitted, table, rule, fold) for fold in folds]
-                lost = [reason for reason in told if reason]
+                made = [_predict_fold(writer, arm, fitted, table, rule, fold) for fold in folds]
+                lost = [reason for reason in made if reason]
                 for reason in lost:
-                    say(f"{task} {subset}, {rule}, {reason}; no prediction of {name}")
+                    logger.warning(f"{task} {subset}, {rule}, {reason}; no prediction of {name}")
                 reasons = lost if folds else [no_folds(rule)]
                 some = len(lost) < len(folds)
                 note_unpredicted(writer, arm, rule, METRICS, reasons, some)

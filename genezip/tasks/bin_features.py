@@ -1,6 +1,6 @@
 """What heads on windows share: standardised features in batches, and writing predictions."""
 
-import sys
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress, progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.standard import Moments, Standard
@@ -19,7 +20,8 @@ from genezip.tasks.standard import Moments, Standard
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
 
-SPLITS = ("train", "valid", "test")
+logger = logging.getLogger(__name__)
+
 ROWS_PER_BLOCK = 16
 MEMORY_SHARE = 0.5  # of the free memory of a GPU, for a micro-batch
 
@@ -62,11 +64,10 @@ class BinFeatures:
         if not len(train):
             raise GenezipError(f"{name} has no training windows with a target; prepare it again")
         moments = Moments(self.width)
-        bar = tqdm(total=len(train), desc="features", disable=not sys.stderr.isatty())
-        with bar:
+        with Progress("features", len(train), "window") as shown:
             for rows in blocks(train):
                 moments.add(array[rows])
-                bar.update(len(rows))
+                shown.advance(len(rows))
         self.standard: Standard = moments.standard()
 
     def batch(self, rows: np.ndarray, device: torch.device) -> Tensor:
@@ -80,14 +81,12 @@ def blocks(rows: np.ndarray, size: int = ROWS_PER_BLOCK) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def kept_where(
-    rows: np.ndarray, keep: Callable[[int], bool], name: str, say: Callable[[str], None]
-) -> np.ndarray:
-    """Positions 0 .. len(rows) - 1 for which ``keep`` holds; how many do not is told."""
-    bar = tqdm(range(len(rows)), desc="targets", disable=not sys.stderr.isatty())
-    kept = np.array([place for place in bar if keep(place)], dtype=np.int64)
+def kept_where(rows: np.ndarray, keep: Callable[[int], bool], name: str) -> np.ndarray:
+    """Positions 0 .. len(rows) - 1 for which ``keep`` holds; a warning counts the others."""
+    places = progress(range(len(rows)), "targets", unit="window")
+    kept = np.array([place for place in places if keep(place)], dtype=np.int64)
     if len(kept) < len(rows):
-        say(
+        logger.warning(
             f"{name}: {len(rows) - len(kept)} of {len(rows)} training windows have no signal "
             "(all values are equal) and are left out"
         )
@@ -113,8 +112,8 @@ def write_windows(
     table, rows = windows.table, rows_of(windows.table)
     sizes = target("test", np.arange(0)).shape[1:]
     total = len(rows["valid"]) + len(rows["test"])
-    bar = tqdm(total=total, desc="predictions", disable=not sys.stderr.isatty())
-    with PredictionWriter(out, arm, "array", sizes) as writer, bar, torch.no_grad():
+    bar = Progress("predictions", total, "window")
+    with PredictionWriter(out, arm, "array", sizes) as writer, bar as shown, torch.no_grad():
         for split in ("valid", "test"):
             for places in blocks(np.arange(len(rows[split])), rows_per_write):
                 here = rows[split][places]
@@ -127,4 +126,4 @@ def write_windows(
                     target=target(split, places),
                     prediction=predict(here),
                 )
-                bar.update(len(here))
+                shown.advance(len(here))

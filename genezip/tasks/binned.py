@@ -8,7 +8,8 @@ The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): indepen
 of the reverse strand are turned back, so a bin is the same bases in both.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,8 @@ from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.models.backbone import Backbone
 from genezip.tasks.feature_store import StorePlan, write_store
+
+logger = logging.getLogger(__name__)
 
 PIECE_BP = 12_800  # context of the published models
 PIECES_AT_A_TIME = 16  # whose vectors are in memory together
@@ -152,7 +155,6 @@ def compute_window_features(
     input: Literal["authors", "full"],
     tap: Tap,
     manifest: str | Path,
-    say: Callable[[str], None],
 ) -> None:
     """Write the feature store of all windows of a prepared folder.
 
@@ -162,7 +164,6 @@ def compute_window_features(
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
     tap : of the input ``full``; ``authors`` always pools states
     manifest : ``FOLDER/manifest.json`` of the store
-    say : takes a plain line
 
     Raises
     ------
@@ -204,5 +205,5 @@ def compute_window_features(
             bases += len(ids) * len(strands)
         return np.stack(found), bases
 
-    say(f"{prepared.task} {prepared.subset}: {tap} of {backbone.name}, input {input}")
-    write_store(manifest, plan, compute, ROWS_PER_PART, say)
+    logger.info(f"{prepared.task} {prepared.subset}: {tap} of {backbone.name}, input {input}")
+    write_store(manifest, plan, compute, ROWS_PER_PART)

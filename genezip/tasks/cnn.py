@@ -25,6 +25,7 @@ from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PADDED_BP, padded
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
 from genezip.models.onehot_cnn import InitiationCNN, PairCNN
 from genezip.tasks.arm import Arm
@@ -48,7 +49,6 @@ def predict_cnn(
     seed: int,
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
     padded_bp: int = PADDED_BP,
 ) -> None:
     """Train the CNN of a task and write its predictions of validation and test examples.
@@ -84,20 +84,20 @@ def predict_cnn(
         pairs = PairExamples.load(prepared_manifest, genome)
         found = _Pairs(pairs, chosen, padded_bp, seed, device)
         draws = chosen.epochs * len(found.train)
-        _train(found, arm, draws, chosen, seed, identity, work_folder, say)
+        _train(found, arm, draws, chosen, seed, identity, work_folder)
         write_pairs(pairs, found.scores, arm, out)
     elif task == "tisp":
         assert isinstance(chosen, Initiation)
         windows = InitiationExamples.load(prepared_manifest, genome)
         tracks = _Initiation(windows, chosen, arm.input == "full", seed, device)
         draws = chosen.steps * chosen.batch
-        _train(tracks, arm, draws, chosen, seed, identity, work_folder, say)
-        write_initiation(windows, tracks.predict, arm, out, say)
+        _train(tracks, arm, draws, chosen, seed, identity, work_folder)
+        write_initiation(windows, tracks.predict, arm, out)
     elif task in ("cmp", "rsap"):
         assert isinstance(chosen, ContactMaps | Activity)
         examples = WindowExamples.load(prepared_manifest, genome)
         predict_window_cnn(
-            task, examples, arm, official, chosen, seed, device, identity, out, work_folder, say
+            task, examples, arm, official, chosen, seed, device, identity, out, work_folder
         )
     else:
         raise GenezipError(f"{task!r} is no task here; use cmp, eqtl, etgp, tisp or rsap")
@@ -131,7 +131,7 @@ class _Pairs:
         self.examples, self.settings, self.length, self.device = examples, settings, length, device
         self.module = seeded(PairCNN, seed).to(device)
         table = examples.table
-        self.rows = {s: np.flatnonzero(table["split"] == s) for s in ("train", "valid", "test")}
+        self.rows = {s: np.flatnonzero(table["split"] == s) for s in SPLITS}
         self.labels = table["label"].to_numpy(dtype=np.int64)
         self.train = self.rows["train"]
         self.metric = SELECTION[examples.prepared.task]
@@ -212,7 +212,6 @@ def _train(
     seed: int,
     identity: dict[str, Any],
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     problem = Problem(
         name=arm.label,
@@ -225,4 +224,4 @@ def _train(
         identity=identity,
         micro_batch=MICRO_BATCH,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)

@@ -1,17 +1,17 @@
 """The one-hot CNN on tasks of windows: contact maps and regulatory activity."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from genezip.config.benchmarks import Activity, ContactMaps
 from genezip.data.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.data.window_examples import WindowExamples
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import progress
 from genezip.models.heads import squared_error_sum
 from genezip.models.onehot_cnn import ActivityCNN, ContactCNN
 from genezip.tasks.arm import Arm
@@ -57,7 +57,7 @@ class WindowCNN:
         self.contacts = task == "cmp"
         self.line = cell_line(examples.prepared, official) if self.contacts else None
         table = examples.table
-        self.rows = {s: np.flatnonzero(table["split"] == s) for s in ("train", "valid", "test")}
+        self.rows = {s: np.flatnonzero(table["split"] == s) for s in SPLITS}
         self.targets = {split: examples.targets(split) for split in self.rows}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -132,7 +132,6 @@ def predict_window_cnn(
     identity: dict[str, Any],
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train and write the predictions; arguments as of :func:`genezip.tasks.cnn.predict_cnn`.
 
@@ -150,14 +149,12 @@ def predict_window_cnn(
         identity=identity,
         micro_batch=MICRO_BATCH,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)
     shape = (-1,) if task == "cmp" else (-1, -1)
     with PredictionWriter(out, arm, "array", shape) as writer:
         for split in ("valid", "test"):
             rows = cnn.rows[split]
-            for number, row in enumerate(
-                tqdm(rows, desc=f"predicting {split}", unit="window", leave=False, disable=None)
-            ):
+            for number, row in enumerate(progress(rows, f"predicting {split}", unit="window")):
                 window = examples.table.iloc[int(row)]
                 writer.add(
                     rule="paper",

@@ -5,7 +5,7 @@ the weights of the last step. Not as there: features are standardised by the tra
 training maps without signal (a chromosome that the experiment lacks is all zeros) are left out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
 from genezip.models.heads import ContactHead, squared_error_sum
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
-    SPLITS,
     BinFeatures,
     blocks,
     kept_where,
@@ -51,7 +51,6 @@ def predict_contacts(
     identity: dict[str, Any],
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train a contact head and write its maps of all validation and test windows.
 
@@ -80,7 +79,7 @@ def predict_contacts(
         return np.asarray(targets[split][places, track])
 
     train = kept_where(
-        rows["train"], lambda place: has_signal(targets["train"][place, track]), name, say
+        rows["train"], lambda place: has_signal(targets["train"][place, track]), name
     )
     device = choose_device(settings.device)
     features = BinFeatures(array, rows["train"][train], name)
@@ -114,7 +113,7 @@ def predict_contacts(
     run = HeadRun(
         name, settings, settings.steps, seed, identity, batch, contact_loss, validate, "last"
     )
-    train_head(head, run, work_folder, say)
+    train_head(head, run, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -9,7 +9,8 @@ The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): the fir
 forward strand, mean over all of them, N included.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,8 @@ from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
 from genezip.models.backbone import Backbone
 from genezip.tasks.feature_store import StorePlan, write_store
+
+logger = logging.getLogger(__name__)
 
 STRANDS = ("forward", "reverse")
 SUMMARIES = ("last", "mean")
@@ -169,7 +172,6 @@ def compute_pair_features(
     examples: PairExamples,
     input: Literal["authors", "full"],
     manifest: str | Path,
-    say: Callable[[str], None],
 ) -> None:
     """Write the feature store of all pairs of a prepared folder.
 
@@ -178,7 +180,6 @@ def compute_pair_features(
     backbone : for ``full`` one that streams, unless it cannot; for ``authors`` with its own bound
     input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
     manifest : ``FOLDER/manifest.json`` of the store
-    say : takes a plain line
 
     Raises
     ------
@@ -213,10 +214,10 @@ def compute_pair_features(
             bases += bases_read(backbone, pair)
         return np.stack(found), bases
 
-    say(f"{prepared.task} {prepared.subset}: features of {backbone.name}, input {input}")
+    logger.info(f"{prepared.task} {prepared.subset}: features of {backbone.name}, input {input}")
     # a part is what an interruption may cost, and a whole sequence takes far longer
     rows_per_part = ROWS_PER_PART if input == "authors" else ROWS_PER_PART // 8
-    write_store(manifest, plan, authors if input == "authors" else full, rows_per_part, say)
+    write_store(manifest, plan, authors if input == "authors" else full, rows_per_part)
 
 
 def bases_read(backbone: Backbone, pair: PairSequences) -> int:

@@ -6,9 +6,7 @@ from which data. A store in the making lies in a hidden folder beside it; an int
 taken up where it stopped, as long as model, data and settings are the same.
 """
 
-import json
-import os
-import sys
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,19 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from genezip.artifacts.files import check_room, sha256_file, sha256_json, write_json
+from genezip.artifacts.files import check_room, sha256_file, write_json
 from genezip.artifacts.folder import resumed_folder
+from genezip.artifacts.journal import Journal
+from genezip.artifacts.manifest import Kind, file_entries
 from genezip.artifacts.provenance import versions
 from genezip.data.prepared import MANIFEST
+from genezip.data.record_conversion import npy_head
 from genezip.errors import GenezipError
+from genezip.log import Progress
 
-SCHEMA_VERSION = 1
+logger = logging.getLogger(__name__)
+
+KIND = Kind("manifest of features", 1, "compute the features first", "compute the features again")
 FEATURES = "features.npy"
 EXAMPLES = "examples.npy"
 PROGRESS = "progress.json"
-SAY_EVERY = 300  # seconds between two lines on how far it is
 OWN = (MANIFEST, FEATURES, EXAMPLES, PROGRESS)
 
 # rows -> their features, float32 (rows, *inner, C), and the bases that went through the model
@@ -73,10 +75,7 @@ class FeatureStore:
         """
         path = Path(manifest)
         facts = _read(path)
-        for entry in facts["files"]:
-            file = path.parent / entry["path"]
-            if not file.is_file() or file.stat().st_size != entry["bytes"]:
-                raise GenezipError(f"{file} is missing or incomplete; compute the features again")
+        KIND.check_files(path, facts["files"])
         if prepared is not None and _sha256(prepared) != facts["prepared_sha256"]:
             raise GenezipError(
                 f"{path} holds features of other data than {prepared}; compute the features again"
@@ -85,9 +84,7 @@ class FeatureStore:
             array = np.load(path.parent / FEATURES, mmap_mode="r")
             examples = np.load(path.parent / EXAMPLES)
         except (OSError, ValueError) as error:
-            raise GenezipError(
-                f"{path.parent} cannot be read ({error}); compute it again"
-            ) from None
+            raise KIND.unreadable(path.parent, error) from None
         if list(array.shape) != facts["shape"] or len(examples) != len(array):
             raise GenezipError(
                 f"{path.parent / FEATURES} has the shape {array.shape}, not "
@@ -107,21 +104,10 @@ class FeatureStore:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; compute the features first") from None
-    except (ValueError, OSError) as error:
-        raise GenezipError(f"{path} cannot be read ({error}); compute the features again") from None
-    version = facts.get("schema_version") if isinstance(facts, dict) else None
-    if version != SCHEMA_VERSION:
-        raise GenezipError(
-            f"{path} has schema_version {version}, this genezip reads {SCHEMA_VERSION}; compute "
-            "the features again"
-        )
+    facts = KIND.read(path)
     if not _whole(facts):
-        raise GenezipError(f"{path} is no manifest of features; compute the features first")
-    return dict(facts)
+        raise KIND.foreign(path)
+    return facts
 
 
 def _whole(facts: dict[str, Any]) -> bool:
@@ -183,32 +169,26 @@ class StorePlan:
         """Everything that decides the numbers; part of the manifest."""
         ends = np.cumsum([0, *self.blocks.values()]).tolist()
         spans = pairwise(ends)
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "task": self.task,
-            "subset": self.subset,
-            "input": self.input,
-            "tap": self.tap,
-            "model": dict(self.model),
-            "prepared_sha256": _sha256(self.prepared),
-            "shape": list(self.shape),
-            "blocks": {name: list(span) for name, span in zip(self.blocks, spans, strict=True)},
-        }
+        return KIND.head(
+            task=self.task,
+            subset=self.subset,
+            input=self.input,
+            tap=self.tap,
+            model=dict(self.model),
+            prepared_sha256=_sha256(self.prepared),
+            shape=list(self.shape),
+            blocks={name: list(span) for name, span in zip(self.blocks, spans, strict=True)},
+        )
 
 
 def write_store(
-    manifest: str | Path,
-    plan: StorePlan,
-    compute: Compute,
-    rows_per_part: int,
-    say: Callable[[str], None],
+    manifest: str | Path, plan: StorePlan, compute: Compute, rows_per_part: int
 ) -> None:
     """Compute the features of all examples; parts of ``rows_per_part`` rows survive a stop.
 
     Parameters
     ----------
     manifest : ``FOLDER/manifest.json``; the folder is replaced as a whole
-    say : takes a plain line
 
     Raises
     ------
@@ -219,65 +199,73 @@ def write_store(
     identity = plan.identity()
     row_bytes = 4 * int(np.prod(plan.shape[1:]))
     whole = row_bytes * len(plan.examples)
-    say(f"features of {len(plan.examples):,} examples take {whole:,} bytes on disk")
+    logger.info(f"features of {len(plan.examples):,} examples take {whole:,} bytes on disk")
     with resumed_folder(Path(manifest).parent, OWN) as folder:
-        progress = _Progress.resume(folder, sha256_json(identity), plan.shape)
-        if progress.rows:
-            say(f"taken up after {progress.rows:,} of {len(plan.examples):,} examples")
-        # beside the folder, where a trial file that is left over would not be a foreign file
-        check_room(Path(manifest).parent, whole - row_bytes * progress.rows)
-        _fill(folder, plan, compute, rows_per_part, progress, say)
+        journal = Journal(folder / PROGRESS, identity)
+        made = _begun(journal, plan.shape)
+        if made.rows:
+            logger.info(f"taken up after {made.rows:,} of {len(plan.examples):,} examples")
+        check_room(Path(manifest).parent, whole - row_bytes * made.rows)
+        _fill(journal, plan, compute, rows_per_part, made)
         np.save(folder / EXAMPLES, plan.examples.astype(np.int64))
-        say(
-            f"{len(plan.examples):,} examples, {progress.bases:,} bases in "
-            f"{progress.seconds:,.1f} s ({progress.rate()})"
+        logger.info(
+            f"{len(plan.examples):,} examples, {made.bases:,} bases in "
+            f"{made.seconds:,.1f} s ({made.rate()})"
         )
-        paths = [folder / name for name in (FEATURES, EXAMPLES)]
-        files = [
-            {"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
-            for path in paths
-        ]
-        spent = {"bases": progress.bases, "seconds": progress.seconds}
+        spent = {"bases": made.bases, "seconds": made.seconds}
+        files = file_entries(folder, (FEATURES, EXAMPLES))
         write_json(folder / MANIFEST, {**identity, **spent, "files": files, "versions": versions()})
-        (folder / PROGRESS).unlink()
+        journal.clear()
+
+
+@dataclass
+class _Made:
+    """How much of a store is there; what the journal notes of :data:`FEATURES`."""
+
+    rows: int = 0
+    bases: int = 0
+    seconds: float = 0.0
+
+    def rate(self) -> str:
+        """Bases per second so far, in words."""
+        return f"{self.bases / max(self.seconds, 1e-9):,.0f} bp/s"
+
+
+def _begun(journal: Journal, shape: tuple[int, ...]) -> _Made:
+    """What an earlier call left of the same store; otherwise a file with no row yet."""
+    features = journal.path.with_name(FEATURES)
+    if FEATURES in journal.done and features.is_file():
+        return _Made(**journal.done[FEATURES])
+    journal.clear()
+    journal.path.with_name(MANIFEST).unlink(missing_ok=True)
+    features.write_bytes(npy_head(shape, "<f4"))
+    return _Made()
 
 
 def _fill(
-    folder: Path,
-    plan: StorePlan,
-    compute: Compute,
-    rows_per_part: int,
-    progress: "_Progress",
-    say: Callable[[str], None],
+    journal: Journal, plan: StorePlan, compute: Compute, rows_per_part: int, made: _Made
 ) -> None:
+    """Compute and write what is missing, part by part; ``made`` keeps count."""
     total = len(plan.examples)
-    told = time.perf_counter()
+    first, row_bytes = len(npy_head(plan.shape, "<f4")), 4 * int(np.prod(plan.shape[1:]))
     # plain writes at an offset: a full disk is an error here, not a crash as in a memory map
     with (
-        open(folder / FEATURES, "r+b") as file,
-        tqdm(
-            total=total, initial=progress.rows, unit="example", disable=not sys.stderr.isatty()
-        ) as bar,
+        open(journal.path.with_name(FEATURES), "r+b") as file,
+        Progress("features", total, "example", made.rows) as shown,
     ):
-        row_bytes = 4 * int(np.prod(plan.shape[1:]))
-        while progress.rows < total:
-            rows = range(progress.rows, min(progress.rows + rows_per_part, total))
+        while made.rows < total:
+            rows = range(made.rows, min(made.rows + rows_per_part, total))
             began = time.perf_counter()
             part, bases = compute(rows)
-            progress.seconds += time.perf_counter() - began
-            progress.bases += bases
+            made.seconds += time.perf_counter() - began
+            made.bases += bases
             _check(part, rows, plan)
-            file.seek(progress.first_byte + rows.start * row_bytes)
+            file.seek(first + rows.start * row_bytes)
             file.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-            progress.rows = rows.stop
-            progress.save(folder)
-            bar.set_postfix_str(progress.rate())
-            bar.update(len(rows))
-            if time.perf_counter() - told > SAY_EVERY:
-                told = time.perf_counter()
-                say(f"{progress.rows:,} of {total:,} examples, {progress.rate()}")
+            made.rows = rows.stop
+            journal.note(FEATURES, vars(made), data=file)
+            shown.show(speed=made.rate())
+            shown.advance(len(rows))
 
 
 def _check(part: np.ndarray, rows: range, plan: StorePlan) -> None:
@@ -290,39 +278,3 @@ def _check(part: np.ndarray, rows: range, plan: StorePlan) -> None:
             f"the features of example {example} of {plan.task} {plan.subset} are not finite; the "
             "model is broken, train it again"
         )
-
-
-@dataclass
-class _Progress:
-    """How far an unfinished store is; ``progress.json`` of its folder."""
-
-    key: str
-    first_byte: int  # where row 0 begins in the file, after the header
-    rows: int = 0
-    bases: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def resume(cls, folder: Path, key: str, shape: tuple[int, ...]) -> "_Progress":
-        """What an earlier call left, if it is of the same store; a new beginning otherwise."""
-        path = folder / PROGRESS
-        try:
-            found = cls(**json.loads(path.read_text(encoding="utf-8")))
-            if found.key == key and (folder / FEATURES).is_file():
-                return found
-        except (OSError, ValueError, TypeError):
-            pass  # nothing there, or cut short: begin anew
-        path.unlink(missing_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        with open(folder / FEATURES, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            return cls(key, file.tell())
-
-    def rate(self) -> str:
-        """Bases per second so far, in words."""
-        return f"{self.bases / max(self.seconds, 1e-9):,.0f} bp/s"
-
-    def save(self, folder: Path) -> None:
-        """Write it atomically."""
-        write_json(folder / PROGRESS, vars(self))

@@ -1,6 +1,5 @@
 """Predictions of heads on cached features (mode ``frozen``)."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ def predict_frozen(
     seed: int,
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Learn a head on cached features and write its predictions of validation and test examples.
 
@@ -71,18 +69,18 @@ def predict_frozen(
         )
     if isinstance(settings, Pairs):
         with PredictionWriter(out, arm, "scalar") as writer:
-            predict_pairs(store, table, arm.input, settings, writer, say)
+            predict_pairs(store, table, arm.input, settings, writer)
         return
     windows = WindowExamples.load(prepared_manifest, genome)
     identity = _identity(prepared_manifest, store, arm)
     if isinstance(settings, ContactMaps):
         track = cell_line(prepared, official)
         predict_contacts(
-            store.array, windows, track, arm, settings, seed, identity, out, work_folder, say
+            store.array, windows, track, arm, settings, seed, identity, out, work_folder
         )
     else:
         assert isinstance(settings, Activity)
-        predict_activity(store.array, windows, arm, settings, seed, identity, out, work_folder, say)
+        predict_activity(store.array, windows, arm, settings, seed, identity, out, work_folder)
     discard(work_folder)
 
 

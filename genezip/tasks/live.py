@@ -1,7 +1,7 @@
 """Predictions of models that are trained on a task with the network in the graph."""
 
+import logging
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from genezip.tasks.live_initiation import tune_initiation, write_initiation
 from genezip.tasks.live_pairs import tune_pairs, write_pairs
 from genezip.training.trainable import set_mode
 
+logger = logging.getLogger(__name__)
+
 __all__ = ["predict_cnn", "predict_live"]
 
 
@@ -33,7 +35,6 @@ def predict_live(
     seed: int,
     out: Path,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Train a model on a task and write its predictions of the validation and test examples.
 
@@ -60,7 +61,7 @@ def predict_live(
     device = choose_device(settings.device)
     network, card = load_network(model_folder)
     if arm.input == "full":
-        _causal(network, list(card.target_bpt.values()), say)
+        _causal(network, list(card.target_bpt.values()))
     network.to(device)
     set_mode(network, arm.mode, settings, seed)
     network.checkpoint_activations(True)
@@ -71,12 +72,12 @@ def predict_live(
     if task == "tisp":
         assert isinstance(settings, Initiation)
         windows = InitiationExamples.load(prepared_manifest, genome)
-        tuned = tune_initiation(windows, network, arm, settings, seed, identity, work_folder, say)
-        write_initiation(windows, tuned.predict, arm, out, say)
+        tuned = tune_initiation(windows, network, arm, settings, seed, identity, work_folder)
+        write_initiation(windows, tuned.predict, arm, out)
     else:
         assert isinstance(settings, Pairs)
         pairs = PairExamples.load(prepared_manifest, genome)
-        live = tune_pairs(pairs, network, arm, settings, seed, identity, work_folder, say)
+        live = tune_pairs(pairs, network, arm, settings, seed, identity, work_folder)
         write_pairs(pairs, live.scores, arm, out)
     shutil.rmtree(work_folder, ignore_errors=True)
 
@@ -91,7 +92,7 @@ def run_identity(task: str, prepared_manifest: Path, arm: Arm) -> dict[str, Any]
     }
 
 
-def _causal(network: GeneZipNetwork, targets: list[float], say: Callable[[str], None]) -> None:
+def _causal(network: GeneZipNetwork, targets: list[float]) -> None:
     if network.bound == "sequence":
         network.set_bound("causal", targets)
-        say("input full: the bound of the whole sequence gives way to the causal one")
+        logger.info("input full: the bound of the whole sequence gives way to the causal one")

@@ -7,18 +7,19 @@ them as they are, so a prediction is that rate. Input ``authors`` reads the forw
 track 9 - k are the two strands of one assay.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.data.initiation import InitiationExamples
 from genezip.errors import GenezipError
+from genezip.log import progress
 from genezip.models.heads import ProfileHead, initiation_loss
 from genezip.models.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
@@ -26,6 +27,8 @@ from genezip.tasks.metrics_initiation import initiation_pcc, initiation_sums
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune, ratio_term
 from genezip.training.head_step import enough_memory, in_full_precision, precision
+
+logger = logging.getLogger(__name__)
 
 TRACKS = 10
 INPUTS = ("authors", "full")
@@ -128,7 +131,6 @@ def tune_initiation(
     seed: int,
     identity: dict,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> LiveInitiation:
     """Train on random windows and leave the best weights in the model.
 
@@ -157,7 +159,7 @@ def tune_initiation(
         metric=METRIC,
         identity=identity,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)
     return live
 
 
@@ -166,14 +168,13 @@ def write_initiation(
     predict: Predict,
     arm: Arm,
     out: Path,
-    say: Callable[[str], None],
 ) -> None:
     """Write the kept part of every validation and test window, one row per window."""
     with PredictionWriter(out, arm, "array", (TRACKS, -1)) as writer:
         for split in ("valid", "test"):
-            rows = _rows(examples, split, f"predicting {split}")
-            say(f"{arm.label}: predicting {len(rows):,} windows of the split {split}")
-            for row in rows:
+            count = int((examples.table["split"] == split).sum())
+            logger.info(f"{arm.label}: predicting {count:,} windows of the split {split}")
+            for row in _rows(examples, split, f"predicting {split}"):
                 target, prediction = scored_part(examples, row, predict)
                 writer.add(
                     rule="paper",
@@ -186,6 +187,7 @@ def write_initiation(
                 )
 
 
-def _rows(examples: InitiationExamples, split: str, task: str) -> "tqdm[int]":
+def _rows(examples: InitiationExamples, split: str, what: str) -> Iterator[int]:
+    """Rows of a split, whose progress is shown."""
     rows = np.flatnonzero(examples.table["split"] == split).tolist()
-    return tqdm(rows, desc=task, unit="window", leave=False, disable=None)
+    return progress(rows, what, unit="window")

@@ -26,6 +26,7 @@ from genezip.config.benchmarks import FineTuning, Pairs
 from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import AUTHORS_BP, PairSequences, authors_input
 from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
 from genezip.models.heads import PairHead
 from genezip.models.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
@@ -99,7 +100,7 @@ class LivePairs:
     ) -> None:
         self.model, self.examples, self.input, self.settings = model, examples, input, settings
         table = examples.table
-        self.rows = {split: np.flatnonzero(table["split"] == split) for split in _SPLITS}
+        self.rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
         self.labels = table["label"].to_numpy(dtype=np.int64)
         on_gpu = model.device.type == "cuda" and input == "authors"
         self.micro_batch = min(settings.batch, GPU_MICRO_BATCH) if on_gpu else 1
@@ -150,9 +151,6 @@ class LivePairs:
         return torch.cat([f for f, _ in found]), [o for _, outputs in found for o in outputs]
 
 
-_SPLITS = ("train", "valid", "test")
-
-
 def pair_score(metric: str, labels: np.ndarray, scores: np.ndarray) -> float:
     """``auroc`` or ``auprc`` of scored pairs; NaN where only one class is there."""
     if len(np.unique(labels)) < 2:
@@ -168,7 +166,6 @@ def tune_pairs(
     seed: int,
     identity: dict,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> LivePairs:
     """Train on the deposit's training pairs and leave the best weights in the model.
 
@@ -200,7 +197,7 @@ def tune_pairs(
         micro_batch=live.micro_batch,
         describe=live.describe,
     )
-    finetune(problem, settings, seed, work_folder, say)
+    finetune(problem, settings, seed, work_folder)
     return live
 
 

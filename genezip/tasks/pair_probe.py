@@ -15,8 +15,8 @@ gives every pair one score. A difference column that is rounding beside its refe
 (``standard.ROUNDING``) counts for nothing.
 """
 
+import logging
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ from genezip.tasks.standard import ROUNDING, Moments, Standard
 if TYPE_CHECKING:
     from genezip.tasks.feature_store import FeatureStore
     from genezip.tasks.predictions import PredictionWriter
+
+logger = logging.getLogger(__name__)
 
 STRANDS = ("forward", "reverse")
 SUMMARIES = ("last", "mean")
@@ -175,7 +177,7 @@ def fit_probe(
     for penalty in PENALTIES if telling else (DEFAULT_PENALTY,):
         model = LogisticRegression(C=penalty, solver="lbfgs", max_iter=ITERATIONS)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # told by `converged`
+            warnings.simplefilter("ignore", ConvergenceWarning)  # noted in `converged`
             model.fit(seen, labels)
         weights, intercept = model.coef_[0], float(model.intercept_[0])
         value = float(auroc(valid_labels, linear(tested, weights))) if telling else np.nan
@@ -192,7 +194,6 @@ def predict_pairs(
     input: str,
     settings: Pairs,
     writer: "PredictionWriter",
-    say: Callable[[str], None],
 ) -> None:
     """Fit every fold of every rule of ``settings.rules`` and write scores of its test pairs.
 
@@ -211,14 +212,14 @@ def predict_pairs(
         reasons: list[str] = []
         if not folds:
             reasons.append(no_folds(rule))
-            say(f"{rule}: {reasons[0]}; no predictions")
+            logger.warning(f"{rule}: {reasons[0]}; no predictions")
         predicted = 0
         for fold in folds:
             name = rule if fold.number < 0 else f"{rule}, fold {fold.number}"
             reason = one_class(labels[fold.train])
             if reason:
                 reasons.append(reason if fold.number < 0 else f"fold {fold.number}: {reason}")
-                say(f"{name}: {reason}; no predictions")
+                logger.warning(f"{name}: {reason}; no predictions")
                 continue
             probe = fit_probe(
                 seen.visible[fold.train],
@@ -228,7 +229,7 @@ def predict_pairs(
                 seen.centred,
                 seen.least(fold.train),
             )
-            say(f"{name}: {_told(probe)}")
+            logger.info(f"{name}: {_fit_in_words(probe)}")
             _write(writer, probe, seen, table, rule, fold)
             predicted += 1
         assert writer.arm is not None
@@ -260,7 +261,7 @@ def _write(
         )
 
 
-def _told(probe: Probe) -> str:
+def _fit_in_words(probe: Probe) -> str:
     """One line about a fit."""
     if np.isnan(probe.valid_auroc):
         text = f"C = {probe.penalty:g}, because the validation pairs do not have both labels"

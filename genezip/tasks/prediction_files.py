@@ -1,6 +1,5 @@
 """Reading prediction files, and checking that several of them belong together."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from genezip.artifacts.tables import open_parquet, read_head
 from genezip.errors import GenezipError
 from genezip.tasks.arm import Arm
-from genezip.tasks.predictions import COLUMNS, FLOAT, METADATA_KEY, Kind, schema_of
+from genezip.tasks.predictions import COLUMNS, FLOAT, KIND, Values, schema_of
 
 ARM_COLUMNS = ["task", "subset", "model", "seed", "input", "mode"]
 _KEYS = ["rule", "fold", "split", "example", "group"]
@@ -61,7 +60,7 @@ class PredictionFile:
     """
 
     path: Path
-    kind: Kind
+    kind: Values
     shape: tuple[int, ...]
     dtype: np.dtype
     task: tuple[str, str] | None
@@ -79,18 +78,10 @@ class PredictionFile:
             If it is missing, no Parquet, no prediction file, or lacks a column.
         """
         path = Path(path)
+        raw = read_head(path, KIND)
+        with open_parquet(path, KIND) as file:
+            schema = file.schema_arrow
         try:
-            with pq.ParquetFile(path) as file:
-                schema, metadata = file.schema_arrow, file.metadata.metadata or {}
-        except FileNotFoundError:
-            raise GenezipError(f"{path} does not exist; predict first") from None
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).split("\n", maxsplit=1)[0]
-            raise GenezipError(
-                f"{path} is not a prediction file ({reason}); predict again"
-            ) from None
-        try:
-            raw = json.loads(metadata[METADATA_KEY])
             found = cls(
                 path,
                 raw["kind"],
@@ -101,10 +92,8 @@ class PredictionFile:
                 raw["notes"],
                 raw["facts"],
             )
-        except (KeyError, ValueError, TypeError):
-            raise GenezipError(
-                f"{path} is not a prediction file (its metadata does not say so); predict again"
-            ) from None
+        except (ValueError, TypeError):
+            raise KIND.foreign(path) from None
         missing = [name for name in COLUMNS if name not in schema.names]
         if missing:
             raise GenezipError(f"{path} lacks the column {missing[0]}; predict again")
@@ -131,14 +120,11 @@ class PredictionFile:
         """Rows of an ``array`` file, one row group in memory at a time."""
         assert self.kind == "array"
         columns = [*ARM_COLUMNS, *_KEYS, "target", "prediction"]
-        try:
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:
-                for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-                    parts = [batch.column(name) for name in columns]
-                    for cells in zip(*parts, strict=True):
-                        yield self._row(cells)
-        except (pa.ArrowException, OSError) as error:
-            raise GenezipError(f"{self.path} cannot be read ({error}); predict again") from None
+        with open_parquet(self.path, KIND, pre_buffer=False) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                parts = [batch.column(name) for name in columns]
+                for cells in zip(*parts, strict=True):
+                    yield self._row(cells)
 
     def _row(self, cells: Sequence[Any]) -> Row:
         small = [cell.as_py() for cell in cells[:-2]]
@@ -162,10 +148,8 @@ class PredictionFile:
             ) from None
 
     def _read(self, columns: list[str]) -> pd.DataFrame:
-        try:
-            return pq.read_table(self.path, columns=columns).to_pandas()
-        except (pa.ArrowException, OSError) as error:
-            raise GenezipError(f"{self.path} cannot be read ({error}); predict again") from None
+        with open_parquet(self.path, KIND) as file:
+            return file.read(columns).to_pandas()
 
 
 def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:

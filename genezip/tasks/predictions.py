@@ -11,7 +11,6 @@ an arm are empty, or what is to be said of them) and ``facts`` (numbers about th
 themselves).
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -21,14 +20,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.tables import add_head, parquet_writer
 from genezip.errors import GenezipError
 from genezip.tasks.arm import Arm
 
-Kind = Literal["scalar", "array"]
-METADATA_KEY = b"genezip"
+Values = Literal["scalar", "array"]
+KIND = Kind(
+    "prediction file",
+    None,
+    "predict first",
+    "predict again",
+    keys=("kind", "shape", "dtype", "task", "subset", "arms", "notes", "facts"),
+)
 FLOAT = np.dtype("<f2")
 DTYPES = {"cmp": np.dtype("<f4")}
 """Task -> dtype of its predictions, where it is not ``FLOAT``."""
@@ -50,7 +55,7 @@ _HEAD = [
 COLUMNS = (*(name for name, _ in _HEAD), "target", "prediction", "hidden")
 
 
-def schema_of(kind: Kind) -> pa.Schema:
+def schema_of(kind: Values) -> pa.Schema:
     """Columns of a prediction file."""
     value = pa.float64() if kind == "scalar" else pa.binary()
     tail = [("target", value), ("prediction", value), ("hidden", pa.float64())]
@@ -77,13 +82,13 @@ class PredictionWriter:
         self,
         path: str | Path,
         arm: Arm | None,
-        kind: Kind,
+        kind: Values,
         shape: Sequence[int] = (),
         of: tuple[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.arm = arm
-        self.kind: Kind = kind
+        self.kind: Values = kind
         self.shape = tuple(int(size) for size in shape)
         self._schema = schema_of(kind)
         self._arms: dict[Arm, None] = {} if arm is None else {arm: None}  # in order
@@ -96,10 +101,7 @@ class PredictionWriter:
 
     def __enter__(self) -> "PredictionWriter":
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_path(self.path))
-            self._file = stack.enter_context(
-                pq.ParquetWriter(temporary, self._schema, compression="zstd")
-            )
+            self._file = stack.enter_context(parquet_writer(self.path, self._schema, None))
             self._open = stack.pop_all()
         return self
 
@@ -199,7 +201,7 @@ class PredictionWriter:
         *,
         value_stands: bool = False,
     ) -> None:
-        """Say why a metric does not apply to an arm: its cell is empty and gives the reason.
+        """Note why a metric does not apply to an arm: its cell is empty and gives the reason.
 
         With ``value_stands`` the cell keeps a value that it has, and gives the reason beside it.
         """
@@ -262,17 +264,17 @@ class PredictionWriter:
         self._flush()
         places = dict.fromkeys((arm.task, arm.subset) for arm in self._arms)
         task, subset = self._of or next(iter(places), (None, None))
-        facts = {
-            "kind": self.kind,
-            "shape": self._sizes(),
-            "dtype": DTYPES.get(str(task), FLOAT).str,
-            "task": task,
-            "subset": subset,
-            "arms": [asdict(arm) for arm in self._arms],
-            "notes": self._notes,
-            "facts": self._facts,
-        }
-        self._file.add_key_value_metadata({METADATA_KEY: json.dumps(facts).encode()})
+        head = KIND.head(
+            kind=self.kind,
+            shape=self._sizes(),
+            dtype=DTYPES.get(str(task), FLOAT).str,
+            task=task,
+            subset=subset,
+            arms=[asdict(arm) for arm in self._arms],
+            notes=self._notes,
+            facts=self._facts,
+        )
+        add_head(self._file, head)
 
     def _sizes(self) -> list[int]:
         """Size of every axis of an array, -1 where rows differ."""

@@ -8,6 +8,7 @@ mean: how deeply a map was read says nothing about another one, and no correlati
 sees it. The first is the second plus the expected value.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.assembly import Piece
@@ -35,7 +37,8 @@ from genezip.tasks.real_run import (
     too_long,
 )
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import write_scores
+
+logger = logging.getLogger(__name__)
 
 PART, SUBSET = "contacts", "K562"
 PENALTIES = tuple(10.0**power for power in range(10))
@@ -93,7 +96,7 @@ def measure_contacts(run: LabelRun) -> None:
                     target=[targets[number] for number in of],
                     prediction=[sum(predicted[number]) for number in of],
                 )
-            run.say(f"labels: contacts, {arm.model}: {len(maps)} maps")
+            logger.info(f"labels: contacts, {arm.model}: {len(maps)} maps")
 
         nothing = {"scc": FLAT, "corr_oe": NO_OE}
         add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)
@@ -105,7 +108,7 @@ def measure_contacts(run: LabelRun) -> None:
             vectors = bin_vectors(run.load(folder), ids, maps, pieces, bins)
             fitted = _by_fold(targets, folds, _ridge(vectors, folds))
             add(model_arm(card, PART, SUBSET), fitted, {})
-    write_scores(run.out, sheet.rows(run.control))
+    TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 
 def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, float]:

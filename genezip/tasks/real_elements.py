@@ -6,6 +6,7 @@ features are its mean vector over the bases of the window and both strands. One 
 length and nothing else; it is shown, and no model is compared with it.
 """
 
+import logging
 from collections.abc import Iterator
 from functools import reduce
 from itertools import product
@@ -19,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.sources.source import Source
@@ -28,7 +30,9 @@ from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import mean_of, ranked_support, write_scores
+from genezip.tasks.score_rows import mean_of, ranked_support
+
+logger = logging.getLogger(__name__)
 
 PART, SUBSET = "elements", "ensembl"
 PRIOR, LENGTH = "class_prior", "length"
@@ -55,7 +59,7 @@ def measure_elements(run: LabelRun) -> None:
         f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
         f"{settings.element_bp:,} bp is not inside a piece"
     )
-    run.say(f"labels: elements, {left_out}")
+    logger.info(f"labels: elements, {left_out}")
     rules = {"chromosome": list(_chromosomes(table)), "paper": [_own(table)]}
     for rule, folds in rules.items():
         if reason := unlearnable(table, folds):
@@ -72,7 +76,7 @@ def measure_elements(run: LabelRun) -> None:
     notes = {PRIOR: left_out, LENGTH: UNSEEN}
     for folder, card in cards(run):
         features.append((model_arm(card, PART, SUBSET), mean_vectors(run.load(folder), ids)))
-        run.say(f"labels: elements, {card.name}: vectors of {len(ids):,} elements")
+        logger.info(f"labels: elements, {card.name}: vectors of {len(ids):,} elements")
     sheets = []
     with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
         for rule, folds in rules.items():
@@ -99,8 +103,8 @@ def measure_elements(run: LabelRun) -> None:
                         prediction=list(found[of]),
                     )
             sheets.append(sheet)
-            run.say(f"labels: elements, split {rule}: {len(rows):,} tested")
-    write_scores(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+            logger.info(f"labels: elements, split {rule}: {len(rows):,} tested")
+    TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 
 def _own(table: pd.DataFrame) -> Fold:

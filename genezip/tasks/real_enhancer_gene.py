@@ -4,9 +4,12 @@ A model needs element and TSS in one sequence. On a genome of short pieces almos
 both, so its cells are empty and say how many have.
 """
 
+import logging
+
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_pairs import inside_pieces, read_screens
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
@@ -15,7 +18,9 @@ from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import ranked_support, write_scores
+from genezip.tasks.score_rows import ranked_support
+
+logger = logging.getLogger(__name__)
 
 PART, ALL = "enhancer_gene", "all"
 METRICS = {"auroc": auroc, "auprc": auprc}
@@ -60,8 +65,8 @@ def measure_enhancer_gene(run: LabelRun) -> None:
                     for metric in METRICS:
                         sheet.add(model_arm(card, PART, subset), metric, None, 0, note=note)
             sheets.append(sheet)
-    run.say(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
-    write_scores(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+    logger.info(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
+    TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
 
 
 def _sets(pairs: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:

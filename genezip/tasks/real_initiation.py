@@ -7,12 +7,14 @@ chosen. One map reads the strand of the vector, one the other strand; the rate o
 mean over both readings of the DNA.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_initiation import (
     CHROM,
     Block,
@@ -39,8 +41,9 @@ from genezip.tasks.real_run import (
     too_long,
 )
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import write_scores
 from genezip.tasks.tasks import annotated_tss
+
+logger = logging.getLogger(__name__)
 
 PART, SUBSET = "initiation", "procap"
 PROFILE_BP = 1_000  # on each side of a TSS
@@ -101,7 +104,7 @@ def measure_initiation(run: LabelRun) -> None:
                     target=[truth[number] for number in of],
                     prediction=[predicted[number] for number in of],
                 )
-            run.say(f"labels: initiation, {arm.model}: {told}")
+            logger.info(f"labels: initiation, {arm.model}: {told}")
 
         tss = annotated_tss(run.source, "basic", None)
         add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
@@ -115,7 +118,7 @@ def measure_initiation(run: LabelRun) -> None:
             readings = [normed(both_strands(backbone, piece.ids)) for piece in pieces]
             fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
             add(model_arm(card, PART, SUBSET), fitted)
-    write_scores(run.out, sheet.rows(run.control))
+    TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 
 def _scored(target: np.ndarray, scored: np.ndarray) -> np.ndarray:

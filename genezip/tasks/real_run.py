@@ -1,12 +1,14 @@
 """What every measurement on real labels begins with: files, genome, models."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from genezip.alphabet import reverse_complement
+from genezip.artifacts.scores import BASELINE, TASK_SCORES
 from genezip.config.labels import Labels
 from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
@@ -15,13 +17,14 @@ from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
-from genezip.tasks.predictions import Kind, PredictionWriter
-from genezip.tasks.real_scores import BASELINE, absent_row
-from genezip.tasks.score_rows import write_scores
+from genezip.tasks.predictions import PredictionWriter, Values
+from genezip.tasks.real_scores import absent_row
+
+logger = logging.getLogger(__name__)
 
 LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
 
-SHAPES: dict[str, tuple[Kind, tuple[int, ...]]] = {
+SHAPES: dict[str, tuple[Values, tuple[int, ...]]] = {
     "initiation": ("array", (2, -1)),
     "contacts": ("array", (-1,)),
     "elements": ("array", (3,)),
@@ -44,7 +47,6 @@ class LabelRun:
     scale : full, demo or test
     out : TSV of scores
     predictions : Parquet of predictions
-    say : takes lines for the log
     """
 
     listing: Path
@@ -55,7 +57,6 @@ class LabelRun:
     scale: str
     out: Path
     predictions: Path
-    say: Callable[[str], None]
 
     def files(self) -> TaskFiles:
         """The label files."""
@@ -71,8 +72,8 @@ class LabelRun:
         kind, shape = SHAPES[part]
         with PredictionWriter(self.predictions, None, kind, shape):
             pass
-        write_scores(self.out, [absent_row(part, self.scale, reason)])
-        self.say(f"labels: {part} not measured: {reason}")
+        TASK_SCORES.write(self.out, [absent_row(part, self.scale, reason)])
+        logger.warning(f"labels: {part} not measured: {reason}")
 
     def load(self, folder: Path) -> Backbone:
         """A frozen model that streams (the bound ``causal`` in place of ``sequence``)."""

@@ -8,15 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE, LABELS, Row
 from genezip.evaluation.bootstrap import BlockBootstrap, Scale
 from genezip.tasks.arm import Arm
-from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
-
-BASELINE = "baseline"
-LABELS = "labels"
-"""Model name of the row that says why a part was not measured."""
-AGAINST_BASELINE = "_minus_best_baseline"
-AGAINST_CONTROL = "_minus_control"
+from genezip.tasks.score_rows import estimated, joined, mean_of, row
 
 
 @dataclass(frozen=True)

@@ -1,47 +1,16 @@
-"""One score, one row: the columns of ``results/TASK/SUBSET.tsv`` and what fills a cell."""
+"""Cells of a task's score rows: those that name the arm, and a statistic with its interval."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.scores import MEASURED, TASK_SCORES, Row, cell
 from genezip.evaluation.bootstrap import BlockBootstrap, Scale, interval_note, scarcer
 from genezip.tasks.arm import Arm
-
-COLUMNS = (
-    "model",  # model, comparator or baseline; `examples` for facts about the examples
-    "task",
-    "subset",
-    "rule",  # split rule: paper, gene, chromosome
-    "split",  # test, valid, valid100
-    "input",  # authors, full, contrast; empty for baselines
-    "mode",  # frozen, head_only, release, lora, full, baseline
-    "metric",
-    "value",  # empty where undefined; the note says why
-    "ci_low",  # 95 % bootstrap interval; the note marks one that rests on few units
-    "ci_high",
-    "n",  # examples behind the value: pairs, maps, positions, sequences
-    "positives",  # positive examples among them (tasks of pairs)
-    "unit",  # what the bootstrap resamples: genes, loci, blocks
-    "units",  # how many of them
-    "seed",  # training seed; empty for what learns nothing at random
-    "scale",  # full, demo or test
-    "origin",  # measured here, or published
-    "note",
-)
-_WHOLE = ("n", "positives", "units", "seed")
-
-Row = dict[str, Any]
 
 
 def row(arm: Arm, **cells: Any) -> Row:
     """A row of an arm with every column; unknown names raise, absent ones stay empty."""
-    unknown = set(cells) - set(COLUMNS)
-    if unknown:
-        raise KeyError(f"unknown score columns: {sorted(unknown)}")
     own = {
         "model": arm.model,
         "task": arm.task,
@@ -49,11 +18,10 @@ def row(arm: Arm, **cells: Any) -> Row:
         "input": arm.input,
         "mode": arm.mode,
         "seed": arm.seed,
-        "origin": "measured",
+        "origin": MEASURED,
         "note": "",
     }
-    cells = own | cells
-    return {name: cells.get(name) for name in COLUMNS}
+    return TASK_SCORES.row(**(own | cells))
 
 
 def joined(*notes: str) -> str:
@@ -104,22 +72,3 @@ def ranked_support(bootstrap: BlockBootstrap, labels: np.ndarray) -> np.ndarray:
 def mean_of(total: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Total over n, NaN where nothing is counted; arrays of one shape."""
     return np.divide(total, n, out=np.full(np.shape(n), np.nan), where=n > 0)
-
-
-def cell(value: float | np.ndarray) -> float | None:
-    """A number, or None for an empty cell."""
-    return float(value) if np.isfinite(value) else None
-
-
-def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a DataFrame with all columns; counts and seed are Int64."""
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
-    numbers = dict.fromkeys(("value", "ci_low", "ci_high"), "float64")
-    return frame.astype(numbers | dict.fromkeys(_WHOLE, "Int64"))
-
-
-def write_scores(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
-    """Write score rows as TSV (atomically), floats with 6 significant digits."""
-    frame = rows if isinstance(rows, pd.DataFrame) else table(rows)
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")

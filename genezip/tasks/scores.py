@@ -1,22 +1,20 @@
 """Scores from prediction files alone, whatever made the predictions."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from genezip.artifacts.scores import TASK_SCORES, Row
 from genezip.errors import GenezipError
 from genezip.tasks import metrics_activity, metrics_contacts, metrics_initiation, metrics_ranking
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import PredictionFile, read_predictions
-from genezip.tasks.score_rows import COLUMNS, Row, joined, row, table, write_scores
+from genezip.tasks.score_rows import joined, row
 from genezip.tasks.scores_activity import activity_rows
 from genezip.tasks.scores_initiation import initiation_rows
 from genezip.tasks.scores_maps import map_rows
 from genezip.tasks.scores_pairs import pair_rows
-
-__all__ = ["COLUMNS", "score", "write_scores"]
 
 _KINDS = {"eqtl": "scalar", "etgp": "scalar", "cmp": "array", "tisp": "array", "rsap": "array"}
 _METRICS = {
@@ -42,7 +40,7 @@ def score(paths: Sequence[str | Path], bootstrap: int, seed: int, scale: str) ->
 
     Returns
     -------
-    DataFrame, columns ``COLUMNS``
+    DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
         A score that is undefined, or does not apply, has an empty value and a note.
 
     Raises
@@ -61,11 +59,11 @@ def score(paths: Sequence[str | Path], bootstrap: int, seed: int, scale: str) ->
     for file in files if task in _ARRAYS else ():
         _check_shape(file, task)
     if task in _ARRAYS:
-        rows = _ARRAYS[task](files, bootstrap, seed, quiet=not sys.stderr.isatty())
+        rows = _ARRAYS[task](files, bootstrap, seed)
     else:
         rows = pair_rows(files, bootstrap, seed)
     rows = _noted(rows, files)
-    return table({**each, "scale": scale} for each in rows)
+    return TASK_SCORES.frame({**each, "scale": scale} for each in rows)
 
 
 def _check_shape(file: PredictionFile, task: str) -> None:

@@ -9,14 +9,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
+from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.moments import pearson
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, mean_of, row
 
 UNIT = "loci"
 LOCI_BYTES = 1 << 30
@@ -46,10 +47,8 @@ class _Loci:
             self.merged, self.by_locus = True, {"": total}
 
 
-def activity_rows(
-    files: Sequence[PredictionFile], bootstrap: int, seed: int, quiet: bool = True
-) -> list[Row]:
-    """Rows of every arm, rule and split; ``quiet`` hides the progress bar.
+def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
+    """Rows of every arm, rule and split.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def activity_rows(
             (arm_of(cells), rule, split)
             for *cells, rule, split in keys[[*ARM_COLUMNS, "rule", "split"]].itertuples(index=False)
         )
-        for each in tqdm(file.rows(), desc=file.path.name, unit=" sequences", disable=quiet):
+        for each in progress(file.rows(), file.path.name, unit="sequence"):
             key = (each.arm, each.rule, each.split)
             found[key].add(each.group, track_sums(each.prediction, each.target))
             left[key] -= 1

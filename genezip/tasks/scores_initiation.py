@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
+from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import ASSAYS, METRICS, initiation_pcc, initiation_sums
 from genezip.tasks.moments import NAMES
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import Row, estimated, joined, row
+from genezip.tasks.score_rows import estimated, joined, row
 
 UNIT = "blocks"
 
@@ -32,10 +33,8 @@ class _Blocks:
     sums: dict[str, np.ndarray] = field(default_factory=lambda: defaultdict(_zeros))
 
 
-def initiation_rows(
-    files: Sequence[PredictionFile], bootstrap: int, seed: int, quiet: bool = True
-) -> list[Row]:
-    """Rows of every arm, rule and split; ``quiet`` hides the progress bar.
+def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
+    """Rows of every arm, rule and split.
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def initiation_rows(
     """
     found: dict[tuple[Arm, str, str], _Blocks] = defaultdict(_Blocks)
     for file in files:
-        for each in tqdm(file.rows(), desc=file.path.name, unit=" windows", disable=quiet):
+        for each in progress(file.rows(), file.path.name, unit="window"):
             blocks = found[each.arm, each.rule, each.split]
             blocks.positions += int(np.isfinite(each.target).any(axis=0).sum())
             blocks.sums[each.group] += initiation_sums(each.prediction, each.target)

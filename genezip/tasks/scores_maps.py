@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
+from genezip.artifacts.scores import Row
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import Row, estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, mean_of, row
 
 UNIT = "loci"
 FIRST = 100
@@ -32,10 +33,8 @@ class _Maps:
     flat: list[bool] = field(default_factory=list)  # the target has no two values
 
 
-def map_rows(
-    files: Sequence[PredictionFile], bootstrap: int, seed: int, quiet: bool = True
-) -> list[Row]:
-    """Rows of every arm, rule and split; ``quiet`` hides the progress bar.
+def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
+    """Rows of every arm, rule and split.
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def map_rows(
     """
     found: dict[tuple[Arm, str, str], _Maps] = defaultdict(_Maps)
     for file in files:
-        for each in tqdm(file.rows(), desc=file.path.name, unit=" maps", disable=quiet):
+        for each in progress(file.rows(), file.path.name, unit="map"):
             if not is_triangle(each.target.size):
                 raise GenezipError(
                     f"{file.path} holds {each.target.size:,} values for {each.split} example "

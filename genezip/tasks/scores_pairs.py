@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.scores import EXAMPLES, Row, cell
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import Row, cell, estimated, joined, ranked_support, row
+from genezip.tasks.score_rows import estimated, joined, ranked_support, row
 
 Metric = Callable[..., np.ndarray]
 
 UNIT = "genes"
-FACTS = "examples"
 _PLAIN: dict[str, Metric] = dict(zip(METRICS, (auroc, auprc, auprc_sorted), strict=True))
 _WORDS = {"auroc": "AUROC", "auprc": "AUPRC", "auprc_sorted": "AUPRC"}
 
@@ -167,7 +167,7 @@ def _fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
     for file in files:
         assert file.task is not None
         task, subset = file.task
-        arm = Arm(task, subset, FACTS, None, "", "")
+        arm = Arm(task, subset, EXAMPLES, None, "", "")
         for fact in file.facts:
             value = fact["value"]
             found.append(

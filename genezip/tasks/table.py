@@ -10,14 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.scores import COMPARED_SCORES, MEAN, MEASURED, PAPER, TASK_SCORES
 from genezip.errors import GenezipError
-
-COLUMNS = (
-    "task", "subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric",
-    "value", "ci_low", "ci_high", "n", "positives", "unit", "units", "scale", "paper_model",
-    "paper", "difference", "note",
-)  # fmt: skip
 
 CNN = "cnn"
 ALIASES = {
@@ -32,16 +26,13 @@ ALIASES = {
 PAPER_MODES = {"cmp": "frozen", "eqtl": "release", "etgp": "lora", "tisp": "full"}
 """Task -> mode that the paper trained its models in; its CNN always learned in full."""
 
-MEAN = "mean"
-"""Subset of the mean over all subsets."""
-
 NOT_RECOVERED = "the published value could not be had"
 
 
 def published_rows(
     task: str, paper: str | Path | None, subsets: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Published values as rows of :data:`COLUMNS`.
+    """Published values as rows of :data:`genezip.artifacts.scores.COMPARED_SCORES`.
 
     Parameters
     ----------
@@ -54,7 +45,7 @@ def published_rows(
     GenezipError
         If the CSV lacks a column of a subset.
     """
-    common = {"task": task, "origin": "paper", "rule": "paper", "split": "test"}
+    common = {"task": task, "origin": PAPER, "rule": "paper", "split": "test"}
     if paper is None:
         if task != "tisp":
             return []
@@ -100,7 +91,7 @@ def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
     rows = []
     for key, group in measured.groupby(_GROUP, dropna=False, sort=False):
         known = group.dropna(subset=["value"])
-        row = dict(zip(_GROUP, key, strict=True)) | {"subset": MEAN, "origin": "measured"}
+        row = dict(zip(_GROUP, key, strict=True)) | {"subset": MEAN, "origin": MEASURED}
         if set(known["subset"]) == set(subsets):
             row |= {"value": known["value"].mean(), "n": known["n"].sum()}
             row["note"] = f"mean of {len(subsets)} subsets, which have intervals of their own"
@@ -130,13 +121,11 @@ def task_table(
     ----------
     scores : result files of the subsets (columns of ``genezip evaluate --from-predictions``)
     """
-    # a result file without rows has columns without a dtype, which would change the others'
-    filled = [found for found in scores if len(found)] or list(scores[:1])
-    measured = pd.concat(filled, ignore_index=True)
+    measured = pd.concat(list(scores), ignore_index=True)
     means = mean_rows(measured, list(subsets))
     if len(means):
         measured = pd.concat([measured, means], ignore_index=True)
-    published = pd.DataFrame(published_rows(task, paper, subsets), columns=list(COLUMNS))
+    published = COMPARED_SCORES.frame(published_rows(task, paper, subsets))
     known = {
         (row.model, row.subset, row.metric): row.value
         for row in published.dropna(subset=["value"]).itertuples()
@@ -162,7 +151,7 @@ def task_table(
     compared = [beside(row) for _, row in measured.iterrows()]
     measured[added] = pd.DataFrame(compared, index=measured.index, columns=added)
     parts = [part for part in (measured, published) if len(part)]
-    return pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
+    return COMPARED_SCORES.frame(pd.concat(parts, ignore_index=True))
 
 
 def write_table(
@@ -182,13 +171,8 @@ def write_table(
     """
     tables = []
     for path in scores:
-        found = pd.read_csv(path, sep="\t", dtype={"seed": "Int64"}, keep_default_na=True)
-        missing = [name for name in (*_GROUP, "subset", "value", "n") if name not in found]
-        if missing:
-            raise GenezipError(f"{path} lacks the column {missing[0]}; score the task again")
+        found = TASK_SCORES.read(path)
         if set(found["task"]) - {task}:
             raise GenezipError(f"{path} holds scores of {found['task'].iloc[0]}, not of {task}")
         tables.append(found)
-    table = task_table(task, tables, paper, subsets, scale)
-    with atomic_path(out) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    COMPARED_SCORES.write(out, task_table(task, tables, paper, subsets, scale))

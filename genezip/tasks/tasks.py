@@ -1,6 +1,6 @@
 """The five tasks by name: which loader, which features, which FASTA."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ import pandas as pd
 from genezip import config
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.models.backbone import Backbone
 
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
@@ -22,8 +22,6 @@ FASTA = {
     "rsap": ("human/seqs/hg38.ml.fa", "human/seqs/hg38.ml.fa.gz"),
 }
 """How the path of a deposit's FASTA ends; contact maps come without one."""
-
-Say = Callable[[str], None]
 
 
 def known_task(task: str, among: Sequence[str] = TASKS) -> str:
@@ -47,7 +45,6 @@ def prepare_task(
     manifest: Path,
     settings: config.Task,
     seed: int,
-    say: Say,
 ) -> None:
     """Convert the deposited files of a task.
 
@@ -71,21 +68,21 @@ def prepare_task(
     if task == "cmp":
         from genezip.data.contact_maps import prepare_contact_maps
 
-        prepare_contact_maps(files, genome, manifest, say)
+        prepare_contact_maps(files, genome, manifest)
     elif task == "rsap":
         from genezip.data.regulatory_activity import prepare_activity
 
-        prepare_activity(files, subset, genome, manifest, say)
+        prepare_activity(files, subset, genome, manifest)
     elif task == "tisp":
         from genezip.data.initiation import prepare_initiation
 
         assert isinstance(settings, config.Initiation)
-        prepare_initiation(files, genome, manifest, seed, settings.train_windows, say)
+        prepare_initiation(files, genome, manifest, seed, settings.train_windows)
     else:
         from genezip.data.pair_examples import prepare_pairs
 
         assert isinstance(settings, config.Pairs)
-        prepare_pairs(task, subset, files, genome, manifest, settings.folds, seed, say)
+        prepare_pairs(task, subset, files, genome, manifest, settings.folds, seed)
 
 
 def compute_features(
@@ -96,7 +93,6 @@ def compute_features(
     input: Literal["authors", "full"],
     settings: config.Task,
     manifest: Path,
-    say: Say,
 ) -> None:
     """Cached features of a frozen model for one task and input.
 
@@ -114,7 +110,7 @@ def compute_features(
         from genezip.data.pair_examples import PairExamples
         from genezip.tasks.contrast import compute_pair_features
 
-        compute_pair_features(backbone, PairExamples.load(data, genome), input, manifest, say)
+        compute_pair_features(backbone, PairExamples.load(data, genome), input, manifest)
         return
     from genezip.data.bins import CMP_AUTHORS, CMP_FULL, RSAP
     from genezip.data.window_examples import WindowExamples
@@ -124,7 +120,7 @@ def compute_features(
     assert isinstance(settings, config.ContactMaps | config.Activity)
     tap = "states" if input == "authors" else settings.tap
     windows = WindowExamples.load(data, genome)
-    compute_window_features(backbone, windows, bins, input, tap, manifest, say)
+    compute_window_features(backbone, windows, bins, input, tap, manifest)
 
 
 def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:

@@ -1,23 +1,22 @@
-"""Resumable training state: weights, optimiser, data position, random numbers.
+"""Checkpoints of training: weights, optimiser, data position, random numbers.
 
-The newest state and the one before it are kept: if the newest is damaged, the run goes on
-from the previous one.
+Of a pretraining the newest state and the one before it are kept: if the newest is damaged, the
+run goes on from the previous one. A run on a task keeps one.
 """
 
-import io
-import zipfile
-from collections.abc import Callable
+import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
-from genezip.training.differences import first_difference
+
+logger = logging.getLogger(__name__)
 
 STATE = "state.pt"
 PREVIOUS = "state.previous.pt"
@@ -85,20 +84,13 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def save_state(folder: Path, state: TrainingState) -> None:
+def save_checkpoint(folder: Path, state: TrainingState) -> None:
     """Write the state atomically; the one it replaces becomes the previous one."""
-    data = io.BytesIO()
-    torch.save(vars(state), data)
-    path = folder / STATE
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.getbuffer())
-        if path.exists():
-            path.replace(folder / PREVIOUS)
+    values = {name: value for name, value in vars(state).items() if name != "identity"}
+    save_state(folder / STATE, state.identity, values, folder / PREVIOUS)
 
 
-def load_state(
-    folder: Path, identity: dict[str, Any], say: Callable[[str], None]
-) -> TrainingState | None:
+def load_checkpoint(folder: Path, identity: dict[str, Any]) -> TrainingState | None:
     """The newest readable state of a run, or None where there is none.
 
     Raises
@@ -106,21 +98,23 @@ def load_state(
     GenezipError
         If no state can be read, or the folder holds a run of other settings.
     """
+    names = [field.name for field in fields(TrainingState)]
     damaged: list[Path] = []
     for path in (folder / STATE, folder / PREVIOUS):
         if not path.exists():
             continue
-        state = _read(path)
-        if state is None:
+        values = load_state(path, names)
+        if values is None:
             damaged.append(path)
             continue
-        _refuse_other_run(folder, state, identity)
+        state = TrainingState(**{name: values[name] for name in names})
+        refuse_other_run(folder, _stopped(state.step), state.identity, identity, FREE)
         for broken in damaged:  # set aside, so that it does not replace the good one later
             with suppress(FileNotFoundError):  # another process was first
                 broken.rename(broken.with_suffix(".damaged.pt"))
         if path.name == PREVIOUS:
             newest = f"{damaged[0]} is damaged" if damaged else f"{folder / STATE} is missing"
-            say(f"{newest}; going on from the previous checkpoint, step {state.step}")
+            logger.warning(f"{newest}; going on from the previous checkpoint, step {state.step}")
         return state
     if damaged:
         raise GenezipError(
@@ -130,24 +124,25 @@ def load_state(
     return None
 
 
-def _read(path: Path) -> TrainingState | None:
-    """A state, or None where the file is damaged (each part of the archive has a checksum)."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return None
-        return TrainingState(**torch.load(path, map_location="cpu", weights_only=True))
-    except PermissionError as error:
-        raise GenezipError(f"{path} cannot be read: {error.strerror}; allow it") from None
-    except Exception:  # a damaged archive fails in many ways
+def load_run(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """The state of a run on a task; None where there is none, or a damaged one.
+
+    Its ``progress`` holds the ``step``.
+
+    Raises
+    ------
+    GenezipError
+        If it is of another identity, or may not be read.
+    """
+    if not path.exists():
         return None
+    state = load_state(path, ("progress",))
+    if state is None:
+        logger.warning(f"{path} is damaged; training from the start")
+        return None
+    refuse_other_run(path, _stopped(state["progress"]["step"]), state["identity"], identity)
+    return state
 
 
-def _refuse_other_run(folder: Path, state: TrainingState, identity: dict[str, Any]) -> None:
-    difference = first_difference(state.identity, identity, FREE)
-    if difference is not None:
-        key, old, new = difference
-        raise GenezipError(
-            f"{folder} holds a run that stopped at step {state.step} with {key} {old}, not {new}; "
-            "set it back to go on, or delete that folder to train from the start"
-        )
+def _stopped(step: int) -> str:
+    return f"a run that stopped at step {step}"

@@ -5,35 +5,34 @@ and moments are fp32; autocast to bf16 happens on CUDA alone. A run that was int
 from its last checkpoint and ends with the very same weights.
 """
 
+import logging
 import math
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from genezip import log
 from genezip.artifacts.journal import stop_request
+from genezip.artifacts.states import save_state
 from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
 from genezip.models.losses import rar_loss
 from genezip.models.network import GeneZipNetwork
 from genezip.models.output import Output
-from genezip.training.finetune_state import (
-    FinetuneState,
-    learned_weights,
-    load_finetune,
-    save_finetune,
-)
+from genezip.training.checkpoint import load_run, random_state, set_random_state
 from genezip.training.head_loop import rows_of_step
 from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate
 from genezip.training.trainable import compressor_learns
 
+logger = logging.getLogger(__name__)
+
+STATE = "finetune.pt"
 BETAS = (0.9, 0.95)  # GeneZip Appendix D
 CHECKPOINT_SECONDS = 600.0
 
@@ -73,6 +72,30 @@ class Problem:
     describe: Callable[[np.ndarray], str] = example_numbers
 
 
+@dataclass
+class FinetuneState:
+    """How far a run is.
+
+    Attributes
+    ----------
+    identity : all that must not change between two parts of the run
+    step : optimiser steps done
+    validated : step of the last validation; 0 before the first
+    best, best_step, best_weights : highest validation score, its step, and the weights then
+    waiting : validations since
+    history : one {"step", metric} per validation
+    """
+
+    identity: dict[str, Any]
+    step: int = 0
+    validated: int = 0
+    best: float = -math.inf
+    best_step: int = 0
+    best_weights: dict[str, Tensor] | None = None
+    waiting: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
 def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:
     """The ratio loss of fine-tuning, weighted by ``alpha``; zero while the compressor is fixed.
 
@@ -92,7 +115,6 @@ def finetune(
     settings: HeadTraining,
     seed: int,
     work_folder: Path,
-    say: Callable[[str], None],
 ) -> FinetuneState:
     """Train ``problem.module`` in place and leave it with its best weights, in eval mode.
 
@@ -124,31 +146,29 @@ def finetune(
     steps = max(1, math.ceil(problem.draws / settings.batch))
     identity = {**_fixed(settings), **problem.identity, "seed": seed, "steps_in_all": steps}
     optimizer = build_adamw(problem.module, settings, BETAS)
-    state = load_finetune(work_folder, identity, problem.module, optimizer, say)
+    path = work_folder / STATE
+    state = _load(path, identity, problem.module, optimizer)
     if state is None:
         torch.manual_seed(seed)
         state = FinetuneState(identity)
     else:
-        say(f"{problem.name}: going on at step {state.step} of {steps}")
-    bar = tqdm(
-        total=steps,
-        initial=state.step,
-        desc=problem.name,
-        unit="step",
-        disable=not sys.stderr.isatty(),
-    )
+        logger.info(f"{problem.name}: going on at step {state.step} of {steps}")
+    shown = log.Progress(problem.name, steps, "step", state.step)
     saved = time.monotonic()
     problem.module.train()
-    with bar, stop_request() as stop:
+    with shown, stop_request() as stop:
         while True:
             due = state.step == steps or state.step % settings.evaluate_every == 0
             if due and state.validated < state.step:
-                _validate(problem, state, steps, say)
-                save_finetune(work_folder, state, problem.module, optimizer)
+                _validate(problem, state, steps)
+                _save(path, state, problem.module, optimizer)
             finished = state.step == steps or state.waiting >= settings.patience
             if stop and not finished:
-                save_finetune(work_folder, state, problem.module, optimizer)
-                say(f"{problem.name}: stopped at step {state.step}; the same command goes on there")
+                _save(path, state, problem.module, optimizer)
+                logger.info(
+                    f"{problem.name}: stopped at step {state.step}; the same command goes on "
+                    "from there"
+                )
                 raise KeyboardInterrupt
             if finished:
                 break
@@ -162,11 +182,11 @@ def finetune(
             due = state.step == steps or state.step % settings.evaluate_every == 0
             # before a validation, which may take long, and where one is far away
             if due or time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                save_finetune(work_folder, state, problem.module, optimizer)
+                _save(path, state, problem.module, optimizer)
                 saved = time.monotonic()
-            bar.set_postfix(loss=f"{loss:.4f}")
-            bar.update()
-    _take_best(problem, state, settings, say)
+            shown.show(loss=f"{loss:.4f}")
+            shown.advance()
+    _take_best(problem, state, settings)
     return state
 
 
@@ -185,7 +205,7 @@ def _step(problem: Problem, numbers: np.ndarray, settings: HeadTraining, step: i
     return loss
 
 
-def _validate(problem: Problem, state: FinetuneState, steps: int, say: Callable) -> None:
+def _validate(problem: Problem, state: FinetuneState, steps: int) -> None:
     """Judge the weights of now and keep them if they are the best so far."""
     problem.module.eval()
     with torch.no_grad():
@@ -193,7 +213,9 @@ def _validate(problem: Problem, state: FinetuneState, steps: int, say: Callable)
     problem.module.train()
     state.validated = state.step
     state.history.append({"step": state.step, problem.metric: score})
-    say(f"{problem.name}: step {state.step}/{steps}, validation {problem.metric} {score:.4f}")
+    logger.info(
+        f"{problem.name}: step {state.step}/{steps}, validation {problem.metric} {score:.4f}"
+    )
     if math.isnan(score):
         return
     state.waiting += 1
@@ -202,22 +224,58 @@ def _validate(problem: Problem, state: FinetuneState, steps: int, say: Callable)
         state.best_weights = learned_weights(problem.module)
 
 
-def _take_best(
-    problem: Problem, state: FinetuneState, settings: HeadTraining, say: Callable
-) -> None:
+def _take_best(problem: Problem, state: FinetuneState, settings: HeadTraining) -> None:
     if state.best_weights is None:
-        say(
+        logger.warning(
             f"{problem.name}: validation {problem.metric} was never defined, so the weights of "
             f"the last step, {state.step}, are used"
         )
     else:
         problem.module.load_state_dict(state.best_weights, strict=False)
         why = "patience ran out" if state.waiting >= settings.patience else "all steps done"
-        say(
+        logger.info(
             f"{problem.name}: {why}; best validation {problem.metric} {state.best:.4f} at step "
             f"{state.best_step}"
         )
     problem.module.eval()
+
+
+def learned_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Copies, on the CPU, of the parameters that learn and of all buffers."""
+    return {name: value.to("cpu", copy=True) for name, value in _learned(module).items()}
+
+
+def _learned(module: nn.Module) -> dict[str, Tensor]:
+    fixed = {name for name, p in module.named_parameters() if not p.requires_grad}
+    return {name: value for name, value in module.state_dict().items() if name not in fixed}
+
+
+def _save(
+    path: Path, state: FinetuneState, module: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write a checkpoint. Weights that do not learn are not in it."""
+    apart = ("identity", "best_weights")
+    values = {
+        "progress": {key: value for key, value in vars(state).items() if key not in apart},
+        "best_weights": state.best_weights,
+        "weights": _learned(module),
+        "optimizer": optimizer.state_dict(),
+        "random": random_state(next(module.parameters()).device),
+    }
+    save_state(path, state.identity, values)
+
+
+def _load(
+    path: Path, identity: dict[str, Any], module: nn.Module, optimizer: torch.optim.Optimizer
+) -> FinetuneState | None:
+    """Bring module, optimiser and random numbers to the checkpoint; None where there is none."""
+    values = load_run(path, identity)
+    if values is None:
+        return None
+    module.load_state_dict(values["weights"], strict=False)
+    optimizer.load_state_dict(values["optimizer"])
+    set_random_state(values["random"], next(module.parameters()).device)
+    return FinetuneState(identity, best_weights=values["best_weights"], **values["progress"])
 
 
 def _fixed(settings: HeadTraining) -> dict[str, Any]:

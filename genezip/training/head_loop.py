@@ -4,8 +4,8 @@ A checkpoint in a work folder holds everything: an interrupted run that goes on 
 same weights as one that was never interrupted.
 """
 
+import logging
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,14 +16,17 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from genezip import log
 from genezip.artifacts.journal import stop_request
+from genezip.artifacts.states import save_state
 from genezip.config.benchmarks import HeadTraining
-from genezip.training.checkpoint import random_state, set_random_state
-from genezip.training.head_checkpoint import CHECKPOINT, load_run, save_run
+from genezip.training.checkpoint import load_run, random_state, set_random_state
 from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate
 
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "head.pt"
 CHECKPOINT_SECONDS = 600.0
 # Settings that decide the weights; the device is not among them.
 DECISIVE = (
@@ -112,7 +115,6 @@ def train_head(
     module: nn.Module,
     run: HeadRun,
     work_folder: Path,
-    say: Callable[[str], None],
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Trained:
     """Train in place, or go on with an interrupted run; the module ends in eval mode.
@@ -136,9 +138,9 @@ def train_head(
     """
     optimizer = build_adamw(module, run.settings)
     path = Path(work_folder) / CHECKPOINT
-    progress, best = _begin(module, optimizer, run, path, say)
+    progress, best = _begin(module, optimizer, run, path)
     if not progress.finished:
-        best = _train(module, optimizer, run, path, progress, best, say, checkpoint_seconds)
+        best = _train(module, optimizer, run, path, progress, best, checkpoint_seconds)
     if run.select == "best" and best is not None:
         module.load_state_dict(best)
     module.eval()
@@ -159,22 +161,14 @@ def _train(
     path: Path,
     progress: Trained,
     best: dict[str, Any] | None,
-    say: Callable[[str], None],
     checkpoint_seconds: float,
 ) -> dict[str, Any] | None:
     """The loop; returns the best weights."""
     settings, what = run.settings, f"a training batch of {run.name}"
-    bar = tqdm(
-        total=run.steps,
-        initial=progress.step,
-        desc=run.name,
-        unit="step",
-        disable=not sys.stderr.isatty(),
-        mininterval=1.0,
-    )
+    shown = log.Progress(run.name, run.steps, "step", progress.step)
     saved = time.monotonic()
     module.train()
-    with bar, stop_request() as stop:
+    with shown, stop_request() as stop:
         while not progress.finished:
             step = progress.step
             set_rate(optimizer, settings, step, run.steps)
@@ -186,7 +180,7 @@ def _train(
             progress.step = done = step + 1
             last = done == run.steps
             due = run.validate is not None and (last or done % settings.evaluate_every == 0)
-            if due and _validated(module, run, progress, say):
+            if due and _validated(module, run, progress):
                 best = {key: value.clone() for key, value in module.state_dict().items()}
             patient = run.select == "last" or progress.stale < settings.patience
             progress.finished = last or not patient
@@ -199,19 +193,19 @@ def _train(
                     "optimizer": optimizer.state_dict(),
                     "random": random_state(next(module.parameters()).device),
                 }
-                save_run(path, run.identities(), state)
+                save_state(path, run.identities(), state)
                 saved = time.monotonic()
             if stop and not progress.finished:
-                say(f"{run.name}: stopped at step {done}; the same command goes on from there")
+                logger.info(
+                    f"{run.name}: stopped at step {done}; the same command goes on from there"
+                )
                 raise KeyboardInterrupt
-            bar.set_postfix(loss=f"{loss:.4g}")
-            bar.update()
+            shown.show(loss=f"{loss:.4g}")
+            shown.advance()
     return best
 
 
-def _validated(
-    module: nn.Module, run: HeadRun, progress: Trained, say: Callable[[str], None]
-) -> bool:
+def _validated(module: nn.Module, run: HeadRun, progress: Trained) -> bool:
     """Validate and note the value; True where it is the best so far."""
     assert run.validate is not None
     module.eval()
@@ -223,19 +217,15 @@ def _validated(
     if better:
         progress.best_value, progress.best_step = value, progress.step
     progress.stale = 0 if better else progress.stale + 1
-    say(f"{run.name}: step {progress.step} of {run.steps}, validation {value:.4f}")
+    logger.info(f"{run.name}: step {progress.step} of {run.steps}, validation {value:.4f}")
     return better
 
 
 def _begin(
-    module: nn.Module,
-    optimizer: torch.optim.AdamW,
-    run: HeadRun,
-    path: Path,
-    say: Callable[[str], None],
+    module: nn.Module, optimizer: torch.optim.AdamW, run: HeadRun, path: Path
 ) -> tuple[Trained, dict[str, Any] | None]:
     """Progress and best weights of the checkpoint; from the start where there is none."""
-    state = load_run(path, run.identities(), say)
+    state = load_run(path, run.identities())
     if state is None:
         torch.manual_seed(run.seed)
         return Trained(), None
@@ -244,5 +234,5 @@ def _begin(
     set_random_state(state["random"], next(module.parameters()).device)
     progress = Trained(**state["progress"])
     if not progress.finished:
-        say(f"{run.name}: resuming at step {progress.step} of {run.steps}")
+        logger.info(f"{run.name}: resuming at step {progress.step} of {run.steps}")
     return progress, state["best"]

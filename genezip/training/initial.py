@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genezip.artifacts.manifest import first_difference
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_card, load_network
-from genezip.training.differences import first_difference
 
 # Keys of an architecture that no weight depends on: bounds, and the chunk of an exact scan.
 FREE = ("k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk")

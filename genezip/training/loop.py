@@ -4,17 +4,16 @@ Checkpoints live in a folder of their own, because a workflow deletes the declar
 of a job that failed; the finished model is written in one go at the end.
 """
 
+import logging
 import math
 import shutil
-import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
+from genezip import log
 from genezip.artifacts.files import write_text
 from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.journal import stop_request
@@ -27,10 +26,12 @@ from genezip.training.curve import CURVE, open_curve
 from genezip.training.memory import available_bytes, check_memory, estimate
 from genezip.training.model_card import model_card
 from genezip.training.optim import set_rate
-from genezip.training.progress import Progress, begin, initial_network
+from genezip.training.progress import ActiveRun, begin, initial_network
 from genezip.training.ranks import ALONE, Ranks
 from genezip.training.run import Run
 from genezip.training.step import figures, training_step
+
+logger = logging.getLogger(__name__)
 
 FILES = ("model.safetensors", BEST, "config.json", CURVE, "README.md")
 
@@ -40,7 +41,6 @@ def pretrain(
     batches: Batches,
     out: Path,
     checkpoints: Path,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
     ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """Train a model and write its folder; continue an interrupted run of the same identity.
@@ -61,13 +61,11 @@ def pretrain(
     KeyboardInterrupt
         On Ctrl-C, after the step in progress is finished and a checkpoint is written.
     """
-    if not ranks.main:
-        say = _nothing
     with ranks.together():
-        network = _fitting_network(run, ranks, say)
+        network = _fitting_network(run, ranks)
         checkpoints.mkdir(parents=True, exist_ok=True)
-        progress = begin(run, batches, network, checkpoints, say)
-    _train(progress, checkpoints, say, ranks)
+        progress = begin(run, batches, network, checkpoints)
+    _train(progress, checkpoints, ranks)
     result = {"seconds": round(progress.seconds, 1), "best_valid_ppl": progress.best_ppl}
     with ranks.together():
         if ranks.main:
@@ -75,7 +73,7 @@ def pretrain(
     return result
 
 
-def _fitting_network(run: Run, ranks: Ranks, say: Callable[[str], None]) -> GeneZipNetwork:
+def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
     """The initial network on this process's device, where training it fits the memory."""
     settings = run.settings
     rows = ranks.rows(settings.batch)
@@ -84,11 +82,11 @@ def _fitting_network(run: Run, ranks: Ranks, say: Callable[[str], None]) -> Gene
     network = initial_network(run, device)
     windows = min(settings.micro_batch, rows.stop - rows.start)
     need = estimate(network, settings, windows, run.window_bp, len(run.taxonomy))
-    check_memory(run.name, need, settings, available, device, say)
+    check_memory(run.name, need, settings, available, device)
     return network
 
 
-def _train(progress: Progress, checkpoints: Path, say: Callable[[str], None], ranks: Ranks) -> None:
+def _train(progress: ActiveRun, checkpoints: Path, ranks: Ranks) -> None:
     """The loop: from the step that ``progress`` stands at to the last."""
     run, settings, network = progress.run, progress.run.settings, progress.network
     label, stages = f"{run.name} seed {run.seed}", run.architecture.n_stages
@@ -97,16 +95,9 @@ def _train(progress: Progress, checkpoints: Path, say: Callable[[str], None], ra
     targets = torch.tensor([run.target_bpt[name] for name in classes], device=device)
     bases = settings.batch * (run.window_bp - 1)
     model = ranks.parallel(network, device)
-    bar = tqdm(
-        total=settings.steps,
-        initial=progress.step,
-        desc=label,
-        unit="step",
-        disable=None if ranks.main else True,
-        mininterval=1.0,
-    )
-    log = open_curve(checkpoints, progress.step, classes) if ranks.main else nullcontext()
-    with bar, stop_request(again_at_once=ranks.world == 1) as stop, log as curve:
+    shown = log.Progress(label, settings.steps, "step", progress.step, show=ranks.main)
+    lines = open_curve(checkpoints, progress.step, classes) if ranks.main else nullcontext()
+    with shown, stop_request(again_at_once=ranks.world == 1) as stop, lines as curve:
         for step in range(progress.step, settings.steps):
             with ranks.together():  # a shard may be damaged for one process alone
                 drawn = progress.batches.next_batch()
@@ -136,23 +127,20 @@ def _train(progress: Progress, checkpoints: Path, say: Callable[[str], None], ra
                     if due and curve is not None:
                         valid = progress.validate(checkpoints)
                         curve.valid(done, valid)
-                        if bar.disable:
-                            say(
-                                f"{label}: step {done}/{settings.steps}, validation perplexity "
-                                f"{valid['ppl']:.3f}, bpt {valid['bpt']:.0f}"
-                            )
+                        logger.info(
+                            f"{label}: step {done}/{settings.steps}, validation perplexity "
+                            f"{valid['ppl']:.3f}, bpt {valid['bpt']:.0f}"
+                        )
                     if write and curve is not None:
                         curve.flush()
                         progress.save(checkpoints)
             if asked and not last:
-                say(f"{run.name}: stopped at step {done}; the same command goes on from there")
+                logger.info(
+                    f"{run.name}: stopped at step {done}; the same command goes on from there"
+                )
                 ranks.interrupt()
-            bar.set_postfix(loss=f"{line['lm_loss']:.3f}", bpt=f"{line['bpt']:.0f}")
-            bar.update()
-
-
-def _nothing(text: str) -> None:
-    """Only the first process speaks."""
+            shown.show(loss=f"{line['lm_loss']:.3f}", bpt=f"{line['bpt']:.0f}")
+            shown.advance()
 
 
 def _read(ranks: Ranks, values: torch.Tensor, norm: torch.Tensor, stop: bool) -> list[float]:
@@ -165,7 +153,7 @@ def _read(ranks: Ranks, values: torch.Tensor, norm: torch.Tensor, stop: bool) ->
 
 
 def _finish(
-    progress: Progress, out: Path, checkpoints: Path, seconds: float, processes: int
+    progress: ActiveRun, out: Path, checkpoints: Path, seconds: float, processes: int
 ) -> None:
     """Write the model folder in one go, then drop the checkpoints (TensorBoard stays)."""
     run, network, best = progress.run, progress.network, progress.best_ppl

@@ -1,12 +1,12 @@
-"""Memory of a training run: estimated and said before it starts, refused when it cannot fit.
+"""Estimate the memory of a training run, log it, and refuse to start what cannot fit.
 
 Weights, gradients and the two AdamW moments are counted. What grows with the bases in flight
 is measured: forward and backward run on one short window at two lengths while every tensor
 that is created is tallied, and the line through the two peaks is followed to the real length.
 """
 
+import logging
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from genezip.errors import GenezipError
 from genezip.models.network import GeneZipNetwork
 from genezip.region_classes import GENE7
 from genezip.training.step import micro_batch_loss
+
+logger = logging.getLogger(__name__)
 
 PROBE_BP = 2048
 COPIES = 4  # weight, gradient, first and second moment
@@ -180,9 +182,8 @@ def check_memory(
     settings: Pretrain,
     available: int | None,
     device: torch.device,
-    say: Callable[[str], None],
 ) -> None:
-    """Say what a run needs.
+    """Log what a run needs.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def check_memory(
     """
     total, flight = need.total(), need.total() - need.parameters
     free = "" if available is None else f" of {_gb(available)} free on {device.type}"
-    say(
+    logger.info(
         f"{name}: needs about {_gb(total)}{free}: weights, gradients and moments "
         f"{_gb(need.parameters)}, activations {_gb(flight)} ({need.windows} x "
         f"{need.window_bp:,} bp at a time; the first steps keep most tokens, later ones fewer)"

@@ -1,8 +1,8 @@
 """A run under way: what a checkpoint saves and a resumed run gets back."""
 
+import logging
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,20 @@ from genezip.models.network import GeneZipNetwork, build
 from genezip.models.pretrained import BEST, save_weights
 from genezip.training.checkpoint import (
     TrainingState,
-    load_state,
+    load_checkpoint,
     random_state,
-    save_state,
+    save_checkpoint,
     set_random_state,
 )
 from genezip.training.optim import build_optimizer
 from genezip.training.run import Run
 from genezip.training.validation import validate
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass
-class Progress:
+class ActiveRun:
     """Network and optimiser of a run, and how far it is.
 
     Attributes
@@ -81,7 +83,7 @@ class Progress:
             valid=self.valid,
             seconds=self.seconds,
         )
-        save_state(checkpoints, state)
+        save_checkpoint(checkpoints, state)
 
 
 def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
@@ -93,13 +95,7 @@ def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
     return network
 
 
-def begin(
-    run: Run,
-    batches: Batches,
-    network: GeneZipNetwork,
-    checkpoints: Path,
-    say: Callable[[str], None],
-) -> Progress:
+def begin(run: Run, batches: Batches, network: GeneZipNetwork, checkpoints: Path) -> ActiveRun:
     """Where a run begins or goes on: its checkpoint, its initial weights, or its seed.
 
     Raises
@@ -108,20 +104,20 @@ def begin(
         If no checkpoint can be read, or those in the folder are of another run.
     """
     device = network.embedding.device
-    state = load_state(checkpoints, run.identity(), say)
+    state = load_checkpoint(checkpoints, run.identity())
     if state is None:
         if run.initial is not None:
             run.initial.load_into(network)
         torch.manual_seed(run.seed)
         np.random.seed(run.seed)
-        return Progress(run, batches, network, build_optimizer(network, run.settings))
+        return ActiveRun(run, batches, network, build_optimizer(network, run.settings))
     network.load_state_dict(state.network)
     optimizer = build_optimizer(network, run.settings)
     optimizer.load_state_dict(state.optimizer)
     batches.load_state_dict(state.batches)
     set_random_state(state.random, device)
-    say(f"{run.name}: resuming at step {state.step} of {run.settings.steps}")
-    progress = Progress(
+    logger.info(f"{run.name}: resuming at step {state.step} of {run.settings.steps}")
+    progress = ActiveRun(
         run,
         batches,
         network,
@@ -135,7 +131,7 @@ def begin(
     best = checkpoints / BEST
     found = sha256_file(best) if best.exists() else None
     if state.best_sha256 is not None and found != state.best_sha256:
-        say(
+        logger.warning(
             f"{run.name}: the best weights so far belong to steps after the checkpoint; the best "
             "is chosen anew from here"
         )

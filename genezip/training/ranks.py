@@ -3,9 +3,10 @@
 ``torchrun`` starts them and tells each its number in the environment. Without it there is one
 process, and nothing here communicates. All read the same corpus and the same checkpoint folder
 (shared by the nodes); each decodes its own rows of every batch, and only the first writes and
-speaks.
+shows messages.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from genezip import log
 from genezip.errors import GenezipError
 from genezip.models.device import choose_device
 
@@ -42,7 +44,7 @@ class Ranks:
 
     @property
     def main(self) -> bool:
-        """Whether this process writes and speaks."""
+        """Whether this process writes and shows messages."""
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
@@ -99,9 +101,9 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """All processes do the block or none goes on; an error is said once, by the first.
+        """Run the block on every process; if it fails on any, all raise and the first says why.
 
-        A sentence that any process raises inside ends every process, so none waits for ever.
+        So none waits for ever for another.
         """
         sentence: str | None = None
         try:
@@ -145,7 +147,8 @@ def local_gradients(model: nn.Module, more: bool) -> AbstractContextManager[None
 def launched() -> Iterator[Ranks]:
     """The processes that ``torchrun`` started, connected for the block; else this one alone.
 
-    CUDA tensors go by nccl, CPU tensors (and what :meth:`Ranks.together` says) by gloo.
+    Messages of all but the first are dropped. CUDA tensors go by nccl, CPU tensors (and what
+    :meth:`Ranks.together` says) by gloo.
     """
     if not all(name in os.environ for name in LAUNCHED):
         yield ALONE
@@ -155,6 +158,7 @@ def launched() -> Iterator[Ranks]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     try:
-        yield Ranks(rank, world, local_rank, local_world)
+        with log.quiet(logging.ERROR) if rank else nullcontext():
+            yield Ranks(rank, world, local_rank, local_world)
     finally:
         distributed.destroy_process_group()

@@ -7,8 +7,7 @@ from typing import Any
 from genezip.artifacts.files import sha256_file
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
 from genezip.corpus.corpus import CorpusReader, expected_bpt
-from genezip.corpus.prefetch import prefetched
-from genezip.corpus.stream import WindowStream
+from genezip.corpus.stream import WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.training.initial import initial_weights
@@ -129,7 +128,7 @@ def prepare(
                 "train": batches.windows_per_epoch,
                 "window_bp": reader.manifest["window_bp"],
             },
-            **({"classes": reader.taxonomy.to_json()} if reader.taxonomy.own else {}),
+            **({"classes": reader.taxonomy.to_json()} if reader.taxonomy.user_classes else {}),
         },
         initial=None if init_from is None else initial_weights(init_from, shape),
         taxonomy=reader.taxonomy,

@@ -4,14 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-
-from genezip.cli import main
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
+from toolkit.command_line import call
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -40,7 +33,7 @@ def files(tmp_path: Path) -> list[object]:
 def test_two_tables_and_words(files, tmp_path, capsys):
     out, mixture = tmp_path / "out" / "c.tsv", tmp_path / "out" / "m.tsv"
     chosen = ["--chromosomes", "chr8,chr9", "--half-widths", "100,200"]
-    assert run(*files, *chosen, "--out", out, "--mixture", mixture) == 0
+    assert call(*files, *chosen, "--out", out, "--mixture", mixture) == 0
     table = rows(out)
     assert len(table) == 2 * 8
     assert {row["annotation"] for row in table} == {"genes.gtf"}
@@ -59,17 +52,17 @@ def test_two_tables_and_words(files, tmp_path, capsys):
     assert "genes.gtf: closest to the paper by promoter bases: half-width 200 bp" in said
     assert "genes.gtf: 12.8k, own: uniform" in said
     first = mixture.read_bytes()
-    assert run(*files, *chosen, "--out", out, "--mixture", mixture) == 0
+    assert call(*files, *chosen, "--out", out, "--mixture", mixture) == 0
     assert mixture.read_bytes() == first
 
 
 def test_the_chosen_mixture_is_shown_under_its_name(files, tmp_path):
     common = [*files, "--chromosomes", "chr8,chr9", "--out", tmp_path / "c.tsv"]
     one, two = tmp_path / "one.tsv", tmp_path / "two.tsv"
-    assert run(*common, "--mixture", one) == 0
+    assert call(*common, "--mixture", one) == 0
     assert {row["fit"] for row in rows(one)} == {"own", "both", "default"}
     chosen = '{"uniform": 0.25, "tss": 0.75, "cds": 0}'
-    assert run(*common, "--mixture", two, "--sampling", chosen) == 0
+    assert call(*common, "--mixture", two, "--sampling", chosen) == 0
     shown = [row for row in rows(two) if row["fit"] == "config"]
     assert len(shown) == 2 * 7
     for row in shown:
@@ -80,7 +73,7 @@ def test_the_chosen_mixture_is_shown_under_its_name(files, tmp_path):
 def test_windows_avoid_excluded_intervals(files, tmp_path, capsys):
     (tmp_path / "most.bed").write_text("1\t0\t599000\n")  # the converted name is chr1
     out = tmp_path / "c.tsv"
-    code = run(
+    code = call(
         *files, "--chromosomes", "chr8,chr9", "--out", out, "--mixture", tmp_path / "m.tsv",
         "--exclude", tmp_path / "most.bed",
     )  # fmt: skip
@@ -92,8 +85,8 @@ def test_windows_avoid_excluded_intervals(files, tmp_path, capsys):
 
 
 def test_a_source_gives_lengths_genes_and_n(tmp_path):
-    assert run("simulate", "--out", tmp_path / "s") == 0
-    code = run(
+    assert call("simulate", "--out", tmp_path / "s") == 0
+    code = call(
         "regions", "calibrate", "--source", tmp_path / "s" / "source.json", "--windows", 10,
         "--chromosomes", "sim4", "--out", tmp_path / "c.tsv", "--mixture", tmp_path / "m.tsv",
     )  # fmt: skip
@@ -103,8 +96,8 @@ def test_a_source_gives_lengths_genes_and_n(tmp_path):
 
 
 def test_a_source_without_a_training_piece_to_draw_from(tmp_path, capsys):
-    assert run("simulate", "--out", tmp_path / "s") == 0
-    code = run(
+    assert call("simulate", "--out", tmp_path / "s") == 0
+    code = call(
         "regions", "calibrate", "--source", tmp_path / "s" / "source.json", "--windows", 10,
         "--chromosomes", "sim4", "--training", "sim4", "--out", tmp_path / "c.tsv",
         "--mixture", tmp_path / "m.tsv",
@@ -138,7 +131,7 @@ def test_a_source_without_a_training_piece_to_draw_from(tmp_path, capsys):
 )
 def test_wrong_input_is_one_sentence_and_writes_nothing(files, tmp_path, capsys, more, sentence):
     out = tmp_path / "c.tsv"
-    assert run(*files, "--out", out, *more) == 1
+    assert call(*files, "--out", out, *more) == 1
     said = capsys.readouterr().err
     assert sentence in said
     assert said.splitlines()[-1].startswith("genezip: ")

@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from toolkit.command_line import call
 
-from genezip import cli
 from genezip.corpus.corpus import CorpusReader
 from genezip.evaluation.repeat_sets import RMSK, RMSK_ONLY, TRF, RepeatAnnotation
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 
 ODD = (
@@ -42,14 +42,6 @@ CORPUS = {
 }
 
 
-def run(*arguments: object) -> int:
-    try:
-        cli.main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
-    return 0
-
-
 def sequence_of(number: int) -> str:
     return "".join(random.Random(number).choice("ACGT") for _ in range(LENGTH))
 
@@ -76,7 +68,7 @@ def settings(**more: object) -> str:
 
 
 def fetch(folder: Path, **more: object) -> int:
-    return run("fetch", "--settings", settings(**more), "--root", folder, "--out", folder / "out")
+    return call("fetch", "--settings", settings(**more), "--root", folder, "--out", folder / "out")
 
 
 @pytest.fixture
@@ -113,14 +105,14 @@ def test_odd_names_from_the_fasta_to_the_corpus(odd: Path) -> None:
     bed, out = odd / "map.bed.gz", odd / "corpus"
     source_json = odd / "out" / "source.json"
     assert (
-        run("regions", "build", "--source", source_json, "--bed", bed, "--settings", REGIONS) == 0
+        call("regions", "build", "--source", source_json, "--bed", bed, "--settings", REGIONS) == 0
     )
     region_map = RegionMap.read_bed(bed)
     assert set(region_map.chroms) == set(ODD)
     where = ("--source", source_json, "--regions", bed)
     chosen = ("--settings", json.dumps(CORPUS))
-    assert run("corpus", "build", *where, *chosen, "--out", out) == 0
-    assert run("corpus", "check", out / "manifest.json", *where) == 0
+    assert call("corpus", "build", *where, *chosen, "--out", out) == 0
+    assert call("corpus", "check", out / "manifest.json", *where) == 0
     reader = CorpusReader(out / "manifest.json")
     assert {window.chrom for window in reader.windows("valid")} == {"ctg:1-500"}
     assert {window.chrom for window in reader.windows("test")} == {
@@ -139,15 +131,15 @@ def test_a_locus_on_a_contig_that_looks_like_a_part(odd: Path, capsys) -> None:
     assert fetch(odd) == 0
     bed = odd / "map.bed"
     where = ("--source", odd / "out" / "source.json", "--bed", bed)
-    assert run("regions", "build", *where, "--settings", REGIONS) == 0
+    assert call("regions", "build", *where, "--settings", REGIONS) == 0
     capsys.readouterr()
-    assert run("regions", "show", "--bed", bed, "ctg:1-500:2,850-3,150") == 0
+    assert call("regions", "show", "--bed", bed, "ctg:1-500:2,850-3,150") == 0
     assert capsys.readouterr().out == (
         "ctg:1-500\t2850\t2900\tnig\nctg:1-500\t2900\t3100\tpromoter\nctg:1-500\t3100\t3150\texon\n"
     )
-    assert run("regions", "show", "--bed", bed, "ctg:1-500") == 1
+    assert call("regions", "show", "--bed", bed, "ctg:1-500") == 1
     assert "'ctg:1-500' is a whole contig; write it as ctg:1-500:" in capsys.readouterr().err
-    assert run("regions", "show", "--bed", bed, "ctg:1-501") == 0  # a part of ctg
+    assert call("regions", "show", "--bed", bed, "ctg:1-501") == 0  # a part of ctg
     assert capsys.readouterr().out == "ctg\t1\t501\tdig\n"
 
 
@@ -235,11 +227,11 @@ def test_a_name_that_selects_nothing_is_refused(
 def test_the_same_in_the_other_sources(tmp_path: Path, capsys) -> None:
     wrong = {"sources": ["simulated"], "test": ["sim1"]}
     arguments = ("fetch", "--settings", json.dumps(wrong), "--out", tmp_path / "out")
-    assert run(*arguments) == 1
+    assert call(*arguments) == 1
     assert "genome.test selects nothing of the source `simulated`" in capsys.readouterr().err
     both = {"valid": ["sim1"], "test": ["sim1"], "chromosome_bp": [20_000, 20_000]}
     wrong = {"sources": ["simulated"], "simulation": both}
-    assert run("fetch", "--settings", json.dumps(wrong), "--out", tmp_path / "out") == 1
+    assert call("fetch", "--settings", json.dumps(wrong), "--out", tmp_path / "out") == 1
     assert "simulation.valid and .test both name sim1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

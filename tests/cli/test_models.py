@@ -5,15 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from genezip.cli import main
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
+from toolkit.command_line import call
 
 
 def listed(repo: Path) -> list[object]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pysam
 import pytest
-
-from genezip.cli import main
+from toolkit.command_line import call
 
 HEAD = "name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf"
 GTF = """c\tx\texon\t11\t20\t.\t+\t.\tgene_id "g"; transcript_id "t";
@@ -54,16 +53,10 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source.json"
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
-
-
 def build(source: Path, **changes: object) -> tuple[int, Path]:
     out = source.parent / "out"
     settings = json.dumps({**SETTINGS, **changes})
-    code = run(
+    code = call(
         "regions", "build", "--source", source, "--settings", settings,
         "--bed", out / "map.bed.gz", "--summary", out / "map.tsv",
     )  # fmt: skip
@@ -82,7 +75,7 @@ def test_build_then_show(source, capsys):
     assert captured.out == ""
     assert "genezip: no base is exon; its rows will be empty\n" in captured.err
 
-    assert run("regions", "show", "--bed", out / "map.bed.gz", "c:12-32") == 0
+    assert call("regions", "show", "--bed", out / "map.bed.gz", "c:12-32") == 0
     assert capsys.readouterr().out.splitlines() == [
         "c\t12\t13\tpromoter",
         "c\t13\t15\tutr",
@@ -104,7 +97,7 @@ def two_files(tmp_path: Path) -> list[object]:
 def test_a_map_from_annotation_and_lengths_equals_that_of_the_source(source, two_files, tmp_path):
     _, out = build(source)
     bed, summary = tmp_path / "two.bed.gz", tmp_path / "two.tsv"
-    assert run(*two_files, "--bed", bed, "--summary", summary) == 0
+    assert call(*two_files, "--bed", bed, "--summary", summary) == 0
     assert bed.read_bytes() == (out / "map.bed.gz").read_bytes()
     indexes = [Path(f"{path}.tbi").read_bytes() for path in (bed, out / "map.bed.gz")]
     assert indexes[0] == indexes[1]
@@ -117,7 +110,7 @@ def test_a_map_from_annotation_and_lengths_equals_that_of_the_source(source, two
     (tmp_path / "genes").write_text(GTF)
     again = ["--annotation", tmp_path / "genes", "--chrom-sizes", tmp_path / "own.fai"]
     rest = ["--format", "gtf", "--settings", json.dumps(SETTINGS), "--bed", tmp_path / "x.bed.gz"]
-    assert run("regions", "build", *again, *rest) == 0
+    assert call("regions", "build", *again, *rest) == 0
     assert (tmp_path / "x.bed.gz").read_bytes() == bed.read_bytes()
 
 
@@ -147,7 +140,7 @@ def test_wrong_files_are_one_sentence(source, tmp_path, capsys, arguments, sente
     filled = [text.format(**names) for text in arguments]
     settings = json.dumps({**SETTINGS, "required": []})
     bed = tmp_path / "wrong.bed.gz"
-    assert run("regions", "build", *filled, "--settings", settings, "--bed", bed) == 1
+    assert call("regions", "build", *filled, "--settings", settings, "--bed", bed) == 1
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
@@ -161,17 +154,17 @@ def test_own_classes_are_read_below_the_root_and_shown(source, capsys):
     settings = json.dumps({**SETTINGS, "classes": classes})
     bed, summary = folder / "map.bed.gz", folder / "map.tsv"
     common = ["--source", source, "--settings", settings, "--root", folder, "--bed", bed]
-    assert run("regions", "build", *common, "--summary", summary) == 0
+    assert call("regions", "build", *common, "--summary", summary) == 0
     assert "genezip: the class enhancer got 4 bp\n" in capsys.readouterr().err
     assert "test\tenhancer\t4\t0.066667\t1\n" in summary.read_text()  # base 9 is N
-    assert run("regions", "show", "--bed", bed, "c:10-14") == 0
+    assert call("regions", "show", "--bed", bed, "c:10-14") == 0
     assert capsys.readouterr().out.splitlines() == [
         "c\t10\t12\tenhancer",
         "c\t12\t13\tpromoter",
         "c\t13\t14\tutr",
     ]
     if shutil.which("bedtools") is not None:
-        assert run("regions", "verify", *common) == 0
+        assert call("regions", "verify", *common) == 0
         assert "60 bases, all as bedtools labels them" in capsys.readouterr().out
 
 
@@ -195,7 +188,7 @@ def test_own_classes_of_another_genome_write_nothing(source, capsys):
 def test_show_refuses_a_wrong_locus(source, capsys, locus, sentence):
     _, out = build(source)
     capsys.readouterr()
-    assert run("regions", "show", "--bed", out / "map.bed.gz", locus) == 1
+    assert call("regions", "show", "--bed", out / "map.bed.gz", locus) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("genezip: ")
@@ -218,9 +211,9 @@ def test_verify_agrees_and_notices_other_settings(source, capsys):
     _, out = build(source)
     capsys.readouterr()
     verify = ["regions", "verify", "--source", source, "--bed", out / "map.bed.gz", "--settings"]
-    assert run(*verify, json.dumps(SETTINGS)) == 0
+    assert call(*verify, json.dumps(SETTINGS)) == 0
     assert capsys.readouterr().out == "60 bases, all as bedtools labels them\n"
-    assert run(*verify, json.dumps({**SETTINGS, "nig_distance": 41})) == 1
+    assert call(*verify, json.dumps({**SETTINGS, "nig_distance": 41})) == 1
     said = capsys.readouterr().err
     assert "1 of 60 bases of" in said
     assert "c:52 is nig in the map and dig by bedtools" in said

@@ -5,21 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from toolkit.networks import published_weights
 
 from genezip import GeneZip
 from genezip.cli import main
-from genezip.models.architecture import load_architecture
-from genezip.models.release_names import expected_shapes
-
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     folder = tmp_path / "GeneZip-toy"
     folder.mkdir()
-    state = {name: torch.randn(shape) for name, shape in expected_shapes(SHAPE).items()}
-    torch.save(state, folder / "pytorch_model.bin")
+    torch.save(published_weights(), folder / "pytorch_model.bin")
     return folder
 
 

@@ -16,22 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toolkit.command_line import tree
 
 from genezip.cli import main
 
 Cli = Callable[..., str]
 Tree = dict[str, bytes]
-
-
-def tree(folder: Path) -> Tree:
-    """Every file below a folder with its bytes."""
-    if not folder.exists():
-        return {}
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture
@@ -379,8 +369,8 @@ def test_compress_own_dna(own: Path, model: Path, tmp_path: Path, works: Cli) ->
 @pytest.mark.parametrize(
     ("breakage", "sentence"),
     [
-        ("folder", "is no model folder"),
-        ("version", "format version 99"),
+        ("folder", "config.json does not exist; name a model folder"),
+        ("version", "has format_version 99"),
         ("weights", "is broken"),
     ],
 )

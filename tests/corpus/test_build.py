@@ -16,13 +16,11 @@ from genezip.alphabet import N_ID, decode, encode
 from genezip.config import Corpus
 from genezip.corpus.build import (
     build_corpus,
-    nothing_said,
+    finish_corpus,
     plan_corpus,
     write_shards,
 )
-from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.corpus_check import check_corpus
-from genezip.corpus.finish import finish_corpus
+from genezip.corpus.corpus import CorpusReader, check_corpus
 from genezip.corpus.writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS
@@ -60,7 +58,7 @@ def test_windows_carry_sequence_and_labels_of_their_place(world, settings, tmp_p
             assert len(window.ids) == len(window.regions) == length
             share = np.mean(window.ids == N_ID)
             assert window.n_fraction == pytest.approx(share)
-    assert check_corpus(reader, nothing_said, world.assembly(), world.region_map) == 40 + 5 + 7
+    assert check_corpus(reader, world.assembly(), world.region_map) == 40 + 5 + 7
 
 
 def test_anchors_follow_the_setting_of_the_region_map(world, settings, tmp_path) -> None:
@@ -187,7 +185,7 @@ def test_excluded_intervals(world, settings, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({"window_bp": 5000}, "window_bp is 5000 but the longest of 2 pieces .* has 4000 bp"),
+        ({"window_bp": 5000}, "window_bp is 5000 but the longest of 2 segments .* has 4000 bp"),
         ({"excluded": [("a", 0, 5000)]}, r"no window: of \d+ candidates of the mode cds"),
         (
             {"train_windows": 9000},
@@ -216,7 +214,7 @@ def test_wrong_input_leaves_an_old_corpus_alone(world, settings, tmp_path, keys,
 def test_a_mode_without_anchor(world, settings, tmp_path) -> None:
     own = world.annotation_set
     world.annotation_set = dataclasses.replace(own, cds=own.cds.iloc[:0])
-    with pytest.raises(GenezipError, match="no CDS lies in the pieces"):
+    with pytest.raises(GenezipError, match="no CDS lies in the segments"):
         build(world, settings, tmp_path / "corpus")
 
 
@@ -228,7 +226,7 @@ def test_full_disk(world, settings, tmp_path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("genezip.corpus.writer.pq.ParquetWriter", full)
+    monkeypatch.setattr("genezip.artifacts.tables.pq.ParquetWriter", full)
     with pytest.raises(GenezipError, match=r"cannot write .*: No space left on device"):
         build(world, change(settings, seed=1), out)
     assert content(out) == before
@@ -397,7 +395,7 @@ def test_strict_splits_share_no_base(world, settings, tmp_path) -> None:
     blocks = {name: {*(table["start"] // 500), *((table["end"] - 1) // 500)} for name, table in
               (("train", train), ("valid", valid))}  # fmt: skip
     assert not blocks["train"] & blocks["valid"]
-    assert set(valid["chrom"]) == {"a"}  # from the training pieces, not from b
+    assert set(valid["chrom"]) == {"a"}  # from the training segments, not from b
 
 
 def test_manifest_has_no_time_and_no_place(world, settings, tmp_path) -> None:

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from genezip.artifacts.files import sha256_file
-from genezip.corpus.build import build_corpus, nothing_said
-from genezip.corpus.corpus import CorpusReader, expected_bpt
-from genezip.corpus.corpus_check import check_corpus
+from genezip.corpus.build import build_corpus
+from genezip.corpus.corpus import CorpusReader, check_corpus, expected_bpt
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS
 
@@ -30,7 +29,7 @@ def reader_of(corpus: Path) -> CorpusReader:
 
 
 def check(corpus: Path, *sources: object) -> int:
-    return check_corpus(reader_of(corpus), nothing_said, *sources)
+    return check_corpus(reader_of(corpus), *sources)
 
 
 def rewrite(corpus: Path, change) -> None:
@@ -73,7 +72,7 @@ def test_a_flipped_byte(corpus) -> None:
 def test_a_missing_shard(corpus) -> None:
     (corpus / SHARD).unlink()
     for act in (check, lambda corpus: reader_of(corpus).load("train")):
-        with pytest.raises(GenezipError, match=r"train/shard-00001\.parquet is missing"):
+        with pytest.raises(GenezipError, match=r"train/shard-00001\.parquet does not exist; build"):
             act(corpus)
 
 
@@ -168,7 +167,7 @@ def test_a_sequence_of_another_length(corpus) -> None:
 
 def test_files_that_are_no_shards(corpus) -> None:
     (corpus / SHARD).write_bytes(b"text")
-    with pytest.raises(GenezipError, match=r"shard-00001\.parquet is not a readable Parquet"):
+    with pytest.raises(GenezipError, match=r"shard-00001\.parquet cannot be read"):
         reader_of(corpus).load("train")
     pq.write_table(pa.table({"a": [1]}), corpus / SHARD)
     with pytest.raises(GenezipError, match=r"shard-00001\.parquet is no corpus shard"):
@@ -179,14 +178,15 @@ def test_manifests_that_cannot_be_read(corpus) -> None:
     shutil.copytree(corpus, corpus.parent / "other")
     other = corpus.parent / "other" / "manifest.json"
     other.write_text(other.read_text().replace('"schema_version": 2', '"schema_version": 9'))
-    with pytest.raises(GenezipError, match="has schema version 9, this genezip reads 2"):
+    with pytest.raises(GenezipError, match="has schema_version 9, this genezip reads 2"):
         CorpusReader(other)
     other.write_text('{"schema_version": 2}')
     with pytest.raises(GenezipError, match="lacks files"):
         CorpusReader(other).load("train")
-    other.write_text("{")
-    with pytest.raises(GenezipError, match="is no corpus manifest"):
-        CorpusReader(other)
+    for text, sentence in (("{", "is not valid JSON"), ("[]", "is no corpus manifest")):
+        other.write_text(text)
+        with pytest.raises(GenezipError, match=f"{sentence}.*; build the corpus again"):
+            CorpusReader(other)
     with pytest.raises(GenezipError, match="does not exist"):
         CorpusReader(corpus / "absent.json")
 

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from toolkit.command_line import tree
+from toolkit.genomes import simulate
 
 from genezip.alphabet import decode
 from genezip.cli import main
 from genezip.config import Regions
 from genezip.corpus.corpus import CorpusReader
-from genezip.genome.region_rules import RegionMap, build_region_map
+from genezip.genome.region_map import RegionMap
+from genezip.genome.region_rules import build_region_map
 from genezip.genome.sources.source import Source
 
 SETTINGS = {
@@ -31,11 +34,7 @@ SETTINGS = {
 def simulated(tmp_path_factory) -> Path:
     """A simulated genome of four short chromosomes with its region map."""
     folder = tmp_path_factory.mktemp("simulated")
-    lengths = [f"--chromosome-bp={bp}" for bp in (60_000, 60_000, 30_000, 30_000)]
-    with pytest.raises(SystemExit) as stop:
-        main(["simulate", "--out", str(folder / "resources"), *lengths])
-    assert stop.value.code == 0
-    source = Source.load(folder / "resources" / "source.json")
+    source = simulate(folder / "resources", 60_000, 60_000, 30_000, 30_000)
     settings = Regions(nig_distance=5_000)
     build_region_map(source.annotations(), source.assembly(), settings).write_bed9(
         folder / "gene7.bed.gz"
@@ -62,10 +61,6 @@ def build(capsys, folder: Path, out: Path, *options: str, **changes: Any) -> tup
         *options,
     )
     return code, err
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_build_and_check(simulated, tmp_path, capsys) -> None:
@@ -98,7 +93,7 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 pieces"),
+        ({"window_bp": 100_000}, "corpus.window_bp is 100000 but the longest of 2 segments"),
         ({"exclude": "all.bed"}, "the corpus is left with no window"),
         ({"exclude": "no.bed"}, "no.bed does not exist"),
         ({"windows_bp": 512}, "unknown key 'windows_bp'"),
@@ -108,7 +103,7 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
 def test_wrong_input_is_one_sentence(simulated, tmp_path, capsys, changes, sentence) -> None:
     (simulated / "all.bed").write_text("sim1\t0\t60000\nsim2\t0\t60000\n")
     assert build(capsys, simulated, tmp_path / "corpus")[0] == 0
-    before = content(tmp_path)
+    before = tree(tmp_path)
     excluded = changes.get("exclude")
     options = [f"--exclusions={simulated / excluded}"] if excluded else []
     changed = {key: value for key, value in changes.items() if key != "exclude"}
@@ -116,13 +111,13 @@ def test_wrong_input_is_one_sentence(simulated, tmp_path, capsys, changes, sente
     assert code == 1
     last = err.strip().splitlines()[-1]
     assert last.startswith("genezip: ") and sentence in last
-    assert content(tmp_path) == before
+    assert tree(tmp_path) == before
 
 
 def test_several_processes_write_the_same_bytes(simulated, tmp_path, capsys) -> None:
     assert build(capsys, simulated, tmp_path / "one")[0] == 0
     assert build(capsys, simulated, tmp_path / "two", "--jobs=2")[0] == 0
-    one, two = (content(tmp_path / name) for name in ("one", "two"))
+    one, two = (tree(tmp_path / name) for name in ("one", "two"))
     assert list(one.values()) == list(two.values()) and len(one) > 5
 
 
@@ -167,7 +162,7 @@ def test_plan_write_finish(simulated, tmp_path, capsys) -> None:
 def test_disk_full(simulated, tmp_path, capsys) -> None:
     """A file-size limit stops the shard half-way; the old corpus stays, the next call goes on."""
     assert build(capsys, simulated, tmp_path / "corpus", train_windows=8)[0] == 0
-    before = content(tmp_path)
+    before = tree(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, hard))
     try:
@@ -176,13 +171,13 @@ def test_disk_full(simulated, tmp_path, capsys) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert code == 1
     assert "genezip: cannot write" in err.strip().splitlines()[-1]
-    assert {path: data for path, data in content(tmp_path).items() if ".part" not in path} == before
+    assert {path: data for path, data in tree(tmp_path).items() if ".part" not in path} == before
     assert not list((tmp_path / ".corpus.part").glob("*/*"))  # nothing half-written
     assert build(capsys, simulated, tmp_path / "corpus")[0] == 0
     assert build(capsys, simulated, tmp_path / "undisturbed")[0] == 0
     assert not (tmp_path / ".corpus.part").exists()
     folders = (tmp_path / "corpus", tmp_path / "undisturbed")
-    resumed, whole = (list(content(folder).values()) for folder in folders)
+    resumed, whole = (list(tree(folder).values()) for folder in folders)
     assert resumed == whole
 
 
@@ -195,4 +190,4 @@ def test_check_names_the_broken_file(simulated, tmp_path, capsys) -> None:
     assert code == 1 and "shard-00001.parquet was altered" in err
     shard.unlink()
     code, _, err = run(capsys, "corpus", "check", manifest)
-    assert code == 1 and "shard-00001.parquet is missing" in err
+    assert code == 1 and "shard-00001.parquet does not exist" in err

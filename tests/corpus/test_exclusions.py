@@ -2,16 +2,19 @@
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from toolkit.corpora import places, total
 
 from genezip.cli import main
 from genezip.corpus.exclusions import (
     COLUMNS,
     SUMMARY_COLUMNS,
+    EvaluationIntervals,
+    build_exclusions,
     merged_bp,
     read_exclusions,
     write_exclusions,
@@ -24,13 +27,28 @@ Write = Callable[..., Path]
 Collect = Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]
 
 
-def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(table[["chrom", "start", "end", "split"]].itertuples(index=False, name=None))
-
-
-def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
-    row = summary[(summary["task"] == task) & (summary["split"] == split)]
-    return int(row[column].iloc[0])
+def test_any_evaluation_may_be_excluded(messages: Callable[[], list[str]]) -> None:
+    """The table knows no task: names, assembly and reasons are those of the caller."""
+    rows = [("II", -5, 40, "valid", "probe 1"), ("II", 30, 99, "test", "probe 2")]
+    table = pd.DataFrame(
+        [*rows, ("V", 0, 9, "test", "probe 3")],
+        columns=["chrom", "start", "end", "split", "reason"],
+    )
+    given = EvaluationIntervals("yeast", table, ("II", "V"), {"test": 2}, {"test": ["probe 4"]})
+    other = EvaluationIntervals("away", table[table["chrom"] == "V"], ("II", "V"))
+    found, summary = build_exclusions([given, other], [], {"II": 60})
+    assert list(found.itertuples(index=False, name=None)) == [
+        ("II", 0, 40, "yeast", "valid", "probe 1"),
+        ("II", 30, 60, "yeast", "test", "probe 2"),
+    ]
+    assert total(summary, "yeast", "test", "absent") == 1
+    assert total(summary, "yeast", "test", "widened") == 2
+    assert total(summary, "yeast", "test", "not_lifted") == 1
+    assert total(summary, "away", "test", "absent") == 1
+    assert total(summary, "all", "all", "bp") == 60
+    assert messages()[-1] == "away: all 1 intervals lie on chromosomes that the assembly lacks"
+    with pytest.raises(GenezipError, match="no contig in common"):
+        build_exclusions([replace(given, assembly=("chr2",))], [], {"sim1": 60})
 
 
 CMP = "chr1\t0\t100\ttrain\nchr2\t50\t150\tvalid\nchr2\t100\t200\tvalid\nchr21\t7\t9\ttest\n"

@@ -1,12 +1,15 @@
 """What held-out DNA shares with training DNA, by hand, word by word, and on real DNA."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from toolkit.dna import random_dna, reverse_complement
+from toolkit.genomes import write_assembly
 
+from genezip import log
 from genezip.config import Corpus, Genome
 from genezip.corpus.homology import (
     HOMOLOGY_COLUMNS,
@@ -14,32 +17,10 @@ from genezip.corpus.homology import (
     homology_by_chrom,
     write_tables,
 )
-from genezip.corpus.windows import tile
+from genezip.corpus.sampling import tile
 from genezip.genome.assembly import Assembly
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source
-
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
-HEAD = "name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf\n"
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    assert done <= total
-
-
-def assembly_of(folder: Path, pieces: Sequence[tuple[str, int, str, str]]) -> Assembly:
-    """Pieces (chrom, start, split, sequence)."""
-    rows, records, sizes = [HEAD], [], {}
-    for chrom, start, split, text in pieces:
-        end = start + len(text)
-        rows.append(f"{chrom}:{start}\t{chrom}\t{start}\t{end}\t{split}\tgenes\t0\t0\t0\n")
-        records.append(f">{chrom}:{start}\n{text}\n")
-        sizes[chrom] = max(end, sizes.get(chrom, 0))
-    (folder / "pieces.fa").write_text("".join(records))
-    (folder / "pieces.tsv").write_text("".join(rows))
-    (folder / "chrom.sizes").write_text("".join(f"{c}\t{bp}\n" for c, bp in sizes.items()))
-    names = ("pieces.fa", "pieces.tsv", "chrom.sizes")
-    return Assembly.open(*(folder / name for name in names), "tiny")
 
 
 def words(text: str, k: int) -> list[str]:
@@ -47,7 +28,7 @@ def words(text: str, k: int) -> list[str]:
     for start in range(len(text) - k + 1):
         word = text[start : start + k].upper()
         if set(word) <= set("ACGT"):
-            found.append(min(word, word.translate(COMPLEMENT)[::-1]))
+            found.append(min(word, reverse_complement(word)))
     return found
 
 
@@ -69,7 +50,7 @@ def test_shares_by_eye(tmp_path: Path) -> None:
         ("c", 0, "test", "ACNACN"),
     ]
     settings = Corpus(homology_k=3, homology_sample=1)
-    table = homology_by_chrom(assembly_of(tmp_path, pieces), settings, silent)
+    table = homology_by_chrom(write_assembly(tmp_path, pieces), settings)
     assert tuple(table.columns) == HOMOLOGY_COLUMNS
     assert row(table, "a", "positions") == [4, 3, 0.75]
     assert row(table, "a", "distinct") == pytest.approx([3, 2, 2 / 3])
@@ -86,16 +67,16 @@ def test_shares_equal_sets_of_words(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
 
     def dna(bp: int) -> str:
-        return "".join(rng.choice(list("ACGTN"), bp, p=[0.24] * 4 + [0.04]))
+        return random_dna(bp, rng, "ACGTN", [0.24] * 4 + [0.04])
 
     copied = dna(400)
     pieces = [
         ("t", 0, "train", dna(500) + copied + dna(300)),
-        ("x", 7, "test", dna(200) + copied.translate(COMPLEMENT)[::-1]),
+        ("x", 7, "test", dna(200) + reverse_complement(copied)),
         ("y", 0, "test", dna(300) + copied[:100] * 2),
     ]
-    assembly = assembly_of(tmp_path, pieces)
-    table = homology_by_chrom(assembly, Corpus(homology_k=9, homology_sample=1), silent)
+    assembly = write_assembly(tmp_path, pieces)
+    table = homology_by_chrom(assembly, Corpus(homology_k=9, homology_sample=1))
     training = set(words(pieces[0][3], 9))
     for chrom, _, _, text in pieces[1:]:
         mine = words(text, 9)
@@ -106,24 +87,37 @@ def test_shares_equal_sets_of_words(tmp_path: Path) -> None:
 def test_a_sample_estimates_the_exact_share(tmp_path: Path) -> None:
     """Distinct k-mers are a random tenth, so the share is off by a few standard errors at most."""
     rng = np.random.default_rng(4)
-    text = ["".join(rng.choice(list("ACGT"), 30_000)) for _ in range(2)]
+    text = [random_dna(30_000, rng) for _ in range(2)]
     pieces = [("t", 0, "train", text[0]), ("x", 0, "test", text[0][:15_000] + text[1])]
-    assembly = assembly_of(tmp_path, pieces)
+    assembly = write_assembly(tmp_path, pieces)
     exact, sampled = (
-        homology_by_chrom(assembly, Corpus(homology_sample=sample), silent) for sample in (1, 10)
+        homology_by_chrom(assembly, Corpus(homology_sample=sample)) for sample in (1, 10)
     )
     kmers, _, share = row(exact, "all", "distinct")
     few, _, estimate = row(sampled, "all", "distinct")
     assert sampled["sample"].eq(10).all()
     assert few == pytest.approx(kmers / 10, rel=0.1)
     assert abs(estimate - share) < 4 * np.sqrt(share * (1 - share) / few)
-    again = homology_by_chrom(assembly, Corpus(homology_sample=10), silent)
+    again = homology_by_chrom(assembly, Corpus(homology_sample=10))
     pd.testing.assert_frame_equal(sampled, again)
 
 
+def test_progress_ends_with_the_last_base(
+    tmp_path: Path, messages: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "LINE_SECONDS", -1.0)
+    pieces = [("t", 0, "train", "ACGTA"), ("x", 0, "test", "AC"), ("y", 0, "test", "AAACCC")]
+    homology_by_chrom(write_assembly(tmp_path, pieces), Corpus(homology_k=3, homology_sample=1))
+    assert messages() == [
+        "3-mers of the held-out segments: 2 of 8 bases (25 %)",  # x has no 3-mer
+        "3-mers of the held-out segments: 6 of 8 bases (75 %)",
+        "3-mers of the training segments: 3 of 5 bases (60 %)",
+    ]
+
+
 def test_without_k_there_is_no_report(tmp_path: Path) -> None:
-    assembly = assembly_of(tmp_path, [("t", 0, "train", "ACGT"), ("x", 0, "test", "ACGT")])
-    table = homology_by_chrom(assembly, Corpus(homology_k=None), silent)
+    assembly = write_assembly(tmp_path, [("t", 0, "train", "ACGT"), ("x", 0, "test", "ACGT")])
+    table = homology_by_chrom(assembly, Corpus(homology_k=None))
     assert table.empty
     assert tuple(table.columns) == HOMOLOGY_COLUMNS
 
@@ -131,10 +125,10 @@ def test_without_k_there_is_no_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize("off", [{"homology_k": None}, {"homology_max_shared": None}])
 def test_without_the_filter_nothing_is_dropped(tmp_path: Path, off: dict[str, None]) -> None:
     pieces = [("t", 0, "train", "ACGTTGCA" * 8), ("x", 0, "test", "ACGTTGCA" * 8)]
-    assembly = assembly_of(tmp_path, pieces)
+    assembly = write_assembly(tmp_path, pieces)
     windows = tile(assembly.pieces_of("test")[0], 32)
     settings = Corpus.model_validate({"homology_k": 5, "homology_max_shared": 0.1} | off)
-    kept, table = filter_homologous(windows, assembly, settings, silent)
+    kept, table = filter_homologous(windows, assembly, settings)
     assert kept == windows
     assert table["dropped"].tolist() == [False, False]
     entries = write_tables(tmp_path, table, settings)
@@ -154,9 +148,9 @@ def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
 
     Most lie near the tip of chr9, whose copies sit at other chromosome ends.
     """
-    windows = [placed for piece in demo.pieces_of("test") for placed in tile(piece, 12_800)]
+    windows = [window for piece in demo.pieces_of("test") for window in tile(piece, 12_800)]
     settings = Corpus(homology_k=31, homology_max_shared=0.1)
-    kept, table = filter_homologous(windows, demo, settings, silent)
+    kept, table = filter_homologous(windows, demo, settings)
     assert len(table) == 157
     assert int(table["dropped"].sum()) == 157 - len(kept) == 13
     worst = table.loc[table["shared_fraction"].idxmax()]
@@ -166,10 +160,10 @@ def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
 
 def test_real_report_agrees_with_the_filter(demo: Assembly) -> None:
     """The exact report counts the same k-mers as the windows, laid over whole pieces."""
-    report = homology_by_chrom(demo, Corpus(homology_sample=1), silent)
+    report = homology_by_chrom(demo, Corpus(homology_sample=1))
     pieces = demo.pieces_of("test")
-    whole = [placed for piece in pieces for placed in tile(piece, piece.length)]
-    _, table = filter_homologous(whole, demo, Corpus(homology_max_shared=1), silent)
+    whole = [window for piece in pieces for window in tile(piece, piece.length)]
+    _, table = filter_homologous(whole, demo, Corpus(homology_max_shared=1))
     shared = (table["kmers"] * table["shared_fraction"]).groupby(table["chrom"]).sum().round()
     kmers = table["kmers"].groupby(table["chrom"]).sum()
     for chrom in kmers.index:

@@ -39,8 +39,8 @@ def test_files_that_are_no_plan(tmp_path) -> None:
     with pytest.raises(GenezipError, match=r"plan\.parquet does not exist; run `genezip corpus"):
         read_plan(tmp_path / "plan.parquet")
     (tmp_path / "text").write_text("no")
-    with pytest.raises(GenezipError, match="text is no readable plan"):
+    with pytest.raises(GenezipError, match="text cannot be read"):
         read_plan(tmp_path / "text")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other")
-    with pytest.raises(GenezipError, match="other is no corpus plan of version 1"):
+    with pytest.raises(GenezipError, match="other is no corpus plan"):
         read_plan(tmp_path / "other")

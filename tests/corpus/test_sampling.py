@@ -1,4 +1,4 @@
-"""Drawing windows from pieces of a few bases."""
+"""Tiles, strict blocks and drawn windows on pieces of a few bases."""
 
 from collections import Counter
 
@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genezip.corpus.pool import Pool, legal_tiles
-from genezip.corpus.sampling import MODES, _merged, sample
-from genezip.corpus.windows import Placement, tile
+from genezip.corpus.sampling import (
+    MODES,
+    PlannedWindow,
+    Pool,
+    _merged,
+    legal_tiles,
+    sample,
+    strict_blocks,
+    tile,
+)
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 from genezip.genome.gene_models import Annotation
@@ -46,13 +53,13 @@ def draw(
     max_n: float = 0.0,
     distinct: bool = False,
     **weights: float,
-) -> list[Placement]:
+) -> list[PlannedWindow]:
     shares = {"uniform": 0.0, "tss": 0.0, "cds": 0.0} | weights
     rng = np.random.default_rng(seed)
     table = sample(of, count, shares, max_n, rng, distinct).table()
-    pieces = {own.name: own for own in of.pieces}
+    pieces = {own.name: own for own in of.segments}
     return [
-        Placement(pieces[row.piece], row.start, row.end, row.sampling_mode)
+        PlannedWindow(pieces[row.piece], row.start, row.end, row.sampling_mode)
         for row in table.itertuples()
     ]
 
@@ -61,7 +68,7 @@ def test_uniform_starts_are_equally_likely() -> None:
     # 1 start in a, 3 in b, none in the piece that is too short.
     of = pool([piece("a", 7, 17), piece("c", 0, 9), piece("b", 100, 112)], 10)
     windows = draw(of, 4000, uniform=1.0)
-    counts = Counter((w.piece.chrom, w.start) for w in windows)
+    counts = Counter((w.segment.chrom, w.start) for w in windows)
     assert set(counts) == {("a", 7), ("b", 100), ("b", 101), ("b", 102)}
     assert all(900 < number < 1100 for number in counts.values())
     assert all(w.end - w.start == 10 and w.mode == "uniform" for w in windows)
@@ -105,7 +112,7 @@ def test_each_piece_takes_anchors_from_its_own_set() -> None:
     pieces = [piece("a", 0, 100, "one"), piece("b", 0, 100, "two")]
     windows = draw(pool(pieces, 8, **sets), 50, tss=1.0)
     anchors = {
-        (w.piece.chrom, tss) for w in windows for tss in (20, 50, 70) if w.start <= tss < w.end
+        (w.segment.chrom, tss) for w in windows for tss in (20, 50, 70) if w.start <= tss < w.end
     }
     assert anchors == {("a", 50), ("b", 70)}
 
@@ -155,8 +162,8 @@ def test_no_legal_window(n, excluded, cause) -> None:
         draw(of, 1, uniform=1.0)
 
 
-def test_window_longer_than_every_piece() -> None:
-    with pytest.raises(GenezipError, match="longest of 2 pieces to draw from has 9 bp"):
+def test_window_longer_than_every_segment() -> None:
+    with pytest.raises(GenezipError, match="longest of 2 segments to draw from has 9 bp"):
         pool([piece("a", 0, 9), piece("b", 0, 5)], 10)
 
 
@@ -169,12 +176,12 @@ def test_the_key_that_sets_the_window_is_named() -> None:
 
 
 def test_no_anchor() -> None:
-    with pytest.raises(GenezipError, match="no TSS lies in the pieces"):
+    with pytest.raises(GenezipError, match="no TSS lies in the segments"):
         draw(pool([piece("a", 0, 100)], 8), 1, tss=1.0)
 
 
-def spans(windows: list[Placement]) -> list[tuple[str, int]]:
-    return [(w.piece.chrom, w.start) for w in windows]
+def spans(windows: list[PlannedWindow]) -> list[tuple[str, int]]:
+    return [(w.segment.chrom, w.start) for w in windows]
 
 
 def test_distinct_windows_come_once_and_all_come() -> None:
@@ -220,7 +227,7 @@ def test_distinct_drawing_equals_a_set_kept_by_hand() -> None:
                     expected[slots.pop(0)] = start
     drawn = sample(of, 1500, shares, 0.0, np.random.default_rng(7), distinct=True)
     assert drawn.mode.tolist() == modes.tolist()
-    assert (of.offsets[drawn.piece] + drawn.start).tolist() == expected.tolist()
+    assert (of.offsets[drawn.segment] + drawn.start).tolist() == expected.tolist()
 
 
 def test_nearly_all_windows_are_had_in_few_rounds(monkeypatch) -> None:
@@ -263,15 +270,68 @@ def test_legal_starts_are_all_that_drawing_finds(mode) -> None:
     counted = np.concatenate(list(of.legal_starts(mode, 0.0)))
     drawn = draw(of, 3000, **{mode: 1.0})
     offset = {"a": 0, "b": 60}
-    assert set(counted.tolist()) == {offset[w.piece.chrom] + w.start for w in drawn}
+    assert set(counted.tolist()) == {offset[w.segment.chrom] + w.start for w in drawn}
 
 
 def test_legal_tiles() -> None:
     pieces = [piece("a", 0, 30), piece("b", 5, 9), piece("c", 10, 30)]
     n = {"a:0": (np.array([9]), np.array([11])), "c:10": (np.array([28]), np.array([30]))}
     of = pool(pieces, 10, n=n, excluded=[("c", 10, 11)])
-    tiles = [placed for own in pieces for placed in tile(own, 10)]
+    tiles = [window for own in pieces for window in tile(own, 10)]
     assert legal_tiles(tiles, of, 0.1) == [
-        Placement(pieces[0], start, start + 10, "tile") for start in (0, 10, 20)
+        PlannedWindow(pieces[0], start, start + 10, "tile") for start in (0, 10, 20)
     ]
     assert [w.start for w in legal_tiles(tiles, of, 0.0)] == [20]
+
+
+def test_tiles_by_eye() -> None:
+    own = piece("a", 5, 28)
+    spans = [(w.start, w.end) for w in tile(own, 10, keep_short=True)]
+    assert spans == [(5, 15), (15, 25), (25, 28)]
+    assert [(w.start, w.end) for w in tile(own, 10)] == spans[:2]
+    assert [(w.start, w.end) for w in tile(piece("a", 5, 25), 10, True)] == spans[:2]
+    assert tile(own, 30) == []
+    assert [(w.start, w.end, w.mode) for w in tile(own, 30, True)] == [(5, 28, "tile")]
+
+
+def test_published_window_counts() -> None:
+    """Table 5: 3,262 windows of 128,000 bp and 32,605 of 12,800 bp on chr8, chr9, chr10."""
+    lengths = {"chr8": 145_138_636, "chr9": 138_394_717, "chr10": 133_797_422}
+    for window_bp, windows in ((128_000, 3_262), (12_800, 32_605)):
+        tiles = [tile(piece(name, 0, bp), window_bp, True) for name, bp in lengths.items()]
+        assert sum(map(len, tiles)) == windows
+
+
+def test_strict_blocks_tile_the_pieces_and_share_no_block() -> None:
+    pieces = [piece("a", 5, 97), piece("a", 97, 200), piece("b", 0, 33)]
+    train, valid = strict_blocks(pieces, 10, 0.3, seed=1)
+    owner = {}
+    for split, parts in (("train", train), ("valid", valid)):
+        for part in parts:
+            for base in range(part.start, part.end):
+                assert owner.setdefault((part.name, base), split) == split
+    assert Counter(name for name, _ in owner) == {"a:5": 92, "a:97": 103, "b:0": 33}
+    for own in pieces:  # within a block of a piece, one split
+        for start in range(own.start // 10 * 10, own.end, 10):
+            inside = range(max(start, own.start), min(start + 10, own.end))
+            assert len({owner[own.name, base] for base in inside}) == 1
+    # 10 + 11 + 4 blocks; 0.3 of 25 is 7.5
+    blocks = {(name, base // 10) for (name, base), split in owner.items() if split == "valid"}
+    assert len(blocks) == round(25 * 0.3)
+    assert strict_blocks(pieces, 10, 0.3, seed=1) == (train, valid)
+    assert strict_blocks(pieces, 10, 0.3, seed=2) != (train, valid)
+
+
+def test_neighbouring_blocks_of_one_split_stay_together() -> None:
+    train, valid = strict_blocks([piece("a", 0, 100)], 10, 0.1, seed=0)
+    assert len(valid) == 1 and valid[0].length == 10
+    assert sum(part.length for part in train) == 90 and len(train) <= 2
+
+
+def test_strict_blocks_keep_a_block_for_each_split() -> None:
+    train, valid = strict_blocks([piece("a", 0, 20)], 10, 0.0, seed=0)
+    assert len(train) == len(valid) == 1
+    train, valid = strict_blocks([piece("a", 0, 20)], 10, 1.0, seed=0)
+    assert len(train) == len(valid) == 1
+    with pytest.raises(GenezipError, match="make 1 block of 1,000 bp"):
+        strict_blocks([piece("a", 0, 20)], 1000, 0.5, seed=0)

@@ -9,14 +9,23 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.taxonomies import with_enhancer
 
 from genezip.alphabet import encode
-from genezip.corpus.row_group import RowGroup, decode
-from genezip.corpus.shards import SCHEMA, Head, ShardFile, read_shard, row_group_rows
+from genezip.artifacts.tables import head_metadata
+from genezip.corpus.shards import (
+    SCHEMA,
+    Head,
+    RowGroup,
+    decode,
+    open_shard,
+    read_shard,
+    row_group_rows,
+)
 from genezip.errors import GenezipError
-from genezip.region_classes import GENE7, OwnClass, Taxonomy
+from genezip.region_classes import GENE7, Taxonomy
 
-ENHANCER = Taxonomy((OwnClass("enhancer", "intron", "enhancer", "#CC79A7", 32.0),))
+ENHANCER = with_enhancer(target_bpt=32.0)
 WINDOWS = {
     "chrom": ["a", "a", "b", "b", "c"],
     "start": [0, 8, 0, 2, 100],
@@ -37,7 +46,8 @@ def write(
 ) -> Path:
     """The five windows (or changed columns) in row groups of ``stored`` windows."""
     head = Head("train", 8, group_rows, taxonomy, "the plan", "the map")
-    table = pa.table({**WINDOWS, **columns}, schema=SCHEMA.with_metadata(head.metadata()))
+    schema = SCHEMA.with_metadata(head_metadata(head.to_json()))
+    table = pa.table({**WINDOWS, **columns}, schema=schema)
     pq.write_table(table, path, row_group_size=stored, compression="zstd", write_page_checksum=True)
     return path
 
@@ -63,7 +73,7 @@ def test_a_shard_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_row_groups_are_read_one_at_a_time(tmp_path: Path) -> None:
     path = write(tmp_path / "s.parquet")
     shard = read_shard(path)
-    with ShardFile(path) as file:
+    with open_shard(path) as file:
         assert (file.rows, file.groups) == (5, 3)
         assert file.head == Head("train", 8, 2, GENE7, "the plan", "the map")
         order = [4, 1, 0, 3, 2, 1]
@@ -103,7 +113,7 @@ def test_a_full_row_group_holds_about_a_megabase() -> None:
 def test_classes_are_those_of_the_head(tmp_path: Path) -> None:
     own = change("region_classes", 1, [7, 7])
     assert read_shard(write(tmp_path / "own", ENHANCER, **own)).regions[1].tolist() == [7] * 8
-    with ShardFile(tmp_path / "own") as file:
+    with open_shard(tmp_path / "own") as file:
         assert file.head.taxonomy == ENHANCER
     with pytest.raises(GenezipError, match=r"seven holds region runs that do not tile .* 8 bp"):
         read_shard(write(tmp_path / "seven", GENE7, **own))
@@ -170,16 +180,28 @@ def test_a_bit_turned_over_in_any_page_is_found(tmp_path: Path) -> None:
 
 def test_files_that_are_no_shards(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
-    with pytest.raises(GenezipError, match=r"s\.parquet is missing"):
+    with pytest.raises(GenezipError, match=r"s\.parquet does not exist; build"):
         read_shard(path)
     path.write_bytes(b"text")
-    with pytest.raises(GenezipError, match=r"s\.parquet is not a readable Parquet file"):
+    with pytest.raises(GenezipError, match=r"s\.parquet cannot be read"):
         read_shard(path)
     old = SCHEMA.with_metadata({b"genezip": json.dumps({"schema_version": 1}).encode()})
     other = pa.table({"a": [1]}).replace_schema_metadata(
-        Head("train", 8, 2, GENE7, "p", "m").metadata()
+        head_metadata(Head("train", 8, 2, GENE7, "p", "m").to_json())
     )
-    for table in (pa.table(WINDOWS, schema=old), pa.table({"a": [1]}), other):
+    head = Head("train", 8, 2, GENE7, "p", "m").to_json()
+    classless, headless = (
+        SCHEMA.with_metadata(head_metadata(head | {"classes": wrong} if wrong else {}))
+        for wrong in ([{"name": 3}], None)
+    )
+    foreign = "is no corpus shard; build the corpus again"
+    for table, sentence in (
+        (pa.table(WINDOWS, schema=old), "has schema_version 1, this genezip reads 2; build"),
+        (pa.table(WINDOWS, schema=classless), foreign),
+        (pa.table(WINDOWS, schema=headless), foreign),
+        (pa.table({"a": [1]}), foreign),
+        (other, foreign),
+    ):
         pq.write_table(table, path)
-        with pytest.raises(GenezipError, match=r"s\.parquet is no corpus shard of schema version"):
+        with pytest.raises(GenezipError, match=rf"s\.parquet {sentence}"):
             read_shard(path)

@@ -14,17 +14,16 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from genezip.corpus import order
+from genezip.artifacts.tables import head_metadata
+from genezip.corpus import stream as streams
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.order import Order
-from genezip.corpus.prefetch import prefetched
 from genezip.corpus.shards import SCHEMA, Head, read_shard
-from genezip.corpus.stream import WindowStream
+from genezip.corpus.stream import Order, WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7
 
-LENGTH = 16  # of a window; a row group holds 3 of them, a pool 2 row groups
-ROWS = (7, 6, 1)  # windows of the three shards: 14 in 3 + 2 + 1 row groups, 3 pools
+LENGTH = 16  # of a window; a row group holds 3 of them, a buffer 2 row groups
+ROWS = (7, 6, 1)  # windows of the three shards: 14 in 3 + 2 + 1 row groups, 3 buffers
 WINDOWS = sum(ROWS)
 
 
@@ -46,7 +45,7 @@ def write_corpus(folder: Path, group_rows: int = 3) -> Path:
             "region_lengths": [[cut, LENGTH - cut] for cut in cuts],
             "region_classes": [rng.integers(7, size=2).tolist() for _ in range(rows)],
         }
-        table = pa.table(columns, schema=SCHEMA.with_metadata(head.metadata()))
+        table = pa.table(columns, schema=SCHEMA.with_metadata(head_metadata(head.to_json())))
         pq.write_table(table, path, row_group_size=group_rows)
         entry = {"path": path.name, "split": "train", "rows": rows, "row_group_rows": group_rows}
         files.append({**entry, "sha256": str(number)})
@@ -62,7 +61,7 @@ def write_corpus(folder: Path, group_rows: int = 3) -> Path:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "POOL_BP", 2 * 3 * LENGTH)
+        patch.setattr(streams, "BUFFER_BP", 2 * 3 * LENGTH)
         yield CorpusReader(write_corpus(tmp_path_factory.mktemp("corpus")))
 
 
@@ -84,9 +83,9 @@ def one_by_one(reader: CorpusReader, seed: int, epochs: int) -> np.ndarray:
     found = []
     for epoch in range(epochs):
         shuffled = np.random.default_rng([seed, epoch, 1]).permutation(len(groups))
-        for pool in range(3):
-            members = [w for g in shuffled[2 * pool : 2 * pool + 2] for w in groups[g]]
-            for index in np.random.default_rng([seed, epoch, 2, pool]).permutation(len(members)):
+        for buffer in range(3):
+            members = [w for g in shuffled[2 * buffer : 2 * buffer + 2] for w in groups[g]]
+            for index in np.random.default_rng([seed, epoch, 2, buffer]).permutation(len(members)):
                 file, row = members[index]
                 found.append(np.hstack([shards[file].ids[row], shards[file].regions[row]]))
     return np.stack(found)
@@ -111,27 +110,27 @@ def test_an_epoch_holds_every_window_once(reader: CorpusReader) -> None:
 @given(
     rows=st.lists(st.integers(1, 40), min_size=1, max_size=6),
     group=st.integers(1, 9),
-    pool=st.integers(1, 200),
+    buffer=st.integers(1, 200),
     seed=st.integers(0, 2**40),
 )
 @hypothesis(deadline=None, max_examples=60)
-def test_pools_part_an_epoch(rows: list[int], group: int, pool: int, seed: int) -> None:
-    """Any corpus: pools follow each other without a gap and hold every row of every file once."""
+def test_buffers_part_an_epoch(rows: list[int], group: int, buffer: int, seed: int) -> None:
+    """Any corpus: buffers follow each other without a gap and hold every row of every file once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(order, "POOL_BP", pool)
+        patch.setattr(streams, "BUFFER_BP", buffer)
         found = Order(rows, [group] * len(rows), 1, seed)
     for epoch in (0, 1):
-        places, window = [], 0
+        rows_read, window = [], 0
         while window < found.windows:
-            part = found.pool(epoch, found.pool_at(epoch, window))
+            part = found.buffer(epoch, found.buffer_at(epoch, window))
             assert part.begin == window < part.end
-            assert part.end - part.begin <= max(group, pool)
-            assert all(found.pool_at(epoch, w) == part.number for w in range(window, part.end))
-            for place in map(part.place, range(part.begin, part.end)):
-                places.append((place.file, place.group * group + place.row))
-                assert place.row < group
+            assert part.end - part.begin <= max(group, buffer)
+            assert all(found.buffer_at(epoch, w) == part.number for w in range(window, part.end))
+            for address in map(part.address, range(part.begin, part.end)):
+                rows_read.append((address.file, address.group * group + address.row))
+                assert address.row < group
             window = part.end
-        assert sorted(places) == [(f, row) for f, n in enumerate(rows) for row in range(n)]
+        assert sorted(rows_read) == [(f, row) for f, n in enumerate(rows) for row in range(n)]
 
 
 @given(
@@ -212,10 +211,10 @@ def test_the_other_strand_is_read_of_about_every_other_window(reader: CorpusRead
     assert len({tuple(row) for row in of_window.tolist()}) == epochs  # drawn anew every epoch
 
 
-def test_only_one_pool_is_read_at_a_time(
+def test_only_one_buffer_is_read_at_a_time(
     reader: CorpusReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of the three pools of an epoch is read once, also by several threads."""
+    """Each of the three buffers of an epoch is read once, also by several threads."""
     for workers in (0, 1, 3):
         stream, read = WindowStream(reader, batch=1), []
         load = stream._load
@@ -224,7 +223,7 @@ def test_only_one_pool_is_read_at_a_time(
         )
         with prefetched(stream, workers, depth=1) as batches:
             rows_of(batches, WINDOWS)
-            assert len(stream._pools) <= 2
+            assert len(stream._buffers) <= 2
         assert [(p.epoch, p.number) for p in read][:3] == [(0, 0), (0, 1), (0, 2)]
         assert len(read) <= 4  # the fourth where the next epoch was read ahead
 
@@ -233,17 +232,17 @@ def test_only_one_pool_is_read_at_a_time(
 def test_an_error_of_a_thread_arrives_with_its_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr(order, "POOL_BP", 2 * 3 * LENGTH)
+    monkeypatch.setattr(streams, "BUFFER_BP", 2 * 3 * LENGTH)
     stream = WindowStream(CorpusReader(write_corpus(tmp_path)), batch=1, seed=1)
-    pools = [stream.order.pool(0, number) for number in range(3)]
-    first = next(p for p in pools if 2 in p.files)
+    buffers = [stream.order.buffer(0, number) for number in range(3)]
+    first = next(b for b in buffers if 2 in b.files)
     path = tmp_path / "shard-2.parquet"
     data = path.read_bytes()
     path.unlink()
     with prefetched(stream, workers, depth=2) as batches:
         rows_of(batches, first.begin) if first.begin else None
         for _ in range(2):  # the same again, no window is skipped
-            with pytest.raises(GenezipError, match=r"shard-2\.parquet is missing"):
+            with pytest.raises(GenezipError, match=r"shard-2\.parquet does not exist"):
                 batches.next_batch()
             assert batches.state_dict()["window"] == first.begin
         path.write_bytes(data)

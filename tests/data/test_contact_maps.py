@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import cmp, tfrecords
-from deposits.files import write_fasta, write_listing
+from toolkit.deposits import cmp, tfrecords
+from toolkit.deposits.files import write_fasta, write_listing
 
 from genezip.data.bins import CMP_BP
 from genezip.data.contact_maps import prepare_contact_maps
@@ -17,10 +17,6 @@ from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
 
 SPLITS = ("train", "valid", "test")
-
-
-def silent(_: str) -> None:
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +37,10 @@ def copied(deposit: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepare(deposit: Path, tmp_path: Path) -> Callable[..., Path]:
-    def run(folder: Path, genome: Path | None = None, say: Callable[[str], None] = silent) -> Path:
+    def run(folder: Path, genome: Path | None = None) -> Path:
         manifest = tmp_path / "all" / "manifest.json"
         files = TaskFiles.load(folder / "cmp.json")
-        prepare_contact_maps(files, genome or deposit / cmp.GENOME, manifest, say)
+        prepare_contact_maps(files, genome or deposit / cmp.GENOME, manifest)
         return manifest
 
     return run
@@ -112,7 +108,7 @@ def test_shards_of_a_doubled_folder_and_a_fasta_without_chr_are_read(tmp_path: P
     bare = tmp_path / "bare.fa"
     bare.write_bytes((tmp_path / cmp.GENOME).read_bytes().replace(b">chr", b">"))
     manifest = tmp_path / "all" / "manifest.json"
-    prepare_contact_maps(TaskFiles.load(listing), bare, manifest, silent)
+    prepare_contact_maps(TaskFiles.load(listing), bare, manifest)
     prepared = Prepared.load(manifest)
     assert prepared.counts == {"train": 1, "valid": 1, "test": 1}
     assert prepared.table()["chrom"].tolist() == ["1", "2", "3"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genezip.data.interval_list import IntervalList
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 
 @pytest.fixture

@@ -1,33 +1,25 @@
 """Files of gene pairs that are wrong, of another genome, or not as published."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from deposits.pairs import EQTL_FASTA, SCREEN, TISSUE
-from deposits.prepared_pairs import PairsOnDisk, read_fasta
+from toolkit.deposits.pairs import EQTL_FASTA, SCREEN, TISSUE
+from toolkit.deposits.prepared_pairs import PairsOnDisk, read_fasta
+from toolkit.dna import fasta
 
 from genezip.config import EQTL, ETGP
 from genezip.data.pair_deposit import PUBLISHED_ROWS, PairDeposit, differing_alleles
 from genezip.data.pair_examples import OTHER_ALLELE
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 
 TABLE = f"eQTL/targets/{TISSUE}.data.tsv"
 MASK = f"eQTL/blacklist/{TISSUE}.blacklist.bed.gz"
-
-
-@pytest.fixture
-def eqtl(tmp_path: Path) -> PairsOnDisk:
-    return PairsOnDisk(tmp_path)
-
-
-@pytest.fixture
-def etgp(tmp_path: Path) -> PairsOnDisk:
-    return PairsOnDisk(tmp_path, "etgp")
 
 
 def test_published_rows_add_up_to_the_published_totals() -> None:
@@ -41,7 +33,7 @@ def test_published_rows_add_up_to_the_published_totals() -> None:
 def test_a_fasta_of_another_build_stops_the_run(eqtl: PairsOnDisk) -> None:
     """Every chromosome begins one base later, as after a change of build."""
     genome = read_fasta(eqtl.fasta)
-    eqtl.fasta.write_text("".join(f">{name}\nA{bases}\n" for name, bases in genome.items()))
+    eqtl.fasta.write_text(fasta({name: "A" + bases for name, bases in genome.items()}))
     eqtl.fasta.with_name(eqtl.fasta.name + ".fai").unlink(missing_ok=True)
     sentence = (
         "reference alleles of .* are not in .*hg38.fa, which looks like another genome; the ids of "
@@ -184,7 +176,9 @@ def test_negative_flanks_are_refused(eqtl: PairsOnDisk) -> None:
         eqtl.prepare()
 
 
-def test_folds_without_a_positive_are_said(tmp_path: Path) -> None:
+def test_folds_without_a_positive_are_said(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     """One positive in the table: of three folds two have none, by either rule."""
     eqtl = PairsOnDisk(tmp_path, more=60)
     path = eqtl.folder / TABLE
@@ -195,7 +189,7 @@ def test_folds_without_a_positive_are_said(tmp_path: Path) -> None:
     for rule in ("gene", "chromosome"):
         (own,) = table.loc[table["label"] == 1, f"fold_{rule}"]
         others = ", ".join(str(fold) for fold in range(3) if fold != own)
-        assert f"eqtl {TISSUE}: folds by {rule} without a positive: {others}" in eqtl.said
+        assert f"eqtl {TISSUE}: folds by {rule} without a positive: {others}" in messages()
 
 
 def test_a_config_that_names_no_table_is_one_sentence(etgp: PairsOnDisk) -> None:

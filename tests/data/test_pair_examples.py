@@ -1,6 +1,7 @@
 """Tables of gene pairs as deposited, converted and read back, beside a slow rule on strings."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from deposits.pairs import EQTL_FASTA, MASKED, TISSUE
-from deposits.prepared_pairs import PairsOnDisk, read_fasta
+from toolkit.deposits.pairs import EQTL_FASTA, MASKED, TISSUE
+from toolkit.deposits.prepared_pairs import PairsOnDisk, read_fasta
+from toolkit.dna import fasta, reverse_complement
 
 from genezip.alphabet import decode
 from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs
@@ -18,7 +20,6 @@ from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 from genezip.genome.liftover import Liftover
 
-COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 KEPT = list(range(14))  # of the 18 rows of the fixture; the last four never become examples
 
 # Row of the table -> first 16 hex digits of SHA-256 of the reference and the alternative.
@@ -56,16 +57,6 @@ GOLDEN_ETGP: dict[int, tuple[str, str]] = {
 }
 
 
-@pytest.fixture
-def eqtl(tmp_path: Path) -> PairsOnDisk:
-    return PairsOnDisk(tmp_path)
-
-
-@pytest.fixture
-def etgp(tmp_path: Path) -> PairsOnDisk:
-    return PairsOnDisk(tmp_path, "etgp")
-
-
 def by_strings(row: dict[str, Any], genome: dict[str, str]) -> tuple[str, str] | None:
     """Reference and alternative of a row of the table, base by base; None where it is dropped."""
     if row["gene_chrom"] != row["region_chrom"] or row["gene_strand"] not in ("+", "-"):
@@ -95,7 +86,7 @@ def by_strings(row: dict[str, Any], genome: dict[str, str]) -> tuple[str, str] |
     two = [row["allele1"], row["allele2"]] if "allele1" in row else ["N" * (last - first), middle]
     reference, alternative = (before + allele + after for allele in two)
     if int(row["gene_start"]) > last + 500:
-        return reference[::-1].translate(COMPLEMENT), alternative[::-1].translate(COMPLEMENT)
+        return reverse_complement(reference), reverse_complement(alternative)
     return reference, alternative
 
 
@@ -199,7 +190,9 @@ def test_the_leakage_filter_excludes_exactly_these_spans(task: str, tmp_path: Pa
     assert held[columns].to_numpy().tolist() == spans[columns].to_numpy().tolist()
 
 
-def test_dropped_rows_are_counted_and_said(eqtl: PairsOnDisk) -> None:
+def test_dropped_rows_are_counted_and_said(
+    eqtl: PairsOnDisk, messages: Callable[[], list[str]]
+) -> None:
     prepared = eqtl.prepare()
     assert prepared.dropped == {
         "gene and region on two chromosomes": 1,
@@ -211,9 +204,9 @@ def test_dropped_rows_are_counted_and_said(eqtl: PairsOnDisk) -> None:
     assert prepared.facts["rows"] == {"train": 9, "valid": 4, "test": 5}
     assert prepared.facts["positives"] == {"train": 3, "valid": 1, "test": 2}
     for reason in prepared.dropped:
-        assert f"eqtl {TISSUE}: 1 of 18 rows left out: {reason}" in eqtl.said
+        assert f"eqtl {TISSUE}: 1 of 18 rows left out: {reason}" in messages()
     published = "published are train 1,379, valid 516, test 323"
-    assert any(published in line for line in eqtl.said)
+    assert any(published in line for line in messages())
     assert prepared.facts["expected_rows"] == {"train": 1_379, "valid": 516, "test": 323}
 
 
@@ -256,12 +249,14 @@ def test_more_rows_share_no_gene_or_region_between_folds(task: str, tmp_path: Pa
         assert strings == (decode(pair.reference).decode(), decode(pair.alternative).decode())
 
 
-def test_too_few_chromosomes_are_said_and_have_no_folds(eqtl: PairsOnDisk) -> None:
+def test_too_few_chromosomes_are_said_and_have_no_folds(
+    eqtl: PairsOnDisk, messages: Callable[[], list[str]]
+) -> None:
     prepared = eqtl.prepare(folds=6)
     assert prepared.facts["folds"] == {"gene": 6, "chromosome": 0}
     assert set(prepared.table()["fold_chromosome"]) == {-1}
     assert (
-        f"eqtl {TISSUE}: too few groups for 6 folds by chromosome, so there are none" in eqtl.said
+        f"eqtl {TISSUE}: too few groups for 6 folds by chromosome, so there are none" in messages()
     )
 
 
@@ -298,7 +293,7 @@ def test_another_fasta_than_the_prepared_one_is_refused(eqtl: PairsOnDisk) -> No
     changed = {"A": "C"}.get(base, "A")
     place = row["focus_start"]
     genome["chr21"] = genome["chr21"][:place] + changed + genome["chr21"][place + 1 :]
-    other.write_text("".join(f">{name}\n{bases}\n" for name, bases in genome.items()))
+    other.write_text(fasta(genome))
     other.with_name("other.fa.fai").unlink()
     with pytest.raises(GenezipError, match=f"does not have {base} at chr21:140000"):
         PairExamples.load(eqtl.manifest, other).sequences(0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.dna import reverse_complement
 
 from genezip.alphabet import decode, encode
 from genezip.data.pair_sequences import (
@@ -13,8 +14,6 @@ from genezip.data.pair_sequences import (
     authors_input,
     pair_sequences,
 )
-
-COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
 
 def text(ids: np.ndarray) -> str:
@@ -70,7 +69,7 @@ def by_letters(
     alternative = before + (focus if allele is None else list(allele)) + after
     both = "".join(reference), "".join(alternative)
     if flip:
-        return both[0][::-1].translate(COMPLEMENT), both[1][::-1].translate(COMPLEMENT)
+        return reverse_complement(both[0]), reverse_complement(both[1])
     return both
 
 

@@ -15,10 +15,6 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import Piece
 
 
-def quiet(text: str) -> None:
-    """Takes a line and drops it."""
-
-
 def piece(chrom: str, start: int, end: int) -> Piece:
     return Piece(f"{chrom}:{start}-{end}", chrom, start, end, "train", "genes", False, False, False)
 
@@ -47,14 +43,14 @@ def fake_mirror(folder: Path, parts: list[str]) -> Path:
 
 
 def test_without_a_folder_the_list_is_empty_and_says_why(tmp_path):
-    listing = real_labels.fetch_labels(None, ["contacts"], tmp_path / "out", quiet)
+    listing = real_labels.fetch_labels(None, ["contacts"], tmp_path / "out")
     assert json.loads(listing.read_text())["files"] == []
     assert "GENEZIP_MIRROR is not set" in real_labels.missing_reason(listing, "contacts")
 
 
 def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
     mirror = fake_mirror(tmp_path / "mirror", ["contacts", "elements"])
-    listing = real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out", quiet)
+    listing = real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out")
     assert {path.name for path in listing.parent.iterdir()} == {"labels.json", "elements.tsv.gz"}
     (entry,) = json.loads(listing.read_text())["files"]
     assert entry["sha256"] == hashlib.sha256(entry["origin"].encode()).hexdigest()
@@ -63,13 +59,12 @@ def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
     assert "lists no files of contacts" in real_labels.missing_reason(listing, "contacts")
 
 
-def test_a_folder_that_is_not_there_is_told_without_its_path(tmp_path):
-    lines: list[str] = []
+def test_a_folder_that_is_not_there_is_told_without_its_path(tmp_path, messages):
     folder = tmp_path / "gone"
-    listing = real_labels.fetch_labels(folder, ["contacts"], tmp_path / "out", lines.append)
+    listing = real_labels.fetch_labels(folder, ["contacts"], tmp_path / "out")
     assert "does not exist" in real_labels.missing_reason(listing, "contacts")
     assert str(folder) not in listing.read_text()
-    assert str(folder) in lines[0]
+    assert str(folder) in messages()[0]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +78,7 @@ def test_a_changed_file_stops_the_copy_and_leaves_nothing(tmp_path, change, told
     else:
         origin.write_bytes(change)
     with pytest.raises(GenezipError, match=told):
-        real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out", quiet)
+        real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

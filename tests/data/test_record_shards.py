@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from deposits.files import write_listing
+from toolkit.deposits.files import write_listing
 
 from genezip.data.record_shards import Shards, find_shards
 from genezip.data.task_files import TaskFiles

@@ -3,13 +3,15 @@
 import errno
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import rsap, tfrecords
+from toolkit.deposits import rsap, tfrecords
 
-from genezip.data import record_conversion, stored_windows
+from genezip.artifacts import journal
+from genezip.data import stored_windows
 from genezip.data.prepared import Prepared
 from genezip.data.record_conversion import npy_head
 from genezip.data.regulatory_activity import prepare_activity
@@ -18,7 +20,8 @@ from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
 
 CHR1 = rsap.bases(3 * rsap.STORED_BP + 10_000, 0)
-Prepare = Callable[..., list[str]]
+Prepare = Callable[..., None]
+Messages = Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -28,14 +31,10 @@ def listing(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prepare(listing: Path, tmp_path: Path) -> Prepare:
-    """Convert; what it says."""
-
-    def run(genome: Path | None = None, told: list[str] | None = None) -> list[str]:
-        told = [] if told is None else told
+    def run(genome: Path | None = None) -> None:
         manifest = tmp_path / "human" / "manifest.json"
         files = TaskFiles.load(listing)
-        prepare_activity(files, "human", genome or rsap.genome_of(listing), manifest, told.append)
-        return told
+        prepare_activity(files, "human", genome or rsap.genome_of(listing), manifest)
 
     return run
 
@@ -61,17 +60,16 @@ def check_train(folder: Path, rows: range = range(3)) -> None:
 
 
 def test_an_interrupted_conversion_goes_on_at_the_next_shard(
-    prepare: Prepare, cut: Path, tmp_path: Path
+    prepare: Prepare, cut: Path, tmp_path: Path, messages: Messages
 ) -> None:
     """A damaged shard is fetched again: those before it are not read a second time."""
-    told: list[str] = []
     with pytest.raises(GenezipError, match=r"train-1.tfr, record 0: the compressed file is cut"):
-        prepare(told=told)
-    assert told == ["rsap: train-0.tfr, 2 records (2 of 3 rows of train)"]
+        prepare()
+    assert messages() == ["rsap: train-0.tfr, 2 records (2 of 3 rows of train)"]
     assert not (tmp_path / "human").exists()
     cut.with_suffix(".whole").replace(cut)
-    told = prepare()
-    assert told[:2] == [
+    prepare()
+    assert messages()[1:3] == [
         "rsap: going on after 1 finished shards",
         "rsap: train-1.tfr, 1 records (3 of 3 rows of train)",
     ]
@@ -80,7 +78,7 @@ def test_an_interrupted_conversion_goes_on_at_the_next_shard(
 
 
 def test_a_shard_that_changed_since_is_read_again(
-    prepare: Prepare, cut: Path, targets: Path, tmp_path: Path
+    prepare: Prepare, cut: Path, targets: Path, tmp_path: Path, messages: Messages
 ) -> None:
     with pytest.raises(GenezipError):
         prepare()
@@ -92,24 +90,26 @@ def test_a_shard_that_changed_since_is_read_again(
     parts = {"sequence": sequence, "target": ones}
     new = {key: tfrecords.bytes_feature(value) for key, value in parts.items()}
     tfrecords.write(targets / "train-0.tfr", [tfrecords.example(new), *others])
-    assert prepare()[1] == "rsap: train-0.tfr, 2 records (2 of 3 rows of train)"
+    prepare()
+    assert messages()[2] == "rsap: train-0.tfr, 2 records (2 of 3 rows of train)"
     assert (np.load(tmp_path / "human" / "targets.train.npy")[0] == 1).all()
     check_train(tmp_path / "human", range(1, 3))
 
 
 def test_another_fasta_begins_anew(
-    prepare: Prepare, cut: Path, listing: Path, tmp_path: Path
+    prepare: Prepare, cut: Path, listing: Path, tmp_path: Path, messages: Messages
 ) -> None:
     with pytest.raises(GenezipError):
         prepare()
     cut.with_suffix(".whole").replace(cut)
     other = tmp_path / "other.fa"
     other.write_bytes(rsap.genome_of(listing).read_bytes() + b">extra\nACGT\n")
-    assert prepare(other)[0].startswith("rsap: train-0.tfr")
+    prepare(other)
+    assert messages()[1].startswith("rsap: train-0.tfr")
 
 
 def test_finished_targets_survive_an_interruption_at_the_end(
-    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, messages: Messages
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -117,13 +117,20 @@ def test_finished_targets_survive_an_interruption_at_the_end(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(stored_windows, "widened", interrupted)
         prepare()
-    told = prepare()
-    assert told[0] == "rsap: going on after 4 finished shards" and len(told) == 2
+    before = len(messages())
+    prepare()
+    assert messages()[before] == "rsap: going on after 4 finished shards"
+    assert len(messages()) == before + 2
     check_train(tmp_path / "human")
 
 
 def test_a_finished_folder_is_never_written_into(
-    prepare: Prepare, targets: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    prepare: Prepare,
+    targets: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    messages: Messages,
+    at_message: Callable[..., AbstractContextManager[None]],
 ) -> None:
     """Killed between the end of the folder and the removal of the work beside it.
 
@@ -150,18 +157,17 @@ def test_a_finished_folder_is_never_written_into(
     new = {key: tfrecords.bytes_feature(value) for key, value in parts.items()}
     tfrecords.write(targets / "train-0.tfr", [tfrecords.example(new), *others])
 
-    class Interrupting(list):
-        def append(self, text: str) -> None:
-            super().append(text)
-            raise KeyboardInterrupt
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
-    told = Interrupting()
-    with pytest.raises(KeyboardInterrupt):
-        prepare(told=told)
-    assert told == ["rsap: train-0.tfr, 2 records (2 of 3 rows of train)"]
+    since = len(messages())
+    with pytest.raises(KeyboardInterrupt), at_message("rsap: ", interrupt):
+        prepare()
+    assert messages()[since:] == ["rsap: train-0.tfr, 2 records (2 of 3 rows of train)"]
     assert {name: (folder / name).read_bytes() for name in names} == before
     assert Prepared.load(folder / "manifest.json").counts["train"] == 3
-    assert prepare()[0] == "rsap: going on after 1 finished shards"
+    prepare()
+    assert messages()[since + 1] == "rsap: going on after 1 finished shards"
     assert (np.load(folder / "targets.train.npy")[0] == 1).all()
 
 
@@ -189,26 +195,28 @@ def test_a_disk_without_room_is_noticed_before_the_first_record(
 ) -> None:
     """Seven targets of 896 x 3 values of two bytes: 37,632."""
     usage = shutil.disk_usage(tmp_path)._replace(free=37_631)
-    monkeypatch.setattr(record_conversion.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(GenezipError, match=r"rsap take 37,632 bytes and .* has room for 37,631"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(GenezipError, match=r"No space left .*about 37,632 bytes are needed"):
         prepare()
+    assert not (tmp_path / "human").exists()
 
 
 def test_a_disk_that_fills_up_keeps_the_finished_shards(
-    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, messages: Messages
 ) -> None:
     calls = []
 
     def full(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == 3:
+        if len(calls) == 5:  # of data and note in turn
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(record_conversion.os, "fsync", full)
+        patched.setattr(journal.os, "fsync", full)
         with pytest.raises(GenezipError, match=r"No space left on device.*shards are kept"):
             prepare()
-    assert prepare()[0] == "rsap: going on after 2 finished shards"
+    prepare()
+    assert "rsap: going on after 2 finished shards" in messages()
     check_train(tmp_path / "human")
 
 

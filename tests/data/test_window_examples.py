@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deposits import rsap
-from deposits.files import slice_of, write_fasta
+from toolkit.deposits import rsap
+from toolkit.deposits.files import slice_of, write_fasta
 
 from genezip.alphabet import N_ID, encode
 from genezip.data.regulatory_activity import prepare_activity
@@ -22,7 +22,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     listing = rsap.write(folder)
     manifest = folder / "human" / "manifest.json"
     genome = rsap.genome_of(listing)
-    prepare_activity(TaskFiles.load(listing), "human", genome, manifest, lambda _: None)
+    prepare_activity(TaskFiles.load(listing), "human", genome, manifest)
     return manifest, genome
 
 

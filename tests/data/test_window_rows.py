@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from deposits.files import write_fasta
+from toolkit.deposits.files import write_fasta
 
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP
 from genezip.data.contact_maps import N_VALUES, TRACKS
-from genezip.data.window_rows import SPLITS, loci, read_rows, widened
+from genezip.data.window_rows import loci, read_rows, widened
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
 
 
 @pytest.fixture(scope="module")

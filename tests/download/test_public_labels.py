@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def public(table: Path, source: Source, tmp_path: Path) -> PublicLabels:
 def test_every_part_comes_from_its_public_files(
     server: Any, public: PublicLabels, source: Source, tmp_path: Path
 ) -> None:
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, source)
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, source)
     raw = json.loads(listing.read_text())
     assert raw["reasons"] == {}
     names = {name for made in real_labels.FILES.values() for name in made}
@@ -97,7 +98,7 @@ def test_every_part_comes_from_its_public_files(
     assert (tmp_path / "downloads.lock.json").is_file()
 
     asked = server.requests()
-    again = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, source)
+    again = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, source)
     assert server.requests() == asked
     assert json.loads(again.read_text()) == raw
 
@@ -119,12 +120,12 @@ def test_elements_are_those_inside_the_pieces_with_their_bases(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id,start,end\n0,1,2\n", "lacks the column region"),
+        ("id,start,end\n0,1,2\n", "lacks the columns region"),
         ("id,region,start,end,strand\n0,c,1,2,\n1,c,x,9,\n", "line 3 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,-5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,,1,5,\n", "line 2 of .* is no interval"),
-        ("", "cannot be read"),
+        ("", "is not a readable table"),
     ],
 )
 def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:
@@ -139,21 +140,23 @@ def test_a_wrong_file_stops_the_run_and_leaves_nothing(
 ) -> None:
     server.files["contacts/hic.tsv.gz"] = content("contacts", "other.gz")
     with pytest.raises(GenezipError, match="hic"):
-        real_labels.fetch_labels(None, ["contacts"], tmp_path / "out", quiet, public)
+        real_labels.fetch_labels(None, ["contacts"], tmp_path / "out", public)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_part_whose_server_has_nothing_is_left_out_alone(
-    table: Path, public: PublicLabels, tmp_path: Path
+    table: Path, public: PublicLabels, tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
     table.write_text(table.read_text().replace("/contacts/hic.tsv.gz\t1", "/missing\t1"))
-    said: list[str] = []
     parts = ["contacts", "enhancer_gene"]
-    listing = real_labels.fetch_labels(None, parts, tmp_path / "out", said.append, public)
+    listing = real_labels.fetch_labels(None, parts, tmp_path / "out", public)
     assert real_labels.missing_reason(listing, "enhancer_gene") is None
     reason = str(real_labels.missing_reason(listing, "contacts"))
     assert "GENEZIP_MIRROR is not set" in reason and "404" in reason
-    assert "none for contacts" in said[-1] and "the chapter on real labels goes without" in said[-1]
+    assert (
+        "none for contacts" in messages()[-1]
+        and "the chapter on real labels goes without" in messages()[-1]
+    )
 
 
 def test_offline_is_a_reason_and_no_failure(
@@ -161,7 +164,7 @@ def test_offline_is_a_reason_and_no_failure(
 ) -> None:
     server.shutdown()
     server.server_close()
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public)
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public)
     assert json.loads(listing.read_text())["files"] == []
     for part in PARTS:
         assert "offline" in str(real_labels.missing_reason(listing, part))
@@ -176,7 +179,7 @@ def test_files_fetched_elsewhere_need_no_network(
         for name in PUBLIC[part]:
             (folder / name).write_bytes(content(part, name))
     public = PublicLabels(table, tmp_path / "downloads", source, folder, HTTP)
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, source)
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, source)
     assert server.requests() == 0
     assert set(json.loads(listing.read_text())["reasons"]) == {"elements", "enhancer_gene"}
     reason = str(real_labels.missing_reason(listing, "enhancer_gene"))
@@ -187,7 +190,7 @@ def test_labels_of_another_genome_are_not_asked_for(
     server: Any, public: PublicLabels, tmp_path: Path
 ) -> None:
     genome = fetch(SIMULATED, tmp_path / "sim", say=quiet)
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", quiet, public, genome)
+    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, genome)
     assert server.requests() == 0
     assert "is simulated" in str(real_labels.missing_reason(listing, "initiation"))
 
@@ -221,7 +224,7 @@ def test_fetch_brings_labels_beside_the_genome(
     with pytest.raises(SystemExit) as done:
         main([*call, "--out", str(tmp_path / "r")])
     assert done.value.code == 0
-    assert "none for contacts: the DNA of this run is simulated" in capsys.readouterr().out
+    assert "none for contacts: the DNA of this run is simulated" in capsys.readouterr().err
     assert (tmp_path / "r" / "labels" / "labels.json").is_file()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as plan:

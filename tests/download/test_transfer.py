@@ -17,7 +17,7 @@ import pytest
 
 from genezip.download import SourceUnavailable
 from genezip.download.checksum import broken_gzip
-from genezip.download.probe import first_byte, remote_sizes
+from genezip.download.plan import first_byte, remote_sizes
 from genezip.download.transfer import Http, download
 from genezip.errors import GenezipError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from slow_bootstrap import slow_interval
+from toolkit.slow_bootstrap import slow_interval
 
 from genezip.evaluation.bootstrap import BlockBootstrap, interval_note, scarcer
 from genezip.tasks.metrics_ranking import auroc

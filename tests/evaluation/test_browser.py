@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pyBigWig
 import pysam
 import pytest
+from toolkit.genomes import simulate
 
-from genezip import cli
 from genezip.config import Regions
-from genezip.corpus.windows import tile
+from genezip.corpus.sampling import tile
 from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
 from genezip.errors import GenezipError
 from genezip.evaluation.browser import write_tracks
@@ -38,10 +38,7 @@ def window(piece: str, chrom: str, start: int, end: int, rng: np.random.Generato
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated genome, its map, held-out windows with padding, and their tracks."""
     folder = tmp_path_factory.mktemp("tracks")
-    lengths = [part for bp in ("90000", "50000", "70011") for part in ("--chromosome-bp", bp)]
-    with pytest.raises(SystemExit):
-        cli.main(["simulate", "--out", str(folder / "resources"), *lengths])
-    source = Source.load(folder / "resources" / "source.json")
+    source = simulate(folder / "resources", 90_000, 50_000, 70_011)
     region_map = build_region_map(source.annotations(), source.assembly(), Regions())
     region_map.write_bed9(folder / "regions.bed.gz")
     rng = np.random.default_rng(0)

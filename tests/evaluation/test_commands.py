@@ -7,16 +7,17 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from toolkit.command_line import succeed
+from toolkit.compressed import scored_window
+from toolkit.genomes import simulate
 
 from genezip import cli
-from genezip.alphabet import is_base
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
-from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
+from genezip.data.compressed import read_compressed, write_compressed
 from genezip.genome.region_rules import build_region_map
-from genezip.genome.sources.source import Source
 from genezip.region_classes import CLASSES
 
 EVALUATION = json.dumps({"bootstrap": 50, "block_bp": 8192, "markov_orders": [0, 2], "shifts": 5})
@@ -24,23 +25,11 @@ WINDOW_BP = 2048
 REPORT = json.dumps({"reference": "ours", "control": "even"})
 
 
-def compressed(place, rate, rng):
-    starts = np.flatnonzero(np.append(True, rng.random(WINDOW_BP - 1) < rate[1:])).astype(np.int32)
-    nll = np.where(is_base(place.ids), 1.3, np.nan).astype(np.float32)
-    nll[0] = np.nan
-    return CompressedWindow(
-        place.chrom, place.start, place.end, "+", place.piece, place.split, WINDOW_BP, starts,
-        np.array([len(starts)], dtype=np.int32), np.array([False]), rate.astype(np.float16), nll,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Folder with source, regions, corpus and the files of two made-up models."""
     folder = tmp_path_factory.mktemp("run")
-    lengths = [part for bp in (90_000, 50_000, 70_000) for part in ("--chromosome-bp", bp)]
-    call("simulate", "--out", folder / "resources", *lengths)
-    source = Source.load(folder / "resources" / "source.json")
+    source = simulate(folder / "resources", 90_000, 50_000, 70_000)
     region_map = build_region_map(source.annotations(), source.assembly(), Regions())
     region_map.write_bed9(folder / "regions.bed.gz")
     corpus = Corpus(
@@ -51,17 +40,14 @@ def run(tmp_path_factory):
     rng = np.random.default_rng(0)
     for name, rates in (("ours", [0.1, *[0.02] * 6]), ("even", [0.02] * 7)):
         places = CorpusReader(folder / "corpus" / "manifest.json").windows("test")
-        windows = [compressed(place, np.array(rates)[place.regions], rng) for place in places]
+        windows = []
+        for place in places:
+            rate = np.array(rates)[place.regions]
+            starts = np.flatnonzero(np.append(True, rng.random(WINDOW_BP - 1) < rate[1:]))
+            windows.append(scored_window(place, starts, rate))
         target = dict(zip(CLASSES, 1 / np.array(rates), strict=True))
         write_compressed(folder / f"{name}.parquet", windows, name=name, seed=0, target_bpt=target)
     return folder
-
-
-def call(*arguments):
-    """Run the real command line in process; it must succeed."""
-    with pytest.raises(SystemExit) as stop:
-        cli.main([str(argument) for argument in arguments])
-    assert stop.value.code == 0
 
 
 def options(run, *names):
@@ -84,7 +70,7 @@ def files(run, *names):
 def routers(run, repo):
     preset = repo / "config" / "regions" / "transcript_balanced.yaml"
     for router in ("fixed_stride", "gc_cpg"):
-        call(
+        succeed(
             "evaluate", "routers", "--like", run / "ours.parquet", "--router", router,
             *options(run, "--corpus", "--source", "--regions", "--settings"),
             "--region-preset", preset, "--out", run / f"{router}.parquet",
@@ -108,12 +94,12 @@ def markov(run):
     out = run / "markov.tsv"
     names = ("--corpus", "--source", "--settings", "--scale")
     windows = run / "markov_windows.parquet"
-    call("evaluate", "markov", *options(run, *names), "--out", out, "--windows", windows)
+    succeed("evaluate", "markov", *options(run, *names), "--out", out, "--windows", windows)
     return run
 
 
 def test_markov(markov):
-    rows = tidy.read(markov / "markov.tsv")
+    rows = DNA_SCORES.read(markov / "markov.tsv")
     assert set(rows["model"]) == {"markov0", "markov2"}
     assert set(rows["source"]) == {"simulated"}
     every = rows[(rows["metric"] == "ppl") & (rows["region"] == "all")]
@@ -122,14 +108,14 @@ def test_markov(markov):
 
 def test_compression(routers, markov):
     run = routers
-    call(
+    succeed(
         "evaluate", "compression", *files(run, "ours", "even", "fixed_stride", "gc_cpg"),
         *options(run, "--corpus", "--settings", "--scale"), "--reference", "ours",
         "--markov", run / "markov_windows.parquet",
         "--control", "even", "--out", run / "compression.tsv",
         "--comparisons", run / "comparisons.tsv", "--windows", run / "windows.tsv",
     )  # fmt: skip
-    rows = tidy.read(run / "compression.tsv")
+    rows = DNA_SCORES.read(run / "compression.tsv")
     models = {"ours", "even", "fixed_stride", "gc_cpg"}
     assert set(rows["model"]) == {*models, "corpus"}
     for metric in ("enrichment", "enrichment_window_mean"):
@@ -139,7 +125,7 @@ def test_compression(routers, markov):
     assert set(rows["subset"]) == {"all", "n_le_5pct"}
     key = ["model", "subset", "region", "strand", "metric", "seed"]
     assert not rows.duplicated(key).any()
-    paired = tidy.read(run / "comparisons.tsv")
+    paired = DNA_SCORES.read(run / "comparisons.tsv")
     assert not paired.duplicated(key).any()
     pairs = {"ours - even", "ours / even", "ours - fixed_stride", "ours - gc_cpg"}
     pairs |= {f"{name} - markov{order}" for name in ("ours", "even") for order in (0, 2)}
@@ -151,8 +137,8 @@ def test_compression(routers, markov):
 def test_repeats(run):
     out = run / "repeats.tsv"
     names = ("--corpus", "--source", "--regions", "--settings", "--scale")
-    call("evaluate", "repeats", *files(run, "ours", "even"), *options(run, *names), "--out", out)
-    rows = tidy.read(out)
+    succeed("evaluate", "repeats", *files(run, "ours", "even"), *options(run, *names), "--out", out)
+    rows = DNA_SCORES.read(out)
     assert {"softmasked_outside_trf", "tandem", "rest"} <= set(rows["subset"])
     ratio = rows[(rows["metric"] == "bpt_ratio") & (rows["model"] == "even")]
     assert ratio.loc[ratio["region"] == "all", "value"].between(0.5, 2).all()
@@ -176,12 +162,12 @@ def changed_source(run, folder, change):
 
 
 def repeats_of(run, source, out):
-    call(
+    succeed(
         "evaluate", "repeats", *files(run, "ours", "even"),
         *options(run, "--corpus", "--regions", "--settings", "--scale"),
         "--source", source, "--out", out,
     )  # fmt: skip
-    return tidy.read(out)
+    return DNA_SCORES.read(out)
 
 
 def test_repeats_in_another_style_of_names_are_the_same(run, tmp_path, capsys):
@@ -230,7 +216,7 @@ def test_an_empty_table_and_none_are_told_apart(run, tmp_path, capsys):
 
 def test_locus(run):
     out, genes = run / "locus.tsv", run / "genes.tsv"
-    call(
+    succeed(
         "evaluate", "locus", *files(run, "ours", "even"), *options(run, "--source", "--regions"),
         "--settings", REPORT, "--out", out, "--genes", genes,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
 from genezip.evaluation.comparisons import comparison_rows
@@ -17,10 +18,10 @@ def genome(toy):
     rng = np.random.default_rng(2)
     for number in range(12):
         gc = 0.2 + 0.05 * number
-        letters = rng.choice(list("ACGT"), 512, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])
+        text = random_dna(512, rng, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])
         regions = np.full(512, 5)
         regions[200:264] = 0
-        toy.tile(toy.add_piece(f"p{number}", "".join(letters), regions), 512)
+        toy.tile(toy.add_piece(f"p{number}", text, regions), 512)
     return toy
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from toolkit.dna import random_dna
 
 from genezip.alphabet import encode
 from genezip.evaluation.composition import gc_and_cpg, gc_content
@@ -23,8 +24,7 @@ def slow(sequence: str, width: int) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize("width", [1, 2, 5, 8, 100])
 def test_against_a_loop(width):
-    letters = np.random.default_rng(width).choice(list("ACGTN"), 60, p=[0.2, 0.25, 0.25, 0.2, 0.1])
-    sequence = "".join(letters) + "N" * 12 + "CGCG"
+    sequence = random_dna(60, width, "ACGTN", [0.2, 0.25, 0.25, 0.2, 0.1]) + "N" * 12 + "CGCG"
     gc, cpg = gc_and_cpg(encode(sequence), width)
     expected = np.array(slow(sequence, width))
     np.testing.assert_allclose(gc, expected[:, 0])

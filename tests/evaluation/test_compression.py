@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from toolkit.dna import random_dna
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.evaluation.compression import compression_rows, window_table
 from genezip.evaluation.labels import read_labels
 from genezip.evaluation.window_sums import collect
@@ -15,8 +16,7 @@ TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
 @pytest.fixture
 def striped(toy):
     """Eight windows of 128 bp; every other 16 bp are promoter, the rest NIG."""
-    letters = np.random.default_rng(0).choice(list("ACGT"), 1024)
-    toy.tile(toy.add_piece("p", "".join(letters), (np.arange(1024) // 16 % 2) * 5), 128)
+    toy.tile(toy.add_piece("p", random_dna(1024), (np.arange(1024) // 16 % 2) * 5), 128)
     return toy
 
 
@@ -53,7 +53,7 @@ def test_equal_chunks_meet_an_equal_budget(striped, settings, save, compressed_w
     assert cell(rows, "region_share", "nig")["value"] == pytest.approx(0.5)
     assert cell(rows, "enrichment", "genic")["value"] is None
     assert not any(row["metric"] == "ppl" for row in rows)
-    assert all(set(row) == set(tidy.COLUMNS) for row in rows)
+    assert all(set(row) == set(DNA_SCORES.columns) for row in rows)
 
 
 def test_tokens_in_promoters(striped, settings, save, compressed_window):
@@ -127,8 +127,7 @@ def test_an_interval_over_few_blocks_is_marked_in_the_file(
         regions[128 * block : 128 * block + 40] = CLASS_IDS["promoter"]
     for block in range(2):
         regions[128 * block + 50 : 128 * block + 90] = CLASS_IDS["cds"]
-    letters = np.random.default_rng(0).choice(list("ACGT"), 1536)
-    toy.tile(toy.add_piece("p", "".join(letters), regions), 128)
+    toy.tile(toy.add_piece("p", random_dna(1536), regions), 128)
     random = np.random.default_rng(1)
     windows = [
         compressed_window(place, [0, *sorted(random.choice(np.arange(1, 128), 9, replace=False))])
@@ -136,8 +135,8 @@ def test_an_interval_over_few_blocks_is_marked_in_the_file(
     ]
     rows, _ = rows_of(save("uneven", windows, seed=1), toy, settings.model_copy(
         update={"block_bp": 128}))  # fmt: skip
-    tidy.write(tmp_path / "rows.tsv", rows)
-    found = tidy.read(tmp_path / "rows.tsv")
+    DNA_SCORES.write(tmp_path / "rows.tsv", rows)
+    found = DNA_SCORES.read(tmp_path / "rows.tsv")
     found = found[(found["metric"] == "bpt") & (found["subset"] == "all")].set_index("region")
     assert found.loc["all", ["blocks", "note"]].fillna("").tolist() == [12, ""]
     assert found.loc["promoter", ["blocks", "note"]].tolist() == [5, "few blocks"]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toolkit.dna import random_ids
+from toolkit.networks import SMALL, save_toy, small_network
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.config import Compress
@@ -20,15 +22,10 @@ from genezip.evaluation.heldout import (
     repeat_places,
     reverse_window,
 )
-from genezip.models.architecture import load_architecture
 from genezip.models.causal_bound import stacked_limits
 from genezip.models.inference import WindowResult
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.region_classes import CLASSES
 
 ORIGIN = {"source": "simulated"}
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 
 def place(ids: np.ndarray) -> Place:
@@ -54,9 +51,9 @@ def test_reverse_chunks_map_back() -> None:
 
 
 def test_both_strands_of_every_window() -> None:
-    network = build(SHAPE, 0).eval()
+    network = small_network(0).eval()
     rng = np.random.default_rng(0)
-    places = [place(rng.integers(3, 7, 60).astype(np.uint8)) for _ in range(3)]
+    places = [place(random_ids(60, rng)) for _ in range(3)]
     windows = list(compress_places(network, places, Compress(batch=2, both_strands=True)))
     assert [w.strand for w in windows] == list("+++---")
     for given, back in zip(places, windows[3:], strict=True):
@@ -69,17 +66,16 @@ def test_both_strands_of_every_window() -> None:
 
 
 def test_another_bound_than_the_models_own_says_so(tmp_path: Path) -> None:
-    card = ModelCard("toy", 0, SHAPE, dict.fromkeys(CLASSES, 16.0), {"scale": "test"} | ORIGIN)
-    save_pretrained(tmp_path / "toy", build(SHAPE, 0), card)
+    save_toy(tmp_path / "toy", small_network(0), seed=0, facts={"scale": "test"} | ORIGIN)
     rng = np.random.default_rng(0)
-    places = [place(rng.integers(3, 7, 300).astype(np.uint8)) for _ in range(2)]
+    places = [place(random_ids(300, rng)) for _ in range(2)]
     settings = Compress(both_strands=False)
     for bound, name in ((None, "toy"), ("causal", "toy (causal bound)")):
         compress_heldout(tmp_path / "toy", places, settings, tmp_path / "z", bound=bound)
         file = read_compressed(tmp_path / "z")
         assert (file.name, file.info["bound"]) == (name, bound or "sequence")
     counts = [len(window.token_starts) for window in file.windows("+")]
-    low, high = stacked_limits(SHAPE.causal_bounds([16.0] * 7), 300)
+    low, high = stacked_limits(SMALL.causal_bounds([16.0] * 7), 300)
     assert all(low <= count <= high for count in counts)
 
 
@@ -87,7 +83,7 @@ def test_palindrome_reads_the_same_on_both_strands() -> None:
     """A sequence equal to its reverse complement: strand - is strand + mirrored."""
     half = encode("ACCGTTAGACATTG")
     ids = np.concatenate([half, reverse_complement(half)])
-    forward, backward = compress_places(build(SHAPE, 0).eval(), [place(ids)], Compress())
+    forward, backward = compress_places(small_network(0).eval(), [place(ids)], Compress())
     assert forward.chunk_bp.tolist() == backward.chunk_bp[::-1].tolist()
     assert np.array_equal(forward.nll, backward.nll[::-1], equal_nan=True)
 
@@ -131,7 +127,7 @@ def test_ids_are_read_when_they_are_needed() -> None:
             yield place(np.full(30, 3 + number % 4, dtype=np.uint8))
 
     found = compress_places(
-        build(SHAPE, 0).eval(), Places(6, windows), Compress(batch=2, both_strands=False)
+        small_network(0).eval(), Places(6, windows), Compress(batch=2, both_strands=False)
     )
     next(found)
     assert read == [0, 1]

@@ -16,7 +16,6 @@ from genezip.evaluation.locus import (
     gene_models,
     locus_tables,
     parse_locus,
-    stretches,
 )
 
 
@@ -53,11 +52,6 @@ def test_a_contig_named_like_a_locus():
     assert parse_locus("d:1-500", contigs) == Locus("d", 1, 500)
     with pytest.raises(GenezipError, match="is 'c:1-500'; write it as c:1-500:120,000-185,536"):
         parse_locus(" c:1-500", contigs)
-
-
-def test_windows_join_without_gaps():
-    spans = [("c", 20, 30), ("c", 0, 10), ("c", 10, 20), ("c", 40, 50), ("d", 50, 60)]
-    assert stretches(spans) == [Locus("c", 0, 30), Locus("c", 40, 50), Locus("d", 50, 60)]
 
 
 def test_most_promoter_bases(toy):

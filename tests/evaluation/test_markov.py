@@ -2,11 +2,13 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from toolkit.dna import random_dna
 
 from genezip.alphabet import encode
 from genezip.config import Evaluation
@@ -56,9 +58,7 @@ def slow_nll(counts, strengths, sequence, order):
 @pytest.fixture
 def sequences():
     rng = np.random.default_rng(0)
-    return [
-        "".join(rng.choice(list("ACGTN"), n, p=[0.3, 0.2, 0.2, 0.2, 0.1])) for n in (90, 3, 150)
-    ]
+    return [random_dna(n, rng, "ACGTN", [0.3, 0.2, 0.2, 0.2, 0.1]) for n in (90, 3, 150)]
 
 
 def test_counts_and_likelihood_against_strings(sequences):
@@ -149,6 +149,8 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
         read_markov_windows(path, read_labels(toy, settings))
     with pytest.raises(GenezipError, match="run `genezip evaluate markov` first"):
         read_markov_windows(tmp_path / "none.parquet", labels)
+    with pytest.raises(GenezipError, match="holds test windows, not valid windows"):
+        read_markov_windows(path, replace(labels, split="valid"))
     pq.write_table(pa.table({"x": [1]}), path)
-    with pytest.raises(GenezipError, match="holds no test windows of Markov models"):
+    with pytest.raises(GenezipError, match="is no table of Markov models by window"):
         read_markov_windows(path, labels)

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toolkit.command_line import call
+from toolkit.compressed import scored_window
+from toolkit.genomes import simulate
+from toolkit.networks import SMALL_YAML
 
-from genezip import cli
-from genezip.alphabet import is_base
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, Pretrain, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
-from genezip.data.compressed import CompressedWindow, read_compressed, write_compressed
+from genezip.data.compressed import read_compressed, write_compressed
 from genezip.genome.region_rules import build_region_map
-from genezip.genome.sources.source import Source
 from genezip.region_classes import CLASSES
 from genezip.training.setup import prepare, targets_of
 
@@ -30,36 +31,18 @@ REGIONS = Regions.model_validate(
 )
 
 
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        cli.main([str(argument) for argument in arguments])
-    return int(stop.value.code or 0)
-
-
-def compressed(place, starts):
-    nll = np.where(is_base(place.ids), 1.3, np.nan).astype(np.float32)
-    nll[0] = np.nan
-    return CompressedWindow(
-        place.chrom, place.start, place.end, "+", place.piece, place.split, WINDOW_BP, starts,
-        np.array([len(starts)], dtype=np.int32), np.array([False]),
-        np.full(WINDOW_BP, 0.1, dtype=np.float16), nll,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Every 5,000 bp, 1,000 bp are enhancers; the model ``ours`` cuts them every 8 bp."""
     folder = tmp_path_factory.mktemp("run")
-    lengths = [part for bp in (90_000, 50_000, 70_000) for part in ("--chromosome-bp", bp)]
-    assert call("simulate", "--out", folder / "resources", *lengths) == 0
-    source = Source.load(folder / "resources" / "source.json")
+    source = simulate(folder / "resources", 90_000, 50_000, 70_000)
     own = pd.concat(
         pd.DataFrame({"chrom": chrom, "start": np.arange(0, bp - 1000, 5000)})
         for chrom, bp in source.chrom_sizes().items()
     )
     own["end"] = own["start"] + 1000
     region_map = build_region_map(
-        source.annotations(), source.assembly(), REGIONS, own={"enhancer": own}
+        source.annotations(), source.assembly(), REGIONS, user={"enhancer": own}
     )
     region_map.write_bed9(folder / "regions.bed.gz")
     corpus = Corpus(
@@ -73,8 +56,8 @@ def run(tmp_path_factory):
         windows = []
         for place in reader.windows("test"):
             step = np.where(place.regions == 7, fine, 64)
-            starts = np.flatnonzero(np.arange(WINDOW_BP) % step == 0).astype(np.int32)
-            windows.append(compressed(place, starts))
+            starts = np.flatnonzero(np.arange(WINDOW_BP) % step == 0)
+            windows.append(scored_window(place, starts, np.full(WINDOW_BP, 0.1)))
         write_compressed(folder / f"{name}.parquet", windows, name=name, seed=0, target_bpt=targets)
     return folder
 
@@ -116,11 +99,11 @@ def test_a_budget_without_the_class_is_refused(run, repo, capsys):
     assert not (run / "gc_cpg.parquet").exists()
 
 
-def test_a_run_is_prepared_with_the_class(run, repo, preset):
+def test_a_run_is_prepared_with_the_class(run, preset):
     corpus = run / "results" / "corpus" / "main" / "manifest.json"
     prepared = prepare(
         corpus=corpus,
-        architecture=repo / "tests" / "small.yaml",
+        architecture=SMALL_YAML,
         targets=targets_of(corpus, preset, None, None),
         settings=Pretrain(batch=2, micro_batch=1, validate_windows=100),
         seed=0,
@@ -148,7 +131,7 @@ def test_the_commands_and_the_page(run, preset, tmp_path):
         "--control", "even", "--markov", run / "markov.parquet", "--out", out / "compression.tsv",
         "--comparisons", out / "comparisons.tsv", "--windows", run / "windows.tsv",
     ) == 0  # fmt: skip
-    rows = tidy.read(out / "compression.tsv")
+    rows = DNA_SCORES.read(out / "compression.tsv")
     ours = rows[(rows["model"] == "ours") & (rows["subset"] == "all")].set_index(
         ["metric", "region"]
     )["value"]
@@ -161,7 +144,7 @@ def test_the_commands_and_the_page(run, preset, tmp_path):
         *options(run, "--corpus", "--source", "--regions", "--settings", "--scale"),
         "--out", run / "results" / "repeats" / "repeats.tsv",
     ) == 0  # fmt: skip
-    assert "enhancer" in set(tidy.read(run / "results" / "repeats" / "repeats.tsv")["region"])
+    assert "enhancer" in set(DNA_SCORES.read(run / "results" / "repeats" / "repeats.tsv")["region"])
     assert call(
         "evaluate", "locus", *files(run, "ours", "even"), *options(run, "--source", "--regions"),
         "--settings", REPORT, "--out", out / "locus.tsv", "--genes", out / "locus_genes.tsv",

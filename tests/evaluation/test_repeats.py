@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.evaluation.code_runs import runs, shifted_runs
 from genezip.evaluation.repeat_sets import (
     OUTSIDE,
     RMSK,
@@ -13,7 +12,6 @@ from genezip.evaluation.repeat_sets import (
     SOFTMASK,
     TRF,
     RepeatAnnotation,
-    covered,
 )
 from genezip.evaluation.repeat_tally import (
     CoveredBases,
@@ -23,16 +21,12 @@ from genezip.evaluation.repeat_tally import (
     tally_routers,
 )
 from genezip.evaluation.repeats import ratios, repeat_rows
+from genezip.genome.intervals import shifted_runs, value_runs
 
 
 def table(*rows, **columns):
     frame = pd.DataFrame(rows, columns=["chrom", "start", "end"])
     return frame.assign(**columns)
-
-
-def test_covered():
-    found = covered(np.array([2, 3, 8]), np.array([4, 5, 20]), 1, 10)
-    assert found.astype(int).tolist() == [0, 1, 1, 1, 0, 0, 0, 1, 1]
 
 
 def test_codes_of_the_three_schemes(toy):
@@ -106,10 +100,17 @@ def test_shifting_runs_equals_rolling_bases(offset):
     before[0, position + 1], before[1:, position + 1] = 1, density
     block = rng.integers(0, 2, 40).astype(np.int32)
     bases = CoveredBases(
-        0, position, region[position], block, density, runs(region), 7, np.cumsum(before, axis=1)
+        0,
+        position,
+        region[position],
+        block,
+        density,
+        value_runs(region),
+        7,
+        np.cumsum(before, axis=1),
     )
     bp, tokens = cross(np.roll(codes, offset)[position], bases, 3, 2)
-    fast = cross_runs(shifted_runs(runs(codes), length, offset, 0, length), bases, 3)
+    fast = cross_runs(shifted_runs(value_runs(codes), length, offset, 0, length), bases, 3)
     np.testing.assert_allclose(bp.sum(axis=0), fast[0], atol=1e-12)
     np.testing.assert_allclose(tokens.sum(axis=1), fast[1], atol=1e-12)
 
@@ -119,7 +120,7 @@ def test_runs_of_a_stretch_of_shifted_codes(shift):
     codes = np.repeat(np.random.default_rng(shift).integers(0, 4, 16), 3).astype(np.uint8)
     moved = np.roll(codes, shift)
     for low, high in ((0, 48), (5, 6), (10, 48), (47, 48), (0, 20)):
-        starts, values = shifted_runs(runs(codes), 48, shift, low, high)
+        starts, values = shifted_runs(value_runs(codes), 48, shift, low, high)
         assert starts[0] == 0
         expanded = np.repeat(values, np.diff(starts, append=high - low))
         assert expanded.tolist() == moved[low:high].tolist()

@@ -13,7 +13,7 @@ import pytest
 from genezip.errors import GenezipError
 from genezip.formats import chrom_sizes, repeatmasker
 from genezip.formats.lines import Input
-from genezip.genome import liftover, user_classes
+from genezip.genome import liftover, region_rules
 from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources import splits
@@ -51,7 +51,7 @@ READERS: dict[str, tuple[Callable[[Input], object], list[str]]] = {
         ["chr1\t10\t50\té\t0\t+\t15\t45\t0\t2\t10,20,\t0,20,"] * 2,
     ),
     "bed": (
-        lambda path: user_classes.read_bed_intervals(path, SIZES, lambda _: None),
+        lambda path: region_rules.read_bed_intervals(path, SIZES, lambda _: None),
         ["chr1\t10\t50\té", "chr1\t60\t70\tb"],
     ),
     "bed9": (

@@ -16,7 +16,7 @@ from genezip.formats.fasta import open_fasta, read_records
 from genezip.formats.input_file import InputFile, is_pipe, need_regular
 from genezip.formats.lines import TextFile, name_of
 from genezip.genome.sources.layout import Draft
-from genezip.genome.sources.user_files import fetch_own
+from genezip.genome.sources.user_files import fetch_user_files
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_is_read_from_any_place_is_no_pipe(tmp_path: Path) -> None:
         {"sources": ["files"], "test": [], "fasta": "genome.fa", "annotation": "genes.gtf"}
     )
     with pytest.raises(GenezipError, match=sentence):
-        fetch_own(Draft(tmp_path / "out"), tmp_path, settings)
+        fetch_user_files(Draft(tmp_path / "out"), tmp_path, settings)
     with pytest.raises(GenezipError, match=r"the FASTA .* is a folder; name another"):
         need_regular(tmp_path, "the FASTA", "name another")
     with pytest.raises(GenezipError, match=r"the FASTA .*none does not exist; name another"):

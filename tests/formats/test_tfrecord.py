@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deposits import tfrecords as by_hand
 from hypothesis import given
 from hypothesis import strategies as st
+from toolkit.deposits import tfrecords as by_hand
 
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import masked_crc32c, parse_example, read_payloads

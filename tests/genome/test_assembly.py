@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pyfaidx
 import pytest
+from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
 from genezip.genome import assembly as assembly_module
@@ -71,8 +72,7 @@ def test_fasta_cut_short_under_its_index(make_assembly, tmp_path):
 
 @pytest.mark.parametrize(("width", "end"), [(60, "\n"), (7, "\n"), (7, "\r\n"), (1000, "\n")])
 def test_every_stretch_equals_pyfaidx(make_assembly, tmp_path, width, end):
-    rng = np.random.default_rng(3)
-    text = "".join(rng.choice(list("ACGTNacgtn"), 125))
+    text = random_dna(125, 3, "ACGTNacgtn")
     make_assembly({"chr1": "N" * 50 + text}, [("chr1", 50, 175, "train")])
     lines = end.join(text[i : i + width] for i in range(0, 125, width))
     (tmp_path / "pieces.fa").write_bytes(f">chr1:50-175 more{end}{lines}{end}".encode())

@@ -4,14 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genezip.genome.intervals import (
+    Covered,
     clip,
-    contains,
+    components,
+    covered_mask,
     flatten_by_priority,
     is_sorted,
     is_tiling,
     merge,
     paint_by_priority,
-    run_lengths,
+    true_runs,
+    union,
+    value_runs,
     wrap,
 )
 
@@ -42,10 +46,24 @@ def test_clip_cuts_and_drops():
     assert pairs(clip(*arrays([(0, 5), (4, 12), (12, 20), (2, 4)]), 4, 10)) == [(4, 5), (4, 10)]
 
 
-def test_contains_is_half_open():
-    mask = contains(np.array([1, 2, 4, 5, 9]), *arrays([(2, 5), (3, 4)]))
-    assert mask.tolist() == [False, True, True, False, False]
-    assert not contains(np.array([0]), *arrays([])).any()
+def test_union_joins_without_gaps_on_each_chromosome():
+    spans = [("c", 20, 30), ("c", 0, 10), ("c", 10, 20), ("c", 40, 50), ("d", 50, 60)]
+    assert union(spans) == [("c", 0, 30), ("c", 40, 50), ("d", 50, 60)]
+    assert union([]) == []
+
+
+def test_components_by_eye():
+    starts, ends = arrays([(0, 10), (10, 12), (2, 4), (9, 11), (-5, 0), (0, 3)])
+    assert components(starts, ends).tolist() == [1, 1, 1, 1, 0, 1]
+    groups = np.array([1, 1, 1, 0, 1, 0])
+    assert components(starts, ends, groups).tolist() == [3, 4, 3, 1, 2, 0]
+    assert components(*arrays([])).tolist() == []
+
+
+def test_covered_mask_is_half_open():
+    found = covered_mask(np.array([2, 3, 8]), np.array([4, 5, 20]), 1, 10)
+    assert found.astype(int).tolist() == [0, 1, 1, 1, 0, 0, 0, 1, 1]
+    assert not covered_mask(*arrays([]), 0, 3).any()
 
 
 @pytest.mark.parametrize(
@@ -116,12 +134,34 @@ def test_merge_covers_the_same_bases(intervals):
 @given(st.lists(st.integers(0, 2), max_size=30))
 @settings(deadline=None)
 def test_runs_round_trip(values):
-    ids = np.array(values, dtype=np.uint8)
-    lengths, classes = run_lengths(ids)
-    assert lengths.dtype == np.int32
+    starts, found = value_runs(np.array(values, dtype=np.uint8))
+    lengths = np.diff(starts, append=len(values))
     assert np.all(lengths > 0)
-    assert np.all(classes[1:] != classes[:-1])
-    assert np.repeat(classes, lengths).tolist() == values
+    assert np.all(found[1:] != found[:-1])
+    assert np.repeat(found, lengths).tolist() == values
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(-5, 5))
+@settings(deadline=None)
+def test_true_runs_round_trip(values, first):
+    starts, ends = true_runs(np.array(values, dtype=bool), first)
+    assert np.all(starts[1:] > ends[:-1])
+    assert covered_mask(starts, ends, first, first + len(values)).tolist() == values
+
+
+@given(any_intervals, st.data())
+@settings(max_examples=100, deadline=None)
+def test_components_equal_joining_by_hand(intervals, data):
+    intervals = [pair for pair in intervals if pair[1] > pair[0]]
+    groups = data.draw(st.lists(st.integers(0, 2), min_size=12, max_size=12))[: len(intervals)]
+    found = components(*arrays(intervals), np.array(groups, dtype=np.int64))
+    number, reach, before = -1, 0, None
+    for index in sorted(range(len(intervals)), key=lambda i: (groups[i], intervals[i])):
+        start, end = intervals[index]
+        if groups[index] != before or start >= reach:
+            number, reach, before = number + 1, end, groups[index]
+        reach = max(reach, end)
+        assert found[index] == number
 
 
 @given(
@@ -138,3 +178,34 @@ def test_wrap_equals_painting_a_circle(intervals, length):
         assert 0 <= start <= end <= length
         found[start:end] = True
     assert found.tolist() == painted.tolist()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 10)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=5),
+)
+@settings(max_examples=100, deadline=None)
+def test_covered_equals_painting(intervals, stretches) -> None:
+    painted = np.zeros(100, dtype=int)
+    for start, width in intervals:
+        painted[start : start + width] = 1
+    starts, widths = np.array(intervals, dtype=np.int64).reshape(-1, 2).T
+    covered = Covered(starts, starts + widths)
+    lo, length = np.array(stretches, dtype=np.int64).T
+    slow = [painted[a : a + b].sum() for a, b in stretches]
+    assert covered.within(lo, lo + length).tolist() == slow
+    assert covered.bp == painted.sum()
+    assert covered.base(np.arange(covered.bp)).tolist() == np.flatnonzero(painted).tolist()
+
+
+def test_covered_by_eye() -> None:
+    covered = Covered(np.array([8, 2, 4]), np.array([9, 5, 6]))  # 2-6 and 8
+    assert covered.bp == 5
+    assert covered.within(np.array([0, 3, 6]), np.array([3, 9, 8])).tolist() == [1, 4, 0]
+    assert covered.base(np.arange(5)).tolist() == [2, 3, 4, 5, 8]
+
+
+def test_nothing_covered() -> None:
+    empty = Covered(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    assert empty.bp == 0
+    assert empty.within(np.array([0]), np.array([5])).tolist() == [0]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.dna import random_dna, reverse_complement
 
 from genezip.alphabet import encode
 from genezip.genome.kmers import (
@@ -15,8 +16,6 @@ from genezip.genome.kmers import (
     shared_fraction,
 )
 
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
-
 
 def words(sequence: str, k: int) -> list[str]:
     """Every k-mer without N, as the smaller of itself and its reverse complement."""
@@ -24,7 +23,7 @@ def words(sequence: str, k: int) -> list[str]:
     for start in range(len(sequence) - k + 1):
         word = sequence[start : start + k]
         if set(word) <= set("ACGT"):
-            found.append(min(word, word.translate(COMPLEMENT)[::-1]))
+            found.append(min(word, reverse_complement(word)))
     return found
 
 
@@ -53,7 +52,7 @@ def test_by_eye() -> None:
 
 def test_other_strand_gives_the_same_set() -> None:
     sequence = "ACGGTNACCATTTGACGGATNCC"
-    other = sequence.translate(COMPLEMENT)[::-1]
+    other = reverse_complement(sequence)
     a, b = (KmerSet(canonical_kmers(encode(text), 5)) for text in (sequence, other))
     assert a.kmers.tolist() == b.kmers.tolist()
 
@@ -107,8 +106,7 @@ def test_the_hash_is_splitmix64() -> None:
 
 @pytest.mark.parametrize("sample", [1, 3, 8])
 def test_a_sample_equals_words_chosen_one_by_one(sample: int) -> None:
-    rng = np.random.default_rng(1)
-    text = "".join(rng.choice(list("ACGTN"), 40_000, p=[0.2475] * 4 + [0.01]))
+    text = random_dna(40_000, 1, "ACGTN", [0.2475] * 4 + [0.01])
     values = {base: value for value, base in enumerate("ACGT")}
     slow = []
     for word in words(text, 11):
@@ -124,9 +122,8 @@ def test_a_sample_equals_words_chosen_one_by_one(sample: int) -> None:
 
 
 def test_the_other_strand_has_the_same_sample() -> None:
-    rng = np.random.default_rng(2)
-    text = "".join(rng.choice(list("ACGT"), 5_000))
-    other = text.translate(COMPLEMENT)[::-1]
+    text = random_dna(5_000, 2)
+    other = reverse_complement(text)
     a, b = (np.sort(sampled_kmers(encode(t), 21, 4)) for t in (text, other))
     assert 0 < len(a) < len(text) / 2
     assert a.tolist() == b.tolist()
@@ -147,7 +144,7 @@ def test_shared_fraction_by_eye() -> None:
 
 def test_shared_fraction_equals_words() -> None:
     rng = np.random.default_rng(0)
-    texts = ["".join(rng.choice(list("ACGTN"), 60, p=[0.24] * 4 + [0.04])) for _ in range(8)]
+    texts = [random_dna(60, rng, "ACGTN", [0.24] * 4 + [0.04]) for _ in range(8)]
     windows, others = texts[:4], texts[4:]
     train = {word for text in others for word in words(text, 4)}
     mine = [words(text, 4) for text in windows]

@@ -9,8 +9,8 @@ import pytest
 
 from genezip.alphabet import decode, encode
 from genezip.errors import GenezipError
-from genezip.genome import reference
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome import assembly
+from genezip.genome.assembly import ReferenceGenome
 
 TEXT = ">chr1 first\nACGTAC\nGTnNRa\ncg\n>chr8\nTTTT\n"
 CHR1 = "ACGTACGTNNNACG"  # upper case, R is N
@@ -88,8 +88,8 @@ def test_lengths_of_hg19_are_told_from_those_of_hg38(
     fasta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sizes cut down to a genome that fits a test; contigs that a build lacks say nothing."""
-    monkeypatch.setattr(reference, "hg38_sizes", lambda: {"chr1": 15, "chr8": 4})
-    monkeypatch.setattr(reference, "hg19_sizes", lambda: {"chr1": 14})
+    monkeypatch.setattr(assembly, "hg38_sizes", lambda: {"chr1": 15, "chr8": 4})
+    monkeypatch.setattr(assembly, "hg19_sizes", lambda: {"chr1": 14})
     assert ReferenceGenome(fasta).build() == "hg19"
 
 

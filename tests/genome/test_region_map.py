@@ -8,8 +8,8 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.intervals import run_lengths
-from genezip.genome.region_rules import RegionMap
+from genezip.genome.intervals import value_runs
+from genezip.genome.region_map import RegionMap
 from genezip.region_classes import GENE7
 
 CHROM = {"c": "A" * 60}
@@ -27,7 +27,9 @@ def made(*pieces, text=DRAWN, taxonomy=GENE7):
     """The map of some pieces of a drawing, one letter per base."""
     parts = []
     for start, end in pieces or [(0, len(text))]:
-        lengths, classes = run_lengths(np.array([LETTERS.index(c) for c in text[start:end]]))
+        ids = np.array([LETTERS.index(letter) for letter in text[start:end]], dtype=np.uint8)
+        starts, classes = value_runs(ids)
+        lengths = np.diff(starts, append=end - start)
         ends = start + np.cumsum(lengths)
         parts.append((ends - lengths, ends, classes))
     columns = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -6,7 +6,7 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.user_classes import read_bed_intervals, read_own_classes
+from genezip.genome.region_rules import read_bed_intervals, read_user_classes
 
 SIZES = {"chr1": 60, "chrM": 9}
 
@@ -26,14 +26,14 @@ def test_every_class_is_read_from_its_file_below_the_root(tmp_path):
     packed = gzip.compress(b"1\t0\t60\tname\t0\t+\nMT\t0\t9\tname\t0\t-\n")
     (tmp_path / "b.bed.gz").write_bytes(packed)
     said = []
-    found = read_own_classes(settings("data/a.bed", "b.bed.gz"), tmp_path, SIZES, said.append)
+    found = read_user_classes(settings("data/a.bed", "b.bed.gz"), tmp_path, SIZES, said.append)
     assert rows(found["own0"]) == [("chr1", 3, 5), ("chr1", 4, 9)]
     assert rows(found["own1"]) == [("chr1", 0, 60), ("chrM", 0, 9)]
     assert said == ["b.bed.gz: contig names converted (1 -> chr1, 2 in all)"]
 
 
 def test_no_classes_need_no_file(tmp_path):
-    assert read_own_classes(Regions(), tmp_path / "absent", SIZES) == {}
+    assert read_user_classes(Regions(), tmp_path / "absent", SIZES) == {}
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_wrong_files_are_one_sentence(tmp_path, text, sentence):
 def test_empty_intervals_are_left_out_and_counted(tmp_path):
     (tmp_path / "a.bed").write_text("chr1\t3\t3\nchr1\t4\t9\nchrM\t0\t0\nchrM\t2\t3\n")
     said = []
-    found = read_own_classes(settings("a.bed"), tmp_path, SIZES, said.append)
+    found = read_user_classes(settings("a.bed"), tmp_path, SIZES, said.append)
     assert rows(found["own0"]) == [("chr1", 4, 9), ("chrM", 2, 3)]
     assert said == ["a.bed: 2 empty intervals (start = end) are left out"]
     assert len(read_bed_intervals(tmp_path / "a.bed", SIZES, said.append)) == 4
     (tmp_path / "a.bed").write_text("chr1\t3\t3\n")
     with pytest.raises(GenezipError, match=r"a\.bed has only empty intervals"):
-        read_own_classes(settings("a.bed"), tmp_path, SIZES)
+        read_user_classes(settings("a.bed"), tmp_path, SIZES)
 
 
 def test_missing_and_truncated_files(tmp_path):
     with pytest.raises(GenezipError, match=r"a\.bed does not exist"):
-        read_own_classes(settings("a.bed"), tmp_path, SIZES)
+        read_user_classes(settings("a.bed"), tmp_path, SIZES)
     whole = gzip.compress(b"".join(b"chr1\t%d\t%d\n" % (i, i + 1) for i in range(50)))
     (tmp_path / "a.bed").write_bytes(whole[:-12])
     with pytest.raises(GenezipError, match="truncated or broken gzip"):
-        read_own_classes(settings("a.bed"), tmp_path, SIZES)
+        read_user_classes(settings("a.bed"), tmp_path, SIZES)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genezip.genome.windowed_bpt import WindowedBpt
+from genezip.genome.tracks import WindowedBpt
 
 Rows = list[tuple[str, int, int, float]]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from toolkit.networks import CAUSAL, SMALL
 
 from genezip.errors import GenezipError
 from genezip.models.architecture import architecture, load_architecture
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml").to_dict()
-CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}
+KEYS = SMALL.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 
 )
 def test_wrong_architectures_are_one_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(GenezipError, match=sentence) as error:
-        architecture({**SMALL, **changes}, "odd.yaml")
+        architecture({**KEYS, **changes}, "odd.yaml")
     assert str(error.value).startswith("odd.yaml: ")
     assert "\n" not in str(error.value) and "Value error" not in str(error.value)
 
 
 def test_a_router_of_bases_belongs_to_the_first_stage() -> None:
     with pytest.raises(GenezipError, match="router cpg reads bases, so it is of stage 0 only"):
-        architecture({**SMALL, "router": ("stride", "cpg"), "stride": (4, None)})
+        architecture({**KEYS, "router": ("stride", "cpg"), "stride": (4, None)})
 
 
 def test_the_sentence_names_the_file(tmp_path: Path) -> None:

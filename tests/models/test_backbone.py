@@ -5,19 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toolkit.dna import random_ids_and_n
+from toolkit.networks import CAUSAL, FREE, save_toy, speaking_network
 
 from genezip.alphabet import N_ID
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.backbone import ONE_WINDOW_BP, Backbone, GeneZipBackbone, load_backbone
 from genezip.models.inference import run_batch
-from genezip.models.network import GeneZipNetwork, build
-from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.models.network import GeneZipNetwork
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 BOUNDS = {
-    "none": {"bound": "none"},
-    "causal": {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))},
+    "none": FREE,
+    "causal": CAUSAL,
     "sequence": {"bound": "sequence"},
     "blocks": {"bound": "none", "router": ("block", "block"), "stride": (4, 3)}
     | {"k_min": (), "k_max": ()},
@@ -25,13 +24,7 @@ BOUNDS = {
 
 
 def small(bound: str, **changes: object) -> GeneZipNetwork:
-    """A small network whose layers speak up as after training."""
-    network = build(Architecture(**{**SMALL.to_dict(), **BOUNDS[bound], **changes}), seed=3).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return network
+    return speaking_network(**BOUNDS[bound], **changes)
 
 
 def backbone(bound: str, block_bp: int = 64, double: bool = True) -> GeneZipBackbone:
@@ -39,12 +32,6 @@ def backbone(bound: str, block_bp: int = 64, double: bool = True) -> GeneZipBack
     made = GeneZipBackbone(network.double() if double else network, "small")
     made.block_bp = block_bp
     return made
-
-
-def bases(length: int, seed: int = 0) -> np.ndarray:
-    """Ids of A, C, G, T and now and then N."""
-    random = np.random.default_rng(seed)
-    return random.choice([3, 4, 5, 6, 7], length, p=[0.24, 0.24, 0.24, 0.24, 0.04]).astype(np.uint8)
 
 
 def one_pass(model: Backbone, ids: np.ndarray) -> np.ndarray:
@@ -58,7 +45,7 @@ def one_pass(model: Backbone, ids: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("block_bp", [1, 37, 1000])
 def test_states_in_blocks_are_those_of_one_pass(bound: str, block_bp: int) -> None:
     length = 300 if block_bp > 1 else 60
-    model, ids = backbone(bound, block_bp), bases(length)
+    model, ids = backbone(bound, block_bp), random_ids_and_n(length)
     blocks = list(model.states(ids))
     found = np.concatenate(blocks)
     assert found.shape == (length, 16) and found.dtype == np.float32
@@ -69,7 +56,7 @@ def test_states_in_blocks_are_those_of_one_pass(bound: str, block_bp: int) -> No
 
 @pytest.mark.parametrize("bound", list(BOUNDS))
 def test_tokens_are_those_of_one_window(bound: str) -> None:
-    model, ids = backbone(bound, 50), bases(300)
+    model, ids = backbone(bound, 50), random_ids_and_n(300)
     starts, vectors = model.tokens(ids)
     window = run_batch(model.network, [ids])[0]
     assert starts.dtype == np.int64 and starts[0] == 0
@@ -82,7 +69,9 @@ def test_tokens_are_those_of_one_window(bound: str) -> None:
 def test_pieces_of_unequal_lengths_are_what_each_is_alone(bound: str) -> None:
     model = backbone(bound)
     model.batch_bp = 250  # batches of two or three
-    sequences = [bases(length, seed) for seed, length in enumerate([100, 60, 130, 1, 5, 90, 90])]
+    sequences = [
+        random_ids_and_n(length, seed) for seed, length in enumerate([100, 60, 130, 1, 5, 90, 90])
+    ]
     found = model.pieces(sequences)
     assert [len(states) for states in found] == [100, 60, 130, 1, 5, 90, 90]
     for ids, states in zip(sequences, found, strict=True):
@@ -91,8 +80,8 @@ def test_pieces_of_unequal_lengths_are_what_each_is_alone(bound: str) -> None:
 
 
 def test_a_causal_state_does_not_know_what_follows_and_one_under_the_bound_sequence_may() -> None:
-    first = bases(200)
-    second = np.append(first[:150], bases(50, seed=9))
+    first = random_ids_and_n(200)
+    second = np.append(first[:150], random_ids_and_n(50, seed=9))
     for bound in ("none", "causal"):
         model = backbone(bound, 50)
         one, two = (np.concatenate(list(model.states(ids))) for ids in (first, second))
@@ -103,7 +92,7 @@ def test_a_causal_state_does_not_know_what_follows_and_one_under_the_bound_seque
 
 
 def test_a_copied_stream_goes_on_as_if_it_had_read_everything_itself() -> None:
-    model, ids = backbone("causal", 40), bases(260)
+    model, ids = backbone("causal", 40), random_ids_and_n(260)
     whole = np.concatenate(list(model.states(ids)))
     stream = model.stream()
     assert stream is not None
@@ -122,13 +111,11 @@ def test_a_flat_model_has_no_tokens_of_their_own() -> None:
     )  # fmt: skip
     model = GeneZipBackbone(network, "flat")
     assert model.token_width is None and model.width == 16 and model.causal
-    assert np.concatenate(list(model.states(bases(30)))).shape == (30, 16)
+    assert np.concatenate(list(model.states(random_ids_and_n(30)))).shape == (30, 16)
 
 
 def saved(folder: Path, bound: str, targets: dict[str, float]) -> Path:
-    network = small(bound)
-    save_pretrained(folder, network, ModelCard("tiny", 4, network.shape, targets, {}))
-    return folder
+    return save_toy(folder, small(bound), seed=4, name="tiny", targets=targets)
 
 
 def test_a_model_of_the_bound_sequence_obeys_causal_only_where_it_is_to_be_streamed(
@@ -153,4 +140,4 @@ def test_too_long_and_empty_sequences_are_refused() -> None:
     with pytest.raises(GenezipError, match=r"at most 1,048,576 bp, and was given 1,048,577"):
         next(backbone("sequence").states(np.full(ONE_WINDOW_BP + 1, N_ID, dtype=np.uint8)))
     with pytest.raises(GenezipError, match="without bases"):
-        backbone("none").pieces([bases(0)])
+        backbone("none").pieces([random_ids_and_n(0)])

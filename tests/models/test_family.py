@@ -5,31 +5,24 @@ stride, random and CpG tokens, and flat Mamba-2, all small and in fp64.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from toolkit.dna import random_batch
+from toolkit.networks import CAUSAL, FLAT, FREE, speaking_network
 from torch import Tensor
 from torch.nn.functional import rms_norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import base_nll, lm_loss, rar_loss
-from genezip.models.network import GeneZipNetwork, Output, build
+from genezip.models.network import GeneZipNetwork, Output
 from genezip.models.routing import KEPT_BY
 from genezip.models.streaming import Stream
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml").to_dict()
-CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}
-FLAT = {
-    "d_model": (16,), "encoder_layers": (), "decoder_layers": (), "router": (), "stride": (),
-    "k_min": (), "k_max": (), "trunk_layers": 2,
-}  # fmt: skip
-
 FAMILY: dict[str, dict] = {
-    "learned": {"bound": "none"},
+    "learned": FREE,
     "floor": {"k_min": (1, 1)},  # a sequence bound that never bites
     "causal": CAUSAL,
     "unet": {"router": ("block", "block"), "stride": (4, 3)},
@@ -37,26 +30,19 @@ FAMILY: dict[str, dict] = {
     "random": {"router": ("random", "random"), "stride": (4, 3)},
     "cpg": {"router": ("cpg", "stride"), "stride": (None, 1)},
     "mixed": {"router": ("stride", "learned"), "stride": (4, None), "bound": "none"},
-    "flat": FLAT,
+    "flat": {**FLAT, "trunk_layers": 2},
 }
 STREAMED = sorted(set(FAMILY) - {"floor"})
 
 
 def member(name: str, **changes: object) -> GeneZipNetwork:
     """A small network in fp64 whose layers speak up as after training."""
-    network = build(Architecture(**{**SMALL, **FAMILY[name], **changes}), seed=3).eval()
+    network = speaking_network(**{**FAMILY[name], **changes})
     with torch.no_grad():
         for key, parameter in network.named_parameters():
-            if key.endswith("out_proj.weight"):
-                parameter.mul_(20)
             if key.startswith(("starts", "paddings", "residuals")):  # zero at the start
                 parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(1))
     return network.double()
-
-
-def bases(length: int, rows: int = 1, seed: int = 0) -> Tensor:
-    """Ids of A, C, G, T."""
-    return torch.randint(3, 7, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
 def run(network: GeneZipNetwork, ids: Tensor, valid: Tensor | None = None) -> Output:
@@ -81,7 +67,7 @@ def stage_positions(output: Output, row: int = 0) -> list[list[int]]:
 @pytest.mark.parametrize("t", [1, 2, 37, 128, 199])
 @pytest.mark.parametrize("name", FAMILY)
 def test_a_base_changes_nothing_before_it(name: str, t: int) -> None:
-    network, ids = member(name), bases(200)
+    network, ids = member(name), random_batch(200)
     changed = ids.clone()
     changed[0, t] = (ids[0, t] - 3 + 2) % 4 + 3
     one, other = run(network, ids), run(network, changed)
@@ -97,7 +83,7 @@ def test_a_base_changes_nothing_before_it(name: str, t: int) -> None:
 @pytest.mark.parametrize("name", ["learned", "causal", "unet"])
 def test_later_bases_do_hear_of_a_change(name: str) -> None:
     """So that the test above cannot pass on a network that hears nothing."""
-    network, ids = member(name), bases(200)
+    network, ids = member(name), random_batch(200)
     changed = ids.clone()
     changed[0, 37] = (ids[0, 37] - 3 + 2) % 4 + 3
     difference = (run(network, ids).logits - run(network, changed).logits).abs().amax(-1)[0]
@@ -113,7 +99,7 @@ def test_a_block_without_layers_as_the_paper_words_it() -> None:
         "d_model": (16, 24), "encoder_layers": (0,), "decoder_layers": (0,),
         "router": ("block",), "stride": (8,), "k_min": (None,), "k_max": (None,),
     }  # fmt: skip
-    network, ids = member("unet", **changes), bases(45)
+    network, ids = member("unet", **changes), random_batch(45)
     output = run(network, ids)
     assert output.tokens.shape == (1, 5, 24)
     encoded = rms_norm(network.embedding[ids], (16,), network.encoders[0].norm_weight, 1e-5)
@@ -129,7 +115,7 @@ def test_a_block_without_layers_as_the_paper_words_it() -> None:
 def test_a_token_reaches_no_base_before_the_end_of_its_block(strides: tuple[int, int]) -> None:
     """Token m of both stages exists from base N (m + 1) - 1 on, N the product of the strides."""
     block = strides[0] * strides[1]
-    network, ids = member("unet", stride=strides), bases(2 * block + min(3, block - 1))
+    network, ids = member("unet", stride=strides), random_batch(2 * block + min(3, block - 1))
     output = network(ids)
     for t in range(ids.shape[1]):
         total = output.logits[0, t].square().sum()
@@ -141,12 +127,12 @@ def test_a_token_reaches_no_base_before_the_end_of_its_block(strides: tuple[int,
 
 def test_the_first_block_learns_from_its_start_vectors() -> None:
     network = member("unet", stride=(8, 16))
-    ids = bases(7)  # no token at all: only the start vector of stage 0 can speak
+    ids = random_batch(7)  # no token at all: only the start vector of stage 0 can speak
     output = network(ids)
     assert output.tokens.shape[1] == 0
     lm_loss(output.logits, ids).backward()
     assert network.starts["0"].grad.abs().sum() > 0
-    ids = bases(100)  # 12 tokens at stage 0, none at stage 1
+    ids = random_batch(100)  # 12 tokens at stage 0, none at stage 1
     lm_loss(network(ids).logits, ids).backward()
     assert network.starts["1"].grad.abs().sum() > 0
 
@@ -162,7 +148,7 @@ def test_unequal_lengths_equal_one_by_one(name: str) -> None:
     ids, valid = torch.zeros(len(lengths), 150, dtype=torch.long), None
     valid = torch.arange(150) < torch.tensor(lengths).unsqueeze(1)
     for row, length in enumerate(lengths):
-        ids[row, :length] = bases(length, seed=row)[0]
+        ids[row, :length] = random_batch(length, seed=row)[0]
     together = run(network, ids, valid)
     starts, real = together.token_starts()
     for row, length in enumerate(lengths):
@@ -183,7 +169,7 @@ MIXED = [1, 7, 64, 2, 30, 1, 90, 5]
 @pytest.mark.parametrize("sizes", [[1] * 200, [7] * 28 + [4], [64] * 3 + [8], MIXED])
 @pytest.mark.parametrize("name", STREAMED)
 def test_streaming_equals_the_whole_pass(name: str, sizes: Sequence[int]) -> None:
-    network, ids = member(name), bases(200)
+    network, ids = member(name), random_batch(200)
     output = run(network, ids)
     nll, _ = base_nll(output.logits, ids)
     stream, blocks, start = Stream(network), [], 0
@@ -210,7 +196,7 @@ def test_streaming_equals_the_whole_pass(name: str, sizes: Sequence[int]) -> Non
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_backward_reaches_every_parameter(name: str) -> None:
-    network, ids = member(name).train(), bases(300, rows=2)
+    network, ids = member(name).train(), random_batch(300, rows=2)
     lm_loss(network(ids).logits, ids).backward()
     silent = [
         key
@@ -228,7 +214,7 @@ def test_backward_reaches_every_parameter(name: str) -> None:
 def test_ratio_loss_of_every_model(name: str, label: Literal["first", "majority"]) -> None:
     """Unequal lengths, the shortest without a token in the U-Net; all bases are counted once."""
     network = member(name)
-    ids, lengths = bases(120, rows=3), torch.tensor([120, 60, 3])
+    ids, lengths = random_batch(120, rows=3), torch.tensor([120, 60, 3])
     valid = torch.arange(120) < lengths.unsqueeze(1)
     regions = torch.arange(120).expand(3, -1) // 20
     loss, sums = rar_loss(run(network, ids, valid), regions, torch.full((7,), 9.0), "post", label)
@@ -240,7 +226,7 @@ def test_ratio_loss_of_every_model(name: str, label: Literal["first", "majority"
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_token_starts_tile_the_window(name: str) -> None:
-    output = run(member(name), bases(203))
+    output = run(member(name), random_batch(203))
     starts, real = output.token_starts()
     assert real.all()
     chunk_bp = torch.diff(starts[0], append=torch.tensor([203]))
@@ -249,7 +235,7 @@ def test_token_starts_tile_the_window(name: str) -> None:
 
 
 def test_where_the_tokens_stand() -> None:
-    ids = bases(40)
+    ids = random_batch(40)
     assert stage_positions(run(member("stride"), ids)) == [list(range(0, 40, 4)), [0, 12, 24, 36]]
     unet = run(member("unet"), ids)
     assert stage_positions(unet) == [list(range(3, 40, 4)), [11, 23, 35]]
@@ -262,7 +248,7 @@ def test_where_the_tokens_stand() -> None:
 
 def test_random_tokens_come_at_their_rate_and_know_no_sequence() -> None:
     network = member("random", stride=(8, 2), trunk_layers=0, encoder_layers=(0, 0))
-    one, other = run(network, bases(40_000)), run(network, bases(40_000, seed=1))
+    one, other = run(network, random_batch(40_000)), run(network, random_batch(40_000, seed=1))
     assert stage_positions(one) == stage_positions(other)
     outer, inner = (len(positions) for positions in stage_positions(one))
     assert abs(outer - 5000) < 4 * (40_000 / 8 * 7 / 8) ** 0.5  # 4 SD of a binomial count
@@ -292,7 +278,7 @@ def kept_by_loop(output: Output) -> list[int]:
     ],
 )
 def test_kept_by_says_why(changes: dict, expected: set[str]) -> None:
-    output = run(member("learned", **{"bound": "sequence", **changes}), bases(200))
+    output = run(member("learned", **{"bound": "sequence", **changes}), random_batch(200))
     codes = output.kept_by()[0].tolist()
     assert codes == kept_by_loop(output)
     assert {KEPT_BY[code] for code in codes} == expected
@@ -337,7 +323,7 @@ def reads(network: GeneZipNetwork, ids: Tensor) -> int:
 )
 def test_one_read_per_stage(changes: dict) -> None:
     network = member("learned", **{"bound": "sequence", **NO_LAYERS, **changes})
-    assert reads(network, bases(300, rows=3)) == 2
+    assert reads(network, random_batch(300, rows=3)) == 2
 
 
 @pytest.mark.parametrize(
@@ -346,8 +332,8 @@ def test_one_read_per_stage(changes: dict) -> None:
 def test_fixed_capacity_reads_nothing_and_changes_nothing(changes: dict) -> None:
     network = member("learned", **{"bound": "sequence", **NO_LAYERS, **changes})
     network.fixed_capacity = True
-    assert reads(network, bases(300, rows=3)) == 0
-    network, ids = member("learned", **{"bound": "sequence", **changes}), bases(300, rows=3)
+    assert reads(network, random_batch(300, rows=3)) == 0
+    network, ids = member("learned", **{"bound": "sequence", **changes}), random_batch(300, rows=3)
     valid = torch.arange(300) < torch.tensor([[300], [40], [7]])
     free = run(network, ids, valid)
     network.fixed_capacity = True

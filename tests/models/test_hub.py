@@ -10,23 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from toolkit.networks import published_weights, save_toy, small_network
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import load_architecture
 from genezip.models.hub import HubId
-from genezip.models.network import build
-from genezip.models.pretrained import ModelCard, load_network, save_pretrained
+from genezip.models.pretrained import load_network
 from genezip.models.release import import_release
-from genezip.models.release_names import expected_shapes
-from genezip.region_classes import CLASSES
 
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 MAIN, OLD = "0123456789abcdef" * 2 + "01234567", "f" * 40
 
 
 def write_model(folder: Path, seed: int) -> None:
-    card = ModelCard("toy", seed, SHAPE, dict.fromkeys(CLASSES, 16.0), {"scale": "test"})
-    save_pretrained(folder, build(SHAPE, seed), card)
+    save_toy(folder, small_network(seed), seed, facts={"scale": "test"})
 
 
 @pytest.fixture
@@ -94,7 +89,7 @@ def test_pinned_revision(cache: Path, revision: str | None, seed: int, commit: s
     network, card = load_network("lab/toy", revision=revision)
     assert card.seed == seed
     assert card.training["hub"] == {"id": "lab/toy", "commit": commit}
-    assert network.embedding.equal(build(SHAPE, seed).embedding)
+    assert network.embedding.equal(small_network(seed).embedding)
 
 
 def test_environment_alone_is_enough(cache: Path) -> None:
@@ -176,9 +171,8 @@ def test_import_from_the_hub(cache: Path, tmp_path: Path) -> None:
     snapshot = cache / "snapshots" / OLD
     for path in snapshot.iterdir():
         path.unlink()
-    state = {name: torch.randn(shape) for name, shape in expected_shapes(SHAPE).items()}
     (snapshot / "checkpoint-30").mkdir()
-    torch.save(state, snapshot / "checkpoint-30" / "pytorch_model.bin")
+    torch.save(published_weights(), snapshot / "checkpoint-30" / "pytorch_model.bin")
     (snapshot / "hydra_cfg.yaml").write_text("k_min_list: [5, 6]\nbp_per_token: 64\n")
     card = import_release("lab/toy@v1", tmp_path / "out")
     assert card.name == "toy"

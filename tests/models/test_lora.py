@@ -1,22 +1,20 @@
 """Adapters: identity at the start, gradients everywhere, dropout in training alone."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from toolkit.dna import random_batch
+from toolkit.networks import small_network
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.lora import AdaptedLinear, add_adapters, is_adapter
 from genezip.models.mamba2 import Mamba2
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import GeneZipNetwork
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
-IDS = torch.randint(3, 7, (1, 200), generator=torch.Generator().manual_seed(0))
+IDS = random_batch(200)
 
 
 def network() -> GeneZipNetwork:
-    return build(Architecture(**SMALL.to_dict()), seed=3).eval()
+    return small_network().eval()
 
 
 def adapted(alive: bool = True, dropout: float = 0.0) -> GeneZipNetwork:

@@ -1,38 +1,27 @@
 """The whole network: sizes, causality, padding, presets."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from toolkit.dna import random_batch
+from toolkit.networks import SMALL, speaking_network
 from torch.nn.functional import linear
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
+from genezip.models.architecture import load_architecture
 from genezip.models.inference import run_batch
 from genezip.models.kernels import scan
 from genezip.models.losses import lm_loss, rar_loss
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import build
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
-
-
-def small(**changes: object) -> GeneZipNetwork:
-    """A small network whose layers speak up as after training, not as at the start."""
-    network = build(Architecture(**{**SMALL.to_dict(), "k_min": (1, 1), **changes}), seed=3).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return network
-
-
-def bases(length: int, rows: int = 1, seed: int = 0) -> torch.Tensor:
-    return torch.randint(3, 7, (rows, length), generator=torch.Generator().manual_seed(seed))
+small = partial(speaking_network, k_min=(1, 1))
 
 
 def test_70m_forward_and_backward(repo: Path) -> None:
     network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
-    ids = bases(513)
+    ids = random_batch(513)
     output = network(ids[:, :-1])
     rar, _ = rar_loss(output, torch.zeros(1, 512), torch.full((7,), 128.0))
     (lm_loss(output.logits, ids) + 0.03 * rar).backward()
@@ -51,9 +40,9 @@ def random_masks(length: int) -> list[torch.Tensor]:
 
 def test_causal_while_no_bound_bites() -> None:
     network = small()
-    ids = bases(300)
+    ids = random_batch(300)
     changed = ids.clone()
-    changed[:, 200:] = bases(100, seed=9)
+    changed[:, 200:] = random_batch(100, seed=9)
     with torch.no_grad():
         one, other = network(ids).logits, network(changed).logits
     assert (one[:, :200] - other[:, :200]).abs().max() < 1e-5
@@ -64,9 +53,9 @@ def test_causal_while_no_bound_bites() -> None:
 def test_not_causal_where_a_bound_bites(bounds: dict) -> None:
     """The published projection ranks the whole sequence, so perplexity needs this caveat."""
     network = small(**bounds)
-    ids = bases(300)
+    ids = random_batch(300)
     changed = ids.clone()
-    changed[:, 150:] = bases(150, seed=9)
+    changed[:, 150:] = random_batch(150, seed=9)
     with torch.no_grad():
         one, other = network(ids), network(changed)
     assert one.routings[0].bound_bit().all()
@@ -75,7 +64,7 @@ def test_not_causal_where_a_bound_bites(bounds: dict) -> None:
 
 def test_unequal_lengths_equal_one_by_one() -> None:
     network = small(k_min=(4, 2)).double()
-    windows = [bases(n, seed=n)[0].numpy().astype("uint8") for n in (200, 77, 1, 130)]
+    windows = [random_batch(n, seed=n)[0].numpy().astype("uint8") for n in (200, 77, 1, 130)]
     together = run_batch(network, windows)
     for window, result in zip(windows, together, strict=True):
         alone = run_batch(network, [window])[0]
@@ -91,7 +80,7 @@ def test_token_starts_follow_both_stages() -> None:
     outer = torch.zeros(1, 10, dtype=torch.bool)
     outer[0, [0, 3, 4, 8]] = True
     inner = torch.tensor([[True, False, True, False]])
-    output = network(bases(10), forced=[outer, inner])
+    output = network(random_batch(10), forced=[outer, inner])
     starts, valid = output.token_starts()
     assert starts[valid].tolist() == [0, 4]
 
@@ -103,7 +92,7 @@ def test_forced_masks_of_one_token_and_of_all() -> None:
         outer[:, 0] = True
         inner = torch.full((1, int(outer.sum())), fill)
         inner[:, 0] = True
-        logits = network(bases(40), forced=[outer, inner]).logits
+        logits = network(random_batch(40), forced=[outer, inner]).logits
         assert torch.isfinite(logits).all()
 
 
@@ -126,7 +115,7 @@ def test_confidence_is_that_of_the_threshold_not_of_the_bounded_mask() -> None:
     network._dechunk = watched
     decoder = network.decoders[0]
     decoder.register_forward_pre_hook(lambda _, args: seen.update(decoded=args[0]))
-    ids = bases(300)
+    ids = random_batch(300)
     output = network(ids)
     seen["decoded"].retain_grad()
     lm_loss(output.logits, ids).backward()
@@ -143,7 +132,7 @@ def test_an_unknown_bound_and_a_mask_that_is_none() -> None:
         network.set_bound("casual")
     with pytest.raises(GenezipError, match="the causal bound has no integers"):
         network.set_bound("causal")
-    ids = bases(20)
+    ids = random_batch(20)
     for labels in (torch.ones_like(ids), torch.ones(20, dtype=torch.bool)):
         with pytest.raises(GenezipError, match="region labels belong to the loss"):
             network(ids, labels)
@@ -156,7 +145,7 @@ def test_without_limits_there_is_no_bound() -> None:
 
 def test_gradient_reaches_the_routers_through_the_confidence() -> None:
     network = small().train()
-    ids = bases(200)
+    ids = random_batch(200)
     lm_loss(network(ids, forced=random_masks(200)).logits, ids).backward()
     for router in network.routers:
         assert router.q_proj.weight.grad.abs().sum() > 0
@@ -189,7 +178,7 @@ def test_output_projections_shrink_with_depth(repo: Path) -> None:
 def test_bf16_autocast_keeps_scans_and_head_in_fp32() -> None:
     """Projections may round; scans, de-chunk, routing cosine and logits may not."""
     network = small()
-    ids = bases(200, rows=2)
+    ids = random_batch(200, rows=2)
     masks = [mask.expand(2, -1) for mask in random_masks(200)]
     residual = network.residuals[0]
     torch.nn.init.normal_(residual.weight, generator=torch.Generator().manual_seed(0))
@@ -214,7 +203,7 @@ def test_bf16_autocast_keeps_scans_and_head_in_fp32() -> None:
 
 def test_bf16_training_step_has_finite_gradients() -> None:
     network = small().train()
-    ids = bases(200, rows=2)
+    ids = random_batch(200, rows=2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = network(ids[:, :-1])
     rar, _ = rar_loss(output, torch.zeros(2, 199), torch.full((7,), 16.0))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from toolkit.dna import random_batch
 from torch import nn
 
 from genezip.alphabet import PAD_ID, encode
@@ -20,9 +21,8 @@ def ids_of(text: str) -> torch.Tensor:
     return torch.from_numpy(encode(text))[None]
 
 
-def bases(length: int, rows: int = 1, seed: int = 0) -> torch.Tensor:
-    draw = torch.Generator().manual_seed(seed)
-    return torch.randint(3, 7, (rows, length), generator=draw, dtype=torch.uint8)
+def bases(length: int, rows: int = 1) -> torch.Tensor:
+    return random_batch(length, rows).to(torch.uint8)
 
 
 def size(module: nn.Module) -> int:

@@ -1,32 +1,23 @@
 """Packed rows: the same as padded batches and as one sequence at a time."""
 
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
+from toolkit.dna import random_batch
+from toolkit.networks import speaking_network
 
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import lm_loss
-from genezip.models.network import GeneZipNetwork, build
 from genezip.models.packing import packing
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 LENGTHS = (300, 77, 1, 150)
 
 
-def small(**changes: object) -> GeneZipNetwork:
-    """Three trunk layers that speak up as after training."""
-    shape = Architecture(**{**SMALL.to_dict(), "trunk_layers": 3, **changes})
-    network = build(shape, seed=3)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return network
+small = partial(speaking_network, trunk_layers=3)
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    ids = torch.randint(3, 7, (4, 300), generator=torch.Generator().manual_seed(0))
+    ids = random_batch(300, rows=4)
     valid = torch.arange(300) < torch.tensor(LENGTHS).unsqueeze(1)
     return ids * valid, valid
 
@@ -67,7 +58,7 @@ def test_packed_equals_padded(double: bool, size: int) -> None:
 
 
 def test_no_sequence_sees_another() -> None:
-    network = small().double().eval()
+    network = small().double()
     network.packed = True
     ids, valid = batch()
     changed = ids.clone()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from toolkit.networks import CAUSAL, SMALL
 
 from genezip import config
 from genezip.errors import GenezipError
@@ -189,7 +190,7 @@ def test_one_line_of_a_preset(repo: Path) -> None:
 
 
 def test_lines_of_other_architectures() -> None:
-    small = load_architecture(Path(__file__).parents[1] / "small.yaml").to_dict()
+    small = SMALL.to_dict()
     uneven = architecture({**small, "encoder_layers": (1, 2), "decoder_layers": (3, 4)})
     assert layout(uneven) == "m1 16 | m2 16 | m1 24 | m4 16 | m3 16"
     assert routers(uneven) == "learned, learned"
@@ -198,10 +199,7 @@ def test_lines_of_other_architectures() -> None:
         ({"k_min": (None, 2), "k_max": (9, None)}, "sequence 1-9, 2+"),
         ({"bound": "none"}, "none"),
         ({"bound": "causal"}, "causal from the targets"),
-        (
-            {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))},
-            "causal G 9 burst 4 rate 1/3, G 5 burst 2 rate 1/2",
-        ),
+        (CAUSAL, "causal G 9 burst 4 rate 1/3, G 5 burst 2 rate 1/2"),
     ):
         assert bound(architecture({**small, **changes})) == text
     assert count_parameters(uneven) == size_by_formula(uneven)

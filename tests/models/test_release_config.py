@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from toolkit.networks import SMALL
 
 from genezip.errors import GenezipError
 from genezip.models.architecture import load_architecture
 from genezip.models.release_config import ReleaseConfig, described, read_beside
 from genezip.region_classes import CLASSES
-
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 
 # As the release saves it: with references, of which some lead to others.
 HYDRA: dict[str, Any] = {
@@ -60,7 +59,7 @@ def written(folder: Path, **changes: object) -> ReleaseConfig:
 
 def test_references_are_followed(tmp_path: Path) -> None:
     config = written(tmp_path)
-    config.check(SHAPE)
+    config.check(SMALL)
     assert config.model("d_model") == [16, 16, 24]
     assert config.model("ssm_cfg.d_conv") == 4
     assert config.bounds(2) == {"k_min": [8, 8], "k_max": [300, None]}
@@ -153,7 +152,7 @@ def test_contradictions(
     {"top": changed, "model": model, "ssm": model["ssm_cfg"]}[section][key] = value
     config = written(tmp_path, **changed)
     with pytest.raises(GenezipError) as error:
-        config.check(SHAPE)
+        config.check(SMALL)
         config.bounds(2)
         config.target_bpt()
     said = str(error.value)

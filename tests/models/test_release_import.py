@@ -8,25 +8,21 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from toolkit.networks import published_weights
 
 from genezip.errors import GenezipError
 from genezip.models import release
-from genezip.models.architecture import load_architecture
 from genezip.models.pretrained import load_card, load_network
 from genezip.models.release import import_release
-from genezip.models.release_names import expected_shapes
 from genezip.region_classes import CLASSES
 
 State = dict[str, torch.Tensor]
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 INNER = "backbone.main_network.main_network"
 
 
 def small(seed: int = 0) -> State:
     """A checkpoint of the layout in small.yaml."""
-    random = torch.Generator().manual_seed(seed)
-    shapes = expected_shapes(SHAPE)
-    state = {name: torch.randn(shape, generator=random) for name, shape in shapes.items()}
+    state = published_weights(seed)
     state["lm_head.weight"] = state["embeddings.weight"].clone()
     return state
 

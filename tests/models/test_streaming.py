@@ -1,42 +1,20 @@
 """Streams: blocks of any length give what one pass over the whole gives."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from toolkit.dna import random_ids_and_n
+from toolkit.networks import CAUSAL, FREE, speaking_network, toy_card
 
 from genezip.alphabet import decode
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import base_nll
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import GeneZipNetwork
 from genezip.models.output import Output
-from genezip.models.pretrained import ModelCard
 from genezip.models.streaming import Block, Stream
-from genezip.region_classes import CLASSES
-
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}
-FREE = {"bound": "none"}
-
-
-def small(**changes: object) -> GeneZipNetwork:
-    """A small network whose layers speak up as after training."""
-    network = build(Architecture(**{**SMALL.to_dict(), **changes}), seed=3).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return network
-
-
-def bases(length: int, seed: int = 0) -> np.ndarray:
-    """Ids of A, C, G, T and now and then N."""
-    random = np.random.default_rng(seed)
-    return random.choice([3, 4, 5, 6, 7], length, p=[0.24, 0.24, 0.24, 0.24, 0.04]).astype(np.uint8)
 
 
 def whole(network: GeneZipNetwork, ids: np.ndarray, **kwargs: object) -> tuple[Output, np.ndarray]:
@@ -73,8 +51,8 @@ def joined(parts: list[Block], name: str) -> np.ndarray:
 @pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
 @pytest.mark.parametrize("size", [1, 7, 8192])
 def test_fp64_masks_identical_and_log_probabilities_to_1e_9(bound: dict, size: int) -> None:
-    network = small(**bound).double()
-    ids = bases(20_000 if size == 8192 else 500)
+    network = speaking_network(**bound).double()
+    ids = random_ids_and_n(20_000 if size == 8192 else 500)
     output, log_prob = whole(network, ids)
     parts = list(blocks(network, ids, size))
     positions, _ = output.token_positions()
@@ -89,8 +67,8 @@ def test_fp64_masks_identical_and_log_probabilities_to_1e_9(bound: dict, size: i
 
 @pytest.mark.parametrize("size", [1, 7, 8192])
 def test_fp32_with_forced_masks(size: int) -> None:
-    network = small(**FREE)
-    ids = bases(20_000 if size == 8192 else 500)
+    network = speaking_network(**FREE)
+    ids = random_ids_and_n(20_000 if size == 8192 else 500)
     random = np.random.default_rng(1)
     outer = random.random(len(ids)) < 0.2
     outer[0] = True
@@ -108,8 +86,8 @@ def test_fp32_with_forced_masks(size: int) -> None:
 @pytest.mark.parametrize("stage", [0, 1])
 def test_blocks_without_a_boundary_leave_the_inner_states_alone(stage: int) -> None:
     """Bases before a block's first boundary read the carried average."""
-    network = small(**FREE).double()
-    ids = bases(400)
+    network = speaking_network(**FREE).double()
+    ids = random_ids_and_n(400)
     outer = np.zeros(400, dtype=bool)
     outer[[0, 5, 9, 350]] = True  # blocks of 50: none in the second to seventh
     if stage == 1:
@@ -139,8 +117,8 @@ def test_blocks_without_a_boundary_leave_the_inner_states_alone(stage: int) -> N
 
 def test_a_block_that_fails_leaves_the_stream_where_it_was() -> None:
     """Out of memory, then smaller blocks: the same as if nothing had happened."""
-    network = small(**CAUSAL).double()
-    ids = bases(300)
+    network = speaking_network(**CAUSAL).double()
+    ids = random_ids_and_n(300)
     _, log_prob = whole(network, ids)
     stream = Stream(network)
 
@@ -158,11 +136,11 @@ def test_a_block_that_fails_leaves_the_stream_where_it_was() -> None:
 def test_a_forced_mask_would_leave_the_causal_bound_behind() -> None:
     masks = [torch.ones(1, 5, dtype=torch.bool)] * 2
     with pytest.raises(GenezipError, match="forced mask would leave the causal bound"):
-        Stream(small(**CAUSAL)).feed_ids(bases(5), masks)
+        Stream(speaking_network(**CAUSAL)).feed_ids(random_ids_and_n(5), masks)
 
 
 def test_only_the_start_of_the_sequence_has_probability_one() -> None:
-    parts = list(blocks(small(**FREE), bases(200), 20))
+    parts = list(blocks(speaking_network(**FREE), random_ids_and_n(200), 20))
     assert parts[0].boundary_prob[0][0] == 1
     assert all(part.boundary_prob[0][0] < 1 for part in parts[1:])
 
@@ -170,8 +148,8 @@ def test_only_the_start_of_the_sequence_has_probability_one() -> None:
 @pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
 def test_a_snapshot_equals_the_whole(bound: dict) -> None:
     """Reference and alternative share their prefix, and do not disturb each other."""
-    network = small(**bound).double()
-    prefix, reference = bases(300), bases(100, seed=5)
+    network = speaking_network(**bound).double()
+    prefix, reference = random_ids_and_n(300), random_ids_and_n(100, seed=5)
     alternative = np.append([reference[0] % 4 + 3], reference[1:]).astype(np.uint8)
     shared = Stream(network)
     shared.feed_ids(prefix)
@@ -191,8 +169,8 @@ def test_a_snapshot_equals_the_whole(bound: dict) -> None:
 @pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
 def test_generation_equals_the_parallel_pass(bound: dict) -> None:
     """The most probable base at every step, found again in one pass over the result."""
-    network = small(**bound).double()
-    prompt = bases(40)
+    network = speaking_network(**bound).double()
+    prompt = random_ids_and_n(40)
     stream = Stream(network)
     stream.feed_ids(prompt)
     made = stream.generate(60, temperature=0)
@@ -205,7 +183,7 @@ def test_generation_equals_the_parallel_pass(bound: dict) -> None:
 
 def test_generation_follows_seed_and_temperature() -> None:
     def draw(seed: int, temperature: float = 1.0) -> str:
-        stream = Stream(small(**FREE))
+        stream = Stream(speaking_network(**FREE))
         stream.feed("ACGTACGT")
         return stream.generate(50, temperature, seed)
 
@@ -214,15 +192,14 @@ def test_generation_follows_seed_and_temperature() -> None:
     with pytest.raises(GenezipError, match="temperature"):
         draw(1, -1.0)
     with pytest.raises(GenezipError, match="-1 bases"):
-        Stream(small(**FREE)).generate(-1)
+        Stream(speaking_network(**FREE)).generate(-1)
     with pytest.raises(GenezipError, match="prompt"):
-        Stream(small(**FREE)).generate(1)
+        Stream(speaking_network(**FREE)).generate(1)
 
 
 def zipper(**changes: object) -> GeneZip:
-    network = small(**changes)
-    card = ModelCard("toy", 0, network.shape, dict.fromkeys(CLASSES, 16.0), {})
-    return GeneZip(network, card)
+    network = speaking_network(**changes)
+    return GeneZip(network, toy_card(network.shape, seed=0))
 
 
 def test_the_sequence_bound_refuses_to_stream() -> None:
@@ -237,7 +214,7 @@ def test_the_sequence_bound_refuses_to_stream() -> None:
 def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """One window, or an answer; window by window only when asked, and the output says so."""
     monkeypatch.setattr("genezip.compress.ONE_WINDOW_BP", 500)
-    model, text = zipper(), decode(bases(700))
+    model, text = zipper(), decode(random_ids_and_n(700))
     assert model.compress(text[:500]).mode == "one window"
     for call in (model.compress, model.log_likelihood):
         with pytest.raises(GenezipError, match="window_bp to go window by window"):
@@ -262,7 +239,7 @@ def test_compress_streams_to_the_same_result(
     changes: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("genezip.compress.BLOCK_BP", 64)
-    model, ids = zipper(**changes), bases(333)
+    model, ids = zipper(**changes), random_ids_and_n(333)
     z = model.compress(decode(ids))
     output, log_prob = whole(model.network, ids)
     starts, _ = output.token_starts()
@@ -281,7 +258,7 @@ def test_compress_streams_to_the_same_result(
 def test_windows_of_a_unet_may_end_in_less_than_a_block() -> None:
     """Bases of the tail belong to the last token; a likelihood needs no token at all."""
     model = zipper(router=("block", "block"), stride=(3, 4))
-    text = decode(bases(105))
+    text = decode(random_ids_and_n(105))
     z = model.compress(text, window_bp=50)  # windows of 50, 50 and 5 bases, blocks of 12
     assert z.token_starts.tolist() == [0, 12, 24, 36, 50, 62, 74, 86]
     assert z.chunk_bp.tolist() == [12, 12, 12, 14, 12, 12, 12, 19]
@@ -293,11 +270,11 @@ def test_windows_of_a_unet_may_end_in_less_than_a_block() -> None:
 
 
 def test_kept_by_names_the_bound() -> None:
-    floor = zipper(k_min=(200, 3)).compress(decode(bases(300)))
+    floor = zipper(k_min=(200, 3)).compress(decode(random_ids_and_n(300)))
     assert set(floor.kept_by.tolist()) <= {0, 1}
     assert 1 in floor.kept_by
     assert floor.bound_bit[0]
-    forced = zipper(**{**CAUSAL, "max_chunk": (2, 2)}).compress(decode(bases(300)))
+    forced = zipper(**{**CAUSAL, "max_chunk": (2, 2)}).compress(decode(random_ids_and_n(300)))
     assert 2 in forced.kept_by
     assert forced.bound_bit.all()
 
@@ -309,14 +286,14 @@ def test_shorter_than_one_convolution() -> None:
 
 
 def test_a_state_is_for_one_sequence() -> None:
-    network = small(**FREE)
+    network = speaking_network(**FREE)
     with pytest.raises(ValueError, match="one sequence"):
         network(torch.full((2, 5), 3), state=network.start())
 
 
 def test_segments_do_not_change_the_result() -> None:
-    network = small(k_min=(30, 8)).double()
-    ids = bases(500)
+    network = speaking_network(k_min=(30, 8)).double()
+    ids = random_ids_and_n(500)
     _, one = whole(network, ids)
     network.segment = {"cpu": 64}
     _, many = whole(network, ids)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from toolkit.taxonomies import with_enhancer
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES
 from genezip.config import Report
-from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, Taxonomy
 from genezip.report import gallery
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
@@ -22,10 +23,6 @@ BPT = {
     REFERENCE: dict(zip(CLASSES, (70, 130, 190, 220, 230, 228, 260), strict=True)),
     CONTROL: dict(zip(CLASSES, (180, 190, 192, 193, 195, 192, 190), strict=True)),
 }
-EIGHT = Taxonomy(
-    (OwnClass("enhancer", before="intron", label="distal enhancer", colour="#CC79A7",
-              group="genic"),)
-)  # fmt: skip
 OWN_BPT = {REFERENCE: 110, CONTROL: 191}
 # model -> enrichment of promoter, genic, intergenic
 ENRICHMENT = {
@@ -41,6 +38,7 @@ SPLITS = ("train", "valid", "test")
 SUBSETS = ("all", "n_le_5pct")
 
 Rows = list[dict[str, Any]]
+score = DNA_SCORES.row
 
 
 def number(value: float, spread: float, n: int = 157, unit: str = "windows") -> dict[str, Any]:
@@ -70,11 +68,11 @@ def compression(models: Iterable[str], seeds: Iterable[int], taxonomy: Taxonomy 
                         "scale": "demo",
                         "source": "simulated",
                     }
-                    rows += [tidy.row(**cells, **extra) for extra in _metrics(model, taxonomy)]
+                    rows += [score(**cells, **extra) for extra in _metrics(model, taxonomy)]
                     if model in BPT and strand == "+":
                         cells["model"] = f"{model} (causal bound)"
                         extra = number(PPL[model] + 0.007, 0.015)
-                        rows.append(tidy.row(**cells, region="all", metric="ppl", **extra))
+                        rows.append(score(**cells, region="all", metric="ppl", **extra))
     return rows
 
 
@@ -86,7 +84,7 @@ def _metrics(model: str, taxonomy: Taxonomy) -> Rows:
 
     for group, value in zip(("promoter", "genic", "intergenic"), ENRICHMENT[model], strict=True):
         add("enrichment", group, value, 0.06 * value)
-    for own in taxonomy.own:
+    for own in taxonomy.user_classes:
         add("enrichment", own.name, 1.7 if model == REFERENCE else 1.02, 0.1)
     add("bound_bit_share", "all", 0.12, 0.03)
     add("bound_bit_share_stage0", "all", 0.02, 0.01)
@@ -116,14 +114,14 @@ def comparisons(seeds: Iterable[int], gc_difference: float = 0.8, inside: float 
         for name, values in ENRICHMENT.items():
             value = 1 + (values[0] - 1) * (0.6, 0.5, 0.4, 0.5)[place]
             rows.append(
-                tidy.row(**common, model=name, subset=third, region="promoter",
-                         metric="enrichment", seed=0 if name in BPT else None,
-                         **number(value, 0.1))
+                score(**common, model=name, subset=third, region="promoter",
+                      metric="enrichment", seed=0 if name in BPT else None,
+                      **number(value, 0.1))
             )  # fmt: skip
         if place < 2:
             rows.append(
-                tidy.row(**common, model="corpus", subset=third, region="all",
-                         metric="gc_upper_edge", value=(0.38, 0.44)[place], n=157)
+                score(**common, model="corpus", subset=third, region="all",
+                      metric="gc_upper_edge", value=(0.38, 0.44)[place], n=157)
             )  # fmt: skip
     for seed in seeds:
         for name in others:
@@ -131,26 +129,26 @@ def comparisons(seeds: Iterable[int], gc_difference: float = 0.8, inside: float 
             plain = gc_difference if name == "gc_cpg" else 2.9 - ENRICHMENT[name][0]
             for subset in SUBSETS:
                 rows.append(
-                    tidy.row(**common, model=pair, subset=subset, region="promoter", seed=seed,
-                             metric="enrichment_difference", **number(plain, 0.3))
+                    score(**common, model=pair, subset=subset, region="promoter", seed=seed,
+                          metric="enrichment_difference", **number(plain, 0.3))
                 )  # fmt: skip
             for third in thirds:
                 value = inside if name == "gc_cpg" else plain / 2
                 rows.append(
-                    tidy.row(**common, model=pair, subset=third, region="promoter", seed=seed,
-                             metric="enrichment_difference", **number(value, 0.25))
+                    score(**common, model=pair, subset=third, region="promoter", seed=seed,
+                          metric="enrichment_difference", **number(value, 0.25))
                 )  # fmt: skip
         for subset in SUBSETS:
             rows.append(
-                tidy.row(**common, model=f"{REFERENCE} / {CONTROL}", subset=subset, seed=seed,
-                         region="promoter", metric="enrichment_ratio", **number(2.76, 0.3))
+                score(**common, model=f"{REFERENCE} / {CONTROL}", subset=subset, seed=seed,
+                      region="promoter", metric="enrichment_ratio", **number(2.76, 0.3))
             )  # fmt: skip
     return rows
 
 
 def markov(taxonomy: Taxonomy = GENE7) -> Rows:
     return [
-        tidy.row(model=f"markov{order}", task="markov", subset=subset, region=region, split="test",
+        score(model=f"markov{order}", task="markov", subset=subset, region=region, split="test",
                  strand="+", metric=metric, **number(value if metric == "ppl" else 1.9, 0.01))
         for order, value in enumerate(MARKOV)
         for subset in SUBSETS
@@ -174,9 +172,9 @@ def repeats(taxonomy: Taxonomy = GENE7) -> Rows:
                     cells = {"model": model, "task": "repeats", "subset": subset, "split": split,
                              "region": region, "strand": "+", "seed": 0}  # fmt: skip
                     n = 50_000 if region != "utr" else 200
-                    rows.append(tidy.row(**cells, metric=metric, **number(value, 0.05, n, "bases")))
+                    rows.append(score(**cells, metric=metric, **number(value, 0.05, n, "bases")))
                     shifted = number(1.0, 0.04, 100, "shifts")
-                    rows.append(tidy.row(**cells, metric=f"{metric}_shifted", **shifted))
+                    rows.append(score(**cells, metric=f"{metric}_shifted", **shifted))
     return rows
 
 
@@ -212,10 +210,10 @@ def locus(taxonomy: Taxonomy = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
             )  # fmt: skip
     edges = (600_000, 617_000, 619_000, 620_000, 650_000, 665_536)
     names = ("nig", "promoter", "utr", "intron", "nig")
-    if taxonomy.own:
+    if taxonomy.user_classes:
         edges, names = (
             (*edges[:4], 628_000, 634_000, *edges[4:]),
-            (*names[:4], taxonomy.own[0].name, *names[3:]),
+            (*names[:4], taxonomy.user_classes[0].name, *names[3:]),
         )
     for name, start, end in zip(names, edges, edges[1:], strict=False):
         rows.append({"kind": "region", "chrom": "chr9", "start": start, "end": end, "region": name})
@@ -240,7 +238,7 @@ def manifest(taxonomy: Taxonomy = GENE7) -> dict[str, Any]:
     split = {"windows": 157, "bp": 2_009_600, "n_bp": 500}
     shares = (0.027, 0.010, 0.012, 0.007, 0.420, 0.496, 0.028)
     composition = {name: round(2_009_600 * s) for name, s in zip(CLASSES, shares, strict=True)}
-    for own in taxonomy.own:
+    for own in taxonomy.user_classes:
         composition |= {"intron": composition["intron"] - 60_000, own.name: 60_000}
     return {
         "schema_version": 1,
@@ -257,10 +255,17 @@ def manifest(taxonomy: Taxonomy = GENE7) -> dict[str, Any]:
     }  # fmt: skip
 
 
-LABELS = """model\ttask\tsubset\trule\tsplit\tmode\tmetric\tvalue\tci_low\tci_high\tn\tunit\tunits\tseed\tnote
-tss_profile\tinitiation\tall\tblocks\ttest\tbaseline\tpcc\t0.2\t0.1\t0.3\t900\tblocks\t30\t\t
-genezip-tiny\tinitiation\tall\tblocks\ttest\tfrozen\tpcc\t0.25\t0.1\t0.4\t900\tblocks\t30\t0\t
-"""  # noqa: E501
+LABELS = [
+    TASK_SCORES.row(
+        task="initiation", subset="all", rule="blocks", split="test", metric="pcc", n=900,
+        unit="blocks", units=30, **cells,
+    )
+    for cells in (
+        {"model": "tss_profile", "mode": "baseline", "value": 0.2, "ci_low": 0.1, "ci_high": 0.3},
+        {"model": "genezip-tiny", "mode": "frozen", "seed": 0, "value": 0.25, "ci_low": 0.1,
+         "ci_high": 0.4},
+    )
+]  # fmt: skip
 
 
 def write(folder: Path, text: str) -> None:
@@ -278,10 +283,12 @@ def build(
     write(folder / "corpus" / "main" / "manifest.json", json.dumps(manifest(taxonomy)))
     summary = "".join(f"train\t{name}\t{100 - 10 * n}\n" for n, name in enumerate(taxonomy.names))
     write(folder / "regions" / "gene7.summary.tsv", "split\tclass\tbp\n" + summary)
-    tidy.write(folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds, taxonomy))
-    tidy.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
-    tidy.write(folder / "compress" / "markov.tsv", markov(taxonomy))
-    tidy.write(folder / "repeats" / "repeats.tsv", repeats(taxonomy))
+    DNA_SCORES.write(
+        folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds, taxonomy)
+    )
+    DNA_SCORES.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
+    DNA_SCORES.write(folder / "compress" / "markov.tsv", markov(taxonomy))
+    DNA_SCORES.write(folder / "repeats" / "repeats.tsv", repeats(taxonomy))
     for table, name in zip(locus(taxonomy), ("locus", "locus_genes"), strict=True):
         table.to_csv(folder / "compress" / f"{name}.tsv", sep="\t", index=False)
     for model in (REFERENCE, CONTROL):
@@ -289,13 +296,13 @@ def build(
             run = folder / "pretrain" / f"{model}.seed{seed}"
             write(run / "curve.jsonl", curve(classes=len(taxonomy)))
             training: dict[str, Any] = {"settings": {"steps": 60, "batch": 2, "alpha": 0.3}}
-            target = TARGET | {own.name: 48.0 for own in taxonomy.own}
-            if taxonomy.own:
+            target = TARGET | {own.name: 48.0 for own in taxonomy.user_classes}
+            if taxonomy.user_classes:
                 training["classes"] = taxonomy.to_json()
             config = {"name": model, "parameters": 123_456, "target_bpt": target,
                       "weights_sha256": "ef" * 32, "training": training}  # fmt: skip
             write(run / "config.json", json.dumps(config))
-    write(folder / "labels" / "initiation.tsv", LABELS)
+    TASK_SCORES.write(folder / "labels" / "initiation.tsv", LABELS)
     for stage, seconds in (("fetch", 2.5), ("pretrain/genezip-tiny.seed0", 401.0)):
         path = folder / "benchmarks" / f"{stage}.tsv"
         write(path, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t512.5\n")
@@ -319,7 +326,7 @@ def drawings(results: Results) -> dict[str, Drawing]:
 @pytest.fixture
 def eight_classes() -> Taxonomy:
     """The seven classes and one of the user, for ``make_results(taxonomy=...)``."""
-    return EIGHT
+    return with_enhancer(label="distal enhancer", group="genic")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report import claims
 from genezip.report.claims import Claim
@@ -32,7 +32,7 @@ def change(path: Path, value: float, **where: object) -> None:
 def add(path: Path, **cells: Any) -> None:
     """Append a row of the page's subset, split test, strand +, seed 0 unless told otherwise."""
     where = {"subset": "n_le_5pct", "split": "test", "strand": "+", "seed": 0}
-    frame = pd.DataFrame([tidy.row(**{**where, **cells})])
+    frame = pd.DataFrame([DNA_SCORES.row(**{**where, **cells})])
     frame.to_csv(path, sep="\t", index=False, header=False, mode="a")
 
 

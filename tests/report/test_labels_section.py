@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.report import style
 from genezip.report.figures_labels import labels
-from genezip.report.label_rows import COLUMNS, read_parts
+from genezip.report.label_rows import read_parts
 from genezip.report.labels_section import labels_section
 from genezip.report.provenance_section import data_section
 
@@ -22,8 +22,7 @@ CELLS = {
 
 def write(folder: Path, part: str, rows: list[dict[str, object]]) -> None:
     (folder / "labels").mkdir(parents=True, exist_ok=True)
-    frame = pd.DataFrame([CELLS | row for row in rows], columns=sorted(COLUMNS))
-    frame.to_csv(folder / "labels" / f"{part}.tsv", sep="\t", index=False)
+    TASK_SCORES.write(folder / "labels" / f"{part}.tsv", [CELLS | row for row in rows])
 
 
 def initiation(low: float, high: float, units: int = 30) -> list[dict[str, object]]:

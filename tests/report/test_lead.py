@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Evaluation, Report
 from genezip.report import lead
 from genezip.report.results import Results, load
@@ -35,7 +35,7 @@ def edit(path: Path, cells: dict[str, Any], **where: Any) -> None:
 
 
 def add(path: Path, **cells: Any) -> None:
-    frame = pd.DataFrame([tidy.row(**{"split": "test", "strand": "+", **cells})])
+    frame = pd.DataFrame([DNA_SCORES.row(**{"split": "test", "strand": "+", **cells})])
     frame.to_csv(path, sep="\t", index=False, header=False, mode="a")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from genezip.config import Report
-from genezip.region_classes import GENE7, OwnClass, Taxonomy
+from genezip.region_classes import GENE7, Taxonomy, UserClass
 from genezip.report import figures_corpus, gallery, lead, verdicts
 from genezip.report.corpus_section import corpus_section
 from genezip.report.html import write_report
@@ -67,7 +67,7 @@ def test_a_run_of_the_seven_says_nothing_of_own_classes(results: Results, tmp_pa
 
 def test_the_order_in_words() -> None:
     def of(before: str) -> str:
-        return order_in_words(Taxonomy((OwnClass("x", before, "my class", "#000000"),)))
+        return order_in_words(Taxonomy((UserClass("x", before, "my class", "#000000"),)))
 
     assert order_in_words(GENE7) == "promoter, CDS, UTR, exon, intron, near and distal intergenic"
     assert of("promoter").startswith("my class, promoter, CDS")
@@ -77,7 +77,7 @@ def test_the_order_in_words() -> None:
 
 def test_the_key_takes_as_many_lines_as_it_needs() -> None:
     assert key_lines(GENE7, 0.165) == [list(GENE7.names)]
-    own = [OwnClass(f"own{k}", "cds", "a class with a long name", "#123456") for k in range(5)]
+    own = [UserClass(f"own{k}", "cds", "a class with a long name", "#123456") for k in range(5)]
     lines = key_lines(Taxonomy(tuple(own)), 0.165)
     assert all(lines)
     assert len(lines) > 2
@@ -85,7 +85,7 @@ def test_the_key_takes_as_many_lines_as_it_needs() -> None:
 
 
 def test_long_names_are_broken_and_cut_beside_figures() -> None:
-    taxonomy = Taxonomy((OwnClass("x", "cds", "a class with a rather long name", "#123456"),))
+    taxonomy = Taxonomy((UserClass("x", "cds", "a class with a rather long name", "#123456"),))
     assert row_label(taxonomy, "x") == "a class with a\nrather long name"
     assert end_label(taxonomy, "x") == "a class with a rath…"
     assert {end_label(taxonomy, name) for name in GENE7.names} == set(GENE7.labels.values())

@@ -1,9 +1,9 @@
-"""Finding one number among tidy rows, and writing it for people."""
+"""Finding one number among score rows, and writing it for people."""
 
 import pandas as pd
 import pytest
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.errors import GenezipError
 from genezip.evaluation import bootstrap
 from genezip.report import scores as scores_module
@@ -14,7 +14,7 @@ PLACE |= {"split": "test", "strand": "+"}
 
 
 def scores(*rows: dict[str, object]) -> Scores:
-    return Scores(pd.DataFrame([tidy.row(**{**PLACE, **row}) for row in rows]))
+    return Scores(pd.DataFrame([DNA_SCORES.row(**{**PLACE, **row}) for row in rows]))
 
 
 def test_the_lowest_seed_counts_unless_one_is_named() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from genezip.artifacts import scores as tidy
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report import figures_compression, sections, training_section, verdicts
 from genezip.report.html import render
@@ -117,7 +117,7 @@ def test_perplexity(
     sentence = verdicts.perplexity(loaded(folder))
     assert sentence is not None and "a paired difference was not computed" in sentence
     assert "is above that of the best Markov model on this DNA (order 9" in sentence
-    row = tidy.row(
+    row = DNA_SCORES.row(
         model="genezip-tiny - markov9", subset="n_le_5pct", region="all", split="test",
         strand="+", metric="ppl_difference", seed=0, **estimate(*numbers),
     )  # fmt: skip
@@ -225,12 +225,13 @@ def vars_of(results: Results) -> dict[str, Any]:
 def repeat_bases(folder: Path, **bases: int) -> None:
     """Add rows on how many held-out bases a set has; nothing but these for ``only=1``."""
     path = folder / "repeats" / "repeats.tsv"
-    frame = tidy.read(path)
+    frame = DNA_SCORES.read(path)
     if bases.pop("only", 0):
         frame = frame.iloc[:0]
     cells = {"model": "corpus", "task": "repeats", "metric": "bp", "region": "all", "strand": "+"}
-    added = [tidy.row(**cells, split="test", subset=name, value=n) for name, n in bases.items()]
-    tidy.write(path, [*frame.to_dict("records"), *added])
+    cells["split"] = "test"
+    added = [DNA_SCORES.row(**cells, subset=name, value=n) for name, n in bases.items()]
+    DNA_SCORES.write(path, [*frame.to_dict("records"), *added])
 
 
 def test_missing_repeats_are_said(make_results: Callable[..., Path]) -> None:

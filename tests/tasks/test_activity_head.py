@@ -51,10 +51,6 @@ class Windows:
         return self.stored[split]
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def planted() -> tuple[np.ndarray, Windows]:
     """Poisson counts whose rate is a soft function of the features; splits in mixed order."""
     random = np.random.default_rng(8)
@@ -78,11 +74,10 @@ def predicted(
     features: np.ndarray,
     windows: Windows,
     out: Path,
-    say: Callable[[str], None] = quiet,
     **keys: Any,
 ) -> pd.DataFrame:
     settings = Activity(**{"steps": 8, "batch": 6, "evaluate_every": 4, "device": "cpu", **keys})
-    predict_activity(features, windows, ARM, settings, 0, {}, out, out.parent / "work", say)
+    predict_activity(features, windows, ARM, settings, 0, {}, out, out.parent / "work")
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
         table[name] = [np.frombuffer(v, "<f2").reshape(BINS, TRACKS) for v in table[name]]
@@ -126,15 +121,16 @@ def test_validation_and_test_windows_are_written_with_their_targets(tmp_path: Pa
     assert set(found["rule"]) == {"paper"} and set(found["fold"]) == {-1}
 
 
-def test_the_weights_of_the_lowest_validation_loss_are_used(tmp_path: Path) -> None:
+def test_the_weights_of_the_lowest_validation_loss_are_used(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     """A rate so high that training goes back and forth; the value told is of what is written."""
     features, windows = planted()
-    said: list[str] = []
     found = predicted(
-        features, windows, tmp_path / "p.parquet", said.append, learning_rate=2.0, steps=40,
+        features, windows, tmp_path / "p.parquet", learning_rate=2.0, steps=40,
         evaluate_every=5,
     )  # fmt: skip
-    told = [float(text.rsplit(" ", 1)[1]) for text in said if "validation" in text]
+    told = [float(text.rsplit(" ", 1)[1]) for text in messages() if "validation" in text]
     assert told[-1] < max(told)
     valid = found[found["split"] == "valid"]
     mine = -loss(stacked(valid), stacked(valid, "target"))

@@ -151,7 +151,7 @@ def test_a_cell_line_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(baselines_maps.WindowExamples, "load", lambda *_: windows)
     with pytest.raises(GenezipError, match="no maps of K562, only of HFF, H1hESC"):
         out = tmp_path / "b.parquet"
-        predict_baselines("cmp", "m", "g", "k", "K562", ContactMaps(), 0, out, None, print)
+        predict_baselines("cmp", "m", "g", "k", "K562", ContactMaps(), 0, out, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,7 +161,7 @@ def test_activity_means_are_of_training(tmp_path, monkeypatch):
     windows = Windows(splits, ["a", "b", "c"])
     monkeypatch.setattr(baselines_activity.WindowExamples, "load", lambda *_: windows)
     out = tmp_path / "b.parquet"
-    predict_baselines("rsap", "m", "g", "human", "human", Activity(), 0, out, None, print)
+    predict_baselines("rsap", "m", "g", "human", "human", Activity(), 0, out, None)
     train = splits["train"].astype(np.float64)
     by_bin = np.nanmean(train, axis=0)
     assert bin_means(splits["train"]) == pytest.approx(by_bin)
@@ -255,7 +255,7 @@ def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
     tss = annotated([("chr1", 30, "+"), ("chr8", 29, "-"), ("chr8", 12, "+")])
     out = tmp_path / "b.parquet"
     settings = Initiation()
-    predict_baselines("tisp", "manifest", "genome", "procap", "all", settings, 0, out, tss, print)
+    predict_baselines("tisp", "manifest", "genome", "procap", "all", settings, 0, out, tss)
     rows = list(PredictionFile.open(out).rows())
     assert [(row.split, row.example, row.group) for row in rows] == [
         ("test", 0, "chr8:0"),
@@ -278,12 +278,12 @@ def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("tss", [None, annotated([("chr8", 12, "+")])])
-def test_without_a_training_site_the_cells_say_so(tmp_path, monkeypatch, tss):
+def test_without_a_training_site_the_cells_say_so(tmp_path, monkeypatch, tss, messages):
     fake = InitiationFake()
     monkeypatch.setattr(baselines_initiation.InitiationExamples, "load", lambda *_: fake)
-    out, told = tmp_path / "b.parquet", []
-    predict_baselines("tisp", "m", "g", "procap", "all", Initiation(), 0, out, tss, told.append)
-    assert told == ["tisp: no annotated TSS on the training contigs, so there is no profile"]
+    out = tmp_path / "b.parquet"
+    predict_baselines("tisp", "m", "g", "procap", "all", Initiation(), 0, out, tss)
+    assert messages() == ["tisp: no annotated TSS on the training contigs, so there is no profile"]
     found = score([out], 10, 0, "test")
     assert found["value"].isna().all()
     assert set(found["model"]) == {"tss_profile", "constant"}
@@ -291,4 +291,4 @@ def test_without_a_training_site_the_cells_say_so(tmp_path, monkeypatch, tss):
 
 def test_an_unknown_task_is_refused(tmp_path):
     with pytest.raises(GenezipError, match="there is no task 'x'"):
-        predict_baselines("x", "m", "g", "s", "s", Initiation(), 0, tmp_path / "b", None, print)
+        predict_baselines("x", "m", "g", "s", "s", Initiation(), 0, tmp_path / "b", None)

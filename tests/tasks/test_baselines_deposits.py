@@ -2,29 +2,25 @@
 
 import numpy as np
 import pandas as pd
-from deposits import cmp, rsap, tisp
+from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
 from genezip.data.contact_maps import prepare_contact_maps
 from genezip.data.initiation import prepare_initiation
 from genezip.data.regulatory_activity import prepare_activity
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score
 
 
-def silent(_):
-    pass
-
-
 def test_contact_maps_of_one_cell_line(tmp_path):
     files = TaskFiles.load(cmp.write(tmp_path))
     fasta, manifest, out = tmp_path / cmp.GENOME, tmp_path / "d" / "manifest.json", tmp_path / "b"
-    prepare_contact_maps(files, ReferenceGenome(fasta), manifest, silent)
+    prepare_contact_maps(files, ReferenceGenome(fasta), manifest)
     settings = ContactMaps()
-    predict_baselines("cmp", manifest, fasta, "imr", "IMR90", settings, 0, out, None, silent)
+    predict_baselines("cmp", manifest, fasta, "imr", "IMR90", settings, 0, out, None)
     rows = [row for row in PredictionFile.open(out).rows() if row.arm.model == "mean_map"]
     trained = [cmp.target(record, "train")[:, 3].astype(float) for record in (0, 2, 3)]
     for row in rows:
@@ -39,9 +35,9 @@ def test_contact_maps_of_one_cell_line(tmp_path):
 def test_regulatory_activity(tmp_path):
     listing = rsap.write(tmp_path)
     fasta, manifest, out = rsap.genome_of(listing), tmp_path / "d" / "manifest.json", tmp_path / "b"
-    prepare_activity(TaskFiles.load(listing), "human", ReferenceGenome(fasta), manifest, silent)
+    prepare_activity(TaskFiles.load(listing), "human", ReferenceGenome(fasta), manifest)
     settings = Activity()
-    predict_baselines("rsap", manifest, fasta, "human", "human", settings, 0, out, None, silent)
+    predict_baselines("rsap", manifest, fasta, "human", "human", settings, 0, out, None)
     found = score([out], 10, 0, "test").set_index(["model", "metric"])["value"]
     train = np.load(manifest.parent / "targets.train.npy").astype(float)
     test = np.load(manifest.parent / "targets.test.npy").astype(float)
@@ -54,7 +50,7 @@ def test_regulatory_activity(tmp_path):
 def test_transcription_initiation(tmp_path):
     files = TaskFiles.load(tisp.write(tmp_path))
     fasta, manifest, out = files.one(".fa"), tmp_path / "d" / "manifest.json", tmp_path / "b"
-    prepare_initiation(files, ReferenceGenome(fasta), manifest, 0, 4, silent)
+    prepare_initiation(files, ReferenceGenome(fasta), manifest, 0, 4)
     places = [
         (chrom, at, strand)
         for chrom in ("chr1", "chr8")
@@ -63,7 +59,7 @@ def test_transcription_initiation(tmp_path):
     ]
     tss = pd.DataFrame(places, columns=["chrom", "position", "strand"])
     settings = Initiation()
-    predict_baselines("tisp", manifest, fasta, "procap", "all", settings, 0, out, tss, silent)
+    predict_baselines("tisp", manifest, fasta, "procap", "all", settings, 0, out, tss)
     table = pd.read_parquet(manifest.parent / "examples.parquet")
     held = table[table["split"] != "train"]
     file = PredictionFile.open(out)

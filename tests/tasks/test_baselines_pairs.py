@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from deposits import pairs
 from sklearn.linear_model import LogisticRegression
+from toolkit.deposits import pairs
 
 from genezip.config.benchmarks import EQTL
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks import baselines_pairs
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.baselines_pairs import (
@@ -37,7 +37,7 @@ def prepared(tmp_path_factory):
     fasta = files.one(".fa")
     manifest = folder / "data" / "manifest.json"
     genome = ReferenceGenome(fasta)
-    prepare_pairs("eqtl", "Whole_Blood", files, genome, manifest, 3, 0, lambda _: None)
+    prepare_pairs("eqtl", "Whole_Blood", files, genome, manifest, 3, 0)
     return manifest, fasta
 
 
@@ -119,9 +119,7 @@ def test_a_deposit_is_predicted_and_scored(prepared, tmp_path):
     manifest, fasta = prepared
     out = tmp_path / "baselines.parquet"
     settings = EQTL()
-    predict_baselines(
-        "eqtl", manifest, fasta, "blood", "Whole_Blood", settings, 0, out, None, print
-    )
+    predict_baselines("eqtl", manifest, fasta, "blood", "Whole_Blood", settings, 0, out, None)
     table = pd.read_parquet(manifest.parent / "examples.parquet")
     frame = PredictionFile.open(out).frame()
     assert set(frame["model"]) == {"distance", "distance_gc", "class_prior", "gene_rate"}
@@ -169,9 +167,7 @@ def test_no_baseline_sees_the_labels_it_is_tested_on(prepared, tmp_path):
             copy.write_text(json.dumps(facts))
             out = tmp_path / "out.parquet"
             settings = EQTL(rules=["paper"])
-            predict_baselines(
-                "eqtl", copy, fasta, "blood", "Whole_Blood", settings, 0, out, None, print
-            )
+            predict_baselines("eqtl", copy, fasta, "blood", "Whole_Blood", settings, 0, out, None)
             frames.append(PredictionFile.open(out).frame())
     finally:
         table_path.write_bytes(original)
@@ -180,7 +176,7 @@ def test_no_baseline_sees_the_labels_it_is_tested_on(prepared, tmp_path):
 
 
 def test_a_baseline_that_cannot_be_trained_leaves_empty_cells_with_the_reason(
-    monkeypatch, tmp_path
+    monkeypatch, tmp_path, messages
 ):
     n = 24
     table = rows(
@@ -199,10 +195,10 @@ def test_a_baseline_that_cannot_be_trained_leaves_empty_cells_with_the_reason(
     examples = SimpleNamespace(table=table, genome=None)
     monkeypatch.setattr(baselines_pairs.PairExamples, "load", lambda *_: examples)
     monkeypatch.setattr(baselines_pairs, "gc_columns", lambda *_: {})
-    out, said = tmp_path / "b.parquet", []
+    out = tmp_path / "b.parquet"
     settings = EQTL(rules=["paper", "gene", "chromosome"])
-    predict_baselines("eqtl", "m", "g", "s", "S", settings, 0, out, None, said.append)
-    assert "eqtl s: the data have no folds by chromosome, so no baseline of that rule" in said
+    predict_baselines("eqtl", "m", "g", "s", "S", settings, 0, out, None)
+    assert "eqtl s: the data have no folds by chromosome, so no baseline of that rule" in messages()
     found = score([out], 20, 0, "test").set_index(["model", "rule", "split", "metric"])
     why = "all 12 training pairs have the label 1"
     for split in ("valid", "test"):

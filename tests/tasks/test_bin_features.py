@@ -1,5 +1,7 @@
 """Features of windows in batches: standardised, in the order of the table, as many as fit."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,15 +47,14 @@ def test_a_gpu_takes_what_half_of_its_free_memory_holds(monkeypatch: pytest.Monk
     assert [micro_batch(cuda, each, 32) for each in (100, 10, 400, 600)] == [5, 32, 1, 1]
 
 
-def test_windows_that_are_left_out_are_told() -> None:
-    said: list[str] = []
-    kept = kept_where(np.array([4, 6, 9]), lambda place: place != 1, "toy", said.append)
+def test_windows_that_are_left_out_are_told(messages: Callable[[], list[str]]) -> None:
+    kept = kept_where(np.array([4, 6, 9]), lambda place: place != 1, "toy")
     assert kept.tolist() == [0, 2]
-    assert said == [
+    assert messages() == [
         "toy: 1 of 3 training windows have no signal (all values are equal) and are left out"
     ]
-    assert kept_where(np.array([4]), lambda place: True, "toy", said.append).tolist() == [0]
-    assert len(said) == 1
+    assert kept_where(np.array([4]), lambda place: True, "toy").tolist() == [0]
+    assert len(messages()) == 1
 
 
 def test_no_training_rows_are_refused() -> None:

@@ -7,16 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, speaking_network
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP, Bins
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.backbone import GeneZipBackbone
-from genezip.models.network import build
 from genezip.tasks.binned import (
     PIECE_BP,
     authors_features,
@@ -27,12 +26,6 @@ from genezip.tasks.binned import (
     pool_tokens,
 )
 from genezip.tasks.feature_store import FeatureStore
-
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
-
-
-def quiet(line: str) -> None:
-    pass
 
 
 def by_base(per_base: np.ndarray, bins: Bins) -> np.ndarray:
@@ -148,11 +141,7 @@ def test_mirrored_bins_are_the_same_bases() -> None:
 
 
 def network_backbone(block_bp: int, double: bool = True) -> GeneZipBackbone:
-    network = build(Architecture(**{**SMALL.to_dict(), "bound": "none"}), seed=3).eval()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
+    network = speaking_network(**FREE)
     model = GeneZipBackbone(network.double() if double else network, "small")
     model.block_bp = block_bp
     return model
@@ -161,7 +150,7 @@ def network_backbone(block_bp: int, double: bool = True) -> GeneZipBackbone:
 @pytest.mark.parametrize("tap", ["states", "tokens"])
 def test_bins_read_in_blocks_are_those_of_a_single_pass(tap: str) -> None:
     """Blocks that no bin edge fits; a state carried wrongly would give other bins."""
-    ids = np.random.default_rng(0).integers(A_ID, T_ID + 1, 3000).astype(np.uint8)
+    ids = random_ids(3000)
     bins = Bins(300, 128, 17)
     single = full_features(network_backbone(3000), ids, bins, tap)
     assert np.abs(np.diff(single, axis=0)).max() > 1e-2
@@ -185,10 +174,10 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
     tmp_path: Path, input: str, tap: str
 ) -> None:
     random = np.random.default_rng(1)
-    sequences = [random.integers(A_ID, T_ID + 1, 600).astype(np.uint8) for _ in range(6)]
+    sequences = [random_ids(600, random) for _ in range(6)]
     model, bins = network_backbone(100, double=False), Bins(40, 50, 10)
     manifest = tmp_path / "store" / "manifest.json"
-    compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest, quiet)
+    compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest)
     store = FeatureStore.load(manifest, tmp_path / "manifest.json")
     pooled = "states" if input == "authors" else tap
     width, strands = (16 if pooled == "states" else 24), (1 if input == "authors" else 2)
@@ -210,7 +199,7 @@ def test_where_every_base_is_its_own_token_tokens_are_states(tmp_path: Path) -> 
     model.token_width = None
     manifest = tmp_path / "store" / "manifest.json"
     given_windows = windows(tmp_path, [np.full(100, T_ID, dtype=np.uint8)])
-    compute_window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens", manifest, quiet)
+    compute_window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens", manifest)
     store = FeatureStore.load(manifest)
     assert store.facts["tap"] == "states"
     assert store.array.tolist() == [[[1.0, 0.0], [1.0, 0.0]]]  # T forward, A backward
@@ -224,5 +213,5 @@ def test_other_inputs_and_taps_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(GenezipError, match=message):
             compute_window_features(
-                Plain(), given_windows, Bins(0, 5, 2), input, tap, tmp_path / "m", quiet
+                Plain(), given_windows, Bins(0, 5, 2), input, tap, tmp_path / "m"
             )

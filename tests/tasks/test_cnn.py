@@ -1,6 +1,7 @@
 """The one-hot CNN on all five tasks: losses, scores, files, going on after a stop."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from toolkit.dna import random_ids
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Activity, ContactMaps, Initiation, Pairs
@@ -24,14 +26,6 @@ from genezip.tasks.cnn_windows import WindowCNN
 CPU = torch.device("cpu")
 TRACKS = ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"]
 SPLITS = ["train"] * 3 + ["valid"] * 2 + ["test"] * 2
-
-
-def quiet(text: str) -> None:
-    pass
-
-
-def bases(row: int, length: int) -> np.ndarray:
-    return np.random.default_rng(row).integers(3, 7, length).astype(np.uint8)
 
 
 class FakePairs:
@@ -50,7 +44,7 @@ class FakePairs:
         return cls()
 
     def sequences(self, row: int) -> PairSequences:
-        alternative = bases(row, 60 + row)
+        alternative = random_ids(60 + row, row)
         reference = alternative.copy()
         reference[20:40] = 7
         return PairSequences(reference, alternative, 20, 40, 40)
@@ -76,7 +70,7 @@ class FakeWindows:
         return cls(Path(manifest).stem)
 
     def ids(self, row: int) -> np.ndarray:
-        return bases(row, 2048 * 70 if self.contacts else 128 * 322)
+        return random_ids(2048 * 70 if self.contacts else 128 * 322, row)
 
     def targets(self, split: str) -> np.ndarray:
         shape = (SPLITS.count(split), 5, 10) if self.contacts else (SPLITS.count(split), 2, 3)
@@ -106,7 +100,7 @@ class FakeTracks:
         return cls()
 
     def ids(self, row: int) -> np.ndarray:
-        return bases(row, 50)
+        return random_ids(50, row)
 
     def targets(self, row: int) -> np.ndarray:
         found = np.random.default_rng(row).random((10, 50)) + (self.ids(row) == 5)
@@ -137,7 +131,7 @@ def arm(task: str, input: str = "authors") -> Arm:
     return Arm(task, "HFF" if task == "cmp" else "x", "cnn", 0, input, "full")
 
 
-def predicted(folder: Path, task: str, say: Any = quiet, seed: int = 0, **changes: Any) -> Path:
+def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
     """Prediction file of a task, with a manifest that is only there to be hashed."""
     folder.mkdir(exist_ok=True)
     manifest, out = folder / f"{task}.json", folder / f"{task}.parquet"
@@ -146,7 +140,7 @@ def predicted(folder: Path, task: str, say: Any = quiet, seed: int = 0, **change
     chosen = settings(task, **changes)
     predict_cnn(
         task, manifest, folder / "genome.fa", arm(task), official, chosen, seed, out,
-        folder / "work", say, padded_bp=64,
+        folder / "work", padded_bp=64,
     )  # fmt: skip
     return out
 
@@ -165,18 +159,17 @@ def test_rate_and_decay_are_the_benchmarks_and_amounts_are_the_tasks() -> None:
 
 @pytest.mark.parametrize("task", ["eqtl", "etgp"])
 def test_pairs_read_the_padded_alternative_and_the_reference_when_hidden(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(FakePairs, "prepared", SimpleNamespace(task=task))
-    said: list[str] = []
-    table = pq.read_table(predicted(tmp_path, task, said.append)).to_pandas()
+    table = pq.read_table(predicted(tmp_path, task)).to_pandas()
     held_out = FakePairs.table[FakePairs.table["split"] != "train"]
     assert table["example"].tolist() == held_out["example"].tolist()
     assert table["group"].tolist() == held_out["gene_id"].tolist()
     assert table["target"].tolist() == held_out["label"].tolist()
     assert table["prediction"].between(0, 1).all() and len(set(table["prediction"])) > 1
     assert (table["hidden"] != table["prediction"]).any()
-    assert any({"eqtl": "auroc", "etgp": "auprc"}[task] in text for text in said)
+    assert any({"eqtl": "auroc", "etgp": "auprc"}[task] in text for text in messages())
     pairs = module._Pairs(FakePairs(), settings(task), 64, 0, CPU)  # type: ignore[arg-type]
     pairs.module.eval()
     for hidden in (False, True):
@@ -223,7 +216,7 @@ def test_initiation_on_both_strands_is_the_mean_of_two_passes() -> None:
     one = module._Initiation(FakeTracks(), settings("tisp"), False, 0, CPU)  # type: ignore[arg-type]
     two = module._Initiation(FakeTracks(), settings("tisp"), True, 0, CPU)  # type: ignore[arg-type]
     one.module.eval(), two.module.eval()
-    ids = bases(3, 50)
+    ids = random_ids(50, 3)
     back = one.predict(reverse_complement(ids))[::-1, ::-1]
     assert np.allclose(two.predict(ids), (one.predict(ids) + back) / 2, atol=1e-6)
 
@@ -289,7 +282,7 @@ def test_equal_seeds_give_equal_files(
 
 
 def test_a_failure_while_predicting_costs_no_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
 ) -> None:
     whole = pq.read_table(predicted(tmp_path / "whole", "rsap"))
 
@@ -301,9 +294,8 @@ def test_a_failure_while_predicting_costs_no_training(
         predicted(tmp_path / "parts", "rsap")
     assert not (tmp_path / "parts" / "rsap.parquet").exists()
     assert (tmp_path / "parts" / "work").exists()
-    said: list[str] = []
-    found = pq.read_table(predicted(tmp_path / "parts", "rsap", said.append))
-    assert said[0] == "cnn.seed0.authors.full: going on at step 2 of 2"
+    found = pq.read_table(predicted(tmp_path / "parts", "rsap"))
+    assert "cnn.seed0.authors.full: going on at step 2 of 2" in messages()
     assert found.equals(whole) and not (tmp_path / "parts" / "work").exists()
 
 
@@ -314,7 +306,7 @@ def test_an_unknown_cell_line_or_task_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="'xyz' is no task here"):
         predict_cnn(
             "xyz", tmp_path / "x.json", tmp_path, arm("tisp"), "x", settings("tisp"), 0,
-            tmp_path / "o", tmp_path / "w", quiet,
+            tmp_path / "o", tmp_path / "w",
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import rows_of
 from genezip.tasks.contact_head import contact_loss, predict_contacts
 from genezip.tasks.metrics_contacts import contact_scores, has_signal
-from genezip.training.head_checkpoint import CHECKPOINT
-from genezip.training.head_loop import backward
+from genezip.training.head_loop import CHECKPOINT, backward
 
 BINS, WIDTH, TRACKS, TRACK = 12, 4, 2, 1
 ENTRIES = 10 * 11 // 2
@@ -38,10 +38,6 @@ class Windows:
 
     def targets(self, split: str) -> np.ndarray:
         return self.stored[split]
-
-
-def quiet(text: str) -> None:
-    pass
 
 
 def planted() -> tuple[np.ndarray, Windows]:
@@ -74,12 +70,11 @@ def predicted(
     features: np.ndarray,
     windows: Windows,
     out: Path,
-    say: Callable[[str], None] = quiet,
     seed: int = 0,
     **keys: Any,
 ) -> pd.DataFrame:
     predict_contacts(
-        features, windows, TRACK, ARM, settings(**keys), seed, {}, out, out.parent / "work", say
+        features, windows, TRACK, ARM, settings(**keys), seed, {}, out, out.parent / "work"
     )
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
@@ -176,14 +171,15 @@ def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:
             assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_training_maps_without_signal_are_left_out_altogether(tmp_path: Path) -> None:
+def test_training_maps_without_signal_are_left_out_altogether(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     features, windows = planted()
     rows = rows_of(windows.table)["train"]
     windows.stored["train"][2, TRACK] = 0
     windows.stored["train"][5, TRACK, :] = np.nan
-    said: list[str] = []
-    first = predicted(features, windows, tmp_path / "a" / "p.parquet", said.append)
-    assert said[0] == (
+    first = predicted(features, windows, tmp_path / "a" / "p.parquet")
+    assert messages()[0] == (
         "cmp HFF tiny.seed0.full.frozen: 2 of 12 training windows have no signal (all values are "
         "equal) and are left out"
     )
@@ -205,22 +201,24 @@ def test_a_test_window_changes_its_own_map_alone(tmp_path: Path) -> None:
     assert (~same == (before["example"] == row + 100)).all()
 
 
-def test_an_interrupted_training_goes_on_to_the_same_maps(tmp_path: Path) -> None:
+def test_an_interrupted_training_goes_on_to_the_same_maps(
+    tmp_path: Path,
+    messages: Callable[[], list[str]],
+    at_message: Callable[..., AbstractContextManager[None]],
+) -> None:
     features, windows = planted()
     whole = predicted(features, windows, tmp_path / "a" / "p.parquet")
     out = tmp_path / "b" / "p.parquet"
 
-    def stop(text: str) -> None:
-        if ": step 3 of 6" in text:
-            os.kill(os.getpid(), signal.SIGINT)
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        predicted(features, windows, out, stop)
+    with pytest.raises(KeyboardInterrupt), at_message(": step 3 of 6", stop):
+        predicted(features, windows, out)
     assert not out.exists()
     assert (tmp_path / "b" / "work" / CHECKPOINT).exists()
-    said: list[str] = []
-    parts = predicted(features, windows, out, said.append)
-    assert any("resuming at step 3 of 6" in text for text in said)
+    parts = predicted(features, windows, out)
+    assert any("resuming at step 3 of 6" in text for text in messages())
     assert np.array_equal(stacked(parts), stacked(whole))
 
 
@@ -231,11 +229,12 @@ def test_another_seed_gives_other_maps(tmp_path: Path) -> None:
     assert not np.array_equal(stacked(one), stacked(two))
 
 
-def test_the_last_step_is_used_and_validations_are_told(tmp_path: Path) -> None:
+def test_the_last_step_is_used_and_validations_are_told(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     features, windows = planted()
-    said: list[str] = []
-    predicted(features, windows, tmp_path / "p.parquet", said.append, patience=1, steps=7)
-    steps = [text.split(": ")[1].split(",")[0] for text in said if "validation" in text]
+    predicted(features, windows, tmp_path / "p.parquet", patience=1, steps=7)
+    steps = [text.split(": ")[1].split(",")[0] for text in messages() if "validation" in text]
     assert steps == ["step 3 of 7", "step 6 of 7", "step 7 of 7"]
 
 

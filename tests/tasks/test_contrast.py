@@ -1,6 +1,6 @@
 """Features of pairs: the shared prefix is read once, and equal alleles give equal numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from deposits import pairs as deposit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from toolkit.deposits import pairs as deposit
+from toolkit.dna import random_ids
+from toolkit.networks import CAUSAL, FREE, speaking_network
 
 from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
 from genezip.data.pair_examples import AUTHORS_BP, PairExamples, PairSequences, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
-from genezip.models.architecture import Architecture, load_architecture
+from genezip.genome.assembly import ReferenceGenome
 from genezip.models.backbone import GeneZipBackbone
-from genezip.models.network import build
 from genezip.tasks.contrast import (
     FULL_BLOCKS,
     authors_features,
@@ -31,23 +31,13 @@ from genezip.tasks.contrast import (
 )
 from genezip.tasks.feature_store import FeatureStore
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
-CAUSAL = {"bound": "causal", "max_chunk": (9, 5), "burst": (4, 2), "rate": ((1, 3), (1, 2))}
-FREE = {"bound": "none"}
-
-
-def quiet(line: str) -> None:
-    pass
-
 
 def network_backbone(bound: dict, double: bool = True, block_bp: int = 64) -> GeneZipBackbone:
     """A small network whose layers speak up as after training."""
-    network = build(Architecture(**{**SMALL.to_dict(), **bound}), seed=3).eval()
+    network = speaking_network(**bound)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
             if name.startswith("residuals") and name.endswith("weight"):  # zero at the start
                 parameter.copy_(torch.randn(parameter.shape, generator=draw) / 4)
     model = GeneZipBackbone(network.double() if double else network, "small")
@@ -92,16 +82,12 @@ class Recent:
         return None
 
 
-def bases(random: np.random.Generator, length: int) -> np.ndarray:
-    return random.integers(A_ID, T_ID + 1, length).astype(np.uint8)
-
-
 def pair(
     seed: int = 0, before: int = 300, after: int = 90, alleles: tuple[int, int] = (1, 1)
 ) -> PairSequences:
     """A run of A against a run of G, of these lengths, between common bases."""
     random = np.random.default_rng(seed)
-    left, right = bases(random, before), bases(random, after)
+    left, right = random_ids(before, random), random_ids(after, random)
     reference, alternative = (
         np.full(length, base, dtype=np.uint8)
         for length, base in zip(alleles, (A_ID, G_ID), strict=True)
@@ -258,7 +244,7 @@ def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> N
     model, given = Recent(), examples(tmp_path, pairs)
     for input, count in (("full", 8), ("authors", 2)):
         manifest = tmp_path / input / "manifest.json"
-        compute_pair_features(model, given, input, manifest, quiet)
+        compute_pair_features(model, given, input, manifest)
         store = FeatureStore.load(manifest, tmp_path / "manifest.json")
         assert store.array.shape == (11, count * 5)
         assert store.examples.tolist() == list(range(7, 18))
@@ -275,12 +261,14 @@ def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> N
     assert list(authors.blocks) == ["forward.mean.reference", "forward.mean.alternative"]
 
 
-def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(tmp_path: Path) -> None:
+def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     pairs = [pair(seed, before=9, after=9) for seed in range(20)]
     given = examples(tmp_path, pairs)
     undisturbed, broken = (tmp_path / name / "manifest.json" for name in ("one", "two"))
     model = network_backbone(FREE, double=False)
-    compute_pair_features(model, given, "full", undisturbed, quiet)
+    compute_pair_features(model, given, "full", undisturbed)
 
     def stops(row: int) -> PairSequences:
         if row == 13:
@@ -289,11 +277,10 @@ def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(tmp_path: Path) 
 
     with pytest.raises(KeyboardInterrupt):
         compute_pair_features(
-            model, SimpleNamespace(**{**vars(given), "sequences": stops}), "full", broken, quiet
+            model, SimpleNamespace(**{**vars(given), "sequences": stops}), "full", broken
         )
-    lines: list[str] = []
-    compute_pair_features(model, given, "full", broken, lines.append)
-    assert "taken up after 8 of 20 examples" in lines
+    compute_pair_features(model, given, "full", broken)
+    assert "taken up after 8 of 20 examples" in messages()
     stores = [FeatureStore.load(path) for path in (undisturbed, broken)]
     assert np.array_equal(stores[0].array, stores[1].array)
     assert stores[0].facts["bases"] == stores[1].facts["bases"]
@@ -304,10 +291,10 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     listing = deposit.write_eqtl(tmp_path)
     fasta, manifest = tmp_path / deposit.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
-    prepare_pairs("eqtl", deposit.TISSUE, files, genome, manifest, 5, 0, quiet)
+    prepare_pairs("eqtl", deposit.TISSUE, files, genome, manifest, 5, 0)
     given = PairExamples.load(manifest, fasta)
     model = network_backbone(FREE, double=False, block_bp=8192)
-    compute_pair_features(model, given, "authors", tmp_path / "store" / "manifest.json", quiet)
+    compute_pair_features(model, given, "authors", tmp_path / "store" / "manifest.json")
     store = FeatureStore.load(tmp_path / "store" / "manifest.json", manifest)
     assert store.examples.tolist() == given.table["example"].tolist()
     same = [
@@ -320,4 +307,4 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
 
 def test_there_are_no_features_of_the_input_contrast(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="no features of the input contrast"):
-        compute_pair_features(Recent(), examples(tmp_path, []), "contrast", tmp_path / "m", quiet)
+        compute_pair_features(Recent(), examples(tmp_path, []), "contrast", tmp_path / "m")

@@ -3,10 +3,10 @@
 import gzip
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from toolkit.corpora import places, total
 
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
@@ -18,15 +18,6 @@ PAIR_HEAD = (
 )
 Write = Callable[..., Path]
 Collect = Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]
-
-
-def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(table[["chrom", "start", "end", "split"]].itertuples(index=False, name=None))
-
-
-def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
-    row = summary[(summary["task"] == task) & (summary["split"] == split)]
-    return int(row[column].iloc[0])
 
 
 def test_variants_and_genes_by_hand(listed: Write, collect: Collect) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from genezip.artifacts.tables import HEAD
 from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiation
 from genezip.data.prepared import preparing
 from genezip.errors import GenezipError
 from genezip.tasks.arm import Arm
 from genezip.tasks.feature_store import StorePlan, write_store
 from genezip.tasks.frozen import predict_frozen
-from genezip.tasks.predictions import METADATA_KEY
 from genezip.tasks.scores import score
 
 FULL = [
@@ -30,10 +31,6 @@ FULL = [
 AUTHORS = ["forward.mean.reference", "forward.mean.alternative"]
 WINDOWS = ["train"] * 4 + ["valid"] * 2 + ["test"] * 3
 CONTACT_BINS = 6
-
-
-def quiet(text: str) -> None:
-    pass
 
 
 def prepare_pairs(folder: Path, task: str = "eqtl", subset: str = "Whole_Blood") -> Path:
@@ -101,7 +98,7 @@ def store(prepared: Path, folder: Path, task: str, input: str, **keys: Any) -> P
         dict.fromkeys(blocks, 3),
     )
     values = np.random.default_rng(6).normal(size=plan.shape).astype(np.float32)
-    write_store(folder / "manifest.json", plan, lambda r: (values[r.start : r.stop], 1), 50, quiet)
+    write_store(folder / "manifest.json", plan, lambda r: (values[r.start : r.stop], 1), 50)
     return folder / "manifest.json"
 
 
@@ -113,7 +110,6 @@ def predict(
     out: Path,
     input: str = "full",
     official: str = "Whole_Blood",
-    say: Callable[[str], None] = quiet,
     **keys: Any,
 ) -> pd.DataFrame:
     small: dict[str, Any] = {"device": "cpu"}
@@ -123,18 +119,18 @@ def predict(
     arm = Arm(task, "short", "tiny", 0, input, "frozen")
     settings = sections.get(task, Initiation)(**{**small, **keys})
     work = out.parent / "work"
-    predict_frozen(task, prepared, genome, features, arm, official, settings, 0, out, work, say)
+    predict_frozen(task, prepared, genome, features, arm, official, settings, 0, out, work)
     return pq.read_table(out).to_pandas()
 
 
 @pytest.mark.parametrize("input", ["authors", "full", "contrast"])
 def test_pairs_are_scored_under_every_rule_with_and_without_the_variant(
-    tmp_path: Path, genome: Path, input: str
+    tmp_path: Path, genome: Path, input: str, messages: Callable[[], list[str]]
 ) -> None:
-    prepared, said = prepare_pairs(tmp_path / "data"), []
+    prepared = prepare_pairs(tmp_path / "data")
     features = store(prepared, tmp_path / "f", "eqtl", "authors" if input == "authors" else "full")
     out = tmp_path / "p.parquet"
-    found = predict("eqtl", prepared, genome, features, out, input, say=said.append)
+    found = predict("eqtl", prepared, genome, features, out, input)
     table = pd.read_parquet(prepared.parent / "examples.parquet").set_index("example")
     assert found.groupby(["rule", "split"]).size().to_dict() == {
         ("paper", "valid"): 15,
@@ -146,7 +142,7 @@ def test_pairs_are_scored_under_every_rule_with_and_without_the_variant(
     assert np.isfinite(found[["prediction", "hidden"]].to_numpy()).all()
     assert (found["prediction"] != found["hidden"]).all()
     assert set(found["input"]) == {input} and set(found["mode"]) == {"frozen"}
-    assert said[-1] == "chromosome: the data have no folds by chromosome; no predictions"
+    assert messages()[-1] == "chromosome: the data have no folds by chromosome; no predictions"
     fits = found.groupby(["rule", "fold"])["hidden"].nunique()
     assert (fits == 1).all() == (input == "contrast")
 
@@ -170,7 +166,7 @@ def test_contact_maps_of_one_cell_line_are_written(tmp_path: Path, genome: Path)
     assert found["example"].tolist() == [0, 1, 0, 1, 2]
     stored = np.load(prepared.parent / "targets.test.npy")[:, 1]
     assert list(found["target"][2:]) == [row.tobytes() for row in stored]
-    facts = json.loads(pq.ParquetFile(out).metadata.metadata[METADATA_KEY])
+    facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["kind"] == "array" and facts["shape"] == [10] and facts["dtype"] == "<f4"
     assert not (tmp_path / "work").exists()
 
@@ -183,22 +179,23 @@ def test_activity_of_all_tracks_is_written(tmp_path: Path, genome: Path) -> None
     assert found["example"].tolist() == [0, 1, 0, 1, 2]
     stored = np.load(prepared.parent / "targets.valid.npy")
     assert list(found["target"][:2]) == [row.tobytes() for row in stored]
-    facts = json.loads(pq.ParquetFile(out).metadata.metadata[METADATA_KEY])
+    facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["shape"] == [5, 2]
     assert not (tmp_path / "work").exists()
 
 
-def test_a_checkpoint_of_other_features_is_refused(tmp_path: Path, genome: Path) -> None:
+def test_a_checkpoint_of_other_features_is_refused(
+    tmp_path: Path, genome: Path, at_message: Callable[..., AbstractContextManager[None]]
+) -> None:
     prepared = prepare_windows(tmp_path / "data", "cmp")
     features = store(prepared, tmp_path / "f", "cmp", "full")
 
-    def stop(text: str) -> None:
-        if "step 2 of 4" in text:
-            os.kill(os.getpid(), signal.SIGINT)
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
     arguments = ("cmp", prepared, genome, features, tmp_path / "p.parquet")
-    with pytest.raises(KeyboardInterrupt):
-        predict(*arguments, official="HFF", say=stop)
+    with pytest.raises(KeyboardInterrupt), at_message("step 2 of 4", stop):
+        predict(*arguments, official="HFF")
     manifest = json.loads(features.read_text())
     manifest["files"][0]["sha256"] = "0" * 64
     features.write_text(json.dumps(manifest))

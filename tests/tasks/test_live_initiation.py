@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, speaking_network
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import GeneZipNetwork
 from genezip.tasks import live_initiation
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_initiation import (
@@ -27,21 +28,11 @@ from genezip.tasks.live_initiation import (
 from genezip.training.finetune import ratio_term
 from genezip.training.trainable import MODES, set_mode
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 WINDOW = 60
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def network() -> GeneZipNetwork:
-    found = build(Architecture(**{**SMALL.to_dict(), "bound": "none"}), seed=3)
-    with torch.no_grad():
-        for name, parameter in found.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return found
+    return speaking_network(**FREE).train()
 
 
 class FakeWindows:
@@ -64,7 +55,7 @@ class FakeWindows:
         )
 
     def ids(self, row: int) -> np.ndarray:
-        return np.random.default_rng(row).integers(3, 7, WINDOW).astype(np.uint8)
+        return random_ids(WINDOW, row)
 
     def targets(self, row: int) -> np.ndarray:
         ids = self.ids(row)
@@ -99,7 +90,7 @@ def tuned(
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
     return tune_initiation(
-        windows or FakeWindows(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder, quiet
+        windows or FakeWindows(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder
     )
 
 
@@ -247,7 +238,7 @@ def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
 def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> None:
     windows, out = FakeWindows(), tmp_path / "x.parquet"
     one = live("authors")
-    write_initiation(windows, one.predict, arm(), out, quiet)  # type: ignore[arg-type]
+    write_initiation(windows, one.predict, arm(), out)  # type: ignore[arg-type]
     rows = windows.table[windows.table["split"] != "train"]
     splits, examples, groups = [], [], []
     import pyarrow.parquet as pq

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,42 +12,29 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, save_toy, small_network, speaking_network
 
 from genezip.alphabet import N_ID
 from genezip.config.benchmarks import EQTL, Pairs
 from genezip.data.pair_sequences import PairSequences, authors_input, padded
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork, build
-from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.region_classes import CLASSES
+from genezip.models.network import GeneZipNetwork
 from genezip.tasks import live_pairs
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_pairs import LivePairs, PairModel, pair_score, tune_pairs, write_pairs
 from genezip.training.trainable import MODES, set_mode
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 SHORT_BP = 64
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def network() -> GeneZipNetwork:
-    """Its layers speak up as after training; without a bound."""
-    found = build(Architecture(**{**SMALL.to_dict(), "bound": "none"}), seed=3)
-    with torch.no_grad():
-        for name, parameter in found.named_parameters():
-            if name.endswith("out_proj.weight"):
-                parameter.mul_(20)
-    return found
+    return speaking_network(**FREE).train()
 
 
 def pair(seed: int, positive: bool) -> PairSequences:
     """Twelve bases differ: A in a reference, G in the alternative of positives, else C."""
-    random = np.random.default_rng(seed)
-    reference = random.integers(3, 7, 90 + seed).astype(np.uint8)
+    reference = random_ids(90 + seed, seed)
     focus = 30 + seed % 20
     reference[focus : focus + 12] = 3
     alternative = reference.copy()
@@ -102,7 +90,7 @@ def tuned(
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
     live = tune_pairs(
-        examples or FakePairs(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder, quiet
+        examples or FakePairs(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder
     )
     return live, found
 
@@ -318,11 +306,8 @@ def test_other_inputs_are_refused(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pretrained model whose bound looks at the whole sequence."""
-    shape = Architecture(**{**SMALL.to_dict(), "bound": "sequence"})
     path = tmp_path_factory.mktemp("model") / "tiny"
-    card = ModelCard("tiny", 0, shape, dict.fromkeys(CLASSES, 16.0), {})
-    save_pretrained(path, build(shape, seed=3), card)
-    return path
+    return save_toy(path, small_network(bound="sequence"), seed=0, name="tiny")
 
 
 def only_near(manifest: Path, longest_bp: int) -> None:
@@ -340,33 +325,31 @@ def only_near(manifest: Path, longest_bp: int) -> None:
 
 @pytest.mark.parametrize("input", ["authors", "full"])
 def test_the_whole_way_from_a_deposit_to_a_prediction_file(
-    tmp_path: Path, folder: Path, input: str
+    tmp_path: Path, folder: Path, input: str, messages: Callable[[], list[str]]
 ) -> None:
-    from deposits import pairs
+    from toolkit.deposits import pairs
 
     from genezip.data.pair_examples import PairExamples, prepare_pairs
     from genezip.data.task_files import TaskFiles
-    from genezip.genome.reference import ReferenceGenome
+    from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.live import predict_live
 
     listing = pairs.write_eqtl(tmp_path / "deposit")
     fasta, manifest = tmp_path / "deposit" / pairs.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files = TaskFiles.load(listing)
-    prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0, quiet)
+    prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
     only_near(manifest, 40_000)
-    out, work, said = tmp_path / "out.parquet", tmp_path / "work", []
+    out, work = tmp_path / "out.parquet", tmp_path / "work"
     chosen = settings(epochs=1, batch=1)
     given = arm(input, "head_only")
-    predict_live(
-        "eqtl", manifest, fasta, folder, given, pairs.TISSUE, chosen, 0, out, work, said.append
-    )
+    predict_live("eqtl", manifest, fasta, folder, given, pairs.TISSUE, chosen, 0, out, work)
     found = pq.read_table(out).to_pandas()
     expected = PairExamples.load(manifest, fasta).table
     expected = expected[expected["split"] != "train"].sort_values("split", ascending=False)
     assert found["example"].tolist() == expected["example"].tolist()
     assert found["prediction"].between(0, 1).all() and found["hidden"].notna().all()
     assert not work.exists()
-    assert any("gives way to the causal one" in text for text in said) == (input == "full")
+    assert any("gives way to the causal one" in text for text in messages()) == (input == "full")
 
 
 def test_padding_is_n() -> None:
@@ -383,6 +366,6 @@ def test_tasks_that_have_frozen_features_alone_are_refused(tmp_path: Path, folde
     with pytest.raises(GenezipError, match="cmp is learnt from frozen features alone"):
         predict_live(
             "cmp", tmp_path / "m.json", tmp_path / "g.fa", folder, given, "HFF", settings(), 0,
-            tmp_path / "out.parquet", tmp_path / "work", quiet,
+            tmp_path / "out.parquet", tmp_path / "work",
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """Probes on pair features: columns, penalties, folds, and what hiding the variant does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,13 +89,9 @@ def plant(found: Store, labels: np.ndarray) -> None:
         ).astype(np.float32)
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def predicted(found: Store, pairs: pd.DataFrame, input: str, **keys: Any) -> pd.DataFrame:
     rows = Rows()
-    predict_pairs(found, pairs, input, EQTL(**keys), rows, quiet)
+    predict_pairs(found, pairs, input, EQTL(**keys), rows)
     return rows.table()
 
 
@@ -202,7 +199,9 @@ def by_hand(found: Store, pairs: pd.DataFrame, penalty: float) -> np.ndarray:
     return model.decision_function(x)
 
 
-def test_the_penalty_is_the_strongest_of_highest_validation_auroc() -> None:
+def test_the_penalty_is_the_strongest_of_highest_validation_auroc(
+    messages: Callable[[], list[str]],
+) -> None:
     pairs, found = table(), store(seed=4, width=20)
     valid = (pairs["split"] == "valid").to_numpy()
     labels = pairs["label"].to_numpy()
@@ -210,10 +209,9 @@ def test_the_penalty_is_the_strongest_of_highest_validation_auroc() -> None:
     values = {c: round(roc_auc_score(labels[valid], s[valid]), 9) for c, s in scores.items()}
     chosen = min(c for c in PENALTIES if values[c] == max(values.values()))
     assert chosen > PENALTIES[0] and values[chosen] > values[PENALTIES[-1]]
-    said: list[str] = []
     rows = Rows()
-    predict_pairs(found, pairs, "authors", EQTL(rules=["paper"]), rows, said.append)
-    assert said == [f"paper: C = {chosen:g}, validation AUROC {values[chosen]:.4f}"]
+    predict_pairs(found, pairs, "authors", EQTL(rules=["paper"]), rows)
+    assert messages() == [f"paper: C = {chosen:g}, validation AUROC {values[chosen]:.4f}"]
     test = rows.table().query("split == 'test'")
     expected = scores[chosen][(pairs["split"] == "test").to_numpy()]
     assert test["prediction"].to_numpy() == pytest.approx(expected, abs=1e-9)
@@ -225,35 +223,42 @@ def test_equal_validation_values_take_the_stronger_penalty() -> None:
     assert fit_probe(x, y, x, y, True).penalty == PENALTIES[0]
 
 
-def test_validation_of_one_class_takes_the_default_penalty_and_says_so() -> None:
-    pairs, said = table(), []
+def test_validation_of_one_class_takes_the_default_penalty_and_says_so(
+    messages: Callable[[], list[str]],
+) -> None:
+    pairs = table()
     pairs.loc[pairs["split"] == "valid", "label"] = 0
     rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows, said.append)
-    assert said == ["paper: C = 0.01, because the validation pairs do not have both labels"]
+    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows)
+    assert messages() == ["paper: C = 0.01, because the validation pairs do not have both labels"]
     test = rows.table().query("split == 'test'")
     expected = by_hand(store(), pairs, 0.01)[(pairs["split"] == "test").to_numpy()]
     assert test["prediction"].to_numpy() == pytest.approx(expected, abs=1e-9)
 
 
-def test_training_pairs_of_one_class_give_no_predictions_and_a_sentence() -> None:
-    pairs, said = table(), []
+def test_training_pairs_of_one_class_give_no_predictions_and_a_sentence(
+    messages: Callable[[], list[str]],
+) -> None:
+    pairs = table()
     pairs.loc[pairs["fold_chromosome"] == 2, "label"] = 1
     rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["chromosome"]), rows, said.append)
+    predict_pairs(store(), pairs, "authors", EQTL(rules=["chromosome"]), rows)
     # fold 0 is tested, fold 1 validates, fold 2 alone trains
-    assert said[0] == "chromosome, fold 0: all 30 training pairs have the label 1; no predictions"
+    assert (
+        messages()[0]
+        == "chromosome, fold 0: all 30 training pairs have the label 1; no predictions"
+    )
     assert set(rows.table()["fold"]) == {1, 2}
     reason = "fold 0: all 30 training pairs have the label 1"
     assert rows.notes == {("chromosome", "test", reason, True)}
 
 
-def test_a_split_without_training_pairs_says_so() -> None:
-    pairs, said = table(), []
+def test_a_split_without_training_pairs_says_so(messages: Callable[[], list[str]]) -> None:
+    pairs = table()
     pairs["split"] = "test"
     rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows, said.append)
-    assert said == ["paper: there are no training pairs; no predictions"]
+    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows)
+    assert messages() == ["paper: there are no training pairs; no predictions"]
     assert rows.notes == {
         ("paper", split, "there are no training pairs", False) for split in ("valid", "test")
     }
@@ -278,19 +283,20 @@ def test_scores_do_not_saturate() -> None:
     assert scores[1] > scores[0] > 40
 
 
-def test_a_fit_that_did_not_converge_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_that_did_not_converge_is_told(
+    monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
+) -> None:
     monkeypatch.setattr(pair_probe, "ITERATIONS", 1)
-    said: list[str] = []
-    predict_pairs(store(), table(), "full", EQTL(rules=["paper"]), Rows(), said.append)
-    assert said[0].endswith("; not converged in 1 iterations")
+    predict_pairs(store(), table(), "full", EQTL(rules=["paper"]), Rows())
+    assert messages()[0].endswith("; not converged in 1 iterations")
 
 
-def test_data_without_folds_say_so() -> None:
-    pairs, said = table(), []
+def test_data_without_folds_say_so(messages: Callable[[], list[str]]) -> None:
+    pairs = table()
     pairs["fold_gene"] = -1
     rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["gene"]), rows, said.append)
-    assert said == ["gene: the data have no folds by gene; no predictions"]
+    predict_pairs(store(), pairs, "authors", EQTL(rules=["gene"]), rows)
+    assert messages() == ["gene: the data have no folds by gene; no predictions"]
     assert rows.notes == {("gene", "test", "the data have no folds by gene", False)}
 
 

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from genezip.artifacts.tables import HEAD
 from genezip.errors import GenezipError
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import PredictionFile, read_predictions
-from genezip.tasks.predictions import COLUMNS, METADATA_KEY, PredictionWriter
+from genezip.tasks.predictions import COLUMNS, PredictionWriter
 
 PAIRS = Arm("eqtl", "artery", "tiny", 3, "full", "frozen")
 MAPS = Arm("cmp", "HFF", "tiny", 0, "full", "frozen")
@@ -218,11 +219,11 @@ def test_files_that_are_no_prediction_files_are_refused(tmp_path):
         read_predictions([tmp_path / "none.parquet"])
     text = tmp_path / "text.parquet"
     text.write_text("model\tvalue\n")
-    with pytest.raises(GenezipError, match=r"text.parquet is not a prediction file"):
+    with pytest.raises(GenezipError, match=r"text.parquet cannot be read .*; predict again"):
         read_predictions([text])
     other = tmp_path / "other.parquet"
     pq.write_table(pa.table({"task": ["cmp"]}), other)
-    with pytest.raises(GenezipError, match="its metadata does not say so"):
+    with pytest.raises(GenezipError, match=r"other.parquet is no prediction file; predict again"):
         read_predictions([other])
     with pytest.raises(GenezipError, match="no prediction file was given"):
         read_predictions([])
@@ -231,8 +232,8 @@ def test_files_that_are_no_prediction_files_are_refused(tmp_path):
 def test_a_missing_column_and_a_wrong_type_are_named(tmp_path):
     path = pairs_file(tmp_path / "p.parquet")
     table = pq.read_table(path)
-    facts = json.loads(pq.ParquetFile(path).metadata.metadata[METADATA_KEY])
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(facts).encode()})
+    facts = json.loads(pq.ParquetFile(path).metadata.metadata[HEAD])
+    table = table.replace_schema_metadata({HEAD: json.dumps(facts).encode()})
     pq.write_table(table.drop_columns(["group"]), path)
     with pytest.raises(GenezipError, match="lacks the column group"):
         read_predictions([path])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toolkit.dna import random_ids
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.data.label_initiation import Block, LabelledPiece, blocks, far_from_n
@@ -16,7 +17,7 @@ RANDOM = np.random.default_rng(0)
 
 def piece(length: int) -> LabelledPiece:
     where = Piece("p", "chr22", 1000, 1000 + length, "train", "genes", False, False, False)
-    ids = RANDOM.integers(3, 7, length).astype(np.uint8)
+    ids = random_ids(length, RANDOM)
     return LabelledPiece(where, ids, np.zeros((2, length), np.float32), far_from_n(ids))
 
 

@@ -57,7 +57,6 @@ def run(tmp_path):
         scale="test",
         out=tmp_path / "scores.tsv",
         predictions=tmp_path / "predictions.parquet",
-        say=lambda text: None,
     )
 
 

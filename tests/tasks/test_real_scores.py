@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from slow_bootstrap import slow_interval
+from toolkit.slow_bootstrap import slow_interval
 
 from genezip.alphabet import encode, reverse_complement
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.tasks import real_contacts, real_elements, real_scores
 from genezip.tasks.arm import Arm
-from genezip.tasks.score_rows import write_scores
 
 ONE = Arm("elements", "s", "ours", 0, "full", "frozen")
 OTHER = Arm("elements", "s", "control", 0, "full", "frozen")
@@ -112,7 +112,7 @@ def test_an_undefined_metric_is_empty_with_its_reason_and_never_compared(tmp_pat
     found.add(ONE, "m", means([0.1, 0.2, 0.3, 0.4], found), 4)
     rows = found.rows()
     assert [row["metric"] for row in rows] == ["m", "m"]
-    write_scores(tmp_path / "s.tsv", rows)
+    TASK_SCORES.write(tmp_path / "s.tsv", rows)
     read = pd.read_csv(tmp_path / "s.tsv", sep="\t")
     assert np.isnan(read["value"][0])
     assert read["note"][0] == "constant"

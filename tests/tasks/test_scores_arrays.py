@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 import pandas as pd
 import pytest
-from slow_bootstrap import slow_interval
+from toolkit.slow_bootstrap import slow_interval
 
 from genezip.errors import GenezipError
 from genezip.tasks import scores_activity

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from slow_bootstrap import slow_interval
+from toolkit.slow_bootstrap import slow_interval
 
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.scores import COLUMNS, score, write_scores
+from genezip.tasks.scores import score
 
 MODEL = Arm("eqtl", "artery", "tiny", 0, "full", "frozen")
 DISTANCE = Arm("eqtl", "artery", "distance", None, "", "baseline")
@@ -82,7 +83,7 @@ def test_values_and_the_interval_by_gene_equal_a_loop(tmp_path):
 def test_rows_have_all_columns_and_baselines_fewer_metrics(tmp_path):
     arms = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
     found = score([write(tmp_path / "p.parquet", arms, data())], 10, 0, "demo")
-    assert list(found) == list(COLUMNS)
+    assert list(found) == list(TASK_SCORES.columns)
     assert set(found.loc[found["model"] == "distance", "metric"]) == {
         "auroc",
         "auprc",
@@ -91,9 +92,9 @@ def test_rows_have_all_columns_and_baselines_fewer_metrics(tmp_path):
     assert set(found["scale"]) == {"demo"}
     assert set(found["origin"]) == {"measured"}
     assert found.loc[found["model"] == "distance", "seed"].isna().all()
-    write_scores(tmp_path / "out.tsv", found)
+    TASK_SCORES.write(tmp_path / "out.tsv", found)
     again = pd.read_csv(tmp_path / "out.tsv", sep="\t", keep_default_na=False)
-    assert list(again) == list(COLUMNS)
+    assert list(again) == list(TASK_SCORES.columns)
     assert again["seed"].astype(str).tolist() == ["0"] * 6 + [""] * 3
 
 

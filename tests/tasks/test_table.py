@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from genezip.artifacts.scores import MEAN, TASK_SCORES
 from genezip.errors import GenezipError
-from genezip.tasks.table import MEAN, NOT_RECOVERED, published_rows, task_table, write_table
+from genezip.tasks.table import NOT_RECOVERED, published_rows, task_table, write_table
 
 PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper"
 TISSUES = {"artery": "Artery_Tibial", "blood": "Whole_Blood"}
@@ -36,7 +37,7 @@ def scores(subset: str, **rows: float | None) -> pd.DataFrame:
                 "note": None,
             }
         )
-    return pd.DataFrame(found)
+    return TASK_SCORES.frame(found)
 
 
 def test_published_tables_are_read_whole() -> None:
@@ -123,8 +124,8 @@ def test_every_task_has_its_own_mode_in_the_paper(
 def test_a_result_file_of_headers_alone_is_no_obstacle(tmp_path: Path) -> None:
     path, empty = tmp_path / "artery.tsv", tmp_path / "blood.tsv"
     rows = scores("artery", genezip_70m__authors__test=0.8)
-    rows.to_csv(path, sep="\t", index=False)
-    rows.iloc[:0].to_csv(empty, sep="\t", index=False)
+    TASK_SCORES.write(path, rows)
+    TASK_SCORES.write(empty, [])
     out = tmp_path / "table.tsv"
     write_table("eqtl", [empty, path], None, TISSUES, "full", out)
     found = pd.read_csv(out, sep="\t").set_index("subset")
@@ -136,13 +137,13 @@ def test_a_result_file_of_headers_alone_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_the_file_is_whole_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "artery.tsv"
-    scores("artery", genezip_70m__authors__test=0.8).to_csv(path, sep="\t", index=False)
+    TASK_SCORES.write(path, scores("artery", genezip_70m__authors__test=0.8))
     out = tmp_path / "table.tsv"
     write_table("eqtl", [path], None, {"artery": "Artery_Tibial"}, "full", out)
     assert pd.read_csv(out, sep="\t").loc[0, "value"] == 0.8
     with pytest.raises(GenezipError, match="holds scores of eqtl, not of cmp"):
         write_table("cmp", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
     pd.DataFrame({"task": ["eqtl"]}).to_csv(path, sep="\t", index=False)
-    with pytest.raises(GenezipError, match="lacks the column model"):
+    with pytest.raises(GenezipError, match=r"lacks the columns .*model"):
         write_table("eqtl", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
     assert not (tmp_path / "other.tsv").exists()

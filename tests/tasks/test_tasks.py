@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from deposits import cmp, rsap, tisp
+from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config import TASK_SECTIONS
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.tasks import known_task, prepare_task
 
 
@@ -18,7 +18,7 @@ def prepare(task: str, subset: str, listing: Path, fasta: Path) -> Path:
     values = {"train_windows": 3} if task == "tisp" else {}
     settings = TASK_SECTIONS[task](**values)
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
-    prepare_task(task, subset, files, genome, manifest, settings, 0, lambda _: None)
+    prepare_task(task, subset, files, genome, manifest, settings, 0)
     return manifest
 
 

@@ -4,26 +4,20 @@ Each scenario ends with a sentence, an interruption or a trained model; the outc
 process are written to ``rank<n>.json``.
 """
 
+import io
 import json
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from conftest import Batches, StopsAt, run_of
+from toolkit.training import FIVE_STEPS, Batches, StopsAt, double_network, run_of
 
 from genezip.errors import GenezipError
-from genezip.models.network import GeneZipNetwork, build
 from genezip.training import progress, step
 from genezip.training.loop import pretrain
 from genezip.training.ranks import Ranks, launched
-
-SETTINGS = {"steps": 5, "batch": 4, "micro_batch": 4, "warmup_steps": 1, "validate_every": 5}
-
-
-def double(*arguments: object) -> GeneZipNetwork:
-    """The network in float64, so that only rounding at 1e-16 depends on who adds what."""
-    return build(*arguments).double()  # type: ignore[arg-type]
 
 
 def outcome(do: Callable[[], object]) -> str:
@@ -37,12 +31,12 @@ def outcome(do: Callable[[], object]) -> str:
 
 
 def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
-    found, said = {}, []
+    found = {}
 
     def train(name: str, batches: Batches, **changes: object) -> str:
-        run = run_of(**{**SETTINGS, **changes})
+        run = run_of(**{**FIVE_STEPS, **changes})
         folders = out / name, out / f"{name}.checkpoints"
-        return outcome(lambda: pretrain(run, batches, *folders, said.append, ranks))
+        return outcome(lambda: pretrain(run, batches, *folders, ranks))
 
     share = {"windows": 4, "unknown": True, "rows": ranks.rows(4)}
 
@@ -67,13 +61,16 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
         lm_loss = step.lm_loss
         step.lm_loss = lambda *arguments: lm_loss(*arguments) * float("nan")
     found["nan"] = train("nan", batches())
-    found["said"] = " | ".join(said)
     return found
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    progress.build = double
+    progress.build = double_network
+    said = logging.StreamHandler(io.StringIO())
+    logging.getLogger("genezip").setLevel(logging.INFO)
+    logging.getLogger("genezip").addHandler(said)
     with launched() as ranks:
         outcomes = scenarios(Path(sys.argv[1]), ranks)
+        outcomes["said"] = said.stream.getvalue()
         (Path(sys.argv[1]) / f"rank{ranks.rank}.json").write_text(json.dumps(outcomes))

@@ -1,31 +1,31 @@
 """Activation checkpointing: less memory, the same gradients, every mask computed once."""
 
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 import torch
+from toolkit.networks import small_network
+from toolkit.training import Batches, run_of
 
 from genezip.models.mamba2 import Block
-from genezip.models.network import build
 from genezip.models.routing import Router
 from genezip.training.progress import initial_network
 from genezip.training.step import training_step
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_gradients_are_equal_and_masks_computed_once(toy: SimpleNamespace, precision: str) -> None:
+def test_gradients_are_equal_and_masks_computed_once(precision: str) -> None:
     found, begun = [], Counter[type]()
 
     def begins(module: torch.nn.Module, given: object) -> None:
         begun[type(module)] += 1
 
     for checkpoint in (False, True):
-        run = toy.run_of(checkpoint_activations=checkpoint, precision=precision)
+        run = run_of(checkpoint_activations=checkpoint, precision=precision)
         network = initial_network(run, torch.device("cpu"))
         for module in network.modules():
             module.register_forward_pre_hook(begins)
-        drawn = toy.Batches().next_batch()
+        drawn = Batches().next_batch()
         ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
         values = training_step(network, ids, regions, torch.full((7,), 16.0), run.settings)
         found.append(([p.grad for p in network.parameters()], values, begun.copy()))
@@ -38,6 +38,6 @@ def test_gradients_are_equal_and_masks_computed_once(toy: SimpleNamespace, preci
     assert (twice[Router], twice[Block]) == (2, 10)  # blocks again in the backward pass
 
 
-def test_it_is_off_unless_asked_for(toy: SimpleNamespace) -> None:
-    assert not build(toy.shape, 0).trunk.recompute
-    assert not initial_network(toy.run_of(), torch.device("cpu")).trunk.recompute
+def test_it_is_off_unless_asked_for() -> None:
+    assert not small_network(0).trunk.recompute
+    assert not initial_network(run_of(), torch.device("cpu")).trunk.recompute

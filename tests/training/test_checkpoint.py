@@ -1,13 +1,14 @@
 """Resuming: exact to the bit, from the previous checkpoint if need be, never another run."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from toolkit.training import Batches, StopsAt, curve_of, run_of
 
+from genezip.artifacts.manifest import first_difference
 from genezip.errors import GenezipError
 from genezip.models.pretrained import BEST, load_network
 from genezip.training import loop, step
@@ -15,21 +16,18 @@ from genezip.training.checkpoint import (
     FREE,
     PREVIOUS,
     STATE,
-    load_state,
+    load_checkpoint,
     random_state,
     set_random_state,
 )
-from genezip.training.differences import first_difference
 from genezip.training.loop import pretrain
 
 
-def stopped(toy: SimpleNamespace, folder: Path, at: int = 7, **changes: object) -> Path:
+def stopped(folder: Path, at: int = 7, **changes: object) -> Path:
     """Checkpoints of a run that was stopped after a step (earlier ones at step 5)."""
     with pytest.raises(KeyboardInterrupt):
-        batches = toy.StopsAt(at - 1)
-        pretrain(
-            toy.run_of(**changes), batches, folder / "model", folder / "kept", lambda text: None
-        )
+        batches = StopsAt(at - 1)
+        pretrain(run_of(**changes), batches, folder / "model", folder / "kept")
     assert not (folder / "model").exists()
     return folder / "kept"
 
@@ -42,7 +40,9 @@ def damage(path: Path) -> None:
 
 
 def test_two_halves_equal_the_whole_bit_for_bit(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     """Weights, optimiser, data position and random numbers, also those drawn in training."""
     lm_loss = step.lm_loss
@@ -59,12 +59,11 @@ def test_two_halves_equal_the_whole_bit_for_bit(
         finish(progress, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "_finish", keep)
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "whole", tmp_path / "c")
-    kept = stopped(toy, tmp_path)
+    pretrain(run_of(), Batches(), tmp_path / "whole", tmp_path / "c")
+    kept = stopped(tmp_path)
     torch.rand(3), np.random.rand(3)  # another process would have another state
-    said: list[str] = []
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "parts", kept, said.append)
-    assert "toy: resuming at step 7 of 12" in said
+    pretrain(run_of(), Batches(), tmp_path / "parts", kept)
+    assert "toy: resuming at step 7 of 12" in messages()
 
     (whole, random), (parts, other_random) = finals
     for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
@@ -74,7 +73,7 @@ def test_two_halves_equal_the_whole_bit_for_bit(
     assert whole.batches.state_dict() == parts.batches.state_dict() == {"count": 12}
     assert torch.equal(random["torch"], other_random["torch"])
     assert first_difference(plain(random["numpy"]), plain(other_random["numpy"])) is None
-    assert toy.curve_of(tmp_path / "whole") == toy.curve_of(tmp_path / "parts")
+    assert curve_of(tmp_path / "whole") == curve_of(tmp_path / "parts")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
 
@@ -94,7 +93,9 @@ def test_random_numbers_go_on() -> None:
 
 
 def test_failure_at_the_very_end_loses_nothing(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     """The last step is a checkpoint; the next start only writes the folder."""
     out, kept = tmp_path / "model", tmp_path / "kept"
@@ -104,75 +105,70 @@ def test_failure_at_the_very_end_loses_nothing(
 
     with monkeypatch.context() as patch, pytest.raises(GenezipError, match="no space"):
         patch.setattr(loop, "save_pretrained", full)
-        pretrain(toy.run_of(), toy.Batches(), out, kept)
+        pretrain(run_of(), Batches(), out, kept)
     assert not out.exists()
-    said: list[str] = []
-    pretrain(toy.run_of(), toy.Batches(), out, kept, said.append)
-    assert said[1] == "toy: resuming at step 12 of 12"
+    pretrain(run_of(), Batches(), out, kept)
+    assert "toy: resuming at step 12 of 12" in messages()
     assert {path.name for path in out.iterdir()} == set(loop.FILES)
     assert load_network(out)[1].training["valid"]["windows"] == 2
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_previous_one(
-    toy: SimpleNamespace, tmp_path: Path
+    tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "whole", tmp_path / "c")
-    kept = stopped(toy, tmp_path)
+    pretrain(run_of(), Batches(), tmp_path / "whole", tmp_path / "c")
+    kept = stopped(tmp_path)
     damage(kept / STATE)
-    said: list[str] = []
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "parts", kept, said.append)
-    assert f"{kept / STATE} is damaged; going on from the previous checkpoint, step 5" in said
-    assert "toy: resuming at step 5 of 12" in said
-    assert toy.curve_of(tmp_path / "whole") == toy.curve_of(tmp_path / "parts")
+    pretrain(run_of(), Batches(), tmp_path / "parts", kept)
+    assert f"{kept / STATE} is damaged; going on from the previous checkpoint, step 5" in messages()
+    assert "toy: resuming at step 5 of 12" in messages()
+    assert curve_of(tmp_path / "whole") == curve_of(tmp_path / "parts")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
 
 
-def test_a_damaged_checkpoint_never_replaces_the_good_one(
-    toy: SimpleNamespace, tmp_path: Path
-) -> None:
-    kept = stopped(toy, tmp_path)
+def test_a_damaged_checkpoint_never_replaces_the_good_one(tmp_path: Path) -> None:
+    kept = stopped(tmp_path)
     good = (kept / PREVIOUS).read_bytes()
     damage(kept / STATE)
-    assert load_state(kept, toy.run_of().identity(), print) is not None
+    assert load_checkpoint(kept, run_of().identity()) is not None
     assert not (kept / STATE).exists() and (kept / "state.damaged.pt").exists()
     assert (kept / PREVIOUS).read_bytes() == good
 
 
 def test_best_weights_of_lost_steps_are_not_taken_for_the_runs_own(
-    toy: SimpleNamespace, tmp_path: Path
+    tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
     """A crash after a validation, before its checkpoint: the file is of no known perplexity."""
-    kept = stopped(toy, tmp_path)
+    kept = stopped(tmp_path)
     (kept / BEST).write_bytes(b"weights of a step that was lost")
-    said: list[str] = []
-    result = pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", kept, said.append)
-    assert any("best is chosen anew" in text for text in said)
-    later = [line["valid"]["ppl"] for line in toy.curve_of(tmp_path / "model")
+    result = pretrain(run_of(), Batches(), tmp_path / "model", kept)
+    assert any("best is chosen anew" in text for text in messages())
+    later = [line["valid"]["ppl"] for line in curve_of(tmp_path / "model")
              if "valid" in line and line["step"] > 7]  # fmt: skip
     assert result["best_valid_ppl"] == min(later)
     load_network(tmp_path / "model", BEST)
 
 
-def test_a_missing_newest_checkpoint_as_well(toy: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_missing_newest_checkpoint_as_well(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     """A crash between the two renames of a checkpoint."""
-    kept = stopped(toy, tmp_path)
+    kept = stopped(tmp_path)
     (kept / STATE).unlink()
-    said: list[str] = []
-    state = load_state(kept, toy.run_of().identity(), said.append)
+    state = load_checkpoint(kept, run_of().identity())
     assert state is not None and state.step == 5
-    assert said == [f"{kept / STATE} is missing; going on from the previous checkpoint, step 5"]
+    missing = f"{kept / STATE} is missing; going on from the previous checkpoint, step 5"
+    assert messages()[-1] == missing
 
 
 @pytest.mark.parametrize("how", [damage, lambda path: path.write_bytes(b"junk")])
-def test_two_damaged_checkpoints_are_one_sentence(
-    toy: SimpleNamespace, tmp_path: Path, how
-) -> None:
-    kept = stopped(toy, tmp_path)
+def test_two_damaged_checkpoints_are_one_sentence(tmp_path: Path, how) -> None:
+    kept = stopped(tmp_path)
     for name in (STATE, PREVIOUS):
         how(kept / name)
     with pytest.raises(GenezipError, match=f"delete the folder {kept} to train from the start"):
-        pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", kept)
+        pretrain(run_of(), Batches(), tmp_path / "model", kept)
     assert (kept / STATE).exists() and (kept / PREVIOUS).exists()
 
 
@@ -187,36 +183,21 @@ def test_two_damaged_checkpoints_are_one_sentence(
     ],
 )
 def test_other_settings_are_refused_and_nothing_is_lost(
-    toy: SimpleNamespace, tmp_path: Path, changes: dict, words: str
+    tmp_path: Path, changes: dict, words: str
 ) -> None:
-    kept = stopped(toy, tmp_path)
+    kept = stopped(tmp_path)
     before = {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()}
-    with pytest.raises(GenezipError, match=f"stopped at step 7 with {words}; set it back"):
-        pretrain(toy.run_of(**changes), toy.Batches(), tmp_path / "model", kept)
+    with pytest.raises(GenezipError, match=f"{kept} holds a run .* step 7 with {words}; set"):
+        pretrain(run_of(**changes), Batches(), tmp_path / "model", kept)
     assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == before
 
 
-def test_settings_that_do_not_change_the_weights_may_differ(
-    toy: SimpleNamespace, tmp_path: Path
-) -> None:
-    kept = stopped(toy, tmp_path)
+def test_settings_that_do_not_change_the_weights_may_differ(tmp_path: Path) -> None:
+    kept = stopped(tmp_path)
     changes = {
         "micro_batch": 1, "checkpoint_every": 2, "validate_every": 3,
         "checkpoint_activations": True, "packed_trunk": True, "device": "auto",
     }  # fmt: skip
     assert {f"pretrain.{key}" for key in changes} == set(FREE)
-    state = load_state(kept, toy.run_of(**changes).identity(), print)
+    state = load_checkpoint(kept, run_of(**changes).identity())
     assert state is not None and state.step == 7
-
-
-def test_first_difference() -> None:
-    old = {"a": {"b": [1, 2], "c": 1.0}, "gone": None}
-    assert first_difference(old, json.loads(json.dumps(old))) is None
-    assert first_difference(old, {"a": {"b": (1, 2), "c": 2}}) == ("a.c", "1.0", "2")
-    assert first_difference(old, {"a": {"b": (1, 3), "c": 2}}, ["a.c"]) == (
-        "a.b",
-        "[1, 2]",
-        "[1, 3]",
-    )
-    assert first_difference(old, old["a"] | old) == ("b", "nothing", "[1, 2]")
-    assert first_difference(old, {"a": old["a"]}) == ("gone", "null", "nothing")

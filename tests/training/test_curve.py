@@ -1,10 +1,10 @@
 """The learning curve: JSON lines and TensorBoard, without a seam and without duplicates."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from toolkit.training import Batches, StopsAt, curve_of, run_of
 
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASSES
@@ -27,17 +27,17 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def test_tensorboard_shows_what_the_curve_holds(toy: SimpleNamespace, tmp_path: Path) -> None:
+def test_tensorboard_shows_what_the_curve_holds(tmp_path: Path) -> None:
     """Also after a stop between two checkpoints: every step once."""
     with pytest.raises(KeyboardInterrupt):
-        pretrain(toy.run_of(), toy.StopsAt(6), tmp_path / "model", tmp_path / "c")
+        pretrain(run_of(), StopsAt(6), tmp_path / "model", tmp_path / "c")
     # steps 8 and 9 of a part that crashed before its next checkpoint
     crashed = Curve(tmp_path / "c", 7, CLASSES)
     for step in (8, 9):
         crashed.step(step, {**LINE, "lm_loss": 99.0})
     crashed.close()
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", tmp_path / "c")
-    lines = toy.curve_of(tmp_path / "model", drop=())
+    pretrain(run_of(), Batches(), tmp_path / "model", tmp_path / "c")
+    lines = curve_of(tmp_path / "model", drop=())
     steps = [line for line in lines if "lm_loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 13))
     shown = scalars(tmp_path / "c")

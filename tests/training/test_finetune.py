@@ -9,30 +9,32 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from toolkit.dna import random_batch
+from toolkit.networks import small_network
 from torch import Tensor, nn
 
 from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
 from genezip.models.losses import rar_stage_loop
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.network import GeneZipNetwork
 from genezip.training import finetune as module
-from genezip.training.finetune import BETAS, Problem, finetune, ratio_term
-from genezip.training.finetune_state import STATE, learned_weights
+from genezip.training.finetune import (
+    BETAS,
+    STATE,
+    Problem,
+    finetune,
+    learned_weights,
+    ratio_term,
+)
 from genezip.training.head_step import build_adamw, precision
 from genezip.training.trainable import MODES, compressor_learns, set_mode
 
-SMALL = load_architecture(Path(__file__).parents[1] / "small.yaml")
 X = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
 
 
-def quiet(text: str) -> None:
-    pass
-
-
 def network() -> GeneZipNetwork:
-    return build(Architecture(**SMALL.to_dict()), seed=3)
+    return small_network()
 
 
 def head() -> nn.Module:
@@ -127,7 +129,7 @@ def test_autocast_is_of_cuda_alone() -> None:
 
 def test_the_ratio_term_is_the_uniform_loss_and_is_off_while_the_network_is_fixed() -> None:
     found = network()
-    ids = torch.randint(3, 7, (2, 200), generator=torch.Generator().manual_seed(1))
+    ids = random_batch(200, rows=2, seed=1)
     output = found(ids)
     chosen = settings(alpha=0.5, uniform_bpt=32)
     by_hand = torch.zeros(())
@@ -153,7 +155,7 @@ def test_every_pass_draws_every_example_once(tmp_path: Path) -> None:
         drawn.extend(rows.tolist())
         return error(net, rows)
 
-    state = finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
+    state = finetune(problem(net, loss=loss), settings(), 1, tmp_path)
     assert state.step == 8  # 30 draws in steps of 4; the last step has 2
     passes = np.array(drawn).reshape(3, 10)
     assert [sorted(one) for one in passes.tolist()] == [list(range(10))] * 3
@@ -194,7 +196,7 @@ def test_the_loop_equals_the_same_training_written_out(tmp_path: Path, micro_bat
         return error(net, rows)
 
     given = problem(net, loss=loss, micro_batch=micro_batch, judge=lambda: math.nan)
-    finetune(given, chosen, 1, tmp_path, quiet)
+    finetune(given, chosen, 1, tmp_path)
     assert max(len(part) for part in parts) == micro_batch
     by_hand(other, chosen, np.concatenate(parts))
     for name, value in net.state_dict().items():
@@ -202,11 +204,12 @@ def test_the_loop_equals_the_same_training_written_out(tmp_path: Path, micro_bat
         assert not torch.allclose(value, plain().state_dict()[name], atol=1e-2)
 
 
-def test_the_best_weights_are_kept_and_patience_ends_the_training(tmp_path: Path) -> None:
+def test_the_best_weights_are_kept_and_patience_ends_the_training(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     net = plain()
     seen: list[Tensor] = []
     values = iter([0.5, 0.7, 0.6, math.nan, 0.7, 0.65, 0.9])
-    said: list[str] = []
 
     def judge() -> float:
         seen.append(net.weight.detach().clone())  # type: ignore[operator, union-attr]
@@ -214,25 +217,27 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training(tmp_path: Path
         return next(values)
 
     chosen = settings(evaluate_every=1, patience=3)
-    state = finetune(problem(net, judge=judge), chosen, 1, tmp_path, said.append)
+    state = finetune(problem(net, judge=judge), chosen, 1, tmp_path)
     # 0.6, the tie and 0.65 are not better; an undefined score does not count
     assert state.step == 6 and state.best == 0.7 and state.best_step == 2
     assert torch.equal(net.weight, seen[1]) and not torch.equal(net.weight, seen[-1])  # type: ignore[arg-type]
     assert [entry["step"] for entry in state.history] == [1, 2, 3, 4, 5, 6]
-    assert said[-1] == "toy: patience ran out; best validation score 0.7000 at step 2"
+    assert messages()[-1] == "toy: patience ran out; best validation score 0.7000 at step 2"
 
 
-def test_without_a_defined_score_the_last_weights_are_used(tmp_path: Path) -> None:
-    net, said = plain(), []
+def test_without_a_defined_score_the_last_weights_are_used(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
+    net = plain()
     last: list[Tensor] = []
 
     def judge() -> float:
         last.append(net.weight.detach().clone())  # type: ignore[operator, union-attr]
         return math.nan
 
-    finetune(problem(net, judge=judge), settings(patience=1), 1, tmp_path, said.append)
+    finetune(problem(net, judge=judge), settings(patience=1), 1, tmp_path)
     assert torch.equal(net.weight, last[-1])  # type: ignore[arg-type]
-    assert "was never defined, so the weights of the last step, 8, are used" in said[-1]
+    assert "was never defined, so the weights of the last step, 8, are used" in messages()[-1]
 
 
 def stopping(function: Callable, at: int) -> Callable:
@@ -249,39 +254,40 @@ def stopping(function: Callable, at: int) -> Callable:
 
 @pytest.mark.parametrize(("what", "at"), [("loss", 0), ("loss", 9), ("judge", 0), ("judge", 1)])
 def test_an_interrupted_run_goes_on_to_the_very_same_weights(
-    tmp_path: Path, what: str, at: int
+    tmp_path: Path, what: str, at: int, messages: Callable[[], list[str]]
 ) -> None:
     whole, parts = head(), head()
-    one = finetune(problem(whole), settings(warmup=0.3), 1, tmp_path / "a", quiet)
+    one = finetune(problem(whole), settings(warmup=0.3), 1, tmp_path / "a")
     given = problem(parts)
     given = problem(parts, **{what: stopping(getattr(given, what), at)})
-    said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        finetune(given, settings(warmup=0.3), 1, tmp_path / "b", said.append)
-    assert "stopped at step" in said[-1]
+        finetune(given, settings(warmup=0.3), 1, tmp_path / "b")
+    assert "stopped at step" in messages()[-1]
     parts = head()
     torch.rand(3)  # another process would have another state
-    two = finetune(problem(parts), settings(warmup=0.3), 1, tmp_path / "b", said.append)
-    assert any("going on at step" in text for text in said)
+    two = finetune(problem(parts), settings(warmup=0.3), 1, tmp_path / "b")
+    assert any("going on at step" in text for text in messages())
     assert one.history == two.history and one.best_step == two.best_step
     weights, others = whole.state_dict(), parts.state_dict()
     assert weights.keys() == others.keys()
     assert all(torch.equal(weights[name], others[name]) for name in weights)
 
 
-def test_a_kill_costs_no_more_than_the_steps_since_the_last_checkpoint(tmp_path: Path) -> None:
+def test_a_kill_costs_no_more_than_the_steps_since_the_last_checkpoint(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     """Also inside a validation: a checkpoint is written before it."""
     whole, parts = head(), head()
-    finetune(problem(whole), settings(), 1, tmp_path / "a", quiet)
+    finetune(problem(whole), settings(), 1, tmp_path / "a")
 
     def killed() -> float:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        finetune(problem(parts, judge=killed), settings(), 1, tmp_path / "b", quiet)
-    parts, said = head(), []
-    finetune(problem(parts), settings(), 1, tmp_path / "b", said.append)
-    assert said[0] == "toy: going on at step 3 of 8"
+        finetune(problem(parts, judge=killed), settings(), 1, tmp_path / "b")
+    parts = head()
+    finetune(problem(parts), settings(), 1, tmp_path / "b")
+    assert "toy: going on at step 3 of 8" in messages()
     others = parts.state_dict()
     assert all(torch.equal(value, others[name]) for name, value in whole.state_dict().items())
 
@@ -299,18 +305,18 @@ def test_checkpoints_are_also_written_by_the_clock(
         return error(net, rows)
 
     with pytest.raises(RuntimeError):
-        finetune(problem(net, loss=loss), settings(evaluate_every=8), 1, tmp_path, quiet)
+        finetune(problem(net, loss=loss), settings(evaluate_every=8), 1, tmp_path)
     assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 2
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     first, second = head(), head()
-    finetune(problem(first), settings(), 1, tmp_path, quiet)
+    finetune(problem(first), settings(), 1, tmp_path)
 
     def never(rows: np.ndarray) -> Tensor:
         raise AssertionError("trained again")
 
-    finetune(problem(second, loss=never), settings(), 1, tmp_path, quiet)
+    finetune(problem(second, loss=never), settings(), 1, tmp_path)
     assert all(torch.equal(v, second.state_dict()[n]) for n, v in first.state_dict().items())
 
 
@@ -318,25 +324,27 @@ def test_a_checkpoint_holds_only_what_learns(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Linear(3, 500), nn.Linear(500, 1))
     net[0].requires_grad_(False)
     assert set(learned_weights(net)) == {"1.weight", "1.bias"}
-    finetune(problem(net), settings(), 1, tmp_path, quiet)
+    finetune(problem(net), settings(), 1, tmp_path)
     held = torch.load(tmp_path / STATE, weights_only=True)
     assert set(held["weights"]) == set(held["best_weights"]) == {"1.weight", "1.bias"}
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    finetune(problem(plain()), settings(), 1, tmp_path, quiet)
+    finetune(problem(plain()), settings(), 1, tmp_path)
     with pytest.raises(GenezipError, match=r"with learning_rate 0\.05, not 0\.1"):
-        finetune(problem(plain()), settings(learning_rate=0.1), 1, tmp_path, quiet)
+        finetune(problem(plain()), settings(learning_rate=0.1), 1, tmp_path)
     with pytest.raises(GenezipError, match='with data "abc", not "xyz"'):
-        finetune(problem(plain(), identity={"data": "xyz"}), settings(), 1, tmp_path, quiet)
+        finetune(problem(plain(), identity={"data": "xyz"}), settings(), 1, tmp_path)
     with pytest.raises(GenezipError, match="with seed 1, not 2"):
-        finetune(problem(plain()), settings(), 2, tmp_path, quiet)
+        finetune(problem(plain()), settings(), 2, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["half", "a flipped byte", "nothing", "another file"])
-def test_a_damaged_checkpoint_means_training_from_the_start(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_checkpoint_means_training_from_the_start(
+    tmp_path: Path, damage: str, messages: Callable[[], list[str]]
+) -> None:
     whole, again, path = head(), head(), tmp_path / STATE
-    one = finetune(problem(whole), settings(), 1, tmp_path, quiet)
+    one = finetune(problem(whole), settings(), 1, tmp_path)
     data = bytearray(path.read_bytes())
     place = len(data) // 2
     data[place] ^= 255
@@ -345,9 +353,8 @@ def test_a_damaged_checkpoint_means_training_from_the_start(tmp_path: Path, dama
         path.write_bytes(contents[damage])
     else:
         torch.save({"weights": {}}, path)
-    said: list[str] = []
-    two = finetune(problem(again), settings(), 1, tmp_path, said.append)
-    assert said[0] == f"{path} is damaged; training from the start"
+    two = finetune(problem(again), settings(), 1, tmp_path)
+    assert f"{path} is damaged; training from the start" in messages()
     assert one.history == two.history
     assert all(torch.equal(v, again.state_dict()[n]) for n, v in whole.state_dict().items())
     assert torch.load(path, weights_only=True)["progress"]["step"] == 8
@@ -363,7 +370,7 @@ def test_a_gpu_without_memory_ends_in_one_sentence_that_names_the_example(tmp_pa
         return error(net, rows)
 
     with pytest.raises(GenezipError) as raised:
-        finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
+        finetune(problem(net, loss=loss), settings(), 1, tmp_path)
     names = ", ".join(str(row) for row in drawn[-1])
     assert str(raised.value) == (
         f"toy: training on training example {names} does not fit into the memory of the GPU; take "
@@ -377,11 +384,11 @@ def test_release_leaves_all_tokens_where_they_are_between_stages_of_other_widths
     mode: str,
 ) -> None:
     """What learns must not reach a router; ``full`` shows that these steps could move tokens."""
-    found = build(Architecture(**{**SMALL.to_dict(), "d_model": (16, 24, 32)}), seed=3)
+    found = small_network(d_model=(16, 24, 32))
     assert [p.numel() for p in found.paddings] == [8, 8]
     learning = set_mode(found, mode, settings(), 0)
     assert "paddings.1" in learning and ("paddings.0" in learning) == (mode == "full")
-    ids = torch.randint(3, 7, (1, 300), generator=torch.Generator().manual_seed(0))
+    ids = random_batch(300)
     before = found(ids)
     optimizer = build_adamw(found, settings(learning_rate=0.1))
     for _ in range(4):
@@ -405,10 +412,10 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None
         return error(net, rows) * (math.inf if next(calls) == 8 else 1)
 
     with pytest.raises(GenezipError, match=r"toy became not finite .* at step 4; lower its"):
-        finetune(problem(net, loss=loss), settings(), 1, tmp_path, quiet)
+        finetune(problem(net, loss=loss), settings(), 1, tmp_path)
     assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 3
 
 
 def test_no_training_example_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="toy has no training example"):
-        finetune(problem(plain(), examples=0, draws=0), settings(), 1, tmp_path, quiet)
+        finetune(problem(plain(), examples=0, draws=0), settings(), 1, tmp_path)

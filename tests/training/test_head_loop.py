@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from genezip.config.benchmarks import HeadTraining
 from genezip.errors import GenezipError
-from genezip.training.head_checkpoint import CHECKPOINT
 from genezip.training.head_loop import (
+    CHECKPOINT,
     HeadRun,
     Trained,
     discard,
@@ -26,10 +26,6 @@ from genezip.training.head_step import backward, build_adamw, rate_at
 
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
-
-
-def quiet(text: str) -> None:
-    pass
 
 
 def module(dropout: float = 0.5) -> nn.Module:
@@ -100,8 +96,8 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch() -> None:
 def test_training_lowers_the_loss_and_repeats_itself(tmp_path: Path) -> None:
     first, second = module(), module()
     before = error(first)
-    done = train_head(first, run(steps=40), tmp_path / "a", quiet)
-    train_head(second, run(steps=40), tmp_path / "b", quiet)
+    done = train_head(first, run(steps=40), tmp_path / "a")
+    train_head(second, run(steps=40), tmp_path / "b")
     assert done.best_value > before / 2
     assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
     assert not first.training
@@ -129,7 +125,7 @@ def by_hand(net: nn.Module, steps: int, weight_decay: float, clip: float) -> Non
 def test_the_last_weights_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     net, plain = module(), module()
     keys = {"weight_decay": 0.2, "clip_norm": 0.5}
-    done = train_head(net, run(select="last", **keys), tmp_path, quiet)
+    done = train_head(net, run(select="last", **keys), tmp_path)
     by_hand(plain, 12, 0.2, 0.5)
     assert done.step == 12 and done.finished
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(plain), strict=True))
@@ -149,7 +145,7 @@ def scripted(values: list[float], seen: list[list[Tensor]]) -> Callable[[nn.Modu
 def test_the_best_weights_are_kept_and_a_tie_keeps_the_earlier(tmp_path: Path) -> None:
     net, seen = module(), []
     validate = scripted([0.2, 0.9, 0.9], seen)
-    done = train_head(net, run(validate), tmp_path, quiet)
+    done = train_head(net, run(validate), tmp_path)
     assert (done.best_value, done.best_step) == (0.9, 8)
     assert done.history == [(4, 0.2), (8, 0.9), (12, 0.9)]
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[1], strict=True))
@@ -159,7 +155,7 @@ def test_the_best_weights_are_kept_and_a_tie_keeps_the_earlier(tmp_path: Path) -
 def test_the_last_weights_stay_where_nothing_is_selected(tmp_path: Path) -> None:
     net, seen = module(), []
     done = train_head(
-        net, run(scripted([0.9, 0.1, 0.1], seen), select="last", patience=1), tmp_path, quiet
+        net, run(scripted([0.9, 0.1, 0.1], seen), select="last", patience=1), tmp_path
     )
     assert done.step == 12
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
@@ -168,97 +164,101 @@ def test_the_last_weights_stay_where_nothing_is_selected(tmp_path: Path) -> None
 def test_training_stops_when_patience_is_over(tmp_path: Path) -> None:
     net, seen = module(), []
     values = [0.5, 0.4, 0.6, 0.1, math.nan, 0.9]
-    done = train_head(net, run(scripted(values, seen), steps=100, patience=2), tmp_path, quiet)
+    done = train_head(net, run(scripted(values, seen), steps=100, patience=2), tmp_path)
     assert done.step == 20 and done.best_step == 12
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
 
 
 def test_validations_without_a_value_leave_the_last_weights(tmp_path: Path) -> None:
     net, seen = module(), []
-    done = train_head(net, run(scripted([math.nan] * 3, seen)), tmp_path, quiet)
+    done = train_head(net, run(scripted([math.nan] * 3, seen)), tmp_path)
     assert done.best_step == 0 and done.best_value == -math.inf
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
 
 
 @pytest.mark.parametrize("at", [3, 4, 9])
 @pytest.mark.parametrize("select", ["best", "last"])
-def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path, at: int, select: str) -> None:
+def test_an_interrupted_run_ends_as_one_that_was_not(
+    tmp_path: Path, at: int, select: str, messages: Callable[[], list[str]]
+) -> None:
     whole = module()
-    expected = train_head(whole, run(select=select), tmp_path / "whole", quiet)
+    expected = train_head(whole, run(select=select), tmp_path / "whole")
 
     def stopping(step: int) -> list[tuple[Tensor, Tensor, int]]:
         if step == at - 1:
             os.kill(os.getpid(), signal.SIGINT)
         return batches(step)
 
-    first, said = run(select=select), []
+    first = run(select=select)
     first = HeadRun(**{**vars(first), "batch": stopping})
     with pytest.raises(KeyboardInterrupt):
-        train_head(module(), first, tmp_path / "parts", said.append)
-    assert said[-1] == f"toy: stopped at step {at}; the same command goes on from there"
+        train_head(module(), first, tmp_path / "parts")
+    assert messages()[-1] == f"toy: stopped at step {at}; the same command goes on from there"
 
     torch.manual_seed(99)  # another process has other random numbers
     rest = nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 1))
-    found = train_head(rest, run(select=select), tmp_path / "parts", said.append)
-    assert f"toy: resuming at step {at} of 12" in said
+    found = train_head(rest, run(select=select), tmp_path / "parts")
+    assert f"toy: resuming at step {at} of 12" in messages()
     assert found == expected
     assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
 
 
 def test_a_finished_run_trains_no_more_until_it_is_discarded(tmp_path: Path) -> None:
     net = module()
-    expected = train_head(net, run(), tmp_path / "w", quiet)
+    expected = train_head(net, run(), tmp_path / "w")
 
     def never(step: int) -> list[Any]:
         raise AssertionError("trained again")
 
     again = HeadRun(**{**vars(run()), "batch": never})
     other = module()
-    assert train_head(other, again, tmp_path / "w", quiet) == expected
+    assert train_head(other, again, tmp_path / "w") == expected
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(other), strict=True))
     discard(tmp_path / "w")
     assert not (tmp_path / "w").exists()
 
 
-def test_a_failure_between_checkpoints_costs_the_time_since_the_last_only(tmp_path: Path) -> None:
+def test_a_failure_between_checkpoints_costs_the_time_since_the_last_only(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     def failing(step: int) -> list[tuple[Tensor, Tensor, int]]:
         if step == 6:
             raise OSError("disk gone")
         return batches(step)
 
     with pytest.raises(OSError):
-        train_head(module(), HeadRun(**{**vars(run()), "batch": failing}), tmp_path, quiet)
-    said: list[str] = []
+        train_head(module(), HeadRun(**{**vars(run()), "batch": failing}), tmp_path)
     whole, rest = module(), module()
-    train_head(rest, run(), tmp_path, said.append)
-    train_head(whole, run(), tmp_path / "whole", quiet)
-    assert said[0] == "toy: resuming at step 4 of 12"
+    train_head(rest, run(), tmp_path)
+    train_head(whole, run(), tmp_path / "whole")
+    assert "toy: resuming at step 4 of 12" in messages()
     assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
 
 
 def test_a_checkpoint_of_other_settings_is_refused_and_stays(tmp_path: Path) -> None:
-    train_head(module(), run(), tmp_path, quiet)
+    train_head(module(), run(), tmp_path)
     before = (tmp_path / CHECKPOINT).read_bytes()
     with pytest.raises(GenezipError, match=r"settings\.weight_decay 0\.0, not 0\.1; set it back"):
-        train_head(module(), run(weight_decay=0.1), tmp_path, quiet)
+        train_head(module(), run(weight_decay=0.1), tmp_path)
     other = HeadRun(**{**vars(run()), "identity": {"data": "xyz"}})
     with pytest.raises(GenezipError, match='data "abc", not "xyz"'):
-        train_head(module(), other, tmp_path, quiet)
+        train_head(module(), other, tmp_path)
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
 def test_the_device_may_change_between_the_parts_of_a_run(tmp_path: Path) -> None:
-    done = train_head(module(), run(device="cpu"), tmp_path, quiet)
-    assert train_head(module(), run(device="auto"), tmp_path, quiet) == done
+    done = train_head(module(), run(device="cpu"), tmp_path)
+    assert train_head(module(), run(device="auto"), tmp_path) == done
 
 
-def test_a_damaged_checkpoint_means_training_from_the_start(tmp_path: Path) -> None:
-    expected = train_head(module(), run(), tmp_path, quiet)
+def test_a_damaged_checkpoint_means_training_from_the_start(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
+    expected = train_head(module(), run(), tmp_path)
     data = (tmp_path / CHECKPOINT).read_bytes()
     (tmp_path / CHECKPOINT).write_bytes(data[: len(data) // 2])
-    said: list[str] = []
-    assert train_head(module(), run(), tmp_path, said.append) == expected
-    assert said[0].endswith("is damaged; training from the start")
+    assert train_head(module(), run(), tmp_path) == expected
+    assert f"{tmp_path / CHECKPOINT} is damaged; training from the start" in messages()
 
 
 def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> No
         return [(X * (math.nan if step == 2 else 1), Y, 20)]
 
     with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan.*at step 2"):
-        train_head(module(), HeadRun(**{**vars(run()), "batch": broken}), tmp_path, quiet)
+        train_head(module(), HeadRun(**{**vars(run()), "batch": broken}), tmp_path)
 
 
 def test_a_gpu_without_memory_ends_in_one_sentence(tmp_path: Path) -> None:
@@ -274,12 +274,12 @@ def test_a_gpu_without_memory_ends_in_one_sentence(tmp_path: Path) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(GenezipError, match="a training batch of toy does not fit into the memory"):
-        train_head(module(), HeadRun(**{**vars(run()), "loss": full}), tmp_path, quiet)
+        train_head(module(), HeadRun(**{**vars(run()), "loss": full}), tmp_path)
 
 
 def test_a_run_without_validation_keeps_its_last_weights(tmp_path: Path) -> None:
     net, plain = module(), module()
-    done = train_head(net, run(None), tmp_path, quiet)
+    done = train_head(net, run(None), tmp_path)
     by_hand(plain, 12, 0.0, 1.0)
     assert done == Trained(step=12, finished=True)
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(plain), strict=True))

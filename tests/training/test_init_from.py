@@ -2,45 +2,43 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from toolkit.command_line import call
+from toolkit.networks import SMALL, SMALL_YAML, small_network
+from toolkit.training import Batches, StopsAt, curve_of, run_of
 
-from genezip.cli import main
 from genezip.errors import GenezipError
-from genezip.models.network import build
 from genezip.models.pretrained import load_network
 from genezip.training.initial import initial_weights
 from genezip.training.loop import pretrain
 
 
 @pytest.fixture(scope="module")
-def first(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first")
-    pretrain(toy.run_of(name="one", seed=4), toy.Batches(), folder / "one", folder / "c")
+    pretrain(run_of(name="one", seed=4), Batches(), folder / "one", folder / "c")
     return folder / "one"
 
 
-def changed(toy: SimpleNamespace, **keys: object):
+def changed(**keys: object):
     from genezip.models.architecture import architecture
 
-    return architecture({**toy.shape.to_dict(), **keys})
+    return architecture({**SMALL.to_dict(), **keys})
 
 
-def test_stage_two_begins_with_the_weights_of_stage_one(
-    toy: SimpleNamespace, first: Path, tmp_path: Path
-) -> None:
+def test_stage_two_begins_with_the_weights_of_stage_one(first: Path, tmp_path: Path) -> None:
     """A learning rate of almost zero shows where training began; bounds may differ."""
-    shape = changed(toy, k_min=[4, 4], k_max=[64, 32])
+    shape = changed(k_min=[4, 4], k_max=[64, 32])
     initial = initial_weights(first, shape)
-    run = toy.run_of(
+    run = run_of(
         name="two", architecture=shape, initial=initial, steps=2, learning_rate=1e-12, valid_ids=[]
     )
-    pretrain(run, toy.Batches(), tmp_path / "two", tmp_path / "c")
+    pretrain(run, Batches(), tmp_path / "two", tmp_path / "c")
     network, card = load_network(tmp_path / "two")
     stage_one, _ = load_network(first)
-    fresh = build(toy.shape, 0)
+    fresh = small_network(0)
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, stage_one.state_dict()[name], rtol=0, atol=1e-9)
     assert not torch.allclose(network.embedding, fresh.embedding, atol=1e-3)
@@ -50,7 +48,7 @@ def test_stage_two_begins_with_the_weights_of_stage_one(
     assert (
         f"from the weights of one, seed 4 (`{sha256}`)" in (tmp_path / "two/README.md").read_text()
     )
-    lines = toy.curve_of(tmp_path / "two")
+    lines = curve_of(tmp_path / "two")
     assert [line["step"] for line in lines] == [1, 2]  # a fresh schedule
     assert lines[0]["lr"] == pytest.approx(0.5e-12)
 
@@ -63,70 +61,60 @@ def test_stage_two_begins_with_the_weights_of_stage_one(
         ({"logit_scale": "none"}, 'logit_scale "inverse_sqrt_width", this model has "none"'),
     ],
 )
-def test_another_layout_is_refused(
-    toy: SimpleNamespace, first: Path, keys: dict, words: str
-) -> None:
+def test_another_layout_is_refused(first: Path, keys: dict, words: str) -> None:
     with pytest.raises(GenezipError, match=words):
-        initial_weights(first, changed(toy, **keys))
+        initial_weights(first, changed(**keys))
 
 
-def test_the_command(repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two stages by hand on simulated DNA; the second on another region budget."""
-
-    def genezip(*arguments: object) -> int | str | None:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        return stop.value.code
-
     source, regions = tmp_path / "source.json", tmp_path / "gene7.bed.gz"
     chromosomes = [part for _ in range(3) for part in ("--chromosome-bp", "60000")]
     corpus = {"window_bp": 512, "train_windows": 8, "heldout_window_bp": 2048}
     corpus |= {"valid_windows": 0, "validation": "pieces"}
-    assert genezip("simulate", "--out", tmp_path, *chromosomes) == 0
+    assert call("simulate", "--out", tmp_path, *chromosomes) == 0
     named = ("--source", source, "--settings")
     summary = ("--bed", regions, "--summary", tmp_path / "gene7.tsv")
-    assert genezip("regions", "build", *named, "{}", *summary) == 0
+    assert call("regions", "build", *named, "{}", *summary) == 0
     built = (json.dumps(corpus), "--regions", regions, "--out", tmp_path / "corpus")
-    assert genezip("corpus", "build", *named, *built) == 0
+    assert call("corpus", "build", *named, *built) == 0
     settings = {"steps": 2, "batch": 2, "precision": "fp32", "device": "cpu"}
     common = (
         "pretrain", "--corpus", tmp_path / "corpus" / "manifest.json", "--architecture",
-        repo / "tests" / "small.yaml", "--settings", json.dumps(settings), "--scale", "test",
+        SMALL_YAML, "--settings", json.dumps(settings), "--scale", "test",
     )  # fmt: skip
     one, two = tmp_path / "one", tmp_path / "two"
-    assert genezip(*common, "--name", "one", "--uniform-bpt", 16, "--out", one) == 0
+    assert call(*common, "--name", "one", "--uniform-bpt", 16, "--out", one) == 0
     second = ("--name", "two", "--uniform-bpt", 64, "--out", two)
-    assert genezip(*common, *second, "--init-from", one) == 0
+    assert call(*common, *second, "--init-from", one) == 0
     config = json.loads((two / "config.json").read_text())
     assert config["training"]["init_from"]["name"] == "one"
     assert "8 windows of 512 bp" in (two / "README.md").read_text()
     capsys.readouterr()
-    assert genezip(*common, *second, "--init-from", tmp_path / "none") == 1
-    assert "is no model folder" in capsys.readouterr().err
+    assert call(*common, *second, "--init-from", tmp_path / "none") == 1
+    assert "config.json does not exist" in capsys.readouterr().err
 
 
-def test_a_missing_model_is_one_sentence(toy: SimpleNamespace, tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match="is no model folder"):
-        initial_weights(tmp_path / "none", toy.shape)
+def test_a_missing_model_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match=r"config\.json does not exist"):
+        initial_weights(tmp_path / "none", SMALL)
 
 
-def test_altered_weights_are_refused(toy: SimpleNamespace, first: Path, tmp_path: Path) -> None:
+def test_altered_weights_are_refused(first: Path, tmp_path: Path) -> None:
     import shutil
 
     shutil.copytree(first, tmp_path / "copy")
-    initial = initial_weights(tmp_path / "copy", toy.shape)
+    initial = initial_weights(tmp_path / "copy", SMALL)
     data = bytearray((tmp_path / "copy" / "model.safetensors").read_bytes())
     data[-1] ^= 1
     (tmp_path / "copy" / "model.safetensors").write_bytes(data)
     with pytest.raises(GenezipError, match="sha256 differs"):
-        initial.load_into(build(toy.shape, 0))
+        initial.load_into(small_network(0))
 
 
-def test_a_resumed_run_must_have_the_same_initial_weights(
-    toy: SimpleNamespace, first: Path, tmp_path: Path
-) -> None:
+def test_a_resumed_run_must_have_the_same_initial_weights(first: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pretrain(toy.run_of(), toy.StopsAt(6), tmp_path / "m", tmp_path / "c")
-    run = toy.run_of(initial=initial_weights(first, toy.shape))
+        pretrain(run_of(), StopsAt(6), tmp_path / "m", tmp_path / "c")
+    run = run_of(initial=initial_weights(first, SMALL))
     with pytest.raises(GenezipError, match="init_from null, not"):
-        pretrain(run, toy.Batches(), tmp_path / "m", tmp_path / "c")
+        pretrain(run, Batches(), tmp_path / "m", tmp_path / "c")

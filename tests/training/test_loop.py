@@ -2,16 +2,16 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from toolkit.networks import SMALL, small_network
+from toolkit.training import Batches, curve_of, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.architecture import Architecture, architecture
 from genezip.models.device import choose_device
-from genezip.models.network import build
 from genezip.models.pretrained import load_network
 from genezip.training import checkpoint, loop, step
 from genezip.training.loop import pretrain
@@ -22,9 +22,9 @@ from genezip.training.step import figures, training_step
 FLAT = Architecture(d_model=(16,), trunk_layers=2, d_state=8, headdim=8)
 
 
-def test_loss_falls_and_the_folder_is_whole(toy: SimpleNamespace, tmp_path: Path) -> None:
-    pretrain(toy.run_of(steps=40), toy.Batches(), tmp_path / "model", tmp_path / "checkpoints")
-    lines = toy.curve_of(tmp_path / "model")
+def test_loss_falls_and_the_folder_is_whole(tmp_path: Path) -> None:
+    pretrain(run_of(steps=40), Batches(), tmp_path / "model", tmp_path / "checkpoints")
+    lines = curve_of(tmp_path / "model")
     steps = [line for line in lines if "lm_loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 41))
     assert steps[-1]["lm_loss"] < 0.5 * steps[0]["lm_loss"]
@@ -38,9 +38,9 @@ def test_loss_falls_and_the_folder_is_whole(toy: SimpleNamespace, tmp_path: Path
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["tensorboard"]
 
 
-def test_the_card_tells_data_metrics_and_hashes(toy: SimpleNamespace, tmp_path: Path) -> None:
+def test_the_card_tells_data_metrics_and_hashes(tmp_path: Path) -> None:
     facts = {"scale": "test", "source": "simulated", "windows": {"train": 9000, "window_bp": 128}}
-    pretrain(toy.run_of(steps=4, facts=facts), toy.Batches(), tmp_path / "model", tmp_path / "c")
+    pretrain(run_of(steps=4, facts=facts), Batches(), tmp_path / "model", tmp_path / "c")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     text = (tmp_path / "model" / "README.md").read_text()
     for name in ("model.safetensors", "best.safetensors"):
@@ -51,32 +51,28 @@ def test_the_card_tells_data_metrics_and_hashes(toy: SimpleNamespace, tmp_path: 
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_flat_model_trains(toy: SimpleNamespace, tmp_path: Path, precision: str) -> None:
+def test_a_flat_model_trains(tmp_path: Path, precision: str) -> None:
     """No stage: nothing to steer, one token per base."""
-    run = toy.run_of(architecture=FLAT, precision=precision, valid_ids=[], steps=30)
-    pretrain(run, toy.Batches(), tmp_path / "model", tmp_path / "c")
-    lines = toy.curve_of(tmp_path / "model")
+    run = run_of(architecture=FLAT, precision=precision, valid_ids=[], steps=30)
+    pretrain(run, Batches(), tmp_path / "model", tmp_path / "c")
+    lines = curve_of(tmp_path / "model")
     assert lines[-1]["lm_loss"] < 0.7 * lines[0]["lm_loss"]
     assert {line["bpt"] for line in lines} == {1.0}
     assert lines[0]["F"] == lines[0]["stage_tokens"] == []
 
 
-def test_a_causal_bound_without_integers_takes_those_of_the_targets(
-    toy: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_a_causal_bound_without_integers_takes_those_of_the_targets(tmp_path: Path) -> None:
     """Target 16 everywhere: N = 4 at both stages, so the longest chunk is 4 N = 16."""
-    shape = architecture({**toy.shape.to_dict(), "bound": "causal"})
-    run = toy.run_of(architecture=shape, steps=3, valid_ids=[])
+    shape = architecture({**SMALL.to_dict(), "bound": "causal"})
+    run = run_of(architecture=shape, steps=3, valid_ids=[])
     network = initial_network(run, torch.device("cpu"))
     assert network.bound == "causal"
     assert [router.bound.max_chunk for router in network.routers] == [16, 16]
-    pretrain(run, toy.Batches(), tmp_path / "model", tmp_path / "c")
-    assert [line["step"] for line in toy.curve_of(tmp_path / "model")] == [1, 2, 3]
+    pretrain(run, Batches(), tmp_path / "model", tmp_path / "c")
+    assert [line["step"] for line in curve_of(tmp_path / "model")] == [1, 2, 3]
 
 
-def test_nan_stops_with_a_sentence(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nan_stops_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count, lm_loss = iter(range(100)), step.lm_loss
 
     def breaks(logits: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
@@ -84,20 +80,20 @@ def test_nan_stops_with_a_sentence(
 
     monkeypatch.setattr(step, "lm_loss", breaks)  # two calls are the memory estimate's
     with pytest.raises(GenezipError, match=r"not finite \(NaN\) at step 6"):
-        pretrain(toy.run_of(), toy.Batches(), tmp_path / "model", tmp_path / "c")
+        pretrain(run_of(), Batches(), tmp_path / "model", tmp_path / "c")
     assert not (tmp_path / "model").exists()
-    state = checkpoint.load_state(tmp_path / "c", toy.run_of().identity(), print)
+    state = checkpoint.load_checkpoint(tmp_path / "c", run_of().identity())
     assert state is not None and state.step == 5
-    assert len([line for line in toy.curve_of(tmp_path / "c") if "lm_loss" in line]) == 6
+    assert len([line for line in curve_of(tmp_path / "c") if "lm_loss" in line]) == 6
 
 
-def test_micro_batches_give_the_same_gradient_and_log(toy: SimpleNamespace) -> None:
+def test_micro_batches_give_the_same_gradient_and_log() -> None:
     found = []
     for micro in (4, 2, 1):
-        network = build(toy.shape, 0).double().train()
-        drawn = toy.Batches(windows=4, unknown=True).next_batch()
+        network = small_network(0).double().train()
+        drawn = Batches(windows=4, unknown=True).next_batch()
         ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-        settings = toy.run_of(batch=4, micro_batch=micro).settings
+        settings = run_of(batch=4, micro_batch=micro).settings
         values = training_step(network, ids, regions, torch.full((7,), 16.0), settings)
         log = figures(values.tolist(), 4, 4 * 127, 2, 7)
         found.append(([p.grad for p in network.parameters()], log))
@@ -122,7 +118,7 @@ def test_figures_by_hand() -> None:
 
 
 def test_a_step_is_read_from_the_device_once(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing but chunking (one token count per stage) and the log reads a number."""
     reads = {"item": 0, "tolist": 0}
@@ -134,10 +130,10 @@ def test_a_step_is_read_from_the_device_once(
             return original(tensor)
 
         monkeypatch.setattr(torch.Tensor, name, counted)
-    network = build(toy.shape, 0).train()
-    drawn = toy.Batches(windows=4).next_batch()
+    network = small_network(0).train()
+    drawn = Batches(windows=4).next_batch()
     ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-    settings = toy.run_of(batch=4, micro_batch=2).settings
+    settings = run_of(batch=4, micro_batch=2).settings
     values = training_step(network, ids, regions, torch.full((7,), 16.0), settings)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
     assert reads == {"item": 0, "tolist": 0}
@@ -146,16 +142,16 @@ def test_a_step_is_read_from_the_device_once(
     assert numbers[-2:] == [pytest.approx(float(norm)), 1.0]
 
 
-def test_bf16_keeps_fp32_masters(toy: SimpleNamespace) -> None:
+def test_bf16_keeps_fp32_masters() -> None:
     """Autocast computes in bf16; weights, gradients and moments are fp32 (section d)."""
-    network = build(toy.shape, 0).train()
+    network = small_network(0).train()
     seen = set()
     network.trunk.blocks[0].mixer.in_proj.register_forward_hook(
         lambda module, given, made: seen.add(made.dtype)
     )
-    settings = toy.run_of(precision="bf16").settings
+    settings = run_of(precision="bf16").settings
     optimizer = build_optimizer(network, settings)
-    drawn = toy.Batches().next_batch()
+    drawn = Batches().next_batch()
     ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
     training_step(network, ids, regions, torch.full((7,), 16.0), settings)
     assert seen == {torch.bfloat16}
@@ -172,9 +168,7 @@ def test_gradients_are_clipped_to_two() -> None:
     assert Pretrain().precision == "bf16"
 
 
-def test_the_loop_clips(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loop_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What reaches the optimiser has at most the norm asked for; the log has the norm before."""
     norms: list[float] = []
     original = torch.optim.AdamW.step
@@ -185,10 +179,10 @@ def test_the_loop_clips(
         return original(optimizer)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
-    run = toy.run_of(steps=4, clip_norm=0.01, valid_ids=[])
-    pretrain(run, toy.Batches(), tmp_path / "model", tmp_path / "c")
+    run = run_of(steps=4, clip_norm=0.01, valid_ids=[])
+    pretrain(run, Batches(), tmp_path / "model", tmp_path / "c")
     assert norms == pytest.approx([0.01] * 4, rel=1e-3)
-    assert min(line["grad_norm"] for line in toy.curve_of(tmp_path / "model")) > 0.01
+    assert min(line["grad_norm"] for line in curve_of(tmp_path / "model")) > 0.01
 
 
 def test_cuda_asked_for_but_absent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from toolkit.networks import SMALL_YAML, small_network
+from toolkit.training import Batches, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.models.network import build
 from genezip.training import loop, memory
 from genezip.training.memory import MemoryEstimate, PeakBytes, available_bytes, estimate
 from genezip.training.step import training_step
@@ -62,7 +64,7 @@ print(need, most() - before)
 )
 @pytest.mark.parametrize("checkpoint", ["0", "1"])
 def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path, checkpoint: str) -> None:
-    paths = [repo / "tests" / "small.yaml", repo / "config" / "models" / "genezip-tiny.yaml"]
+    paths = [SMALL_YAML, repo / "config" / "models" / "genezip-tiny.yaml"]
     command = [sys.executable, "-c", PROGRAM, *map(str, paths), checkpoint]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=repo)
     assert done.returncode == 0, done.stderr
@@ -86,23 +88,23 @@ def test_peak_bytes_by_hand() -> None:
     assert (tally.now, tally.peak) == (0, 6000)
 
 
-def test_the_probe_leaves_no_trace(toy: SimpleNamespace) -> None:
+def test_the_probe_leaves_no_trace() -> None:
     """Neither gradients nor drawn random numbers: the run after it is the same."""
-    network = build(toy.shape, 0).train()
+    network = small_network(0).train()
     before, state = {k: v.clone() for k, v in network.state_dict().items()}, torch.get_rng_state()
-    estimate(network, toy.run_of().settings, 2, 4096)
+    estimate(network, run_of().settings, 2, 4096)
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
-    drawn = toy.Batches().next_batch()
+    drawn = Batches().next_batch()
     ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-    training_step(network, ids, regions, torch.full((7,), 16.0), toy.run_of().settings)
+    training_step(network, ids, regions, torch.full((7,), 16.0), run_of().settings)
     assert any(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_the_estimate_grows_with_the_bases_in_flight(toy: SimpleNamespace) -> None:
-    network = build(toy.shape, 0).train()
-    settings = toy.run_of().settings
+def test_the_estimate_grows_with_the_bases_in_flight() -> None:
+    network = small_network(0).train()
+    settings = run_of().settings
     one, four = (estimate(network, settings, windows, 4096) for windows in (1, 4))
     assert one.parameters == four.parameters == 16 * network.count_parameters()
     assert four.total() - four.total(0) == pytest.approx(4 * (one.total() - one.total(0)))
@@ -112,17 +114,19 @@ def test_the_estimate_grows_with_the_bases_in_flight(toy: SimpleNamespace) -> No
 
 
 def test_a_run_that_cannot_fit_is_refused_with_advice(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     monkeypatch.setattr(loop, "available_bytes", lambda device, processes: 1_500_000)
-    said: list[str] = []
     with pytest.raises(GenezipError) as refusal:
-        loop.pretrain(toy.run_of(), toy.Batches(), tmp_path / "m", tmp_path / "c", said.append)
+        loop.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c")
     sentence = str(refusal.value)
     assert "lower pretrain.micro_batch" in sentence
     assert "set pretrain.checkpoint_activations" in sentence
     assert "shorter windows" in sentence
-    assert "of 1.5 MB free on cpu" in said[0] and "the first steps keep most tokens" in said[0]
+    (need,) = messages()
+    assert "of 1.5 MB free on cpu" in need and "the first steps keep most tokens" in need
     assert not (tmp_path / "c").exists() and not (tmp_path / "m").exists()
 
 
@@ -131,11 +135,11 @@ def test_advice_is_only_what_is_left_to_do() -> None:
     settings = Pretrain(checkpoint_activations=True)
     device = torch.device("cpu")
     with pytest.raises(GenezipError) as refusal:
-        memory.check_memory("toy", need, settings, 1000, device, lambda text: None)
+        memory.check_memory("toy", need, settings, 1000, device)
     assert "micro_batch" not in str(refusal.value)
     assert "checkpoint_activations" not in str(refusal.value)
-    memory.check_memory("toy", need, settings, 1800, device, lambda text: None)
-    memory.check_memory("toy", need, settings, None, device, lambda text: None)
+    memory.check_memory("toy", need, settings, 1800, device)
+    memory.check_memory("toy", need, settings, None, device)
 
 
 def test_windows_that_fit() -> None:

@@ -2,23 +2,23 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from toolkit.networks import small_network
+from toolkit.taxonomies import with_enhancer
+from toolkit.training import Batches, curve_of, run_of
 
 from genezip.corpus.shards import SCHEMA_VERSION
 from genezip.errors import GenezipError
 from genezip.models.inference import run as run_network
-from genezip.models.network import build
 from genezip.models.pretrained import load_card
-from genezip.region_classes import CLASSES, GENE7, OwnClass, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, Taxonomy
 from genezip.training.loop import pretrain
 from genezip.training.setup import targets_of
 from genezip.training.validation import validate
 
-ENHANCER = OwnClass("enhancer", before="intron", label="my enhancer", colour="#CC79A7")
-EIGHT = Taxonomy((ENHANCER,))
+EIGHT = with_enhancer(label="my enhancer")
 
 
 def corpus_of(folder: Path, taxonomy: Taxonomy) -> Path:
@@ -55,8 +55,7 @@ def test_targets_of_eight_classes(tmp_path: Path) -> None:
 
 
 def test_the_class_brings_the_target_that_a_preset_leaves_out(tmp_path: Path) -> None:
-    own = OwnClass("enhancer", "intron", "enhancer", "#CC79A7", target_bpt=24)
-    corpus = corpus_of(tmp_path, Taxonomy((own,)))
+    corpus = corpus_of(tmp_path, with_enhancer(target_bpt=24))
     found = targets_of(corpus, preset_of(tmp_path), None, None)
     assert found.bpt["enhancer"] == 24
     assert targets_of(corpus, None, None, preset_of(tmp_path)).bpt["enhancer"] < 32
@@ -82,10 +81,8 @@ def test_wrong_targets_are_one_sentence(
             targets_of(corpus, None, None, preset)
 
 
-def test_a_run_of_eight_classes_logs_and_names_all_of_them(
-    toy: SimpleNamespace, tmp_path: Path
-) -> None:
-    class Batches(toy.Batches):
+def test_a_run_of_eight_classes_logs_and_names_all_of_them(tmp_path: Path) -> None:
+    class OfEightClasses(Batches):
         """The bases of exons are enhancers here."""
 
         def next_batch(self) -> dict[str, np.ndarray]:
@@ -93,13 +90,13 @@ def test_a_run_of_eight_classes_logs_and_names_all_of_them(
             return {**drawn, "regions": np.where(drawn["regions"] == 3, 7, drawn["regions"])}
 
     targets = {**dict.fromkeys(CLASSES, 16.0), "enhancer": 12.0}
-    run = toy.run_of(
+    run = run_of(
         target_bpt=targets,
         taxonomy=EIGHT,
         facts={"scale": "test", "source": "simulated", "classes": EIGHT.to_json()},
     )
-    pretrain(run, Batches(), tmp_path / "model", tmp_path / "c")
-    lines = [line for line in toy.curve_of(tmp_path / "model") if "F" in line]
+    pretrain(run, OfEightClasses(), tmp_path / "model", tmp_path / "c")
+    lines = [line for line in curve_of(tmp_path / "model") if "F" in line]
     for letter in "FG":
         values = np.array([line[letter] for line in lines], dtype=float)
         assert values.shape == (12, run.architecture.n_stages, 8)
@@ -112,13 +109,13 @@ def test_a_run_of_eight_classes_logs_and_names_all_of_them(
     assert "| distal intergenic | 16.0 |\n| my enhancer | 12.0 |" in readme
 
 
-def test_validation_equals_a_loop_over_bases(toy: SimpleNamespace) -> None:
-    taxonomy = Taxonomy((OwnClass("enhancer", "cds", "e", "#CC79A7", group="promoter"),))
+def test_validation_equals_a_loop_over_bases() -> None:
+    taxonomy = with_enhancer(before="cds", group="promoter")
     target = {name: 4.0 + place for place, name in enumerate(taxonomy.names)}
     random = np.random.default_rng(3)
     ids = random.integers(3, 7, (3, 96)).astype(np.uint8)
     regions = np.repeat(random.permutation(24) % 8, 12).reshape(3, 96).astype(np.uint8)
-    network = build(toy.shape, 0)
+    network = small_network(0)
     found = validate(network, ids, regions, target, taxonomy)
     bases, tokens, asked = np.zeros(8), np.zeros(8), 0.0
     network.eval()

@@ -4,34 +4,34 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from toolkit.networks import SMALL_YAML, small_network
+from toolkit.training import FIVE_STEPS, Batches, curve_of, double_network, run_of
 
 from genezip.errors import GenezipError
-from genezip.models.network import GeneZipNetwork, build
 from genezip.training import progress
 from genezip.training.checkpoint import STATE
 from genezip.training.loop import pretrain
 from genezip.training.ranks import Ranks
 
-SETTINGS = {"steps": 5, "batch": 4, "micro_batch": 4, "warmup_steps": 1, "validate_every": 5}
-
 
 def torchrun(processes: int, *command: str | Path) -> subprocess.CompletedProcess[str]:
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    folders = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]  # the toolkit's first
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, folders)),
+    }
     return subprocess.run(
         [sys.executable, "-m", *launcher, *map(str, command)],
         env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-
-
-def double(*arguments: object) -> GeneZipNetwork:
-    return build(*arguments).double()  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def one(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run by one process: at once (``whole``) and in four micro-batches (``parts``)."""
     out = tmp_path_factory.mktemp("one")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress, "build", double)
+        patch.setattr(progress, "build", double_network)
         for name, micro_batch in (("whole", 4), ("parts", 1)):
-            run = toy.run_of(**{**SETTINGS, "micro_batch": micro_batch})
-            batches = toy.Batches(windows=4, unknown=True)
+            run = run_of(**{**FIVE_STEPS, "micro_batch": micro_batch})
+            batches = Batches(windows=4, unknown=True)
             pretrain(run, batches, out / name, out / f"{name}.checkpoints")
     return out
 
@@ -67,20 +67,18 @@ def outcomes(two: Path) -> list[dict[str, str]]:
     return [json.loads((two / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 
-def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(
-    toy: SimpleNamespace, one: Path, two: Path
-) -> None:
+def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(one: Path, two: Path) -> None:
     """1 x 4, 2 x 2 and 4 micro-batches of 1, float64, 5 steps; windows with unequal N."""
-    drawn = toy.Batches(windows=4, unknown=True).next_batch()
+    drawn = Batches(windows=4, unknown=True).next_batch()
     known = (drawn["ids"] < 7).sum(axis=1)
     assert known[:2].sum() != known[2:].sum()  # the two processes see unequal numbers of targets
     assert_same_weights(one / "whole", one / "parts")
     for name in ("whole", "accumulated", "recomputed"):
         assert_same_weights(one / "whole", two / name)
-    start = build(toy.shape, 0).double().state_dict()
+    start = small_network(0).double().state_dict()
     moved = load_file(one / "whole" / "model.safetensors")
     assert any(((start[name] - moved[name]).abs() > 1e-3).any() for name in start)
-    for line, other in zip(toy.curve_of(one / "whole"), toy.curve_of(two / "whole"), strict=True):
+    for line, other in zip(curve_of(one / "whole"), curve_of(two / "whole"), strict=True):
         for key, value in line.items():
             if key == "valid":
                 assert other[key]["ppl"] == pytest.approx(value["ppl"], rel=1e-6)
@@ -91,18 +89,20 @@ def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(
 
 
 def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
-    toy: SimpleNamespace, one: Path, two: Path, monkeypatch: pytest.MonkeyPatch
+    one: Path,
+    two: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
     first, second = outcomes(two)
     assert first["stopped"] == "KeyboardInterrupt"
     assert second["stopped"] == "SystemExit"
     kept = two / "stopped.checkpoints"
     assert (kept / STATE).exists()
-    monkeypatch.setattr(progress, "build", double)
-    said: list[str] = []
-    batches = toy.Batches(windows=4, unknown=True)
-    pretrain(toy.run_of(**SETTINGS), batches, two / "stopped", kept, said.append)
-    assert said[1] == "toy: resuming at step 3 of 5"
+    monkeypatch.setattr(progress, "build", double_network)
+    batches = Batches(windows=4, unknown=True)
+    pretrain(run_of(**FIVE_STEPS), batches, two / "stopped", kept)
+    assert messages()[1] == "toy: resuming at step 3 of 5"
     assert_same_weights(one / "whole", two / "stopped")
 
 
@@ -115,10 +115,10 @@ def test_an_error_of_one_ends_all_and_is_said_once(two: Path) -> None:
     assert "stopped at step 3" in first["said"] and second["said"] == ""
 
 
-def test_wrong_input_of_the_command_is_one_sentence(tmp_path: Path, repo: Path) -> None:
+def test_wrong_input_of_the_command_is_one_sentence(tmp_path: Path) -> None:
     done = torchrun(
         2, "-m", "genezip", "pretrain", "--corpus", tmp_path / "none.json", "--name", "toy",
-        "--architecture", repo / "tests" / "small.yaml", "--uniform-bpt", "16",
+        "--architecture", SMALL_YAML, "--uniform-bpt", "16",
         "--out", tmp_path / "model",
     )  # fmt: skip
     assert done.returncode != 0

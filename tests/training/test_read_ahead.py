@@ -1,13 +1,14 @@
 """Training on batches that are read ahead: the same weights to the bit, also after a stop."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from toolkit.training import Batches, run_of
 
-from genezip.corpus.prefetch import ReadAhead, prefetched
+from genezip.corpus.stream import ReadAhead, prefetched
 from genezip.training.loop import pretrain
 
 
@@ -16,11 +17,11 @@ class Toy:
 
     batch = 2
 
-    def __init__(self, toy: SimpleNamespace) -> None:
-        self.toy, self.position = toy, 0
+    def __init__(self) -> None:
+        self.position = 0
 
     def batch_at(self, position: int) -> dict[str, np.ndarray]:
-        batches = self.toy.Batches()
+        batches = Batches()
         batches.load_state_dict({"count": position // self.batch})
         return batches.next_batch()
 
@@ -44,19 +45,19 @@ def weights(folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_reading_ahead_does_not_change_the_weights(
-    toy: SimpleNamespace, tmp_path: Path, workers: int
-) -> None:
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
-    with prefetched(Toy(toy), workers, depth=3) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "ahead", tmp_path / "d")
+def test_reading_ahead_does_not_change_the_weights(tmp_path: Path, workers: int) -> None:
+    pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
+    with prefetched(Toy(), workers, depth=3) as batches:
+        pretrain(run_of(), batches, tmp_path / "ahead", tmp_path / "d")
     assert weights(tmp_path / "plain") == weights(tmp_path / "ahead")
 
 
 def test_a_stop_forgets_what_was_read_ahead(
-    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
 ) -> None:
-    pretrain(toy.run_of(), toy.Batches(), tmp_path / "plain", tmp_path / "c")
+    pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
     next_batch, drawn = ReadAhead.next_batch, []
 
     def stops(self: ReadAhead) -> dict[str, np.ndarray]:
@@ -66,11 +67,10 @@ def test_a_stop_forgets_what_was_read_ahead(
         return next_batch(self)
 
     monkeypatch.setattr(ReadAhead, "next_batch", stops)
-    with pytest.raises(KeyboardInterrupt), prefetched(Toy(toy), 1, depth=4) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d", lambda text: None)
+    with pytest.raises(KeyboardInterrupt), prefetched(Toy(), 1, depth=4) as batches:
+        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
     assert batches.state_dict() == {"position": 7 * 2}
-    said: list[str] = []
-    with prefetched(Toy(toy), 1, depth=4) as batches:
-        pretrain(toy.run_of(), batches, tmp_path / "model", tmp_path / "d", said.append)
-    assert "toy: resuming at step 7 of 12" in said
+    with prefetched(Toy(), 1, depth=4) as batches:
+        pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
+    assert "toy: resuming at step 7 of 12" in messages()
     assert weights(tmp_path / "plain") == weights(tmp_path / "model")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from deposits import cmp, pairs, rsap, tisp
+from toolkit.deposits import cmp, pairs, rsap, tisp
 
 OWN = """
 benchmarks:

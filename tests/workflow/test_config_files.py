@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from toolkit.dna import fasta
 
 slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
 NASTY = 'it\'s "a" $HOME `id` b;c & (d) é'
@@ -50,14 +51,14 @@ def overlay(checkout: Path, text: str) -> list[str | Path]:
 def own_files(folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(0)
-    records = [(f"c{n}", "".join(draw.choices("ACGT", k=20_000))) for n in range(3)]
-    (folder / f"{name}.fa").write_text("".join(f">{c}\n{dna}\n" for c, dna in records))
+    records = {f"c{n}": "".join(draw.choices("ACGT", k=20_000)) for n in range(3)}
+    (folder / f"{name}.fa").write_text(fasta(records))
     ids = 'gene_id "g"; transcript_id "{}"; tag "basic";'
     rows = [("transcript", 5001, 9000), ("exon", 5001, 7000), ("exon", 8001, 9000)]
     rows.append(("CDS", 5101, 6900))
     lines = [
         f"{c}\tx\t{kind}\t{start}\t{end}\t.\t+\t{0 if kind == 'CDS' else '.'}\t{ids.format(c)}\n"
-        for c, _ in records
+        for c in records
         for kind, start, end in rows
     ]
     (folder / f"{name}.gtf").write_text("".join(lines))

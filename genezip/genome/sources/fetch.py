@@ -12,7 +12,7 @@ from genezip.genome.sources.mirror import fetch_mirror
 from genezip.genome.sources.public import fetch_public, plan_public
 from genezip.genome.sources.simulated import simulate
 from genezip.genome.sources.source import Source
-from genezip.genome.sources.user_files import fetch_own
+from genezip.genome.sources.user_files import fetch_user_files
 
 
 def fetch(
@@ -58,7 +58,7 @@ def fetch(
         "mirror": lambda draft: fetch_mirror(draft, mirror, settings),
         "download": lambda draft: fetch_public(draft, out, table, settings, http, fetched),
         "simulated": lambda draft: _simulate(draft, settings),
-        "files": lambda draft: fetch_own(draft, root, settings),
+        "files": lambda draft: fetch_user_files(draft, root, settings),
     }
     reasons: list[str] = []
     for name in settings.sources:

@@ -11,17 +11,18 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from genezip.alphabet import encode
 from genezip.artifacts.destination import file_target, folder_target
 from genezip.artifacts.files import move_into_place, sha256_file, write_json
+from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.fasta import write_records
-from genezip.genome.assembly import PIECE_COLUMNS, Piece
+from genezip.genome.assembly import PIECE_COLUMNS, Piece, check_no_overlap
 from genezip.genome.sources.source import SCHEMA_VERSION
+from genezip.genome.sources.splits import Region, split_of
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Draft:
                 yield piece.name, sequence
 
         write_records(self.folder / "pieces.fa", checked())
-        _check_no_overlap(self.pieces)
+        check_no_overlap(self.pieces)
         if not any(piece.split == "train" for piece in self.pieces):
             raise GenezipError(
                 "no piece is left to train on; take a chromosome out of genome.valid or "
@@ -155,11 +156,24 @@ def _cell(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def _check_no_overlap(pieces: list[Piece]) -> None:
-    ordered = sorted(pieces, key=lambda piece: (piece.chrom, piece.start))
-    for left, right in pairwise(ordered):
-        if left.chrom == right.chrom and right.start < left.end:
-            raise GenezipError(f"the pieces {left.name} and {right.name} overlap")
+def piece_of(
+    region: Region, settings: Genome, annotation: str, name: str | None = None, **marks: bool
+) -> Piece:
+    """The piece of an interval; ``marks`` are its soft_masked, rmsk and trf."""
+    return Piece(
+        name=name or region.name,
+        chrom=region.chrom,
+        start=region.start,
+        end=region.end,
+        split=split_of(region.chrom, region.marked, settings),
+        annotation=annotation,
+        **marks,
+    )
+
+
+def is_soft_masked(sequence: bytes) -> bool:
+    """Whether any base of a sequence is in lower case."""
+    return any(letter in sequence for letter in b"acgt")
 
 
 @contextmanager

@@ -6,19 +6,19 @@ is compared with the checksum table of its README.md before a byte of it is used
 """
 
 import gzip
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from genezip.config import Genome
 from genezip.download import SourceUnavailable
+from genezip.download.checksum import checksum_of
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.formats.fasta import read_records
 from genezip.genome.assembly import Piece
-from genezip.genome.sources.layout import Draft
-from genezip.genome.sources.splits import Region, check_names, read_regions, split_of, wanted
+from genezip.genome.sources.layout import Draft, piece_of
+from genezip.genome.sources.splits import Region, check_names, read_regions, wanted
 
 SLICES = "demo/genome.fa.gz"
 SLICES_BED = "demo/splits.bed"
@@ -125,13 +125,10 @@ def _pieces(
     for name, sequence in read_records(mirror / SLICES):
         for region in slices:
             if region.chrom == name:
-                piece = Piece(
-                    name=region.name,
-                    chrom=region.chrom,
-                    start=region.start,
-                    end=region.end,
-                    split=split_of(region.chrom, region.marked, settings),
-                    annotation="genes",
+                piece = piece_of(
+                    region,
+                    settings,
+                    "genes",
                     soft_masked=region.chrom not in NOT_MASKED,
                     rmsk=region.chrom in RMSK_CHROMS,
                     trf=True,
@@ -141,17 +138,7 @@ def _pieces(
     for region in windows:
         if region.name not in records:
             raise GenezipError(f"{mirror / WINDOWS} has no record {region.name}")
-        piece = Piece(
-            name=region.name,
-            chrom=region.chrom,
-            start=region.start,
-            end=region.end,
-            split=split_of(region.chrom, region.marked, settings),
-            annotation="refseq",
-            soft_masked=False,
-            rmsk=False,
-            trf=True,
-        )
+        piece = piece_of(region, settings, "refseq", soft_masked=False, rmsk=False, trf=True)
         yield piece, records[region.name]
 
 
@@ -209,7 +196,7 @@ def check_file(folder: Path, name: str, table: Mapping[str, tuple[int, str]]) ->
         raise GenezipError(
             f"{path} is truncated: {size} of {expected[0]} bytes; restore the mirror folder"
         )
-    if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+    if checksum_of(path, "md5") != f"md5:{md5}":
         raise GenezipError(f"{path} was altered: its md5 is not {md5}; restore the mirror folder")
 
 

@@ -21,8 +21,7 @@ from genezip.config import Genome
 from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
-from genezip.download.plan import Plan, plan
-from genezip.download.probe import first_byte
+from genezip.download.plan import Plan, first_byte, plan
 from genezip.download.store import Store
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
@@ -31,8 +30,8 @@ from genezip.formats.fasta import read_records
 from genezip.formats.input_file import open_bytes
 from genezip.formats.repeatmasker import Inside, rmsk_rows, trf_rows
 from genezip.genome.assembly import Piece
-from genezip.genome.sources.layout import Draft
-from genezip.genome.sources.splits import Region, check_names, demo_regions, split_of
+from genezip.genome.sources.layout import Draft, is_soft_masked, piece_of
+from genezip.genome.sources.splits import Region, check_names, demo_regions
 
 _NEEDED = {
     "demo": ("region", "annotation", "rmsk", "trf"),
@@ -197,7 +196,7 @@ def _write_regions(
             if store.asked > before:
                 time.sleep(store.http.pause_s)
             sequence = json.loads(path.read_text())["dna"].encode()
-            yield _piece(region.name, region, sequence, settings), sequence
+            yield _piece(region, sequence, settings), sequence
 
     first = regions[0][1].rows[0]
     origin = first.url.partition("?")[0]
@@ -221,18 +220,9 @@ def _wrong_region(path: Path, region: Region) -> str | None:
     return None
 
 
-def _piece(name: str, region: Region, sequence: bytes, settings: Genome) -> Piece:
-    return Piece(
-        name=name,
-        chrom=region.chrom,
-        start=region.start,
-        end=region.end,
-        split=split_of(region.chrom, region.marked, settings),
-        annotation="gencode",
-        soft_masked=any(letter in sequence for letter in b"acgt"),
-        rmsk=True,
-        trf=True,
-    )
+def _piece(region: Region, sequence: bytes, settings: Genome, name: str | None = None) -> Piece:
+    masked = is_soft_masked(sequence)
+    return piece_of(region, settings, "gencode", name, soft_masked=masked, rmsk=True, trf=True)
 
 
 def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome) -> None:
@@ -254,7 +244,7 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
                 )
             sizes[name] = len(sequence)
             region = Region(name, 0, len(sequence), "train")
-            yield _piece(name, region, sequence, settings), sequence
+            yield _piece(region, sequence, settings, name), sequence
 
         check_names(settings, seen, sizes, row.url)  # before a split without DNA is noticed
 

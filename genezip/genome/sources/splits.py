@@ -14,8 +14,13 @@ from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.formats.lines import Input
-from genezip.genome.assembly import SPLITS
 from genezip.genome.names import translate
+
+SPLITS = ("train", "valid", "test")
+"""What the bases of a segment are for: training, choosing between trainings, measuring."""
+
+HELD_OUT_CHROMOSOMES = tuple(Genome.model_fields["test"].default)
+"""Chromosomes that the paper holds out (GeneZip, section 4.1): the default of ``genome.test``."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def split_of(chrom: str, marked: str, settings: Genome) -> str:
 
     Parameters
     ----------
-    marked : {"train", "valid", "test"}
+    marked : str, one of SPLITS
         What the table of intervals says. A piece marked test outside the held-out
         chromosomes trains.
 

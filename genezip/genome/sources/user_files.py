@@ -19,14 +19,14 @@ from genezip.genome.names import (
     match_repeats,
     say_on_stderr,
 )
-from genezip.genome.sources.layout import Draft
+from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
 
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
-_OWN = ("your own file", "as given", "as given")  # origin, release, licence
+_AS_GIVEN = ("as given", "as given")  # release, licence
 
 
-def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
+def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     """Lay out your own FASTA, annotation and repeats as a source: one piece per contig.
 
     All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
@@ -52,18 +52,18 @@ def fetch_own(draft: Draft, root: Path, settings: Genome) -> None:
         need_regular(path, "the table", f"check genome.{key}")
     sizes = _sizes(fasta, settings)
     chosen = _chosen(settings, sizes)
-    draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_OWN[1:])
+    draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_AS_GIVEN)
     _check_together(genes, form, sizes)
     suffix = ".gz" if is_packed(genes) else ""
     name = draft.copy(
-        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_OWN[1:]
+        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_AS_GIVEN
     )
     draft.annotations["genes"] = {"path": name, "format": form}
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
         _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
         suffix = ".gz" if is_packed(path) else ""
-        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_OWN[1:])
+        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_AS_GIVEN)
     bp = sum(sizes[contig] for contig in chosen)
     draft.finish(
         "files",
@@ -123,7 +123,7 @@ def _pieces(
                 end=end,
                 split=split,
                 annotation="genes",
-                soft_masked=any(letter in part for letter in b"acgt"),
+                soft_masked=is_soft_masked(part),
                 rmsk=settings.rmsk is not None,
                 trf=settings.trf is not None,
             )

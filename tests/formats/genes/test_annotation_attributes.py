@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from gene_files import bed, ids, of, spans, spans_of_exons
+from toolkit.gene_files import bed, ids, of, spans, spans_of_exons
 
 from genezip.errors import GenezipError
 from genezip.genome.gene_models import read_gene_models

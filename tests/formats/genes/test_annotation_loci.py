@@ -1,7 +1,7 @@
 """What is one locus: one test for each row of that table in docs/annotation.md."""
 
 import pytest
-from gene_files import ids, of, spans, starts
+from toolkit.gene_files import ids, of, spans, starts
 
 from genezip.config import Regions
 from genezip.errors import GenezipError

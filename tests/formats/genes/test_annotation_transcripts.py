@@ -1,7 +1,7 @@
 """Who is a transcript: one test for each row of that table in docs/annotation.md."""
 
 import pytest
-from gene_files import bed, ids, of, spans, spans_of_exons, starts
+from toolkit.gene_files import bed, ids, of, spans, spans_of_exons, starts
 
 from genezip.errors import GenezipError
 from genezip.genome.gene_models import read_gene_models

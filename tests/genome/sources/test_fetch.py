@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from toolkit.command_line import call, tree
 
-from genezip import cli
 from genezip.config import Genome
 from genezip.formats.fasta import read_records
 from genezip.genome.sources.fetch import fetch
@@ -22,19 +22,6 @@ from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import demo_regions, read_regions, split_of
 
 TINY = {"chromosome_bp": [20_000], "valid": [], "test": []}
-
-
-def run(*arguments: object) -> int:
-    """Exit status of the real command line, in process."""
-    try:
-        cli.main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
-    return 0
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -144,10 +131,10 @@ def test_damaged_mirror(
     else:
         path.write_bytes(data if how == "altered" else data[:-100])
     out = tmp_path / "out"
-    assert run("simulate", "--out", out, "--chromosome-bp", 20_000) == 0
+    assert call("simulate", "--out", out, "--chromosome-bp", 20_000) == 0
     before = tree(out)
     settings = '{"selection": "demo", "sources": ["mirror", "simulated"]}'
-    assert run("fetch", "--settings", settings, "--mirror", copy, "--out", out) == 1
+    assert call("fetch", "--settings", settings, "--mirror", copy, "--out", out) == 1
     said = capsys.readouterr().err
     assert said.startswith("genezip: ")
     assert said.count("\n") == 1
@@ -161,7 +148,7 @@ def test_a_mirror_that_is_not_there_is_skipped(
 ) -> None:
     monkeypatch.setenv("GENEZIP_MIRROR", str(tmp_path / "nowhere"))
     settings = {"selection": "demo", "sources": ["mirror", "simulated"], "simulation": TINY}
-    assert run("fetch", "--settings", json.dumps(settings), "--out", tmp_path / "out") == 0
+    assert call("fetch", "--settings", json.dumps(settings), "--out", tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert said.startswith("source simulated: ")
@@ -172,7 +159,7 @@ def test_a_mirror_of_slices_does_not_serve_a_full_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--settings", '{"sources": ["mirror"]}', "--mirror", tmp_path)
-    assert run("fetch", *arguments, "--out", tmp_path / "out") == 1
+    assert call("fetch", *arguments, "--out", tmp_path / "out") == 1
     assert "it holds slices, not the whole chromosomes" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -208,7 +195,7 @@ def test_own_files(own: Path, packed: bool) -> None:
             (own / "my" / f"{name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
             plain.unlink()
         settings = files(valid=["three"], fasta="my/x.fa.gz", annotation="my/x.gtf.gz")
-    assert run("fetch", "--settings", settings, "--root", own, "--out", own / "out") == 0
+    assert call("fetch", "--settings", settings, "--root", own, "--out", own / "out") == 0
     source = Source.load(own / "out" / "source.json")
     assembly = source.assembly()
     assert (source.kind, source.build) == ("files", "mine")
@@ -264,7 +251,7 @@ def test_wrong_own_files(
 ) -> None:
     if text:
         (own / "my" / text[0]).write_text(text[1])
-    status = run("fetch", "--settings", files(**change), "--root", own, "--out", own / "out")
+    status = call("fetch", "--settings", files(**change), "--root", own, "--out", own / "out")
     said = capsys.readouterr().err
     assert status == 1
     assert sentence.format(root=own) in said
@@ -280,7 +267,7 @@ def test_truncated_gzip_is_named(own: Path, name: str, capsys: pytest.CaptureFix
     (own / "my" / f"{name}.gz").write_bytes(packed[:-12])
     key = "fasta" if name == "x.fa" else "annotation"
     settings = files(**{key: f"my/{name}.gz"})
-    assert run("fetch", "--settings", settings, "--root", own, "--out", own / "out") == 1
+    assert call("fetch", "--settings", settings, "--root", own, "--out", own / "out") == 1
     assert f"{name}.gz is a truncated or broken gzip file" in capsys.readouterr().err
     assert not (own / "out").exists()
 
@@ -304,7 +291,7 @@ def small_files() -> Iterator[None]:
 def test_disk_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     with small_files():  # no longer than the call: the test runner writes files, too
-        assert run("simulate", "--out", out, "--chromosome-bp", 100_000) == 1
+        assert call("simulate", "--out", out, "--chromosome-bp", 100_000) == 1
     said = capsys.readouterr().err
     assert f"cannot write into {out}: File too large; free space" in said
     assert list(tmp_path.iterdir()) == []
@@ -313,7 +300,7 @@ def test_disk_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_simulate_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [option for _ in range(3) for option in ("--chromosome-bp", "20000")]
     for name in ("a", "b"):
-        assert run("simulate", "--out", tmp_path / name, "--seed", 5, *sizes) == 0
+        assert call("simulate", "--out", tmp_path / name, "--seed", 5, *sizes) == 0
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
     source = Source.load(tmp_path / "a" / "source.json")
     assert [piece.split for piece in source.assembly().pieces] == ["train", "valid", "test"]

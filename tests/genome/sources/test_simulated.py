@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toolkit.dna import reverse_complement
 
 from genezip.artifacts.files import sha256_file
 from genezip.config import Simulation
@@ -62,7 +63,7 @@ def transcripts(source: Source) -> dict[str, dict[str, list[tuple[str, int, int,
 def spliced(genome: dict[str, bytes], rows: list[tuple[str, int, int, str]]) -> str:
     text = "".join(genome[c][s:e].decode().upper() for c, s, e, _ in sorted(rows))
     if rows[0][3] == "-":
-        text = text[::-1].translate(str.maketrans("ACGTN", "TGCAN"))
+        text = reverse_complement(text)
     return text
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deposits.files import one_hot, write_fasta, write_listing
-from deposits.tfrecords import bytes_feature, example, int64_feature
-from deposits.tfrecords import write as write_records
+from toolkit.deposits.files import one_hot, write_fasta, write_listing
+from toolkit.deposits.tfrecords import bytes_feature, example, int64_feature
+from toolkit.deposits.tfrecords import write as write_records
 
 WINDOW_BP = 1_048_576
 N_VALUES = 99_681

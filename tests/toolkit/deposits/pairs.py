@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deposits.files import write_listing
+from toolkit.deposits.files import write_listing
 
 EQTL_FASTA = "eQTL/seqs/hg38.fa"
 ETGP_FASTA = "enhancer_target_gene/seqs/hg19.fa"

@@ -4,11 +4,11 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
-from genezip.genome.reference import ReferenceGenome
+from genezip.genome.assembly import ReferenceGenome
+from toolkit.deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 
 
 class PairsOnDisk:
@@ -21,7 +21,6 @@ class PairsOnDisk:
         self.fasta = folder / (EQTL_FASTA if task == "eqtl" else ETGP_FASTA)
         self.subset = TISSUE if task == "eqtl" else SCREEN
         self.manifest = folder / "data" / "manifest.json"
-        self.said: list[str] = []
 
     def replace(self, name: str, old: str, new: str, count: int = -1) -> None:
         path = self.folder / name
@@ -31,9 +30,7 @@ class PairsOnDisk:
 
     def prepare(self, folds: int = 5, seed: int = 0) -> Prepared:
         files, genome = TaskFiles.load(self.listing), ReferenceGenome(self.fasta)
-        return prepare_pairs(
-            self.task, self.subset, files, genome, self.manifest, folds, seed, self.said.append
-        )
+        return prepare_pairs(self.task, self.subset, files, genome, self.manifest, folds, seed)
 
     def examples(self) -> PairExamples:
         self.prepare()

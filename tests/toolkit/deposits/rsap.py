@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deposits.files import one_hot, slice_of, write_fasta, write_listing
-from deposits.tfrecords import bytes_feature, example, int64_feature
-from deposits.tfrecords import write as write_records
+from toolkit.deposits.files import one_hot, slice_of, write_fasta, write_listing
+from toolkit.deposits.tfrecords import bytes_feature, example, int64_feature
+from toolkit.deposits.tfrecords import write as write_records
 
 STORED_BP = 131_072
 CROP_BP, BIN_BP, BINS = 8_192, 128, 896

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyBigWig
 
-from deposits.files import write_fasta, write_listing
+from toolkit.deposits.files import write_fasta, write_listing
 
 BASE = "transcription_initiation_signal_prediction"
 FASTA = f"{BASE}/seqs/Homo_sapiens.GRCh38.dna.primary_assembly.fa"

@@ -12,14 +12,14 @@ from genezip.models.streaming import chunk_starts
 
 
 @dataclass(frozen=True)
-class Piece:
-    """What consecutive L bases of a record added.
+class SpanResult:
+    """Tokens and per-base values of a span: L consecutive bases, a block of a stream or a window.
 
     Attributes
     ----------
     chunk_starts : int64 array, shape (M,)
         First base of the chunk of every new token, relative to the first of the L bases;
-        below 0 where a token that ends its chunk (U-Net blocks) stands in a later piece.
+        below 0 where a token that ends its chunk (U-Net blocks) stands in a later span.
     start_prob : float32 array, shape (M,), stage-0 boundary probability at those bases
     kept_by : uint8 array, shape (M,), codes of :data:`genezip.models.routing.KEPT_BY`
     tokens : float32 array, shape (M, D)
@@ -47,7 +47,7 @@ class Reader(Protocol):
     def begin(self, saved: dict[str, Any] | None = None) -> None:
         """Stand at the start of a record, or where :meth:`state` was taken."""
 
-    def read(self, ids: np.ndarray) -> Piece:
+    def read(self, ids: np.ndarray) -> SpanResult:
         """Read on by the given token ids (uint8 array, at most ``step``)."""
 
     def state(self) -> dict[str, Any] | None:
@@ -71,7 +71,7 @@ class StreamReader:
             self.stream.load_state_dict(saved["stream"])
             self.tokenless = saved["tokenless"].numpy()
 
-    def read(self, ids: np.ndarray) -> Piece:
+    def read(self, ids: np.ndarray) -> SpanResult:
         """Read one block."""
         block = self.stream.feed_ids(ids)
         prob = _stage_0(block.boundary_prob, len(ids))
@@ -81,7 +81,7 @@ class StreamReader:
         starts = chunk_starts(positions, self.marks_end)
         if self.marks_end:
             self.tokenless = known[positions[-1] + 1 :] if len(positions) else known
-        return _piece(block, starts - back, known[starts], prob, block.log_prob)
+        return _span(block, starts - back, known[starts], prob, block.log_prob)
 
     def state(self) -> dict[str, Any] | None:
         """Where the stream stands."""
@@ -99,12 +99,12 @@ class WindowReader:
     def begin(self, saved: dict[str, Any] | None = None) -> None:
         """Windows share nothing."""
 
-    def read(self, ids: np.ndarray) -> Piece:
+    def read(self, ids: np.ndarray) -> SpanResult:
         """Compress one window."""
         (window,) = run_batch(self.network, [ids])
         prob = _stage_0(window.boundary_prob, len(ids))
         starts = window.token_starts.astype(np.int64)
-        return _piece(window, starts, prob[starts], prob, -window.nll)
+        return _span(window, starts, prob[starts], prob, -window.nll)
 
     def state(self) -> dict[str, Any] | None:
         """Windows share nothing."""
@@ -118,12 +118,12 @@ def _stage_0(boundary_prob: list[np.ndarray], length: int) -> np.ndarray:
     return boundary_prob[0].astype(np.float32, copy=False)
 
 
-def _piece(
+def _span(
     result: Any, starts: np.ndarray, start_prob: np.ndarray, prob: np.ndarray, log_prob: np.ndarray
-) -> Piece:
-    """A block of a stream or a window."""
+) -> SpanResult:
+    """The result of a block of a stream, or of a window."""
     known = log_prob[~np.isnan(log_prob)].astype(np.float64)
-    return Piece(
+    return SpanResult(
         chunk_starts=starts,
         start_prob=start_prob,
         kept_by=result.kept_by,

@@ -1,21 +1,20 @@
-"""A toy run that several test modules share; :mod:`ranks_program` imports it as well."""
+"""A toy run of pretraining: easy batches, settings, and what is left of it."""
 
 import json
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from genezip.alphabet import N_ID
 from genezip.config import Pretrain
-from genezip.models.architecture import load_architecture
+from genezip.models.network import GeneZipNetwork, build
 from genezip.region_classes import CLASSES, GENE7
 from genezip.training.run import Run
+from toolkit.networks import SMALL
 
-SHAPE = load_architecture(Path(__file__).parents[1] / "small.yaml")
 WINDOW_BP = 128
+FIVE_STEPS = {"steps": 5, "batch": 4, "micro_batch": 4, "warmup_steps": 1, "validate_every": 5}
 
 
 class Batches:
@@ -70,7 +69,7 @@ def run_of(**changes: object) -> Run:
     }  # fmt: skip
     drawn = Batches(9).next_batch()
     fields = {
-        "name": "toy", "seed": 0, "architecture": SHAPE,
+        "name": "toy", "seed": 0, "architecture": SMALL,
         "target_bpt": dict.fromkeys(CLASSES, 16.0), "corpus_sha256": "hash",
         "window_bp": WINDOW_BP, "valid_ids": drawn["ids"], "valid_regions": drawn["regions"],
         "facts": {"scale": "test", "source": "simulated"}, "initial": None,
@@ -86,8 +85,6 @@ def curve_of(folder: Path, drop: tuple[str, ...] = ("seconds",)) -> list[dict]:
     return [{key: value for key, value in line.items() if key not in drop} for line in lines]
 
 
-@pytest.fixture(scope="session")
-def toy() -> SimpleNamespace:
-    return SimpleNamespace(
-        Batches=Batches, StopsAt=StopsAt, run_of=run_of, curve_of=curve_of, shape=SHAPE
-    )
+def double_network(*arguments: object) -> GeneZipNetwork:
+    """The network in float64, so that only rounding at 1e-16 depends on who adds what."""
+    return build(*arguments).double()  # type: ignore[arg-type]

@@ -4,21 +4,23 @@ import json
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from genezip.config import Corpus, Leakage, Sampling
+from genezip.config import Corpus, Sampling
 from genezip.corpus.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.assembly import Assembly
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import run_lengths
+from genezip.genome.intervals import value_runs
 from genezip.region_classes import CLASS_IDS, GENE7
+from genezip.tasks.exclusions import evaluation_intervals
+from toolkit.dna import fasta, random_dna, reverse_complement
 
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
 PIECES = """name\tchrom\tstart\tend\tsplit\tannotation\tsoft_masked\trmsk\ttrf
 a:100-4100\ta\t100\t4100\ttrain\tgenes\t0\t0\t0
 short\td\t0\t60\ttrain\tgenes\t0\t0\t0
@@ -30,13 +32,11 @@ c\tc\t0\t1000\ttest\tgenes\t0\t0\t0
 def make_sequences() -> dict[str, str]:
     """Random bases; a has N at 2000-2300, b at 0-130, c starts with N and copies a piece of a."""
     rng = np.random.default_rng(7)
-    text = {
-        name: "".join(rng.choice(list("ACGT"), length))
-        for name, length in (("a", 4100), ("d", 60), ("b", 1000), ("c", 1000))
-    }
+    lengths = {"a": 4100, "d": 60, "b": 1000, "c": 1000}
+    text = {name: random_dna(length, rng) for name, length in lengths.items()}
     text["a"] = text["a"][:2000] + "N" * 300 + text["a"][2300:]
     text["b"] = "N" * 130 + text["b"][130:].lower()
-    copied = text["a"][500:628].translate(COMPLEMENT)[::-1]
+    copied = reverse_complement(text["a"][500:628])
     text["c"] = "N" * 128 + text["c"][128:256] + copied + text["c"][384:]
     return text
 
@@ -56,7 +56,8 @@ class Labels:
         return self.chromosomes[chrom][start:end]
 
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        return run_lengths(self.ids(chrom, start, end))
+        starts, classes = value_runs(self.ids(chrom, start, end))
+        return np.diff(starts, append=end - start).astype(np.int32), classes
 
     def many_runs(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray
@@ -76,8 +77,8 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.sequences = make_sequences()
         text = self.sequences
-        fasta = {"a:100-4100": text["a"][100:], "short": text["d"], "b": text["b"], "c": text["c"]}
-        (folder / "pieces.fa").write_text("".join(f">{n}\n{s}\n" for n, s in fasta.items()))
+        pieces = {"a:100-4100": text["a"][100:], "short": text["d"], "b": text["b"], "c": text["c"]}
+        (folder / "pieces.fa").write_text(fasta(pieces))
         (folder / "pieces.tsv").write_text(PIECES)
         (folder / "chrom.sizes").write_text("a\t5000\nb\t1000\nc\t1000\nd\t60\n")
         self.folder = folder
@@ -167,16 +168,30 @@ def listed(tmp_path: Path) -> Callable[[str, dict[str, str | bytes]], Path]:
 
 
 @pytest.fixture
-def collect() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
-    """Exclusions of tasks and BED files of a folder: table, summary, and what was said."""
+def collect(
+    messages: Callable[[], list[str]],
+) -> Callable[..., tuple[pd.DataFrame, pd.DataFrame, list[str]]]:
+    """Exclusions of tasks and BED files of a folder: table, summary, and the messages."""
 
     def build(
         folder: Path, *tasks: str, sizes: dict[str, int] | None = None, beds: tuple[str, ...] = ()
     ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-        said: list[str] = []
-        settings = Leakage.model_validate({"tasks": tasks, "beds": beds})
+        before = len(messages())
         sizes = sizes or hg38_sizes()
-        table, summary = build_exclusions(settings, folder, sizes, folder, said.append)
-        return table, summary, said
+        evaluations = evaluation_intervals(tasks, folder, sizes)
+        user = [folder / bed for bed in beds]
+        table, summary = build_exclusions(evaluations, user, sizes)
+        return table, summary, messages()[before:]
 
     return build
+
+
+def places(table: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """(chrom, start, end, split) of every exclusion."""
+    return list(table[["chrom", "start", "end", "split"]].itertuples(index=False, name=None))
+
+
+def total(summary: pd.DataFrame, task: str, split: str, column: str) -> int:
+    """One number of the summary of exclusions."""
+    row = summary[(summary["task"] == task) & (summary["split"] == split)]
+    return int(row[column].iloc[0])

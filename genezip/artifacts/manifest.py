@@ -1,0 +1,175 @@
+"""JSON files that a later step opens, and the sentences that refuse a wrong one.
+
+A :class:`Kind` says once what a file is, which version of it is read, and what to do where it is
+missing or damaged. Manifests are read through it, and the heads of Parquet files
+(:mod:`genezip.artifacts.tables`).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genezip.artifacts.files import sha256_file
+from genezip.errors import GenezipError
+
+ABSENT = "nothing"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file that this program writes and reads again.
+
+    Attributes
+    ----------
+    noun : what the file is, as in "is no <noun>"
+    version : schema version that is written and read; None where such files have none
+    first : what to do where the file is missing ("build the corpus first")
+    again : what to do where it is damaged or of another version ("build the corpus again")
+    keys : what must be there besides the version
+    version_key : name of the version in the file
+    """
+
+    noun: str
+    version: int | None
+    first: str
+    again: str
+    keys: tuple[str, ...] = ()
+    version_key: str = "schema_version"
+
+    def head(self, **facts: Any) -> dict[str, Any]:
+        """What a file of this kind begins with: its version, then the facts."""
+        return facts if self.version is None else {self.version_key: self.version, **facts}
+
+    def read(self, path: str | Path) -> dict[str, Any]:
+        """Read a JSON file of this kind.
+
+        Raises
+        ------
+        GenezipError
+            If the file is missing, cannot be read, is no JSON object, has another version, or
+            lacks a key.
+        """
+        return self.checked(path, self.read_json(path))
+
+    def read_json(self, path: str | Path) -> Any:
+        """Read the JSON of a file, whatever it holds.
+
+        Raises
+        ------
+        GenezipError
+            If the file is missing, cannot be read, or is no JSON.
+        """
+        try:
+            return json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise self.missing(path) from None
+        except ValueError as error:  # also of bytes that are no UTF-8
+            raise GenezipError(f"{path} is not valid JSON ({error}); {self.again}") from None
+        except OSError as error:
+            raise self.unreadable(path, error) from None
+
+    def checked(self, path: str | Path, raw: object) -> dict[str, Any]:
+        """The object, if it is one of this kind and version with all keys.
+
+        Raises
+        ------
+        GenezipError
+            If it is not; the sentence names ``path``.
+        """
+        marks = self.keys if self.version is None else (self.version_key,)
+        if not isinstance(raw, dict) or not any(key in raw for key in marks):
+            raise self.foreign(path)
+        found = raw.get(self.version_key)
+        if self.version is not None and found != self.version:
+            raise GenezipError(
+                f"{path} has {self.version_key} {found}, this genezip reads {self.version}; "
+                f"{self.again}"
+            )
+        lacking = [key for key in self.keys if key not in raw]
+        if lacking:
+            raise GenezipError(f"{path} lacks {', '.join(lacking)}; {self.again}")
+        return raw
+
+    def missing(self, path: str | Path) -> GenezipError:
+        """The error for a file that does not exist."""
+        return GenezipError(f"{path} does not exist; {self.first}")
+
+    def foreign(self, path: str | Path) -> GenezipError:
+        """The error for a file that is something else."""
+        return GenezipError(f"{path} is no {self.noun}; {self.again}")
+
+    def unreadable(self, path: str | Path, error: object) -> GenezipError:
+        """The error for a file that is there and cannot be read; one line of the reason."""
+        reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
+        return GenezipError(f"{path} cannot be read ({reason}); {self.again}")
+
+    def check_files(self, manifest: str | Path, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Compare the listed files with the folder of the manifest, by size.
+
+        Parameters
+        ----------
+        entries : as of :func:`file_entries`
+
+        Raises
+        ------
+        GenezipError
+            At the first file that is missing or of another size.
+        """
+        for entry in entries:
+            path = Path(manifest).parent / entry["path"]
+            if not path.is_file():
+                raise GenezipError(f"{path} is missing; {self.again}")
+            found = path.stat().st_size
+            if found != entry["bytes"]:
+                raise GenezipError(
+                    f"{path} has {found:,} bytes, {Path(manifest).name} says "
+                    f"{entry['bytes']:,}; {self.again}"
+                )
+
+
+def file_entries(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Path, bytes and SHA-256 of files, as manifests list them.
+
+    Parameters
+    ----------
+    names : paths inside ``folder``
+    """
+    return [
+        {
+            "path": name,
+            "bytes": (folder / name).stat().st_size,
+            "sha256": sha256_file(folder / name),
+        }
+        for name in names
+    ]
+
+
+def first_difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str] = ()
+) -> tuple[str, str, str] | None:
+    """Dotted key and both values of the first difference of two settings, or None.
+
+    Parameters
+    ----------
+    old, new : nested mappings of JSON values (tuples count as lists)
+    free : dotted keys that may differ
+    """
+    before, after = _flat(old), _flat(new)
+    for key in [*after, *(key for key in before if key not in after)]:
+        values = before.get(key, ABSENT), after.get(key, ABSENT)
+        if key not in free and values[0] != values[1]:
+            return key, *values
+    return None
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted key to its value as JSON text."""
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value)
+    return flat

@@ -1,0 +1,95 @@
+"""States of long work on disk, tensors and plain values, from which the work goes on.
+
+A state is one file, whole or absent, that names the run it belongs to. Training, heads,
+fine-tuning and the parts of a FASTA are saved and resumed through this module; it alone in this
+package needs torch.
+"""
+
+import io
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genezip.artifacts.files import atomic_path
+from genezip.artifacts.manifest import first_difference
+from genezip.errors import GenezipError
+
+IDENTITY = "identity"
+
+
+def save_state(
+    path: Path,
+    identity: Mapping[str, Any],
+    values: Mapping[str, Any],
+    previous: Path | None = None,
+) -> None:
+    """Write a state atomically.
+
+    Parameters
+    ----------
+    identity : all that must not change between two parts of a run, as JSON values
+    values : tensors and plain values by name, nested at will
+    previous : where a state that is replaced goes; without it, it is lost
+    """
+    data = io.BytesIO()  # torch would make an error of its own of a full disk
+    torch.save({**values, IDENTITY: dict(identity)}, data)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.getbuffer())
+        if previous is not None and path.exists():
+            path.replace(previous)
+
+
+def load_state(path: Path, names: Collection[str]) -> dict[str, Any] | None:
+    """Read a state: its values, on the CPU, and its ``identity``.
+
+    Returns None where the file is damaged (each part of the archive has a checksum) or lacks one
+    of ``names``, so that it is a state of something else.
+
+    Raises
+    ------
+    GenezipError
+        If the file may not be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state if {IDENTITY, *names} <= state.keys() else None
+    except PermissionError as error:
+        raise GenezipError(f"{path} cannot be read: {error.strerror}; allow it") from None
+    except Exception:  # a damaged archive fails in many ways
+        return None
+
+
+def refuse_other_run(
+    place: Path,
+    what: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    free: Collection[str] = (),
+) -> None:
+    """Raise if a state belongs to another run.
+
+    Parameters
+    ----------
+    place : file or folder that is to be deleted where the old run is not wanted
+    what : the old run, as in "a run that stopped at step 3"
+    old, new : identities of the state and of the run at hand
+    free : dotted keys that may differ
+
+    Raises
+    ------
+    GenezipError
+        With the first key that differs, and both values.
+    """
+    difference = first_difference(old, new, free)
+    if difference is not None:
+        key, before, now = difference
+        raise GenezipError(
+            f"{place} holds {what} with {key} {before}, not {now}; set it back to go on, or "
+            f"delete {place} to start anew"
+        )

@@ -1,0 +1,135 @@
+"""Messages and progress of long work, the same for every part of the package.
+
+Modules write messages with the standard library: ``logger = logging.getLogger(__name__)`` and
+``logger.info("...")``. As a library the package configures nothing; a command calls
+:func:`messages_to_stderr` once. How far a loop is, :func:`progress` shows.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+from tqdm import tqdm
+
+logger = logging.getLogger("genezip")
+T = TypeVar("T")
+
+LINE_SECONDS = 30.0
+"""A log gets a line of progress no more often than this."""
+
+
+class _Plain(logging.Formatter):
+    """Messages as they are; a warning names the program, as an error does."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"genezip: {text}" if record.levelno >= logging.WARNING else text
+
+
+class _Stderr(logging.Handler):
+    """Writes to whatever standard error is at the time, above any bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def messages_to_stderr(level: int = logging.INFO) -> None:
+    """Show the messages of the package on standard error; a second call changes the level only."""
+    logger.setLevel(level)
+    if not any(isinstance(handler, _Stderr) for handler in logger.handlers):
+        handler = _Stderr()
+        handler.setFormatter(_Plain())
+        logger.addHandler(handler)
+
+
+class Progress:
+    """How far a piece of work is: a bar on a terminal, now and then a line in a log.
+
+    Parameters
+    ----------
+    what : what is being done, or the name of what is worked on
+    total : number of units in all; None where it is not known
+    unit : noun of a unit, in the singular; ``B`` counts bytes, ``bp`` bases
+    done : units that were finished before
+    show : False shows nothing (other processes of the same run)
+    """
+
+    def __init__(
+        self, what: str, total: int | None, unit: str = "", done: int = 0, show: bool = True
+    ) -> None:
+        self.what, self.total, self.unit, self.done = what, total, unit, done
+        self._values: dict[str, Any] = {}
+        self._line = show and not sys.stderr.isatty()
+        self._due = time.monotonic() + LINE_SECONDS
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            desc=what,
+            unit=unit or "it",
+            unit_scale=unit in ("B", "bp"),
+            leave=False,
+            disable=self._line or not show,
+            mininterval=0.5,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def advance(self, units: int = 1) -> None:
+        """Count finished units."""
+        self.done += units
+        self._bar.update(units)
+        if self._line and time.monotonic() >= self._due and self.done != self.total:
+            self._due = time.monotonic() + LINE_SECONDS
+            logger.info("%s", self._sentence())
+
+    def show(self, **values: Any) -> None:
+        """Show figures (a loss, a rate) beside the count from now on."""
+        self._values = values
+        self._bar.set_postfix(values, refresh=False)
+
+    def _sentence(self) -> str:
+        """Where the work stands, as a line of a log."""
+        counted = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+        noun = {"": "", "B": " bytes", "bp": " bp"}.get(self.unit, f" {self.unit}s")
+        share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
+        figures = "".join(f", {name} {value}" for name, value in self._values.items())
+        return f"{self.what}: {counted}{noun}{share}{figures}"
+
+
+def progress(
+    items: Iterable[T], what: str, total: int | None = None, unit: str = "", show: bool = True
+) -> Iterator[T]:
+    """Yield the items and show how many of them are done; see :class:`Progress`.
+
+    Parameters
+    ----------
+    total : number of items; by default their length where they have one
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    with Progress(what, total, unit, show=show) as shown:
+        for item in items:
+            yield item
+            shown.advance()
+
+
+@contextmanager
+def quiet(below: int = logging.WARNING) -> Iterator[None]:
+    """Let no message below a level out; by default warnings are still shown."""
+    level = logger.level
+    logger.setLevel(below)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
