@@ -47,14 +47,8 @@ _NODE = np.dtype([(n, "<u4") for n in ("chrom", "start", "chrom_end", "end")] + 
 _LEAF = np.dtype([*_NODE.descr, ("size", "<u8")])
 
 
-def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
+def open_bigwig(path: str | Path) -> Any:
     """An opened bigWig of pyBigWig.
-
-    Parameters
-    ----------
-    path : str or Path
-    todo : str
-        What to do about a file that cannot be read.
 
     Raises
     ------
@@ -70,7 +64,7 @@ def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
         handle.close()
     except RuntimeError:
         pass
-    raise GenezipError(f"{path} cannot be read as a bigWig; {todo}")
+    raise GenezipError(f"{path} cannot be read as a bigWig; fetch it again")
 
 
 class BigWigWriter:

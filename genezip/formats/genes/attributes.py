@@ -9,6 +9,7 @@ for rows in which no quoted value can mislead it, a longer one for the others.
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,12 @@ _SIMPLE = {
     "gff3": r"(?P<value>(?:[^;]*[^;\s])?)",
 }
 _UNQUOTED = {"gtf": r'[^";]*', "gff3": r'[^";][^;]*|'}
+# How rows of a GTF begin; Ensembl writes gene_version in between.
+_ID = r'[^";\\\s]+'
+_BOTH_IDS = (
+    rf'^gene_id "(?P<gene_id>{_ID})"; (?:gene_[a-z]+ "[^";\\]*"; )*'
+    rf'transcript_id "(?P<transcript_id>{_ID})"(?:;|$)'
+)
 
 
 class Attributes:
@@ -48,14 +55,21 @@ class Attributes:
     def __init__(self, column: pa.ChunkedArray, dialect: Dialect) -> None:
         self.column = column
         self.dialect: Dialect = dialect
-        plain = pc.match_substring_regex(column, _PLAIN[dialect])
-        self._odd = np.flatnonzero(~plain.to_numpy(zero_copy_only=False))
-        rows = column.take(pa.array(self._odd))
-        item = _ITEM[dialect]
-        # quotes that do not pair are letters like any other
-        whole = pc.match_substring_regex(rows, rf"^(?:{item};)*{item}$")
-        self._odd = self._odd[whole.to_numpy(zero_copy_only=False)]
-        self._odd_rows = column.take(pa.array(self._odd))
+
+    @cached_property
+    def _odd(self) -> np.ndarray:
+        """True for rows of which the short expressions cannot be sure."""
+        odd = ~_bools(pc.match_substring_regex(self.column, _PLAIN[self.dialect]))
+        if odd.any():
+            item = _ITEM[self.dialect]
+            rows = self.column.filter(pa.array(odd))
+            # quotes that do not pair are letters like any other
+            odd[odd] = _bools(pc.match_substring_regex(rows, rf"^(?:{item};)*{item}$"))
+        return odd
+
+    @cached_property
+    def _odd_rows(self) -> pa.ChunkedArray:
+        return self.column.filter(pa.array(self._odd))
 
     def where(self, rows: np.ndarray) -> "Attributes":
         """The lists of some rows.
@@ -73,20 +87,39 @@ class Attributes:
         -------
         bool array, shape (rows,)
         """
-        found = pc.match_substring_regex(self.column, rf"(?:^|;)\s*(?:{'|'.join(keys)})[ \t=]")
-        return np.asarray(found, dtype=bool)
+        found = np.zeros(len(self.column), dtype=bool)
+        for key in keys:  # one word at a time is found many times faster than several
+            found |= _bools(pc.match_substring_regex(self.column, rf"{key}[ \t=]"))
+        if found.any():
+            rows = self.column.filter(pa.array(found))
+            key = rf"(?:^|;)\s*(?:{'|'.join(keys)})[ \t=]"
+            found[found] = _bools(pc.match_substring_regex(rows, key))
+        return found
+
+    def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """gene_id and transcript_id of every row of a GTF, as :meth:`first` gives them.
+
+        Nearly all rows begin with the two, and what begins a row cannot be misled by the rest.
+        """
+        both = pc.extract_regex(self.column, _BOTH_IDS)
+        gene, transcript = (pc.struct_field(both, key) for key in ("gene_id", "transcript_id"))
+        lacking = _bools(both.is_null())
+        if lacking.any():
+            others = self.where(lacking)
+            gene = _replaced(gene, lacking, others.first("gene_id"))
+            transcript = _replaced(transcript, lacking, others.first("transcript_id"))
+        return gene, transcript
 
     def first(self, key: str) -> pa.ChunkedArray:
         """Value of a key in every row, without quotes; empty where a row has none."""
         assign = _ASSIGN[self.dialect]
         found = _extract(self.column, rf"(?:^|;)\s*{key}{assign}{_SIMPLE[self.dialect]}")
-        if not len(self._odd):
+        if not self._odd.any():
             return found
         start = rf"^(?:{_ITEM[self.dialect]};)*?\s*{key}{assign}"
         again = _extract(self._odd_rows, rf"{start}(?P<value>{_QUOTED}|{_UNQUOTED[self.dialect]})")
-        values = found.to_numpy(zero_copy_only=False).astype(object)
-        values[self._odd] = [_value(text.strip(), self.dialect) for text in again.to_pylist()]
-        return pa.chunked_array([pa.array(values, type=pa.string())])
+        values = [_value(text.strip(), self.dialect) for text in again.to_pylist()]
+        return _replaced(found, self._odd, pa.chunked_array([values], pa.string()))
 
     def bare(self) -> pa.ChunkedArray:
         """The whole column where it is one word instead of a list; empty elsewhere."""
@@ -106,14 +139,13 @@ class Attributes:
         one = rf'"?{inside}"?[ \t]*(?:;|$)'
         assign = _ASSIGN[self.dialect]
         found = pc.match_substring_regex(self.column, rf"(?:^|;)\s*{key}{assign}{one}")
-        hits = found.to_numpy(zero_copy_only=False).copy()
-        if len(self._odd):
+        hits = _bools(found)
+        if self._odd.any():
             start = rf"^(?:{_ITEM[self.dialect]};)*?\s*{key}{assign}"
             quoted = inside.replace(";", "")
             strict = rf'(?:"{quoted}"|{inside}[ \t]*(?:;|$))'
-            again = pc.match_substring_regex(self._odd_rows, rf"{start}{strict}")
-            hits[self._odd] = again.to_numpy(zero_copy_only=False)
-        return np.asarray(hits, dtype=bool)
+            hits[self._odd] = _bools(pc.match_substring_regex(self._odd_rows, rf"{start}{strict}"))
+        return hits
 
 
 def pairs(text: str, dialect: Dialect) -> list[tuple[str, str]]:
@@ -171,6 +203,19 @@ def _split(text: str, dialect: Dialect) -> list[str]:
 
 def _unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value[1:-1]).strip()
+
+
+def _bools(column: pa.ChunkedArray) -> np.ndarray:
+    """A bool array that may be written to."""
+    return np.array(column, dtype=bool)
+
+
+def _replaced(
+    values: pa.ChunkedArray, where: np.ndarray, others: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """The values, those of some rows replaced by others."""
+    mixed = pc.replace_with_mask(values.combine_chunks(), pa.array(where), others.combine_chunks())
+    return pa.chunked_array([mixed])
 
 
 def _extract(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:

@@ -101,7 +101,7 @@ def _read(path: Input) -> tuple[pa.Table, Attributes]:
     """The rows with their role and ids, and their attributes."""
     rows = read_features(path, lambda feature: role(feature) != "")
     attributes = Attributes(rows["attributes"], "gtf")
-    gene, transcript = attributes.first("gene_id"), attributes.first("transcript_id")
+    gene, transcript = attributes.ids()
     names = pc.unique(rows["feature"])
     place = pc.index_in(rows["feature"], value_set=names)
     roles = pc.take(pa.array([role(name) for name in names.to_pylist()]), place)

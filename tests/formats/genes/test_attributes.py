@@ -50,6 +50,30 @@ def test_expressions_equal_the_walk_through_the_letters(dialect, data):
         for row in walked
     ]
     assert attributes.any_of("tag", ["basic", "other"]).tolist() == basic
+    may_have = attributes.may_have("tag", "note").tolist()
+    for row, may in zip(walked, may_have, strict=True):
+        assert may or not {"tag", "note"} & {key for key, _ in row}
+
+
+BEGINS = [
+    'gene_id "g"; transcript_id "t"', 'gene_id "g"; transcript_id "t";', "",
+    'gene_id "g"; gene_version "1"; gene_name ""; transcript_id "t.1"; ', 'gene_id "g"; ',
+    'gene_id "g"; transcript_id ""; transcript_id "u"; ', 'gene_id "g";transcript_id "t"; ',
+    'gene_id "g"; gene_name "a;b"; transcript_id "t"; ', 'gene_id "g"; transcript_id "t"x; ',
+    'gene_id "g h"; transcript_id "t"; ', 'gene_id "g"; transcript_id "t\\"; transcript_id "u"; ',
+    'gene_id "g"; note "; transcript_id "t"; ', 'gene_id "g"; gene_id "h"; transcript_id "t"; ',
+]  # fmt: skip
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_ids_that_begin_a_row_equal_the_walk_through_the_letters(data):
+    texts = [data.draw(st.sampled_from(BEGINS)) + text for text in data.draw(rows("gtf"))]
+    found = Attributes(pa.chunked_array([pa.array(texts)]), "gtf").ids()
+    walked = [pairs(text, "gtf") for text in texts]
+    for key, values in zip(("gene_id", "transcript_id"), found, strict=True):
+        wanted = [next((value for name, value in row if name == key), "") for row in walked]
+        assert values.to_pylist() == wanted
 
 
 def test_pairs_by_hand():
