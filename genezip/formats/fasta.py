@@ -7,7 +7,6 @@ another one. :func:`write_records` and :func:`unpack_fasta` write plain FASTA wi
 
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import BinaryIO
 
 import numpy as np
 import pyfaidx
-from tqdm import tqdm
 
 from genezip.alphabet import encode, upper
 from genezip.artifacts.destination import file_target
 from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 from genezip.formats.input_file import InputFile, is_packed, need_regular, open_bytes
+from genezip.log import progress
 
 BLOCK_BYTES = 1 << 20
 """Bytes of text that are taken at a time; a longer line comes in parts."""
@@ -308,13 +307,8 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
         made = new.with_name(new.name + ".fai")
         try:
             if is_packed(path):
-                bar = tqdm(
-                    read_records(path),
-                    desc=out.name,
-                    unit="record",
-                    disable=not sys.stderr.isatty(),
-                )
-                write_records(new, _checked(path, bar))
+                records = progress(read_records(path), out.name, unit="record")
+                write_records(new, _checked(path, records))
             else:
                 _link(path, new)
                 try:

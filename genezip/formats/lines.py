@@ -17,8 +17,8 @@ of large tables as blocks of bytes, many times faster. Both see the same rows.
 
 import codecs
 import io
+import logging
 import re
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ import numpy as np
 from genezip.errors import GenezipError
 from genezip.formats import input_file
 from genezip.formats.input_file import GZIP, InputFile
+
+logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 22
 """Bytes of text that :meth:`TextFile.blocks` takes at a time."""
@@ -216,9 +218,8 @@ class TextFile(InputFile):
         except UnicodeDecodeError:
             if not self._told:
                 self._told = True
-                sys.stderr.write(
-                    f"genezip: line {number} of {self} is not UTF-8; such lines are read as "
-                    "Latin-1\n"
+                logger.warning(
+                    "line %d of %s is not UTF-8; such lines are read as Latin-1", number, self
                 )
             return line.decode("latin-1")
 

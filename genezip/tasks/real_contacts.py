@@ -25,12 +25,11 @@ from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_contacts import contact_scores, stratum_means
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import (
     LabelRun,
-    baseline_arm,
     both_strands,
     cards,
     model_arm,

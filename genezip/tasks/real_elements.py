@@ -25,10 +25,10 @@ from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
+from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import mean_of, ranked_support
 

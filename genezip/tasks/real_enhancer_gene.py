@@ -13,10 +13,10 @@ from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_pairs import inside_pieces, read_screens
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
+from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import ranked_support
 
@@ -52,8 +52,6 @@ def measure_enhancer_gene(run: LabelRun) -> None:
                 if split == "test" and subset == ALL:
                     writer.add(
                         arm=arm,
-                        rule="paper",
-                        fold=-1,
                         split=split,
                         example=chosen["example"].to_numpy(),
                         group=genes,
@@ -84,8 +82,8 @@ def _score(sheet: Sheet, arm: Arm, truth: np.ndarray, values: np.ndarray) -> Non
     for name, function in METRICS.items():
         if positives in (0, len(truth)):
             kind = "positives" if positives else "negatives"
-            told = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
-            sheet.add(arm, name, None, len(truth), positives, told)
+            note = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
+            sheet.add(arm, name, None, len(truth), positives, note)
             continue
         values_without = sheet.bootstrap.of_weights(
             lambda weights, f=function: f(truth, values, weights)  # type: ignore[misc]

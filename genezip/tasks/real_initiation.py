@@ -27,14 +27,13 @@ from genezip.data.label_initiation import (
 )
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_initiation import transformed
 from genezip.tasks.moments import moments, pearson
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_readings import Readings, local_readings, normed
 from genezip.tasks.real_run import (
     LabelRun,
-    baseline_arm,
     both_strands,
     cards,
     model_arm,
@@ -88,10 +87,10 @@ def measure_initiation(run: LabelRun) -> None:
             if arm.model == CONSTANT:
                 sheet.add(arm, "pcc", None, scored, note=FLAT)
                 writer.note(arm, "pcc", FLAT)
-                told = FLAT
+                score = FLAT
             else:
                 sheet.add(arm, "pcc", r, scored, scale="correlation")
-                told = f"r = {r[0]:.3f}"
+                score = f"r = {r[0]:.3f}"
             for fold in range(settings.folds):
                 of = [number for number, block in enumerate(cut) if block.fold == fold]
                 writer.add(
@@ -104,7 +103,7 @@ def measure_initiation(run: LabelRun) -> None:
                     target=[truth[number] for number in of],
                     prediction=[predicted[number] for number in of],
                 )
-            logger.info(f"labels: initiation, {arm.model}: {told}")
+            logger.info(f"labels: initiation, {arm.model}: {score}")
 
         tss = annotated_tss(run.source, "basic", None)
         add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from genezip.alphabet import reverse_complement
-from genezip.artifacts.scores import BASELINE, TASK_SCORES
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.config.labels import Labels
 from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
@@ -83,11 +83,6 @@ class LabelRun:
 def model_arm(card: ModelCard, task: str, subset: str) -> Arm:
     """Arm of a frozen model."""
     return Arm(task, subset, card.name, card.seed, "full", "frozen")
-
-
-def baseline_arm(name: str, task: str, subset: str) -> Arm:
-    """Arm of a baseline without a model."""
-    return Arm(task, subset, name, None, "", BASELINE)
 
 
 def too_long(pieces: Iterable[Piece]) -> str | None:

@@ -1,6 +1,6 @@
 """BED12 with genes, one row per transcript (UCSC table browser, RefSeq)."""
 
-import sys
+import logging
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,8 @@ from genezip.errors import GenezipError
 from genezip.formats.genes.rows import PART_COLUMNS, Rows, Transcripts, lacks_tag, unique_names
 from genezip.formats.lines import Input, TextFile, opened
 from genezip.formats.tabular import TabularFormat, wrong_interval
+
+logger = logging.getLogger(__name__)
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _TYPES = {
@@ -79,8 +81,8 @@ def _read(path: TextFile, transcripts: Transcripts) -> Rows:
     ):
         _explain(path)
     if transcripts == "basic":
-        sys.stderr.write(
-            f"genezip: {path.name}: BED12 has no tags, so all {len(rows):,} transcripts are used\n"
+        logger.warning(
+            "%s: BED12 has no tags, so all %s transcripts are used", path.name, f"{len(rows):,}"
         )
 
     coding = rows["thick_end"] > rows["thick_start"]
