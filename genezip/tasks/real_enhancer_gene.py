@@ -1,6 +1,6 @@
 """CRISPRi enhancer-gene pairs: distance alone, on every pair.
 
-A model needs element and TSS in one sequence. On a genome of short pieces almost no pair has
+A model needs element and TSS in one sequence. On a genome of short segments almost no pair has
 both, so its cells are empty and say how many have.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.data.label_pairs import inside_pieces, read_screens
+from genezip.data.label_pairs import inside_segments, read_screens
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
 from genezip.tasks.arm import Arm, baseline_arm
@@ -33,7 +33,7 @@ def measure_enhancer_gene(run: LabelRun) -> None:
         return
     files = run.files()
     pairs = read_screens(files.one("screen.train.tsv.gz"), files.one("screen.test.tsv.gz"))
-    inside = inside_pieces(pairs, Source.load(run.source).assembly())
+    inside = inside_segments(pairs, Source.load(run.source).assembly())
     prior = float(pairs.loc[pairs["split"] == "train", "label"].mean())
     scores = {"distance": -pairs["distance"].to_numpy(dtype=np.float64)}
     scores["class_prior"] = np.full(len(pairs), prior)
