@@ -68,9 +68,7 @@ def make_once(path: str) -> None:
 
     sizes = nuclear_sizes()
     began = time.perf_counter()
-    region_map = label_chromosomes(
-        read_gene_models(path, "bed12"), sizes, Regions(), say=lambda _: None
-    )
+    region_map = label_chromosomes(read_gene_models(path, "bed12"), sizes, Regions())
     made = time.perf_counter()
     peak = peak_bytes() / 1e9
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +110,7 @@ def against_bedtools(goals: Goals, path: Path) -> None:
     from genezip.region_classes import CLASSES, GENE7
 
     sizes = nuclear_sizes()
-    matched = match_chrom_style(read_gene_models(path, "bed12"), sizes, lambda _: None)
+    matched = match_chrom_style(read_gene_models(path, "bed12"), sizes)
     layers = class_layers(matched, Regions())
     with tempfile.TemporaryDirectory() as folder:
         pybedtools.set_tempdir(folder)

@@ -187,6 +187,7 @@ def _shares(
     from genezip.genome.assembly import Piece
     from genezip.genome.names import match_chrom_style
     from genezip.genome.region_rules import build_region_map, label_chromosomes, read_bed_intervals
+    from genezip.log import quiet
 
     wanted = None if training is None else _names(training)
     if wanted is None and assembly is None:
@@ -213,7 +214,8 @@ def _shares(
                 f"{where}; name other chromosomes with --training, or leave --mixture out"
             )
         n_runs = {piece.name: assembly.n_runs(piece) for piece in pieces}
-        region_map = build_region_map(sets, assembly, section, lambda _: None)
+        with quiet():
+            region_map = build_region_map(sets, assembly, section)
     else:
         chosen = {chrom: sizes[chrom] for chrom in wanted or []}
         pieces = [
@@ -222,7 +224,8 @@ def _shares(
         ]
         empty = np.zeros(0, dtype=np.int64)
         n_runs = dict.fromkeys(chosen, (empty, empty))
-        matched = match_chrom_style(sets["genes"], sizes, lambda _: None)
-        sets = {"genes": on_chromosomes(matched, chosen)}
-        region_map = label_chromosomes(sets["genes"], chosen, section, say=lambda _: None)
+        with quiet():
+            matched = match_chrom_style(sets["genes"], sizes)
+            sets = {"genes": on_chromosomes(matched, chosen)}
+            region_map = label_chromosomes(sets["genes"], chosen, section)
     return measure(pieces, sets, region_map, n_runs, together, windows, seed)

@@ -1,6 +1,5 @@
 """Commands: fetch, simulate."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +7,6 @@ import typer
 
 from genezip.cli import inputs
 from genezip.errors import GenezipError
-
-logger = logging.getLogger(__name__)
 
 
 def register(root: typer.Typer) -> None:
@@ -76,7 +73,6 @@ def fetch(
         mirror=mirror,
         root=root,
         table=table,
-        say=logger.info,
         fetched=fetched,
     )
     if parts:
@@ -108,4 +104,4 @@ def simulate(
         valid, test = default_splits(len(chromosome_bp))
         simulation |= {"chromosome_bp": chromosome_bp, "valid": valid, "test": test}
     settings = parse(Genome, {"sources": ["simulated"], "simulation": simulation})
-    run(settings, out, say=logger.info)
+    run(settings, out)

@@ -30,7 +30,7 @@ from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Covered, Intervals
 from genezip.genome.names import match_chrom_style
 from genezip.genome.region_map import RegionMap
-from genezip.genome.region_rules import label_chromosomes
+from genezip.genome.region_rules import class_layers, label_layers
 from genezip.genome.sources.splits import HELD_OUT_CHROMOSOMES
 from genezip.region_classes import CLASSES
 
@@ -124,7 +124,7 @@ def calibrate(
         raise GenezipError(
             f"the chromosome lengths lack {', '.join(absent)}; name others with --chromosomes"
         )
-    matched = match_chrom_style(annotation, chrom_sizes, logger.info)
+    matched = match_chrom_style(annotation, chrom_sizes)
     bare = without_genes(matched, chromosomes)
     if bare:
         raise GenezipError(
@@ -143,7 +143,8 @@ def calibrate(
             "required": [],
         }
         chosen = settings.model_copy(update=changed)
-        totals = label_chromosomes(here, sizes, chosen, say=lambda _: None).totals()
+        taxonomy = chosen.taxonomy()
+        totals = label_layers(class_layers(here, chosen), sizes, taxonomy).totals()
         measured = totals["bp"] / 1e6
         paper = paper_mb.loc[list(CLASSES)].to_numpy()
         frame = pd.DataFrame(

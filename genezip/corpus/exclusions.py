@@ -198,7 +198,7 @@ def _on_genome(
     # without ends: intervals beyond a chromosome's are clipped, not refused
     open_ended = dict.fromkeys(chrom_sizes, _NO_END)
     try:
-        table = match_intervals(given.task, given.table, open_ended, logger.info)
+        table = match_intervals(given.task, given.table, open_ended)
     except GenezipError:
         if not given.table["chrom"].isin(list(given.assembly)).any():
             raise
@@ -229,7 +229,7 @@ def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame,
     if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
         raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
     with TextFile(path) as file:
-        found = read_bed_intervals(file, chrom_sizes, logger.info)
+        found = read_bed_intervals(file, chrom_sizes)
         rows = sum(1 for _ in file.rows())
     absent = rows - len(found)
     found = found.loc[found["end"] > found["start"], ["chrom", "start", "end"]]

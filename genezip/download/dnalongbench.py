@@ -4,13 +4,9 @@ Files lie below one folder as their deposits arrange them. ``TASK.intervals.json
 small files that say where validation and test inputs lie; ``TASK.json`` lists all.
 """
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
-
-from tqdm import tqdm
 
 from genezip.artifacts.files import write_json
 from genezip.download import SourceUnavailable
@@ -18,9 +14,10 @@ from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.dataverse import SCHEME, deposit_items, listing, listing_name, listing_url
 from genezip.download.lock import lock_path
 from genezip.download.plan import Plan, plan
-from genezip.download.store import Store, to_stderr
+from genezip.download.store import Store
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
+from genezip.log import progress
 
 Only = Literal["intervals", "all"]
 SERVER = "dataverse"  # name of the row with the address of the Dataverse server
@@ -84,7 +81,6 @@ def fetch_task(
     table: Path = Path("resources/sources.tsv"),
     fetched: Path | None = None,
     http: Http = PATIENT,
-    tell: Callable[[str], None] = to_stderr,
 ) -> Path:
     """Fetch the files of a task into ``out``; its list is written last.
 
@@ -100,8 +96,6 @@ def fetch_task(
         Table of sources.
     fetched : Path, optional
         Folder of files fetched elsewhere; nothing is asked from the network then.
-    tell : callable
-        Gets licence and citation, one line for each source.
 
     Returns
     -------
@@ -116,13 +110,12 @@ def fetch_task(
     GenezipError
         Wrong task, a damaged or changed file, missing files, or no room on the disk.
     """
-    store = _store(out, http, fetched, tell)
+    store = _store(out, http, fetched)
     try:
         items = wanted(task, only, table, store)
         store.require(items)
         plan(store, items).check_room()
-        bar = tqdm(items, desc=task, unit="file", leave=False, disable=not sys.stderr.isatty())
-        files = [_entry(store, wish) for wish in bar]
+        files = [_entry(store, wish) for wish in progress(items, task, unit="file")]
     except SourceUnavailable as error:
         raise SourceUnavailable(
             f"{error}; run again to go on, or name a folder of files fetched elsewhere with --from"
@@ -151,7 +144,7 @@ def plan_task(
     task: str, out: Path, only: Only, table: Path, fetched: Path | None, http: Http = PATIENT
 ) -> list[str]:
     """What :func:`fetch_task` would bring, as lines of text; nothing is written."""
-    store = _store(out, replace(http, attempts=1, timeout_s=http.size_timeout_s), fetched, _silent)
+    store = _store(out, replace(http, attempts=1, timeout_s=http.size_timeout_s), fetched)
     try:
         items = wanted(task, only, table, store, keep=False)
     except GenezipError as error:
@@ -226,8 +219,8 @@ def _rows(task: str, table: Path) -> tuple[list[list[Row]], str]:
     return [sources[name] for name in names], sources[SERVER][0].url.rstrip("/")
 
 
-def _store(out: Path, http: Http, fetched: Path | None, tell: Callable[[str], None]) -> Store:
-    return Store(out, lock_path(out), http, fetched, copied=True, tell=tell)
+def _store(out: Path, http: Http, fetched: Path | None) -> Store:
+    return Store(out, lock_path(out), http, fetched, copied=True)
 
 
 def _bare(task: Task) -> str:
@@ -236,7 +229,3 @@ def _bare(task: Task) -> str:
 
 def _lines(found: Plan) -> list[str]:
     return found.lines() if found.files else ["no file is needed"]
-
-
-def _silent(_: str) -> None:
-    """Say nothing: a plan uses no file."""

@@ -10,7 +10,6 @@ Keys of ``files`` are name and release of the table of sources.
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from genezip.artifacts.files import write_json
+from genezip.artifacts.manifest import Kind
 from genezip.download.checksum import is_checksum
 from genezip.errors import GenezipError
 
-SCHEMA_VERSION = 1
+_AGAIN = "restore it, or delete it to record every file anew"
+LOCK = Kind("lock of downloads", 1, first=_AGAIN, again=_AGAIN, keys=("files", "listings"))
 _OPTIONAL_TEXT, _OPTIONAL_NUMBER = (str, type(None)), (int, type(None))
 _FILE: dict[str, Any] = {"sha256": str, "bytes": int, "url": str}
 _LISTING: dict[str, Any] = {"version": str, "licence": _OPTIONAL_TEXT, "files": list}
@@ -56,25 +57,17 @@ class Lock:
         self._raw = self._read()
 
     def _read(self) -> dict[str, Any]:
-        advice = "restore it, or delete it to record every file anew"
-        try:
-            raw = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {"schema_version": SCHEMA_VERSION, "files": {}, "listings": {}}
-        except (OSError, ValueError) as error:
-            raise GenezipError(f"the lock {self.path} cannot be read ({error}); {advice}") from None
-        if not isinstance(raw, dict) or raw.get("schema_version") != SCHEMA_VERSION:
-            raise GenezipError(
-                f"the lock {self.path} is not of schema_version {SCHEMA_VERSION}; {advice}"
-            )
-        files, listings = raw.get("files"), raw.get("listings")
+        if not self.path.exists():
+            return LOCK.head(files={}, listings={})
+        raw = LOCK.read(self.path)
+        files, listings = raw["files"], raw["listings"]
         if (
             not isinstance(files, dict)
             or not isinstance(listings, dict)
             or not all(_has(entry, _FILE) for entry in files.values())
             or not all(map(_is_listing, listings.values()))
         ):
-            raise GenezipError(f"the lock {self.path} has malformed entries; {advice}")
+            raise GenezipError(f"{self.path} has malformed entries; {LOCK.again}")
         return raw
 
     def file(self, key: str) -> dict[str, Any] | None:

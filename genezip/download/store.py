@@ -1,9 +1,9 @@
 """Files that passed every check, from servers or from a folder of fetched files."""
 
+import logging
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,14 +17,11 @@ from genezip.download.lock import Lock
 from genezip.download.transfer import PATIENT, Http, download
 from genezip.errors import GenezipError
 
-
-def to_stderr(line: str) -> None:
-    """Tell one line on stderr."""
-    print(line, file=sys.stderr, flush=True)
+logger = logging.getLogger(__name__)
 
 
 class Store:
-    """A folder of downloads with its lock.
+    """A folder of downloads with its lock; licence and citation of each source are logged once.
 
     Parameters
     ----------
@@ -37,8 +34,6 @@ class Store:
         Folder of files fetched elsewhere; with it nothing is asked from the network.
     copied : bool
         Whether files of ``fetched`` are copied into ``folder``; else they are used in place.
-    tell : callable
-        Gets licence and citation, one line for each source.
 
     Raises
     ------
@@ -53,7 +48,6 @@ class Store:
         http: Http = PATIENT,
         fetched: Path | None = None,
         copied: bool = False,
-        tell: Callable[[str], None] = to_stderr,
     ) -> None:
         self.folder = folder
         self.lock = Lock(lock)
@@ -61,8 +55,7 @@ class Store:
         self.fetched = None if fetched is None else Fetched(fetched)
         self.copied = copied
         self.asked = 0
-        self._tell = tell
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def here(self, item: Item) -> bool:
         """Whether the file seems to be there, by its size alone."""
@@ -204,7 +197,7 @@ class Store:
         )
 
     def _keep(self, path: Path, row: Row, item: Item) -> Row:
-        """Record a file in the lock, and tell its licence and citation once.
+        """Record a file in the lock, and log its licence and citation once.
 
         Returns the row with the address of its first download: the same in every run.
         """
@@ -214,9 +207,9 @@ class Store:
             if changed:  # another run recorded it in the meantime
                 raise GenezipError(f"{path} {changed}")
         line = f"licence: {row.release}: {row.licence}; cite: {row.citation}"
-        if line not in self._told:
-            self._told.add(line)
-            self._tell(line)
+        if line not in self._logged:
+            self._logged.add(line)
+            logger.info("%s", line)
         known = self.lock.file(row.key)
         return replace(row, url=known["url"]) if known else row
 

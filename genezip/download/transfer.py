@@ -2,6 +2,7 @@
 
 import fcntl
 import http.client
+import logging
 import time
 import urllib.error
 import urllib.request
@@ -11,12 +12,15 @@ from typing import IO
 
 from genezip.artifacts.destination import file_target, keep_mode
 from genezip.download import SourceUnavailable, WrongFile
-from genezip.download.bar import progress
 from genezip.download.checksum import Check, html_page, mismatch
 from genezip.errors import GenezipError
+from genezip.log import Progress
+
+logger = logging.getLogger(__name__)
 
 AGENT = {"User-Agent": "genezip"}
 _BLOCK = 1 << 16
+_NAMED_ABOVE = 1_000_000  # bytes; smaller files are not worth a line of a log
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _NETWORK = (OSError, http.client.HTTPException)  # every urllib and socket error is an OSError
 
@@ -195,7 +199,10 @@ def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
             _own(handle, part, have)
             if not resumed:
                 handle.truncate(0)
-            with progress(part.name.removesuffix(".part"), begin, total) as advance:
+            name = part.name.removesuffix(".part")
+            if total is not None and total > _NAMED_ABOVE:
+                logger.info("download: %s, %.0f MB", name, total / 1e6)
+            with Progress(name, total, "B", begin) as shown:
                 while True:
                     try:
                         block = response.read1(_BLOCK)
@@ -205,7 +212,7 @@ def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
                         break
                     handle.write(block)
                     handle.flush()  # what came is there, even after a kill
-                    advance(len(block))
+                    shown.advance(len(block))
     if total is not None and _size(part) < total:
         raise _TryAgain(f"it broke off after {_size(part)} of {total} bytes")
 

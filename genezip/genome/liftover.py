@@ -8,8 +8,9 @@ from its two ends; where that fails too, more is returned than necessary. What h
 target at all is named.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from genezip.errors import GenezipError
 from genezip.formats.chain import read_chains
 from genezip.formats.lines import Input, shown
 from genezip.genome.intervals import union
+
+logger = logging.getLogger(__name__)
 
 MIN_MAPPED = 0.95
 """Share of an interval's bases that must map: the default of UCSC's liftOver."""
@@ -173,7 +176,7 @@ class Lifted:
     not_lifted: Mapping[str, list[str]]
 
 
-def lift_pairs(spans: pd.DataFrame, lift: Liftover, say: Callable[[str], None]) -> Lifted:
+def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
     """Lift the spans of gene-element pairs (:func:`genezip.data.gene_pairs.pair_spans`)."""
     rows: list[tuple[str, int, int, str, str]] = []
     names: dict[str, list[tuple[str, str]]] = {}
@@ -191,19 +194,18 @@ def lift_pairs(spans: pd.DataFrame, lift: Liftover, say: Callable[[str], None]) 
         rows += [(span.chrom, span.start, span.end, split, reason) for span in found]
     widened, lost = names.get("widened", []), names.get("lost", [])
     counts = {how: len(names.get(how, [])) for how in ("whole", "ends", "widened", "lost")}
-    say(
+    logger.info(
         f"etgp: of {len(spans):,} inputs {counts['whole']:,} lift to hg38 as one, "
         f"{counts['ends']:,} by their two ends"
     )
     if widened:
-        say(
-            f"etgp: warning: {len(widened):,} inputs lift in pieces only; each end piece is "
+        logger.warning(
+            f"etgp: {len(widened):,} inputs lift in pieces only; each end piece is "
             f"excluded with the length of the input on both sides: {_some(widened)}"
         )
     if lost:
-        say(
-            f"etgp: warning: {len(lost):,} inputs cannot be lifted and are NOT excluded: "
-            f"{_some(lost)}"
+        logger.warning(
+            f"etgp: {len(lost):,} inputs cannot be lifted and are NOT excluded: {_some(lost)}"
         )
     not_lifted: dict[str, list[str]] = {}
     for split, name in lost:

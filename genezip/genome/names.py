@@ -1,7 +1,7 @@
 """Map contig names between styles (``1``, ``chr1``); unknown names are left out or raise."""
 
-import sys
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -12,30 +12,21 @@ from genezip.errors import GenezipError
 from genezip.formats.lines import check_row_names
 from genezip.genome.gene_models import Annotation
 
-
-def say_on_stderr(message: str) -> None:
-    """Tell the user something on standard error."""
-    sys.stderr.write(f"genezip: {message}\n")
+logger = logging.getLogger(__name__)
 
 
-def match_chrom_style(
-    annotation: Annotation,
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
-) -> Annotation:
+def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) -> Annotation:
     """Give an annotation the contig names of an assembly, and check that the two fit.
 
     ``1`` becomes ``chr1`` or the other way round, ``MT`` and ``chrM`` likewise. Rows on
     contigs that the assembly lacks (alternative haplotypes, scaffolds) are dropped. Both
-    are said aloud.
+    are logged.
 
     Parameters
     ----------
     annotation : Annotation
     chrom_sizes : mapping
         Contig -> length (bp) of the assembly.
-    say : callable
-        Receives one sentence for each thing done.
 
     Raises
     ------
@@ -46,11 +37,11 @@ def match_chrom_style(
         raise GenezipError(f"{annotation.name} has no transcript; check its transcript rows")
     tables = annotation.tables()
     found = pd.concat([table["chrom"] for table in tables.values()]).unique().tolist()
-    names = _translations(annotation.name, found, chrom_sizes, say)
+    names = _translations(annotation.name, found, chrom_sizes)
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = {key: int(table["chrom"].isin(missing).sum()) for key, table in tables.items()}
-        say(
+        logger.info(
             f"{annotation.name}: {lost.pop('transcripts'):,} transcripts with "
             f"{sum(lost.values()):,} parts on {len(missing)} contigs that the assembly "
             f"lacks are left out ({_some(missing)})"
@@ -71,12 +62,7 @@ def match_chrom_style(
     return annotation
 
 
-def match_intervals(
-    name: str,
-    table: pd.DataFrame,
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
-) -> pd.DataFrame:
+def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
     """The same for intervals that are no gene models.
 
     Parameters
@@ -92,11 +78,11 @@ def match_intervals(
         If no contig is shared, or a row ends beyond its contig.
     """
     found = table["chrom"].unique().tolist()
-    names = _translations(name, found, chrom_sizes, say)
+    names = _translations(name, found, chrom_sizes)
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = int(table["chrom"].isin(missing).sum())
-        say(
+        logger.info(
             f"{name}: {lost:,} intervals on {len(missing)} contigs that the assembly lacks are "
             f"left out ({_some(missing)})"
         )
@@ -105,16 +91,11 @@ def match_intervals(
     return matched
 
 
-def match_repeats(
-    name: str,
-    table: pd.DataFrame,
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
-) -> pd.DataFrame:
+def match_repeats(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
     """Give a table of repeats the contig names of an assembly, and check that the two fit.
 
     Names are converted and rows on other contigs left out as those of annotation are
-    (:func:`match_intervals`); both are said.
+    (:func:`match_intervals`); both are logged, and that a table has no row.
 
     Parameters
     ----------
@@ -124,8 +105,6 @@ def match_repeats(
         As the readers of :mod:`genezip.formats.repeatmasker` give it; it may have no row.
     chrom_sizes : mapping
         Contig -> length (bp) of the assembly.
-    say : callable
-        Receives one sentence for each thing done, and one for a table without rows.
 
     Returns
     -------
@@ -138,9 +117,9 @@ def match_repeats(
         If no contig is shared, or a row ends beyond its contig (another build).
     """
     if table.empty:
-        say(f"{name} lists no repeat; results will have no base of its kind")
+        logger.warning("%s lists no repeat; results will have no base of its kind", name)
         return table
-    matched = match_intervals(name, table, chrom_sizes, say)
+    matched = match_intervals(name, table, chrom_sizes)
     if matched is table:
         return table
     chrom = matched["chrom"].cat
@@ -161,13 +140,8 @@ def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -
         )
 
 
-def _translations(
-    name: str,
-    found: list[str],
-    chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None],
-) -> dict[str, str]:
-    """Contig -> name in the assembly, of the contigs that it has; conversions are said."""
+def _translations(name: str, found: list[str], chrom_sizes: Mapping[str, int]) -> dict[str, str]:
+    """Contig -> name in the assembly, of the contigs that it has; conversions are logged."""
     new = {chrom: translate(chrom, chrom_sizes) for chrom in found}
     names = {chrom: to for chrom, to in new.items() if to in chrom_sizes}
     if not names:
@@ -178,7 +152,7 @@ def _translations(
     renamed = [(old, to) for old, to in names.items() if old != to]
     if renamed:
         old, to = renamed[0]
-        say(f"{name}: contig names converted ({old} -> {to}, {len(renamed)} in all)")
+        logger.info(f"{name}: contig names converted ({old} -> {to}, {len(renamed)} in all)")
     return names
 
 

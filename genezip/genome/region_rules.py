@@ -7,7 +7,8 @@ gene outside a piece still decides whether a base inside it is near (NIG) or dis
 intergenic. N bases get labels like any other.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from genezip.formats.lines import Input, opened
 from genezip.genome.assembly import Assembly
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
-from genezip.genome.names import match_chrom_style, match_intervals, say_on_stderr
+from genezip.genome.names import match_chrom_style, match_intervals
 from genezip.genome.region_map import RegionMap, Runs
 from genezip.region_classes import Taxonomy
+
+logger = logging.getLogger(__name__)
 
 UserIntervals = Mapping[str, pd.DataFrame]
 """Name of a class -> table of chrom, start, end, on contigs of the assembly."""
@@ -106,7 +109,6 @@ def label_chromosomes(
     chrom_sizes: Mapping[str, int],
     settings: Regions,
     user: UserIntervals | None = None,
-    say: Callable[[str], None] = say_on_stderr,
 ) -> RegionMap:
     """Label every base of whole chromosomes; no sequence is needed.
 
@@ -118,17 +120,15 @@ def label_chromosomes(
     settings : Regions
     user : mapping, optional
         What :func:`read_user_classes` gave, where the settings name classes of the user.
-    say : callable
-        Receives warnings: converted contig names, empty classes.
 
     Raises
     ------
     GenezipError
         If the annotation does not fit the chromosomes, or a required class has no base.
     """
-    layers = class_layers(match_chrom_style(annotation, chrom_sizes, say), settings, user)
+    layers = class_layers(match_chrom_style(annotation, chrom_sizes), settings, user)
     region_map = label_layers(layers, chrom_sizes, settings.taxonomy())
-    _check_classes(region_map, settings, say)
+    _check_classes(region_map, settings)
     return region_map
 
 
@@ -146,7 +146,6 @@ def build_region_map(
     annotations: Mapping[str, Annotation],
     assembly: Assembly,
     settings: Regions,
-    say: Callable[[str], None] = say_on_stderr,
     user: UserIntervals | None = None,
 ) -> RegionMap:
     """Label every base of every piece from the annotation set that the piece names.
@@ -158,8 +157,6 @@ def build_region_map(
     assembly : Assembly
     settings : Regions
         Promoter, NIG distance, classes of the user, and classes that must not be empty.
-    say : callable
-        Receives warnings: converted contig names, empty classes.
     user : mapping, optional
         What :func:`read_user_classes` gave, where the settings name classes of the user.
 
@@ -174,7 +171,7 @@ def build_region_map(
     for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
         if name not in annotations:
             raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
-        matched = match_chrom_style(annotations[name], assembly.chrom_sizes, say)
+        matched = match_chrom_style(annotations[name], assembly.chrom_sizes)
         layers = class_layers(matched, settings, user)
         pieces = [piece for piece in assembly.pieces if piece.annotation == name]
         chroms = {piece.chrom: assembly.chrom_sizes[piece.chrom] for piece in pieces}
@@ -188,7 +185,7 @@ def build_region_map(
         starts, ends, classes = (np.concatenate(column) for column in zip(*cuts, strict=True))
         runs[chrom] = (starts, ends, classes)
     region_map = RegionMap(runs, taxonomy)
-    _check_classes(region_map, settings, say)
+    _check_classes(region_map, settings)
     return region_map
 
 
@@ -199,7 +196,7 @@ def _label(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
     return starts, ends, ids[places]
 
 
-def _check_classes(region_map: RegionMap, settings: Regions, say: Callable[[str], None]) -> None:
+def _check_classes(region_map: RegionMap, settings: Regions) -> None:
     taxonomy, totals = region_map.taxonomy, region_map.totals()
     bp = dict(zip(totals["class"], totals["bp"], strict=True))
     lacking = [name for name in settings.required if not bp[name]]
@@ -210,10 +207,10 @@ def _check_classes(region_map: RegionMap, settings: Regions, say: Callable[[str]
         )
     for name in taxonomy.names:
         if not bp[name]:
-            say(f"no base is {name}; its rows will be empty")
+            logger.warning("no base is %s; its rows will be empty", name)
     for found in taxonomy.user_classes:
         if bp[found.name]:
-            say(f"the class {found.name} got {bp[found.name]:,} bp")
+            logger.info(f"the class {found.name} got {bp[found.name]:,} bp")
 
 
 def tss_distance(
@@ -248,9 +245,11 @@ def read_user_classes(
     settings: Regions,
     root: str | Path,
     chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
 ) -> dict[str, pd.DataFrame]:
     """Intervals of every class of ``regions.classes``.
+
+    Contigs converted or left out are logged, and empty intervals, which hold no base and are
+    left out.
 
     Parameters
     ----------
@@ -259,9 +258,6 @@ def read_user_classes(
         Base of relative paths.
     chrom_sizes : mapping
         Contig -> length (bp) of the assembly. Contig names are converted to its own.
-    say : callable
-        Receives one sentence for contigs converted or left out, and for empty intervals, which
-        hold no base and are left out.
 
     Returns
     -------
@@ -277,14 +273,13 @@ def read_user_classes(
     user = {}
     for found in settings.classes:
         path = Path(root) / found.bed
-        user[found.name] = _not_empty(path, read_bed_intervals(path, chrom_sizes, say), say)
+        user[found.name] = _not_empty(path, read_bed_intervals(path, chrom_sizes))
     return user
 
 
 def read_bed_intervals(
     given: Input,
     chrom_sizes: Mapping[str, int],
-    say: Callable[[str], None] = say_on_stderr,
 ) -> pd.DataFrame:
     """Intervals of a BED (3 to 12 tab-separated columns; plain or gzip, file or pipe).
 
@@ -299,14 +294,16 @@ def read_bed_intervals(
         As :func:`read_user_classes`.
     """
     with opened(given) as file:
-        return match_intervals(file.name, read_bed(file, empty=True), chrom_sizes, say)
+        return match_intervals(file.name, read_bed(file, empty=True), chrom_sizes)
 
 
-def _not_empty(path: Path, table: pd.DataFrame, say: Callable[[str], None]) -> pd.DataFrame:
+def _not_empty(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """The intervals that hold a base."""
     real = table["end"] > table["start"]
     if not real.any():
         raise GenezipError(f"{path} has only empty intervals (start = end); name a BED with others")
     if not real.all():
-        say(f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out")
+        logger.info(
+            f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out"
+        )
     return table[real].reset_index(drop=True)

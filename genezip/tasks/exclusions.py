@@ -20,6 +20,7 @@ from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 from genezip.genome.liftover import Liftover, lift_pairs
 from genezip.genome.names import match_intervals
 from genezip.genome.sources.splits import SPLITS
+from genezip.log import quiet
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ def _check_assembly(chrom_sizes: Mapping[str, int]) -> None:
         columns=["chrom", "start", "end", "bp"],
     )
     open_ended = dict.fromkeys(chrom_sizes, _NO_END)
-    hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, open_ended, lambda _: None)
+    with quiet():  # a genome of slices lacks most of them
+        hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, open_ended)
     for chrom, bp in zip(hg38["chrom"], hg38["bp"], strict=True):
         if chrom_sizes[chrom] != bp:
             raise GenezipError(
@@ -138,7 +140,8 @@ def _initiation(folder: Path) -> EvaluationIntervals:
 
 def _windows(path: Path) -> pd.DataFrame:
     """Validation and test rows of a BED with the split in column 4."""
-    table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, todo="fetch it again")
+    choices = {"split": SPLITS}
+    table = read_bed(path, BED4_SPLIT, choices=choices, todo="fetch it again")
     return table[table["split"].isin(EVALUATION_SPLITS)].reset_index(drop=True)
 
 
@@ -180,7 +183,7 @@ def _enhancers(folder: Path) -> EvaluationIntervals:
             f"etgp: {skipped:,} validation and test rows never become inputs (too far apart, two "
             "chromosomes, or no strand)"
         )
-    lifted = lift_pairs(_named_as_hg19(spans), lift, logger.info)
+    lifted = lift_pairs(_named_as_hg19(spans), lift)
     return _on_hg38("etgp", lifted.table, lifted.widened, lifted.not_lifted)
 
 
@@ -193,7 +196,7 @@ def _named_as_hg19(spans: pd.DataFrame) -> pd.DataFrame:
         return spans
     # without ends: flanks reach beyond a chromosome, and what lies there does not lift
     open_ended = dict.fromkeys(hg19_sizes(), _NO_END)
-    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended, logger.info)
+    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended)
     others = spans.drop(index=known["row"].to_list())
     return pd.concat([known.drop(columns="row"), others], ignore_index=True)
 

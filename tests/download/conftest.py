@@ -183,7 +183,6 @@ def at(server: LocalServer, tmp_path: Path) -> Any:
             Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4),
             fetched,
             copied,
-            lambda _: None,
         )
         return store.get(item(read_sources(table)["x"]))[1].read_bytes()
 

@@ -75,7 +75,7 @@ def table(server: Any, tmp_path: Path) -> Path:
 
 
 def fetch(task: str, out: Path, table: Path, **more: Any) -> dict[str, Any]:
-    path = fetch_task(task, out, table=table, http=HTTP, tell=lambda _: None, **more)
+    path = fetch_task(task, out, table=table, http=HTTP, **more)
     return json.loads(path.read_text())  # type: ignore[no-any-return]
 
 

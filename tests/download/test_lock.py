@@ -28,9 +28,10 @@ def locked(files: dict[str, Any], listings: dict[str, Any] | None = None) -> str
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "cannot be read"),
-        ("{}", "schema_version"),
-        ('{"schema_version": 1}', "malformed"),
+        ("{", "is not valid JSON"),
+        ("{}", "is no lock of downloads"),
+        ('{"schema_version": 2}', "schema_version 2, this genezip reads 1"),
+        ('{"schema_version": 1}', "lacks files, listings"),
         (locked({"x | r": {"sha256": "0", "bytes": "many", "url": "u"}}), "malformed"),
         (locked({}, {"doi:x": []}), "malformed"),
         (locked({}, {"doi:x": {"files": [{}]}}), "malformed"),

@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,16 @@ DEMO = Genome(
 )
 
 
-def test_download_of_the_demo(server: Any, table: Path, tmp_path: Path) -> None:
-    said: list[str] = []
+def test_download_of_the_demo(
+    server: Any, table: Path, tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     out = tmp_path / "resources"
-    source = fetch(DEMO, out, table=table, say=said.append, http=HTTP)
+    source = fetch(DEMO, out, table=table, http=HTTP)
     source.verify()
     assert source.kind == "download"
-    assert len(said) == 1
+    assert [text for text in messages() if text.startswith("source ")] == [
+        f"source download: {source.description}"
+    ]
     assembly = source.assembly()
     assert [(p.name, p.split, p.soft_masked) for p in assembly.pieces] == [
         ("chr10:61134728-61265800", "test", True),
@@ -94,7 +98,7 @@ def test_download_of_the_demo(server: Any, table: Path, tmp_path: Path) -> None:
     assert len(trf) == 2
 
     requests = server.requests()
-    again = fetch(DEMO, out, table=table, say=said.append, http=HTTP)
+    again = fetch(DEMO, out, table=table, http=HTTP)
     assert server.requests() == requests
     assert again.raw == source.raw
 
@@ -108,10 +112,10 @@ def test_what_is_there_is_used_without_a_network(
     settings = Genome.model_validate(
         settings.model_dump() | {"sources": ["download", "simulated"], "simulation": simulation}
     )
-    source = fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    source = fetch(settings, tmp_path / "out", table=table, http=HTTP)
     server.shutdown()
     server.server_close()
-    again = fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    again = fetch(settings, tmp_path / "out", table=table, http=HTTP)
     assert again.kind == "download"
     assert again.raw == source.raw
 
@@ -121,12 +125,12 @@ def test_an_answer_without_bases_is_one_sentence(
     server: Any, table: Path, tmp_path: Path, dna: object
 ) -> None:
     settings = DEMO.model_copy(update={"chromosomes": ["chr20"], "test": []})
-    fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    fetch(settings, tmp_path / "out", table=table, http=HTTP)
     shutil.rmtree(tmp_path / "out" / "downloads")
     server.files["null"] = json.dumps({"dna": dna}).encode()
     table.write_text(table.read_text().replace("getData?", "null?"))
     with pytest.raises(GenezipError, match="something else than the sequence of chr20:"):
-        fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP)
+        fetch(settings, tmp_path / "out", table=table, http=HTTP)
 
 
 def test_rmsk_table_becomes_out_rows(tmp_path: Path) -> None:
@@ -151,7 +155,7 @@ def test_overlap_is_half_open(start: int, end: int, expected: bool) -> None:
 
 def test_download_of_whole_chromosomes(table: Path, tmp_path: Path) -> None:
     settings = Genome(sources=["download"], chromosomes=["one", "two"], test=["two"])
-    source = fetch(settings, tmp_path / "out", table=table, say=lambda _: None, http=HTTP)
+    source = fetch(settings, tmp_path / "out", table=table, http=HTTP)
     assembly = source.assembly()
     assert assembly.chrom_sizes == {"one": 13, "two": 4}
     assert [(p.name, p.start, p.end, p.split) for p in assembly.pieces] == [
@@ -167,23 +171,25 @@ def test_a_chromosome_of_another_length_is_another_build(
     server.files["f.gz"] = gzip.compress(b">chr1\nACGT\n")
     settings = Genome(sources=["download"], chromosomes=["chr1"])
     with pytest.raises(GenezipError, match=r"chr1 .* has 4 bases, GRCh38 has 248956422"):
-        fetch(settings, tmp_path / "out", table=table, say=lambda _: None, http=HTTP)
+        fetch(settings, tmp_path / "out", table=table, http=HTTP)
     assert not (tmp_path / "out" / "source.json").exists()
 
 
 def test_an_altered_download_is_fetched_again(server: Any, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    source = fetch(DEMO, out, table=table, say=lambda _: None, http=HTTP)
+    source = fetch(DEMO, out, table=table, http=HTTP)
     kept = next((out / "downloads").glob("*g.gtf.gz"))
     kept.write_bytes(kept.read_bytes()[:-3] + b"xyz")
     before = server.seen["g.gtf.gz"]
-    again = fetch(DEMO, out, table=table, say=lambda _: None, http=HTTP)
+    again = fetch(DEMO, out, table=table, http=HTTP)
     assert server.seen["g.gtf.gz"] == before + 1
     assert again.raw == source.raw
     Source.load(out / "source.json").verify()
 
 
-def test_offline_falls_back_to_the_next_source(tmp_path: Path) -> None:
+def test_offline_falls_back_to_the_next_source(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -191,7 +197,6 @@ def test_offline_falls_back_to_the_next_source(tmp_path: Path) -> None:
         names = ("region", "annotation", "rmsk", "trf")
         lines += [f"{name}\t-\t{base}/{name}\tr\t-\t-\topen\tus\tx" for name in names]
         (tmp_path / "s.tsv").write_text("\n".join(lines) + "\n")
-        said: list[str] = []
         settings = Genome.model_validate(
             {
                 "selection": "demo",
@@ -199,16 +204,16 @@ def test_offline_falls_back_to_the_next_source(tmp_path: Path) -> None:
                 "simulation": {"chromosome_bp": [20_000], "valid": [], "test": []},
             }
         )
-        source = fetch(settings, tmp_path / "out", None, tmp_path, tmp_path / "s.tsv", said.append)
+        source = fetch(settings, tmp_path / "out", None, tmp_path, tmp_path / "s.tsv")
         assert source.kind == "simulated"
-        assert len(said) == 1
-        assert "\n" not in said[0]
-        assert "mirror: no folder named" in said[0]
-        assert "download: offline (127.0.0.1" in said[0]
+        (message,) = messages()
+        assert "\n" not in message
+        assert "mirror: no folder named" in message
+        assert "download: offline (127.0.0.1" in message
         assert not (tmp_path / "out" / "downloads").exists()
         only = settings.model_copy(update={"sources": ["mirror", "download"]})
         with pytest.raises(GenezipError, match=r"no source .* could be had; mirror: .*offline"):
-            fetch(only, tmp_path / "out2", None, tmp_path, tmp_path / "s.tsv", said.append)
+            fetch(only, tmp_path / "out2", None, tmp_path, tmp_path / "s.tsv")
         assert not (tmp_path / "out2").exists()
 
 
@@ -217,29 +222,25 @@ def test_offline_falls_back_to_the_next_source(tmp_path: Path) -> None:
 FULL = Genome(sources=["download"], chromosomes=["one", "two"], test=["two"])
 
 
-def quiet(_: str) -> None:
-    pass
-
-
 def test_regions_come_again_although_their_answers_tell_the_time(
     server: Any, table: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    source = fetch(DEMO, out, table=table, say=quiet, http=HTTP)
+    source = fetch(DEMO, out, table=table, http=HTTP)
     shutil.rmtree(out / "downloads")
-    again = fetch(DEMO, out, table=table, say=quiet, http=HTTP)
+    again = fetch(DEMO, out, table=table, http=HTTP)
     assert again.raw == source.raw
     assert (out / "downloads.lock.json").exists()
 
 
 def test_a_changed_release_is_refused(server: Any, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    fetch(FULL, out, table=table, say=quiet, http=HTTP)
+    fetch(FULL, out, table=table, http=HTTP)
     before = (out / "source.json").read_bytes()
     shutil.rmtree(out / "downloads")
     server.files["r.gz"] = gzip.compress(RMSK.replace("AluY", "AluZ").encode(), mtime=0)
     with pytest.raises(GenezipError, match=r"r\.gz\) is another file .*downloads\.lock\.json\)"):
-        fetch(FULL, out, table=table, say=quiet, http=HTTP)
+        fetch(FULL, out, table=table, http=HTTP)
     assert (out / "source.json").read_bytes() == before
 
 
@@ -249,7 +250,7 @@ def test_a_full_disk_is_told_before_the_start(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10, 0, 10))
     with pytest.raises(GenezipError, match=r"bytes are needed at .* and 10 bytes are free"):
-        fetch(FULL, tmp_path / "out", table=table, say=quiet, http=HTTP)
+        fetch(FULL, tmp_path / "out", table=table, http=HTTP)
     assert server.seen["t.gz"] == 0
     assert not (tmp_path / "out").exists()
     assert plan(FULL, tmp_path / "out", table=table, http=HTTP)[-1].startswith("warning: ")
@@ -264,7 +265,7 @@ def test_the_plan_of_a_run(server: Any, table: Path, tmp_path: Path) -> None:
     assert lines[-1].startswith(f"total: {sum(sizes.values())} bytes to write")
     assert sum(server.seen.values()) == 0
     assert not (tmp_path / "out").exists()
-    fetch(FULL, tmp_path / "out", table=table, say=quiet, http=HTTP)
+    fetch(FULL, tmp_path / "out", table=table, http=HTTP)
     lines = plan(FULL, tmp_path / "out", table=table, http=HTTP)
     assert sum("already here" in line for line in lines) == 4
     assert lines[-1].startswith("total: 0 bytes to write; free disk")
@@ -278,12 +279,12 @@ def test_the_plan_of_a_run(server: Any, table: Path, tmp_path: Path) -> None:
 def test_files_fetched_elsewhere_give_the_same_source(
     server: Any, table: Path, tmp_path: Path, settings: Genome
 ) -> None:
-    source = fetch(settings, tmp_path / "a", table=table, say=quiet, http=HTTP)
+    source = fetch(settings, tmp_path / "a", table=table, http=HTTP)
     carried = tmp_path / "carried"
     shutil.copytree(tmp_path / "a" / "downloads", carried / "deep")
     requests = server.requests()
     kept = {path: path.read_bytes() for path in carried.rglob("*") if path.is_file()}
-    again = fetch(settings, tmp_path / "b", table=table, say=quiet, http=HTTP, fetched=carried)
+    again = fetch(settings, tmp_path / "b", table=table, http=HTTP, fetched=carried)
     for found in (again, source):  # nobody knows which of two servers a carried file is from
         for file in found.raw["files"]:
             file["origin"] = file["origin"].replace("/missing", "/r.gz")
@@ -296,7 +297,7 @@ def test_files_fetched_elsewhere_give_the_same_source(
         (carried / "deep" / name).unlink()
     both = settings.model_copy(update={"sources": ["download", "simulated"]})
     with pytest.raises(GenezipError, match=r"lacks g\.gtf\.gz, t\.gz; add them"):
-        fetch(both, tmp_path / "d", table=table, say=quiet, http=HTTP, fetched=carried)
+        fetch(both, tmp_path / "d", table=table, http=HTTP, fetched=carried)
     assert not (tmp_path / "d").exists()
 
 
@@ -309,7 +310,7 @@ def test_the_sequence_of_another_region_is_refused(table: Path, tmp_path: Path) 
     for name in ("g.gtf.gz", "r.gz", "t.gz"):
         (tmp_path / name).write_bytes(gzip.compress(b""))
     with pytest.raises(GenezipError, match="sent chr20:0-131072 for chr20:20218655-20349727"):
-        fetch(settings, tmp_path / "out", table=table, say=quiet, http=HTTP, fetched=tmp_path)
+        fetch(settings, tmp_path / "out", table=table, http=HTTP, fetched=tmp_path)
 
 
 def test_the_command_takes_a_folder_from_the_environment(
@@ -331,5 +332,5 @@ def test_the_command_takes_a_folder_from_the_environment(
         assert (tmp_path / "out").exists() == (not more)
     assert server.requests() == 0
     said = capsys.readouterr()
-    assert said.out.splitlines()[-1].startswith("source download: ")
+    assert said.err.splitlines()[-1].startswith("source download: ")
     assert said.err.count("licence: 1: open; cite: us") == 1

@@ -34,10 +34,6 @@ INTERVAL_ROWS = {
 }
 
 
-def quiet(_: str) -> None:
-    """Takes a line and drops it."""
-
-
 def content(part: str, name: str) -> bytes:
     """What the server sends for a file."""
     if part == "elements":
@@ -65,7 +61,7 @@ def table(server: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     """A small genome that passes for GRCh38."""
-    made = fetch(SIMULATED, tmp_path / "genome", say=quiet)
+    made = fetch(SIMULATED, tmp_path / "genome")
     raw = json.loads((tmp_path / "genome" / "source.json").read_text())
     (tmp_path / "genome" / "source.json").write_text(
         json.dumps(raw | {"source": "download", "build": "hg38"})
@@ -189,7 +185,7 @@ def test_files_fetched_elsewhere_need_no_network(
 def test_labels_of_another_genome_are_not_asked_for(
     server: Any, public: PublicLabels, tmp_path: Path
 ) -> None:
-    genome = fetch(SIMULATED, tmp_path / "sim", say=quiet)
+    genome = fetch(SIMULATED, tmp_path / "sim")
     listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, genome)
     assert server.requests() == 0
     assert "is simulated" in str(real_labels.missing_reason(listing, "initiation"))
@@ -265,7 +261,7 @@ def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_
     for name, key in INTERVALS.items():
         intervals[key] = folder / f"human_ensembl_regulatory.{name}"
         same(f"labels/elements/{name}", intervals[key])
-    demo = fetch(Genome(sources=["mirror"], selection="demo"), tmp_path, mirror=mirror, say=quiet)
+    demo = fetch(Genome(sources=["mirror"], selection="demo"), tmp_path, mirror=mirror)
     made_here = tmp_path / "elements.tsv"
     label_elements.elements_inside(intervals, demo.assembly()).to_csv(
         made_here, sep="\t", index=False

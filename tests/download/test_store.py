@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +140,14 @@ def test_an_index_is_read_to_its_end(at: Any, server: Any) -> None:
     assert at("x - x.tbi r1 - -") == server.files["x.tbi"]
 
 
-def test_licence_and_citation_are_told_once(server: Any, tmp_path: Path) -> None:
+def test_licence_and_citation_are_logged_once(
+    server: Any, tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
     table = server.table(tmp_path / "s.tsv", "x - plain r1 - -", "y - plain2 r1 - -")
-    said: list[str] = []
-    store = Store(tmp_path / "d", tmp_path / "l.json", HTTP, tell=said.append)
+    store = Store(tmp_path / "d", tmp_path / "l.json", HTTP)
     for rows in read_sources(table).values():
         store.get(item(rows))
-    assert said == ["licence: r1: open; cite: us"]
+    assert messages() == ["licence: r1: open; cite: us"]
 
 
 # --- plans ---
@@ -153,7 +155,7 @@ def test_licence_and_citation_are_told_once(server: Any, tmp_path: Path) -> None
 
 def test_a_plan_tells_sizes_and_downloads_nothing(server: Any, tmp_path: Path) -> None:
     rows = ("here - plain r - -", "asked - two r - -", "known - k r - 77", "dark - missing r - -")
-    store = Store(tmp_path / "d", tmp_path / "l.json", HTTP, tell=lambda _: None)
+    store = Store(tmp_path / "d", tmp_path / "l.json", HTTP)
     items = [item(r) for r in read_sources(server.table(tmp_path / "s.tsv", *rows)).values()]
     store.get(items[0])
     (tmp_path / "d" / "two.part").write_bytes(DATA[:240])

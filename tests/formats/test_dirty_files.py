@@ -51,7 +51,7 @@ READERS: dict[str, tuple[Callable[[Input], object], list[str]]] = {
         ["chr1\t10\t50\té\t0\t+\t15\t45\t0\t2\t10,20,\t0,20,"] * 2,
     ),
     "bed": (
-        lambda path: region_rules.read_bed_intervals(path, SIZES, lambda _: None),
+        lambda path: region_rules.read_bed_intervals(path, SIZES),
         ["chr1\t10\t50\té", "chr1\t60\t70\tb"],
     ),
     "bed9": (

@@ -60,9 +60,7 @@ def test_map_equals_painting(make_assembly, models, shape, nig_distance, own, be
     chosen = Regions(**shape, nig_distance=nig_distance, required=[], classes=[extra])
     given_own = {"extra": pd.DataFrame([("c", *span) for span in own], columns=COLUMNS[:3])}
     assembly = make_assembly(CHROM, [("c", 5, 20, "train"), ("c", 30, 60, "train")])
-    region_map = build_region_map(
-        {"genes": annotation}, assembly, chosen, lambda _: None, given_own
-    )
+    region_map = build_region_map({"genes": annotation}, assembly, chosen, given_own)
     priority = list(CLASS_IDS)
     priority.insert(priority.index(before), "extra")
     layers = class_layers(annotation, chosen, given_own)["c"]

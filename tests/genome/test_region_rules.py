@@ -36,9 +36,9 @@ def mirrored(rows):
     return [(c, feature, 60 - end, 60 - start, "-", ids) for c, feature, start, end, _, ids in rows]
 
 
-def build(write_gtf, assembly, rows, settings=SMALL, say=lambda _: None):
+def build(write_gtf, assembly, rows, settings=SMALL):
     annotation = read_gene_models(write_gtf(rows), "gtf", transcripts=settings.transcripts)
-    return build_region_map({"genes": annotation}, assembly, settings, say)
+    return build_region_map({"genes": annotation}, assembly, settings)
 
 
 class TestByHand:
@@ -141,7 +141,7 @@ class TestByHand:
                 write_gtf([("c", "exon", 0, 5, "+", IDS)], "b.gtf"), "gtf", "all"
             ),
         }
-        region_map = build_region_map(sets, assembly, SMALL, lambda _: None)
+        region_map = build_region_map(sets, assembly, SMALL)
         assert drawn(region_map, "c", 0, 60) == self.plus_map[:30] + "n" * 13 + "d" * 17
 
 
@@ -168,22 +168,21 @@ def stretches(*spans, chrom="c"):
     )
 
 
-def test_own_classes_take_their_place_in_the_priority(write_gtf):
+def test_own_classes_take_their_place_in_the_priority(write_gtf, messages):
     # enhancer beats all; silencer and ctcf get only what would be distal, ctcf first
     own = {
         "enhancer": stretches((8, 12), (30, 31), (30, 31)),
         "silencer": stretches((40, 58)),
         "ctcf": stretches((56, 60)),
     }
-    said = []
     annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
-    region_map = label_chromosomes(annotation, {"c": 60}, with_own(), own, said.append)
+    region_map = label_chromosomes(annotation, {"c": 60}, with_own(), own)
     letters = np.array(list("pcueindEST"))
     assert "".join(letters[region_map.ids("c", 0, 60)]) == (
         "nnnnnnnpEEEEpuuccccciiiiiiiiiiEccccccccccccuuuuuuunnnSSSTTTT"
     )
     assert region_map.taxonomy.names[7:] == ("enhancer", "silencer", "ctcf")
-    assert said == [
+    assert messages() == [
         "no base is exon; its rows will be empty",
         "no base is dig; its rows will be empty",
         "the class enhancer got 5 bp",
@@ -201,11 +200,11 @@ def test_own_classes_must_be_read_first(write_gtf):
 def test_whole_chromosomes_without_sequence(write_gtf, make_assembly, drawn):
     annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     sizes = {"c": 60, "empty": 9}
-    region_map = label_chromosomes(annotation, sizes, SMALL, say=lambda _: None)
+    region_map = label_chromosomes(annotation, sizes, SMALL)
     assert drawn(region_map, "c", 0, 60) == TestByHand.plus_map
     assert drawn(region_map, "empty", 0, 9) == "d" * 9
     assembly = make_assembly({**CHROM, "empty": "A" * 9})
-    built = build_region_map({"genes": annotation}, assembly, SMALL, lambda _: None)
+    built = build_region_map({"genes": annotation}, assembly, SMALL)
     assert region_map.table().equals(built.table())
     totals = region_map.totals().set_index("class")["bp"].to_dict()
     counts = {name: TestByHand.plus_map.count(name[0]) for name in ("promoter", "cds", "utr")}
@@ -228,11 +227,10 @@ def test_a_required_class_must_not_be_empty(write_gtf, make_assembly):
         build(write_gtf, make_assembly(CHROM), PLUS, asked)
 
 
-def test_another_empty_class_only_warns(write_gtf, make_assembly):
-    said = []
+def test_another_empty_class_only_warns(write_gtf, make_assembly, messages):
     asked = SMALL.model_copy(update={"required": ["promoter"]})
-    build(write_gtf, make_assembly(CHROM), PLUS, asked, said.append)
-    assert said == ["no base is exon; its rows will be empty"]
+    build(write_gtf, make_assembly(CHROM), PLUS, asked)
+    assert messages() == ["no base is exon; its rows will be empty"]
 
 
 def test_an_unknown_annotation_set(make_assembly):

@@ -22,45 +22,45 @@ NONE = "There were no repetitive sequences detected in /x/y.fa\n"
     ],
 )
 @pytest.mark.parametrize("kind", ["rmsk", "trf"])
-def test_contig_names_are_converted_and_it_is_said(tmp_path, theirs, ours, kind):
-    said = []
+def test_contig_names_are_converted_and_it_is_said(tmp_path, theirs, ours, kind, messages):
     if kind == "rmsk":
         (tmp_path / "a").write_text("".join(ALU.replace("chr2", name) for name in theirs))
         table = read_rmsk_out(tmp_path / "a")
     else:
         (tmp_path / "a").write_text("".join(TRF.replace("chr1", name) for name in theirs))
         table = read_trf(tmp_path / "a")
-    matched = match_repeats("a", table, dict.fromkeys(ours, 20_000), said.append)
+    matched = match_repeats("a", table, dict.fromkeys(ours, 20_000))
     assert matched["chrom"].tolist() == sorted(ours)
     converted = sum(old != new for old, new in zip(theirs, ours, strict=True))
-    assert said == [f"a: contig names converted ({theirs[0]} -> {ours[0]}, {converted} in all)"]
+    assert messages() == [
+        f"a: contig names converted ({theirs[0]} -> {ours[0]}, {converted} in all)"
+    ]
     pd.testing.assert_frame_equal(
         matched.drop(columns="chrom"), table.drop(columns="chrom"), check_like=True
     )
 
 
-def test_a_table_of_another_genome_is_refused(tmp_path):
+def test_a_table_of_another_genome_is_refused(tmp_path, messages, caplog):
     (tmp_path / "a").write_text(ALU + UNKNOWN)
-    table, said = read_rmsk_out(tmp_path / "a"), []
+    table = read_rmsk_out(tmp_path / "a")
     with pytest.raises(GenezipError, match=r"a and the assembly have no contig in common"):
-        match_repeats("a", table, {"one": 500}, said.append)
+        match_repeats("a", table, {"one": 500})
     with pytest.raises(
         GenezipError, match=r"a has a row that ends at 2:400, but 2 has 399 bases: wrong build"
     ):
-        match_repeats("a", table, {"1": 500, "2": 399}, said.append)
-    said.clear()
-    assert match_repeats("a", table, {"2": 400}, said.append)["chrom"].tolist() == ["2"]
-    assert said == [
+        match_repeats("a", table, {"1": 500, "2": 399})
+    caplog.clear()
+    assert match_repeats("a", table, {"2": 400})["chrom"].tolist() == ["2"]
+    assert messages() == [
         "a: contig names converted (chr2 -> 2, 1 in all)",
         "a: 1 intervals on 1 contigs that the assembly lacks are left out (chr1)",
     ]
-    said.clear()
-    assert match_repeats("a", table, {"chr1": 900, "chr2": 900}, said.append) is table
-    assert said == []
+    caplog.clear()
+    assert match_repeats("a", table, {"chr1": 900, "chr2": 900}) is table
+    assert messages() == []
 
 
-def test_a_table_without_rows_is_said(tmp_path):
+def test_a_table_without_rows_is_said(tmp_path, messages):
     (tmp_path / "a").write_text(NONE)
-    said = []
-    assert match_repeats("a", read_rmsk_out(tmp_path / "a"), {"1": 5}, said.append).empty
-    assert said == ["a lists no repeat; results will have no base of its kind"]
+    assert match_repeats("a", read_rmsk_out(tmp_path / "a"), {"1": 5}).empty
+    assert messages() == ["a lists no repeat; results will have no base of its kind"]

@@ -20,16 +20,15 @@ def rows(table):
     return list(table.itertuples(index=False, name=None))
 
 
-def test_every_class_is_read_from_its_file_below_the_root(tmp_path):
+def test_every_class_is_read_from_its_file_below_the_root(tmp_path, messages):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.bed").write_text("# mine\ntrack name=x\nchr1\t3\t5\nchr1\t4\t9\n")
     packed = gzip.compress(b"1\t0\t60\tname\t0\t+\nMT\t0\t9\tname\t0\t-\n")
     (tmp_path / "b.bed.gz").write_bytes(packed)
-    said = []
-    found = read_user_classes(settings("data/a.bed", "b.bed.gz"), tmp_path, SIZES, said.append)
+    found = read_user_classes(settings("data/a.bed", "b.bed.gz"), tmp_path, SIZES)
     assert rows(found["own0"]) == [("chr1", 3, 5), ("chr1", 4, 9)]
     assert rows(found["own1"]) == [("chr1", 0, 60), ("chrM", 0, 9)]
-    assert said == ["b.bed.gz: contig names converted (1 -> chr1, 2 in all)"]
+    assert messages() == ["b.bed.gz: contig names converted (1 -> chr1, 2 in all)"]
 
 
 def test_no_classes_need_no_file(tmp_path):
@@ -54,17 +53,16 @@ def test_no_classes_need_no_file(tmp_path):
 def test_wrong_files_are_one_sentence(tmp_path, text, sentence):
     (tmp_path / "a.bed").write_text(text)
     with pytest.raises(GenezipError, match=sentence) as caught:
-        read_bed_intervals(tmp_path / "a.bed", SIZES, lambda _: None)
+        read_bed_intervals(tmp_path / "a.bed", SIZES)
     assert "\n" not in str(caught.value)
 
 
-def test_empty_intervals_are_left_out_and_counted(tmp_path):
+def test_empty_intervals_are_left_out_and_counted(tmp_path, messages):
     (tmp_path / "a.bed").write_text("chr1\t3\t3\nchr1\t4\t9\nchrM\t0\t0\nchrM\t2\t3\n")
-    said = []
-    found = read_user_classes(settings("a.bed"), tmp_path, SIZES, said.append)
+    found = read_user_classes(settings("a.bed"), tmp_path, SIZES)
     assert rows(found["own0"]) == [("chr1", 4, 9), ("chrM", 2, 3)]
-    assert said == ["a.bed: 2 empty intervals (start = end) are left out"]
-    assert len(read_bed_intervals(tmp_path / "a.bed", SIZES, said.append)) == 4
+    assert messages() == ["a.bed: 2 empty intervals (start = end) are left out"]
+    assert len(read_bed_intervals(tmp_path / "a.bed", SIZES)) == 4
     (tmp_path / "a.bed").write_text("chr1\t3\t3\n")
     with pytest.raises(GenezipError, match=r"a\.bed has only empty intervals"):
         read_user_classes(settings("a.bed"), tmp_path, SIZES)

@@ -50,7 +50,7 @@ def small(write_gtf, make_assembly):
 @needs_bedtools
 def test_bedtools_agrees_on_a_small_genome(small):
     annotations, assembly = small
-    region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)
+    region_map = build_region_map(annotations, assembly, SMALL)
     outcome = verify_region_map(region_map, annotations, assembly, SMALL)
     assert (outcome.bp, outcome.different, outcome.first) == (87, 0, "")
     assert Path(tempfile.gettempdir()).is_dir()  # pybedtools moves it; it must move back
@@ -60,7 +60,7 @@ def test_bedtools_agrees_on_a_small_genome(small):
 def test_bedtools_agrees_on_strand_aware_promoters(small):
     annotations, assembly = small
     aware = Regions(promoter_upstream=5, promoter_downstream=2, nig_distance=12, required=[])
-    region_map = build_region_map(annotations, assembly, aware, lambda _: None)
+    region_map = build_region_map(annotations, assembly, aware)
     assert verify_region_map(region_map, annotations, assembly, aware).different == 0
     turned = aware.model_copy(update={"promoter_upstream": 2, "promoter_downstream": 5})
     assert verify_region_map(region_map, annotations, assembly, turned).different > 0
@@ -78,7 +78,7 @@ def test_bedtools_agrees_on_own_classes(small):
         "enhancer": pd.DataFrame({"chrom": ["c", "d"], "start": [0, 5], "end": [3, 30]}),
         "ctcf": pd.DataFrame({"chrom": ["c", "c"], "start": [10, 8], "end": [18, 12]}),
     }
-    region_map = build_region_map(annotations, assembly, chosen, lambda _: None, own)
+    region_map = build_region_map(annotations, assembly, chosen, own)
     assert verify_region_map(region_map, annotations, assembly, chosen, own).different == 0
     moved = {**own, "ctcf": own["ctcf"].assign(start=[10, 7])}
     outcome = verify_region_map(region_map, annotations, assembly, chosen, moved)
@@ -94,7 +94,7 @@ def test_an_empty_interval_of_an_own_class_claims_no_base(small):
     classes = [{"name": "peak", "bed": "p.bed", "before": "promoter"}]
     chosen = Regions(promoter_half_width=3, nig_distance=12, required=[], classes=classes)
     own = {"peak": pd.DataFrame({"chrom": ["c", "c"], "start": [2, 12], "end": [4, 12]})}
-    region_map = build_region_map(annotations, assembly, chosen, lambda _: None, own)
+    region_map = build_region_map(annotations, assembly, chosen, own)
     assert region_map.ids("c", 11, 13).tolist() == [2, 2]  # utr, by hand
     assert verify_region_map(region_map, annotations, assembly, chosen, own).different == 0
 
@@ -111,7 +111,7 @@ def test_own_classes_in_another_order_are_refused(small):
     assert other.taxonomy().priority == chosen.taxonomy().priority
     table = pd.DataFrame({"chrom": ["c"], "start": [4], "end": [9]})
     own = {"first": table, "second": table}
-    region_map = build_region_map(annotations, assembly, other, lambda _: None, own)
+    region_map = build_region_map(annotations, assembly, other, own)
     with pytest.raises(GenezipError, match=r"numbers its classes .*, first, second, the settings"):
         verify_region_map(region_map, annotations, assembly, chosen, own)
 
@@ -119,7 +119,7 @@ def test_own_classes_in_another_order_are_refused(small):
 @needs_bedtools
 def test_every_difference_is_counted_and_the_first_is_named(small):
     annotations, assembly = small
-    region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)
+    region_map = build_region_map(annotations, assembly, SMALL)
     wider = SMALL.model_copy(update={"promoter_half_width": 4})
     outcome = verify_region_map(region_map, annotations, assembly, wider)
     # one base more on either side of three TSSs (1, 57 and 7), clipped at 0 and at 60
@@ -129,7 +129,7 @@ def test_every_difference_is_counted_and_the_first_is_named(small):
 
 def test_without_bedtools_it_says_so(small, monkeypatch):
     annotations, assembly = small
-    region_map = build_region_map(annotations, assembly, SMALL, lambda _: None)
+    region_map = build_region_map(annotations, assembly, SMALL)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(GenezipError, match="regions verify needs bedtools on PATH"):
         verify_region_map(region_map, annotations, assembly, SMALL)
@@ -145,6 +145,6 @@ def test_bedtools_agrees_on_the_demo_slices(mirror):
     sizes = {chrom: hg38_sizes()[chrom] for chrom in ("chr1", "chr2", "chr9", "chr21", "chr22")}
     assembly = Coordinates(sizes, tuple(pieces))
     annotations = {"genes": read_gene_models(mirror / "demo" / "genes.gtf.gz", "gtf")}
-    region_map = build_region_map(annotations, assembly, Regions(), lambda _: None)
+    region_map = build_region_map(annotations, assembly, Regions())
     outcome = verify_region_map(region_map, annotations, assembly, Regions())
     assert (outcome.bp, outcome.different) == (6_175_271, 0)

@@ -54,7 +54,7 @@ def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     (tmp_path / "fetched").mkdir()
-    source = fetch(SIMULATED, tmp_path / "resources", say=lambda _: None).folder / "source.json"
+    source = fetch(SIMULATED, tmp_path / "resources").folder / "source.json"
     raw = json.loads(source.read_text())
     source.write_text(json.dumps(raw | {"source": "download", "build": "hg38"}))
     done = snakemake(repo, tmp_path)

@@ -1,5 +1,6 @@
 """Choose a source of DNA in the configured order and lay it out."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from genezip.genome.sources.simulated import simulate
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.user_files import fetch_user_files
 
+logger = logging.getLogger(__name__)
+
 
 def fetch(
     settings: Genome,
@@ -21,11 +24,12 @@ def fetch(
     mirror: Path | None = None,
     root: Path = Path(),
     table: Path | None = None,
-    say: Callable[[str], None] = print,
     http: Http = PATIENT,
     fetched: Path | None = None,
 ) -> Source:
     """Get DNA, annotation and repeats into ``out``; ``out/source.json`` is written last.
+
+    The source that was used, and why others were not, is logged.
 
     Parameters
     ----------
@@ -37,8 +41,6 @@ def fetch(
         Base of relative paths in the settings.
     table : Path, optional
         Public servers; default ``<root>/resources/sources.tsv``.
-    say : callable
-        Gets one line: the source used, and why others were not.
     fetched : Path, optional
         Folder of files fetched elsewhere; the source `download` then asks nothing from the
         network, and a file that is missing there stops the run.
@@ -70,7 +72,7 @@ def fetch(
             continue
         source = Source.load(out / "source.json")
         skipped = f" (not used: {' | '.join(reasons)})" if reasons else ""
-        say(f"source {name}: {source.description}{skipped}")
+        logger.info("source %s: %s%s", name, source.description, skipped)
         return source
     tried = " | ".join(reasons) or "genome.sources is empty"
     raise GenezipError(f"no source of DNA could be had; {tried}")

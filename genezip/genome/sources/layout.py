@@ -21,7 +21,7 @@ from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.fasta import write_records
 from genezip.genome.assembly import PIECE_COLUMNS, Piece, check_no_overlap
-from genezip.genome.sources.source import SCHEMA_VERSION
+from genezip.genome.sources.source import SOURCE
 from genezip.genome.sources.splits import Region, split_of
 
 
@@ -137,18 +137,17 @@ class Draft:
         """Write ``source.json``: the source is complete."""
         write_json(
             self.folder / "source.json",
-            {
-                "schema_version": SCHEMA_VERSION,
-                "source": kind,
-                "description": description,
-                "build": build,
-                "fasta": "pieces.fa",
-                "pieces": "pieces.tsv",
-                "chrom_sizes": "chrom.sizes",
-                "annotations": self.annotations,
-                "repeats": self.repeats,
-                "files": self.files,
-            },
+            SOURCE.head(
+                source=kind,
+                description=description,
+                build=build,
+                fasta="pieces.fa",
+                pieces="pieces.tsv",
+                chrom_sizes="chrom.sizes",
+                annotations=self.annotations,
+                repeats=self.repeats,
+                files=self.files,
+            ),
         )
 
 

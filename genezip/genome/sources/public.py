@@ -7,15 +7,13 @@ tried in order. What was downloaded stays in ``<out>/downloads``; its checksums 
 
 import hashlib
 import json
-import sys
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from tqdm import tqdm
 
 from genezip.config import Genome
 from genezip.download import SourceUnavailable
@@ -32,6 +30,9 @@ from genezip.formats.repeatmasker import Inside, rmsk_rows, trf_rows
 from genezip.genome.assembly import Piece
 from genezip.genome.sources.layout import Draft, is_soft_masked, piece_of
 from genezip.genome.sources.splits import Region, check_names, demo_regions
+from genezip.log import progress
+
+logger = logging.getLogger(__name__)
 
 _NEEDED = {
     "demo": ("region", "annotation", "rmsk", "trf"),
@@ -185,12 +186,9 @@ def _dna_sha256(path: Path) -> str:
 def _write_regions(
     draft: Draft, store: Store, regions: list[tuple[Region, Item]], settings: Genome
 ) -> None:
-    plain = not sys.stderr.isatty()
-
     def pieces() -> Iterator[tuple[Piece, bytes]]:
-        if plain:
-            sys.stderr.write(f"download: sequence of {len(regions)} regions\n")
-        for region, wish in tqdm(regions, desc="regions", leave=False, disable=plain):
+        logger.info("download: sequence of %d regions", len(regions))
+        for region, wish in progress(regions, "regions", unit="region"):
             before = store.asked
             _, path = store.get(wish)
             if store.asked > before:

@@ -5,13 +5,13 @@ lists the files of that source with size, SHA-256, origin, release and licence. 
 lie the files, all in the same layout, so that no later stage asks where the DNA came from.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genezip.artifacts.files import sha256_file
+from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import read_chrom_sizes
 
@@ -22,17 +22,22 @@ if TYPE_CHECKING:
     from genezip.genome.assembly import Assembly
     from genezip.genome.gene_models import Annotation
 
-SCHEMA_VERSION = 1
-_KEYS = (
-    "source",
-    "description",
-    "build",
-    "fasta",
-    "pieces",
-    "chrom_sizes",
-    "annotations",
-    "repeats",
-    "files",
+SOURCE = Kind(
+    noun="source of DNA",
+    version=1,
+    first="run `genezip fetch` first",
+    again="run `genezip fetch` again",
+    keys=(
+        "source",
+        "description",
+        "build",
+        "fasta",
+        "pieces",
+        "chrom_sizes",
+        "annotations",
+        "repeats",
+        "files",
+    ),
 )
 
 
@@ -71,35 +76,9 @@ class Source:
             lists is missing or of another size.
         """
         path = Path(path)
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise GenezipError(f"{path} is not valid JSON; run `genezip fetch` again") from None
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if version != SCHEMA_VERSION:
-            raise GenezipError(
-                f"{path} has schema_version {version}, this genezip reads {SCHEMA_VERSION}; "
-                "run `genezip fetch` again"
-            )
-        missing = [key for key in _KEYS if key not in raw]
-        if missing:
-            raise GenezipError(f"{path} lacks {', '.join(missing)}; run `genezip fetch` again")
-        source = cls(raw["source"], raw["description"], raw["build"], path.parent, raw)
-        for entry in raw["files"]:
-            source._check_size(entry)
-        return source
-
-    def _check_size(self, entry: dict[str, Any]) -> None:
-        path = self.folder / entry["path"]
-        if not path.is_file():
-            raise GenezipError(f"{path} is missing; run `genezip fetch` again")
-        if path.stat().st_size != entry["bytes"]:
-            raise GenezipError(
-                f"{path} has {path.stat().st_size} bytes, source.json says {entry['bytes']}; "
-                "run `genezip fetch` again"
-            )
+        raw = SOURCE.read(path)
+        SOURCE.check_files(path, raw["files"])
+        return cls(raw["source"], raw["description"], raw["build"], path.parent, raw)
 
     def verify(self) -> None:
         """Compare the SHA-256 of every file with ``source.json`` (reads everything)."""
@@ -107,8 +86,7 @@ class Source:
             path = self.folder / entry["path"]
             if sha256_file(path) != entry["sha256"]:
                 raise GenezipError(
-                    f"{path} was altered (SHA-256 differs from source.json); "
-                    "run `genezip fetch` again"
+                    f"{path} was altered (SHA-256 differs from source.json); {SOURCE.again}"
                 )
 
     def assembly(self) -> "Assembly":

@@ -1,5 +1,6 @@
 """Source `files`: another genome is only another config."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -13,14 +14,11 @@ from genezip.formats.input_file import is_packed, need_regular, open_bytes
 from genezip.formats.repeatmasker import read_rmsk_out, read_trf
 from genezip.genome.assembly import Piece
 from genezip.genome.gene_models import read_gene_models
-from genezip.genome.names import (
-    check_contig_name,
-    match_chrom_style,
-    match_repeats,
-    say_on_stderr,
-)
+from genezip.genome.names import check_contig_name, match_chrom_style, match_repeats
 from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
+
+logger = logging.getLogger(__name__)
 
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
 _AS_GIVEN = ("as given", "as given")  # release, licence
@@ -61,7 +59,7 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     draft.annotations["genes"] = {"path": name, "format": form}
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
-        _say_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
+        _warn_of_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
         suffix = ".gz" if is_packed(path) else ""
         draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_AS_GIVEN)
     bp = sum(sizes[contig] for contig in chosen)
@@ -72,15 +70,19 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     )
 
 
-def _say_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
-    """Tell of contigs without a repeat: the table may be one of some chromosomes only."""
+def _warn_of_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
+    """Warn of contigs without a repeat: the table may be one of some chromosomes only."""
     there = set(table["chrom"])
     bare = [contig for contig in chosen if contig not in there]
     if bare and there:
         shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
-        say_on_stderr(
-            f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({shown}); they count as "
-            "searched and free of its repeats"
+        logger.warning(
+            "%s has no row on %d of %d contigs (%s); they count as searched and free of its "
+            "repeats",
+            name,
+            len(bare),
+            len(chosen),
+            shown,
         )
 
 

@@ -145,7 +145,7 @@ def test_yeast(mirror):
     assert (inside["end_x"] <= inside["end_y"]).all()
 
 
-def test_region_map_of_yeast(mirror):
+def test_region_map_of_yeast(mirror, messages):
     """60 % coding, short introns, no distal base: what one expects of a compact genome."""
     path = mirror / "other_systems" / "yeast_S288C.GCA_000146045.2_R64.genomic.gff.gz"
     with gzip.open(path, "rt") as handle:
@@ -153,9 +153,8 @@ def test_region_map_of_yeast(mirror):
     sizes = {chrom: int(end) for _, chrom, _, end in heads}
     pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
     assembly = SimpleNamespace(pieces=pieces, chrom_sizes=sizes)
-    said = []
     region_map = build_region_map(
-        {"genes": read_all(path)}, assembly, Regions(promoter_half_width=250), said.append
+        {"genes": read_all(path)}, assembly, Regions(promoter_half_width=250)
     )
     table = region_map.table()
     bp = (table["end"] - table["start"]).groupby(table["name"]).sum().to_dict()
@@ -168,7 +167,7 @@ def test_region_map_of_yeast(mirror):
         "nig": 1_796_101,
     }
     assert sum(bp.values()) == sum(sizes.values()) == 12_071_326
-    assert said == ["no base is dig; its rows will be empty"]
+    assert messages() == ["no base is dig; its rows will be empty"]
 
 
 def test_bacterial_genes_without_transcripts(mirror):

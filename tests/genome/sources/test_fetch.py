@@ -45,7 +45,7 @@ def test_whole_chromosomes_are_held_out(chrom: str, marked: str, expected: str) 
 @pytest.fixture(scope="module")
 def real(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
     out = tmp_path_factory.mktemp("real")
-    return fetch(Genome(selection="demo", sources=["mirror"]), out, mirror, say=lambda _: None)
+    return fetch(Genome(selection="demo", sources=["mirror"]), out, mirror)
 
 
 def test_mirror_pieces(real: Source, mirror: Path) -> None:
@@ -86,7 +86,7 @@ def test_mirror_source_is_complete_and_repeatable(
     assert real.chrom_sizes()["chr9"] == 138_394_717
     assert str(mirror) not in json.dumps(real.raw)  # the same bytes wherever the mirror lies
     settings = Genome(selection="demo", sources=["mirror"])
-    again = fetch(settings, tmp_path / "a", mirror, say=lambda _: None)
+    again = fetch(settings, tmp_path / "a", mirror)
     assert (again.folder / "source.json").read_bytes() == (real.folder / "source.json").read_bytes()
     trf = gzip.decompress((real.folder / "trf.bed.gz").read_bytes()).splitlines()
     assert len(trf) == 2740 + 2998 - 1  # both tables, one header
@@ -133,6 +133,7 @@ def test_damaged_mirror(
     out = tmp_path / "out"
     assert call("simulate", "--out", out, "--chromosome-bp", 20_000) == 0
     before = tree(out)
+    capsys.readouterr()
     settings = '{"selection": "demo", "sources": ["mirror", "simulated"]}'
     assert call("fetch", "--settings", settings, "--mirror", copy, "--out", out) == 1
     said = capsys.readouterr().err
@@ -149,7 +150,7 @@ def test_a_mirror_that_is_not_there_is_skipped(
     monkeypatch.setenv("GENEZIP_MIRROR", str(tmp_path / "nowhere"))
     settings = {"selection": "demo", "sources": ["mirror", "simulated"], "simulation": TINY}
     assert call("fetch", "--settings", json.dumps(settings), "--out", tmp_path / "out") == 0
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith("source simulated: ")
     assert f"mirror: the folder {tmp_path / 'nowhere'} does not exist" in said
@@ -212,7 +213,7 @@ def test_own_files(own: Path, packed: bool) -> None:
 
 def test_own_files_of_some_chromosomes(own: Path) -> None:
     settings = Genome.model_validate_json(files(chromosomes=["two", "three"]))
-    source = fetch(settings, own / "out", root=own, say=lambda _: None)
+    source = fetch(settings, own / "out", root=own)
     assert [piece.name for piece in source.assembly().pieces] == ["two", "three"]
 
 
@@ -304,7 +305,7 @@ def test_simulate_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
     source = Source.load(tmp_path / "a" / "source.json")
     assert [piece.split for piece in source.assembly().pieces] == ["train", "valid", "test"]
-    assert "seed 5" in capsys.readouterr().out
+    assert "seed 5" in capsys.readouterr().err
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
