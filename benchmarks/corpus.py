@@ -40,7 +40,7 @@ from genezip.corpus.build import finish_corpus, write_shards
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.plan import MANIFEST, PLAN, write_plan
 from genezip.corpus.stream import WindowStream
-from genezip.genome.assembly import PIECE_COLUMNS, Assembly
+from genezip.genome.assembly import SEGMENT_COLUMNS, Assembly
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.splits import SPLITS
 from genezip.region_classes import CLASSES
@@ -74,7 +74,7 @@ def make_genome(folder: Path) -> Genome:
     """One chromosome per split: random bases in lines of 60 letters, random runs of classes."""
     rng = np.random.default_rng(0)
     fasta, runs, labels = folder / "genome.fa", {}, {}
-    pieces = ["\t".join(PIECE_COLUMNS)]
+    pieces = ["\t".join(SEGMENT_COLUMNS)]
     with open(fasta, "wb") as out:
         for split, length in PIECES_BP.items():
             out.write(f">{split}\n".encode())

@@ -18,7 +18,9 @@ logger = logging.getLogger("genezip")
 T = TypeVar("T")
 
 LINE_SECONDS = 30.0
-"""A log gets a line of progress no more often than this."""
+"""A log gets its first line of progress after this time, and none more often."""
+MOST_LINES_APART = 20
+"""Later lines come after each tenth of the time so far, up to so many times ``LINE_SECONDS``."""
 
 
 class _Plain(logging.Formatter):
@@ -67,7 +69,8 @@ class Progress:
         self.what, self.total, self.unit, self.done = what, total, unit, done
         self._values: dict[str, Any] = {}
         self._line = show and not sys.stderr.isatty()
-        self._due = time.monotonic() + LINE_SECONDS
+        self._began = time.monotonic()
+        self._due = self._began + LINE_SECONDS
         self._bar = tqdm(
             total=total,
             initial=done,
@@ -89,8 +92,9 @@ class Progress:
         """Count finished units."""
         self.done += units
         self._bar.update(units)
-        if self._line and time.monotonic() >= self._due and self.done != self.total:
-            self._due = time.monotonic() + LINE_SECONDS
+        if self._line and (now := time.monotonic()) >= self._due and self.done != self.total:
+            tenths = (now - self._began) / (10 * LINE_SECONDS)
+            self._due = now + LINE_SECONDS * min(MOST_LINES_APART, max(1.0, tenths))
             logger.info("%s", self._sentence())
 
     def show(self, **values: Any) -> None:

@@ -25,7 +25,7 @@ LAYERS = {
         {"artifacts"},
         NUMBERS | {"pyfaidx", "pyBigWig", "pysam", "pyliftover", "google_crc32c", "Bio"},
     ),
-    "download": ({"artifacts", "config"}, {"tqdm"}),
+    "download": ({"artifacts", "config"}, set[str]()),
     "genome": (
         {"artifacts", "config", "formats", "download"},
         NUMBERS | {"pyranges", "pyfaidx"},

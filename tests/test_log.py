@@ -2,6 +2,7 @@
 
 import io
 import logging
+from itertools import pairwise
 
 import pytest
 
@@ -58,6 +59,21 @@ def test_a_log_gets_a_line_after_a_while(stderr, caplog, monkeypatch):
         "chr1.fa: 1,010 bytes, speed 2 MB/s",
         "chr1.fa: 1,000 of 2,000 bp (50 %)",
     ]
+
+
+def test_long_work_gets_lines_ever_more_seldom(stderr, caplog, monkeypatch):
+    """A step a second for five hours: a line at 30 s, then at every tenth, at last at 10 min."""
+    stderr(False)
+    clock = iter(range(1_000_000))
+    monkeypatch.setattr(log.time, "monotonic", lambda: float(next(clock)))
+    caplog.set_level(logging.INFO, "genezip")
+    with log.Progress("fit", 18_000, "step") as shown:
+        for _ in range(18_000):
+            shown.advance()
+    steps = [int(text.split()[1].replace(",", "")) for text in caplog.messages]
+    assert steps[:4] == [30, 60, 90, 120]
+    assert {later - earlier for earlier, later in pairwise(steps[-10:])} == {600}
+    assert len(steps) < 70
 
 
 def test_short_work_says_nothing_in_a_log(stderr, caplog):

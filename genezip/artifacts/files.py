@@ -77,17 +77,18 @@ def move_into_place(made: Path, path: str | Path) -> None:
         shutil.move(made, temporary)
 
 
-def check_room(path: str | Path, needed: int) -> None:
+def check_room(path: str | Path, needed: int, files: int = 1) -> None:
     """Refuse to begin a file that the disk, or the limit of a file's size, cannot hold.
 
-    Said now, not after hours of work. Quotas that the file system does not tell as free space
-    are only noticed while writing; asking for the blocks themselves would notice them here, but
-    writes every block on file systems that cannot reserve them.
+    The user learns it now, not after hours of work. Quotas that the file system does not count as
+    missing space are only noticed while writing; asking for the blocks themselves would notice
+    them here, but writes every block on file systems that cannot reserve them.
 
     Parameters
     ----------
     path : the file or folder to be written, links followed; nothing is asked of a pipe or device
     needed : bytes that it will hold, about
+    files : how many files share them; the limit of one file's size is asked of a single one only
     """
     path = Path(path)
     folder = Path(os.path.realpath(path))
@@ -100,7 +101,7 @@ def check_room(path: str | Path, needed: int) -> None:
     reason = None
     if not folder.is_dir():
         reason = f"{folder} is a file"
-    elif needed > _largest_file():
+    elif files == 1 and needed > _largest_file():
         reason = os.strerror(errno.EFBIG)
     else:
         with suppress(OSError):  # a file system that does not say

@@ -47,7 +47,8 @@ def parquet_writer(
     head : None where it is known at the end only (:func:`add_head`)
     options : further options of ``pyarrow.parquet.ParquetWriter``
     """
-    schema = schema.with_metadata(None if head is None else head_metadata(head))
+    if head is not None:
+        schema = schema.with_metadata(head_metadata(head))
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(temporary, schema, **{"compression": "zstd"} | options) as writer,

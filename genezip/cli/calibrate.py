@@ -178,13 +178,13 @@ def _shares(
     windows: int,
     seed: int,
 ) -> "dict[str, np.ndarray]":
-    """Class shares of windows on the training pieces, or on whole chromosomes without N."""
+    """Class shares of windows on the training segments, or on whole chromosomes without N."""
     import numpy as np
     import pandas as pd
 
     from genezip.corpus.calibration import measure, on_chromosomes
     from genezip.formats.chrom_sizes import hg38_sizes
-    from genezip.genome.assembly import Piece
+    from genezip.genome.assembly import Segment
     from genezip.genome.names import match_chrom_style
     from genezip.genome.region_rules import build_region_map, label_chromosomes, read_bed_intervals
     from genezip.log import quiet
@@ -202,24 +202,24 @@ def _shares(
     none = pd.DataFrame({"chrom": [], "start": [], "end": []})
     together = pd.concat(excluded) if excluded else none
     if assembly is not None:
-        pieces = [
-            piece
-            for piece in assembly.pieces_of("train")
-            if (piece.chrom in wanted if wanted is not None else piece.chrom not in held_out)
+        segments = [
+            segment
+            for segment in assembly.segments_of("train")
+            if (segment.chrom in wanted if wanted is not None else segment.chrom not in held_out)
         ]
-        if not pieces:
+        if not segments:
             where = f"outside {', '.join(held_out)}" if wanted is None else f"on {training}"
             raise GenezipError(
-                f"--mixture has no piece to draw windows from: the source has no training piece "
-                f"{where}; name other chromosomes with --training, or leave --mixture out"
+                "--mixture has no segment to draw windows from: the source has no training "
+                f"segment {where}; name other chromosomes with --training, or leave --mixture out"
             )
-        n_runs = {piece.name: assembly.n_runs(piece) for piece in pieces}
+        n_runs = {segment.name: assembly.n_runs(segment) for segment in segments}
         with quiet():
             region_map = build_region_map(sets, assembly, section)
     else:
         chosen = {chrom: sizes[chrom] for chrom in wanted or []}
-        pieces = [
-            Piece(c, c, 0, size, "train", "genes", False, False, False)
+        segments = [
+            Segment(c, c, 0, size, "train", "genes", False, False, False)
             for c, size in chosen.items()
         ]
         empty = np.zeros(0, dtype=np.int64)
@@ -228,4 +228,4 @@ def _shares(
             matched = match_chrom_style(sets["genes"], sizes)
             sets = {"genes": on_chromosomes(matched, chosen)}
             region_map = label_chromosomes(sets["genes"], chosen, section)
-    return measure(pieces, sets, region_map, n_runs, together, windows, seed)
+    return measure(segments, sets, region_map, n_runs, together, windows, seed)

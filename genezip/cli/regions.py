@@ -66,7 +66,7 @@ def build(
         region_map = build_region_map(annotations, assembly, section, user=user)
         table = region_map.summary(assembly)
         total = int(table.loc[table["split"] == "all", "bp"].sum())
-        where = f"{len(assembly.pieces)} pieces"
+        where = f"{len(assembly.segments)} segments"
     else:
         genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
         user = read_user_classes(section, root, sizes)

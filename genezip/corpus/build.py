@@ -74,7 +74,7 @@ def build_corpus(
     Parameters
     ----------
     source : Source
-        Pieces with their splits, sequence and annotation.
+        Segments with their splits, sequence and annotation.
     region_map : RegionMap
         Class of every base of every segment.
     settings : config.Corpus

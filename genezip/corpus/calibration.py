@@ -25,7 +25,7 @@ from genezip.artifacts.tables import read_tsv
 from genezip.config import Regions
 from genezip.corpus.sampling import MODES, Drawn, Pool, sample
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Covered, Intervals
 from genezip.genome.names import match_chrom_style
@@ -199,7 +199,7 @@ CORPORA = {
 
 
 def measure(
-    segments: Sequence[Piece],
+    segments: Sequence[Segment],
     annotations: Mapping[str, Annotation],
     region_map: RegionMap,
     n_runs: Mapping[str, Intervals],

@@ -178,7 +178,7 @@ def check_corpus(
             f"map {', '.join(region_map.taxonomy.names)}; give the map that it was built with"
         )
     known = _check_files(reader)
-    segments = {segment.name: segment for segment in assembly.pieces} if assembly else {}
+    segments = {segment.name: segment for segment in assembly.segments} if assembly else {}
     total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
     with Progress("checking windows", total, "window") as shown:
         for split in SPLITS:

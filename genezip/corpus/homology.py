@@ -17,7 +17,7 @@ from genezip.artifacts.manifest import file_entries
 from genezip.config import Corpus
 from genezip.corpus.sampling import PlannedWindow
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.kmers import KmerSet, blocks, sampled_kmers, shared_fraction
 from genezip.log import Progress
 
@@ -85,9 +85,9 @@ def _rows(
 
 def _blocks_of(
     assembly: Assembly, split: str, k: int, what: str
-) -> Iterator[tuple[Piece, np.ndarray]]:
+) -> Iterator[tuple[Segment, np.ndarray]]:
     """Token ids of all segments of a split in blocks that overlap by k - 1."""
-    segments = assembly.pieces_of(split)
+    segments = assembly.segments_of(split)
     with Progress(what, sum(segment.length for segment in segments), "base") as shown:
         for segment in segments:
             for start, end in blocks(segment.length, k):

@@ -20,7 +20,7 @@ from genezip.config import Corpus
 from genezip.corpus.homology import filter_homologous
 from genezip.corpus.sampling import PlannedWindow, Pool, legal_tiles, sample, strict_blocks, tile
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals
 from genezip.genome.sources.splits import SPLITS
@@ -177,7 +177,7 @@ def choose_windows(
     GenezipError
         If a split is left without a window, or the genome has fewer than asked for.
     """
-    train, valid, test = (list(assembly.pieces_of(split)) for split in SPLITS)
+    train, valid, test = (list(assembly.segments_of(split)) for split in SPLITS)
     tiles = [
         window
         for segment in test
@@ -201,7 +201,7 @@ def choose_windows(
         train, valid = strict_blocks(train, settings.strict_block_bp, share, settings.seed)
     n_runs = _n_runs(assembly, [*train, *valid])
 
-    def drawn(segments: Sequence[Piece], count: int, stream: int) -> pd.DataFrame:
+    def drawn(segments: Sequence[Segment], count: int, stream: int) -> pd.DataFrame:
         pool = Pool(segments, settings.window_bp, annotations, n_runs, excluded)
         weights = settings.sampling.model_dump()
         rng = np.random.default_rng([settings.seed, stream])
@@ -218,16 +218,16 @@ def choose_windows(
     return windows, homology
 
 
-def _n_runs(assembly: Assembly, segments: Sequence[Piece]) -> dict[str, Intervals]:
+def _n_runs(assembly: Assembly, segments: Sequence[Segment]) -> dict[str, Intervals]:
     """Runs of N of the whole segments that these are, or are parts of."""
     names = {segment.name for segment in segments}
-    scanned = [segment for segment in assembly.pieces if segment.name in names]
+    scanned = [segment for segment in assembly.segments if segment.name in names]
     shown = progress(scanned, "looking for N", unit="segment")
     return {segment.name: assembly.n_runs(segment) for segment in shown}
 
 
 def _tiled_validation(
-    segments: Sequence[Piece],
+    segments: Sequence[Segment],
     settings: Corpus,
     annotations: Mapping[str, Annotation],
     n_runs: Mapping[str, Intervals],

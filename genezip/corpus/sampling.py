@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Covered, Intervals, clip
 
@@ -31,13 +31,13 @@ _LEAST_NEW = 0.02  # share of new windows below which the rest are counted, not 
 class PlannedWindow:
     """A window whose bases are not read yet: [start, end) of a segment, and how it was chosen."""
 
-    segment: Piece
+    segment: Segment
     start: int
     end: int
     mode: str
 
 
-def tile(segment: Piece, window_bp: int, keep_short: bool = False) -> list[PlannedWindow]:
+def tile(segment: Segment, window_bp: int, keep_short: bool = False) -> list[PlannedWindow]:
     """Windows side by side from the start of a segment.
 
     The remainder at the end is a short window if ``keep_short``, else it is left out.
@@ -53,8 +53,8 @@ def tile(segment: Piece, window_bp: int, keep_short: bool = False) -> list[Plann
 
 
 def strict_blocks(
-    segments: Sequence[Piece], block_bp: int, valid_fraction: float, seed: int
-) -> tuple[list[Piece], list[Piece]]:
+    segments: Sequence[Segment], block_bp: int, valid_fraction: float, seed: int
+) -> tuple[list[Segment], list[Segment]]:
     """Cut segments into blocks and give a share of them to validation.
 
     Blocks begin at multiples of ``block_bp`` of the chromosome, so that the cut does not depend
@@ -63,7 +63,7 @@ def strict_blocks(
 
     Parameters
     ----------
-    segments : Sequence[Piece]
+    segments : Sequence[Segment]
     block_bp : int
         Length of a block (bp); the first and last of a segment may be shorter.
     valid_fraction : float
@@ -73,7 +73,7 @@ def strict_blocks(
 
     Returns
     -------
-    train, valid : lists of Piece
+    train, valid : lists of Segment
         Parts of the segments under their names, with their own start and end.
 
     Raises
@@ -93,7 +93,7 @@ def strict_blocks(
         )
     count = min(max(1, round(len(blocks) * valid_fraction)), len(blocks) - 1)
     chosen = set(np.random.default_rng(seed).permutation(len(blocks))[:count].tolist())
-    parts: tuple[list[Piece], list[Piece]] = ([], [])
+    parts: tuple[list[Segment], list[Segment]] = ([], [])
     last = (-1, -1)  # split and number of the block before
     for number, block in enumerate(blocks):
         own = int(number in chosen)
@@ -143,7 +143,7 @@ class Pool:
 
     def __init__(
         self,
-        segments: Sequence[Piece],
+        segments: Sequence[Segment],
         window_bp: int,
         annotations: Mapping[str, Annotation],
         n_runs: Mapping[str, Intervals],
@@ -174,7 +174,7 @@ class Pool:
             lambda segment: cds[segment.annotation].get(segment.chrom, _NO_INTERVALS)
         )
 
-    def _line(self, of_segment: Callable[[Piece], Intervals]) -> Covered:
+    def _line(self, of_segment: Callable[[Segment], Intervals]) -> Covered:
         """Intervals in genome coordinates, clipped to each segment and moved onto the line."""
         starts, ends = [_NO_INTERVALS[0]], [_NO_INTERVALS[1]]
         for segment, offset in zip(self.segments, self.offsets, strict=True):

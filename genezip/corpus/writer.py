@@ -18,7 +18,7 @@ from genezip.artifacts.tables import parquet_writer
 from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
 from genezip.corpus.shards import SCHEMA, Head, open_shard, row_group_rows
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASS_IDS
 
@@ -46,7 +46,7 @@ class ShardWriter:
         self.assembly = assembly
         self.region_map = region_map
         self.folder = Path(folder)
-        self.segments = {segment.name: segment for segment in assembly.pieces}
+        self.segments = {segment.name: segment for segment in assembly.segments}
         self.regions = region_map.sha256()
 
     def write(self, shard: ShardPlan) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class ShardWriter:
         tally.add(rows, shard.window_bp, n_bp, np.concatenate(lengths), np.concatenate(classes))
         return _table(rows, segments, shard, bases, n_bp, lengths, classes)
 
-    def _segment(self, name: str) -> Piece:
+    def _segment(self, name: str) -> Segment:
         if name not in self.segments:
             raise GenezipError(
                 f"the plan has windows of {name}, which the genome lacks; make the plan again"
@@ -132,7 +132,7 @@ class ShardWriter:
         return self.segments[name]
 
     def _runs(
-        self, rows: pd.DataFrame, segments: list[Piece], window_bp: int
+        self, rows: pd.DataFrame, segments: list[Segment], window_bp: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Region runs of every window; padding is one more, labelled dig."""
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
@@ -154,7 +154,7 @@ class ShardWriter:
 
 def _table(
     rows: pd.DataFrame,
-    segments: list[Piece],
+    segments: list[Segment],
     shard: ShardPlan,
     bases: np.ndarray,
     n_bp: np.ndarray,

@@ -120,7 +120,7 @@ def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
 def _cells(path: Path) -> pd.DataFrame:
     """The text of every cell. Rows may end with a tab more than the header, with nothing after."""
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", pd.errors.ParserWarning)
             # index_col: rows longer than the header would lose their first cell to the index
             table = pd.read_csv(
@@ -129,7 +129,7 @@ def _cells(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, EOFError) as error:  # pandas: ParserError is a ValueError
         reason = str(error).split("\n", maxsplit=1)[0]
         raise GenezipError(f"{path} cannot be read ({reason}); fetch it again") from None
-    if told:  # cells beyond the header were left out
+    if warned:  # cells beyond the header were left out
         for number, line in read_rows(path):
             if any(line.split("\t")[len(table.columns) :]):
                 raise GenezipError(

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 
 CHROM = "chr22"
 BIN_BP = 5_000
@@ -17,16 +17,16 @@ OFFSET = 2  # as in the benchmark: the two nearest diagonals are not scored
 
 @dataclass(frozen=True)
 class ContactMap:
-    """A square map inside one piece.
+    """A square map inside one segment.
 
     Attributes
     ----------
-    piece : number of its piece
+    segment : number of its segment
     start : first base in genome coordinates, a multiple of 5,000
     counts : float64 array, shape (n, n), symmetric, raw counts
     """
 
-    piece: int
+    segment: int
     start: int
     counts: np.ndarray
 
@@ -73,22 +73,22 @@ def read_counts(path: Path) -> csr_matrix:
     return csr_matrix(upper + upper.T - diagonal)
 
 
-def tiled(counts: csr_matrix, pieces: list[Piece], bins: int) -> list[ContactMap]:
-    """Maps of ``bins`` whole bins, side by side inside the pieces of :data:`CHROM`.
+def tiled(counts: csr_matrix, segments: list[Segment], bins: int) -> list[ContactMap]:
+    """Maps of ``bins`` whole bins, side by side inside the segments of :data:`CHROM`.
 
     A map without a scored contact (DNA where short reads cannot be placed) is left out.
 
     Parameters
     ----------
     counts : of :func:`read_counts`
-    pieces : pieces of the genome; ``ContactMap.piece`` is the place in this list
+    segments : segments of the genome; ``ContactMap.segment`` is the place in this list
     """
     found = []
-    for number, piece in enumerate(pieces):
-        if piece.chrom != CHROM:
+    for number, segment in enumerate(segments):
+        if segment.chrom != CHROM:
             continue
-        first = -(-piece.start // BIN_BP)  # the first bin that begins inside the piece
-        last = min(piece.end // BIN_BP, counts.shape[0])
+        first = -(-segment.start // BIN_BP)  # the first bin that begins inside the segment
+        last = min(segment.end // BIN_BP, counts.shape[0])
         for at in range(first, last - bins + 1, bins):
             contact = ContactMap(
                 number, at * BIN_BP, counts[at : at + bins, at : at + bins].toarray()

@@ -20,7 +20,7 @@ FETCH = ("fetch the labels first", "fetch the labels again")
 
 
 def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -> pd.DataFrame:
-    """The elements of the published interval files that lie inside the pieces of a genome.
+    """The elements of the published interval files that lie inside the segments of a genome.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -
     rows = []
     for (split, label), path in files.items():
         table = _intervals(path)
-        for piece in assembly.pieces:
+        for segment in assembly.segments:
             inside = (
-                (table["region"] == piece.chrom)
-                & (table["start"] >= piece.start)
-                & (table["end"] <= piece.end)
+                (table["region"] == segment.chrom)
+                & (table["start"] >= segment.start)
+                & (table["end"] <= segment.end)
             )
             for start, end in table.loc[inside, ["start", "end"]].itertuples(index=False):
-                text = assembly.sequence(piece, int(start), int(end)).tobytes().decode().upper()
-                rows.append((piece.chrom, int(start), int(end), label, split, text))
+                text = assembly.sequence(segment, int(start), int(end)).tobytes().decode().upper()
+                rows.append((segment.chrom, int(start), int(end), label, split, text))
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     return found.sort_values(["chrom", "start", "end", "label"], ignore_index=True)
 
@@ -145,7 +145,7 @@ def windows(
     Returns
     -------
     DataFrame
-        The elements whose window lies in a piece of the genome, with ``example`` (row number)
+        The elements whose window lies in a segment of the genome, with ``example`` (row number)
         and ``fold`` (:func:`chromosome_folds`): both follow from the elements that are measured,
         whatever else a table lists.
     list of uint8 arrays, shape (window_bp,)
@@ -159,20 +159,20 @@ def windows(
     first = (table["start"] + table["end"]).to_numpy() // 2 - window_bp // 2
     chrom, start, end = (table[name].to_numpy() for name in ("chrom", "start", "end"))
     found: dict[int, np.ndarray] = {}
-    for piece in assembly.pieces:
-        inside = (first >= piece.start) & (first + window_bp <= piece.end)
-        rows = np.flatnonzero((chrom == piece.chrom) & inside)
+    for segment in assembly.segments:
+        inside = (first >= segment.start) & (first + window_bp <= segment.end)
+        rows = np.flatnonzero((chrom == segment.chrom) & inside)
         for row in rows:
-            low, high = max(start[row], piece.start), min(end[row], piece.end)
+            low, high = max(start[row], segment.start), min(end[row], segment.end)
             text = table["sequence"].iloc[row][low - start[row] : high - start[row]]
             own = encode(text, f"the element {chrom[row]}:{start[row]}-{end[row]}")
-            if not np.array_equal(encode(assembly.sequence(piece, low, high), piece.name), own):
+            if not np.array_equal(encode(assembly.sequence(segment, low, high), segment.name), own):
                 raise GenezipError(
                     f"the element {chrom[row]}:{start[row]}-{end[row]} has other bases than the "
-                    f"piece {piece.name}; labels and genome must be of one build"
+                    f"segment {segment.name}; labels and genome must be of one build"
                 )
             at = int(first[row])
-            found[int(row)] = encode(assembly.sequence(piece, at, at + window_bp), piece.name)
+            found[int(row)] = encode(assembly.sequence(segment, at, at + window_bp), segment.name)
     kept = sorted(found)
     measured = table.iloc[kept].reset_index(drop=True)
     measured.insert(0, "example", np.arange(len(measured)))

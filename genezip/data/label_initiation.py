@@ -1,4 +1,4 @@
-"""Transcription initiation at single bases: PRO-cap counts on the pieces of a genome."""
+"""Transcription initiation at single bases: PRO-cap counts on the segments of a genome."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ import numpy as np
 from genezip.alphabet import N_ID, encode
 from genezip.errors import GenezipError
 from genezip.formats.bigwig import open_bigwig
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import Assembly, Segment
 
 CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
 NEAR_N = 500  # bp; the benchmark scores no base with an N this near
 
 
 @dataclass(frozen=True)
-class LabelledPiece:
+class LabelledSegment:
     """A stretch of sequence with counts.
 
     Attributes
     ----------
-    piece : Piece
+    segment : Segment
     ids : uint8 array, shape (L,), token ids
     counts : float32 array, shape (2, L), 5' ends on the forward and the reverse strand
     scored : bool array, shape (L,), False within 500 bp of an N
     """
 
-    piece: Piece
+    segment: Segment
     ids: np.ndarray
     counts: np.ndarray
     scored: np.ndarray
@@ -35,9 +35,9 @@ class LabelledPiece:
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring bases of one piece that are in one fold: ``first`` and ``last`` in the piece."""
+    """Neighbouring bases of one segment that are in one fold: ``first`` to ``last`` in it."""
 
-    piece: int
+    segment: int
     first: int
     last: int
     fold: int
@@ -45,11 +45,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Bases of a piece that may be learned: those with signal, and some of the others.
+    """Bases of a segment that may be learned: those with signal, and some of the others.
 
     Attributes
     ----------
-    at : int64 array, places in the piece
+    at : int64 array, places in the segment
     weight : float64 array, how many bases each stands for
     """
 
@@ -57,44 +57,44 @@ class Sampled:
     weight: np.ndarray
 
 
-def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[LabelledPiece]:
-    """Counts on every piece of :data:`CHROM` that has any.
+def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[LabelledSegment]:
+    """Counts on every segment of :data:`CHROM` that has any.
 
-    A piece without a single count lies where short reads cannot be placed (copies of other DNA);
+    A segment without a single count lies where short reads cannot be placed (copies of other DNA);
     its zeros say nothing.
 
     Parameters
     ----------
     plus, minus : bigWig with one count per base; a reverse strand may be negative
-    assembly : pieces of the same genome build
+    assembly : segments of the same genome build
 
     Returns
     -------
-    list of LabelledPiece; may be empty
+    list of LabelledSegment; may be empty
 
     Raises
     ------
     GenezipError
-        If a file cannot be read or a chromosome is shorter than a piece of it.
+        If a file cannot be read or a chromosome is shorter than a segment of it.
     """
     tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
     try:
         found = []
-        for piece in assembly.pieces:
-            if piece.chrom != CHROM:
+        for segment in assembly.segments:
+            if segment.chrom != CHROM:
                 continue
             values = []
             for path, track in zip((plus, minus), tracks, strict=True):
-                if track.chroms().get(piece.chrom, 0) < piece.end:
+                if track.chroms().get(segment.chrom, 0) < segment.end:
                     raise GenezipError(
-                        f"{path} ends before {piece.name}; it is of another genome build"
+                        f"{path} ends before {segment.name}; it is of another genome build"
                     )
-                row = track.values(piece.chrom, piece.start, piece.end, numpy=True)
+                row = track.values(segment.chrom, segment.start, segment.end, numpy=True)
                 values.append(np.abs(np.nan_to_num(row)))
             counts = np.stack(values).astype(np.float32)
             if counts.any():
-                ids = encode(assembly.sequence(piece), piece.name)
-                found.append(LabelledPiece(piece, ids, counts, far_from_n(ids)))
+                ids = encode(assembly.sequence(segment), segment.name)
+                found.append(LabelledSegment(segment, ids, counts, far_from_n(ids)))
         return found
     finally:
         for track in tracks:
@@ -110,23 +110,23 @@ def far_from_n(ids: np.ndarray, distance: int = NEAR_N) -> np.ndarray:
 
 
 def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
-    """Cut pieces into blocks; block after block goes to the next fold.
+    """Cut segments into blocks; block after block goes to the next fold.
 
     Parameters
     ----------
-    lengths : lengths of the pieces (bp)
-    block_bp : length of a block; the last of a piece is shorter
+    lengths : lengths of the segments (bp)
+    block_bp : length of a block; the last of a segment is shorter
     """
     found: list[Block] = []
-    for piece, length in enumerate(lengths):
+    for segment, length in enumerate(lengths):
         for first in range(0, length, block_bp):
             last = min(first + block_bp, length)
-            found.append(Block(piece, first, last, len(found) % folds))
+            found.append(Block(segment, first, last, len(found) % folds))
     return found
 
 
 def learned(length: int, tested: Iterable[Block], gap_bp: int) -> np.ndarray:
-    """Bases of a piece that may be learned: farther than ``gap_bp`` from every tested block.
+    """Bases of a segment that may be learned: farther than ``gap_bp`` from every tested block.
 
     Returns
     -------

@@ -87,12 +87,12 @@ def _refuse(path: Path, wrong: pd.Series, what: str) -> None:
         raise GenezipError(f"line {line} of {path} has {what}; fetch the labels again")
 
 
-def inside_pieces(pairs: pd.DataFrame, assembly: Assembly) -> np.ndarray:
-    """Whether element and TSS of a pair lie in one piece of the genome (bool, one per pair)."""
+def inside_segments(pairs: pd.DataFrame, assembly: Assembly) -> np.ndarray:
+    """Whether element and TSS of a pair lie in one segment of the genome (bool, one per pair)."""
     found = np.zeros(len(pairs), dtype=bool)
     low = np.minimum(pairs["start"].to_numpy(), pairs["tss"].to_numpy())
     high = np.maximum(pairs["end"].to_numpy(), pairs["tss"].to_numpy() + 1)
     chrom = pairs["chrom"].to_numpy()
-    for piece in assembly.pieces:
-        found |= (chrom == piece.chrom) & (low >= piece.start) & (high <= piece.end)
+    for segment in assembly.segments:
+        found |= (chrom == segment.chrom) & (low >= segment.start) & (high <= segment.end)
     return found

@@ -166,7 +166,7 @@ def refuse_other_build(
     if differs.sum() <= MOST_DIFFERING * len(pairs):
         return
     suffixes = {"_b38": "hg38", "_b37": "hg19"}
-    said = [
+    named = [
         f"{build} ({suffix})"
         for suffix, build in suffixes.items()
         if pairs["region_id"].str.endswith(suffix).any()
@@ -174,7 +174,7 @@ def refuse_other_build(
     raise GenezipError(
         f"{int(differs.sum()):,} of {len(pairs):,} reference alleles of {table} are not in "
         f"{genome.path}, which looks like {genome.build()}; the ids of the variants say "
-        f"{' and '.join(said) or 'no build'}; give the FASTA of that build"
+        f"{' and '.join(named) or 'no build'}; give the FASTA of that build"
     )
 
 
@@ -183,10 +183,10 @@ def refuse_other_name(subset: str, genome: ReferenceGenome) -> None:
 
     For elements, which have no allele to compare.
     """
-    said = re.findall("hg19|hg38", subset)
+    named = re.findall("hg19|hg38", subset)
     build = genome.build()
-    if said and build in ("hg19", "hg38") and build not in said:
+    if named and build in ("hg19", "hg38") and build not in named:
         raise GenezipError(
-            f"{subset} is of {said[0]}, but {genome.path} looks like {build}; give the FASTA of "
-            f"{said[0]}"
+            f"{subset} is of {named[0]}, but {genome.path} looks like {build}; give the FASTA of "
+            f"{named[0]}"
         )

@@ -28,30 +28,16 @@ from genezip.data.pair_deposit import (
 )
 from genezip.data.pair_folds import chromosome_folds, gene_folds
 from genezip.data.pair_sequences import (
-    AUTHORS_BP,
-    PADDED_BP,
     PairSequences,
-    authors_input,
-    padded,
     pair_sequences,
 )
-from genezip.data.prepared import Prepared, preparing
+from genezip.data.prepared import Prepared, by_split, preparing
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 
 logger = logging.getLogger(__name__)
-
-__all__ = [
-    "AUTHORS_BP",
-    "PADDED_BP",
-    "PairExamples",
-    "PairSequences",
-    "authors_input",
-    "padded",
-    "prepare_pairs",
-]
 
 OUTSIDE = "gene or region outside the chromosome"
 OTHER_ALLELE = "reference allele differs from the FASTA"
@@ -86,7 +72,7 @@ def prepare_pairs(
     if task == "etgp":
         refuse_other_name(subset, genome)
         pairs = pairs.assign(allele1="", allele2="")
-    _compare("rows", subset, _by_split(pairs["subset"]), PUBLISHED_ROWS)
+    _compare("rows", subset, by_split(pairs["subset"]), PUBLISHED_ROWS)
     windows = pair_windows(pairs, deposit.flanks)
     reason = why_dropped(pairs, windows, deposit.flanks)
     used = (reason == "").to_numpy()
@@ -101,7 +87,7 @@ def prepare_pairs(
     reason = reason.mask(outside, OUTSIDE)
     kept = reason == ""
     table = _examples(pairs[kept], windows[kept], names, IntervalList.read(deposit.mask, genome))
-    counts = _by_split(table["split"])
+    counts = by_split(table["split"])
     dropped = {str(name): int(n) for name, n in reason[~kept].value_counts().sort_index().items()}
     for name, number in dropped.items():
         logger.info(f"{task} {subset}: {number:,} of {len(pairs):,} rows left out: {name}")
@@ -135,10 +121,10 @@ def prepare_pairs(
             "flanks": asdict(deposit.flanks),
             "build": genome.build(),
             "sizes_sha256": sha256_json(genome.sizes),
-            "rows": _by_split(pairs["subset"]),
+            "rows": by_split(pairs["subset"]),
             "expected_rows": _published(subset, PUBLISHED_ROWS),
             "expected_examples": _published(subset, PUBLISHED_EXAMPLES),
-            "positives": _by_split(table.loc[table["label"] == 1, "split"]),
+            "positives": by_split(table.loc[table["label"] == 1, "split"]),
             "folds": dealt,
             "folds_seed": seed,
         }
@@ -243,11 +229,6 @@ def _examples(
             "mask_end": [ends for _, ends in hidden],
         }
     ).reset_index(drop=True)
-
-
-def _by_split(column: pd.Series) -> dict[str, int]:
-    counts = column.value_counts()
-    return {split: int(counts.get(split, 0)) for split in SPLITS}
 
 
 def _published(subset: str, table: dict[str, tuple[int, int, int]]) -> dict[str, int] | None:

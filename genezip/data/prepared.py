@@ -140,5 +140,10 @@ class Draft:
         """Write ``examples.parquet`` and count its rows by split."""
         with atomic_path(self.folder / EXAMPLES) as temporary:
             table.to_parquet(temporary, index=False)
-        counts = table["split"].value_counts()
-        self.counts = {name: int(counts.get(name, 0)) for name in SPLITS}
+        self.counts = by_split(table["split"])
+
+
+def by_split(column: pd.Series) -> dict[str, int]:
+    """How often each split stands in a column of splits."""
+    counts = column.value_counts()
+    return {split: int(counts.get(split, 0)) for split in SPLITS}

@@ -2,7 +2,7 @@
 
 The table of sources (``resources/sources.tsv``) has a row ``labels/PART/NAME`` for every file. All
 but one part are read as they are published. The elements are published as intervals: those inside
-the pieces of the genome are written with their bases, which is what the mirror folder holds.
+the segments of the genome are written with their bases, which is what the mirror folder holds.
 """
 
 import gzip

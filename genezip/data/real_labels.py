@@ -1,4 +1,4 @@
-"""Real labels for the pieces of the demo genome: files of a mirror folder or of public servers.
+"""Real labels for the segments of the demo genome: files of a mirror folder or of public servers.
 
 ``labels.json`` lists the files (``files``) and says for every part without any why (``reasons``),
 so that a run that cannot have them goes on and its report can say so.

@@ -129,7 +129,8 @@ class Conversion:
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
         self.journal.clear()
-        check_room(self.work.parent, sum(map(len, self.rows.values())) * self.layout.target_bytes)
+        whole = sum(map(len, self.rows.values())) * self.layout.target_bytes
+        check_room(self.work.parent, whole, files=len(SPLITS))
         for split in SPLITS:
             with open(self.work / targets_name(split), "wb") as handle:
                 handle.write(self._head(split))

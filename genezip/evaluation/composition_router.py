@@ -47,7 +47,7 @@ def composition_bins(ids: np.ndarray, width: int) -> np.ndarray:
 def learn_rates(
     assembly: Any, region_map: Any, target_bpt: dict[str, float], width: int
 ) -> np.ndarray:
-    """Mean budget rate (tokens per base) of each composition bin over all training pieces.
+    """Mean budget rate (tokens per base) of each composition bin over all training segments.
 
     Bases are counted once each, not as the training windows sample them. Rare bins are
     pulled towards the overall mean.
@@ -58,19 +58,19 @@ def learn_rates(
     """
     per_base = 1 / metrics.target_array(target_bpt, region_map.taxonomy)
     count, total = np.zeros(N_BINS), np.zeros(N_BINS)
-    for piece in assembly.pieces_of("train"):
-        for start in range(piece.start, piece.end, _CHUNK_BP):
-            end = min(start + _CHUNK_BP, piece.end)
-            low, high = max(piece.start, start - width), min(piece.end, end + width)
-            ids = assembly.ids(piece, low, high)
+    for segment in assembly.segments_of("train"):
+        for start in range(segment.start, segment.end, _CHUNK_BP):
+            end = min(start + _CHUNK_BP, segment.end)
+            low, high = max(segment.start, start - width), min(segment.end, end + width)
+            ids = assembly.ids(segment, low, high)
             own = slice(start - low, end - low)
             known = is_base(ids[own])
             bins = composition_bins(ids, width)[own][known]
-            rate = per_base[region_map.ids(piece.chrom, start, end)[known]]
+            rate = per_base[region_map.ids(segment.chrom, start, end)[known]]
             count += np.bincount(bins, minlength=N_BINS)
             total += np.bincount(bins, weights=rate, minlength=N_BINS)
     if count.sum() == 0:
-        raise GenezipError("the training pieces have no A, C, G or T; gc_cpg cannot learn")
+        raise GenezipError("the training segments have no A, C, G or T; gc_cpg cannot learn")
     mean = total.sum() / count.sum()
     return np.asarray((total + _PRIOR_BP * mean) / (count + _PRIOR_BP))
 

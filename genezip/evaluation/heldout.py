@@ -74,16 +74,16 @@ def corpus_places(manifest: Path, split: str = "test") -> Places:
 
 
 def repeat_places(assembly: Any, window_bp: int, max_windows: int = MAX_REPEAT_WINDOWS) -> Places:
-    """Whole windows of the pieces with RepeatMasker annotation, tiled from each start.
+    """Whole windows of the segments with RepeatMasker annotation, tiled from each start.
 
-    Held-out pieces are left out: the windows of the corpus cover them, without those that
+    Held-out segments are left out: the windows of the corpus cover them, without those that
     were dropped because they share sequence with training. Of more than ``max_windows``,
-    that many are taken, evenly spread over the pieces.
+    that many are taken, evenly spread over the segments.
     """
     tiles = [
-        (piece, range(piece.start, piece.end - window_bp + 1, window_bp))
-        for piece in assembly.pieces
-        if piece.rmsk and piece.split != "test"
+        (segment, range(segment.start, segment.end - window_bp + 1, window_bp))
+        for segment in assembly.segments
+        if segment.rmsk and segment.split != "test"
     ]
     first = np.cumsum([0, *(len(starts) for _, starts in tiles)])
     total = int(first[-1])
@@ -93,10 +93,10 @@ def repeat_places(assembly: Any, window_bp: int, max_windows: int = MAX_REPEAT_W
     def read() -> Iterator[Place]:
         for number in chosen:
             at = int(np.searchsorted(first, number, side="right")) - 1
-            piece, starts = tiles[at]
+            segment, starts = tiles[at]
             start = starts[int(number - first[at])]
-            ids = assembly.ids(piece, start, start + window_bp)
-            yield Place(piece.chrom, start, start + window_bp, piece.name, piece.split, ids)
+            ids = assembly.ids(segment, start, start + window_bp)
+            yield Place(segment.chrom, start, start + window_bp, segment.name, segment.split, ids)
 
     return Places(count, read)
 

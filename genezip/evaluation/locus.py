@@ -176,13 +176,13 @@ def locus_tables(
     shared = [key for key in held[0] if all(key in windows for windows in held)]
     if not shared:
         raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
-    pieces = {piece.name: piece for piece in source.assembly().pieces}
+    segments = {segment.name: segment for segment in source.assembly().segments}
     spans = union((chrom, start, held[0][chrom, start].end) for chrom, start in shared)
     covered = [Locus(*span) for span in spans]
     if wanted is None:
         locus = choose_locus(covered, region_map)
     else:
-        locus = parse_locus(wanted, {piece.chrom for piece in pieces.values()})
+        locus = parse_locus(wanted, {segment.chrom for segment in segments.values()})
         if not any(
             stretch.chrom == locus.chrom
             and stretch.start <= locus.start
@@ -204,7 +204,7 @@ def locus_tables(
     tables = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
     tables.append(region_rows(region_map, locus))
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
-    name = pieces[here[0][0].piece].annotation
+    name = segments[here[0][0].piece].annotation
     annotation = source.annotation(name, transcripts, gene_types)
     return table[list(BIN_COLUMNS)], gene_models(annotation, locus)
 

@@ -1,6 +1,6 @@
 """Markov models of order 0 to 11: the trivial language models.
 
-Trained on the training pieces (every base once, forward strand, N breaks the context) and
+Trained on the training segments (every base once, forward strand, N breaks the context) and
 scored on exactly the targets of the learned models: every A, C, G, T of a held-out window
 but its first base, with no context from outside the window.
 
@@ -91,13 +91,13 @@ def _joined(sequences: Iterable[tuple[np.ndarray, int]]) -> Iterator[tuple[np.nd
         yield buffer()
 
 
-def _chunks(assembly: Any, pieces: Iterable[Any], order: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Pieces in chunks that one buffer holds, each led by the ``order`` bases before it."""
-    for piece in pieces:
-        for start in range(piece.start, piece.end, _BUFFER_BP):
-            lead = min(order, start - piece.start)
-            end = min(start + _BUFFER_BP, piece.end)
-            yield np.asarray(assembly.ids(piece, start - lead, end)), lead
+def _chunks(assembly: Any, segments: Iterable[Any], order: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Segments in chunks that one buffer holds, each led by the ``order`` bases before it."""
+    for segment in segments:
+        for start in range(segment.start, segment.end, _BUFFER_BP):
+            lead = min(order, start - segment.start)
+            end = min(start + _BUFFER_BP, segment.end)
+            yield np.asarray(assembly.ids(segment, start - lead, end)), lead
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,9 @@ def train(sequences: Iterable[tuple[np.ndarray, int]], order: int) -> MarkovMode
         longer = longer.reshape(4, -1).sum(axis=0)
         counts[k] += longer
     if counts[0].sum() == 0:
-        raise GenezipError("the training pieces have no A, C, G or T; Markov models cannot be made")
+        raise GenezipError(
+            "the training segments have no A, C, G or T; Markov models cannot be made"
+        )
     return MarkovModel(counts, (DEFAULT_STRENGTH,) * (order + 1))
 
 
@@ -253,9 +255,9 @@ def score_markov(
     labels: Labels,
     settings: Evaluation,
 ) -> MarkovScores:
-    """Train on the training pieces, choose strengths on validation, score held-out windows."""
+    """Train on the training segments, choose strengths on validation, score held-out windows."""
     orders = sorted(set(settings.markov_orders))
-    chunks = _chunks(assembly, assembly.pieces_of("train"), orders[-1])
+    chunks = _chunks(assembly, assembly.segments_of("train"), orders[-1])
     model = train(chunks, orders[-1])
     model = choose_strengths(model, _validation_windows(reader))
     chosen = ", ".join(f"{value:g}" for value in model.strengths)

@@ -1,18 +1,18 @@
-"""Which bases are repeats: sets of bases, each with its background in the same pieces.
+"""Which bases are repeats: sets of bases, each with its background in the same segments.
 
-A scheme is a partition of the bases of a piece:
+A scheme is a partition of the bases of a segment:
 
-- ``softmask`` (pieces that are soft-masked and have TRF calls): ``softmasked_outside_trf``
+- ``softmask`` (segments that are soft-masked and have TRF calls): ``softmasked_outside_trf``
   (lower case outside TRF: interspersed repeats and a little low complexity), ``tandem``
   (TRF) against ``rest`` (neither);
-- ``trf`` (all pieces with TRF calls, also those that are not soft-masked, where interspersed
+- ``trf`` (all segments with TRF calls, also those that are not soft-masked, where interspersed
   repeats are unknown and stay in the background): ``tandem_all_pieces`` against
   ``outside_trf_all_pieces``;
-- ``rmsk`` (pieces with RepeatMasker classes): each class outside TRF, all interspersed ones
+- ``rmsk`` (segments with RepeatMasker classes): each class outside TRF, all interspersed ones
   together (``rmsk_interspersed``) and ``rmsk_tandem`` (TRF) against ``rmsk_rest`` (no
   RepeatMasker row, no TRF). Classes written with ``?`` or not listed here belong to no set
   and to no background;
-- ``rmsk_only`` (the same pieces, where the source has no TRF calls at all): the classes as
+- ``rmsk_only`` (the same segments, where the source has no TRF calls at all): the classes as
   RepeatMasker gives them and ``rmsk_simple_repeat`` (its class Simple_repeat), against
   ``rmsk_rest_without_trf`` (no RepeatMasker row).
 
@@ -73,7 +73,7 @@ SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK, RMSK_ONLY)}
 
 
 class RepeatAnnotation:
-    """Codes of the bases of a piece under each scheme.
+    """Codes of the bases of a segment under each scheme.
 
     Parameters
     ----------
@@ -86,21 +86,21 @@ class RepeatAnnotation:
         self._assembly = assembly
         self._rmsk, self._trf = rmsk, trf
 
-    def schemes(self, piece: Any) -> list[Scheme]:
-        """Schemes for which the annotation of a piece suffices."""
-        classes = piece.rmsk and self._rmsk is not None
-        if not piece.trf or self._trf is None:
+    def schemes(self, segment: Any) -> list[Scheme]:
+        """Schemes for which the annotation of a segment suffices."""
+        classes = segment.rmsk and self._rmsk is not None
+        if not segment.trf or self._trf is None:
             return [RMSK_ONLY] if classes and not self._any_trf() else []
         found = [TRF]
-        if piece.soft_masked:
+        if segment.soft_masked:
             found.append(SOFTMASK)
         if classes:
             found.append(RMSK)
         return found
 
     def _any_trf(self) -> bool:
-        """Whether any piece has TRF calls: sets of one name are then taken outside them."""
-        return self._trf is not None and any(piece.trf for piece in self._assembly.pieces)
+        """Whether any segment has TRF calls: sets of one name are then taken outside them."""
+        return self._trf is not None and any(segment.trf for segment in self._assembly.segments)
 
     def lacking(self) -> list[str]:
         """What cannot be told about repeats, one sentence for each table that is missing."""
@@ -117,34 +117,34 @@ class RepeatAnnotation:
             )
         return found
 
-    def codes(self, piece: Any, scheme: Scheme) -> np.ndarray:
-        """Code of every base of a piece, uint8 (piece length,); tandem wins over interspersed."""
-        codes = np.zeros(piece.end - piece.start, dtype=np.uint8)
+    def codes(self, segment: Any, scheme: Scheme) -> np.ndarray:
+        """Code of every base of a segment (uint8, its length); tandem wins over interspersed."""
+        codes = np.zeros(segment.end - segment.start, dtype=np.uint8)
         if scheme is SOFTMASK:
-            for low in range(piece.start, piece.end, _BLOCK_BP):
-                high = min(low + _BLOCK_BP, piece.end)
-                lower = self._assembly.sequence(piece, low, high) >= ord("a")
-                codes[low - piece.start : high - piece.start][lower] = 1
+            for low in range(segment.start, segment.end, _BLOCK_BP):
+                high = min(low + _BLOCK_BP, segment.end)
+                lower = self._assembly.sequence(segment, low, high) >= ord("a")
+                codes[low - segment.start : high - segment.start][lower] = 1
         elif scheme in (RMSK, RMSK_ONLY):
-            here = self._rows(self._rmsk, piece)
+            here = self._rows(self._rmsk, segment)
             names = here["repeat_class"]
-            codes[self._covered(here, piece)] = OUTSIDE
+            codes[self._covered(here, segment)] = OUTSIDE
             for number, name in enumerate(RMSK_CLASSES):
-                codes[self._covered(here[names == name], piece)] = number + 2
+                codes[self._covered(here[names == name], segment)] = number + 2
             if scheme is RMSK_ONLY:
-                codes[self._covered(here[names == "Simple_repeat"], piece)] = 1
+                codes[self._covered(here[names == "Simple_repeat"], segment)] = 1
                 return codes
-        tandem = self._covered(self._rows(self._trf, piece), piece)
+        tandem = self._covered(self._rows(self._trf, segment), segment)
         codes[tandem] = 2 if scheme is SOFTMASK else 1
         return codes
 
     @staticmethod
-    def _rows(table: pd.DataFrame | None, piece: Any) -> pd.DataFrame:
+    def _rows(table: pd.DataFrame | None, segment: Any) -> pd.DataFrame:
         assert table is not None
-        inside = (table["end"] > piece.start) & (table["start"] < piece.end)
-        return table[(table["chrom"] == piece.chrom) & inside]
+        inside = (table["end"] > segment.start) & (table["start"] < segment.end)
+        return table[(table["chrom"] == segment.chrom) & inside]
 
     @staticmethod
-    def _covered(table: pd.DataFrame, piece: Any) -> np.ndarray:
+    def _covered(table: pd.DataFrame, segment: Any) -> np.ndarray:
         starts, ends = (table[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
-        return covered_mask(starts, ends, piece.start, piece.end)
+        return covered_mask(starts, ends, segment.start, segment.end)

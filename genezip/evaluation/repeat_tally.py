@@ -1,7 +1,7 @@
 """Counting bases and tokens by repeat set and region, as annotated and with repeats shifted.
 
 All routers are counted together over the bases that all of them compressed, one stretch of
-a piece after the other: a whole chromosome is a piece. The annotated count is base by base
+a segment after the other: a whole chromosome is a segment. The annotated count is base by base
 (:func:`cross`) and by bootstrap block; the shifted ones, many times as many, go from border
 to border (:func:`cross_runs`).
 """
@@ -23,12 +23,12 @@ from genezip.region_classes import Taxonomy
 
 logger = logging.getLogger(__name__)
 
-STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the piece
+STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the segment
 
 
 @dataclass(frozen=True)
 class Router:
-    """Windows of one router on strand '+', by (split, piece); several files may hold them."""
+    """Windows of one router on strand '+', by (split, segment); several files may hold them."""
 
     name: str
     seed: int | None
@@ -51,7 +51,7 @@ def read_routers(files: Iterable[CompressedFile]) -> list[Router]:
 class Tally:
     """Bases and tokens by (block, code, region) and, per shift, by (code, region).
 
-    bp, tokens: lists over pieces of (blocks, codes, R), tokens with a leading router axis;
+    bp, tokens: lists over segments of (blocks, codes, R), tokens with a leading router axis;
     shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
     the number of classes of ``taxonomy``.
     """
@@ -63,8 +63,8 @@ class Tally:
     shifted_bp: np.ndarray
     shifted_tokens: np.ndarray
 
-    def add_piece(self, n_blocks: int) -> None:
-        """Zeros for the blocks of one more piece."""
+    def add_segment(self, n_blocks: int) -> None:
+        """Zeros for the blocks of one more segment."""
         shape = (n_blocks, *self.shifted_bp.shape[1:])
         self.bp.append(np.zeros(shape))
         self.tokens.append(np.zeros((len(self.routers), *shape)))
@@ -72,9 +72,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class CoveredBases:
-    """The counted bases of one stretch of a piece and what each router spends on them.
+    """The counted bases of one stretch of a segment and what each router spends on them.
 
-    first: offset of the stretch in its piece; all other offsets are in the stretch.
+    first: offset of the stretch in its segment; all other offsets are in the stretch.
     position, region, block: (n,), offset, class id and bootstrap block of the bases.
     density: (routers, n), tokens per base.
     regions: runs of classes.
@@ -100,12 +100,12 @@ class CoveredBases:
 def stretches(
     assembly: Any,
     region_map: Any,
-    piece: Any,
+    segment: Any,
     windows: list[list[CompressedWindow]],
     settings: Evaluation,
     stretch_bp: int,
 ) -> Iterator[CoveredBases]:
-    """Bases of a piece that every router compressed and that are neither N nor among many N.
+    """Bases of a segment that every router compressed and that are neither N nor among many N.
 
     ``windows`` are those of each router. A window belongs to the bootstrap block of its
     start, wherever stretches begin.
@@ -117,18 +117,20 @@ def stretches(
         for window in of_router:
             key = window.start, window.end
             if key not in clean:
-                n_fraction = 1 - is_base(assembly.ids(piece, *key)).mean()
+                n_fraction = 1 - is_base(assembly.ids(segment, *key)).mean()
                 clean[key] = bool(n_fraction <= settings.max_n_fraction)
             if not clean[key]:
                 continue
-            low, high = ((at - piece.start) // stretch_bp for at in (window.start, window.end - 1))
+            low, high = (
+                (at - segment.start) // stretch_bp for at in (window.start, window.end - 1)
+            )
             for stretch in range(low, high + 1):
                 empty: list[list[CompressedWindow]] = [[] for _ in windows]
                 by_stretch.setdefault(stretch, empty)[number].append(window)
     for stretch in sorted(by_stretch):
-        low = piece.start + stretch * stretch_bp
-        high = min(low + stretch_bp, piece.end)
-        known = is_base(assembly.ids(piece, low, high))
+        low = segment.start + stretch * stretch_bp
+        high = min(low + stretch_bp, segment.end)
+        known = is_base(assembly.ids(segment, low, high))
         density = np.zeros((len(windows), high - low), dtype=np.float32)
         block = np.zeros(high - low, dtype=np.int32)
         for number, of_router in enumerate(by_stretch[stretch]):
@@ -140,14 +142,14 @@ def stretches(
         position = np.flatnonzero(known & (density > 0).all(axis=0))
         if not position.size:
             continue
-        region = region_map.ids(piece.chrom, low, high)
+        region = region_map.ids(segment.chrom, low, high)
         density = density[:, position]
         before = np.zeros((1 + len(windows), high - low + 1))
         before[0, position + 1] = 1
         before[1:, position + 1] = density
         np.cumsum(before, axis=1, out=before)
         yield CoveredBases(
-            low - piece.start,
+            low - segment.start,
             position,
             region[position],
             block[position],
@@ -237,21 +239,21 @@ def tally_routers(
     Raises
     ------
     GenezipError
-        If two routers hold windows of one split on different pieces.
+        If two routers hold windows of one split on different segments.
     """
     rng = np.random.default_rng(settings.seed)
-    pieces = {piece.name: piece for piece in assembly.pieces}
+    segments = {segment.name: segment for segment in assembly.segments}
     tallies: dict[tuple[str, str], Tally] = {}
-    for split, names in _pieces_by_split(routers).items():
+    for split, names in _segments_by_split(routers).items():
         here = [router for router in routers if (split, names[0]) in router.windows]
         for name in names:
-            piece = pieces[name]
-            length = piece.end - piece.start
+            segment = segments[name]
+            length = segment.end - segment.start
             offsets = rng.integers(1, max(length, 2), settings.shifts)
             # Runs are thousands of times smaller than codes of every base.
             codes = {
-                scheme.name: value_runs(annotation.codes(piece, scheme))
-                for scheme in annotation.schemes(piece)
+                scheme.name: value_runs(annotation.codes(segment, scheme))
+                for scheme in annotation.schemes(segment)
             }
             if not codes:
                 continue
@@ -259,12 +261,12 @@ def tally_routers(
             starts = [window.start for of_router in windows for window in of_router]
             n_blocks = (max(starts) - min(starts)) // settings.block_bp + 1
             counted = 0
-            for bases in stretches(assembly, region_map, piece, windows, settings, stretch_bp):
-                for scheme in annotation.schemes(piece):
+            for bases in stretches(assembly, region_map, segment, windows, settings, stretch_bp):
+                for scheme in annotation.schemes(segment):
                     empty = _empty(here, settings.shifts, scheme.n_codes, region_map.taxonomy)
                     tally = tallies.setdefault((split, scheme.name), empty)
                     if not counted:
-                        tally.add_piece(n_blocks)
+                        tally.add_segment(n_blocks)
                     _add_stretch(codes[scheme.name], length, bases, scheme, offsets, tally)
                 counted += len(bases.position)
             if counted:
@@ -272,16 +274,16 @@ def tally_routers(
     return tallies
 
 
-def _pieces_by_split(routers: list[Router]) -> dict[str, list[str]]:
+def _segments_by_split(routers: list[Router]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for router in routers:
         own: dict[str, list[str]] = {}
-        for split, piece in sorted(router.windows):
-            own.setdefault(split, []).append(piece)
+        for split, segment in sorted(router.windows):
+            own.setdefault(split, []).append(segment)
         for split, names in own.items():
             if found.setdefault(split, names) != names:
                 raise GenezipError(
-                    f"the {split} windows of {router.name} lie on other pieces than those of the "
+                    f"the {split} windows of {router.name} lie on other segments than those of the "
                     "other compressed files; compress the same windows with all of them"
                 )
     return found

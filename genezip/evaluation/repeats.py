@@ -7,8 +7,8 @@ count. The sets and their backgrounds are those of :mod:`genezip.evaluation.repe
 Repeats are rare in promoters, where tokens are dense, so the plain ratio mixes the region
 budget with the repeat. Hence the ratio within each region class, and ``region_adjusted``:
 tokens expected from the background density of the regions that A covers, over tokens
-observed. The control shifts all repeat intervals of a piece by one random offset (circular
-inside the piece) and takes the same ratios.
+observed. The control shifts all repeat intervals of a segment by one random offset (circular
+inside the segment) and takes the same ratios.
 """
 
 from collections.abc import Iterable
@@ -96,7 +96,7 @@ def repeat_rows(
                 )
             )  # fmt: skip
         for number, router in enumerate(tally.routers):
-            tokens = np.concatenate([piece[number] for piece in tally.tokens])
+            tokens = np.concatenate([segment[number] for segment in tally.tokens])
             sums = bootstrap.sums({"bp": bp[used], "tokens": tokens[used]})
             for name, codes in sets.items():
                 cells = {"model": router.name, "seed": router.seed, "subset": name}

@@ -29,10 +29,10 @@ from genezip.evaluation.composition_router import learn_composition_router
 from genezip.evaluation.placement import stride_starts
 
 
-def padded_ids(assembly: Any, piece: Any, window: CompressedWindow) -> np.ndarray:
+def padded_ids(assembly: Any, segment: Any, window: CompressedWindow) -> np.ndarray:
     """Token ids of a window, N where it is padded, uint8 (length,)."""
     ids = np.full(window.length, N_ID, dtype=np.uint8)
-    ids[: window.end - window.start] = assembly.ids(piece, window.start, window.end)
+    ids[: window.end - window.start] = assembly.ids(segment, window.start, window.end)
     return ids
 
 
@@ -100,10 +100,10 @@ def write_gc_cpg(
             f"{like.path} has no window on strand +; compress the held-out DNA again"
         )
     router = learn_composition_router(assembly, region_map, reader, target_bpt, settings)
-    pieces = {piece.name: piece for piece in assembly.pieces}
+    segments = {segment.name: segment for segment in assembly.segments}
 
     def place(window: CompressedWindow, tokens: int) -> np.ndarray:
-        return router.starts(padded_ids(assembly, pieces[window.piece], window), tokens)
+        return router.starts(padded_ids(assembly, segments[window.piece], window), tokens)
 
     return _write(
         like,

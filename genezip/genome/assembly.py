@@ -1,7 +1,7 @@
-"""Bases by genome coordinate: the pieces of a source, or a whole reference genome.
+"""Bases by genome coordinate: the segments of a source, or a whole reference genome.
 
-An :class:`Assembly` has pieces, stretches of chromosomes with sequence, coordinates and split.
-At demo scale a piece is a slice or a window of GRCh38, at full scale a whole chromosome.
+An :class:`Assembly` has segments, stretches of chromosomes with sequence, coordinates and split.
+At demo scale a segment is a slice or a window of GRCh38, at full scale a whole chromosome.
 Everything downstream asks for bases by genome coordinate and cannot tell the difference.
 A :class:`ReferenceGenome` answers for any interval, with N where the chromosome has none.
 """
@@ -24,7 +24,7 @@ from genezip.genome.names import translate
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import SPLITS
 
-PIECE_COLUMNS = (
+SEGMENT_COLUMNS = (
     "name",
     "chrom",
     "start",
@@ -39,7 +39,7 @@ _BLOCK_BP = 1 << 22  # whole chromosomes are read in blocks, so memory stays sma
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """A stretch of a chromosome whose sequence we have.
 
     Attributes
@@ -73,83 +73,83 @@ class Piece:
 
 
 class Assembly:
-    """Pieces with their sequence, read from an indexed FASTA on demand."""
+    """Segments with their sequence, read from an indexed FASTA on demand."""
 
     def __init__(
         self,
         build: str,
         chrom_sizes: dict[str, int],
-        pieces: tuple[Piece, ...],
+        segments: tuple[Segment, ...],
         fasta: pyfaidx.Fasta,
     ) -> None:
         self.build = build
         self.chrom_sizes = chrom_sizes
-        self.pieces = pieces
+        self.segments = segments
         self._fasta = fasta
         with open(fasta.filename, "rb") as handle:
             self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
 
     @classmethod
     def open(
-        cls, fasta: str | Path, pieces_tsv: str | Path, chrom_sizes: str | Path, build: str
+        cls, fasta: str | Path, segments_tsv: str | Path, chrom_sizes: str | Path, build: str
     ) -> "Assembly":
-        """Open pieces and check them against the FASTA and the chromosome lengths.
+        """Open segments and check them against the FASTA and the chromosome lengths.
 
         Raises
         ------
         GenezipError
             For a FASTA that is missing or cannot be indexed, a record that is missing or of
-            another length than its piece, a piece beyond its chromosome, a name used
-            twice, or pieces that overlap.
+            another length than its segment, a segment beyond its chromosome, a name used
+            twice, or segments that overlap.
         """
         sizes = read_chrom_sizes(chrom_sizes)
-        pieces = _read_pieces(Path(pieces_tsv))
-        _check_pieces(pieces, sizes, Path(pieces_tsv))
+        segments = _read_segments(Path(segments_tsv))
+        _check_segments(segments, sizes, Path(segments_tsv))
         opened = open_fasta(fasta)
-        for piece in pieces:
-            if piece.name not in opened:
+        for segment in segments:
+            if segment.name not in opened:
                 raise GenezipError(
-                    f"{fasta} has no record {piece.name}, which {pieces_tsv} lists; "
+                    f"{fasta} has no record {segment.name}, which {segments_tsv} lists; "
                     "run `genezip fetch` again"
                 )
-            found = len(opened[piece.name])
-            if found != piece.length:
+            found = len(opened[segment.name])
+            if found != segment.length:
                 raise GenezipError(
-                    f"record {piece.name} of {fasta} has {found:,} bases, {pieces_tsv} says "
-                    f"{piece.length:,}; run `genezip fetch` again"
+                    f"record {segment.name} of {fasta} has {found:,} bases, {segments_tsv} says "
+                    f"{segment.length:,}; run `genezip fetch` again"
                 )
-        return cls(build, sizes, pieces, opened)
+        return cls(build, sizes, segments, opened)
 
-    def pieces_of(self, split: str) -> tuple[Piece, ...]:
-        """The pieces of one split, in file order."""
-        return tuple(piece for piece in self.pieces if piece.split == split)
+    def segments_of(self, split: str) -> tuple[Segment, ...]:
+        """The segments of one split, in file order."""
+        return tuple(segment for segment in self.segments if segment.split == split)
 
     def sequence(
-        self, piece: Piece, start: int | None = None, end: int | None = None
+        self, segment: Segment, start: int | None = None, end: int | None = None
     ) -> np.ndarray:
-        """Bases of a piece as ASCII codes, case as in the source.
+        """Bases of a segment as ASCII codes, case as in the source.
 
         Parameters
         ----------
-        piece : Piece
+        segment : Segment
         start, end : int, optional
-            Genome coordinates inside the piece; default its ends.
+            Genome coordinates inside the segment; default its ends.
 
         Returns
         -------
         uint8 array, shape (end - start,)
         """
-        start = piece.start if start is None else start
-        end = piece.end if end is None else end
-        if not piece.start <= start <= end <= piece.end:
+        start = segment.start if start is None else start
+        end = segment.end if end is None else end
+        if not segment.start <= start <= end <= segment.end:
             raise GenezipError(
-                f"{piece.chrom}:{start}-{end} is not inside the piece {piece.name}; "
+                f"{segment.chrom}:{start}-{end} is not inside the segment {segment.name}; "
                 "ask for coordinates of the chromosome"
             )
         if start == end:
             return np.zeros(0, dtype=np.uint8)
-        record = self._fasta.faidx.index[piece.name]
-        first, last = start - piece.start, end - piece.start
+        record = self._fasta.faidx.index[segment.name]
+        first, last = start - segment.start, end - segment.start
 
         def place(base: int) -> int:
             """Offset of a base in the file."""
@@ -162,33 +162,33 @@ class Assembly:
             text = text.replace(b"\r", b"")
         if len(text) != end - start:
             raise GenezipError(
-                f"the FASTA gave {len(text):,} of {end - start:,} bases of {piece.name}: it is "
+                f"the FASTA gave {len(text):,} of {end - start:,} bases of {segment.name}: it is "
                 "cut short or its .fai is out of date; remove the .fai or fetch again"
             )
         return np.frombuffer(text, dtype=np.uint8)
 
-    def ids(self, piece: Piece, start: int | None = None, end: int | None = None) -> np.ndarray:
+    def ids(self, segment: Segment, start: int | None = None, end: int | None = None) -> np.ndarray:
         """Token ids of :meth:`sequence` (uint8 array; see :mod:`genezip.alphabet`)."""
-        return encode(self.sequence(piece, start, end), piece.name)
+        return encode(self.sequence(segment, start, end), segment.name)
 
-    def n_runs(self, piece: Piece) -> Intervals:
-        """Runs of N and other ambiguity codes of a piece.
+    def n_runs(self, segment: Segment) -> Intervals:
+        """Runs of N and other ambiguity codes of a segment.
 
         Returns
         -------
         (starts, ends) : int64 arrays, genome coordinates, sorted and disjoint
         """
-        return _n_runs(lambda lo, hi: self.ids(piece, lo, hi), piece.start, piece.end)
+        return _n_runs(lambda lo, hi: self.ids(segment, lo, hi), segment.start, segment.end)
 
 
-def _read_pieces(path: Path) -> tuple[Piece, ...]:
+def _read_segments(path: Path) -> tuple[Segment, ...]:
     # Cells are taken as they are: a contig may have quotes in its name.
     head, *lines = _text(path).split("\n")
     columns = head.split("\t")
-    missing = [name for name in PIECE_COLUMNS if name not in columns]
+    missing = [name for name in SEGMENT_COLUMNS if name not in columns]
     if missing:
         raise GenezipError(f"{path} lacks the column {missing[0]}; run `genezip fetch` again")
-    pieces = []
+    segments = []
     for number, line in enumerate(lines, 2):
         if not line:
             continue
@@ -201,12 +201,12 @@ def _read_pieces(path: Path) -> tuple[Piece, ...]:
             raise GenezipError(
                 f"line {number} of {path} is malformed; run `genezip fetch` again"
             ) from None
-        pieces.append(
-            Piece(row["name"], row["chrom"], start, end, row["split"], row["annotation"], **marks)
+        segments.append(
+            Segment(row["name"], row["chrom"], start, end, row["split"], row["annotation"], **marks)
         )
-    if not pieces:
-        raise GenezipError(f"{path} lists no piece; run `genezip fetch` again")
-    return tuple(pieces)
+    if not segments:
+        raise GenezipError(f"{path} lists no segment; run `genezip fetch` again")
+    return tuple(segments)
 
 
 def _text(path: Path) -> str:
@@ -216,41 +216,44 @@ def _text(path: Path) -> str:
         raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
 
 
-def _check_pieces(pieces: tuple[Piece, ...], sizes: dict[str, int], where: Path) -> None:
+def _check_segments(segments: tuple[Segment, ...], sizes: dict[str, int], where: Path) -> None:
     names: set[str] = set()
-    for piece in pieces:
-        if piece.name in names:
-            raise GenezipError(f"{where} lists the piece {piece.name} twice; keep one")
-        names.add(piece.name)
-        if piece.split not in SPLITS:
+    for segment in segments:
+        if segment.name in names:
+            raise GenezipError(f"{where} lists the segment {segment.name} twice; keep one")
+        names.add(segment.name)
+        if segment.split not in SPLITS:
             raise GenezipError(
-                f"piece {piece.name} of {where} has split {piece.split!r}; use {', '.join(SPLITS)}"
+                f"segment {segment.name} of {where} has split {segment.split!r}; use "
+                f"{', '.join(SPLITS)}"
             )
-        if piece.chrom not in sizes:
+        if segment.chrom not in sizes:
             raise GenezipError(
-                f"piece {piece.name} of {where} is on {piece.chrom}, which has no "
+                f"segment {segment.name} of {where} is on {segment.chrom}, which has no "
                 "length in chrom.sizes; add it"
             )
-        if not 0 <= piece.start < piece.end <= sizes[piece.chrom]:
+        if not 0 <= segment.start < segment.end <= sizes[segment.chrom]:
             raise GenezipError(
-                f"piece {piece.name} of {where} covers {piece.start:,}-{piece.end:,}, outside "
-                f"{piece.chrom}, which has {sizes[piece.chrom]:,} bases: wrong build?"
+                f"segment {segment.name} of {where} covers {segment.start:,}-{segment.end:,}, "
+                f"outside {segment.chrom}, which has {sizes[segment.chrom]:,} bases: wrong build?"
             )
-    check_no_overlap(pieces, f" of {where}")
+    check_no_overlap(segments, f" of {where}")
 
 
-def check_no_overlap(pieces: Iterable[Piece], where: str = "") -> None:
-    """Refuse pieces that share a base.
+def check_no_overlap(segments: Iterable[Segment], where: str = "") -> None:
+    """Refuse segments that share a base.
 
     Raises
     ------
     GenezipError
         Naming two that do, followed by ``where``.
     """
-    ordered = sorted(pieces, key=lambda piece: (piece.chrom, piece.start))
+    ordered = sorted(segments, key=lambda segment: (segment.chrom, segment.start))
     for left, right in itertools.pairwise(ordered):
         if left.chrom == right.chrom and right.start < left.end:
-            raise GenezipError(f"the pieces {left.name} and {right.name}{where} overlap; keep one")
+            raise GenezipError(
+                f"the segments {left.name} and {right.name}{where} overlap; keep one"
+            )
 
 
 class ReferenceGenome:

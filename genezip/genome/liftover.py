@@ -167,7 +167,7 @@ class Lifted:
     ----------
     table : DataFrame
         chrom, start, end (may reach beyond a chromosome), split, reason.
-    widened : split -> inputs excluded as widened pieces
+    widened : split -> inputs excluded as widened parts
     not_lifted : split -> names of inputs without any base on the new assembly
     """
 
@@ -200,7 +200,7 @@ def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
     )
     if widened:
         logger.warning(
-            f"etgp: {len(widened):,} inputs lift in pieces only; each end piece is "
+            f"etgp: {len(widened):,} inputs lift in parts only; each end part is "
             f"excluded with the length of the input on both sides: {_some(widened)}"
         )
     if lost:
@@ -229,7 +229,7 @@ def lift_input(
     -------
     how : str
         ``whole``: it maps as one interval. ``ends``: both windows do, and lie on one chromosome
-        no further apart than :data:`LONGEST` times its length. ``widened``: neither; the pieces
+        no further apart than :data:`LONGEST` times its length. ``widened``: neither; the parts
         of the windows (of the whole input where these have none) are widened by its length on
         both sides. ``lost``: no base maps.
     spans : list of Span
@@ -247,8 +247,8 @@ def lift_input(
         joined = hull(ends)
         if joined.length <= LONGEST * length:
             return "ends", [joined, *_outside(parts, [joined])]
-    pieces = [part for window in windows for part in lift.parts(chrom, *window)] or parts
-    wide = [Span(part.chrom, part.start - length, part.end + length) for part in pieces]
+    end_parts = [part for window in windows for part in lift.parts(chrom, *window)] or parts
+    wide = [Span(part.chrom, part.start - length, part.end + length) for part in end_parts]
     return "widened", [*_joined(wide), *_outside(parts, wide)]
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from genezip.errors import GenezipError
 from genezip.formats.bed import BED9, read_bed, write_bed9
 from genezip.formats.lines import Input, TextFile, is_row, opened
-from genezip.genome.assembly import SPLITS, Assembly, Piece
+from genezip.genome.assembly import SPLITS, Assembly, Segment
 from genezip.genome.intervals import clip, is_sorted, value_runs
 from genezip.region_classes import GENE7, Taxonomy
 
@@ -32,7 +32,7 @@ Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class RegionMap:
-    """Class of every base of a set of pieces, kept as runs per chromosome.
+    """Class of every base of a set of segments, kept as runs per chromosome.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class RegionMap:
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """Class runs of a stretch: lengths (int32) and class ids (uint8), neighbours differ."""
         starts, _, classes = self.cut(chrom, start, end)
-        # two pieces that touch may meet in the same class
+        # two segments that touch may meet in the same class
         first, classes = value_runs(classes)
         return np.diff(np.append(starts[first], end)).astype(np.int32), classes
 
@@ -112,7 +112,7 @@ class RegionMap:
         for stretch in np.flatnonzero(covered != ends - starts):
             self.cut(chrom, int(starts[stretch]), int(ends[stretch]))  # says what is missing
         classes = run_classes[index]
-        new = np.ones(len(index), dtype=bool)  # two pieces that touch may meet in the same class
+        new = np.ones(len(index), dtype=bool)  # two segments that touch may meet in the same class
         new[1:] = (classes[1:] != classes[:-1]) | (owner[1:] != owner[:-1])
         place = np.flatnonzero(new)
         if not len(place):
@@ -139,11 +139,11 @@ class RegionMap:
             )
         return starts, ends, classes[first:last]
 
-    def covers(self, pieces: Iterable[Piece]) -> bool:
-        """True if every base of every piece has a label."""
+    def covers(self, segments: Iterable[Segment]) -> bool:
+        """True if every base of every segment has a label."""
         try:
-            for piece in pieces:
-                self.cut(piece.chrom, piece.start, piece.end)
+            for segment in segments:
+                self.cut(segment.chrom, segment.start, segment.end)
         except GenezipError:
             return False
         return True
@@ -233,12 +233,12 @@ class RegionMap:
         names = self.taxonomy.names
         bp = {split: np.zeros(len(names), dtype=np.int64) for split in SPLITS}
         n_bp = {split: np.zeros(len(names), dtype=np.int64) for split in bp}
-        for piece in assembly.pieces:
-            starts, ends, classes = self.cut(piece.chrom, piece.start, piece.end)
-            np.add.at(bp[piece.split], classes, ends - starts)
-            for lo, hi in zip(*assembly.n_runs(piece), strict=True):
-                s, e, c = self.cut(piece.chrom, int(lo), int(hi))
-                np.add.at(n_bp[piece.split], c, e - s)
+        for segment in assembly.segments:
+            starts, ends, classes = self.cut(segment.chrom, segment.start, segment.end)
+            np.add.at(bp[segment.split], classes, ends - starts)
+            for lo, hi in zip(*assembly.n_runs(segment), strict=True):
+                s, e, c = self.cut(segment.chrom, int(lo), int(hi))
+                np.add.at(n_bp[segment.split], c, e - s)
         bp["all"], n_bp["all"] = sum(bp.values()), sum(n_bp.values())  # type: ignore[assignment]
         rows = []
         for split, counts in bp.items():

@@ -1,9 +1,9 @@
-"""The region map: one class for every base of every piece, or of whole chromosomes.
+"""The region map: one class for every base of every segment, or of whole chromosomes.
 
 Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.17739,
 section 3); a class of the user has a place of its own in that order. The map is made in
-genome coordinates from whole chromosomes of annotation and then cut to the pieces, because a
-gene outside a piece still decides whether a base inside it is near (NIG) or distal (DIG)
+genome coordinates from whole chromosomes of annotation and then cut to the segments, because a
+gene outside a segment still decides whether a base inside it is near (NIG) or distal (DIG)
 intergenic. N bases get labels like any other.
 """
 
@@ -148,7 +148,7 @@ def build_region_map(
     settings: Regions,
     user: UserIntervals | None = None,
 ) -> RegionMap:
-    """Label every base of every piece from the annotation set that the piece names.
+    """Label every base of every segment from the annotation set that the segment names.
 
     Parameters
     ----------
@@ -163,22 +163,22 @@ def build_region_map(
     Raises
     ------
     GenezipError
-        If a piece names an unknown set, a set does not fit the assembly, or a required
+        If a segment names an unknown set, a set does not fit the assembly, or a required
         class has no base.
     """
     taxonomy = settings.taxonomy()
     parts: dict[str, list[Runs]] = {}
-    for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
+    for name in dict.fromkeys(segment.annotation for segment in assembly.segments):
         if name not in annotations:
             raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
         matched = match_chrom_style(annotations[name], assembly.chrom_sizes)
         layers = class_layers(matched, settings, user)
-        pieces = [piece for piece in assembly.pieces if piece.annotation == name]
-        chroms = {piece.chrom: assembly.chrom_sizes[piece.chrom] for piece in pieces}
+        segments = [segment for segment in assembly.segments if segment.annotation == name]
+        chroms = {segment.chrom: assembly.chrom_sizes[segment.chrom] for segment in segments}
         whole = label_layers(layers, chroms, taxonomy)
-        for piece in pieces:
-            cut = whole.cut(piece.chrom, piece.start, piece.end)
-            parts.setdefault(piece.chrom, []).append(cut)
+        for segment in segments:
+            cut = whole.cut(segment.chrom, segment.start, segment.end)
+            parts.setdefault(segment.chrom, []).append(cut)
     runs = {}
     for chrom, cuts in parts.items():
         cuts.sort(key=lambda cut: int(cut[0][0]))

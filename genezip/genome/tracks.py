@@ -49,7 +49,7 @@ class TrackWriter:
     Parameters
     ----------
     folder : where the files go
-    chrom_sizes : lengths of the chromosomes (bp), true ones also where only pieces are written
+    chrom_sizes : lengths of the chromosomes (bp), true ones also where only segments are written
     genome : what the IGV session loads: a genome id such as ``hg38``, or a FASTA path
     more_tracks : further files of the session, by their title
     written_bp : bases that will come, for the check of free space; all of them if None

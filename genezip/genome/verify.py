@@ -16,7 +16,7 @@ import pandas as pd
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Assembly, Piece
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import UserIntervals
@@ -51,7 +51,7 @@ def verify_region_map(
     settings: Regions,
     user: UserIntervals | None = None,
 ) -> Verification:
-    """Rebuild a region map with bedtools and compare every base of every piece.
+    """Rebuild a region map with bedtools and compare every base of every segment.
 
     Parameters
     ----------
@@ -89,19 +89,19 @@ def verify_region_map(
     with tempfile.TemporaryDirectory(prefix="genezip-verify-") as folder:
         bedtools.set_tempdir(folder)
         try:
-            for name in dict.fromkeys(piece.annotation for piece in assembly.pieces):
-                pieces = [piece for piece in assembly.pieces if piece.annotation == name]
+            for name in dict.fromkeys(segment.annotation for segment in assembly.segments):
+                segments = [segment for segment in assembly.segments if segment.annotation == name]
                 claims = _claims(
                     bedtools, annotations[name], assembly, settings, user or {}, Path(folder)
                 )
                 classes = _classes(claims, taxonomy)
-                for piece, expected in _painted(bedtools, classes, pieces, taxonomy):
-                    found = region_map.ids(piece.chrom, piece.start, piece.end)
+                for segment, expected in _painted(bedtools, classes, segments, taxonomy):
+                    found = region_map.ids(segment.chrom, segment.start, segment.end)
                     wrong = np.flatnonzero(found != expected)
-                    bp += piece.length
+                    bp += segment.length
                     different += len(wrong)
                     if len(wrong) and not first:
-                        first = _in_words(piece, int(wrong[0]), found, expected, taxonomy)
+                        first = _in_words(segment, int(wrong[0]), found, expected, taxonomy)
         finally:
             bedtools.cleanup()
             bedtools.set_tempdir(before)  # it moves the temporary folder of the whole process
@@ -202,32 +202,32 @@ def _is_empty(tool) -> bool:  # type: ignore[no-untyped-def]
     return Path(tool.fn).stat().st_size == 0
 
 
-def _painted(bedtools, classes, pieces: list[Piece], taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
-    """Every piece with its class ids as bedtools sees them."""
-    rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(pieces))
+def _painted(bedtools, classes, segments: list[Segment], taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
+    """Every segment with its class ids as bedtools sees them."""
+    rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(segments))
     bed = bedtools.BedTool(rows, from_string=True).sort()
     hits = []
     for name, tool in classes.items():
         cut = bed.intersect(tool)
         if not _is_empty(cut):
-            names = ["chrom", "start", "end", "piece"]
+            names = ["chrom", "start", "end", "segment"]
             table = pd.read_csv(cut.fn, sep="\t", names=names, quoting=csv.QUOTE_NONE)
             hits.append(table.assign(label=taxonomy.ids[name]))
     table = pd.concat(hits, ignore_index=True)
-    for index, piece in enumerate(pieces):
-        group = table[table["piece"] == index]
-        ids = np.full(piece.length, _UNLABELLED, dtype=np.uint8)
+    for index, segment in enumerate(segments):
+        group = table[table["segment"] == index]
+        ids = np.full(segment.length, _UNLABELLED, dtype=np.uint8)
         for start, end, label in zip(group["start"], group["end"], group["label"], strict=True):
-            ids[start - piece.start : end - piece.start] = label
-        yield piece, ids
+            ids[start - segment.start : end - segment.start] = label
+        yield segment, ids
 
 
 def _in_words(
-    piece: Piece, offset: int, found: np.ndarray, expected: np.ndarray, taxonomy: Taxonomy
+    segment: Segment, offset: int, found: np.ndarray, expected: np.ndarray, taxonomy: Taxonomy
 ) -> str:
     rebuilt = expected[offset]
     name = "no class" if rebuilt == _UNLABELLED else taxonomy.names[rebuilt]
     return (
-        f"{piece.chrom}:{piece.start + offset:,} is {taxonomy.names[found[offset]]} in the map and "
-        f"{name} by bedtools"
+        f"{segment.chrom}:{segment.start + offset:,} is {taxonomy.names[found[offset]]} in the map "
+        f"and {name} by bedtools"
     )

@@ -1,6 +1,11 @@
 """What was compared: one model, fed in one way, with one kind of head, on one subset."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.scores import BASELINE
 
 
 @dataclass(frozen=True)
@@ -29,3 +34,18 @@ class Arm:
         """``model.seed0.input.mode``, for messages."""
         seed = [] if self.seed is None else [f"seed{self.seed}"]
         return ".".join([self.model, *seed, *filter(None, (self.input, self.mode))])
+
+
+def run_identity(arm: Arm, prepared_manifest: str | Path) -> dict[str, Any]:
+    """What ties a checkpoint to its data and its column of the tables."""
+    return {
+        "task": arm.task,
+        "subset": arm.subset,
+        "model": arm.label,
+        "data": sha256_file(prepared_manifest),
+    }
+
+
+def baseline_arm(name: str, task: str, subset: str) -> Arm:
+    """Arm of a baseline without a model."""
+    return Arm(task, subset, name, None, "", BASELINE)

@@ -6,7 +6,7 @@ import numpy as np
 
 from genezip.data.window_examples import WindowExamples
 from genezip.log import progress
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 
 
@@ -44,13 +44,11 @@ def predict_activity(
     table = windows.table[windows.table["split"] == "test"]
     with PredictionWriter(out, None, "array", by_bin.shape) as writer:
         for name, prediction in found.items():
-            arm = Arm("rsap", subset, name, None, "", "baseline")
+            arm = baseline_arm(name, "rsap", subset)
             for number, (example, locus) in enumerate(
                 table[["example", "locus"]].itertuples(index=False)
             ):
                 writer.add(
-                    rule="paper",
-                    fold=-1,
                     split="test",
                     example=np.array([example]),
                     group=[locus],

@@ -17,7 +17,7 @@ import pandas as pd
 from genezip.data.initiation import InitiationExamples
 from genezip.genome.names import translate
 from genezip.log import progress
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_initiation import METRICS, N_TRACKS
 from genezip.tasks.predictions import PredictionWriter
 
@@ -154,14 +154,11 @@ def predict_initiation(
     Parameters
     ----------
     tss : DataFrame or None
-        chrom, position (0-based), strand; without one on a training contig the file only says
-        so.
+        chrom, position (0-based), strand; without one on a training contig the file
+        has notes alone.
     """
     examples = InitiationExamples.load(manifest, genome)
-    arms = {
-        name: Arm("tisp", subset, name, None, "", "baseline")
-        for name in ("tss_profile", "constant")
-    }
+    arms = {name: baseline_arm(name, "tisp", subset) for name in ("tss_profile", "constant")}
     sites = {} if tss is None else sites_of(tss, examples.genome.sizes)
     contigs = examples.prepared.facts["training_contigs"]
     profile = mean_profile(examples.tracks.values, sites, contigs, seed)
@@ -192,8 +189,6 @@ def _predict(
         target = examples.targets(int(number))[:, offset : offset + end - start]
         target = np.where(examples.scored(int(number)), target, np.nan)
         writer.add(
-            rule="paper",
-            fold=-1,
             split=cells["split"],
             example=np.array([cells["example"]]),
             group=[cells["block"]],

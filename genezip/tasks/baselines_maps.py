@@ -13,7 +13,7 @@ import numpy as np
 from genezip.data.bins import CMP_FULL, Bins
 from genezip.data.window_examples import WindowExamples
 from genezip.log import progress
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import baseline_arm
 from genezip.tasks.cell_line import cell_line
 from genezip.tasks.gc_content import gc_of_bins, standardised
 from genezip.tasks.metrics_contacts import METRICS, OFFSET, has_signal, n_entries, stratum_means
@@ -141,7 +141,7 @@ def predict_maps(
             line.add(gc_product(windows.ids(int(place)), bins), target)
     flat = mean.mean()
     intercept, slope = line.line()
-    arms = [Arm("cmp", subset, name, None, "", "baseline") for name in ("mean_map", "gc_product")]
+    arms = [baseline_arm(name, "cmp", subset) for name in ("mean_map", "gc_product")]
     with PredictionWriter(out, None, "array", (entries,)) as writer:
         for split in ("valid", "test"):
             targets = windows.targets(split)
@@ -150,8 +150,6 @@ def predict_maps(
                 found = (flat, intercept + slope * gc_product(windows.ids(int(place)), bins))
                 for arm, prediction in zip(arms, found, strict=True):
                     writer.add(
-                        rule="paper",
-                        fold=-1,
                         split=split,
                         example=np.array([cells["example"]]),
                         group=[cells["locus"]],

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from genezip.data.pair_examples import PairExamples
 from genezip.genome.assembly import ReferenceGenome
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
 from genezip.tasks.gc_content import gc_share
 from genezip.tasks.metrics_ranking import METRICS
@@ -94,7 +94,7 @@ def predict_pairs(
             if not folds:
                 logger.warning(f"{task} {subset}: {no_folds(rule)}, so no baseline of that rule")
             for name, fitted in BASELINES.items():
-                arm = Arm(task, subset, name, None, "", "baseline")
+                arm = baseline_arm(name, task, subset)
                 made = [_predict_fold(writer, arm, fitted, table, rule, fold) for fold in folds]
                 lost = [reason for reason in made if reason]
                 for reason in lost:

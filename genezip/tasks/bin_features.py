@@ -118,8 +118,6 @@ def write_windows(
             for places in blocks(np.arange(len(rows[split])), rows_per_write):
                 here = rows[split][places]
                 writer.add(
-                    rule="paper",
-                    fold=-1,
                     split=split,
                     example=table["example"].to_numpy()[here],
                     group=table["locus"].to_numpy()[here],

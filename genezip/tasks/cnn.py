@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from genezip.alphabet import reverse_complement
-from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Activity, ContactMaps, HeadTraining, Initiation, Pairs, Task
 from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
@@ -28,7 +27,7 @@ from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
 from genezip.models.onehot_cnn import InitiationCNN, PairCNN
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
 from genezip.tasks.live_initiation import METRIC, judge_initiation, write_initiation
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
@@ -72,13 +71,8 @@ def predict_cnn(
     """
     device = choose_device(settings.device)
     chosen = cnn_settings(settings)
-    identity = {
-        "task": task,
-        "subset": official,
-        "model": arm.label,
-        "data": sha256_file(prepared_manifest),
-        "padded_bp": padded_bp,
-    }
+    identity = run_identity(arm, prepared_manifest)
+    identity |= {"subset": official, "padded_bp": padded_bp}
     if task in SELECTION:
         assert isinstance(chosen, Pairs)
         pairs = PairExamples.load(prepared_manifest, genome)

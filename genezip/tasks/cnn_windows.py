@@ -157,8 +157,6 @@ def predict_window_cnn(
             for number, row in enumerate(progress(rows, f"predicting {split}", unit="window")):
                 window = examples.table.iloc[int(row)]
                 writer.add(
-                    rule="paper",
-                    fold=-1,
                     split=split,
                     example=np.array([window["example"]]),
                     group=[str(window["locus"])],

@@ -16,7 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from genezip.data.pair_examples import PairExamples, PairSequences, authors_input
+from genezip.data.pair_examples import PairExamples
+from genezip.data.pair_sequences import PairSequences, authors_input
 from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
 from genezip.models.backbone import Backbone

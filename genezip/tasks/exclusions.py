@@ -140,8 +140,7 @@ def _initiation(folder: Path) -> EvaluationIntervals:
 
 def _windows(path: Path) -> pd.DataFrame:
     """Validation and test rows of a BED with the split in column 4."""
-    choices = {"split": SPLITS}
-    table = read_bed(path, BED4_SPLIT, choices=choices, todo="fetch it again")
+    table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, todo="fetch it again")
     return table[table["split"].isin(EVALUATION_SPLITS)].reset_index(drop=True)
 
 

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Activity, ContactMaps, Pairs, Task
 from genezip.data.prepared import Prepared
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.tasks.activity_head import predict_activity
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.cell_line import cell_line
 from genezip.tasks.contact_head import predict_contacts
 from genezip.tasks.feature_store import FEATURES, FeatureStore
@@ -72,7 +71,8 @@ def predict_frozen(
             predict_pairs(store, table, arm.input, settings, writer)
         return
     windows = WindowExamples.load(prepared_manifest, genome)
-    identity = _identity(prepared_manifest, store, arm)
+    features = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
+    identity = {**run_identity(arm, prepared_manifest), "features": features[FEATURES]}
     if isinstance(settings, ContactMaps):
         track = cell_line(prepared, official)
         predict_contacts(
@@ -104,15 +104,3 @@ def _refuse_other(store: FeatureStore, table: pd.DataFrame, arm: Arm) -> None:
             f"{store.folder} holds features of other examples than the prepared data; compute "
             "the features again"
         )
-
-
-def _identity(prepared_manifest: Path, store: FeatureStore, arm: Arm) -> dict[str, Any]:
-    """What ties a checkpoint to its data, its features and its column of the tables."""
-    features = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
-    return {
-        "task": arm.task,
-        "subset": arm.subset,
-        "arm": arm.label,
-        "data": sha256_file(prepared_manifest),
-        "features": features[FEATURES],
-    }

@@ -3,9 +3,7 @@
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
 
-from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Initiation, Pairs, Task
 from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
@@ -13,15 +11,12 @@ from genezip.errors import GenezipError
 from genezip.models.device import choose_device
 from genezip.models.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_network
-from genezip.tasks.arm import Arm
-from genezip.tasks.cnn import predict_cnn
+from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.live_initiation import tune_initiation, write_initiation
 from genezip.tasks.live_pairs import tune_pairs, write_pairs
 from genezip.training.trainable import set_mode
 
 logger = logging.getLogger(__name__)
-
-__all__ = ["predict_cnn", "predict_live"]
 
 
 def predict_live(
@@ -66,7 +61,7 @@ def predict_live(
     set_mode(network, arm.mode, settings, seed)
     network.checkpoint_activations(True)
     identity = {
-        **run_identity(task, prepared_manifest, arm),
+        **run_identity(arm, prepared_manifest),
         "weights": card.training["sha256"][WEIGHTS],
     }
     if task == "tisp":
@@ -80,16 +75,6 @@ def predict_live(
         live = tune_pairs(pairs, network, arm, settings, seed, identity, work_folder)
         write_pairs(pairs, live.scores, arm, out)
     shutil.rmtree(work_folder, ignore_errors=True)
-
-
-def run_identity(task: str, prepared_manifest: Path, arm: Arm) -> dict[str, Any]:
-    """What ties a checkpoint to its data and its column of the tables."""
-    return {
-        "task": task,
-        "subset": arm.subset,
-        "model": arm.label,
-        "data": sha256_file(prepared_manifest),
-    }
 
 
 def _causal(network: GeneZipNetwork, targets: list[float]) -> None:

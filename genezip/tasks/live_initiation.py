@@ -177,8 +177,6 @@ def write_initiation(
             for row in _rows(examples, split, f"predicting {split}"):
                 target, prediction = scored_part(examples, row, predict)
                 writer.add(
-                    rule="paper",
-                    fold=-1,
                     split=split,
                     example=examples.table["example"].to_numpy()[row : row + 1],
                     group=examples.table["block"].to_numpy()[row : row + 1],

@@ -218,8 +218,6 @@ def write_pairs(
             if rows.empty:
                 continue
             writer.add(
-                rule="paper",
-                fold=-1,
                 split=split,
                 example=rows["example"].to_numpy(),
                 group=rows["gene_id"].to_numpy(),

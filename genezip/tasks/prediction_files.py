@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from genezip.artifacts.tables import open_parquet, read_head
 from genezip.errors import GenezipError
+from genezip.log import Progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import COLUMNS, FLOAT, KIND, Values, schema_of
 
@@ -117,14 +118,18 @@ class PredictionFile:
         return self._read(list(COLUMNS)).astype({"seed": "Int64"})
 
     def rows(self) -> Iterator[Row]:
-        """Rows of an ``array`` file, one row group in memory at a time."""
+        """Rows of an ``array`` file, one row group in memory at a time; progress is shown."""
         assert self.kind == "array"
         columns = [*ARM_COLUMNS, *_KEYS, "target", "prediction"]
-        with open_parquet(self.path, KIND, pre_buffer=False) as file:
+        with (
+            open_parquet(self.path, KIND, pre_buffer=False) as file,
+            Progress(self.path.name, file.metadata.num_rows, "example") as shown,
+        ):
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                 parts = [batch.column(name) for name in columns]
                 for cells in zip(*parts, strict=True):
                     yield self._row(cells)
+                    shown.advance()
 
     def _row(self, cells: Sequence[Any]) -> Row:
         small = [cell.as_py() for cell in cells[:-2]]

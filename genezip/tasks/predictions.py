@@ -7,7 +7,7 @@ a time; a target of NaN is not scored. Arrays are float16, predictions of maps f
 correlation does not see an offset, but float16 spends its 11 bits on it. The file's metadata has,
 under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one array, -1 where
 rows differ), ``dtype`` (of a prediction), ``task``, ``subset``, ``arms``, ``notes`` (why cells of
-an arm are empty, or what is to be said of them) and ``facts`` (numbers about the examples
+an arm are empty, or a remark beside their value) and ``facts`` (numbers about the examples
 themselves).
 """
 
@@ -122,8 +122,8 @@ class PredictionWriter:
     def add(
         self,
         *,
-        rule: str,
-        fold: int,
+        rule: str = "paper",
+        fold: int = -1,
         split: str,
         example: np.ndarray,
         group: Sequence[Any] | np.ndarray,
@@ -136,7 +136,7 @@ class PredictionWriter:
 
         Parameters
         ----------
-        rule : ``paper``, ``gene`` or ``chromosome``
+        rule : ``paper`` (the deposit's own split), ``gene`` or ``chromosome``
         fold : int, -1 for ``paper``
         split : ``valid`` or ``test``
         example : int array, shape (n,)

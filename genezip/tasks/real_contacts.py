@@ -22,15 +22,14 @@ from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
 from genezip.evaluation.bootstrap import BlockBootstrap
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_contacts import contact_scores, stratum_means
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import (
     LabelRun,
-    baseline_arm,
     both_strands,
     cards,
     model_arm,
@@ -57,19 +56,19 @@ def measure_contacts(run: LabelRun) -> None:
         run.give_up(PART, reason)
         return
     assembly = Source.load(run.source).assembly()
-    pieces, bins = list(assembly.pieces), run.settings.map_bins
-    maps = tiled(read_counts(run.files().one("hic.tsv.gz")), pieces, bins)
+    segments, bins = list(assembly.segments), run.settings.map_bins
+    maps = tiled(read_counts(run.files().one("hic.tsv.gz")), segments, bins)
     if len(maps) < run.settings.folds:
         run.give_up(PART, f"only {len(maps)} maps of {bins} bins lie in the genome of this run")
         return
-    used = sorted({contact.piece for contact in maps})
-    if reason := too_long(pieces[number] for number in used):
+    used = sorted({contact.segment for contact in maps})
+    if reason := too_long(segments[number] for number in used):
         run.give_up(PART, reason)
         return
     maps.sort(key=lambda contact: contact.start)
     folds = np.arange(len(maps)) * run.settings.folds // len(maps)
-    ids = {number: encode(assembly.sequence(pieces[number])) for number in used}
-    names = [f"{pieces[m.piece].chrom}:{m.start}-{m.start + bins * BIN_BP}" for m in maps]
+    ids = {number: encode(assembly.sequence(segments[number])) for number in used}
+    names = [f"{segments[m.segment].chrom}:{m.start}-{m.start + bins * BIN_BP}" for m in maps]
     targets = np.stack([contact.upper for contact in maps])
     bootstrap = BlockBootstrap(np.arange(len(maps)), run.settings.bootstrap, run.settings.seed)
     sheet = Sheet(bootstrap, "maps", "blocks", "test", run.scale)
@@ -101,11 +100,11 @@ def measure_contacts(run: LabelRun) -> None:
         nothing = {"scc": FLAT, "corr_oe": NO_OE}
         add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)
         add(baseline_arm("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
-        gc = np.stack([_gc(ids[m.piece], m, pieces, bins) for m in maps])
+        gc = np.stack([_gc(ids[m.segment], m, segments, bins) for m in maps])
         fitted = _by_fold(targets, folds, _gc_product(gc, bins))
         add(baseline_arm("gc_product", PART, SUBSET), fitted, {})
         for folder, card in cards(run):
-            vectors = bin_vectors(run.load(folder), ids, maps, pieces, bins)
+            vectors = bin_vectors(run.load(folder), ids, maps, segments, bins)
             fitted = _by_fold(targets, folds, _ridge(vectors, folds))
             add(model_arm(card, PART, SUBSET), fitted, {})
     TASK_SCORES.write(run.out, sheet.rows(run.control))
@@ -158,17 +157,19 @@ def _gc_product(gc: np.ndarray, bins: int) -> Fit:
     return fit
 
 
-def _gc(ids: np.ndarray, contact: ContactMap, pieces: list[Piece], bins: int) -> np.ndarray:
+def _gc(ids: np.ndarray, contact: ContactMap, segments: list[Segment], bins: int) -> np.ndarray:
     """Share of G and C among the known bases of every bin (0 where none is known)."""
-    inside = _bases(ids, contact, pieces, bins)
+    inside = _bases(ids, contact, segments, bins)
     known = (inside >= A_ID) & (inside <= T_ID)
     strong = (inside == C_ID) | (inside == G_ID)
     return np.asarray(strong.sum(1) / np.maximum(known.sum(1), 1))
 
 
-def _bases(values: np.ndarray, contact: ContactMap, pieces: list[Piece], bins: int) -> np.ndarray:
-    """Values per base of a piece, laid out by the bins of a map: shape (bins, 5000, ...)."""
-    first = contact.start - pieces[contact.piece].start
+def _bases(
+    values: np.ndarray, contact: ContactMap, segments: list[Segment], bins: int
+) -> np.ndarray:
+    """Values per base of a segment, laid out by the bins of a map: shape (bins, 5000, ...)."""
+    first = contact.start - segments[contact.segment].start
     inside = values[first : first + bins * BIN_BP]
     return inside.reshape(bins, BIN_BP, *values.shape[1:])
 
@@ -177,7 +178,7 @@ def bin_vectors(
     backbone: Backbone,
     ids: dict[int, np.ndarray],
     maps: list[ContactMap],
-    pieces: list[Piece],
+    segments: list[Segment],
     bins: int,
 ) -> np.ndarray:
     """Mean vector of the bases of every bin, over both strands.
@@ -187,11 +188,11 @@ def bin_vectors(
     float32 array, shape (maps, bins, width)
     """
     found = np.zeros((len(maps), bins, backbone.width), dtype=np.float32)
-    for piece, sequence in ids.items():
+    for segment, sequence in ids.items():
         for states in both_strands(backbone, sequence):
             for number, contact in enumerate(maps):
-                if contact.piece == piece:
-                    found[number] += _bases(states, contact, pieces, bins).mean(axis=1) / 2
+                if contact.segment == segment:
+                    found[number] += _bases(states, contact, segments, bins).mean(axis=1) / 2
     return found
 
 

@@ -25,10 +25,10 @@ from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
+from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import mean_of, ranked_support
 
@@ -57,7 +57,7 @@ def measure_elements(run: LabelRun) -> None:
     table, ids = windows(known, assembly, settings.element_bp, settings.folds)
     left_out = (
         f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
-        f"{settings.element_bp:,} bp is not inside a piece"
+        f"{settings.element_bp:,} bp is not inside a segment"
     )
     logger.info(f"labels: elements, {left_out}")
     rules = {"chromosome": list(_chromosomes(table)), "paper": [_own(table)]}

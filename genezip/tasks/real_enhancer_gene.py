@@ -1,6 +1,6 @@
 """CRISPRi enhancer-gene pairs: distance alone, on every pair.
 
-A model needs element and TSS in one sequence. On a genome of short pieces almost no pair has
+A model needs element and TSS in one sequence. On a genome of short segments almost no pair has
 both, so its cells are empty and say how many have.
 """
 
@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.data.label_pairs import inside_pieces, read_screens
+from genezip.data.label_pairs import inside_segments, read_screens
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, baseline_arm, cards, model_arm
+from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import ranked_support
 
@@ -33,7 +33,7 @@ def measure_enhancer_gene(run: LabelRun) -> None:
         return
     files = run.files()
     pairs = read_screens(files.one("screen.train.tsv.gz"), files.one("screen.test.tsv.gz"))
-    inside = inside_pieces(pairs, Source.load(run.source).assembly())
+    inside = inside_segments(pairs, Source.load(run.source).assembly())
     prior = float(pairs.loc[pairs["split"] == "train", "label"].mean())
     scores = {"distance": -pairs["distance"].to_numpy(dtype=np.float64)}
     scores["class_prior"] = np.full(len(pairs), prior)
@@ -52,8 +52,6 @@ def measure_enhancer_gene(run: LabelRun) -> None:
                 if split == "test" and subset == ALL:
                     writer.add(
                         arm=arm,
-                        rule="paper",
-                        fold=-1,
                         split=split,
                         example=chosen["example"].to_numpy(),
                         group=genes,
@@ -84,8 +82,8 @@ def _score(sheet: Sheet, arm: Arm, truth: np.ndarray, values: np.ndarray) -> Non
     for name, function in METRICS.items():
         if positives in (0, len(truth)):
             kind = "positives" if positives else "negatives"
-            told = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
-            sheet.add(arm, name, None, len(truth), positives, told)
+            note = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
+            sheet.add(arm, name, None, len(truth), positives, note)
             continue
         values_without = sheet.bootstrap.of_weights(
             lambda weights, f=function: f(truth, values, weights)  # type: ignore[misc]

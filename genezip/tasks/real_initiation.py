@@ -18,7 +18,7 @@ from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_initiation import (
     CHROM,
     Block,
-    LabelledPiece,
+    LabelledSegment,
     Sampled,
     blocks,
     learned,
@@ -27,14 +27,13 @@ from genezip.data.label_initiation import (
 )
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
-from genezip.tasks.arm import Arm
+from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.metrics_initiation import transformed
 from genezip.tasks.moments import moments, pearson
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_readings import Readings, local_readings, normed
 from genezip.tasks.real_run import (
     LabelRun,
-    baseline_arm,
     both_strands,
     cards,
     model_arm,
@@ -58,27 +57,27 @@ def measure_initiation(run: LabelRun) -> None:
         run.give_up(PART, reason)
         return
     files, assembly = run.files(), Source.load(run.source).assembly()
-    if reason := too_long(piece for piece in assembly.pieces if piece.chrom == CHROM):
+    if reason := too_long(segment for segment in assembly.segments if segment.chrom == CHROM):
         run.give_up(PART, reason)
         return
-    pieces = read_initiation(files.one("procap.plus.bw"), files.one("procap.minus.bw"), assembly)
-    if not pieces:
-        run.give_up(PART, "the genome of this run has no piece of chr22 with PRO-cap counts")
+    segments = read_initiation(files.one("procap.plus.bw"), files.one("procap.minus.bw"), assembly)
+    if not segments:
+        run.give_up(PART, "the genome of this run has no segment of chr22 with PRO-cap counts")
         return
     settings = run.settings
-    cut = blocks([len(piece.ids) for piece in pieces], settings.block_bp, settings.folds)
-    targets = [_scored(np.log1p(piece.counts), piece.scored) for piece in pieces]
+    cut = blocks([len(segment.ids) for segment in segments], settings.block_bp, settings.folds)
+    targets = [_scored(np.log1p(segment.counts), segment.scored) for segment in segments]
     sampled = sample(targets, settings.zero_share, settings.seed)
     if not learnable(cut, targets, sampled, settings.gap_bp):
         blocks_of = f"{len(cut)} block{'s' if len(cut) > 1 else ''} of {settings.block_bp:,} bp"
         reason = f"PRO-cap counts cover {blocks_of}, too few to learn some and test the others"
         run.give_up(PART, reason)
         return
-    names = [f"{pieces[b.piece].piece.name}+{b.first}" for b in cut]
+    names = [f"{segments[b.segment].segment.name}+{b.first}" for b in cut]
     bootstrap = BlockBootstrap(np.arange(len(cut)), settings.bootstrap, settings.seed)
     sheet = Sheet(bootstrap, "blocks", "blocks", "test", run.scale)
-    scored = int(sum(piece.scored.sum() for piece in pieces))
-    truth = [targets[b.piece][:, b.first : b.last] for b in cut]
+    scored = int(sum(segment.scored.sum() for segment in segments))
+    truth = [targets[b.segment][:, b.first : b.last] for b in cut]
 
     with PredictionWriter(run.predictions, None, "array", (2, -1)) as writer:
 
@@ -88,10 +87,10 @@ def measure_initiation(run: LabelRun) -> None:
             if arm.model == CONSTANT:
                 sheet.add(arm, "pcc", None, scored, note=FLAT)
                 writer.note(arm, "pcc", FLAT)
-                told = FLAT
+                score = FLAT
             else:
                 sheet.add(arm, "pcc", r, scored, scale="correlation")
-                told = f"r = {r[0]:.3f}"
+                score = f"r = {r[0]:.3f}"
             for fold in range(settings.folds):
                 of = [number for number, block in enumerate(cut) if block.fold == fold]
                 writer.add(
@@ -104,18 +103,18 @@ def measure_initiation(run: LabelRun) -> None:
                     target=[truth[number] for number in of],
                     prediction=[predicted[number] for number in of],
                 )
-            logger.info(f"labels: initiation, {arm.model}: {told}")
+            logger.info(f"labels: initiation, {arm.model}: {score}")
 
         tss = annotated_tss(run.source, "basic", None)
         add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
-        profile = _profile(cut, targets, pieces, tss, settings.gap_bp)
+        profile = _profile(cut, targets, segments, tss, settings.gap_bp)
         add(baseline_arm("tss_profile", PART, SUBSET), profile)
-        local = [local_readings(piece.ids) for piece in pieces]
+        local = [local_readings(segment.ids) for segment in segments]
         fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
         add(baseline_arm("local_bases", PART, SUBSET), fitted)
         for folder, card in cards(run):
             backbone = run.load(folder)
-            readings = [normed(both_strands(backbone, piece.ids)) for piece in pieces]
+            readings = [normed(both_strands(backbone, segment.ids)) for segment in segments]
             fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
             add(model_arm(card, PART, SUBSET), fitted)
     TASK_SCORES.write(run.out, sheet.rows(run.control))
@@ -162,7 +161,7 @@ def cross_fitted(
         free = _learned(tested, targets, gap_bp)
         chosen = [s.at[free[number][s.at]] for number, s in enumerate(sampled)]
         weight = np.concatenate([s.weight[f[s.at]] for s, f in zip(sampled, free, strict=True)])
-        rows = [readings[piece][way][at] for way in (0, 1) for piece, at in enumerate(chosen)]
+        rows = [readings[segment][way][at] for way in (0, 1) for segment, at in enumerate(chosen)]
         x = np.concatenate(rows).astype(np.float64)
         plus, minus = (
             np.concatenate([t[strand, at] for t, at in zip(targets, chosen, strict=True)])
@@ -176,7 +175,7 @@ def cross_fitted(
 
         def predict(block: Block) -> np.ndarray:
             forward, reverse = (
-                way[block.first : block.last].astype(np.float32) for way in readings[block.piece]
+                way[block.first : block.last].astype(np.float32) for way in readings[block.segment]
             )
             straight, crossed = (
                 [np.minimum(head.predict(way), top) for way in (forward, reverse)]
@@ -218,12 +217,12 @@ def _constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[
 def _profile(
     cut: list[Block],
     targets: list[np.ndarray],
-    pieces: list[LabelledPiece],
+    segments: list[LabelledSegment],
     tss: pd.DataFrame,
     gap_bp: int,
 ) -> list[np.ndarray]:
     """The mean profile around learned TSSs, added at every annotated TSS."""
-    places = [_tss_of(piece, tss) for piece in pieces]
+    places = [_tss_of(segment, tss) for segment in segments]
 
     def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
         free = _learned(tested, targets, gap_bp)
@@ -238,7 +237,7 @@ def _profile(
 
         def predict(block: Block) -> np.ndarray:
             found = np.zeros((2, block.last - block.first), dtype=np.float32)
-            for at, strand in places[block.piece]:
+            for at, strand in places[block.segment]:
                 low = at - PROFILE_BP - block.first
                 first, last = max(low, 0), min(low + profile.shape[1], found.shape[1])
                 if first < last:
@@ -251,18 +250,20 @@ def _profile(
     return _by_fold(cut, fit)
 
 
-def _tss_of(piece: LabelledPiece, tss: pd.DataFrame) -> list[tuple[int, int]]:
-    """Place in the piece and strand (0 forward, 1 reverse) of the TSSs near it."""
-    low, high = piece.piece.start - PROFILE_BP, piece.piece.end + PROFILE_BP
-    near = tss[(tss["chrom"] == piece.piece.chrom) & tss["position"].between(low, high)]
+def _tss_of(segment: LabelledSegment, tss: pd.DataFrame) -> list[tuple[int, int]]:
+    """Place in the segment and strand (0 forward, 1 reverse) of the TSSs near it."""
+    low, high = segment.segment.start - PROFILE_BP, segment.segment.end + PROFILE_BP
+    near = tss[(tss["chrom"] == segment.segment.chrom) & tss["position"].between(low, high)]
     strands = (near["strand"] == "-").astype(int)
-    return list(zip((near["position"] - piece.piece.start).tolist(), strands.tolist(), strict=True))
+    return list(
+        zip((near["position"] - segment.segment.start).tolist(), strands.tolist(), strict=True)
+    )
 
 
 def _learned(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
-    """Scored bases of each piece that are far enough from the tested blocks."""
+    """Scored bases of each segment that are far enough from the tested blocks."""
     return [
-        learned(target.shape[1], [b for b in tested if b.piece == number], gap_bp)
+        learned(target.shape[1], [b for b in tested if b.segment == number], gap_bp)
         & np.isfinite(target[0])
         for number, target in enumerate(targets)
     ]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from genezip.alphabet import reverse_complement
-from genezip.artifacts.scores import BASELINE, TASK_SCORES
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.config.labels import Labels
 from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.models.backbone import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
@@ -22,7 +22,7 @@ from genezip.tasks.real_scores import absent_row
 
 logger = logging.getLogger(__name__)
 
-LONGEST_BP = 20_000_000  # of a piece whose vectors of every base are held in memory
+LONGEST_BP = 20_000_000  # of a segment whose vectors of every base are held in memory
 
 SHAPES: dict[str, tuple[Values, tuple[int, ...]]] = {
     "initiation": ("array", (2, -1)),
@@ -85,18 +85,13 @@ def model_arm(card: ModelCard, task: str, subset: str) -> Arm:
     return Arm(task, subset, card.name, card.seed, "full", "frozen")
 
 
-def baseline_arm(name: str, task: str, subset: str) -> Arm:
-    """Arm of a baseline without a model."""
-    return Arm(task, subset, name, None, "", BASELINE)
-
-
-def too_long(pieces: Iterable[Piece]) -> str | None:
-    """Why vectors of every base of these pieces are not held in memory; None where they can be."""
-    for piece in pieces:
-        if piece.length > LONGEST_BP:
+def too_long(segments: Iterable[Segment]) -> str | None:
+    """Why vectors of every base of segments are not held in memory; None where they can be."""
+    for segment in segments:
+        if segment.length > LONGEST_BP:
             return (
-                f"the piece {piece.name} has {piece.length:,} bp, and vectors of every base are "
-                f"held in memory for pieces of at most {LONGEST_BP:,} bp"
+                f"the segment {segment.name} has {segment.length:,} bp, and vectors of every base "
+                f"are held in memory for segments of at most {LONGEST_BP:,} bp"
             )
     return None
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
-from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.moments import pearson
@@ -65,7 +64,7 @@ def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) ->
             (arm_of(cells), rule, split)
             for *cells, rule, split in keys[[*ARM_COLUMNS, "rule", "split"]].itertuples(index=False)
         )
-        for each in progress(file.rows(), file.path.name, unit="sequence"):
+        for each in file.rows():
             key = (each.arm, each.rule, each.split)
             found[key].add(each.group, track_sums(each.prediction, each.target))
             left[key] -= 1

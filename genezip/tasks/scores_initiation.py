@@ -11,7 +11,6 @@ import numpy as np
 
 from genezip.artifacts.scores import Row
 from genezip.evaluation.bootstrap import BlockBootstrap
-from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_initiation import ASSAYS, METRICS, initiation_pcc, initiation_sums
 from genezip.tasks.moments import NAMES
@@ -44,7 +43,7 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
     """
     found: dict[tuple[Arm, str, str], _Blocks] = defaultdict(_Blocks)
     for file in files:
-        for each in progress(file.rows(), file.path.name, unit="window"):
+        for each in file.rows():
             blocks = found[each.arm, each.rule, each.split]
             blocks.positions += int(np.isfinite(each.target).any(axis=0).sum())
             blocks.sums[each.group] += initiation_sums(each.prediction, each.target)

@@ -13,7 +13,6 @@ import numpy as np
 from genezip.artifacts.scores import Row
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
-from genezip.log import progress
 from genezip.tasks.arm import Arm
 from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
@@ -44,7 +43,7 @@ def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list
     """
     found: dict[tuple[Arm, str, str], _Maps] = defaultdict(_Maps)
     for file in files:
-        for each in progress(file.rows(), file.path.name, unit="map"):
+        for each in file.rows():
             if not is_triangle(each.target.size):
                 raise GenezipError(
                     f"{file.path} holds {each.target.size:,} values for {each.split} example "

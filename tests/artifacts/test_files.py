@@ -64,6 +64,15 @@ def test_room_is_asked_without_writing(tmp_path: Path, monkeypatch: pytest.Monke
     assert list((tmp_path / "disk").iterdir()) == []
 
 
+def test_the_limit_of_a_file_is_asked_of_a_single_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genezip.artifacts.files._largest_file", lambda: 999)
+    with pytest.raises(GenezipError, match=r"File too large \(about 1,000 bytes are needed\)"):
+        check_room(tmp_path / "x", 1000)
+    check_room(tmp_path, 1000, files=3)
+
+
 def test_a_file_system_that_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = SimpleNamespace(total=0, used=0, free=0)
     monkeypatch.setattr("genezip.artifacts.files.shutil.disk_usage", lambda _: silent)

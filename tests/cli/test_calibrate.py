@@ -104,7 +104,7 @@ def test_a_source_without_a_training_piece_to_draw_from(tmp_path, capsys):
     )  # fmt: skip
     assert code == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "--mixture has no piece to draw windows from" in said and "on sim4;" in said
+    assert "--mixture has no segment to draw windows from" in said and "on sim4;" in said
     assert not (tmp_path / "c.tsv").exists()
 
 

@@ -88,7 +88,7 @@ def test_odd_names_from_the_fasta_to_the_corpus(odd: Path) -> None:
     source = Source.load(odd / "out" / "source.json")
     assembly = source.assembly()
     assert assembly.chrom_sizes == dict.fromkeys(ODD, LENGTH)
-    held = {(p.chrom, p.start, p.end): p.split for p in assembly.pieces if p.split != "train"}
+    held = {(p.chrom, p.start, p.end): p.split for p in assembly.segments if p.split != "train"}
     assert held == {
         ("ctg:1-500", 0, LENGTH): "valid",  # a contig of that name, so no part of ctg
         ("1:0-500", 0, LENGTH): "test",
@@ -97,8 +97,10 @@ def test_odd_names_from_the_fasta_to_the_corpus(odd: Path) -> None:
         ("HG002#1#c", 0, 2000): "test",
         ("MT:1,000-2,000", 0, LENGTH): "test",
     }
-    assert len({piece.name for piece in assembly.pieces}) == len(assembly.pieces) == len(ODD) + 2
-    for piece in assembly.pieces:
+    assert (
+        len({piece.name for piece in assembly.segments}) == len(assembly.segments) == len(ODD) + 2
+    )
+    for piece in assembly.segments:
         whole = sequence_of(ODD.index(piece.chrom))
         assert assembly.sequence(piece).tobytes().decode() == whole[piece.start : piece.end]
 
@@ -119,7 +121,7 @@ def test_odd_names_from_the_fasta_to_the_corpus(odd: Path) -> None:
         chrom for (chrom, _, _), split in held.items() if split == "test"
     }
     repeats = RepeatAnnotation(assembly, source.rmsk(), source.trf())
-    for piece in assembly.pieces:
+    for piece in assembly.segments:
         assert repeats.schemes(piece) == [TRF, RMSK]
         if piece.start == 0:
             codes = repeats.codes(piece, RMSK)
@@ -310,7 +312,7 @@ def test_rows_on_contigs_that_are_not_used_belong_to_the_genome(tmp_path: Path, 
     assert "left out" not in capsys.readouterr().err
     source = Source.load(tmp_path / "out" / "source.json")
     assert source.description == "g.fa with g.gtf: 1 contigs, 0.01 Mb"
-    assert [piece.chrom for piece in source.assembly().pieces] == ["a"]
+    assert [piece.chrom for piece in source.assembly().segments] == ["a"]
     rmsk = source.rmsk()
     assert rmsk is not None
     assert set(rmsk["chrom"]) == {"b"}
@@ -327,7 +329,7 @@ def test_each_table_is_used_without_the_other(tmp_path: Path, keys, schemes) -> 
     source = Source.load(tmp_path / "out" / "source.json")
     assembly = source.assembly()
     repeats = RepeatAnnotation(assembly, source.rmsk(), source.trf())
-    assert repeats.schemes(assembly.pieces[0]) == schemes
+    assert repeats.schemes(assembly.segments[0]) == schemes
     assert len(repeats.lacking()) == 2 - len(keys)
 
 
@@ -339,5 +341,5 @@ def test_no_repeats_found_is_not_the_same_as_no_table(tmp_path: Path, capsys) ->
     source = Source.load(tmp_path / "out" / "source.json")
     assembly = source.assembly()
     repeats = RepeatAnnotation(assembly, source.rmsk(), source.trf())
-    assert repeats.schemes(assembly.pieces[0]) == [RMSK_ONLY]
-    assert not repeats.codes(assembly.pieces[0], RMSK_ONLY).any()
+    assert repeats.schemes(assembly.segments[0]) == [RMSK_ONLY]
+    assert not repeats.codes(assembly.segments[0], RMSK_ONLY).any()

@@ -22,7 +22,7 @@ from genezip.corpus.calibration import (
 from genezip.corpus.sampling import MODES, Pool, sample
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import label_chromosomes
 from genezip.region_classes import CLASSES
@@ -191,9 +191,11 @@ def small(write_gtf):
     sizes = {"a": 20_000, "b": 4000}
     settings = Regions(promoter_half_width=100, nig_distance=800, required=[])
     region_map = label_chromosomes(read_gene_models(write_gtf(rows), "gtf", "all"), sizes, settings)
-    pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
+    segments = [
+        Segment(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()
+    ]
     empty = pd.DataFrame({"chrom": [], "start": [], "end": []})
-    pool = Pool(pieces, 1000, {"genes": genes}, {"a": NONE, "b": NONE}, empty)
+    pool = Pool(segments, 1000, {"genes": genes}, {"a": NONE, "b": NONE}, empty)
     return region_map, pool
 
 

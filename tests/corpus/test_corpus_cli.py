@@ -73,7 +73,7 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
     reader = CorpusReader(manifest)
     assembly = Source.load(simulated / "resources" / "source.json").assembly()
     regions = RegionMap.read_bed(simulated / "gene7.bed.gz")
-    pieces = {piece.name: piece for piece in assembly.pieces}
+    pieces = {piece.name: piece for piece in assembly.segments}
     for split, chroms in (("train", {"sim1", "sim2"}), ("valid", {"sim3"}), ("test", {"sim4"})):
         windows = list(reader.windows(split))
         assert {window.chrom for window in windows} <= chroms

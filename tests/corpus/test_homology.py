@@ -40,7 +40,7 @@ def row(table: pd.DataFrame, chrom: str, counting: str) -> list[float]:
 def test_shares_by_eye(tmp_path: Path) -> None:
     # Training 3-mers: AAA AAA AAT | CCC (= GGG).
     # a: AAA AAA AAC | GGG; b: CAT (= ATG) ATT (= AAT) TTT (= AAA); c: no k-mer without N.
-    pieces = [
+    segments = [
         ("t", 0, "train", "AAAAT"),
         ("t", 10, "train", "NNCCCN"),
         ("v", 0, "valid", "GATC"),
@@ -50,7 +50,7 @@ def test_shares_by_eye(tmp_path: Path) -> None:
         ("c", 0, "test", "ACNACN"),
     ]
     settings = Corpus(homology_k=3, homology_sample=1)
-    table = homology_by_chrom(write_assembly(tmp_path, pieces), settings)
+    table = homology_by_chrom(write_assembly(tmp_path, segments), settings)
     assert tuple(table.columns) == HOMOLOGY_COLUMNS
     assert row(table, "a", "positions") == [4, 3, 0.75]
     assert row(table, "a", "distinct") == pytest.approx([3, 2, 2 / 3])
@@ -70,15 +70,15 @@ def test_shares_equal_sets_of_words(tmp_path: Path) -> None:
         return random_dna(bp, rng, "ACGTN", [0.24] * 4 + [0.04])
 
     copied = dna(400)
-    pieces = [
+    segments = [
         ("t", 0, "train", dna(500) + copied + dna(300)),
         ("x", 7, "test", dna(200) + reverse_complement(copied)),
         ("y", 0, "test", dna(300) + copied[:100] * 2),
     ]
-    assembly = write_assembly(tmp_path, pieces)
+    assembly = write_assembly(tmp_path, segments)
     table = homology_by_chrom(assembly, Corpus(homology_k=9, homology_sample=1))
-    training = set(words(pieces[0][3], 9))
-    for chrom, _, _, text in pieces[1:]:
+    training = set(words(segments[0][3], 9))
+    for chrom, _, _, text in segments[1:]:
         mine = words(text, 9)
         assert row(table, chrom, "positions")[:2] == [len(mine), sum(w in training for w in mine)]
         assert row(table, chrom, "distinct")[:2] == [len(set(mine)), len(set(mine) & training)]
@@ -88,8 +88,8 @@ def test_a_sample_estimates_the_exact_share(tmp_path: Path) -> None:
     """Distinct k-mers are a random tenth, so the share is off by a few standard errors at most."""
     rng = np.random.default_rng(4)
     text = [random_dna(30_000, rng) for _ in range(2)]
-    pieces = [("t", 0, "train", text[0]), ("x", 0, "test", text[0][:15_000] + text[1])]
-    assembly = write_assembly(tmp_path, pieces)
+    segments = [("t", 0, "train", text[0]), ("x", 0, "test", text[0][:15_000] + text[1])]
+    assembly = write_assembly(tmp_path, segments)
     exact, sampled = (
         homology_by_chrom(assembly, Corpus(homology_sample=sample)) for sample in (1, 10)
     )
@@ -106,8 +106,8 @@ def test_progress_ends_with_the_last_base(
     tmp_path: Path, messages: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "LINE_SECONDS", -1.0)
-    pieces = [("t", 0, "train", "ACGTA"), ("x", 0, "test", "AC"), ("y", 0, "test", "AAACCC")]
-    homology_by_chrom(write_assembly(tmp_path, pieces), Corpus(homology_k=3, homology_sample=1))
+    segments = [("t", 0, "train", "ACGTA"), ("x", 0, "test", "AC"), ("y", 0, "test", "AAACCC")]
+    homology_by_chrom(write_assembly(tmp_path, segments), Corpus(homology_k=3, homology_sample=1))
     assert messages() == [
         "3-mers of the held-out segments: 2 of 8 bases (25 %)",  # x has no 3-mer
         "3-mers of the held-out segments: 6 of 8 bases (75 %)",
@@ -124,9 +124,9 @@ def test_without_k_there_is_no_report(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("off", [{"homology_k": None}, {"homology_max_shared": None}])
 def test_without_the_filter_nothing_is_dropped(tmp_path: Path, off: dict[str, None]) -> None:
-    pieces = [("t", 0, "train", "ACGTTGCA" * 8), ("x", 0, "test", "ACGTTGCA" * 8)]
-    assembly = write_assembly(tmp_path, pieces)
-    windows = tile(assembly.pieces_of("test")[0], 32)
+    segments = [("t", 0, "train", "ACGTTGCA" * 8), ("x", 0, "test", "ACGTTGCA" * 8)]
+    assembly = write_assembly(tmp_path, segments)
+    windows = tile(assembly.segments_of("test")[0], 32)
     settings = Corpus.model_validate({"homology_k": 5, "homology_max_shared": 0.1} | off)
     kept, table = filter_homologous(windows, assembly, settings)
     assert kept == windows
@@ -148,7 +148,7 @@ def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
 
     Most lie near the tip of chr9, whose copies sit at other chromosome ends.
     """
-    windows = [window for piece in demo.pieces_of("test") for window in tile(piece, 12_800)]
+    windows = [window for segment in demo.segments_of("test") for window in tile(segment, 12_800)]
     settings = Corpus(homology_k=31, homology_max_shared=0.1)
     kept, table = filter_homologous(windows, demo, settings)
     assert len(table) == 157
@@ -159,10 +159,10 @@ def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
 
 
 def test_real_report_agrees_with_the_filter(demo: Assembly) -> None:
-    """The exact report counts the same k-mers as the windows, laid over whole pieces."""
+    """The exact report counts the same k-mers as the windows, laid over whole segments."""
     report = homology_by_chrom(demo, Corpus(homology_sample=1))
-    pieces = demo.pieces_of("test")
-    whole = [window for piece in pieces for window in tile(piece, piece.length)]
+    segments = demo.segments_of("test")
+    whole = [window for segment in segments for window in tile(segment, segment.length)]
     _, table = filter_homologous(whole, demo, Corpus(homology_max_shared=1))
     shared = (table["kmers"] * table["shared_fraction"]).groupby(table["chrom"]).sum().round()
     kmers = table["kmers"].groupby(table["chrom"]).sum()

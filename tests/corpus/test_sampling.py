@@ -1,4 +1,4 @@
-"""Tiles, strict blocks and drawn windows on pieces of a few bases."""
+"""Tiles, strict blocks and drawn windows on segments of a few bases."""
 
 from collections import Counter
 
@@ -19,15 +19,15 @@ from genezip.corpus.sampling import (
     tile,
 )
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import Annotation
 
 COLUMNS = ["chrom", "start", "end", "strand", "transcript_id"]
 NONE = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
-def piece(chrom: str, start: int, end: int, annotation: str = "genes") -> Piece:
-    return Piece(f"{chrom}:{start}", chrom, start, end, "train", annotation, False, False, False)
+def segment(chrom: str, start: int, end: int, annotation: str = "genes") -> Segment:
+    return Segment(f"{chrom}:{start}", chrom, start, end, "train", annotation, False, False, False)
 
 
 def annotation(tss: list[tuple] = (), cds: list[tuple] = ()) -> Annotation:
@@ -36,12 +36,12 @@ def annotation(tss: list[tuple] = (), cds: list[tuple] = ()) -> Annotation:
     return Annotation(transcripts, coding, coding, coding.iloc[:0], "genes")
 
 
-def pool(pieces: list[Piece], window_bp: int, n=None, excluded=(), **sets: Annotation) -> Pool:
+def pool(segments: list[Segment], window_bp: int, n=None, excluded=(), **sets: Annotation) -> Pool:
     return Pool(
-        pieces,
+        segments,
         window_bp,
         sets or {"genes": annotation()},
-        {own.name: (n or {}).get(own.name, NONE) for own in pieces},
+        {own.name: (n or {}).get(own.name, NONE) for own in segments},
         pd.DataFrame(excluded, columns=["chrom", "start", "end"]),
     )
 
@@ -57,16 +57,16 @@ def draw(
     shares = {"uniform": 0.0, "tss": 0.0, "cds": 0.0} | weights
     rng = np.random.default_rng(seed)
     table = sample(of, count, shares, max_n, rng, distinct).table()
-    pieces = {own.name: own for own in of.segments}
+    segments = {own.name: own for own in of.segments}
     return [
-        PlannedWindow(pieces[row.piece], row.start, row.end, row.sampling_mode)
+        PlannedWindow(segments[row.piece], row.start, row.end, row.sampling_mode)
         for row in table.itertuples()
     ]
 
 
 def test_uniform_starts_are_equally_likely() -> None:
-    # 1 start in a, 3 in b, none in the piece that is too short.
-    of = pool([piece("a", 7, 17), piece("c", 0, 9), piece("b", 100, 112)], 10)
+    # 1 start in a, 3 in b, none in the segment that is too short.
+    of = pool([segment("a", 7, 17), segment("c", 0, 9), segment("b", 100, 112)], 10)
     windows = draw(of, 4000, uniform=1.0)
     counts = Counter((w.segment.chrom, w.start) for w in windows)
     assert set(counts) == {("a", 7), ("b", 100), ("b", 101), ("b", 102)}
@@ -79,7 +79,7 @@ def test_tss_lies_uniformly_in_the_central_half() -> None:
     genes = annotation(
         tss=[("a", 100, 120, "+", "1"), ("a", 100, 130, "+", "2"), ("a", 140, 150, "-", "3")]
     )
-    windows = draw(pool([piece("a", 50, 250)], 20, genes=genes), 4000, tss=1.0)
+    windows = draw(pool([segment("a", 50, 250)], 20, genes=genes), 4000, tss=1.0)
     offsets = Counter(
         (tss, tss - w.start) for w in windows for tss in (100, 149) if w.start <= tss < w.end
     )
@@ -98,19 +98,19 @@ def test_cds_bases_are_equally_likely() -> None:
             ("b", 0, 500, "+", "3"),
         ]
     )
-    windows = draw(pool([piece("a", 0, 500)], 40, genes=genes), 4000, cds=1.0)
+    windows = draw(pool([segment("a", 0, 500)], 40, genes=genes), 4000, cds=1.0)
     first = sum(w.start < 200 for w in windows)
     assert 880 < first < 1120
     assert all(w.mode == "cds" for w in windows)
 
 
-def test_each_piece_takes_anchors_from_its_own_set() -> None:
+def test_each_segment_takes_anchors_from_its_own_set() -> None:
     sets = {
         "one": annotation(tss=[("a", 50, 60, "+", "1"), ("b", 20, 30, "+", "2")]),
         "two": annotation(tss=[("b", 70, 80, "+", "3")]),
     }
-    pieces = [piece("a", 0, 100, "one"), piece("b", 0, 100, "two")]
-    windows = draw(pool(pieces, 8, **sets), 50, tss=1.0)
+    segments = [segment("a", 0, 100, "one"), segment("b", 0, 100, "two")]
+    windows = draw(pool(segments, 8, **sets), 50, tss=1.0)
     anchors = {
         (w.segment.chrom, tss) for w in windows for tss in (20, 50, 70) if w.start <= tss < w.end
     }
@@ -119,7 +119,7 @@ def test_each_piece_takes_anchors_from_its_own_set() -> None:
 
 def test_modes_have_their_shares() -> None:
     genes = annotation(tss=[("a", 50, 60, "+", "1")], cds=[("a", 52, 58, "+", "1")])
-    of = pool([piece("a", 0, 100)], 8, genes=genes)
+    of = pool([segment("a", 0, 100)], 8, genes=genes)
     modes = Counter(w.mode for w in draw(of, 2000, uniform=0.5, tss=0.3, cds=0.2))
     assert modes["uniform"] == pytest.approx(1000, abs=80)
     assert modes["tss"] == pytest.approx(600, abs=80)
@@ -127,7 +127,7 @@ def test_modes_have_their_shares() -> None:
 
 
 def test_equal_seeds_give_equal_windows() -> None:
-    of = pool([piece("a", 0, 1000)], 8)
+    of = pool([segment("a", 0, 1000)], 8)
     assert draw(of, 20, uniform=1.0) == draw(of, 20, uniform=1.0)
     assert draw(of, 20, uniform=1.0) != draw(of, 20, seed=1, uniform=1.0)
 
@@ -135,16 +135,16 @@ def test_equal_seeds_give_equal_windows() -> None:
 def test_n_limit_and_exclusions() -> None:
     # 10 bp windows of [0, 40): N at 20-22, one N allowed; 30-31 excluded.
     n = {"a:0": (np.array([20]), np.array([22]))}
-    of = pool([piece("a", 0, 40)], 10, n=n, excluded=[("a", 30, 31), ("b", 0, 40)])
+    of = pool([segment("a", 0, 40)], 10, n=n, excluded=[("a", 30, 31), ("b", 0, 40)])
     starts = {w.start for w in draw(of, 500, uniform=1.0, max_n=0.1)}
     # Up to 11 only the first N is inside; from 21 on only the second, but 21-30 touch 30.
     assert starts == set(range(12))
 
 
-def test_windows_stay_inside_their_piece() -> None:
+def test_windows_stay_inside_their_segment() -> None:
     # The TSS is the last base, so every window around it crosses the end of a.
     genes = annotation(tss=[("a", 99, 120, "+", "1")])
-    of = pool([piece("a", 0, 100), piece("b", 0, 100)], 8, genes=genes)
+    of = pool([segment("a", 0, 100), segment("b", 0, 100)], 8, genes=genes)
     with pytest.raises(GenezipError, match=r"of (\d+) candidates of the mode tss \1 cross the end"):
         draw(of, 5, tss=1.0)
 
@@ -157,27 +157,27 @@ def test_windows_stay_inside_their_piece() -> None:
     ],
 )
 def test_no_legal_window(n, excluded, cause) -> None:
-    of = pool([piece("a", 0, 100)], 8, n=n, excluded=excluded)
+    of = pool([segment("a", 0, 100)], 8, n=n, excluded=excluded)
     with pytest.raises(GenezipError, match=rf"of (\d+) candidates .*\1 {cause}"):
         draw(of, 1, uniform=1.0)
 
 
 def test_window_longer_than_every_segment() -> None:
     with pytest.raises(GenezipError, match="longest of 2 segments to draw from has 9 bp"):
-        pool([piece("a", 0, 9), piece("b", 0, 5)], 10)
+        pool([segment("a", 0, 9), segment("b", 0, 5)], 10)
 
 
 def test_the_key_that_sets_the_window_is_named() -> None:
     nothing = pd.DataFrame({"chrom": [], "start": [], "end": []})
     with pytest.raises(GenezipError, match=r"^corpus\.heldout_window_bp is 10 but"):
-        Pool([piece("a", 0, 9)], 10, {}, {}, nothing, "corpus.heldout_window_bp")
+        Pool([segment("a", 0, 9)], 10, {}, {}, nothing, "corpus.heldout_window_bp")
     with pytest.raises(GenezipError, match=r"^corpus\.window_bp is 10 but"):
-        Pool([piece("a", 0, 9)], 10, {}, {}, nothing)
+        Pool([segment("a", 0, 9)], 10, {}, {}, nothing)
 
 
 def test_no_anchor() -> None:
     with pytest.raises(GenezipError, match="no TSS lies in the segments"):
-        draw(pool([piece("a", 0, 100)], 8), 1, tss=1.0)
+        draw(pool([segment("a", 0, 100)], 8), 1, tss=1.0)
 
 
 def spans(windows: list[PlannedWindow]) -> list[tuple[str, int]]:
@@ -185,9 +185,9 @@ def spans(windows: list[PlannedWindow]) -> list[tuple[str, int]]:
 
 
 def test_distinct_windows_come_once_and_all_come() -> None:
-    """36 starts of two pieces, 10 of them at an N: 26 are legal, and all 26 can be had."""
+    """36 starts of two segments, 10 of them at an N: 26 are legal, and all 26 can be had."""
     n = {"b:0": (np.array([12]), np.array([13]))}
-    of = pool([piece("a", 0, 25), piece("b", 0, 29)], 10, n=n)
+    of = pool([segment("a", 0, 25), segment("b", 0, 29)], 10, n=n)
     every = {("a", start) for start in range(16)} | {("b", s) for s in (0, 1, 2, *range(13, 20))}
     for count in (5, len(every)):
         found = spans(draw(of, count, distinct=True, uniform=1.0))
@@ -198,7 +198,7 @@ def test_distinct_windows_come_once_and_all_come() -> None:
 
 def test_distinct_windows_of_several_modes() -> None:
     genes = annotation(tss=[("a", 20, 30, "+", "1")], cds=[("a", 22, 23, "+", "1")])
-    of = pool([piece("a", 0, 60)], 16, genes=genes)
+    of = pool([segment("a", 0, 60)], 16, genes=genes)
     windows = draw(of, 30, distinct=True, uniform=0.8, tss=0.1, cds=0.1)
     assert len(set(spans(windows))) == 30
     assert {w.mode for w in windows} == {"uniform", "tss", "cds"}
@@ -211,7 +211,7 @@ def test_distinct_windows_of_several_modes() -> None:
 def test_distinct_drawing_equals_a_set_kept_by_hand() -> None:
     """One candidate after the other, new ones kept, as long as a mode has plenty left."""
     genes = annotation(tss=[("a", 300, 400, "+", "1")], cds=[("a", 500, 600, "+", "1")])
-    of = pool([piece("a", 0, 3000), piece("b", 0, 900)], 80, genes=genes)
+    of = pool([segment("a", 0, 3000), segment("b", 0, 900)], 80, genes=genes)
     shares = {"uniform": 0.94, "tss": 0.01, "cds": 0.05}
     rng = np.random.default_rng(7)
     modes = rng.choice(3, size=1500, p=list(shares.values()))
@@ -232,7 +232,7 @@ def test_distinct_drawing_equals_a_set_kept_by_hand() -> None:
 
 def test_nearly_all_windows_are_had_in_few_rounds(monkeypatch) -> None:
     """Drawing the last one of 30,000 windows would need thousands of rounds."""
-    of = pool([piece("a", 0, 30_099)], 100)
+    of = pool([segment("a", 0, 30_099)], 100)
     rounds = 0
     candidates = of.candidates
 
@@ -249,7 +249,7 @@ def test_nearly_all_windows_are_had_in_few_rounds(monkeypatch) -> None:
 
 def test_few_legal_candidates_are_still_drawn(monkeypatch) -> None:
     """Only windows that were had before end the drawing, not those that are rejected."""
-    of = pool([piece("a", 0, 100_000)], 100, excluded=[("a", 0, 99_000)])
+    of = pool([segment("a", 0, 100_000)], 100, excluded=[("a", 0, 99_000)])
     monkeypatch.setattr(of, "legal_starts", None)
     assert len(set(spans(draw(of, 300, distinct=True, uniform=1.0)))) == 300
 
@@ -266,7 +266,9 @@ def test_legal_starts_are_all_that_drawing_finds(mode) -> None:
     genes = annotation(
         tss=[("a", 20, 30, "+", "1"), ("b", 3, 30, "+", "2")], cds=[("a", 22, 25, "+", "1")]
     )
-    of = pool([piece("a", 0, 60), piece("b", 0, 20)], 8, n=n, excluded=[("a", 50, 52)], genes=genes)
+    of = pool(
+        [segment("a", 0, 60), segment("b", 0, 20)], 8, n=n, excluded=[("a", 50, 52)], genes=genes
+    )
     counted = np.concatenate(list(of.legal_starts(mode, 0.0)))
     drawn = draw(of, 3000, **{mode: 1.0})
     offset = {"a": 0, "b": 60}
@@ -274,22 +276,22 @@ def test_legal_starts_are_all_that_drawing_finds(mode) -> None:
 
 
 def test_legal_tiles() -> None:
-    pieces = [piece("a", 0, 30), piece("b", 5, 9), piece("c", 10, 30)]
+    segments = [segment("a", 0, 30), segment("b", 5, 9), segment("c", 10, 30)]
     n = {"a:0": (np.array([9]), np.array([11])), "c:10": (np.array([28]), np.array([30]))}
-    of = pool(pieces, 10, n=n, excluded=[("c", 10, 11)])
-    tiles = [window for own in pieces for window in tile(own, 10)]
+    of = pool(segments, 10, n=n, excluded=[("c", 10, 11)])
+    tiles = [window for own in segments for window in tile(own, 10)]
     assert legal_tiles(tiles, of, 0.1) == [
-        PlannedWindow(pieces[0], start, start + 10, "tile") for start in (0, 10, 20)
+        PlannedWindow(segments[0], start, start + 10, "tile") for start in (0, 10, 20)
     ]
     assert [w.start for w in legal_tiles(tiles, of, 0.0)] == [20]
 
 
 def test_tiles_by_eye() -> None:
-    own = piece("a", 5, 28)
+    own = segment("a", 5, 28)
     spans = [(w.start, w.end) for w in tile(own, 10, keep_short=True)]
     assert spans == [(5, 15), (15, 25), (25, 28)]
     assert [(w.start, w.end) for w in tile(own, 10)] == spans[:2]
-    assert [(w.start, w.end) for w in tile(piece("a", 5, 25), 10, True)] == spans[:2]
+    assert [(w.start, w.end) for w in tile(segment("a", 5, 25), 10, True)] == spans[:2]
     assert tile(own, 30) == []
     assert [(w.start, w.end, w.mode) for w in tile(own, 30, True)] == [(5, 28, "tile")]
 
@@ -298,40 +300,40 @@ def test_published_window_counts() -> None:
     """Table 5: 3,262 windows of 128,000 bp and 32,605 of 12,800 bp on chr8, chr9, chr10."""
     lengths = {"chr8": 145_138_636, "chr9": 138_394_717, "chr10": 133_797_422}
     for window_bp, windows in ((128_000, 3_262), (12_800, 32_605)):
-        tiles = [tile(piece(name, 0, bp), window_bp, True) for name, bp in lengths.items()]
+        tiles = [tile(segment(name, 0, bp), window_bp, True) for name, bp in lengths.items()]
         assert sum(map(len, tiles)) == windows
 
 
-def test_strict_blocks_tile_the_pieces_and_share_no_block() -> None:
-    pieces = [piece("a", 5, 97), piece("a", 97, 200), piece("b", 0, 33)]
-    train, valid = strict_blocks(pieces, 10, 0.3, seed=1)
+def test_strict_blocks_tile_the_segments_and_share_no_block() -> None:
+    segments = [segment("a", 5, 97), segment("a", 97, 200), segment("b", 0, 33)]
+    train, valid = strict_blocks(segments, 10, 0.3, seed=1)
     owner = {}
     for split, parts in (("train", train), ("valid", valid)):
         for part in parts:
             for base in range(part.start, part.end):
                 assert owner.setdefault((part.name, base), split) == split
     assert Counter(name for name, _ in owner) == {"a:5": 92, "a:97": 103, "b:0": 33}
-    for own in pieces:  # within a block of a piece, one split
+    for own in segments:  # within a block of a segment, one split
         for start in range(own.start // 10 * 10, own.end, 10):
             inside = range(max(start, own.start), min(start + 10, own.end))
             assert len({owner[own.name, base] for base in inside}) == 1
     # 10 + 11 + 4 blocks; 0.3 of 25 is 7.5
     blocks = {(name, base // 10) for (name, base), split in owner.items() if split == "valid"}
     assert len(blocks) == round(25 * 0.3)
-    assert strict_blocks(pieces, 10, 0.3, seed=1) == (train, valid)
-    assert strict_blocks(pieces, 10, 0.3, seed=2) != (train, valid)
+    assert strict_blocks(segments, 10, 0.3, seed=1) == (train, valid)
+    assert strict_blocks(segments, 10, 0.3, seed=2) != (train, valid)
 
 
 def test_neighbouring_blocks_of_one_split_stay_together() -> None:
-    train, valid = strict_blocks([piece("a", 0, 100)], 10, 0.1, seed=0)
+    train, valid = strict_blocks([segment("a", 0, 100)], 10, 0.1, seed=0)
     assert len(valid) == 1 and valid[0].length == 10
     assert sum(part.length for part in train) == 90 and len(train) <= 2
 
 
 def test_strict_blocks_keep_a_block_for_each_split() -> None:
-    train, valid = strict_blocks([piece("a", 0, 20)], 10, 0.0, seed=0)
+    train, valid = strict_blocks([segment("a", 0, 20)], 10, 0.0, seed=0)
     assert len(train) == len(valid) == 1
-    train, valid = strict_blocks([piece("a", 0, 20)], 10, 1.0, seed=0)
+    train, valid = strict_blocks([segment("a", 0, 20)], 10, 1.0, seed=0)
     assert len(train) == len(valid) == 1
     with pytest.raises(GenezipError, match="make 1 block of 1,000 bp"):
-        strict_blocks([piece("a", 0, 20)], 1000, 0.5, seed=0)
+        strict_blocks([segment("a", 0, 20)], 1000, 0.5, seed=0)

@@ -12,21 +12,23 @@ import pytest
 
 from genezip.data import label_contacts, label_elements, label_initiation, label_pairs, real_labels
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 
 
-def piece(chrom: str, start: int, end: int) -> Piece:
-    return Piece(f"{chrom}:{start}-{end}", chrom, start, end, "train", "genes", False, False, False)
+def segment(chrom: str, start: int, end: int) -> Segment:
+    return Segment(
+        f"{chrom}:{start}-{end}", chrom, start, end, "train", "genes", False, False, False
+    )
 
 
-class Pieces:
-    """An assembly of pieces without N, all bases A."""
+class Segments:
+    """An assembly of segments without N, all bases A."""
 
-    def __init__(self, *pieces: Piece) -> None:
-        self.pieces = pieces
+    def __init__(self, *segments: Segment) -> None:
+        self.segments = segments
 
-    def sequence(self, piece: Piece) -> np.ndarray:
-        return np.full(piece.length, ord("A"), dtype=np.uint8)
+    def sequence(self, segment: Segment) -> np.ndarray:
+        return np.full(segment.length, ord("A"), dtype=np.uint8)
 
 
 def fake_mirror(folder: Path, parts: list[str]) -> Path:
@@ -92,12 +94,14 @@ def bigwig(path: Path, values: dict[int, float]) -> Path:
     return path
 
 
-def test_counts_are_positive_and_pieces_without_any_are_left_out(tmp_path):
+def test_counts_are_positive_and_segments_without_any_are_left_out(tmp_path):
     plus = bigwig(tmp_path / "plus.bw", {1010: 3.0})
     minus = bigwig(tmp_path / "minus.bw", {1005: -2.0})
-    assembly = Pieces(piece("chr22", 1000, 1020), piece("chr22", 3000, 3050), piece("chr1", 0, 100))
+    assembly = Segments(
+        segment("chr22", 1000, 1020), segment("chr22", 3000, 3050), segment("chr1", 0, 100)
+    )
     (found,) = label_initiation.read_initiation(plus, minus, assembly)
-    assert found.piece.start == 1000
+    assert found.segment.start == 1000
     expected = np.zeros((2, 20))
     expected[0, 10], expected[1, 5] = 3, 2
     np.testing.assert_array_equal(found.counts, expected)
@@ -112,7 +116,7 @@ def test_a_base_near_an_n_is_not_scored():
 
 def test_blocks_cover_every_base_once_and_folds_take_turns():
     found = label_initiation.blocks([25, 10], 10, 3)
-    assert [(b.piece, b.first, b.last, b.fold) for b in found] == [
+    assert [(b.segment, b.first, b.last, b.fold) for b in found] == [
         (0, 0, 10, 0), (0, 10, 20, 1), (0, 20, 25, 2), (1, 0, 10, 0),
     ]  # fmt: skip
 
@@ -151,11 +155,11 @@ def test_counts_that_are_none_are_refused(tmp_path, count):
 
 
 def test_maps_hold_whole_bins_share_none_and_empty_ones_are_left_out(tmp_path):
-    # bins 1 to 12 lie whole inside the piece: three maps of 4; the second has no contact
+    # bins 1 to 12 lie whole inside the segment: three maps of 4; the second has no contact
     rows = [(5000, 15000, 3.0), (45000, 60000, 1.0)]
     counts = label_contacts.read_counts(contact_table(tmp_path / "c.tsv.gz", rows))
-    maps = label_contacts.tiled(counts, [piece("chr1", 0, 9), piece("chr22", 4000, 66000)], 4)
-    assert [(m.piece, m.start) for m in maps] == [(1, 5000), (1, 45000)]
+    maps = label_contacts.tiled(counts, [segment("chr1", 0, 9), segment("chr22", 4000, 66000)], 4)
+    assert [(m.segment, m.start) for m in maps] == [(1, 5000), (1, 45000)]
     np.testing.assert_allclose(maps[0].upper, [np.log(4), 0, 0])  # (0,2), (0,3), (1,3)
 
 
@@ -187,11 +191,11 @@ def test_rows_are_read_by_place_whatever_their_order(tmp_path):
     pd.testing.assert_frame_equal(other, table)
 
 
-class Sequence(Pieces):
-    """An assembly whose pieces hold ACGTACGT..., from base 0 of the chromosome on."""
+class Sequence(Segments):
+    """An assembly whose segments hold ACGTACGT..., from base 0 of the chromosome on."""
 
-    def sequence(self, piece: Piece, start: int, end: int) -> np.ndarray:
-        assert piece.start <= start <= end <= piece.end
+    def sequence(self, segment: Segment, start: int, end: int) -> np.ndarray:
+        assert segment.start <= start <= end <= segment.end
         return np.frombuffer(b"ACGT", dtype=np.uint8)[np.arange(start, end) % 4]
 
 
@@ -200,10 +204,10 @@ def placed(*intervals: tuple[str, int, int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["chrom", "start", "end", "sequence"])
 
 
-def test_windows_have_one_length_around_the_middle_and_lie_in_a_piece():
+def test_windows_have_one_length_around_the_middle_and_lie_in_a_segment():
     table = placed(("chr1", 104, 108), ("chr1", 100, 106), ("chr1", 112, 132), ("chr2", 104, 108))
-    kept, ids = label_elements.windows(table, Sequence(piece("chr1", 100, 130)), 8, 3)
-    assert kept["start"].tolist() == [104, 112]  # 99-107 begins before the piece
+    kept, ids = label_elements.windows(table, Sequence(segment("chr1", 100, 130)), 8, 3)
+    assert kept["start"].tolist() == [104, 112]  # 99-107 begins before the segment
     assert kept["example"].tolist() == [0, 1]
     assert kept["fold"].tolist() == [0, 0]  # of what is measured: chr2 is not
     assert kept.index.tolist() == [0, 1]
@@ -214,7 +218,7 @@ def test_windows_have_one_length_around_the_middle_and_lie_in_a_piece():
 def test_elements_of_another_build_are_refused():
     table = placed(("chr1", 104, 108)).assign(sequence="AGGT")
     with pytest.raises(GenezipError, match="chr1:104-108 has other bases"):
-        label_elements.windows(table, Sequence(piece("chr1", 100, 130)), 8, 3)
+        label_elements.windows(table, Sequence(segment("chr1", 100, 130)), 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -277,11 +281,11 @@ def test_distance_runs_from_the_middle_of_the_element_to_the_tss(tmp_path):
     assert found["gene"].tolist() == ["ABC", "ABC"]
 
 
-def test_a_pair_is_inside_only_if_one_piece_holds_element_and_tss(tmp_path):
+def test_a_pair_is_inside_only_if_one_segment_holds_element_and_tss(tmp_path):
     pairs = label_pairs.read_screens(screen(tmp_path / "a.tsv"), screen(tmp_path / "b.tsv"))
-    whole, short = piece("chr1", 100, 1151), piece("chr1", 100, 1150)
-    assert label_pairs.inside_pieces(pairs, Pieces(short)).tolist() == [False, False]
-    assert label_pairs.inside_pieces(pairs, Pieces(whole)).tolist() == [True, True]
+    whole, short = segment("chr1", 100, 1151), segment("chr1", 100, 1150)
+    assert label_pairs.inside_segments(pairs, Segments(short)).tolist() == [False, False]
+    assert label_pairs.inside_segments(pairs, Segments(whole)).tolist() == [True, True]
 
 
 def test_the_real_screens_have_the_published_numbers_of_pairs(mirror):

@@ -16,7 +16,7 @@ from genezip.config import Genome
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.formats.repeatmasker import rmsk_rows
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.sources.fetch import fetch, plan
 from genezip.genome.sources.public import overlaps
 from genezip.genome.sources.source import Source
@@ -29,7 +29,7 @@ def region_dna(start: int, end: int) -> str:
     return ("ACGTacgt" * ((end - start) // 8 + 2))[start % 8 :][: end - start]
 
 
-PIECE = Piece("c:100-200", "c", 100, 200, "train", "gencode", True, True, True)
+SEGMENT = Segment("c:100-200", "c", 100, 200, "train", "gencode", True, True, True)
 RMSK = (
     "585\t463\t13\t6\t17\tchr20\t20218600\t20218700\t-44226117\t+\t(CCCTAA)n\tSimple_repeat\t"
     "Simple_repeat\t1\t463\t0\t1\n"
@@ -82,14 +82,14 @@ def test_download_of_the_demo(
         f"source download: {source.description}"
     ]
     assembly = source.assembly()
-    assert [(p.name, p.split, p.soft_masked) for p in assembly.pieces] == [
+    assert [(p.name, p.split, p.soft_masked) for p in assembly.segments] == [
         ("chr10:61134728-61265800", "test", True),
         ("chr10:26322704-26453776", "test", True),
         ("chr20:20218655-20349727", "train", True),
         ("chr10:87154435-87285507", "test", True),
     ]
-    piece = assembly.pieces[2]
-    assert assembly.sequence(piece).tobytes().decode() == region_dna(piece.start, piece.end)
+    segment = assembly.segments[2]
+    assert assembly.sequence(segment).tobytes().decode() == region_dna(segment.start, segment.end)
     assert assembly.chrom_sizes["chr20"] == 64_444_167
     gtf = gzip.decompress((out / "gencode.gtf.gz").read_bytes()).decode()
     assert [line.split("\t")[0] for line in gtf.splitlines()] == ["##description: test", "chr20"]
@@ -136,7 +136,7 @@ def test_an_answer_without_bases_is_one_sentence(
 def test_rmsk_table_becomes_out_rows(tmp_path: Path) -> None:
     path = tmp_path / "rmsk.txt.gz"
     path.write_bytes(gzip.compress(RMSK.encode()))
-    window = Piece("w", "chr20", 20_218_655, 20_349_727, "train", "g", True, True, True)
+    window = Segment("w", "chr20", 20_218_655, 20_349_727, "train", "g", True, True, True)
     rows = b"".join(rmsk_rows(path, overlaps([window]))).decode().splitlines()[3:]
     assert rows == [
         "463 1.3 0.6 1.7 chr20 20218601 20218700 (44226117) + (CCCTAA)n Simple_repeat 1 463 (0) 1",
@@ -149,8 +149,8 @@ def test_rmsk_table_becomes_out_rows(tmp_path: Path) -> None:
     [(0, 100, False), (0, 101, True), (199, 300, True), (200, 300, False), (0, 500, True)],
 )
 def test_overlap_is_half_open(start: int, end: int, expected: bool) -> None:
-    assert overlaps([PIECE])(b"c", start, end) is expected
-    assert not overlaps([PIECE])(b"d", start, end)
+    assert overlaps([SEGMENT])(b"c", start, end) is expected
+    assert not overlaps([SEGMENT])(b"d", start, end)
 
 
 def test_download_of_whole_chromosomes(table: Path, tmp_path: Path) -> None:
@@ -158,11 +158,11 @@ def test_download_of_whole_chromosomes(table: Path, tmp_path: Path) -> None:
     source = fetch(settings, tmp_path / "out", table=table, http=HTTP)
     assembly = source.assembly()
     assert assembly.chrom_sizes == {"one": 13, "two": 4}
-    assert [(p.name, p.start, p.end, p.split) for p in assembly.pieces] == [
+    assert [(p.name, p.start, p.end, p.split) for p in assembly.segments] == [
         ("one", 0, 13, "train"),
         ("two", 0, 4, "test"),
     ]
-    assert assembly.sequence(assembly.pieces[0]).tobytes() == b"ACGTacgtNNACG"
+    assert assembly.sequence(assembly.segments[0]).tobytes() == b"ACGTacgtNNACG"
 
 
 def test_a_chromosome_of_another_length_is_another_build(

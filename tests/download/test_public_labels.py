@@ -1,4 +1,4 @@
-"""Real labels from public servers: fetched, cut to the pieces, and left out where they are not."""
+"""Real labels from public servers: fetched, cut to the genome, and left out where not to be had."""
 
 import gzip
 import hashlib
@@ -99,7 +99,7 @@ def test_every_part_comes_from_its_public_files(
     assert json.loads(again.read_text()) == raw
 
 
-def test_elements_are_those_inside_the_pieces_with_their_bases(
+def test_elements_are_those_inside_the_segments_with_their_bases(
     public: PublicLabels, source: Source, tmp_path: Path
 ) -> None:
     public.get("elements", tmp_path)
@@ -108,8 +108,8 @@ def test_elements_are_those_inside_the_pieces_with_their_bases(
     assert rows == [["sim1", 100, 104, "promoter", "train"], ["sim2", 0, 3, "enhancer", "test"]]
     assembly = source.assembly()
     for row in table.itertuples():
-        piece = next(one for one in assembly.pieces if one.chrom == row.chrom)
-        own = assembly.sequence(piece, row.start, row.end).tobytes().decode().upper()
+        segment = next(one for one in assembly.segments if one.chrom == row.chrom)
+        own = assembly.sequence(segment, row.start, row.end).tobytes().decode().upper()
         assert row.sequence == own
 
 

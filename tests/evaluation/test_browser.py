@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     region_map.write_bed9(folder / "regions.bed.gz")
     rng = np.random.default_rng(0)
     windows = []
-    for piece in source.assembly().pieces:
+    for piece in source.assembly().segments:
         placed = tile(piece, WINDOW_BP, keep_short=True)
         assert placed[-1].end - placed[-1].start < WINDOW_BP
         del placed[3:5]  # a gap whose edges are no multiples of 1,000

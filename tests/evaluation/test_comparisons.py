@@ -21,7 +21,7 @@ def genome(toy):
         text = random_dna(512, rng, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])
         regions = np.full(512, 5)
         regions[200:264] = 0
-        toy.tile(toy.add_piece(f"p{number}", text, regions), 512)
+        toy.tile(toy.add_segment(f"p{number}", text, regions), 512)
     return toy
 
 

@@ -26,14 +26,14 @@ SHARPNESS = [1.0, 1.5, 2.0, 3.0]
 
 def add(toy, name, split, size, gc, run=200, every=1000):
     """DNA whose region is its composition: promoters are ``gc`` rich, the rest is poor."""
-    rng = np.random.default_rng(len(toy.pieces))
+    rng = np.random.default_rng(len(toy.segments))
     regions = np.full(size, CLASSES.index("nig"))
     for start in range(every // 2, size - run, every):
         regions[start : start + run] = 0
     share = np.where(regions == 0, gc, 1 - gc)[:, None]
     weights = np.concatenate([1 - share, share, share, 1 - share], axis=1) / 2
     letters = np.array(list("ACGT"))[(rng.random((size, 1)) > weights.cumsum(axis=1)).sum(axis=1)]
-    toy.tile(toy.add_piece(name, "".join(letters), regions, split=split), 2000)
+    toy.tile(toy.add_segment(name, "".join(letters), regions, split=split), 2000)
 
 
 def world(toy, gc, **shape):
@@ -52,7 +52,7 @@ def oracle_enrichment(windows):
 def test_rates_are_means_over_training_bases(toy):
     world(toy, 0.8)
     rates = learn_rates(toy, toy, TARGET, 8)
-    piece = toy.pieces_of("train")[0]
+    piece = toy.segments_of("train")[0]
     bins = composition_bins(toy.read_ids(piece, piece.start, piece.end), 8)
     wanted = np.where(toy.classes["a"] == 0, 1 / 8, 1 / 64)
     for number in np.unique(bins):
@@ -159,6 +159,6 @@ def test_a_sharper_rate_is_denser_in_promoters(toy):
 
 
 def test_training_dna_without_bases_is_said(toy):
-    toy.add_piece("a", "N" * 50, "nig", split="train")
+    toy.add_segment("a", "N" * 50, "nig", split="train")
     with pytest.raises(GenezipError, match="gc_cpg cannot learn"):
         learn_rates(toy, toy, TARGET, 8)

@@ -16,7 +16,7 @@ TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
 @pytest.fixture
 def striped(toy):
     """Eight windows of 128 bp; every other 16 bp are promoter, the rest NIG."""
-    toy.tile(toy.add_piece("p", random_dna(1024), (np.arange(1024) // 16 % 2) * 5), 128)
+    toy.tile(toy.add_segment("p", random_dna(1024), (np.arange(1024) // 16 % 2) * 5), 128)
     return toy
 
 
@@ -108,7 +108,7 @@ def test_windows_without_a_group_are_skipped_in_the_window_mean(
     toy, settings, save, compressed_window
 ):
     for name, regions in (("p", [0] * 8 + [5] * 8), ("q", "nig")):
-        toy.tile(toy.add_piece(name, "ACGT" * 4, regions), 16)
+        toy.tile(toy.add_segment(name, "ACGT" * 4, regions), 16)
     windows = [compressed_window(place, [0, 4, 8]) for place in toy.corpus]
     rows, _ = rows_of(save("m", windows), toy, settings)
     row = cell(rows, "enrichment_window_mean", "promoter")
@@ -127,7 +127,7 @@ def test_an_interval_over_few_blocks_is_marked_in_the_file(
         regions[128 * block : 128 * block + 40] = CLASS_IDS["promoter"]
     for block in range(2):
         regions[128 * block + 50 : 128 * block + 90] = CLASS_IDS["cds"]
-    toy.tile(toy.add_piece("p", random_dna(1536), regions), 128)
+    toy.tile(toy.add_segment("p", random_dna(1536), regions), 128)
     random = np.random.default_rng(1)
     windows = [
         compressed_window(place, [0, *sorted(random.choice(np.arange(1, 128), 9, replace=False))])

@@ -90,10 +90,10 @@ def test_palindrome_reads_the_same_on_both_strands() -> None:
 
 def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
     """Dropped held-out windows must not come back through their repeats."""
-    toy.add_piece("a", "ACGT" * 25, "nig", split="train", rmsk=1, start=50)
-    toy.add_piece("b", "ACGT" * 25, "nig", split="test", rmsk=1)
-    toy.add_piece("c", "ACGT" * 25, "nig", split="train")
-    toy.add_piece("d", "ACGT" * 10, "nig", split="valid", rmsk=1)
+    toy.add_segment("a", "ACGT" * 25, "nig", split="train", rmsk=1, start=50)
+    toy.add_segment("b", "ACGT" * 25, "nig", split="test", rmsk=1)
+    toy.add_segment("c", "ACGT" * 25, "nig", split="train")
+    toy.add_segment("d", "ACGT" * 10, "nig", split="valid", rmsk=1)
     places = repeat_places(toy, 30)
     assert len(places) == 4
     for _ in range(2):  # read again for the other strand
@@ -108,8 +108,8 @@ def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
 
 
 def test_repeat_windows_are_bounded_and_evenly_spread(toy) -> None:
-    toy.add_piece("a", "A" * 1000, "nig", split="train", rmsk=1)
-    toy.add_piece("b", "C" * 1000, "nig", split="train", rmsk=1)
+    toy.add_segment("a", "A" * 1000, "nig", split="train", rmsk=1)
+    toy.add_segment("b", "C" * 1000, "nig", split="train", rmsk=1)
     places = repeat_places(toy, 10, max_windows=8)
     assert len(places) == 8
     assert [(p.piece, p.start) for p in places] == [

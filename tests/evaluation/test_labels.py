@@ -18,7 +18,7 @@ def test_blocks_start_anew_in_each_piece():
 
 def test_tertiles_split_the_bases_in_three(toy, settings):
     parts = ["A" * 2048, "AG" * 1024, "G" * 2048]
-    toy.tile(toy.add_piece("p", "".join(parts), "nig"), 2048)
+    toy.tile(toy.add_segment("p", "".join(parts), "nig"), 2048)
     labels = read_labels(toy, settings)
     strata = [np.bincount(cells // MOST_CLASSES, minlength=4).tolist() for cells in labels.cells]
     assert strata == [[2048, 0, 0, 0], [0, 2048, 0, 0], [0, 0, 2048, 0]]
@@ -26,7 +26,7 @@ def test_tertiles_split_the_bases_in_three(toy, settings):
 
 
 def test_n_and_padding_are_a_stratum_of_their_own(toy, settings):
-    piece = toy.add_piece("p", "ACGT" * 16 + "N" * 10 + "ACGT" * 13 + "AC", "nig")
+    piece = toy.add_segment("p", "ACGT" * 16 + "N" * 10 + "ACGT" * 13 + "AC", "nig")
     toy.tile(piece, 96, pad_last=True)  # 128 bp: one full window, one of 32 + 64 padding
     labels = read_labels(toy, settings)
     assert [(cells // MOST_CLASSES == 3).sum() for cells in labels.cells] == [10, 64]

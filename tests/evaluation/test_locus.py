@@ -57,7 +57,7 @@ def test_a_contig_named_like_a_locus():
 def test_most_promoter_bases(toy):
     regions = np.full(1024, 5)
     regions[500:560] = regions[900:910] = 0
-    toy.add_piece("c", "A" * 1024, regions)
+    toy.add_segment("c", "A" * 1024, regions)
     assert choose_locus([Locus("c", 0, 1024)], toy, 256) == Locus("c", 320, 576)
     assert choose_locus([Locus("c", 0, 100), Locus("c", 128, 256)], toy, 512) == Locus(
         "c", 128, 256
@@ -65,7 +65,7 @@ def test_most_promoter_bases(toy):
 
 
 def test_bins_by_hand(toy, save, compressed_window):
-    toy.tile(toy.add_piece("c", "A" * 256, "nig"), 128)
+    toy.tile(toy.add_segment("c", "A" * 256, "nig"), 128)
     prob = np.repeat([0.25, 0.75], 64).astype(np.float16)
     windows = [compressed_window(place, [0, 32, 64], boundary_prob=prob) for place in toy.corpus]
     table = bins(save("m", windows, seed=0), windows, Locus("c", 64, 224))
@@ -94,7 +94,7 @@ def test_one_transcript_per_gene_clipped():
 def test_tables_of_two_models(toy, save, compressed_window):
     regions = np.full(512, 5)
     regions[100:200] = 0
-    piece = toy.add_piece("c", "A" * 512, regions)
+    piece = toy.add_segment("c", "A" * 512, regions)
     toy.tile(piece, 128)
     windows = [compressed_window(place, [0, 64]) for place in toy.corpus]
     files = [save("a", windows, seed=0), save("b", windows[:3], seed=0)]
@@ -107,7 +107,7 @@ def test_tables_of_two_models(toy, save, compressed_window):
     assert set(genes["gene_name"]) == {"GENE"}
     with pytest.raises(GenezipError, match=r"c:300-500 is not covered .* inside c:0-384"):
         locus_tables(files, toy, source, "c:300-500")
-    toy.add_piece("c:64-320", "ACGT", "nig", split="train")  # a contig that is not held out
+    toy.add_segment("c:64-320", "ACGT", "nig", split="train")  # a contig that is not held out
     with pytest.raises(GenezipError, match="is 'c:64-320'; write it as c:64-320:120,000-185,536"):
         locus_tables(files, toy, source, "c:64-320")
     whole, _ = locus_tables(files, toy, source, None)

@@ -106,9 +106,9 @@ def test_the_chosen_strength_is_the_best_one(sequences):
 
 
 def test_rows_leave_out_first_bases_and_n(toy, settings):
-    toy.tile(toy.add_piece("train", "ACGT" * 500, "nig", split="train"), 100)
-    toy.tile(toy.add_piece("valid", "ACGT" * 50, "nig", split="valid"), 100)
-    toy.tile(toy.add_piece("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
+    toy.tile(toy.add_segment("train", "ACGT" * 500, "nig", split="train"), 100)
+    toy.tile(toy.add_segment("valid", "ACGT" * 50, "nig", split="valid"), 100)
+    toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 3]})
     labels = read_labels(toy, settings)
     rows = markov_rows(score_markov(toy, toy, labels, settings), labels, "test", "simulated")
@@ -127,8 +127,8 @@ def test_rows_leave_out_first_bases_and_n(toy, settings):
 
 
 def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
-    toy.tile(toy.add_piece("train", "ACGT" * 100, "nig", split="train"), 100)
-    toy.tile(toy.add_piece("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
+    toy.tile(toy.add_segment("train", "ACGT" * 100, "nig", split="train"), 100)
+    toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 2]})
     labels = read_labels(toy, settings)
     scores = score_markov(toy, toy, labels, settings)

@@ -38,7 +38,7 @@ def world(eight):
         letters = random_dna(8 * BP, rng)
         regions = np.repeat(rng.permutation(np.arange(8 * BP // 16) % 8), 16)
         marks = {"soft_masked": 1, "trf": 1}
-        eight.tile(eight.add_piece(name, letters, regions, split=split, **marks), BP)
+        eight.tile(eight.add_segment(name, letters, regions, split=split, **marks), BP)
     return eight
 
 
@@ -145,7 +145,7 @@ def test_a_class_in_the_promoter_group_counts_there(toy, settings, save, compres
     """Two of four bases are promoters of a kind; one of two tokens lies on them."""
     own = UserClass("core", before="promoter", label="core", colour="#000000", group="promoter")
     toy.taxonomy = Taxonomy((own,))
-    toy.tile(toy.add_piece("p", "ACGT" * 4, [0] * 4 + [7] * 4 + [5] * 8), 16)
+    toy.tile(toy.add_segment("p", "ACGT" * 4, [0] * 4 + [7] * 4 + [5] * 8), 16)
     labels = read_labels(toy, settings)
     files = [
         save(name, [compressed_window(place, starts) for place in toy.corpus], seed=0)
@@ -217,7 +217,7 @@ def test_the_composition_router_spends_by_the_users_target(world):
 
 def test_the_locus_names_the_class(toy):
     toy.taxonomy = with_enhancer()
-    toy.add_piece("c", "A" * 64, [5] * 10 + [7] * 20 + [5] * 34)
+    toy.add_segment("c", "A" * 64, [5] * 10 + [7] * 20 + [5] * 34)
     rows = region_rows(toy, Locus("c", 0, 64))
     assert rows[["end", "region"]].to_numpy().tolist() == [
         [10, "nig"],

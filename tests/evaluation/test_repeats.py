@@ -30,45 +30,47 @@ def table(*rows, **columns):
 
 
 def test_codes_of_the_three_schemes(toy):
-    piece = toy.add_piece("p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, trf=1, rmsk=1)
+    segment = toy.add_segment(
+        "p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, trf=1, rmsk=1
+    )
     trf = table(("p", 110, 113), ("p", 0, 101), ("q", 100, 116))
     rmsk = table(("p", 104, 108), ("p", 108, 112), ("p", 114, 116))
     rmsk["repeat_class"] = ["SINE", "DNA?", "LTR"]
     repeats = RepeatAnnotation(toy, rmsk, trf)
-    assert repeats.schemes(piece) == [TRF, SOFTMASK, RMSK]
-    assert repeats.codes(piece, TRF).tolist() == [1, *[0] * 9, 1, 1, 1, 0, 0, 0]
-    assert repeats.codes(piece, SOFTMASK).tolist() == [2, 0, 0, 0, *[1] * 6, 2, 2, 2, 0, 0, 0]
+    assert repeats.schemes(segment) == [TRF, SOFTMASK, RMSK]
+    assert repeats.codes(segment, TRF).tolist() == [1, *[0] * 9, 1, 1, 1, 0, 0, 0]
+    assert repeats.codes(segment, SOFTMASK).tolist() == [2, 0, 0, 0, *[1] * 6, 2, 2, 2, 0, 0, 0]
     sine, ltr = RMSK.sets["SINE"][0], RMSK.sets["LTR"][0]
     expected = [1, 0, 0, 0, *[sine] * 4, OUTSIDE, OUTSIDE, 1, 1, 1, 0, ltr, ltr]
-    assert repeats.codes(piece, RMSK).tolist() == expected
-    bare = toy.add_piece("q", "ACGT", "nig")
+    assert repeats.codes(segment, RMSK).tolist() == expected
+    bare = toy.add_segment("q", "ACGT", "nig")
     assert repeats.schemes(bare) == []
-    assert RepeatAnnotation(toy, None, None).schemes(piece) == []
+    assert RepeatAnnotation(toy, None, None).schemes(segment) == []
 
 
 def test_codes_of_repeatmasker_alone(toy):
-    piece = toy.add_piece("p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, rmsk=1)
+    segment = toy.add_segment("p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, rmsk=1)
     rmsk = table(("p", 104, 108), ("p", 106, 110), ("p", 110, 112), ("p", 113, 114))
     rmsk["repeat_class"] = ["SINE", "Simple_repeat", "Low_complexity", "LTR"]
     repeats = RepeatAnnotation(toy, rmsk, None)
-    assert repeats.schemes(piece) == [RMSK_ONLY]
+    assert repeats.schemes(segment) == [RMSK_ONLY]
     sine, ltr = RMSK_ONLY.sets["SINE"][0], RMSK_ONLY.sets["LTR"][0]
     simple = RMSK_ONLY.sets["rmsk_simple_repeat"][0]
     expected = [*[0] * 4, sine, sine, *[simple] * 4, OUTSIDE, OUTSIDE, 0, ltr, 0, 0]
-    assert repeats.codes(piece, RMSK_ONLY).tolist() == expected
+    assert repeats.codes(segment, RMSK_ONLY).tolist() == expected
     assert repeats.lacking() == [
         "the source has no TRF table, so tandem repeats are measured as RepeatMasker's simple "
         "repeats only, and soft-masked bases are not measured"
     ]
-    # sets of one name mean one thing: where some piece has TRF calls, they are taken outside them
-    toy.add_piece("q", "ACGT", "nig", trf=1)
-    assert RepeatAnnotation(toy, rmsk, table(("q", 0, 1))).schemes(piece) == []
+    # sets of one name mean one thing: where some segment has TRF calls, they are taken outside them
+    toy.add_segment("q", "ACGT", "nig", trf=1)
+    assert RepeatAnnotation(toy, rmsk, table(("q", 0, 1))).schemes(segment) == []
 
 
 def test_a_table_without_the_other_gives_rows_and_an_empty_one_says_so(
     toy, settings, save, compressed_window
 ):
-    toy.tile(toy.add_piece("p", "ACGT" * 64, "nig", rmsk=1), 64)
+    toy.tile(toy.add_segment("p", "ACGT" * 64, "nig", rmsk=1), 64)
     file = save("m", [compressed_window(place, [0, 32]) for place in toy.corpus], seed=0)
     rmsk = table(("p", 0, 64), ("p", 100, 110)).assign(repeat_class=["LINE", "Simple_repeat"])
     rows = rows_of([file], toy, RepeatAnnotation(toy, rmsk, None), settings)
@@ -142,15 +144,15 @@ def test_ratios_by_hand():
 @pytest.fixture
 def masked(toy):
     """Windows of 64 bp; the second half of each is lower case; TRF has one stretch."""
-    piece = toy.add_piece("p", ("ACGT" * 8 + "acgt" * 8) * 16, "nig", soft_masked=1, trf=1)
-    toy.tile(piece, 64)
-    other = toy.add_piece("q", "ACGT" * 64, "nig", trf=1)
+    segment = toy.add_segment("p", ("ACGT" * 8 + "acgt" * 8) * 16, "nig", soft_masked=1, trf=1)
+    toy.tile(segment, 64)
+    other = toy.add_segment("q", "ACGT" * 64, "nig", trf=1)
     toy.tile(other, 64)
     trf = table(("p", 0, 8), ("q", 0, 64))
     return toy, RepeatAnnotation(toy, None, trf)
 
 
-def test_a_piece_in_stretches_is_counted_like_a_whole_one(
+def test_a_segment_in_stretches_is_counted_like_a_whole_one(
     masked, settings, save, compressed_window, random_cuts
 ):
     """Stretches of 100 bp cut through windows of 64 bp, blocks and repeats."""
@@ -229,7 +231,7 @@ def test_the_control_of_random_boundaries_surrounds_the_ratio(
 
 def test_n_and_windows_with_many_n_do_not_count(toy, settings, save, compressed_window):
     sequence = "ACGT" * 15 + "ACGN" + "ACGT" * 8 + "N" * 32
-    toy.tile(toy.add_piece("p", sequence, "nig", soft_masked=1, trf=1), 64)
+    toy.tile(toy.add_segment("p", sequence, "nig", soft_masked=1, trf=1), 64)
     file = save("m", [compressed_window(place, [0, 32]) for place in toy.corpus])
     rows = rows_of([file], toy, RepeatAnnotation(toy, None, table(("p", 0, 1))), settings)
     assert pick(rows, "bpt", "rest")["n"] == 62
@@ -240,8 +242,8 @@ def test_files_of_one_router_are_joined_and_splits_kept_apart(
     masked, settings, save, compressed_window
 ):
     toy, _ = masked
-    piece = toy.add_piece("t", "ACGT" * 32, "nig", split="train", trf=1, rmsk=1)
-    toy.tile(piece, 64)
+    segment = toy.add_segment("t", "ACGT" * 32, "nig", split="train", trf=1, rmsk=1)
+    toy.tile(segment, 64)
     rmsk = table(("t", 0, 64)).assign(repeat_class="LINE")
     repeats = RepeatAnnotation(toy, rmsk, table(("p", 0, 8)))
     held = [compressed_window(place, [0, 32]) for place in toy.windows("test")]
@@ -256,8 +258,8 @@ def test_files_of_one_router_are_joined_and_splits_kept_apart(
     assert {row["split"] for row in rows if row["model"] == "router"} == {"test"}
 
 
-def test_different_pieces_are_refused(masked, settings, save, compressed_window):
+def test_different_segments_are_refused(masked, settings, save, compressed_window):
     toy, repeats = masked
     windows = [compressed_window(place, [0]) for place in toy.corpus]
-    with pytest.raises(GenezipError, match="test windows of b lie on other pieces"):
+    with pytest.raises(GenezipError, match="test windows of b lie on other segments"):
         rows_of([save("a", windows), save("b", windows[:1])], toy, repeats, settings)

@@ -21,7 +21,7 @@ def islands(toy):
         for start in range(100, size - 100, 300):
             letters[start : start + 40] = list("CG" * 20)
             regions[start : start + 40] = 0
-        toy.tile(toy.add_piece(name, "".join(letters), regions, split=split), 400)
+        toy.tile(toy.add_segment(name, "".join(letters), regions, split=split), 400)
     return toy
 
 
@@ -60,7 +60,7 @@ def test_tokens_are_copied_and_the_choice_is_recorded(
 
 
 def test_padded_windows_get_n(islands, settings, save, compressed_window, tmp_path):
-    islands.tile(islands.add_piece("d", "ACGT" * 50, "nig"), 400, pad_last=True)
+    islands.tile(islands.add_segment("d", "ACGT" * 50, "nig"), 400, pad_last=True)
     like = save("model", [compressed_window(islands.corpus[-1], [0, 100, 250])])
     write_gc_cpg(like, islands, islands, islands, TARGET, settings, tmp_path / "x.parquet")
     (window,) = read_compressed(tmp_path / "x.parquet").windows()

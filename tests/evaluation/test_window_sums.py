@@ -12,7 +12,7 @@ from genezip.evaluation.window_sums import collect
 def ten(toy):
     """One window of 10 bp: promoter on bases 2..4, intron elsewhere."""
     regions = [4, 4, 0, 0, 0, 4, 4, 4, 4, 4]
-    toy.tile(toy.add_piece("p", "ACGTACGTAC", regions), 10)
+    toy.tile(toy.add_segment("p", "ACGTACGTAC", regions), 10)
     return toy
 
 
@@ -45,7 +45,7 @@ def test_both_strands_are_averaged(ten, settings, save, compressed_window):
 
 
 def test_strict_leaves_padding_out(toy, settings, save, compressed_window):
-    toy.tile(toy.add_piece("p", "ACGTACGT", "nig"), 10, pad_last=True)
+    toy.tile(toy.add_segment("p", "ACGTACGT", "nig"), 10, pad_last=True)
     labels = read_labels(toy, settings)
     # chunks [0,6) [6,10): two real bases and two of padding share the second token
     sums = collect(save("m", [compressed_window(toy.corpus[0], [0, 6])]), labels)

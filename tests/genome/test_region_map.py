@@ -23,10 +23,10 @@ TWO = Regions(
 ).taxonomy()
 
 
-def made(*pieces, text=DRAWN, taxonomy=GENE7):
-    """The map of some pieces of a drawing, one letter per base."""
+def made(*segments, text=DRAWN, taxonomy=GENE7):
+    """The map of some segments of a drawing, one letter per base."""
     parts = []
-    for start, end in pieces or [(0, len(text))]:
+    for start, end in segments or [(0, len(text))]:
         ids = np.array([LETTERS.index(letter) for letter in text[start:end]], dtype=np.uint8)
         starts, classes = value_runs(ids)
         lengths = np.diff(starts, append=end - start)
@@ -39,12 +39,12 @@ def made(*pieces, text=DRAWN, taxonomy=GENE7):
 def test_stretches_without_label_are_refused(make_assembly):
     assembly = make_assembly(CHROM, [("c", 10, 20, "train"), ("c", 30, 60, "test")])
     region_map = made((10, 20), (30, 60))
-    assert region_map.covers(assembly.pieces)
+    assert region_map.covers(assembly.segments)
     with pytest.raises(GenezipError, match="does not cover c:15-35"):
         region_map.ids("c", 15, 35)
     with pytest.raises(GenezipError, match="does not cover chrX:0-5"):
         region_map.runs("chrX", 0, 5)
-    assert not region_map.covers(make_assembly(CHROM).pieces)
+    assert not region_map.covers(make_assembly(CHROM).segments)
 
 
 def test_bed9_round_trip_and_colours(tmp_path):

@@ -114,12 +114,14 @@ class TestByHand:
         assert minus == plus[::-1]
         assert (minus.index("p"), minus.rindex("p") + 1) == (48, 55)  # TSS 49: [48, 55)
 
-    def test_a_gene_outside_a_piece_decides_near_and_distal(self, write_gtf, make_assembly, drawn):
+    def test_a_gene_outside_a_segment_decides_near_and_distal(
+        self, write_gtf, make_assembly, drawn
+    ):
         assembly = make_assembly(CHROM, [("c", 48, 52, "train"), ("c", 52, 58, "test")])
         region_map = build(write_gtf, assembly, PLUS)
         assert drawn(region_map, "c", 48, 58) == self.plus_map[48:58]
         lengths, classes = region_map.runs("c", 50, 58)
-        assert lengths.tolist() == [3, 5]  # the run goes on across the two pieces
+        assert lengths.tolist() == [3, 5]  # the run goes on across the two segments
         assert classes.tolist() == [CLASS_IDS["nig"], CLASS_IDS["dig"]]
         assert (lengths.dtype, classes.dtype) == (np.int32, np.uint8)
 
@@ -128,13 +130,13 @@ class TestByHand:
         region_map = build(write_gtf, assembly, PLUS)
         assert drawn(region_map, "empty", 0, 9) == "d" * 9
 
-    def test_each_piece_is_labelled_from_its_own_set(self, write_gtf, make_assembly, drawn):
+    def test_each_segment_is_labelled_from_its_own_set(self, write_gtf, make_assembly, drawn):
         assembly = make_assembly(CHROM, [("c", 0, 30, "train")])
-        (piece,) = assembly.pieces
-        other = piece.__class__(
-            **{**vars(piece), "name": "x", "start": 30, "end": 60, "annotation": "b"}
+        (segment,) = assembly.segments
+        other = segment.__class__(
+            **{**vars(segment), "name": "x", "start": 30, "end": 60, "annotation": "b"}
         )
-        assembly.pieces = (piece, other)
+        assembly.segments = (segment, other)
         sets = {
             "genes": read_gene_models(write_gtf(PLUS), "gtf", "all"),
             "b": read_gene_models(

@@ -10,7 +10,7 @@ import pytest
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import build_region_map
 from genezip.genome.verify import verify_region_map
@@ -25,7 +25,7 @@ ROWS = [
     ("d", "exon", 0, 8, "-", 'gene_id "i";'),
 ]
 SMALL = Regions(promoter_half_width=3, nig_distance=12, required=[])
-PIECES = [("c", 0, 22, "train"), ("c", 35, 60, "test"), ("d", 0, 40, "train")]
+SEGMENTS = [("c", 0, 22, "train"), ("c", 35, 60, "test"), ("d", 0, 40, "train")]
 
 needs_bedtools = pytest.mark.skipif(
     shutil.which("bedtools") is None and os.environ.get("GENEZIP_REQUIRE_REAL") != "1",
@@ -38,12 +38,12 @@ class Coordinates:
     """What the check needs of an assembly: no bases."""
 
     chrom_sizes: dict[str, int]
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
 
 
 @pytest.fixture
 def small(write_gtf, make_assembly):
-    assembly = make_assembly({"c": "A" * 60, "d": "A" * 40, "e": "A" * 5}, PIECES)
+    assembly = make_assembly({"c": "A" * 60, "d": "A" * 40, "e": "A" * 5}, SEGMENTS)
     return {"genes": read_gene_models(write_gtf(ROWS), "gtf", transcripts="all")}, assembly
 
 
@@ -137,13 +137,15 @@ def test_without_bedtools_it_says_so(small, monkeypatch):
 
 @needs_bedtools
 def test_bedtools_agrees_on_the_demo_slices(mirror):
-    pieces = []
+    segments = []
     for line in (mirror / "demo" / "splits.bed").read_text().splitlines():
         chrom, start, end, split = line.split("\t")
         name = f"{chrom}:{start}-{end}"
-        pieces.append(Piece(name, chrom, int(start), int(end), split, "genes", False, False, False))
+        segments.append(
+            Segment(name, chrom, int(start), int(end), split, "genes", False, False, False)
+        )
     sizes = {chrom: hg38_sizes()[chrom] for chrom in ("chr1", "chr2", "chr9", "chr21", "chr22")}
-    assembly = Coordinates(sizes, tuple(pieces))
+    assembly = Coordinates(sizes, tuple(segments))
     annotations = {"genes": read_gene_models(mirror / "demo" / "genes.gtf.gz", "gtf")}
     region_map = build_region_map(annotations, assembly, Regions())
     outcome = verify_region_map(region_map, annotations, assembly, Regions())

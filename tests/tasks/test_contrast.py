@@ -15,7 +15,8 @@ from toolkit.dna import random_ids
 from toolkit.networks import CAUSAL, FREE, speaking_network
 
 from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
-from genezip.data.pair_examples import AUTHORS_BP, PairExamples, PairSequences, prepare_pairs
+from genezip.data.pair_examples import PairExamples, prepare_pairs
+from genezip.data.pair_sequences import AUTHORS_BP, PairSequences
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome

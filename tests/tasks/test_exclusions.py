@@ -131,8 +131,8 @@ def test_elements_are_lifted_and_none_is_lost_silently(listed: Write, collect: C
     names = summary["not_lifted_inputs"].dropna().tolist()
     assert "gene G6 with element chr21:5010000-5011000" in names
     assert any("of 6 inputs 2 lift to hg38 as one, 1 by their two ends" in line for line in said)
-    assert any("warning: 2 inputs lift in pieces only" in line for line in said)
-    assert any("warning: 1 inputs cannot be lifted and are NOT excluded" in s for s in said)
+    assert any("2 inputs lift in parts only" in line for line in said)
+    assert any("1 inputs cannot be lifted and are NOT excluded" in s for s in said)
     assert table.loc[table["split"] == "test", "reason"].str.endswith(", widened").sum() == 3
 
 

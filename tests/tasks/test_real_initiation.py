@@ -7,18 +7,18 @@ import torch
 from toolkit.dna import random_ids
 
 from genezip.alphabet import encode, reverse_complement
-from genezip.data.label_initiation import Block, LabelledPiece, blocks, far_from_n
-from genezip.genome.assembly import Piece
+from genezip.data.label_initiation import Block, LabelledSegment, blocks, far_from_n
+from genezip.genome.assembly import Segment
 from genezip.models.heads import initiation_loss
 from genezip.tasks import real_initiation as run
 
 RANDOM = np.random.default_rng(0)
 
 
-def piece(length: int) -> LabelledPiece:
-    where = Piece("p", "chr22", 1000, 1000 + length, "train", "genes", False, False, False)
+def segment(length: int) -> LabelledSegment:
+    where = Segment("p", "chr22", 1000, 1000 + length, "train", "genes", False, False, False)
     ids = random_ids(length, RANDOM)
-    return LabelledPiece(where, ids, np.zeros((2, length), np.float32), far_from_n(ids))
+    return LabelledSegment(where, ids, np.zeros((2, length), np.float32), far_from_n(ids))
 
 
 def test_the_head_is_at_the_minimum_of_the_release_loss():
@@ -49,7 +49,7 @@ def test_local_readings_belong_to_the_same_base_on_both_strands():
     assert reverse[1].reshape(3, 4).argmax(1).tolist() == [2, 3, 3]
     again = run.local_readings(reverse_complement(ids), 1)
     np.testing.assert_array_equal(again[0], reverse[::-1])
-    assert forward[0].reshape(3, 4)[0].tolist() == [0, 0, 0, 0]  # outside the piece
+    assert forward[0].reshape(3, 4)[0].tolist() == [0, 0, 0, 0]  # outside the segment
 
 
 def test_normed_is_torchs_layer_norm_without_scale():
@@ -71,7 +71,7 @@ def test_all_signal_is_sampled_and_weights_stand_for_the_rest():
 
 def test_a_planted_signal_is_learned_from_other_blocks_and_on_its_strand():
     length = 4000
-    where = piece(length)
+    where = segment(length)
     hot = where.ids == 4  # C carries signal on the forward strand only
     target = np.zeros((2, length), np.float32)
     target[0, hot] = 2.0
@@ -86,7 +86,7 @@ def test_a_planted_signal_is_learned_from_other_blocks_and_on_its_strand():
 
 def test_labels_of_the_tested_block_do_not_change_its_prediction():
     length = 2000
-    where, target = piece(length), RANDOM.random((2, length)).astype(np.float32)
+    where, target = segment(length), RANDOM.random((2, length)).astype(np.float32)
     cut = blocks([length], 500, 4)
     readings = [run.local_readings(where.ids, 1)]
     changed = target.copy()
@@ -113,7 +113,7 @@ def test_no_rate_is_higher_than_the_highest_learned_target():
 
 def test_the_profile_is_learned_elsewhere_and_laid_out_by_strand():
     length = 12_000
-    where = piece(length)
+    where = segment(length)
     tss = pd.DataFrame(
         {"chrom": "chr22", "position": [1000 + 2000, 1000 + 8000], "strand": ["+", "-"]}
     )
@@ -129,7 +129,7 @@ def test_the_profile_is_learned_elsewhere_and_laid_out_by_strand():
 
 def test_a_base_near_an_n_is_not_learned():
     length = 2000
-    where = piece(length)
+    where = segment(length)
     where.ids[1500] = 7
     scored = far_from_n(where.ids, 100)
     target = np.where(scored, RANDOM.random((2, length)), np.nan).astype(np.float32)

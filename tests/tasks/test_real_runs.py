@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 
 from genezip.alphabet import encode
 from genezip.config.labels import Labels
-from genezip.data.label_initiation import LabelledPiece, far_from_n
+from genezip.data.label_initiation import LabelledSegment, far_from_n
 from genezip.data.real_labels import FILES
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.tasks import real_contacts, real_elements, real_enhancer_gene, real_initiation
 from genezip.tasks.prediction_files import PredictionFile
@@ -82,7 +82,7 @@ def test_without_labels_both_files_are_there_and_the_scores_say_why(run, measure
 
 @pytest.fixture
 def present(run, monkeypatch, tmp_path):
-    """Makes every label file listed and the genome the given pieces."""
+    """Makes every label file listed and the genome the given segments."""
 
     def use(assembly):
         names = [name for files in FILES.values() for name in files]
@@ -96,8 +96,8 @@ def present(run, monkeypatch, tmp_path):
     return use
 
 
-def piece(chrom, start, end):
-    return Piece(f"{chrom}:{start}-{end}", chrom, start, end, "train", "g", False, False, False)
+def segment(chrom, start, end):
+    return Segment(f"{chrom}:{start}-{end}", chrom, start, end, "train", "g", False, False, False)
 
 
 def told(run):
@@ -107,8 +107,8 @@ def told(run):
     return row["note"]
 
 
-def test_pieces_too_long_for_vectors_of_every_base_are_not_begun(run, present, monkeypatch):
-    present(SimpleNamespace(pieces=[piece("chr22", 0, 50_000_000)]))
+def test_segments_too_long_for_vectors_of_every_base_are_not_begun(run, present, monkeypatch):
+    present(SimpleNamespace(segments=[segment("chr22", 0, 50_000_000)]))
     measure_initiation(run)
     assert "has 50,000,000 bp" in told(run)
     counts = csr_matrix(np.ones((60, 60)))
@@ -118,9 +118,9 @@ def test_pieces_too_long_for_vectors_of_every_base_are_not_begun(run, present, m
 
 
 def test_a_single_block_is_not_measured(run, present, monkeypatch):
-    present(SimpleNamespace(pieces=[]))
+    present(SimpleNamespace(segments=[]))
     ids = encode("ACGT" * 50)
-    whole = LabelledPiece(piece("chr22", 0, 200), ids, np.ones((2, 200)), far_from_n(ids))
+    whole = LabelledSegment(segment("chr22", 0, 200), ids, np.ones((2, 200)), far_from_n(ids))
     monkeypatch.setattr(real_initiation, "read_initiation", lambda *_: [whole])
     measure_initiation(run)
     assert "1 block of 32,768 bp" in told(run)
@@ -154,24 +154,26 @@ def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
 
 
 class Made:
-    """A genome whose piece around each element is made of the letters of its class."""
+    """A genome whose segment around each element is made of the letters of its class."""
 
     def __init__(self):
         self.texts = {}
 
     @property
-    def pieces(self):
+    def segments(self):
         return list(self.texts)
 
     def add(self, chrom, start, text):
-        self.texts[piece(chrom, start, start + len(text))] = text.encode()
+        self.texts[segment(chrom, start, start + len(text))] = text.encode()
 
-    def sequence(self, piece, start, end):
-        return np.frombuffer(self.texts[piece], np.uint8)[start - piece.start : end - piece.start]
+    def sequence(self, segment, start, end):
+        return np.frombuffer(self.texts[segment], np.uint8)[
+            start - segment.start : end - segment.start
+        ]
 
 
 def made_elements(tmp_path, chroms=6, every=2_000_000):
-    """120 elements, the last at the end of its piece; the length of each is its class."""
+    """120 elements, the last at the end of its segment; the length of each is its class."""
     random = np.random.default_rng(0)
     genome, rows = Made(), []
     for number in range(120):

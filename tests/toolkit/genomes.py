@@ -25,13 +25,13 @@ HEAD = "name chrom start end split annotation soft_masked rmsk trf"
 
 def write_assembly(
     folder: Path,
-    pieces: Sequence[tuple[str, int, str, str]],
+    segments: Sequence[tuple[str, int, str, str]],
     sizes: Mapping[str, int] | None = None,
     annotation: str = "genes",
 ) -> Assembly:
-    """Write pieces (chrom, start, split, sequence); chromosomes end with them unless told."""
+    """Write segments (chrom, start, split, sequence); chromosomes end with them unless told."""
     rows, records, ends = ["\t".join(HEAD.split())], {}, dict[str, int]()
-    for chrom, start, split, text in pieces:
+    for chrom, start, split, text in segments:
         end = start + len(text)
         name = f"{chrom}:{start}-{end}"
         rows.append(f"{name}\t{chrom}\t{start}\t{end}\t{split}\t{annotation}\t0\t0\t0")
@@ -47,14 +47,14 @@ def write_assembly(
 
 @pytest.fixture
 def make_assembly(tmp_path: Path) -> Callable[..., Assembly]:
-    """Assembly of whole chromosomes, or of (chrom, start, end, split) pieces of them."""
+    """Assembly of whole chromosomes, or of (chrom, start, end, split) segments of them."""
 
     def make(
         chromosomes: dict[str, str],
-        pieces: list[tuple[str, int, int, str]] | None = None,
+        segments: list[tuple[str, int, int, str]] | None = None,
         annotation: str = "genes",
     ) -> Assembly:
-        chosen = pieces or [(name, 0, len(text), "train") for name, text in chromosomes.items()]
+        chosen = segments or [(name, 0, len(text), "train") for name, text in chromosomes.items()]
         cut = [(chrom, a, split, chromosomes[chrom][a:b]) for chrom, a, b, split in chosen]
         sizes = {name: len(text) for name, text in chromosomes.items()}
         return write_assembly(tmp_path, cut, sizes, annotation)
@@ -122,14 +122,14 @@ def simulate(folder: Path, *chromosome_bp: int) -> Source:
 class ToyGenome:
     """Stands in for CorpusReader, Assembly and RegionMap at once."""
 
-    pieces: list[Any] = field(default_factory=list)
+    segments: list[Any] = field(default_factory=list)
     corpus: list[Any] = field(default_factory=list)
     dna: dict[str, np.ndarray] = field(default_factory=dict)
     classes: dict[str, np.ndarray] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=lambda: {"source": "simulated"})
     taxonomy: Taxonomy = GENE7
 
-    def add_piece(
+    def add_segment(
         self,
         name: str,
         sequence: str,
@@ -140,51 +140,51 @@ class ToyGenome:
     ) -> Any:
         flags = {"soft_masked": 0, "rmsk": 0, "trf": 0, **marks}
         end = start + len(sequence)
-        piece = SimpleNamespace(
+        segment = SimpleNamespace(
             name=name, chrom=name, start=start, end=end, split=split, annotation="toy", **flags
         )
-        self.pieces.append(piece)
+        self.segments.append(segment)
         self.dna[name] = np.frombuffer(sequence.encode(), dtype=np.uint8)
         if isinstance(regions, str):
             regions = [self.taxonomy.ids[regions]] * len(sequence)
         self.classes[name] = np.asarray(regions, dtype=np.uint8)
-        return piece
+        return segment
 
-    def tile(self, piece: Any, window_bp: int, pad_last: bool = False) -> None:
-        """Corpus windows of a piece; the short last one is dropped or padded with N."""
-        for start in range(piece.start, piece.end, window_bp):
-            end = min(start + window_bp, piece.end)
+    def tile(self, segment: Any, window_bp: int, pad_last: bool = False) -> None:
+        """Corpus windows of a segment; the short last one is dropped or padded with N."""
+        for start in range(segment.start, segment.end, window_bp):
+            end = min(start + window_bp, segment.end)
             missing = window_bp - (end - start)
             if missing and not pad_last:
                 continue
-            ids = np.concatenate([self.read_ids(piece, start, end), encode("N" * missing)])
+            ids = np.concatenate([self.read_ids(segment, start, end), encode("N" * missing)])
             dig = np.full(missing, CLASS_IDS["dig"], dtype=np.uint8)
-            regions = np.concatenate([self.region_ids(piece.chrom, start, end), dig])
+            regions = np.concatenate([self.region_ids(segment.chrom, start, end), dig])
             self.corpus.append(
                 SimpleNamespace(
-                    chrom=piece.chrom, start=start, end=end, piece=piece.name, split=piece.split,
-                    n_fraction=0.0, ids=ids, regions=regions,
+                    chrom=segment.chrom, start=start, end=end, piece=segment.name,
+                    split=segment.split, n_fraction=0.0, ids=ids, regions=regions,
                 )
             )  # fmt: skip
 
     def windows(self, split: str) -> Iterator[Any]:
         return (window for window in self.corpus if window.split == split)
 
-    def pieces_of(self, split: str) -> list[Any]:
-        return [piece for piece in self.pieces if piece.split == split]
+    def segments_of(self, split: str) -> list[Any]:
+        return [segment for segment in self.segments if segment.split == split]
 
-    def sequence(self, piece: Any, start: int, end: int) -> np.ndarray:
-        return self.dna[piece.name][start - piece.start : end - piece.start]
+    def sequence(self, segment: Any, start: int, end: int) -> np.ndarray:
+        return self.dna[segment.name][start - segment.start : end - segment.start]
 
-    def read_ids(self, piece: Any, start: int, end: int) -> np.ndarray:
-        return encode(self.sequence(piece, start, end))
+    def read_ids(self, segment: Any, start: int, end: int) -> np.ndarray:
+        return encode(self.sequence(segment, start, end))
 
     def region_ids(self, chrom: str, start: int, end: int) -> np.ndarray:
-        piece = next(piece for piece in self.pieces if piece.chrom == chrom)
-        return self.classes[piece.name][start - piece.start : end - piece.start]
+        segment = next(segment for segment in self.segments if segment.chrom == chrom)
+        return self.classes[segment.name][start - segment.start : end - segment.start]
 
     def ids(self, first: Any, start: int, end: int) -> np.ndarray:
-        """Token ids of a piece (as Assembly), region classes of a chromosome (as RegionMap)."""
+        """Token ids of a segment (as Assembly), region classes of a chromosome (as RegionMap)."""
         read = self.region_ids if isinstance(first, str) else self.read_ids
         return read(first, start, end)
 

@@ -20,7 +20,7 @@ from genezip.artifacts.files import move_into_place, sha256_file, write_json
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.fasta import write_records
-from genezip.genome.assembly import PIECE_COLUMNS, Piece, check_no_overlap
+from genezip.genome.assembly import SEGMENT_COLUMNS, Segment, check_no_overlap
 from genezip.genome.sources.source import SOURCE
 from genezip.genome.sources.splits import Region, split_of
 
@@ -33,12 +33,12 @@ class Draft:
     ----------
     folder : Path
         Where the files are written for now.
-    pieces : list of Piece
-        What :meth:`write_pieces` wrote.
+    segments : list of Segment
+        What :meth:`write_segments` wrote.
     """
 
     folder: Path
-    pieces: list[Piece] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
     annotations: dict[str, dict[str, str]] = field(default_factory=dict)
     repeats: dict[str, str | None] = field(default_factory=lambda: {"rmsk": None, "trf": None})
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -57,9 +57,9 @@ class Draft:
             }
         )
 
-    def write_pieces(
+    def write_segments(
         self,
-        pieces: Iterable[tuple[Piece, bytes]],
+        segments: Iterable[tuple[Segment, bytes]],
         chrom_sizes: Mapping[str, int],
         origin: str,
         release: str,
@@ -69,43 +69,43 @@ class Draft:
 
         Parameters
         ----------
-        pieces : iterable of (Piece, bytes)
-            Sequence of each piece as ASCII, case as in the source.
+        segments : iterable of (Segment, bytes)
+            Sequence of each segment as ASCII, case as in the source.
         chrom_sizes : mapping
             True length of every chromosome (bp).
 
         Raises
         ------
         GenezipError
-            A piece whose sequence has another length or letters that are no bases, that
-            lies outside its chromosome, or that overlaps another piece.
+            A segment whose sequence has another length or letters that are no bases, that
+            lies outside its chromosome, or that overlaps another segment.
         """
 
         def checked() -> Iterator[tuple[str, bytes]]:
-            for piece, sequence in pieces:
-                encode(sequence, piece.name)  # a letter that is no base ends here
-                if len(sequence) != piece.end - piece.start:
+            for segment, sequence in segments:
+                encode(sequence, segment.name)  # a letter that is no base ends here
+                if len(sequence) != segment.end - segment.start:
                     raise GenezipError(
-                        f"the sequence of {piece.name} has {len(sequence)} bases instead of "
-                        f"{piece.end - piece.start} (from {origin})"
+                        f"the sequence of {segment.name} has {len(sequence)} bases instead of "
+                        f"{segment.end - segment.start} (from {origin})"
                     )
-                if piece.end > chrom_sizes.get(piece.chrom, 0):
+                if segment.end > chrom_sizes.get(segment.chrom, 0):
                     raise GenezipError(
-                        f"{piece.name} ends beyond {piece.chrom}, which has "
-                        f"{chrom_sizes.get(piece.chrom, 0)} bases: wrong build?"
+                        f"{segment.name} ends beyond {segment.chrom}, which has "
+                        f"{chrom_sizes.get(segment.chrom, 0)} bases: wrong build?"
                     )
-                self.pieces.append(piece)
-                yield piece.name, sequence
+                self.segments.append(segment)
+                yield segment.name, sequence
 
         write_records(self.folder / "pieces.fa", checked())
-        check_no_overlap(self.pieces)
-        if not any(piece.split == "train" for piece in self.pieces):
+        check_no_overlap(self.segments)
+        if not any(segment.split == "train" for segment in self.segments):
             raise GenezipError(
-                "no piece is left to train on; take a chromosome out of genome.valid or "
+                "no segment is left to train on; take a chromosome out of genome.valid or "
                 "genome.test, or widen genome.chromosomes"
             )
-        rows = ["\t".join(PIECE_COLUMNS)]
-        rows += ["\t".join(_cell(getattr(p, c)) for c in PIECE_COLUMNS) for p in self.pieces]
+        rows = ["\t".join(SEGMENT_COLUMNS)]
+        rows += ["\t".join(_cell(getattr(p, c)) for c in SEGMENT_COLUMNS) for p in self.segments]
         (self.folder / "pieces.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         sizes = "".join(f"{chrom}\t{length}\n" for chrom, length in chrom_sizes.items())
         (self.folder / "chrom.sizes").write_text(sizes, encoding="utf-8")
@@ -155,11 +155,11 @@ def _cell(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def piece_of(
+def segment_of(
     region: Region, settings: Genome, annotation: str, name: str | None = None, **marks: bool
-) -> Piece:
-    """The piece of an interval; ``marks`` are its soft_masked, rmsk and trf."""
-    return Piece(
+) -> Segment:
+    """The segment of an interval; ``marks`` are its soft_masked, rmsk and trf."""
+    return Segment(
         name=name or region.name,
         chrom=region.chrom,
         start=region.start,

@@ -16,8 +16,8 @@ from genezip.download.checksum import checksum_of
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.formats.fasta import read_records
-from genezip.genome.assembly import Piece
-from genezip.genome.sources.layout import Draft, piece_of
+from genezip.genome.assembly import Segment
+from genezip.genome.sources.layout import Draft, segment_of
 from genezip.genome.sources.splits import Region, check_names, read_regions, wanted
 
 SLICES = "demo/genome.fa.gz"
@@ -69,8 +69,8 @@ def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
     windows = wanted(read_regions(mirror / WINDOWS_BED), settings)
     used = dict.fromkeys(region.chrom for region in [*slices, *windows])
     check_names(settings, hg38_sizes(), list(used), "GRCh38")
-    draft.write_pieces(
-        _pieces(mirror, slices, windows, settings),
+    draft.write_segments(
+        _segments(mirror, slices, windows, settings),
         hg38_sizes(),
         f"{SLICES} and {WINDOWS}",
         "GRCh38",
@@ -110,7 +110,7 @@ def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
         "Tandem Repeats Finder 4.09 (2 7 7 80 10 50 2000)",
         "public domain",
     )
-    total = sum(piece.end - piece.start for piece in draft.pieces)
+    total = sum(segment.end - segment.start for segment in draft.segments)
     draft.finish(
         "mirror",
         f"real GRCh38 DNA from the mirror folder: {len(slices)} slices and "
@@ -119,13 +119,13 @@ def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
     )
 
 
-def _pieces(
+def _segments(
     mirror: Path, slices: list[Region], windows: list[Region], settings: Genome
-) -> Iterator[tuple[Piece, bytes]]:
+) -> Iterator[tuple[Segment, bytes]]:
     for name, sequence in read_records(mirror / SLICES):
         for region in slices:
             if region.chrom == name:
-                piece = piece_of(
+                segment = segment_of(
                     region,
                     settings,
                     "genes",
@@ -133,13 +133,13 @@ def _pieces(
                     rmsk=region.chrom in RMSK_CHROMS,
                     trf=True,
                 )
-                yield piece, sequence[region.start : region.end]
+                yield segment, sequence[region.start : region.end]
     records = dict(read_records(mirror / WINDOWS))
     for region in windows:
         if region.name not in records:
             raise GenezipError(f"{mirror / WINDOWS} has no record {region.name}")
-        piece = piece_of(region, settings, "refseq", soft_masked=False, rmsk=False, trf=True)
-        yield piece, records[region.name]
+        segment = segment_of(region, settings, "refseq", soft_masked=False, rmsk=False, trf=True)
+        yield segment, records[region.name]
 
 
 def _merged_trf(*paths: Path) -> list[bytes]:

@@ -27,8 +27,8 @@ from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.formats.fasta import read_records
 from genezip.formats.input_file import open_bytes
 from genezip.formats.repeatmasker import Inside, rmsk_rows, trf_rows
-from genezip.genome.assembly import Piece
-from genezip.genome.sources.layout import Draft, is_soft_masked, piece_of
+from genezip.genome.assembly import Segment
+from genezip.genome.sources.layout import Draft, is_soft_masked, segment_of
 from genezip.genome.sources.splits import Region, check_names, demo_regions
 from genezip.log import progress
 
@@ -139,11 +139,11 @@ def fetch_public(
     else:
         _write_chromosomes(draft, store, found.files["genome"], settings)
     _write_annotation(draft, store, found.files)
-    total = sum(piece.end - piece.start for piece in draft.pieces)
+    total = sum(segment.end - segment.start for segment in draft.segments)
     what = "regions" if settings.selection == "demo" else "whole chromosomes"
     draft.finish(
         "download",
-        f"GRCh38 from public servers: {len(draft.pieces)} {what}, {total / 1e6:.2f} Mb, "
+        f"GRCh38 from public servers: {len(draft.segments)} {what}, {total / 1e6:.2f} Mb, "
         f"annotation {found.files['annotation'].rows[0].release}",
         settings.build,
     )
@@ -186,7 +186,7 @@ def _dna_sha256(path: Path) -> str:
 def _write_regions(
     draft: Draft, store: Store, regions: list[tuple[Region, Item]], settings: Genome
 ) -> None:
-    def pieces() -> Iterator[tuple[Piece, bytes]]:
+    def segments() -> Iterator[tuple[Segment, bytes]]:
         logger.info("download: sequence of %d regions", len(regions))
         for region, wish in progress(regions, "regions", unit="region"):
             before = store.asked
@@ -194,11 +194,11 @@ def _write_regions(
             if store.asked > before:
                 time.sleep(store.http.pause_s)
             sequence = json.loads(path.read_text())["dna"].encode()
-            yield _piece(region, sequence, settings), sequence
+            yield _segment(region, sequence, settings), sequence
 
     first = regions[0][1].rows[0]
     origin = first.url.partition("?")[0]
-    draft.write_pieces(pieces(), hg38_sizes(), origin, first.release, first.licence)
+    draft.write_segments(segments(), hg38_sizes(), origin, first.release, first.licence)
 
 
 def _wrong_region(path: Path, region: Region) -> str | None:
@@ -218,9 +218,9 @@ def _wrong_region(path: Path, region: Region) -> str | None:
     return None
 
 
-def _piece(region: Region, sequence: bytes, settings: Genome, name: str | None = None) -> Piece:
+def _segment(region: Region, sequence: bytes, settings: Genome, name: str | None = None) -> Segment:
     masked = is_soft_masked(sequence)
-    return piece_of(region, settings, "gencode", name, soft_masked=masked, rmsk=True, trf=True)
+    return segment_of(region, settings, "gencode", name, soft_masked=masked, rmsk=True, trf=True)
 
 
 def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome) -> None:
@@ -230,7 +230,7 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
 
     seen: list[str] = []
 
-    def pieces() -> Iterator[tuple[Piece, bytes]]:
+    def segments() -> Iterator[tuple[Segment, bytes]]:
         for name, sequence in read_records(path):
             seen.append(name)
             if settings.chromosomes is not None and name not in settings.chromosomes:
@@ -242,15 +242,15 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
                 )
             sizes[name] = len(sequence)
             region = Region(name, 0, len(sequence), "train")
-            yield _piece(region, sequence, settings, name), sequence
+            yield _segment(region, sequence, settings, name), sequence
 
         check_names(settings, seen, sizes, row.url)  # before a split without DNA is noticed
 
-    draft.write_pieces(pieces(), sizes, row.url, row.release, row.licence)
+    draft.write_segments(segments(), sizes, row.url, row.release, row.licence)
 
 
 def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> None:
-    chroms = {piece.chrom.encode() for piece in draft.pieces}
+    chroms = {segment.chrom.encode() for segment in draft.segments}
     row, path = store.get(files["annotation"])
     draft.annotations["gencode"] = {
         "path": draft.write_gzip(
@@ -258,7 +258,7 @@ def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> 
         ),
         "format": "gtf",
     }
-    inside = overlaps(draft.pieces)
+    inside = overlaps(draft.segments)
     for kind, name, convert in (
         ("rmsk", "rmsk.out.gz", rmsk_rows),
         ("trf", "trf.bed.gz", trf_rows),
@@ -269,18 +269,18 @@ def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> 
         )
 
 
-def overlaps(pieces: Iterable[Piece]) -> Inside:
-    """A test whether an interval (chrom, start, end) overlaps any piece."""
+def overlaps(segments: Iterable[Segment]) -> Inside:
+    """A test whether an interval (chrom, start, end) overlaps any segment."""
     ends: dict[bytes, list[int]] = {}
     starts: dict[bytes, list[int]] = {}
-    for piece in sorted(pieces, key=lambda piece: piece.start):  # pieces do not overlap
-        starts.setdefault(piece.chrom.encode(), []).append(piece.start)
-        ends.setdefault(piece.chrom.encode(), []).append(piece.end)
+    for segment in sorted(segments, key=lambda segment: segment.start):  # segments do not overlap
+        starts.setdefault(segment.chrom.encode(), []).append(segment.start)
+        ends.setdefault(segment.chrom.encode(), []).append(segment.end)
 
     def inside(chrom: bytes, start: int, end: int) -> bool:
         if chrom not in starts:
             return False
-        before = bisect_left(starts[chrom], end)  # pieces that begin before the end
+        before = bisect_left(starts[chrom], end)  # segments that begin before the end
         return before > 0 and ends[chrom][before - 1] > start
 
     return inside

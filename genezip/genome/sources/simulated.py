@@ -13,7 +13,7 @@ import numpy as np
 from genezip.config import Simulation
 from genezip.errors import GenezipError
 from genezip.formats.repeatmasker import RMSK_HEADER, TRF_HEADER
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.sources.layout import Draft
 from genezip.genome.sources.simulated_genes import (
     A,
@@ -89,13 +89,13 @@ def simulate(draft: Draft, settings: Simulation) -> None:
     made: list[Chromosome] = []
     families = draw_families(np.random.default_rng([settings.seed, 0]))
 
-    def pieces() -> Iterator[tuple[Piece, bytes]]:
+    def segments() -> Iterator[tuple[Segment, bytes]]:
         for number, (name, length) in enumerate(lengths.items(), start=1):
             rng = np.random.default_rng([settings.seed, number])
             first = sum(len(chromosome.genes) for chromosome in made) + 1
             made.append(simulate_chromosome(name, length, first, families, rng))
             test, valid = name in settings.test, name in settings.valid
-            piece = Piece(
+            segment = Segment(
                 name=name,
                 chrom=name,
                 start=0,
@@ -106,9 +106,9 @@ def simulate(draft: Draft, settings: Simulation) -> None:
                 rmsk=True,
                 trf=True,
             )
-            yield piece, made[-1].sequence
+            yield segment, made[-1].sequence
 
-    draft.write_pieces(pieces(), lengths, *origin)
+    draft.write_segments(segments(), lengths, *origin)
     gtf = (row.encode() for each in made for gene in each.genes for row in gtf_rows(gene))
     header = b"##description: simulated genes\n##format: gtf\n"
     draft.annotations["genes"] = {

@@ -90,7 +90,7 @@ class Source:
                 )
 
     def assembly(self) -> "Assembly":
-        """The pieces of sequence with their coordinates and splits."""
+        """The segments of sequence with their coordinates and splits."""
         from genezip.genome.assembly import Assembly
 
         return Assembly.open(

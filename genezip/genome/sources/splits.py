@@ -56,12 +56,12 @@ def wanted(regions: list[Region], settings: Genome) -> list[Region]:
 
 
 def split_of(chrom: str, marked: str, settings: Genome) -> str:
-    """Split of a piece: whole chromosomes are held out, whatever their tables say.
+    """Split of a segment: whole chromosomes are held out, whatever their tables say.
 
     Parameters
     ----------
     marked : str, one of SPLITS
-        What the table of intervals says. A piece marked test outside the held-out
+        What the table of intervals says. A segment marked test outside the held-out
         chromosomes trains.
 
     Raises

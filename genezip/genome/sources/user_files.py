@@ -12,7 +12,7 @@ from genezip.formats.fasta import read_records
 from genezip.formats.genes import annotation_format
 from genezip.formats.input_file import is_packed, need_regular, open_bytes
 from genezip.formats.repeatmasker import read_rmsk_out, read_trf
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import read_gene_models
 from genezip.genome.names import check_contig_name, match_chrom_style, match_repeats
 from genezip.genome.sources.layout import Draft, is_soft_masked
@@ -25,7 +25,7 @@ _AS_GIVEN = ("as given", "as given")  # release, licence
 
 
 def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
-    """Lay out your own FASTA, annotation and repeats as a source: one piece per contig.
+    """Lay out your own FASTA, annotation and repeats as a source: one segment per contig.
 
     All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
     contig of the FASTA, also those that ``genome.chromosomes`` leaves out: their rows belong to
@@ -50,7 +50,7 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
         need_regular(path, "the table", f"check genome.{key}")
     sizes = _sizes(fasta, settings)
     chosen = _chosen(settings, sizes)
-    draft.write_pieces(_pieces(fasta, settings, sizes), sizes, settings.fasta, *_AS_GIVEN)
+    draft.write_segments(_segments(fasta, settings, sizes), sizes, settings.fasta, *_AS_GIVEN)
     _check_together(genes, form, sizes)
     suffix = ".gz" if is_packed(genes) else ""
     name = draft.copy(
@@ -108,9 +108,9 @@ def _sizes(fasta: Path, settings: Genome) -> dict[str, int]:
     return {name: length for name, length in sizes.items() if length}
 
 
-def _pieces(
+def _segments(
     fasta: Path, settings: Genome, sizes: Mapping[str, int]
-) -> Iterator[tuple[Piece, bytes]]:
+) -> Iterator[tuple[Segment, bytes]]:
     chosen, names = set(_chosen(settings, sizes)), set(sizes)
     for name, sequence in read_records(fasta):
         if name not in chosen:
@@ -118,7 +118,7 @@ def _pieces(
         for start, end, split in split_parts(name, len(sequence), settings, sizes):
             whole = (start, end) == (0, len(sequence))
             part = sequence[start:end]
-            piece = Piece(
+            segment = Segment(
                 name=name if whole else _new_name(f"{name}:{start}-{end}", names),
                 chrom=name,
                 start=start,
@@ -129,7 +129,7 @@ def _pieces(
                 rmsk=settings.rmsk is not None,
                 trf=settings.trf is not None,
             )
-            yield piece, part
+            yield segment, part
 
 
 def _new_name(name: str, taken: set[str]) -> str:

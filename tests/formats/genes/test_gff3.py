@@ -7,7 +7,7 @@ import pytest
 
 from genezip.config import Regions
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import read_gene_models
 from genezip.genome.region_rules import build_region_map
 
@@ -151,8 +151,10 @@ def test_region_map_of_yeast(mirror, messages):
     with gzip.open(path, "rt") as handle:
         heads = [line.split() for line in handle if line.startswith("##sequence-region")]
     sizes = {chrom: int(end) for _, chrom, _, end in heads}
-    pieces = [Piece(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()]
-    assembly = SimpleNamespace(pieces=pieces, chrom_sizes=sizes)
+    segments = [
+        Segment(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()
+    ]
+    assembly = SimpleNamespace(segments=segments, chrom_sizes=sizes)
     region_map = build_region_map(
         {"genes": read_all(path)}, assembly, Regions(promoter_half_width=250)
     )

@@ -48,7 +48,7 @@ def real(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
     return fetch(Genome(selection="demo", sources=["mirror"]), out, mirror)
 
 
-def test_mirror_pieces(real: Source, mirror: Path) -> None:
+def test_mirror_segments(real: Source, mirror: Path) -> None:
     rows = [r.split("\t") for r in (real.folder / "pieces.tsv").read_text().splitlines()[1:]]
     splits = [row[4] for row in rows]
     assert [splits.count(s) for s in ("train", "valid", "test")] == [52, 11, 9]
@@ -64,14 +64,14 @@ def test_mirror_pieces(real: Source, mirror: Path) -> None:
 
 
 def test_mirror_sequence_is_that_of_the_slices(real: Source, mirror: Path) -> None:
-    """Pieces against the per-chromosome files of the mirror, which fetch does not read."""
-    pieces = dict(read_records(real.folder / "pieces.fa"))
+    """Segments against the per-chromosome files of the mirror, which fetch does not read."""
+    segments = dict(read_records(real.folder / "pieces.fa"))
     chr9 = dict(read_records(mirror / "sequence/chr9_0-1000000.hg38.softmasked.fa.gz"))["chr9"]
-    assert pieces["chr9:10000-1000000"] == chr9[10_000:1_000_000]
+    assert segments["chr9:10000-1000000"] == chr9[10_000:1_000_000]
     chr1 = dict(read_records(mirror / "sequence/chr1_0-1000000.hg38.fa.gz"))["chr1"]
-    assert pieces["chr1:10000-1000000"] == chr1[10_000:1_000_000]
-    assert pieces["chr9:10000-1000000"].count(b"N") == 0
-    unknown = {name: sequence.upper().count(b"N") for name, sequence in pieces.items()}
+    assert segments["chr1:10000-1000000"] == chr1[10_000:1_000_000]
+    assert segments["chr9:10000-1000000"].count(b"N") == 0
+    unknown = {name: sequence.upper().count(b"N") for name, sequence in segments.items()}
     assert {name: count for name, count in unknown.items() if count} == {
         "chr1:10000-1000000": 150_000,
         "chr22:20012477-20645713": 42,
@@ -90,7 +90,7 @@ def test_mirror_source_is_complete_and_repeatable(
     assert (again.folder / "source.json").read_bytes() == (real.folder / "source.json").read_bytes()
     trf = gzip.decompress((real.folder / "trf.bed.gz").read_bytes()).splitlines()
     assert len(trf) == 2740 + 2998 - 1  # both tables, one header
-    assert real.assembly().n_runs(real.assembly().pieces[0])[0].size > 0
+    assert real.assembly().n_runs(real.assembly().segments[0])[0].size > 0
     assert set(real.annotation("refseq").tss()["chrom"]) >= {"chr8", "chr9", "chr10"}
     assert set(real.annotation("genes").tss()["chrom"]) == {
         "chr1",
@@ -200,13 +200,13 @@ def test_own_files(own: Path, packed: bool) -> None:
     source = Source.load(own / "out" / "source.json")
     assembly = source.assembly()
     assert (source.kind, source.build) == ("files", "mine")
-    assert [(p.name, p.split, p.soft_masked) for p in assembly.pieces] == [
+    assert [(p.name, p.split, p.soft_masked) for p in assembly.segments] == [
         ("one", "train", True),
         ("two", "test", False),
         ("three", "valid", False),
     ]
     assert assembly.chrom_sizes == {"one": 15, "two": 8, "three": 5}
-    assert assembly.sequence(assembly.pieces[0]).tobytes() == b"ACGTacgtNRACGTA"
+    assert assembly.sequence(assembly.segments[0]).tobytes() == b"ACGTacgtNRACGTA"
     assert list(source.annotation("genes", transcripts="all").tss()["position"]) == [1, 7]
     assert source.rmsk() is None
 
@@ -214,7 +214,7 @@ def test_own_files(own: Path, packed: bool) -> None:
 def test_own_files_of_some_chromosomes(own: Path) -> None:
     settings = Genome.model_validate_json(files(chromosomes=["two", "three"]))
     source = fetch(settings, own / "out", root=own)
-    assert [piece.name for piece in source.assembly().pieces] == ["two", "three"]
+    assert [segment.name for segment in source.assembly().segments] == ["two", "three"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_own_files_of_some_chromosomes(own: Path) -> None:
             "its contigs are one, two, three",
         ),
         ({"chromosomes": ["four"], "test": []}, None, "genome.chromosomes names four"),
-        ({"test": ["one", "two", "three"]}, None, "no piece is left to train on"),
+        ({"test": ["one", "two", "three"]}, None, "no segment is left to train on"),
         ({}, ("x.fa", ">one\nACGJ\n>two\nACGTACGT\n"), "one has the letter 'J' at position 3"),
         ({}, ("x.fa", "ACGT\n"), "x.fa is no FASTA"),
         ({}, ("x.fa", ""), "x.fa has no record"),
@@ -304,7 +304,7 @@ def test_simulate_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert call("simulate", "--out", tmp_path / name, "--seed", 5, *sizes) == 0
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
     source = Source.load(tmp_path / "a" / "source.json")
-    assert [piece.split for piece in source.assembly().pieces] == ["train", "valid", "test"]
+    assert [segment.split for segment in source.assembly().segments] == ["train", "valid", "test"]
     assert "seed 5" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from genezip.config import Simulation
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes, read_chrom_sizes
 from genezip.formats.fasta import read_records, write_records
-from genezip.genome.assembly import Piece
+from genezip.genome.assembly import Segment
 from genezip.genome.sources.layout import Draft, staged
 from genezip.genome.sources.simulated import simulate
 from genezip.genome.sources.source import Source
@@ -39,7 +39,7 @@ def test_load_gives_everything(folder: Path) -> None:
     source.verify()
     assert (source.kind, source.build) == ("simulated", "simulated")
     assert "\n" not in source.description
-    assert [piece.split for piece in source.assembly().pieces] == ["train", "test"]
+    assert [segment.split for segment in source.assembly().segments] == ["train", "test"]
     assert len(source.annotation("genes").tss()) > 0
     assert list(source.annotations()) == ["genes"]
     rmsk, trf = source.rmsk(), source.trf()
@@ -136,27 +136,27 @@ def test_index_is_that_of_pyfaidx(tmp_path: Path) -> None:
     assert list(read_records(tmp_path / "x.fa")) == records
 
 
-def _write(draft: Draft, *pieces: tuple[str, int, int, str, bytes]) -> None:
+def _write(draft: Draft, *segments: tuple[str, int, int, str, bytes]) -> None:
     rows = [
-        (Piece(f"{c}:{s}-{e}", c, s, e, split, "genes", False, False, False), sequence)
-        for c, s, e, split, sequence in pieces
+        (Segment(f"{c}:{s}-{e}", c, s, e, split, "genes", False, False, False), sequence)
+        for c, s, e, split, sequence in segments
     ]
-    draft.write_pieces(rows, {"c": 100}, "here", "-", "-")
+    draft.write_segments(rows, {"c": 100}, "here", "-", "-")
 
 
 @pytest.mark.parametrize(
-    ("pieces", "sentence"),
+    ("segments", "sentence"),
     [
         ([("c", 0, 5, "train", b"ACG")], "has 3 bases instead of 5"),
         ([("c", 98, 103, "train", b"ACGTA")], "ends beyond c, which has 100 bases"),
         ([("c", 0, 4, "train", b"ACEG")], "letter 'E' at position 2"),
         ([("c", 0, 4, "train", b"ACGT"), ("c", 3, 7, "test", b"ACGT")], "overlap"),
-        ([("c", 0, 4, "test", b"ACGT")], "no piece is left to train on"),
+        ([("c", 0, 4, "test", b"ACGT")], "no segment is left to train on"),
     ],
 )
-def test_wrong_pieces(tmp_path: Path, pieces: list, sentence: str) -> None:  # type: ignore[type-arg]
+def test_wrong_segments(tmp_path: Path, segments: list, sentence: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(GenezipError, match=sentence), staged(tmp_path / "out") as draft:
-        _write(draft, *pieces)
+        _write(draft, *segments)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,7 +172,7 @@ def test_a_new_source_removes_the_files_of_the_old_and_no_others(folder: Path) -
     (folder / "README.md").write_text("mine")
     with staged(folder) as draft:
         _write(draft, ("c", 0, 4, "train", b"ACGT"))
-        draft.finish("files", "one piece", "test")
+        draft.finish("files", "one segment", "test")
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
         "chrom.sizes",
