@@ -51,7 +51,7 @@ class Segment:
     split : str
         train, valid or test.
     annotation : str
-        Name of the annotation set that labels it.
+        Name of the annotation set that its region classes come from.
     soft_masked, rmsk, trf : bool
         Whether lower case marks repeats, and whether RepeatMasker and TRF tables cover it.
     """
