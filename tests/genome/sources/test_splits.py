@@ -4,7 +4,13 @@ import pytest
 
 from genezip.config import Genome, parse
 from genezip.errors import GenezipError
-from genezip.genome.sources.splits import check_names, chrom_of, parse_interval, split_of, split_parts
+from genezip.genome.sources.splits import (
+    check_names,
+    chrom_of,
+    parse_interval,
+    split_of,
+    split_parts,
+)
 
 
 def genome(**splits: list[str]) -> Genome:
