@@ -110,9 +110,7 @@ class RegionMap:
         lengths = lengths - np.maximum(run_starts[index], starts[owner])
         covered = np.bincount(owner, weights=lengths, minlength=len(starts))
         for stretch in np.flatnonzero(covered != ends - starts):
-            self.cut(
-                chrom, int(starts[stretch]), int(ends[stretch])
-            )  # raises, and names the stretch
+            self.cut(chrom, int(starts[stretch]), int(ends[stretch]))  # raises
         classes = run_classes[index]
         new = np.ones(len(index), dtype=bool)  # two segments that touch may meet in the same class
         new[1:] = (classes[1:] != classes[:-1]) | (owner[1:] != owner[:-1])
