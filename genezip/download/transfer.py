@@ -63,7 +63,7 @@ class _TryAgain(Exception):
 
 @dataclass
 class _Seen:
-    """Headers of the file in the answer before: a changed file must not be appended to."""
+    """What the server answered before: a changed file must not be appended to."""
 
     etag: str | None = None
 
