@@ -1,6 +1,6 @@
 """Writing a source: every source lays its files out in the same way.
 
-Files are written into a hidden folder first and moved into place at the end, ``source.json``
+Files are written into a hidden folder first and moved to ``out`` at the end, ``source.json``
 last. Whatever goes wrong on the way, the folder asked for stays as it was.
 """
 
