@@ -155,7 +155,7 @@ def test_own_classes_are_read_below_the_root_and_shown(source, capsys):
     bed, summary = folder / "map.bed.gz", folder / "map.tsv"
     common = ["--source", source, "--settings", settings, "--root", folder, "--bed", bed]
     assert call("regions", "build", *common, "--summary", summary) == 0
-    assert "genezip: the class enhancer got 4 bp\n" in capsys.readouterr().err
+    assert "the class enhancer got 4 bp\n" in capsys.readouterr().err
     assert "test\tenhancer\t4\t0.066667\t1\n" in summary.read_text()  # base 9 is N
     assert call("regions", "show", "--bed", bed, "c:10-14") == 0
     assert capsys.readouterr().out.splitlines() == [
