@@ -64,11 +64,11 @@ def make_once(path: str) -> None:
     """In a fresh process: print seconds to the map, peak GB, seconds to the BED9."""
     from genezip.config import Regions
     from genezip.genome.gene_models import read_gene_models
-    from genezip.genome.region_rules import label_chromosomes
+    from genezip.genome.region_rules import classify_chromosomes
 
     sizes = nuclear_sizes()
     began = time.perf_counter()
-    region_map = label_chromosomes(read_gene_models(path, "bed12"), sizes, Regions())
+    region_map = classify_chromosomes(read_gene_models(path, "bed12"), sizes, Regions())
     made = time.perf_counter()
     peak = peak_bytes() / 1e9
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +106,7 @@ def against_bedtools(goals: Goals, path: Path) -> None:
     from genezip.genome.gene_models import read_gene_models
     from genezip.genome.intervals import clip
     from genezip.genome.names import match_chrom_style
-    from genezip.genome.region_rules import class_layers, label_layers
+    from genezip.genome.region_rules import class_layers, classify_layers
     from genezip.region_classes import CLASSES, GENE7
 
     sizes = nuclear_sizes()
@@ -126,7 +126,7 @@ def against_bedtools(goals: Goals, path: Path) -> None:
             claims.append(str(target))
 
         def ours():  # type: ignore[no-untyped-def]
-            return label_layers(layers, sizes, GENE7)
+            return classify_layers(layers, sizes, GENE7)
 
         def peer():  # type: ignore[no-untyped-def]
             # what is owned is merged as it grows: subtracting each higher class in turn is slower

@@ -186,7 +186,11 @@ def _shares(
     from genezip.formats.chrom_sizes import hg38_sizes
     from genezip.genome.assembly import Segment
     from genezip.genome.names import match_chrom_style
-    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_bed_intervals
+    from genezip.genome.region_rules import (
+        build_region_map,
+        classify_chromosomes,
+        read_bed_intervals,
+    )
     from genezip.log import quiet
 
     wanted = None if training is None else _names(training)
@@ -227,5 +231,5 @@ def _shares(
         with quiet():
             matched = match_chrom_style(sets["genes"], sizes)
             sets = {"genes": on_chromosomes(matched, chosen)}
-            region_map = label_chromosomes(sets["genes"], chosen, section)
+            region_map = classify_chromosomes(sets["genes"], chosen, section)
     return measure(segments, sets, region_map, n_runs, together, windows, seed)

@@ -50,7 +50,11 @@ def build(
     """Label every base of every piece, or of whole chromosomes, with one region class."""
     from genezip import config
     from genezip.artifacts.files import write_text
-    from genezip.genome.region_rules import build_region_map, label_chromosomes, read_user_classes
+    from genezip.genome.region_rules import (
+        build_region_map,
+        classify_chromosomes,
+        read_user_classes,
+    )
     from genezip.genome.sources.source import Source
 
     section = config.settings(config.Regions, settings)
@@ -70,7 +74,7 @@ def build(
     else:
         genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
         user = read_user_classes(section, root, sizes)
-        region_map = label_chromosomes(genes, sizes, section, user)
+        region_map = classify_chromosomes(genes, sizes, section, user)
         table = region_map.totals()
         table.insert(0, "split", "all")
         total = int(table["bp"].sum())
@@ -120,9 +124,9 @@ def show(
 
     from genezip.errors import GenezipError
     from genezip.genome.region_map import RegionMap
-    from genezip.genome.sources.splits import parse_place
+    from genezip.genome.sources.splits import parse_interval
 
-    place = parse_place(locus)
+    place = parse_interval(locus)
     if place is None:
         raise GenezipError(f"{locus!r} is no locus; write it as chr9:100,000-200,000")
     if place[2] <= place[1]:

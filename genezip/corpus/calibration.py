@@ -30,7 +30,7 @@ from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Covered, Intervals
 from genezip.genome.names import match_chrom_style
 from genezip.genome.region_map import RegionMap
-from genezip.genome.region_rules import class_layers, label_layers
+from genezip.genome.region_rules import class_layers, classify_layers
 from genezip.genome.sources.splits import HELD_OUT_CHROMOSOMES
 from genezip.region_classes import CLASSES
 
@@ -144,7 +144,7 @@ def calibrate(
         }
         chosen = settings.model_copy(update=changed)
         taxonomy = chosen.taxonomy()
-        totals = label_layers(class_layers(here, chosen), sizes, taxonomy).totals()
+        totals = classify_layers(class_layers(here, chosen), sizes, taxonomy).totals()
         measured = totals["bp"] / 1e6
         paper = paper_mb.loc[list(CLASSES)].to_numpy()
         frame = pd.DataFrame(

@@ -77,7 +77,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     GenezipError
         If a file cannot be read or a chromosome is shorter than a segment of it.
     """
-    tracks = [open_bigwig(path) for path in (plus, minus)]
+    tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
     try:
         found = []
         for segment in assembly.segments:

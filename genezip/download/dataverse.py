@@ -56,7 +56,7 @@ def listing(
         Whether the list is written into the lock.
     others : iterable of Item
         Files that are wanted besides the deposit's; a folder of fetched files that lacks the
-        list is told which of them it lacks, too.
+        list is refused with the names of those that it lacks, too.
 
     Returns
     -------

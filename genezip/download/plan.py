@@ -165,7 +165,7 @@ def _planned(store: Store, item: Item, sizes: dict[str, int | None]) -> Planned:
         size = found[0].stat().st_size
         still = size if store.copied else 0
         return Planned(row.name, row.path, urls, size, still, f"in {found[0].parent}")
-    if size is None:  # alternatives are the same bytes: any server may tell
+    if size is None:  # alternatives are the same bytes: any server may answer
         size = next((sizes[url] for url in urls if sizes.get(url) is not None), None)
     part = store.folder / f"{row.path}.part"
     have = part.stat().st_size if part.is_file() else 0
@@ -258,6 +258,6 @@ def _remote_size(url: str, timeout_s: float) -> int | None:
         request = urllib.request.Request(url, headers=AGENT, method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout_s) as response:
             length = response.headers.get("Content-Length")
-    except Exception:  # whatever it is: the size stays unknown, the download will tell why
+    except Exception:  # whatever it is: the size stays unknown, the download will show why
         return None
     return int(length) if length and length.isdigit() else None

@@ -215,7 +215,7 @@ class Store:
 
 
 def _fingerprint(path: Path, item: Item) -> str | None:
-    """None for an unreadable file: what is wrong is for the check of the item to tell."""
+    """None for an unreadable file: the check of the item names what is wrong with it."""
     try:
         return item.fingerprint(path)
     except (ValueError, KeyError, TypeError, AttributeError):

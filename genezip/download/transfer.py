@@ -63,7 +63,7 @@ class _TryAgain(Exception):
 
 @dataclass
 class _Seen:
-    """What the server said of the file before: a changed file must not be appended to."""
+    """What the server answered before: a changed file must not be appended to."""
 
     etag: str | None = None
 

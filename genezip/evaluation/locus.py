@@ -18,7 +18,7 @@ from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import union
-from genezip.genome.sources.splits import parse_place
+from genezip.genome.sources.splits import parse_interval
 from genezip.region_classes import CLASS_IDS
 
 LOCUS_BP = 65_536
@@ -60,7 +60,7 @@ def parse_locus(text: str, contigs: Collection[str] = ()) -> Locus:
         If the text is something else, or is empty or backwards.
     """
     text = text.strip()
-    place = parse_place(text, contigs)
+    place = parse_interval(text, contigs)
     if place and place[1] < place[2]:
         return Locus(*place)
     example = f"{text}:120,000-185,536" if text in contigs else "chr9:120,000-185,536"

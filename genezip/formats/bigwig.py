@@ -47,8 +47,14 @@ _NODE = np.dtype([(n, "<u4") for n in ("chrom", "start", "chrom_end", "end")] + 
 _LEAF = np.dtype([*_NODE.descr, ("size", "<u8")])
 
 
-def open_bigwig(path: str | Path) -> Any:
+def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
     """An opened bigWig of pyBigWig.
+
+    Parameters
+    ----------
+    path : str or Path
+    todo : str
+        What to do about a file that cannot be read.
 
     Raises
     ------
@@ -64,7 +70,7 @@ def open_bigwig(path: str | Path) -> Any:
         handle.close()
     except RuntimeError:
         pass
-    raise GenezipError(f"{path} cannot be read as a bigWig; fetch it again")
+    raise GenezipError(f"{path} cannot be read as a bigWig; {todo}")
 
 
 class BigWigWriter:

@@ -51,7 +51,7 @@ class Segment:
     split : str
         train, valid or test.
     annotation : str
-        Name of the annotation set that labels it.
+        Name of the annotation set that its region classes come from.
     soft_masked, rmsk, trf : bool
         Whether lower case marks repeats, and whether RepeatMasker and TRF tables cover it.
     """
@@ -331,8 +331,8 @@ class ReferenceGenome:
         """What the chromosome lengths look like: ``hg38``, ``hg19`` or ``another genome``."""
         for build, sizes in (("hg38", hg38_sizes()), ("hg19", hg19_sizes())):
             known = [(translate(name, sizes), length) for name, length in self.sizes.items()]
-            told = [sizes[name] == length for name, length in known if name in sizes]
-            if told and all(told):
+            equal = [sizes[name] == length for name, length in known if name in sizes]
+            if equal and all(equal):
                 return build
         return "another genome"
 

@@ -57,7 +57,7 @@ class RegionMap:
 
     @property
     def chroms(self) -> tuple[str, ...]:
-        """Chromosomes with at least one labelled base."""
+        """Chromosomes with at least one base of known class."""
         return tuple(self._runs)
 
     def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
@@ -70,7 +70,7 @@ class RegionMap:
         Raises
         ------
         GenezipError
-            If any base of the stretch has no label.
+            If any base of the stretch has no region class.
         """
         starts, ends, classes = self.cut(chrom, start, end)
         return np.repeat(classes, ends - starts)
@@ -110,7 +110,7 @@ class RegionMap:
         lengths = lengths - np.maximum(run_starts[index], starts[owner])
         covered = np.bincount(owner, weights=lengths, minlength=len(starts))
         for stretch in np.flatnonzero(covered != ends - starts):
-            self.cut(chrom, int(starts[stretch]), int(ends[stretch]))  # says what is missing
+            self.cut(chrom, int(starts[stretch]), int(ends[stretch]))  # raises
         classes = run_classes[index]
         new = np.ones(len(index), dtype=bool)  # two segments that touch may meet in the same class
         new[1:] = (classes[1:] != classes[:-1]) | (owner[1:] != owner[:-1])
@@ -126,7 +126,7 @@ class RegionMap:
         Raises
         ------
         GenezipError
-            If any base of the stretch has no label.
+            If any base of the stretch has no region class.
         """
         starts, ends, classes = self._runs.get(chrom, (*_EMPTY, np.zeros(0, dtype=np.uint8)))
         first = np.searchsorted(ends, start, side="right")
@@ -140,7 +140,7 @@ class RegionMap:
         return starts, ends, classes[first:last]
 
     def covers(self, segments: Iterable[Segment]) -> bool:
-        """True if every base of every segment has a label."""
+        """True if every base of every segment has a region class."""
         try:
             for segment in segments:
                 self.cut(segment.chrom, segment.start, segment.end)

@@ -4,7 +4,7 @@ Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.1
 section 3); a class of the user has a place of its own in that order. The map is made in
 genome coordinates from whole chromosomes of annotation and then cut to the segments, because a
 gene outside a segment still decides whether a base inside it is near (NIG) or distal (DIG)
-intergenic. N bases get labels like any other.
+intergenic. N bases get a class like any other.
 """
 
 import logging
@@ -104,19 +104,19 @@ def _user_intervals(settings: Regions, user: UserIntervals | None) -> UserInterv
     return {found.name: given[found.name] for found in settings.classes}
 
 
-def label_chromosomes(
+def classify_chromosomes(
     annotation: Annotation,
     chrom_sizes: Mapping[str, int],
     settings: Regions,
     user: UserIntervals | None = None,
 ) -> RegionMap:
-    """Label every base of whole chromosomes; no sequence is needed.
+    """Give every base of whole chromosomes its region class; no sequence is needed.
 
     Parameters
     ----------
     annotation : Annotation
     chrom_sizes : mapping
-        Chromosome -> length (bp); every one of them is labelled.
+        Chromosome -> length (bp); all of them are classified.
     settings : Regions
     user : mapping, optional
         What :func:`read_user_classes` gave, where the settings name classes of the user.
@@ -127,17 +127,20 @@ def label_chromosomes(
         If the annotation does not fit the chromosomes, or a required class has no base.
     """
     layers = class_layers(match_chrom_style(annotation, chrom_sizes), settings, user)
-    region_map = label_layers(layers, chrom_sizes, settings.taxonomy())
+    region_map = classify_layers(layers, chrom_sizes, settings.taxonomy())
     _check_classes(region_map, settings)
     return region_map
 
 
-def label_layers(
+def classify_layers(
     layers: Mapping[str, list[Intervals]], chrom_sizes: Mapping[str, int], taxonomy: Taxonomy
 ) -> RegionMap:
     """Every base gets the first class that claims it: :func:`class_layers` to runs."""
     return RegionMap(
-        {chrom: _label(layers.get(chrom, []), n, taxonomy) for chrom, n in chrom_sizes.items()},
+        {
+            chrom: _class_runs(layers.get(chrom, []), n, taxonomy)
+            for chrom, n in chrom_sizes.items()
+        },
         taxonomy,
     )
 
@@ -148,7 +151,7 @@ def build_region_map(
     settings: Regions,
     user: UserIntervals | None = None,
 ) -> RegionMap:
-    """Label every base of every segment from the annotation set that the segment names.
+    """Give every base of every segment its class, from the annotation set the segment names.
 
     Parameters
     ----------
@@ -175,7 +178,7 @@ def build_region_map(
         layers = class_layers(matched, settings, user)
         segments = [segment for segment in assembly.segments if segment.annotation == name]
         chroms = {segment.chrom: assembly.chrom_sizes[segment.chrom] for segment in segments}
-        whole = label_layers(layers, chroms, taxonomy)
+        whole = classify_layers(layers, chroms, taxonomy)
         for segment in segments:
             cut = whole.cut(segment.chrom, segment.start, segment.end)
             parts.setdefault(segment.chrom, []).append(cut)
@@ -189,8 +192,8 @@ def build_region_map(
     return region_map
 
 
-def _label(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
-    """Runs of a whole chromosome with class ids; the sweep labels by place in the priority."""
+def _class_runs(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
+    """Runs of a whole chromosome with class ids; the sweep gives places in the priority."""
     starts, ends, places = flatten_by_priority(layers, 0, size, fill=len(taxonomy) - 1)
     ids = np.array([taxonomy.ids[name] for name in taxonomy.priority], dtype=np.uint8)
     return starts, ends, ids[places]

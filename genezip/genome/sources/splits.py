@@ -1,6 +1,6 @@
 """Which intervals of the genome are used, and which split each belongs to.
 
-The text ``chrom:start-end`` is read in one place, :func:`parse_place`: contigs may themselves be
+The text ``chrom:start-end`` is read in one place, :func:`parse_interval`: contigs may themselves be
 called ``ctg:1-500``, so a text that is the whole name of a contig is that contig and no part.
 """
 
@@ -80,7 +80,7 @@ _PART = re.compile(r"(.+):([\d,]+)-([\d,]+)")
 _LISTED = 30  # names of contigs in a message
 
 
-def parse_place(text: str, contigs: Collection[str] = ()) -> tuple[str, int, int] | None:
+def parse_interval(text: str, contigs: Collection[str] = ()) -> tuple[str, int, int] | None:
     """Read ``chrom:start-end`` (0-based, half-open; thousands may be separated).
 
     Parameters
@@ -102,7 +102,7 @@ def parse_place(text: str, contigs: Collection[str] = ()) -> tuple[str, int, int
 
 def chrom_of(entry: str, contigs: Collection[str] = ()) -> str:
     """Chromosome of an entry of ``genome.valid`` or ``genome.test``, a name or a part."""
-    place = parse_place(entry, contigs)
+    place = parse_interval(entry, contigs)
     return place[0] if place else entry
 
 
@@ -199,7 +199,7 @@ def split_parts(
             if entry == chrom:
                 named.append((0, length, split))
                 continue
-            place = parse_place(entry, contigs)
+            place = parse_interval(entry, contigs)
             if place is None or place[0] != chrom:
                 continue
             _, start, end = place

@@ -4,7 +4,13 @@ import pytest
 
 from genezip.config import Genome, parse
 from genezip.errors import GenezipError
-from genezip.genome.sources.splits import check_names, chrom_of, parse_place, split_of, split_parts
+from genezip.genome.sources.splits import (
+    check_names,
+    chrom_of,
+    parse_interval,
+    split_of,
+    split_parts,
+)
 
 
 def genome(**splits: list[str]) -> Genome:
@@ -48,7 +54,7 @@ def test_names_with_a_colon_are_names() -> None:
     ],
 )
 def test_the_whole_name_of_a_contig_is_no_part(text, contigs, place) -> None:
-    assert parse_place(text, contigs) == place
+    assert parse_interval(text, contigs) == place
     assert chrom_of(text, contigs) == (place[0] if place else text)
 
 
