@@ -8,7 +8,7 @@ What a line is, and which lines are rows, is decided here once, for all formats:
   genome browsers hold no row, wherever they stand. A contig ``track1`` is no such word.
 - In GTF and GFF3 the rows end at ``##FASTA``, or at a line that begins with ``>``.
 - A byte order mark at the beginning of a line is dropped. Text is UTF-8; a line that is not is
-  read as Latin-1, and said. UTF-16, other packings than gzip, and NUL bytes are refused.
+  read as Latin-1, with a warning. UTF-16, other packings than gzip, and NUL bytes are refused.
 - gzip may have several members (bgzip) and zeros after the last (tar); a truncated one is refused.
 
 :meth:`TextFile.lines` walks a file line by line in Python; :meth:`TextFile.blocks` gives the rows
