@@ -129,10 +129,10 @@ def progress(
 
 
 @contextmanager
-def quiet(below: int = logging.WARNING) -> Iterator[None]:
-    """Let no message below a level out; by default warnings are still shown."""
+def quiet() -> Iterator[None]:
+    """Let no message and no warning out."""
     level = logger.level
-    logger.setLevel(below)
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:

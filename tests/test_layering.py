@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 COMMON = {"errors", "log", "alphabet", "region_classes"}
 # What turns any FASTA into a table; a package of its own comes with the next step.
 COMPRESS = {"compress", "fasta_compress", "fasta_join", "fasta_parts", "fasta_readers"}
-NUMBERS = {"numpy", "pandas", "pyarrow", "scipy", "tqdm"}
+NUMBERS = {"numpy", "pandas", "pyarrow", "scipy"}
 
 # Package -> (our own packages that it may import besides COMMON, third-party packages).
 LAYERS = {
@@ -41,7 +41,7 @@ LAYERS = {
     ),
     "data": (
         {"artifacts", "config", "formats", "download", "genome", "corpus"},
-        NUMBERS | {"torch", "pyBigWig"},
+        NUMBERS | {"pyBigWig"},
     ),
     "training": (
         {"artifacts", "config", "corpus", "data", "models"},

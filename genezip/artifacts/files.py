@@ -98,7 +98,7 @@ def check_room(path: str | Path, needed: int, files: int = 1) -> None:
         folder = target.path.parent
     while not folder.exists():
         folder = folder.parent
-    reason = None
+    reason, free = None, ""
     if not folder.is_dir():
         reason = f"{folder} is a file"
     elif files == 1 and needed > _largest_file():
@@ -107,10 +107,10 @@ def check_room(path: str | Path, needed: int, files: int = 1) -> None:
         with suppress(OSError):  # a file system that does not report it
             space = shutil.disk_usage(folder)
             if space.total and needed > space.free:
-                reason = os.strerror(errno.ENOSPC)
+                reason, free = os.strerror(errno.ENOSPC), f", {space.free:,} are free"
     if reason:
         raise GenezipError(
-            f"cannot write {path}: {reason} (about {needed:,} bytes are needed); "
+            f"cannot write {path}: {reason} (about {needed:,} bytes are needed{free}); "
             "free space or choose another folder"
         )
 

@@ -203,7 +203,7 @@ def _on_genome(
         if not given.table["chrom"].isin(list(given.assembly)).any():
             raise
         table = given.table.iloc[:0]  # only chromosomes that this genome was made without
-        logger.info(
+        logger.warning(
             f"{given.task}: all {len(given.table):,} intervals lie on chromosomes that the "
             "assembly lacks"
         )

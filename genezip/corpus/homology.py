@@ -88,7 +88,7 @@ def _blocks_of(
 ) -> Iterator[tuple[Segment, np.ndarray]]:
     """Token ids of all segments of a split in blocks that overlap by k - 1."""
     segments = assembly.segments_of(split)
-    with Progress(what, sum(segment.length for segment in segments), "base") as shown:
+    with Progress(what, sum(segment.length for segment in segments), "bp") as shown:
         for segment in segments:
             for start, end in blocks(segment.length, k):
                 yield segment, assembly.ids(segment, segment.start + start, segment.start + end)

@@ -93,6 +93,7 @@ def read_bed(
             odd |= ~table[name].isin(list(values))
         if odd.any():
             form.explain(file)
+            raise GenezipError(f"{file} has a malformed row; {todo}")
     return table
 
 

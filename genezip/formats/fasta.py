@@ -126,13 +126,13 @@ def _walk(handle: BinaryIO) -> Iterator[tuple[str | None, list[bytes] | None]]:
     at a time and without spaces around them; a chromosome on one line comes in parts, so that it
     does not fill the memory.
     """
-    name, held = None, b""
+    name, held, inside = None, b"", False  # whether the text begins inside a line
     while text := held + (block := handle.read(BLOCK_BYTES)):
         cut = text.rfind(b"\n") + 1
-        if not block or not (cut or text.startswith(b">")):
+        if not block or not (cut or (text.startswith(b">") and not inside)):
             cut = len(text)
         lines, held = list(map(bytes.strip, text[:cut].split(b"\n"))), text[cut:]
-        heads = [at for at, line in enumerate(lines) if line.startswith(b">")]
+        heads = [n for n, line in enumerate(lines) if line.startswith(b">") and (n or not inside)]
         first = 0
         for head in [*heads, len(lines)]:
             if bases := [line for line in lines[first:head] if line]:
@@ -142,6 +142,8 @@ def _walk(handle: BinaryIO) -> Iterator[tuple[str | None, list[bytes] | None]]:
                 name = words[0].decode(errors="replace") if words else ""
                 yield name, None
             first = head + 1
+        if cut:
+            inside = text[cut - 1 : cut] != b"\n"
 
 
 def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:

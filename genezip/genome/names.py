@@ -41,7 +41,7 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = {key: int(table["chrom"].isin(missing).sum()) for key, table in tables.items()}
-        logger.info(
+        logger.warning(
             f"{annotation.name}: {lost.pop('transcripts'):,} transcripts with "
             f"{sum(lost.values()):,} parts on {len(missing)} contigs that the assembly "
             f"lacks are left out ({_some(missing)})"
@@ -82,7 +82,7 @@ def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, in
     missing = [chrom for chrom in found if chrom not in names]
     if missing:
         lost = int(table["chrom"].isin(missing).sum())
-        logger.info(
+        logger.warning(
             f"{name}: {lost:,} intervals on {len(missing)} contigs that the assembly lacks are "
             f"left out ({_some(missing)})"
         )

@@ -15,7 +15,7 @@ HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "share")
 TASK_TABLES = ("table2_contact_map", "table3_eqtl", "table7_etgp", "tisp", "rsap")
 TABLE5_COLUMNS = ("corpus", "split", "region", "pct", "paper_pct", "difference_pct")
 _TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
-_ANY = Kind("JSON object", 0, "run the stage that writes it first", "write it again")
+_ANY = Kind("JSON object", None, "run the stage that writes it first", "write it again")
 
 
 def read_json(path: Path) -> dict[str, Any]:

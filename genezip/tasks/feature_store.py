@@ -9,6 +9,7 @@ taken up where it stopped, as long as model, data and settings are the same.
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -235,7 +236,8 @@ def _begun(journal: Journal, shape: tuple[int, ...]) -> _Made:
     """What an earlier call left of the same store; otherwise a file with no row yet."""
     features = journal.path.with_name(FEATURES)
     if FEATURES in journal.done and features.is_file():
-        return _Made(**journal.done[FEATURES])
+        with suppress(TypeError):  # of a version that noted other facts
+            return _Made(**journal.done[FEATURES])
     journal.clear()
     journal.path.with_name(MANIFEST).unlink(missing_ok=True)
     features.write_bytes(npy_head(shape, "<f4"))

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from genezip.artifacts.scores import COMPARED_SCORES, MEAN, MEASURED, PAPER, TASK_SCORES
+from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
 
 CNN = "cnn"
@@ -43,7 +44,7 @@ def published_rows(
     Raises
     ------
     GenezipError
-        If the CSV lacks a column of a subset.
+        If the CSV is missing, cannot be read, or lacks a column of a subset.
     """
     common = {"task": task, "origin": PAPER, "rule": "paper", "split": "test"}
     if paper is None:
@@ -51,11 +52,9 @@ def published_rows(
             return []
         empty = {"subset": MEAN, "model": "GeneZip", "metric": "pcc_mean", "note": NOT_RECOVERED}
         return [common | empty]
-    table = pd.read_csv(paper)
     columns = _published_columns(task, subsets)
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise GenezipError(f"{paper} lacks the column {missing[0]}; restore the published table")
+    todo = "restore the published table"
+    table = read_tsv(paper, ["model", *columns], first=todo, again=todo, separator=",")
     rows = []
     for _, line in table.iterrows():
         for column, (subset, metric) in columns.items():

@@ -6,7 +6,6 @@ process, and nothing here communicates. All read the same corpus and the same ch
 shows messages.
 """
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -158,7 +157,7 @@ def launched() -> Iterator[Ranks]:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     try:
-        with log.quiet(logging.ERROR) if rank else nullcontext():
+        with log.quiet() if rank else nullcontext():
             yield Ranks(rank, world, local_rank, local_world)
     finally:
         distributed.destroy_process_group()

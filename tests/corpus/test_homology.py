@@ -109,9 +109,9 @@ def test_progress_ends_with_the_last_base(
     segments = [("t", 0, "train", "ACGTA"), ("x", 0, "test", "AC"), ("y", 0, "test", "AAACCC")]
     homology_by_chrom(write_assembly(tmp_path, segments), Corpus(homology_k=3, homology_sample=1))
     assert messages() == [
-        "3-mers of the held-out segments: 2 of 8 bases (25 %)",  # x has no 3-mer
-        "3-mers of the held-out segments: 6 of 8 bases (75 %)",
-        "3-mers of the training segments: 3 of 5 bases (60 %)",
+        "3-mers of the held-out segments: 2 of 8 bp (25 %)",  # x has no 3-mer
+        "3-mers of the held-out segments: 6 of 8 bp (75 %)",
+        "3-mers of the training segments: 3 of 5 bp (60 %)",
     ]
 
 

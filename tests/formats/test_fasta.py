@@ -70,6 +70,15 @@ def test_blocks_end_anywhere(
         ]
 
 
+def test_a_part_of_a_long_line_is_no_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.fa").write_bytes(b">a\n" + b"AC>GT" * 9 + b"\n>b\nC\n")
+    for block in range(1, 60):
+        monkeypatch.setattr(fasta_module, "BLOCK_BYTES", block)
+        assert list(read_records(tmp_path / "x.fa")) == [("a", b"AC>GT" * 9), ("b", b"C")]
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [

@@ -41,7 +41,9 @@ def test_equal_names_are_left_alone_in_silence(annotation_on, messages):
     assert messages() == []
 
 
-def test_contigs_that_the_assembly_lacks_are_dropped_with_their_number(annotation_on, messages):
+def test_contigs_that_the_assembly_lacks_are_dropped_with_their_number(
+    annotation_on, messages, caplog
+):
     annotation = annotation_on("chr1", "chr6_alt", end=50)
     matched = match_chrom_style(annotation, {"chr1": 50})
     assert matched.exons["chrom"].tolist() == ["chr1"]
@@ -49,6 +51,7 @@ def test_contigs_that_the_assembly_lacks_are_dropped_with_their_number(annotatio
         "genes.gtf: 1 transcripts with 1 parts on 1 contigs that the assembly lacks are left out "
         "(chr6_alt)"
     ]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_nothing_in_common_names_both(annotation_on):

@@ -61,8 +61,13 @@ def test_published_tables_are_read_whole() -> None:
 
 
 def test_an_unknown_subset_names_the_missing_column() -> None:
-    with pytest.raises(GenezipError, match="lacks the column Brain"):
+    with pytest.raises(GenezipError, match="lacks the columns Brain; restore"):
         published_rows("eqtl", PAPER / "table3_eqtl.csv", {"brain": "Brain"})
+
+
+def test_a_published_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match=r"none\.csv does not exist; restore the published"):
+        published_rows("eqtl", tmp_path / "none.csv", TISSUES)
 
 
 def test_only_what_can_be_compared_is_compared() -> None:
