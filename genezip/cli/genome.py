@@ -55,7 +55,7 @@ def fetch(
     table = root / "resources" / "sources.tsv" if sources is None else sources
     if plan:
         folder = Path("resources") if out is None else out
-        for line in genome.plan(chosen, folder, root, table, fetched=fetched):
+        for line in genome.plan_download(chosen, folder, root, table, fetched=fetched):
             typer.echo(line)
         if parts:
             from genezip.data.public_labels import PublicLabels

@@ -10,7 +10,7 @@ from genezip.corpus.calibration import read_table5
 from genezip.corpus.corpus import CorpusReader
 from genezip.region_classes import CLASSES
 
-COLUMNS = (
+COMPOSITION_COLUMNS = (
     "corpus", "split", "window_bp", "windows", "region", "bp_M", "pct", "n", "scale", "source",
     "mark", "paper_corpus", "paper_bp_M", "paper_pct", "difference_pct",
 )  # fmt: skip
@@ -34,7 +34,7 @@ def table5(corpora: Mapping[str, CorpusReader], paper: str | Path, scale: str) -
 
     Returns
     -------
-    DataFrame of :data:`COLUMNS`
+    DataFrame of :data:`COMPOSITION_COLUMNS`
         ``region`` is a class, ``all`` or ``N``; ``bp_M`` in million bases; ``pct`` of the split's
         bases; ``n`` windows; ``mark`` is ``measured``; ``difference_pct`` = ours minus paper's, in
         percentage points.
@@ -64,7 +64,7 @@ def table5(corpora: Mapping[str, CorpusReader], paper: str | Path, scale: str) -
                     "mark": "measured",
                 }
                 rows.append(row | _beside(row, known, region))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COMPOSITION_COLUMNS))
 
 
 def _counts(reader: CorpusReader, entry: Mapping[str, Any]) -> dict[str, int]:

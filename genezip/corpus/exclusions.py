@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 
 EVALUATION_SPLITS = ("valid", "test")
 
-COLUMNS = ("chrom", "start", "end", "task", "split", "reason")
+EXCLUSION_COLUMNS = ("chrom", "start", "end", "task", "split", "reason")
 """Columns: interval; task (``bed`` for the user's files); split (valid, test; ``all``)."""
 
-_HEADER = "# " + "\t".join(COLUMNS)
+_HEADER = "# " + "\t".join(EXCLUSION_COLUMNS)
 
 SUMMARY_COLUMNS = (
     "task",
@@ -46,7 +46,7 @@ SUMMARY_COLUMNS = (
     "not_lifted_inputs",  # their names
 )
 
-_TYPES = {**BED3, **dict.fromkeys(COLUMNS[3:], pa.string())}
+_TYPES = {**BED3, **dict.fromkeys(EXCLUSION_COLUMNS[3:], pa.string())}
 _NO_END = 1 << 62
 
 
@@ -91,7 +91,7 @@ def build_exclusions(
 
     Returns
     -------
-    table : DataFrame of :data:`COLUMNS`, sorted
+    table : DataFrame of :data:`EXCLUSION_COLUMNS`, sorted
     summary : DataFrame of :data:`SUMMARY_COLUMNS`
         One row per task and split, ``bed``, and ``all`` (the union of everything).
 
@@ -100,7 +100,9 @@ def build_exclusions(
     GenezipError
         If a file is missing or wrong, or a list shares no chromosome with the genome.
     """
-    empty = pd.DataFrame(columns=list(COLUMNS)).astype({"start": np.int64, "end": np.int64})
+    empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS)).astype(
+        {"start": np.int64, "end": np.int64}
+    )
     frames, rows = [empty], []
     for given in evaluations:
         table, absent = _on_genome(given, chrom_sizes)
@@ -113,7 +115,7 @@ def build_exclusions(
         given = EvaluationIntervals("bed", user, ())
         rows.append(_summary(given, user, "all", {"all": sum(count for _, count in read)}))
     filled = [frame for frame in frames if len(frame)] or [empty]
-    table = pd.concat([frame[list(COLUMNS)] for frame in filled], ignore_index=True)
+    table = pd.concat([frame[list(EXCLUSION_COLUMNS)] for frame in filled], ignore_index=True)
     table = table.sort_values(["chrom", "start", "end", "task", "split", "reason"])
     total: dict[str, Any] = {"task": "all", "split": "all", "bp": merged_bp(table)}
     for name in ("intervals", "widened", "not_lifted", "absent"):
@@ -133,7 +135,7 @@ def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:
     Equal tables give equal bytes.
     """
     text = _HEADER + "\n"
-    text += table[list(COLUMNS)].to_csv(sep="\t", index=False, header=False, quoting=3)
+    text += table[list(EXCLUSION_COLUMNS)].to_csv(sep="\t", index=False, header=False, quoting=3)
     data = text.encode()
     with atomic_path(path) as temporary:
         packed = gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data

@@ -19,7 +19,7 @@ from genezip.genome.intervals import Covered
 from genezip.genome.names import translate
 from genezip.genome.sources.splits import SPLITS
 
-COLUMNS = (
+LEAKAGE_COLUMNS = (
     "check",  # exclusions, heldout or validation
     "split",  # whose windows are looked at: train or valid
     "against",  # a task, all (every exclusion), test or train
@@ -93,7 +93,7 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
 
     Returns
     -------
-    table : DataFrame of :data:`COLUMNS`
+    table : DataFrame of :data:`LEAKAGE_COLUMNS`
     offender : str or None
         The first window that leaks and what it touches, as one sentence; None without a leak.
 
@@ -122,11 +122,11 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
         verdict = "leak" if leaks else "measured" if allowed else "ok"
         counts = (len(mine), int((touched > 0).sum()), bp, int(touched.sum()))
         values = (check, split, against, *counts, verdict)
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
+        rows.append(dict(zip(LEAKAGE_COLUMNS, values, strict=True)))
         if leaks and offender is None:
             first = mine.iloc[int(np.flatnonzero(touched)[0])]
             offender = _sentence(split, first, check, others)
-    return pd.DataFrame(rows, columns=list(COLUMNS)), offender
+    return pd.DataFrame(rows, columns=list(LEAKAGE_COLUMNS)), offender
 
 
 def _sentence(split: str, window: pd.Series, check: str, others: pd.DataFrame) -> str:

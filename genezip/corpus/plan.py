@@ -36,7 +36,7 @@ PLAN_KIND = Kind(
     keys=("window_bp", "settings"),
 )
 
-SCHEMA = pa.schema(
+PLAN_SCHEMA = pa.schema(
     [
         ("split", pa.string()),
         ("shard", pa.int32()),
@@ -72,7 +72,7 @@ class Plan:
     head : dict
         ``settings`` and ``window_bp`` (by split), ``source`` (kind), ``inputs`` (hashes),
         ``dropped`` (held-out windows left out).
-    table : Table of :data:`SCHEMA`, shards one after the other
+    table : Table of :data:`PLAN_SCHEMA`, shards one after the other
     sha256 : hash of the file; every shard carries it
     """
 
@@ -125,7 +125,9 @@ def write_plan(
         for split in SPLITS
     ]
     table = pa.Table.from_pandas(
-        pd.concat(frames, ignore_index=True)[SCHEMA.names], schema=SCHEMA, preserve_index=False
+        pd.concat(frames, ignore_index=True)[PLAN_SCHEMA.names],
+        schema=PLAN_SCHEMA,
+        preserve_index=False,
     )
     facts = {**head, "window_bp": window_bp, "settings": settings.model_dump()}
     write_parquet(path, table, PLAN_KIND.head(**facts))
@@ -140,7 +142,7 @@ def read_plan(path: str | Path) -> Plan:
     GenezipError
         If the file is missing, unreadable or no plan of this version.
     """
-    table, head = read_parquet(path, PLAN_KIND, SCHEMA.names)
+    table, head = read_parquet(path, PLAN_KIND, PLAN_SCHEMA.names)
     return Plan(head, table, sha256_file(path))
 
 

@@ -44,7 +44,7 @@ SHARD_KIND = Kind(
 )
 ROW_GROUP_BP = 1 << 20
 
-SCHEMA = pa.schema(
+SHARD_SCHEMA = pa.schema(
     [
         ("chrom", pa.string()),
         ("start", pa.int64()),
@@ -59,8 +59,8 @@ SCHEMA = pa.schema(
         ("region_classes", pa.list_(pa.uint8())),
     ]
 )
-TABLE_COLUMNS = SCHEMA.names[:8]
-WINDOW_COLUMNS = SCHEMA.names[8:]
+TABLE_COLUMNS = SHARD_SCHEMA.names[:8]
+WINDOW_COLUMNS = SHARD_SCHEMA.names[8:]
 
 _LETTERS = b"ACGTN"
 _OTHERS = bytes(code for code in range(256) if code not in _LETTERS)
@@ -108,7 +108,7 @@ class Head:
         """
         head = head_of(path, schema, SHARD_KIND)
         try:
-            if schema.equals(SCHEMA):
+            if schema.equals(SHARD_SCHEMA):
                 facts = {name: head[name] for name in SHARD_KIND.keys if name != "classes"}
                 return cls(taxonomy=Taxonomy.from_json(head["classes"]), **facts)
         except (ValueError, KeyError, TypeError, GenezipError):

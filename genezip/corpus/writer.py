@@ -16,7 +16,7 @@ from genezip.artifacts.destination import file_target
 from genezip.artifacts.files import sha256_file
 from genezip.artifacts.tables import parquet_writer
 from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
-from genezip.corpus.shards import SCHEMA, Head, open_shard, row_group_rows
+from genezip.corpus.shards import SHARD_SCHEMA, Head, open_shard, row_group_rows
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.region_map import RegionMap
@@ -99,7 +99,7 @@ class ShardWriter:
         tally = Tally(self.region_map.taxonomy.names)
         with parquet_writer(
             path,
-            SCHEMA,
+            SHARD_SCHEMA,
             head.to_json(),
             compression="lz4",
             use_dictionary=_REPEATING,
@@ -181,7 +181,7 @@ def _table(
             offsets, pa.array(np.concatenate(classes), pa.uint8())
         ),
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([columns[name] for name in SHARD_SCHEMA.names], schema=SHARD_SCHEMA)
 
 
 class Tally:

@@ -64,7 +64,7 @@ class InputFile:
         self.name = self.path.name if self.regular else str(self)
 
     def __str__(self) -> str:
-        return shown(self.path)
+        return shown_path(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +104,7 @@ class InputFile:
         return io.BufferedReader(_Pass(self._file.fileno()), 1 << 17)
 
 
-def shown(path: str | Path) -> str:
+def shown_path(path: str | Path) -> str:
     """What a path is called in messages: itself, or ``standard input``."""
     return "standard input" if _number(path) == 0 else str(path)
 
@@ -134,7 +134,7 @@ def refuse_pipe(path: Path, what: str) -> None:
     """
     if is_pipe(path):
         raise GenezipError(
-            f"{what} {shown(path)} is a pipe or device, which cannot be read twice or at any "
+            f"{what} {shown_path(path)} is a pipe or device, which cannot be read twice or at any "
             "position; write it to a file first"
         )
 
@@ -213,7 +213,7 @@ def _open(path: Path, todo: str, folder: Path | None) -> tuple[BinaryIO, bool]:
 
     A pipe is opened once and never again: a second opening would wait for ever.
     """
-    name, number = shown(path), _number(path)
+    name, number = shown_path(path), _number(path)
     try:
         if number is not None:
             file: BinaryIO = os.fdopen(os.dup(number), "rb")

@@ -311,7 +311,7 @@ def check_row_names(names: Iterable[str], where: object) -> None:
 
 def shown(given: Input) -> str:
     """What a text is called in messages: its path, or ``standard input``."""
-    return input_file.shown(given) if isinstance(given, (str, Path)) else str(given)
+    return input_file.shown_path(given) if isinstance(given, (str, Path)) else str(given)
 
 
 def name_of(given: Input) -> str:
@@ -320,7 +320,7 @@ def name_of(given: Input) -> str:
         return given.name
     path = Path(given)
     regular = path.is_file() and not input_file.is_pipe(path)
-    return path.name if regular else input_file.shown(path)
+    return path.name if regular else input_file.shown_path(path)
 
 
 def _whole_lines(handle: io.BufferedReader, size: int) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from toolkit.corpora import places, total
 
 from genezip.cli import main
 from genezip.corpus.exclusions import (
-    COLUMNS,
+    EXCLUSION_COLUMNS,
     SUMMARY_COLUMNS,
     EvaluationIntervals,
     build_exclusions,
@@ -57,7 +57,7 @@ CMP = "chr1\t0\t100\ttrain\nchr2\t50\t150\tvalid\nchr2\t100\t200\tvalid\nchr21\t
 def test_contact_map_windows_count_without_training(listed: Write, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
     table, summary, _ = collect(folder, "cmp")
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == EXCLUSION_COLUMNS
     assert tuple(summary.columns) == SUMMARY_COLUMNS
     assert places(table) == [
         ("chr2", 50, 150, "valid"),
@@ -198,7 +198,7 @@ def test_without_tasks_the_table_is_empty_and_has_its_columns(
     write_exclusions(tmp_path / "none.bed.gz", table)
     again = read_exclusions(tmp_path / "none.bed.gz", HG38)
     assert again.empty
-    assert tuple(again.columns) == COLUMNS
+    assert tuple(again.columns) == EXCLUSION_COLUMNS
     (tmp_path / "other.txt").write_text("# some text\n")
     with pytest.raises(GenezipError, match="no table of exclusions"):
         read_exclusions(tmp_path / "other.txt")

@@ -18,7 +18,7 @@ from genezip.artifacts.tables import write_parquet
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.exclusions import write_exclusions
 from genezip.corpus.homology import HOMOLOGY_COLUMNS
-from genezip.corpus.leakage import COLUMNS, prove, touched_bases
+from genezip.corpus.leakage import LEAKAGE_COLUMNS, prove, touched_bases
 from genezip.corpus.shards import SCHEMA_VERSION, Head
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7
@@ -75,7 +75,7 @@ def test_a_clean_corpus_has_no_leak(tmp_path: Path) -> None:
     exclusions = excluded(("a", 10, 20, "cmp"), ("a", 30, 40, "cmp"), ("d", 0, 99, "tisp"))
     table, offender = prove(reader, exclusions)
     assert offender is None
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == LEAKAGE_COLUMNS
     assert table["verdict"].eq("ok").all()
     assert counts(table, "exclusions", "train", "cmp") == [3, 0, 30, 0, "ok"]
     assert counts(table, "exclusions", "valid", "tisp") == [2, 0, 20, 0, "ok"]

@@ -14,7 +14,7 @@ from toolkit.taxonomies import with_enhancer
 from genezip.alphabet import encode
 from genezip.artifacts.tables import head_metadata
 from genezip.corpus.shards import (
-    SCHEMA,
+    SHARD_SCHEMA,
     Head,
     RowGroup,
     decode,
@@ -46,7 +46,7 @@ def write(
 ) -> Path:
     """The five windows (or changed columns) in row groups of ``stored`` windows."""
     head = Head("train", 8, group_rows, taxonomy, "the plan", "the map")
-    schema = SCHEMA.with_metadata(head_metadata(head.to_json()))
+    schema = SHARD_SCHEMA.with_metadata(head_metadata(head.to_json()))
     table = pa.table({**WINDOWS, **columns}, schema=schema)
     pq.write_table(table, path, row_group_size=stored, compression="zstd", write_page_checksum=True)
     return path
@@ -67,7 +67,7 @@ def test_a_shard_is_read_as_it_was_written(tmp_path: Path) -> None:
         [5] * 8, [0] * 2 + [1] * 6, [0, 4] + [3] * 6, [2] * 8, [6] * 8
     ]  # fmt: skip
     assert shard.ids.dtype == shard.regions.dtype == np.uint8
-    assert shard.table.to_dict("list") == {name: WINDOWS[name] for name in SCHEMA.names[:8]}
+    assert shard.table.to_dict("list") == {name: WINDOWS[name] for name in SHARD_SCHEMA.names[:8]}
 
 
 def test_row_groups_are_read_one_at_a_time(tmp_path: Path) -> None:
@@ -185,13 +185,13 @@ def test_files_that_are_no_shards(tmp_path: Path) -> None:
     path.write_bytes(b"text")
     with pytest.raises(GenezipError, match=r"s\.parquet cannot be read"):
         read_shard(path)
-    old = SCHEMA.with_metadata({b"genezip": json.dumps({"schema_version": 1}).encode()})
+    old = SHARD_SCHEMA.with_metadata({b"genezip": json.dumps({"schema_version": 1}).encode()})
     other = pa.table({"a": [1]}).replace_schema_metadata(
         head_metadata(Head("train", 8, 2, GENE7, "p", "m").to_json())
     )
     head = Head("train", 8, 2, GENE7, "p", "m").to_json()
     classless, headless = (
-        SCHEMA.with_metadata(head_metadata(head | {"classes": wrong} if wrong else {}))
+        SHARD_SCHEMA.with_metadata(head_metadata(head | {"classes": wrong} if wrong else {}))
         for wrong in ([{"name": 3}], None)
     )
     foreign = "is no corpus shard; build the corpus again"

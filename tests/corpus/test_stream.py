@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from genezip.artifacts.tables import head_metadata
 from genezip.corpus import stream as streams
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.shards import SCHEMA, Head, read_shard
+from genezip.corpus.shards import SHARD_SCHEMA, Head, read_shard
 from genezip.corpus.stream import Order, WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7
@@ -45,7 +45,7 @@ def write_corpus(folder: Path, group_rows: int = 3) -> Path:
             "region_lengths": [[cut, LENGTH - cut] for cut in cuts],
             "region_classes": [rng.integers(7, size=2).tolist() for _ in range(rows)],
         }
-        table = pa.table(columns, schema=SCHEMA.with_metadata(head_metadata(head.to_json())))
+        table = pa.table(columns, schema=SHARD_SCHEMA.with_metadata(head_metadata(head.to_json())))
         pq.write_table(table, path, row_group_size=group_rows)
         entry = {"path": path.name, "split": "train", "rows": rows, "row_group_rows": group_rows}
         files.append({**entry, "sha256": str(number)})

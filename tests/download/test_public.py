@@ -17,7 +17,7 @@ from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.formats.repeatmasker import rmsk_rows
 from genezip.genome.assembly import Segment
-from genezip.genome.sources.fetch import fetch, plan
+from genezip.genome.sources.fetch import fetch, plan_download
 from genezip.genome.sources.public import overlaps
 from genezip.genome.sources.source import Source
 
@@ -253,11 +253,11 @@ def test_a_full_disk_is_told_before_the_start(
         fetch(FULL, tmp_path / "out", table=table, http=HTTP)
     assert server.seen["t.gz"] == 0
     assert not (tmp_path / "out").exists()
-    assert plan(FULL, tmp_path / "out", table=table, http=HTTP)[-1].startswith("warning: ")
+    assert plan_download(FULL, tmp_path / "out", table=table, http=HTTP)[-1].startswith("warning: ")
 
 
 def test_the_plan_of_a_run(server: Any, table: Path, tmp_path: Path) -> None:
-    lines = plan(FULL, tmp_path / "out", table=table, http=HTTP)
+    lines = plan_download(FULL, tmp_path / "out", table=table, http=HTTP)
     sizes = {name: len(server.files[name]) for name in ("f.gz", "g.gtf.gz", "r.gz", "t.gz")}
     assert lines[0] == f"genome: f.gz: to come, {sizes['f.gz']} bytes"
     assert lines[1] == f"    {server.url('f.gz')}"
@@ -266,13 +266,15 @@ def test_the_plan_of_a_run(server: Any, table: Path, tmp_path: Path) -> None:
     assert sum(server.seen.values()) == 0
     assert not (tmp_path / "out").exists()
     fetch(FULL, tmp_path / "out", table=table, http=HTTP)
-    lines = plan(FULL, tmp_path / "out", table=table, http=HTTP)
+    lines = plan_download(FULL, tmp_path / "out", table=table, http=HTTP)
     assert sum("already here" in line for line in lines) == 4
     assert lines[-1].startswith("total: 0 bytes to write; free disk")
     only = FULL.model_copy(update={"sources": ["simulated"]})
-    assert plan(only, tmp_path) == ["nothing is downloaded: genome.sources is simulated"]
+    assert plan_download(only, tmp_path) == ["nothing is downloaded: genome.sources is simulated"]
     first = FULL.model_copy(update={"sources": ["mirror", "download"]})
-    assert plan(first, tmp_path, table=table, http=HTTP)[0].startswith("only if the source mirror")
+    assert plan_download(first, tmp_path, table=table, http=HTTP)[0].startswith(
+        "only if the source mirror"
+    )
 
 
 @pytest.mark.parametrize("settings", [DEMO, FULL], ids=["demo", "full"])
@@ -291,7 +293,7 @@ def test_files_fetched_elsewhere_give_the_same_source(
     assert again.raw == source.raw
     assert server.requests() == requests
     assert {path: path.read_bytes() for path in carried.rglob("*") if path.is_file()} == kept
-    lines = plan(settings, tmp_path / "c", table=table, http=HTTP, fetched=carried)
+    lines = plan_download(settings, tmp_path / "c", table=table, http=HTTP, fetched=carried)
     assert any(f"in {carried / 'deep'}" in line for line in lines)
     for name in ("g.gtf.gz", "t.gz"):
         (carried / "deep" / name).unlink()

@@ -100,7 +100,7 @@ def _simulate(draft: Draft, settings: Genome) -> None:
     simulate(draft, settings.simulation)
 
 
-def plan(
+def plan_download(
     settings: Genome,
     out: Path,
     root: Path = Path(),

@@ -23,7 +23,7 @@ from genezip.genome.sources.simulated_genes import (
     N,
     T,
     draw_gene,
-    gtf_rows,
+    gencode_rows,
     paint_gene,
     paint_promoter,
     promoter_span,
@@ -109,7 +109,7 @@ def simulate(draft: Draft, settings: Simulation) -> None:
             yield segment, made[-1].sequence
 
     draft.write_segments(segments(), lengths, *origin)
-    gtf = (row.encode() for each in made for gene in each.genes for row in gtf_rows(gene))
+    gtf = (row.encode() for each in made for gene in each.genes for row in gencode_rows(gene))
     header = b"##description: simulated genes\n##format: gtf\n"
     draft.annotations["genes"] = {
         "path": draft.write_gzip("genes.gtf.gz", _with_header(header, gtf), *origin),

@@ -188,7 +188,7 @@ def _put(genome: np.ndarray, where: np.ndarray, sequence: np.ndarray, strand: st
     genome[where] = sequence if strand == "+" else 3 - sequence
 
 
-def gtf_rows(gene: Gene) -> Iterator[str]:
+def gencode_rows(gene: Gene) -> Iterator[str]:
     """GENCODE-style GTF rows of a gene.
 
     As in GENCODE, CDS rows leave the stop codon out, and the UTR behind it holds it.

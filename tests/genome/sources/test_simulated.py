@@ -16,7 +16,7 @@ from genezip.errors import GenezipError
 from genezip.formats.fasta import read_records
 from genezip.genome.sources.layout import staged
 from genezip.genome.sources.simulated import default_splits, simulate
-from genezip.genome.sources.simulated_genes import Gene, gtf_rows
+from genezip.genome.sources.simulated_genes import Gene, gencode_rows
 from genezip.genome.sources.source import Source
 
 SETTINGS = Simulation(
@@ -170,7 +170,7 @@ def test_gtf_of_a_gene_written_out() -> None:
     # exons 10-20 and 30-44 on minus: transcript bases 0-14 lie at 43..30, 14-24 at 19..10;
     # CDS 6-18: stop codon 15-18
     gene = Gene(7, "c", 10, 44, "-", ((30, 44), (10, 20)), (6, 18), True)
-    rows = [line.split("\t")[:8] for line in gtf_rows(gene)]
+    rows = [line.split("\t")[:8] for line in gencode_rows(gene)]
     short = [(r[2], int(r[3]), int(r[4]), r[7]) for r in rows]
     assert short == [
         ("gene", 11, 44, "."),
