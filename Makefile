@@ -94,7 +94,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/intervals.py
 	GENEZIP_REQUIRE_PEERS=1 pytest
 
-# Files made from genezip/config.py; tests hold them equal.
+# Files made from genezip/config/; tests hold them equal.
 generated: venv
 	genezip config schema > workflow/schemas/config.schema.yaml
 	genezip config docs config/README.md
