@@ -1,11 +1,11 @@
-"""Where an output lands: links are followed, pipes and devices are written through.
+"""Resolve the name of an output: links are followed, pipes and devices are written through.
 
-One set of rules for all files and folders that are written:
+The same holds for all files and folders that are written:
 
 - A symbolic link stays and its final target is written, also one that does not exist yet.
 - A named pipe, a character device (``/dev/null``), and an open descriptor (``/dev/stdout``,
   ``/dev/fd/5``, or ``-`` for standard output) receive the finished bytes; they are never replaced.
-- A disk, a socket, a folder in place of a file and links that lead in a circle are refused.
+- A disk, a socket, a folder where a file is expected and links that lead in a circle are refused.
 """
 
 import errno
@@ -28,7 +28,7 @@ _MOST_LINKS = 40  # as the kernel allows
 
 @dataclass(frozen=True)
 class Destination:
-    """The place behind the name of an output.
+    """Where an output of some name is written, links followed.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Destination:
 
     @property
     def is_stream(self) -> bool:
-        """Whether bytes go into it one after the other: a pipe, a device, an open descriptor."""
+        """Whether the output takes bytes in order only: a pipe, a device, an open descriptor."""
         if self.descriptor is not None:
             return True
         return self.mode is not None and (stat.S_ISFIFO(self.mode) or stat.S_ISCHR(self.mode))
@@ -66,7 +66,7 @@ class Destination:
 
 
 def destination(name: str | Path) -> Destination:
-    """Find out where an output of this name lands; nothing is touched.
+    """Resolve the name of an output without touching anything.
 
     Raises
     ------
@@ -153,18 +153,18 @@ def descriptor(name: str | Path, dash: int = 1) -> int | None:
     ----------
     dash : what ``-`` stands for: 1 (standard output), or 0 (standard input) for what is read
     """
-    place = Path(name)
-    if str(place) == "-":
+    path = Path(name)
+    if str(path) == "-":
         return dash
     for _ in range(_MOST_LINKS):
-        if str(place) in _STANDARD:
-            return _STANDARD[str(place)]
-        place = Path(os.path.realpath(place.parent)) / place.name
-        found = _OPEN.fullmatch(str(place))
+        if str(path) in _STANDARD:
+            return _STANDARD[str(path)]
+        path = Path(os.path.realpath(path.parent)) / path.name
+        found = _OPEN.fullmatch(str(path))
         if found and found["process"] in (None, str(os.getpid())):
             return int(found["number"])
         try:
-            place = place.parent / place.readlink()
+            path = path.parent / path.readlink()
         except OSError:  # no link
             return None
     return None

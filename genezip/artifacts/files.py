@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Write files that are either whole or absent, and hash them."""
 
 import errno
 import hashlib
@@ -22,7 +22,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path; what was written there becomes ``path`` on success.
 
     The temporary file lies beside the final target of ``path``, links followed, and is renamed
-    into place: links stay, a file that is replaced leaves its owner and permission bits to the
+    at the end: links stay, a file that is replaced leaves its owner and permission bits to the
     new one, and further names of the same file (hard links) keep the old content. A pipe, device
     or open descriptor (:mod:`genezip.artifacts.destination`) receives the bytes after all is
     written.
@@ -71,8 +71,8 @@ def _written(
         temporary.unlink(missing_ok=True)
 
 
-def move_into_place(made: Path, path: str | Path) -> None:
-    """Put a finished file at ``path`` by the rules of :func:`atomic_path`."""
+def move_file(made: Path, path: str | Path) -> None:
+    """Move a finished file to ``path``, which is treated as :func:`atomic_path` treats it."""
     with atomic_path(path) as temporary:
         shutil.move(made, temporary)
 
@@ -104,7 +104,7 @@ def check_room(path: str | Path, needed: int, files: int = 1) -> None:
     elif files == 1 and needed > _largest_file():
         reason = os.strerror(errno.EFBIG)
     else:
-        with suppress(OSError):  # a file system that does not say
+        with suppress(OSError):  # a file system that does not report it
             space = shutil.disk_usage(folder)
             if space.total and needed > space.free:
                 reason, free = os.strerror(errno.ENOSPC), f", {space.free:,} are free"

@@ -11,8 +11,8 @@ from genezip.errors import GenezipError
 
 
 @contextmanager
-def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of ``path`` when the block succeeds.
+def replaced_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
+    """Yield an empty folder that replaces ``path`` when the block succeeds.
 
     Whatever goes wrong inside, the new folder is removed and an existing ``path`` stays. Links to
     the folder are followed and stay; an existing one leaves its permission bits to the new one.
@@ -20,7 +20,7 @@ def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : folder, need not exist
-    own : names
+    known : names
         What may be inside an existing folder. One with anything else is refused: those files
         would be lost.
 
@@ -30,33 +30,33 @@ def replaced_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
         For a folder with foreign files or with links, and when writing fails (full disk, no
         permission).
     """
-    refuse_foreign(path, own)
+    refuse_foreign(path, known)
     target = folder_target(path)
     new = target.with_name(f".{target.name}.part")
     shutil.rmtree(new, ignore_errors=True)
     try:
-        with _taking_place(path, new, target):
+        with _replacing(path, new, target):
             yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
 @contextmanager
-def resumed_folder(path: str | Path, own: Collection[str]) -> Iterator[Path]:
-    """As :func:`replaced_folder`, but what was written stays for the next call.
+def resumed_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
+    """Like :func:`replaced_folder`, but an interrupted block leaves its files to the next call.
 
     The folder that is yielded holds whatever an earlier block left when it was interrupted or
-    failed; the block must know which of it still holds.
+    failed; the block decides what of that is still valid.
     """
-    refuse_foreign(path, own)
+    refuse_foreign(path, known)
     target = folder_target(path)
-    with _taking_place(path, target.with_name(f".{target.name}.part"), target) as new:
+    with _replacing(path, target.with_name(f".{target.name}.part"), target) as new:
         yield new
 
 
 @contextmanager
-def _taking_place(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
-    """The folder ``new``, made where it is missing, takes the place of ``target``."""
+def _replacing(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
+    """Rename the folder ``new``, made where it is missing, to ``target``."""
     old = target.with_name(f".{target.name}.old")
     try:
         try:
@@ -84,12 +84,12 @@ def _taking_place(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
             old.rename(target)
 
 
-def refuse_foreign(path: str | Path, own: Collection[str]) -> None:
+def refuse_foreign(path: str | Path, known: Collection[str]) -> None:
     """Raise if a folder holds what would be lost when it is replaced: foreign files, and links."""
     target = folder_target(path)
     if not target.exists():
         return
-    foreign = sorted(item.name for item in target.iterdir() if item.name not in own)
+    foreign = sorted(item.name for item in target.iterdir() if item.name not in known)
     if foreign:
         raise GenezipError(
             f"{path} holds {foreign[0]}, which would be lost when the folder is replaced; "

@@ -1,4 +1,4 @@
-"""Long jobs in parts: notes of the finished ones, and a stop between two of them."""
+"""Long jobs in parts: a record of the finished parts, and requests to stop between two."""
 
 import json
 import logging
@@ -50,7 +50,7 @@ class Journal:
         return done if key == self._key else {}
 
     def note(self, part: str, facts: Mapping[str, Any], data: IO[bytes]) -> None:
-        """Note that a part is finished, in place of what was noted of it before.
+        """Note that a part is finished, replacing an earlier note of it.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Journal:
             os.fsync(file.fileno())
 
     def clear(self) -> None:
-        """Begin anew, or end: remove the file."""
+        """Remove the file: the job begins anew or is finished."""
         self.done = {}
         self.path.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""JSON files that a later step opens, and the sentences that refuse a wrong one.
+"""JSON files that later steps open, and one set of errors for a wrong one.
 
-A :class:`Kind` says once what a file is, which version of it is read, and what to do where it is
+A :class:`Kind` declares what a file is, which version of it is read, and what to do where it is
 missing or damaged. Manifests are read through it, and the heads of Parquet files
 (:mod:`genezip.artifacts.tables`).
 """
@@ -39,7 +39,7 @@ class Kind:
     version_key: str = "schema_version"
 
     def head(self, **facts: Any) -> dict[str, Any]:
-        """What a file of this kind begins with: its version, then the facts."""
+        """Content of a file of this kind: the version, then the facts."""
         return facts if self.version is None else {self.version_key: self.version, **facts}
 
     def read(self, path: str | Path) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Kind:
         return self.checked(path, self.read_json(path))
 
     def read_json(self, path: str | Path) -> Any:
-        """Read the JSON of a file, whatever it holds.
+        """Read the JSON value of a file without checking its kind.
 
         Raises
         ------
@@ -71,12 +71,12 @@ class Kind:
             raise self.unreadable(path, error) from None
 
     def checked(self, path: str | Path, raw: object) -> dict[str, Any]:
-        """The object, if it is one of this kind and version with all keys.
+        """Return the object after checking that it is of this kind and version and has all keys.
 
         Raises
         ------
         GenezipError
-            If it is not; the sentence names ``path``.
+            If a check fails; the sentence names ``path``.
         """
         marks = self.keys if self.version is None else (self.version_key,)
         if not isinstance(raw, dict) or not any(key in raw for key in marks):

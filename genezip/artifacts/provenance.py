@@ -1,4 +1,4 @@
-"""Where a result came from: its settings, inputs and the versions that made it."""
+"""Provenance of a result: its settings, inputs and the versions that made it."""
 
 import platform
 import sys

@@ -1,4 +1,4 @@
-"""States of long work on disk, tensors and plain values, from which the work goes on.
+"""Saved states of long work: tensors and plain values from which the work is resumed.
 
 A state is one file, whole or absent, that names the run it belongs to. Training, heads,
 fine-tuning and the parts of a FASTA are saved and resumed through this module; it alone in this
@@ -34,7 +34,7 @@ def save_state(
     values : tensors and plain values by name, nested at will
     previous : where a state that is replaced goes; without it, it is lost
     """
-    data = io.BytesIO()  # torch would make an error of its own of a full disk
+    data = io.BytesIO()  # for a full disk torch raises no OSError
     torch.save({**values, IDENTITY: dict(identity)}, data)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.getbuffer())
@@ -66,7 +66,7 @@ def load_state(path: Path, names: Collection[str]) -> dict[str, Any] | None:
 
 
 def refuse_other_run(
-    place: Path,
+    path: Path,
     what: str,
     old: Mapping[str, Any],
     new: Mapping[str, Any],
@@ -76,7 +76,7 @@ def refuse_other_run(
 
     Parameters
     ----------
-    place : file or folder that is to be deleted where the old run is not wanted
+    path : file or folder that is to be deleted where the old run is not wanted
     what : the old run, as in "a run that stopped at step 3"
     old, new : identities of the state and of the run at hand
     free : dotted keys that may differ
@@ -90,6 +90,6 @@ def refuse_other_run(
     if difference is not None:
         key, before, now = difference
         raise GenezipError(
-            f"{place} holds {what} with {key} {before}, not {now}; set it back to go on, or "
-            f"delete {place} to start anew"
+            f"{path} holds {what} with {key} {before}, not {now}; set it back to go on, or "
+            f"delete {path} to start anew"
         )

@@ -57,13 +57,13 @@ def parquet_writer(
 
 
 def add_head(writer: pq.ParquetWriter, head: Mapping[str, Any]) -> None:
-    """Give a file that was begun without a head its head (once)."""
+    """Add the head to a file that was begun without one (once)."""
     writer.add_key_value_metadata(head_metadata(head))
 
 
 @contextmanager
 def open_parquet(path: str | Path, kind: Kind, **options: Any) -> Iterator[pq.ParquetFile]:
-    """Yield an open Parquet file; what fails while it is read is one sentence, too.
+    """Yield an open Parquet file; a failure while it is read raises a GenezipError, too.
 
     Parameters
     ----------

@@ -3,5 +3,5 @@
 Begin with ``corpus`` (what is on disk, opened and checked) and ``build`` (plan, write, finish);
 ``sampling`` chooses the windows, ``stream`` feeds them to a training. ``exclusions`` holds the
 DNA that no window may touch, given by the caller, and ``leakage`` proves that none does. For a
-new check of written windows copy how ``leakage.prove`` lists its own.
+new check of written windows copy an entry of the list in ``leakage.prove``.
 """

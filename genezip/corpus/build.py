@@ -1,6 +1,6 @@
 """Build a corpus: plan the windows, write their shards, finish with the manifest.
 
-The three steps are functions of their own, so that a workflow can write the shards of one plan
+The three steps are separate functions, so that a workflow can write the shards of one plan
 in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs:
 nothing in a corpus depends on the time, the machine, or the process that wrote it.
 """
@@ -44,7 +44,7 @@ from genezip.log import Progress
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
 PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
 ENTRIES = "entries"  # what the jobs of a workflow report
-OWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
+KNOWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
 _ENTRIES_KIND = Kind(
     noun="list of shards from `genezip corpus write`",
@@ -68,7 +68,7 @@ def build_corpus(
 ) -> dict[str, Any]:
     """Build the corpus of a source into a folder, replacing an older one.
 
-    Shards are written into a hidden folder beside ``out_dir`` that takes its place when all is
+    Shards are written into a hidden folder beside ``out_dir``, which is renamed when all are
     there. After an interruption it stays, and the same call continues.
 
     Parameters
@@ -101,9 +101,9 @@ def build_corpus(
         If a split is left with no window, an input is wrong, the folder is no corpus, or the
         disk is full. ``out_dir`` is then unchanged.
     """
-    refuse_foreign(out_dir, OWN)
+    refuse_foreign(out_dir, KNOWN)
     chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
-    with resumed_folder(out_dir, OWN) as folder:
+    with resumed_folder(out_dir, KNOWN) as folder:
         plan = _write_plan(folder, *chosen, settings)
         entries = write_shards(plan, source, region_map, folder, jobs=jobs)
         return finish_corpus(plan, entries, folder)
@@ -120,8 +120,8 @@ def plan_corpus(
 ) -> Plan:
     """Draw the windows of a corpus and write its plan as ``path``; see :func:`build_corpus`.
 
-    ``dropped.tsv`` is written beside it. An older manifest there is removed: the shards that
-    it lists are about to be replaced.
+    ``dropped.tsv`` is written beside it. An older manifest there is removed, because its shards
+    are about to be replaced.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def plan_corpus(
     folder = Path(path).parent
     if Path(path).name != PLAN:
         raise GenezipError(f"{path} cannot be the plan of a corpus; name it {folder / PLAN}")
-    refuse_foreign(folder, {*OWN, ENTRIES})
+    refuse_foreign(folder, {*KNOWN, ENTRIES})
     for split in SPLITS:
         stray_shards(folder / split, ())
     chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
@@ -260,7 +260,7 @@ def read_entries(path: str | Path) -> list[dict[str, Any]]:
     Raises
     ------
     GenezipError
-        If the file is missing or something else.
+        If the file is missing or is no such list.
     """
     found = _ENTRIES_KIND.read_json(path)
     if not isinstance(found, list) or not all(
@@ -304,7 +304,7 @@ def finish_corpus(
         files.append(entry)
     if len(heads) > 1:
         raise GenezipError(
-            f"the shards of {folder} were labelled with different region maps; write the parts "
+            f"the shards of {folder} were written with different region maps; write the parts "
             "of the plan again"
         )
     if by_path:
@@ -318,10 +318,10 @@ def finish_corpus(
     settings = Corpus.model_validate(plan.head["settings"])
     splits = {}
     for split in SPLITS:
-        own = [entry for entry in files if entry["split"] == split]
-        windows, window_bp = sum(entry["rows"] for entry in own), split_window_bp(split, settings)
+        part = [entry for entry in files if entry["split"] == split]
+        windows, window_bp = sum(entry["rows"] for entry in part), split_window_bp(split, settings)
         bp = windows * window_bp
-        splits[split] = {"windows": windows, "window_bp": window_bp, "bp": bp, **sum_tallies(own)}
+        splits[split] = {"windows": windows, "window_bp": window_bp, "bp": bp, **sum_tallies(part)}
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "source": plan.head["source"],
@@ -347,7 +347,7 @@ def stray_shards(folder: Path, known: Sequence[str]) -> list[Path]:
     Raises
     ------
     GenezipError
-        If the folder holds something that is no shard: it is not ours to remove.
+        If the folder holds something that is no shard, which must not be removed.
     """
     if not folder.is_dir():
         return []

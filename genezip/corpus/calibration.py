@@ -7,7 +7,7 @@ made for several half-widths, and the one whose totals lie closest is named. The
 on the annotation, so its name is in every row.
 
 Mixture: windows are drawn uniformly, around TSSs and around coding bases, and Table 5 gives the
-percentage of each class in the training corpora. Windows of each mode are drawn as for our own
+percentage of each class in the training corpora. Windows of each mode are drawn as for our
 corpus, their class shares are measured, and the shares w >= 0, sum 1, of the modes are those with
 the smallest squared difference to the published percentages.
 """
@@ -342,7 +342,7 @@ def fit_mixture(
     made_from, promoter : str
         Name of the annotation, and the promoter of its region map in words.
     chosen : float array, shape (modes,)
-        Our own weights, shown for comparison.
+        The weights of our corpora, shown for comparison.
     chosen_name : str
         What the fit with these weights is called: ``config`` for those of ``corpus.sampling``.
 

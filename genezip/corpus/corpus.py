@@ -1,4 +1,4 @@
-"""A corpus on disk: opening its manifest, reading its windows, and checking them.
+"""A corpus on disk: open its manifest, read its windows, check them.
 
 A corpus is a folder with ``manifest.json`` and one folder of Parquet shards per split. The
 manifest lists every file with its hash, so a corpus can be checked, and counts what it holds.
@@ -80,7 +80,7 @@ class CorpusReader:
 
     @property
     def taxonomy(self) -> Taxonomy:
-        """The region classes of the labels."""
+        """The region classes of the windows."""
         return Taxonomy.from_json(self.manifest["classes"])
 
     def files(self, split: str) -> list[dict[str, Any]]:
@@ -111,10 +111,9 @@ class CorpusReader:
         for shard in self.shards(split):
             names = ["chrom", "start", "end", "piece", "split", "n_fraction"]
             cells = shard.table[names].itertuples(index=False, name=None)
-            for (chrom, start, end, piece, own, n_fraction), ids, regions in zip(
-                cells, shard.ids, shard.regions, strict=True
-            ):
-                yield Window(chrom, start, end, piece, own, n_fraction, ids, regions)
+            for row, ids, regions in zip(cells, shard.ids, shard.regions, strict=True):
+                chrom, start, end, piece, name, n_fraction = row
+                yield Window(chrom, start, end, piece, name, n_fraction, ids, regions)
 
     def load(self, split: str) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
         """All windows of a split at once.
@@ -195,8 +194,8 @@ def check_corpus(
                     real = assembly.ids(segment, window.start, window.end)
                     _check_equal(reader, window, window.ids, real, "base", "the FASTA")
                 if region_map is not None:
-                    labels = region_map.ids(window.chrom, window.start, window.end)
-                    _check_equal(reader, window, window.regions, labels, "class", "the region map")
+                    classes = region_map.ids(window.chrom, window.start, window.end)
+                    _check_equal(reader, window, window.regions, classes, "class", "the region map")
                 shown.advance()
             announced, count = reader.manifest["splits"][split]["windows"], shown.done - before
             if count != announced:
@@ -242,7 +241,7 @@ def _check_files(reader: CorpusReader) -> set[Path]:
 
 
 def _check_window(reader: CorpusReader, window: Window) -> None:
-    """Padding is N and dig, and the stored share of N is that of the bases."""
+    """Check that padding is N and dig, and that the stored share of N is that of the bases."""
     real = window.end - window.start
     if not 0 < real <= len(window.ids):
         raise _wrong(reader, window, f"has {len(window.ids)} bases for {real}")

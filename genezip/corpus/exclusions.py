@@ -2,7 +2,7 @@
 
 It holds one row for every evaluation input that the caller gives (GeneZip, arXiv 2602.17739,
 section 4.1, leaves out those of its benchmark tasks) and for every interval of the user's BED
-files. Overlaps are kept: each row says why its bases are excluded.
+files. Overlaps are kept, because each row carries the reason of its exclusion.
 """
 
 import gzip
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 EVALUATION_SPLITS = ("valid", "test")
 
 COLUMNS = ("chrom", "start", "end", "task", "split", "reason")
-"""Of a row: where it lies; task (``bed`` for the user's files); split (valid, test; ``all``)."""
+"""Columns: interval; task (``bed`` for the user's files); split (valid, test; ``all``)."""
 
 _HEADER = "# " + "\t".join(COLUMNS)
 
@@ -56,7 +56,7 @@ class EvaluationIntervals:
 
     Attributes
     ----------
-    task : what the rows of the table are called
+    task : value of the rows of the table in the column task
     table : DataFrame
         chrom, start, end (0-based, half-open, may reach beyond the ends of a chromosome), split
         (one of :data:`EVALUATION_SPLITS`), reason. Equal rows come once.
@@ -86,7 +86,7 @@ def build_exclusions(
         the genome.
     beds : BED files of the user
     chrom_sizes : mapping
-        Chromosome -> length (bp) of the genome. Names are converted to its own; intervals are
+        Chromosome -> length (bp) of the genome. Names are converted to its style; intervals are
         clipped at its ends; those on chromosomes that it lacks are counted and left out.
 
     Returns
@@ -168,7 +168,7 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
         path = str(file)
         again = "run `genezip leakage exclusions` again"
         table = read_bed(file, _TYPES, numbered=True, todo=again)
-        # A file without rows reads like any other text; the header tells them apart.
+        # A file without rows reads like any other text; only the header distinguishes them.
         if table.empty and not is_exclusions(file):
             raise GenezipError(
                 f"{path} is no table of exclusions; run `genezip leakage exclusions`"
@@ -191,7 +191,7 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
 def _on_genome(
     given: EvaluationIntervals, chrom_sizes: Mapping[str, int]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows on chromosomes of the genome, clipped; how many rows of a split lie on others."""
+    """Rows on chromosomes of the genome, clipped, and how many rows of a split lie on others."""
     every = given.table["split"].value_counts()
     if given.table.empty:
         return given.table, {}
@@ -239,7 +239,7 @@ def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame,
 def _summary(
     given: EvaluationIntervals, table: pd.DataFrame, split: str, absent: Mapping[str, int]
 ) -> dict[str, Any]:
-    """A row of the summary; ``table`` is what of the intervals lies on the genome."""
+    """A row of the summary; ``table`` has the intervals that lie on the genome."""
     of_split = table[table["split"] == split]
     lost = given.not_lifted.get(split, [])
     values = (

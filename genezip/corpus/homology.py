@@ -1,4 +1,4 @@
-"""Sequence that held-out DNA shares with the training segments.
+"""Measure the sequence that held-out DNA shares with the training segments.
 
 Subtelomeres and other duplications put near-copies of one stretch on several chromosomes, so
 holding out a chromosome does not hold out its sequence. One table gives the share by chromosome;

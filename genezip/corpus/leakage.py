@@ -108,8 +108,8 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
     checks: list[tuple[str, str, str, pd.DataFrame, bool]] = []
     for split in ("train", "valid"):
         for task in [*sorted(exclusions["task"].unique()), "all"]:
-            own = exclusions if task == "all" else exclusions[exclusions["task"] == task]
-            checks.append(("exclusions", split, task, own, False))
+            rows_of = exclusions if task == "all" else exclusions[exclusions["task"] == task]
+            checks.append(("exclusions", split, task, rows_of, False))
         checks.append(("heldout", split, "test", windows["test"], False))
     checks.append(("validation", "valid", "train", windows["train"], paper))
     rows: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """The plan of a corpus: which window goes into which shard, decided before any is written.
 
-Drawing windows takes seconds in one process, writing them takes long and many processes: with
+Drawing windows takes seconds in one process, writing them takes hours or many processes. With
 the plan, shards can be written in any order by any number of processes, with the same bytes.
 """
 

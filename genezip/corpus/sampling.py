@@ -1,4 +1,4 @@
-"""Windows of a corpus before their bases are read: tiles, strict blocks, and random ones.
+"""Choose the windows of a corpus before their bases are read: tiles, strict blocks, random ones.
 
 The training corpus mixes windows drawn uniformly with windows around transcription start
 sites and coding bases (GeneZip section 4.1), because promoters are a few percent of the genome
@@ -74,7 +74,7 @@ def strict_blocks(
     Returns
     -------
     train, valid : lists of Segment
-        Parts of the segments under their names, with their own start and end.
+        Parts of the segments, with the names of the segments and the intervals of the parts.
 
     Raises
     ------
@@ -96,13 +96,13 @@ def strict_blocks(
     parts: tuple[list[Segment], list[Segment]] = ([], [])
     last = (-1, -1)  # split and number of the block before
     for number, block in enumerate(blocks):
-        own = int(number in chosen)
-        grown = parts[own]
-        if last == (own, number - 1) and grown[-1].name == block.name:
+        side = int(number in chosen)
+        grown = parts[side]
+        if last == (side, number - 1) and grown[-1].name == block.name:
             grown[-1] = replace(grown[-1], end=block.end)
         else:
             grown.append(block)
-        last = (own, number)
+        last = (side, number)
     return parts
 
 
@@ -229,8 +229,8 @@ class Pool:
     def legal_starts(self, mode: str, max_n_fraction: float) -> Iterator[np.ndarray]:
         """Every legal window start of a mode, ascending, in blocks of int64 arrays.
 
-        This judges every base of the line: minutes for a whole genome, so it is for the case
-        that drawing finds nothing more.
+        Every base of the line is judged, which takes minutes for a whole genome, so this is used
+        only when drawing finds nothing more.
         """
         anchors = {"tss": self.tss, "cds": self.cds}.get(mode)
         quarter = self.window_bp // 4
@@ -258,7 +258,7 @@ def _tss_bases(annotation: Annotation) -> pd.DataFrame:
 def legal_tiles(
     tiles: Iterable[PlannedWindow], pool: Pool, max_n_fraction: float
 ) -> list[PlannedWindow]:
-    """Those full tiles of the pool's segments that the rules for drawn windows allow."""
+    """Full tiles of the pool's segments that meet the conditions for drawn windows."""
     index = {segment.name: i for i, segment in enumerate(pool.segments)}
     kept = [window for window in tiles if window.segment.name in index]
     segment = np.array([index[window.segment.name] for window in kept], dtype=np.int64)
@@ -339,7 +339,7 @@ def sample(
             if distinct:
                 taken = _merged(taken, starts[slots])
     segment = pool.segment_of(starts)
-    origin = np.array([own.start for own in pool.segments], dtype=np.int64)
+    origin = np.array([found.start for found in pool.segments], dtype=np.int64)
     return Drawn(pool, segment, starts - pool.offsets[segment] + origin[segment], modes)
 
 
@@ -412,7 +412,7 @@ def _rest(
 ) -> np.ndarray:
     """The last distinct windows of a mode, found by judging every position.
 
-    Each is as likely as any other here. Drawing favours windows with several anchors, but only
+    Every window is equally likely here. Drawing favours windows with several anchors, but only
     few windows of a mode are left when this is called.
     """
     blocks = [block[~_among(block, taken)] for block in pool.legal_starts(mode, max_n_fraction)]

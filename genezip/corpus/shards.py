@@ -3,17 +3,17 @@
 Columns: ``chrom``, ``start``, ``end`` (0-based, half-open), ``strand``, ``piece``, ``split``,
 ``sampling_mode``, ``n_fraction`` (share of N, padding included), ``sequence`` (ASCII letters
 ACGTN, one byte per base, exactly ``window_bp`` of them), ``region_lengths`` and
-``region_classes`` (runs that tile the window; ids of the taxonomy in the head). Pages are packed
+``region_classes`` (runs that tile the window; ids of the classes in the head). Pages are packed
 with LZ4: zstd would halve the files, but takes more time to write than all else together.
 
 The file metadata key ``genezip`` holds the head as JSON: ``schema_version``, ``split``,
 ``window_bp``, ``row_group_rows``, ``classes`` (``Taxonomy.to_json``), ``plan`` (SHA-256 of the
-plan that the shard was written from) and ``regions`` (``RegionMap.sha256`` of its labels). A row
+plan that the shard was written from) and ``regions`` (``RegionMap.sha256`` of its classes). A row
 group holds ``row_group_rows`` windows, about 1 Mb; only the last one of a shard may hold fewer.
 It is the unit of reading: decoding one needs little memory, and the stream shuffles whole row
 groups.
 
-Labels are runs, not one byte per base: the published sets store dense labels beside runs,
+Classes are stored as runs only: the published sets store a class per base beside them,
 which takes 63 GB for 99,000 windows of 128 kb.
 """
 
@@ -262,7 +262,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _offsets(lists: pa.ListArray) -> np.ndarray:
-    """Offsets of a list array from its own first element (int64)."""
+    """Offsets of a list array, counted from its first element (int64)."""
     offsets = lists.offsets.to_numpy().astype(np.int64)
     return offsets - offsets[0]
 

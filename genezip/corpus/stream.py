@@ -1,12 +1,12 @@
 """The training stream: shuffled batches of windows, epoch after epoch, that can be resumed.
 
-The order is a pure function of corpus, seed and epoch; neither the number of processes nor that
-of threads has a part in it. Every epoch permutes the row groups of a split, takes them in buffers
+The order is a pure function of corpus, seed and epoch, whatever the number of processes and
+threads. Every epoch permutes the row groups of a split, takes them in buffers
 of about 32 Mb of bases, and permutes the windows inside a buffer. Training windows are stored in
 the random order in which they were drawn, so this is as good as a full shuffle.
 
 A batch is the next ``batch`` windows of the order, counted through all epochs. A process reads a
-buffer of row groups as they are stored (one byte per base, runs of labels) and decodes only the
+buffer of row groups as they are stored (one byte per base, runs of classes) and decodes only the
 windows that it is asked for, so its memory is that of one buffer, two where a batch spans two.
 Batches may be decoded ahead in background threads, so that reading overlaps with training.
 Threads are enough: the decompression of Parquet and the loops of numpy run without Python's lock.
@@ -35,8 +35,8 @@ BUFFER_BP = 1 << 25
 BUFFERS = 2
 """Buffers kept: a batch may span two."""
 
-# Which of the random streams of an epoch; a stream of its own keeps the order as it is when
-# strands are drawn as well.
+# Number of each random stream of an epoch; separate streams keep the order as it is when strands
+# are drawn as well.
 _GROUPS, _WINDOWS, _STRANDS = 1, 2, 3
 
 
@@ -152,7 +152,7 @@ Batch = dict[str, np.ndarray]
 
 
 class Batches(Protocol):
-    """Endless batches that can be resumed: a stream, or one that is read ahead."""
+    """Endless batches that can be resumed: a stream, or a stream read ahead."""
 
     def next_batch(self) -> Batch:
         """The next batch."""
@@ -247,7 +247,7 @@ class WindowStream:
         self.position += self.batch
 
     def batch_at(self, position: int) -> Batch:
-        """The wanted rows of the batch that begins at a window; threads may call it at a time.
+        """The wanted rows of the batch that begins at a window; thread-safe.
 
         Parameters
         ----------
@@ -256,7 +256,7 @@ class WindowStream:
         Raises
         ------
         GenezipError
-            If a shard is missing, damaged, or another than the manifest says.
+            If a shard is missing, damaged, or another than in the manifest.
         """
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         begin, end = position + self.rows.start, position + self.rows.stop
@@ -273,7 +273,7 @@ class WindowStream:
         return {"ids": ids, "regions": regions}
 
     def _loaded(self, epoch: int, number: int) -> "_Loaded":
-        """A buffer with its row groups, read by the first thread that asks; others wait for it."""
+        """A buffer with its row groups, read by one thread while others that need it wait."""
         key = (epoch, number)
         with self._lock:
             found = self._buffers.get(key)
@@ -305,7 +305,7 @@ class WindowStream:
         return _Loaded(buffer, [groups[member] for member in range(len(groups))])
 
     def _compare(self, file: ShardFile, entry: dict[str, Any]) -> None:
-        """Refuse a shard that is another than the manifest says."""
+        """Refuse a shard that differs from its manifest entry."""
         head = file.head
         for what, found, wanted in (
             ("rows", file.rows, entry["rows"]),
@@ -327,8 +327,8 @@ class WindowStream:
     def state_dict(self) -> dict[str, Any]:
         """The position in the stream: plain values, JSON-ready.
 
-        ``epoch`` and ``window`` count; ``shard``, ``row_group`` and ``row`` say where the next
-        window is stored.
+        ``epoch`` and ``window`` count; ``shard``, ``row_group`` and ``row`` are the stored position
+        of the next window.
         """
         epoch, window = divmod(self.position, self.windows_per_epoch)
         address = self.order.buffer(epoch, self.order.buffer_at(epoch, window)).address(window)
@@ -353,9 +353,9 @@ class WindowStream:
             If that stream read other windows, in another order, or had another seed.
         """
         before = self.position
-        own = self.state_dict()
+        here = self.state_dict()
         for name in ("corpus", "split", "seed", "reverse_complement"):
-            if state.get(name) != own[name]:
+            if state.get(name) != here[name]:
                 self._refuse(name)
         self.position = state["epoch"] * self.windows_per_epoch + state["window"]
         if self.state_dict() != state:

@@ -134,7 +134,7 @@ class ShardWriter:
     def _runs(
         self, rows: pd.DataFrame, segments: list[Segment], window_bp: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Region runs of every window; padding is one more, labelled dig."""
+        """Region runs of every window; padding is one more run, of class dig."""
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
         chroms = np.array([segment.chrom for segment in segments], dtype=object)
         lengths: list[np.ndarray] = [_NO_RUN] * len(rows)

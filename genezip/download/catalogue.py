@@ -61,7 +61,7 @@ class Item:
     check : callable, optional
         What is wrong with a whole file, or None.
     fingerprint : callable
-        SHA-256 of what must never change; the whole file unless told otherwise.
+        SHA-256 of what must never change; by default of the whole file.
     about : int, optional
         Rough size in bytes where asking a server is not worth a request.
     """
@@ -154,12 +154,12 @@ def server_name(url: str) -> str:
 
 
 def inside(path: str, where: str) -> str:
-    """The path itself, if it stays inside the folder it is joined to.
+    """Return the path if it stays inside the folder it is joined to.
 
     Raises
     ------
     GenezipError
-        For an absolute path, ``..`` or a backslash; ``where`` says who gave it.
+        For an absolute path, ``..`` or a backslash; ``where`` is what gave it, for the message.
     """
     pure = PurePosixPath(path)
     if not path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:

@@ -67,7 +67,7 @@ def broken_gzip(path: Path) -> str | None:
 def html_page(path: Path) -> str | None:
     """What is wrong with a file that begins as a page for a browser, or None.
 
-    Networks that ask for a login answer so to every address.
+    Networks that require a login answer every address with such a page.
     """
     with open(path, "rb") as handle:
         page = _HTML.match(handle.read(_BEGINNING))

@@ -1,7 +1,7 @@
 """The five DNALongBench tasks that have public deposits (Nature Communications 16:10108).
 
 Files lie below one folder as their deposits arrange them. ``TASK.intervals.json`` lists the
-small files that say where validation and test inputs lie; ``TASK.json`` lists all.
+small files with the intervals of validation and test inputs; ``TASK.json`` lists all.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Task:
     deposit : str
         DOI of its data.
     shared : tuple of str
-        Rows of the table of sources that it needs besides its own.
+        Rows of the table of sources that it needs besides that of its name.
     listed : bool
         Whether its interval files are found in the file list of the deposit.
     """
@@ -53,7 +53,7 @@ TASKS = {
 
 
 def is_interval_file(task: str, path: str) -> bool:
-    """Whether a file says where validation and test inputs of its task lie.
+    """Whether a file lists the intervals of validation and test inputs of its task.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def fetch_task(
 
 
 def _entry(store: Store, wish: Item) -> dict[str, object]:
-    """Get one file, and what the list says of it."""
+    """Get one file and its entry in the list."""
     row, path = store.get(wish)
     known = store.lock.file(row.key)
     assert known is not None  # `get` records every file
@@ -143,7 +143,7 @@ def _entry(store: Store, wish: Item) -> dict[str, object]:
 def plan_task(
     task: str, out: Path, only: Only, table: Path, fetched: Path | None, http: Http = PATIENT
 ) -> list[str]:
-    """What :func:`fetch_task` would bring, as lines of text; nothing is written."""
+    """Plan of :func:`fetch_task` as lines of text; nothing is written."""
     store = _store(out, replace(http, attempts=1, timeout_s=http.size_timeout_s), fetched)
     try:
         items = wanted(task, only, table, store, keep=False)
@@ -165,7 +165,7 @@ def plan_task(
 def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) -> list[Item]:
     """The files of a task, those of the table first, then those of its deposit.
 
-    ``keep`` says whether a file list that was asked for goes into the lock.
+    ``keep``: whether a file list that was asked for goes into the lock.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What each downloaded file was at its first download.
+"""Lock of downloads: size, SHA-256 and address of each file at its first download.
 
 The lock is a JSON file beside the folder of downloads, so that it outlives that folder::
 
@@ -81,14 +81,14 @@ class Lock:
         return entry
 
     def record(self, key: str, sha256: str, n_bytes: int, url: str) -> None:
-        """Keep what a file is, unless it is known already."""
+        """Record a file, unless it is known already."""
         if self.file(key) is not None:
             return
         with self._changing():
             self._raw["files"].setdefault(key, {"sha256": sha256, "bytes": n_bytes, "url": url})
 
     def record_listing(self, doi: str, listing: dict[str, Any]) -> None:
-        """Keep the file list of a deposit, unless it is known already."""
+        """Record the file list of a deposit, unless it is known already."""
         if self.listing(doi) is not None:
             return
         with self._changing():

@@ -1,4 +1,4 @@
-"""What a download would bring: files, sizes, servers, and whether the disk can hold it.
+"""Plan of a download: files, sizes, servers, and whether the disk can hold them.
 
 Servers are asked two short questions: does anyone answer, and how large are the files.
 """
@@ -102,7 +102,7 @@ class Plan:
         Raises
         ------
         GenezipError
-            Says how much is needed and how much is free.
+            With the bytes that are needed and those that are free.
         """
         if self.needed > self.free:
             raise GenezipError(
@@ -121,7 +121,7 @@ def in_words(n_bytes: int) -> str:
 
 
 def plan(store: Store, items: Sequence[Item], also: int = 0) -> Plan:
-    """Look what is there and ask for sizes that are unknown; download nothing.
+    """Plan a download: find what is there and ask servers for unknown sizes; download nothing.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def plan(store: Store, items: Sequence[Item], also: int = 0) -> Plan:
 
 
 def _stated(store: Store, item: Item) -> int | None:
-    """Size known without asking anyone."""
+    """Size that is known without a request."""
     for row in item.rows:
         known = store.lock.file(row.key)
         size = row.n_bytes if row.n_bytes is not None else known["bytes"] if known else None
@@ -175,10 +175,10 @@ def _planned(store: Store, item: Item, sizes: dict[str, int | None]) -> Planned:
 
 def free_bytes(folder: Path) -> int:
     """Free bytes on the disk that would hold a folder, which need not exist yet."""
-    place = folder.absolute()
-    while not place.is_dir():
-        place = place.parent
-    return shutil.disk_usage(place).free
+    existing = folder.absolute()
+    while not existing.is_dir():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free
 
 
 def first_byte(urls: list[str], timeout_s: float) -> str | None:

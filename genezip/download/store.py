@@ -33,7 +33,7 @@ class Store:
     fetched : Path, optional
         Folder of files fetched elsewhere; with it nothing is asked from the network.
     copied : bool
-        Whether files of ``fetched`` are copied into ``folder``; else they are used in place.
+        Whether files of ``fetched`` are copied into ``folder``; else they are used where they are.
 
     Raises
     ------
@@ -241,10 +241,10 @@ class Fetched:
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
-        for place, folders, files in os.walk(self.folder):
+        for parent, folders, files in os.walk(self.folder):
             folders.sort()
             for name in sorted(files):
-                path = Path(place) / name
+                path = Path(parent) / name
                 if path.is_file():  # no link that leads nowhere
                     found.setdefault(name, []).append(path)
         return found

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed, retried, checked, and renamed into place when whole."""
+"""One file over HTTP: resumed, retried, checked, and renamed when whole."""
 
 import fcntl
 import http.client
@@ -27,7 +27,7 @@ _NETWORK = (OSError, http.client.HTTPException)  # every urllib and socket error
 
 @dataclass(frozen=True)
 class Http:
-    """Patience with a server.
+    """Limits of time and attempts in requests to a server.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def download(
 
     What arrived before an interruption stays in ``<path>.part`` and is continued with a
     Range request; ``path`` itself appears only when it is whole and passed its checks. An
-    older ``.part`` is continued only where a check can tell that the whole is right.
+    older ``.part`` is continued only where a check can prove the whole right.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
         length = response.headers.get("Content-Length")
         total = begin + int(length) if length and length.isdigit() else None
         with open(part, "ab") as handle:
-            _own(handle, part, have)
+            _lock_part(handle, part, have)
             if not resumed:
                 handle.truncate(0)
             name = part.name.removesuffix(".part")
@@ -217,8 +217,8 @@ def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
         raise _TryAgain(f"it broke off after {_size(part)} of {total} bytes")
 
 
-def _own(handle: IO[bytes], part: Path, have: int) -> None:
-    """Let no second run write the same partial file."""
+def _lock_part(handle: IO[bytes], part: Path, have: int) -> None:
+    """Lock a partial file, so that no second run writes it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -75,10 +75,10 @@ def read_bed(
         problem = wrong_interval(lo, hi, first=0, empty=empty)
         if problem is None and length is not None and int(hi) - int(lo) != length:
             problem = f"its window is not {length:,} bp long (columns 2 and 3)"
-        for place, (name, value) in enumerate(zip(types, fields, strict=True), 1):
+        for column, (name, value) in enumerate(zip(types, fields, strict=True), 1):
             if problem is None and value not in allowed.get(name, (value,)):
                 listed = ", ".join(allowed[name])
-                problem = f"{name} {value!r} (column {place}) is none of {listed}"
+                problem = f"{name} {value!r} (column {column}) is none of {listed}"
         return problem
 
     with opened(given) as file:

@@ -191,8 +191,8 @@ class BigWigWriter:
             part = intervals[first : last + 1]
             grid = np.arange(low // width + 1, -(-high // width)) * width
             starts = np.union1d(np.maximum(part["start"], low), grid)
-            own = np.searchsorted(part["start"], starts, side="right") - 1
-            self._add_rows(chrom, _rows(starts, np.append(starts[1:], high), part["value"][own]))
+            source = np.searchsorted(part["start"], starts, side="right") - 1
+            self._add_rows(chrom, _rows(starts, np.append(starts[1:], high), part["value"][source]))
 
     def _add_rows(self, chrom: int, rows: np.ndarray) -> None:
         all_ = _merge(rows, 1 << 32)[0]

@@ -2,8 +2,8 @@
 
 Format: https://genome.ucsc.edu/goldenPath/help/chain.html. A chain is a list of blocks of equal
 length in both assemblies; its coordinates are 0-based and half-open, and those of a target on the
-minus strand count from the end of the chromosome. What UCSC calls target and query is here source
-and target, as one says it.
+minus strand count from the end of the chromosome. What UCSC calls target and query is called source
+and target here.
 """
 
 import re
@@ -20,8 +20,8 @@ _WHOLE = re.compile("[0-9]{1,18}")
 def read_chains(given: Input) -> list[LiftOverChain]:
     """All chains of a file (plain or gzip; a file or a pipe), as pyliftover reads them one by one.
 
-    Its reader of whole files passes over what lies between two chains, and builds trees that
-    nobody asks here.
+    Its reader of whole files ignores what lies between two chains, and builds trees that are not
+    needed here.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_chains(given: Input) -> list[LiftOverChain]:
 
 
 class _ChainLines:
-    """The rows of a file as pyliftover wants lines, each looked at before."""
+    """Rows of a file in the form that pyliftover reads, each checked first."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

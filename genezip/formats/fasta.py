@@ -1,4 +1,4 @@
-"""FASTA: records of any size and packing, bases by place through an index, and files written.
+"""FASTA: records of any size and packing, bases by coordinate through an index, and files written.
 
 :class:`FastaStream` walks a file or pipe in windows, :func:`read_records` gives whole records.
 :func:`open_fasta` reaches any base of an indexed file, and notices an index that belongs to
@@ -71,7 +71,7 @@ class FastaStream(InputFile):
                 continue
             try:
                 encode(b"".join(lines))
-            except GenezipError:  # told by the line
+            except GenezipError:  # the message names the line
                 for line in lines:
                     encode(line, f"record {name!r} of {self}, from base {lengths[name]},")
                     lengths[name] += len(line)
@@ -237,7 +237,7 @@ def _check_index(path: Path, opened: pyfaidx.Fasta) -> None:
     """Every record's header line ends where its bases begin, and all bases are in the file.
 
     pyfaidx looks at the age of an index only; one that was copied from elsewhere would give
-    other bases without a word.
+    other bases without an error.
     """
     size = path.stat().st_size
     with open(path, "rb") as handle:
@@ -303,9 +303,9 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
         # a link made here leads to a deposited file, which must not be written through it
         raise GenezipError(f"{out} is a link to {out.resolve()}; remove it, or name another file")
     index = out.with_name(out.name + ".fai")
-    # the index takes its place last: one that is older than its FASTA is not believed
-    place = _standing_link(out) if linked else atomic_path(out)
-    with atomic_path(index) as new_index, place as new:
+    # the index is renamed last: one that is older than its FASTA is not believed
+    target = _standing_link(out) if linked else atomic_path(out)
+    with atomic_path(index) as new_index, target as new:
         made = new.with_name(new.name + ".fai")
         try:
             if is_packed(path):
@@ -324,7 +324,7 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
 
 @contextmanager
 def _standing_link(out: Path) -> Iterator[Path]:
-    """A second name beside a link that stays as it is, but for its date."""
+    """Yield a second name beside a link, which is kept and gets a new date."""
     second = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         yield second
@@ -335,7 +335,7 @@ def _standing_link(out: Path) -> Iterator[Path]:
 
 
 def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """The same records, each looked through before it is written."""
+    """Yield the same records, each checked before it is written."""
     for name, sequence in records:
         if not sequence:
             raise GenezipError(f"record {name} of {path} has no bases; remove it")

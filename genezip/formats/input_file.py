@@ -118,13 +118,13 @@ def is_pipe(path: str | Path) -> bool:
         return True
     try:
         mode = Path(path).stat().st_mode
-    except OSError:  # who opens it says what is wrong
+    except OSError:  # opening it reports what is wrong
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def refuse_pipe(path: Path, what: str) -> None:
-    """Refuse what can be read only once where a file is read twice, or from any place.
+    """Refuse what can be read only once where a file is read twice, or at any position.
 
     Parameters
     ----------
@@ -134,8 +134,8 @@ def refuse_pipe(path: Path, what: str) -> None:
     """
     if is_pipe(path):
         raise GenezipError(
-            f"{what} {shown(path)} is a pipe or device, which cannot be read twice or from any "
-            "place; write it to a file first"
+            f"{what} {shown(path)} is a pipe or device, which cannot be read twice or at any "
+            "position; write it to a file first"
         )
 
 
@@ -184,22 +184,22 @@ def open_bytes(given: str | Path | InputFile) -> Iterator[BinaryIO]:
 
 
 class _Pass(io.RawIOBase):
-    """A file from its beginning, with a place of its own: walks do not disturb each other."""
+    """A file from its beginning, with a position of its own: walks do not disturb each other."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._place = descriptor, 0
+        self._descriptor, self._position = descriptor, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # a writable buffer
         if hasattr(os, "preadv"):  # straight into the buffer
-            count = os.preadv(self._descriptor, [buffer], self._place)
+            count = os.preadv(self._descriptor, [buffer], self._position)
         else:
-            data = os.pread(self._descriptor, len(buffer), self._place)
+            data = os.pread(self._descriptor, len(buffer), self._position)
             count = len(data)
             buffer[:count] = data
-        self._place += count
+        self._position += count
         return count
 
 
@@ -209,7 +209,7 @@ def _number(path: str | Path) -> int | None:
 
 
 def _open(path: Path, todo: str, folder: Path | None) -> tuple[BinaryIO, bool]:
-    """A file that can be read from any place, and whether it is a regular one.
+    """A file that can be read at any position, and whether it is a regular one.
 
     A pipe is opened once and never again: a second opening would wait for ever.
     """
@@ -217,7 +217,7 @@ def _open(path: Path, todo: str, folder: Path | None) -> tuple[BinaryIO, bool]:
     try:
         if number is not None:
             file: BinaryIO = os.fdopen(os.dup(number), "rb")
-            regular = False  # it may have been read up to some place: the rest counts
+            regular = False  # it may have been read up to some position: the rest counts
         else:
             file = open(path, "rb")  # noqa: SIM115
             regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -235,7 +235,7 @@ def _open(path: Path, todo: str, folder: Path | None) -> tuple[BinaryIO, bool]:
 
 
 def _kept(pipe: BinaryIO, name: str, folder: Path | None) -> BinaryIO:
-    """What comes out of a pipe, in a temporary file without a name."""
+    """Copy the bytes of a pipe into a temporary file without a name."""
     if folder is not None:
         folder = folder.absolute()
         while not folder.is_dir():

@@ -91,7 +91,7 @@ class TextFile(InputFile):
 
     def __init__(self, path: str | Path, todo: str = _NAME_ONE) -> None:
         super().__init__(path, todo)
-        self._told = False
+        self._warned = False
 
     def lines(self) -> Generator[tuple[int, str], None, None]:
         """Number and text of every line, without its end.
@@ -216,8 +216,8 @@ class TextFile(InputFile):
         try:
             return line.decode()
         except UnicodeDecodeError:
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 logger.warning(
                     "line %d of %s is not UTF-8; such lines are read as Latin-1", number, self
                 )
@@ -386,8 +386,8 @@ def _without_row(
     found = [odd[(first == ord("#")) | (first == _LF)], np.array(blank, dtype=np.int64)]
     for word in _BROWSER_WORDS:
         lines = odd[first == ord(word[0])]
-        for place, letter in enumerate(word):
-            at = np.minimum(starts[lines] + place, ends[lines] - 1)
+        for offset, letter in enumerate(word):
+            at = np.minimum(starts[lines] + offset, ends[lines] - 1)
             lines = lines[codes[at] == ord(letter)]
         at = np.minimum(starts[lines] + len(word), ends[lines] - 1)
         found.append(lines[_SPACES[codes[at]]])

@@ -1,7 +1,7 @@
 """Repeat annotation: RepeatMasker ``.out`` and TRF (UCSC simpleRepeat) tables.
 
-The database tables of UCSC (rmsk, simpleRepeat) are written in these two forms, which their own
-programs write.
+The database tables of UCSC (rmsk, simpleRepeat) are converted to these two forms, those of the
+programs themselves.
 """
 
 import re
@@ -75,7 +75,7 @@ def read_rmsk_out(path: Input) -> pd.DataFrame:
     # Columns of numbers, not rows of objects: 30 bytes per repeat instead of 500.
     starts, ends = array("q"), array("q")
     chroms, repeats, families = _Names(), _Names(), _Names()
-    known = False  # whether a line told that this is such a file
+    known = False  # whether a line showed that this is such a file
     for number, line in read_rows(path):
         fields = line.split()
         if not fields[0].isdecimal() and _is_head(fields):
@@ -142,15 +142,15 @@ class _Names:
         self._rows.append(code)
 
     def column(self, instead: list[str] | None = None) -> pd.Series:
-        """The column, each name replaced by that of ``instead`` at its place, if given."""
+        """The column; with ``instead``, name i is replaced by its element i."""
         return _categorical(np.frombuffer(self._rows, dtype=np.int32), instead or self.names)
 
 
 def _categorical(codes: np.ndarray, names: list[str]) -> pd.Series:
     """Categories in alphabetical order; names may repeat."""
     categories = sorted(set(names))
-    place = np.searchsorted(categories, names).astype(np.int32)
-    return pd.Series(pd.Categorical.from_codes(place[codes], pd.Index(categories)))
+    position = np.searchsorted(categories, names).astype(np.int32)
+    return pd.Series(pd.Categorical.from_codes(position[codes], pd.Index(categories)))
 
 
 def read_trf(path: Input) -> pd.DataFrame:

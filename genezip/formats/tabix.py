@@ -1,4 +1,4 @@
-"""BED files that a reader enters at any interval: bgzip with a tabix index beside it.
+"""BED files with random access: bgzip with a tabix index beside it.
 
 Blocks are those of Biopython, which reports a full disk; the index is that of htslib. Neither
 holds a date or a name, so equal rows give equal bytes. Rows must be sorted as tabix needs it: the
@@ -55,7 +55,7 @@ class BgzipWriter:
         self._packer.close()
 
     def abandon(self) -> None:
-        """Close the file as it is; the error that led here is the one to tell."""
+        """Close the file unfinished, without an error that would hide the one before."""
         with suppress(OSError):
             self._file.close()
 
@@ -125,7 +125,7 @@ def open_indexed(part: IndexedPart) -> Iterator[BgzipWriter]:
         raise
     if part.index is None:
         return
-    before = pysam.set_verbosity(0)  # what is wrong is said once, and by us
+    before = pysam.set_verbosity(0)  # the error below is reported once
     try:
         rows, index = str(part.rows), str(part.index)
         pysam.tabix_index(rows, preset="bed", index=index, csi=part.csi, force=True)

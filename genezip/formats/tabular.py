@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 class TabularFormat:
     """What the rows of a tab-separated text look like.
 
-    What a line and a row is, is described in :mod:`genezip.formats.lines`.
+    Which lines hold a row is decided in :mod:`genezip.formats.lines`.
 
     Attributes
     ----------
@@ -162,13 +162,13 @@ def malformed(file: Input, number: int, wrong: str, todo: str = MEND) -> Genezip
 
 def _wrong_type(fields: list[str], types: Types) -> str | None:
     """The first field that is no number where its column has numbers."""
-    for place, (field, (name, kind)) in enumerate(zip(fields, types.items(), strict=True), 1):
+    for column, (field, (name, kind)) in enumerate(zip(fields, types.items(), strict=True), 1):
         if kind is None:
             continue
         if pa.types.is_integer(kind) and not _POSITION.fullmatch(field.strip()):
-            return f"{name} {field!r} (column {place}) is no whole number of at most 18 digits"
+            return f"{name} {field!r} (column {column}) is no whole number of at most 18 digits"
         if pa.types.is_floating(kind) and not _NUMBER.fullmatch(field.strip()):
-            return f"{name} {field!r} (column {place}) is no number"
+            return f"{name} {field!r} (column {column}) is no number"
     return None
 
 

@@ -231,11 +231,11 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
     """A number in base 128, lowest digits first, and where it ends."""
     value = 0
-    for place in range(10):
-        if at + place >= len(view):
+    for byte_number in range(10):
+        if at + byte_number >= len(view):
             raise _Damage("a number goes on after the end")
-        byte = view[at + place]
-        value |= (byte & 127) << (7 * place)
+        byte = view[at + byte_number]
+        value |= (byte & 127) << (7 * byte_number)
         if byte < 128:
-            return value & ((1 << 64) - 1), at + place + 1
+            return value & ((1 << 64) - 1), at + byte_number + 1
     raise _Damage("a number has more than ten bytes")

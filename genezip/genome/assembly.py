@@ -151,13 +151,13 @@ class Assembly:
         record = self._fasta.faidx.index[segment.name]
         first, last = start - segment.start, end - segment.start
 
-        def place(base: int) -> int:
+        def offset(base: int) -> int:
             """Offset of a base in the file."""
             line, column = divmod(base, record.lenc)
             return int(record.offset + line * record.lenb + column)
 
         # The bytes of the lines without their ends; pyfaidx goes through text, twice as slowly.
-        text = self._map[place(first) : place(last - 1) + 1].replace(b"\n", b"")
+        text = self._map[offset(first) : offset(last - 1) + 1].replace(b"\n", b"")
         if record.lenb - record.lenc == 2:  # lines end as on Windows
             text = text.replace(b"\r", b"")
         if len(text) != end - start:
@@ -280,7 +280,7 @@ class ReferenceGenome:
         self.sizes = {name: len(self._fasta[name]) for name in self._fasta.keys()}  # noqa: SIM118
 
     def name_of(self, chrom: str) -> str:
-        """The FASTA's own name of a chromosome (``8`` for ``chr8`` or the other way round).
+        """The FASTA's name of a chromosome (``8`` for ``chr8`` or the other way round).
 
         Raises
         ------

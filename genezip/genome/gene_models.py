@@ -138,10 +138,10 @@ def complete(name: str, rows: Rows) -> Annotation:
     4. A transcript with CDS or UTR rows but no exon row: those rows are its exons.
     5. A coding transcript without UTR rows: UTR = its exons outside its CDS.
     6. A transcript without any part: one exon (small RNAs, pseudogenes).
-    7. A transcript that tells no type of its gene has the one that other rows of the gene tell.
+    7. A transcript without the type of its gene has the one that other rows of the gene state.
     8. What runs over the origin of a circular contig goes on at its first base.
 
-    The order of the rows does not matter, and rows that say nothing new change nothing.
+    The order of the rows does not matter, and rows that add nothing change nothing.
     """
     transcripts = pd.concat([rows.transcripts, rows.genes], ignore_index=True)
     parts = _of_transcripts(rows.parts, transcripts)
@@ -149,9 +149,9 @@ def complete(name: str, rows: Rows) -> Annotation:
     loci = split_loci(transcripts, parts, rows.spliced)
     transcripts, parts = loci.transcripts, loci.parts
     if rows.types:
-        told = transcripts["gene_type"]
+        stated = transcripts["gene_type"]
         known = transcripts["gene_id"].map(dict(rows.types)).fillna("")
-        transcripts = transcripts.assign(gene_type=told.where(told != "", known))
+        transcripts = transcripts.assign(gene_type=stated.where(stated != "", known))
     exons, cds, utr = (parts[parts["kind"] == kind] for kind in ("exon", "cds", "utr"))
     coding = pd.concat([cds, utr], ignore_index=True)
     exons = pd.concat([exons, coding[_lacks(coding, exons)]], ignore_index=True)
@@ -209,10 +209,10 @@ def of_types(annotation: Annotation, gene_types: Sequence[str] | None) -> Annota
 
 
 def exons_outside_cds(exons: pd.DataFrame, cds: pd.DataFrame) -> pd.DataFrame:
-    """UTR of coding transcripts: exon bases that their own CDS does not cover.
+    """UTR of coding transcripts: exon bases that the CDS of the transcript does not cover.
 
     Both tables hold the same transcripts (chrom, transcript_id). All transcripts are laid
-    on one long line, each with a stretch of its own, and one sweep does them all.
+    on one long line, each on a separate stretch, and one sweep does them all.
     """
     if len(exons) == 0:
         return exons.iloc[:0]
@@ -222,10 +222,10 @@ def exons_outside_cds(exons: pd.DataFrame, cds: pd.DataFrame) -> pd.DataFrame:
     starts = together["start"].to_numpy() + owner * stretch
     ends = together["end"].to_numpy() + owner * stretch
     n = len(exons)
-    lo, hi, label = flatten_by_priority(
+    lo, hi, layer = flatten_by_priority(
         [(starts[n:], ends[n:]), (starts[:n], ends[:n])], 0, int(ends.max()), fill=2
     )
-    lo, hi = lo[label == 1], hi[label == 1]
+    lo, hi = lo[layer == 1], hi[layer == 1]
     first = np.unique(owner[:n], return_index=True)
     row = first[1][np.searchsorted(first[0], lo // stretch)]
     utr = exons.iloc[row].reset_index(drop=True)
@@ -237,21 +237,21 @@ def _of_transcripts(parts: pd.DataFrame, transcripts: pd.DataFrame) -> pd.DataFr
     lost = (parts["transcript_id"] == "").to_numpy()
     if not lost.any():
         return parts
-    told = pd.concat([transcripts, parts[~lost]], ignore_index=True)
-    told = told[among(told["gene_id"], parts["gene_id"][lost])]
-    place = ["gene_id", "chrom"]
-    hulls = told.groupby([*place, "transcript_id"], as_index=False).agg(
+    known = pd.concat([transcripts, parts[~lost]], ignore_index=True)
+    known = known[among(known["gene_id"], parts["gene_id"][lost])]
+    keys = ["gene_id", "chrom"]
+    hulls = known.groupby([*keys, "transcript_id"], as_index=False).agg(
         first=("start", "min"), last=("end", "max")
     )
     hulls = hulls.assign(length=hulls["last"] - hulls["first"])
-    held = parts.loc[lost, [*place, "start", "end"]].merge(hulls, on=place)
+    held = parts.loc[lost, [*keys, "start", "end"]].merge(hulls, on=keys)
     inside = held[["end", "last"]].min(axis=1) - held[["start", "first"]].max(axis=1)
     held = held.assign(held=inside.clip(lower=0))
-    score = held.groupby([*place, "transcript_id", "first", "length"])["held"].sum().reset_index()
+    score = held.groupby([*keys, "transcript_id", "first", "length"])["held"].sum().reset_index()
     best = score.sort_values(
         ["held", "length", "first", "transcript_id"], ascending=[False, False, True, True]
-    ).drop_duplicates(place)
-    found = parts[place].merge(best[[*place, "transcript_id"]], on=place, how="left")
+    ).drop_duplicates(keys)
+    found = parts[keys].merge(best[[*keys, "transcript_id"]], on=keys, how="left")
     owner = found["transcript_id"].set_axis(parts.index).astype(parts["gene_id"].dtype)
     moved = parts["transcript_id"].where(~lost, owner.where(owner.notna(), parts["gene_id"]))
     return parts.assign(transcript_id=moved)

@@ -83,7 +83,7 @@ def components(
     numbers = np.zeros(len(starts), dtype=np.int64)
     if len(starts) == 0:
         return numbers
-    if groups is not None:  # each group on a stretch of its own of one long line
+    if groups is not None:  # each group on a separate stretch of one long line
         lap = groups * (int(ends.max()) - int(starts.min()) + 1)
         starts, ends = starts + lap, ends + lap
     order = np.argsort(starts, kind="stable")
@@ -183,42 +183,42 @@ class Covered:
 def flatten_by_priority(
     layers: Sequence[Intervals], lo: int, hi: int, fill: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One label for every base of ``[lo, hi)``: the first layer that covers it.
+    """Index of the first layer that covers each base of ``[lo, hi)``.
 
-    An event sweep: labels can only change at the end points, so work grows with the number
+    An event sweep: the index can only change at end points, so work grows with the number
     of intervals and not with the number of bases. :func:`paint_by_priority` is the same
     thing written base by base.
 
     Parameters
     ----------
     layers : sequence of (starts, ends)
-        Layer i gives label i and wins over all later layers.
+        Layer i has index i and wins over all later layers.
     lo, hi : int
-        The stretch to label.
+        The stretch.
     fill : int
-        Label of a base that no layer covers.
+        Index for a base that no layer covers.
 
     Returns
     -------
     starts, ends : int64 arrays, shape (m,)
-        They tile ``[lo, hi)``; neighbours differ in label.
-    labels : uint8 array, shape (m,)
+        They tile ``[lo, hi)``; neighbours differ in index.
+    indices : uint8 array, shape (m,)
     """
     merged = [merge(*clip(np.asarray(s), np.asarray(e), lo, hi)) for s, e in layers]
     edges = np.sort(np.concatenate([np.array([lo, hi]), *[a for layer in merged for a in layer]]))
     edges = edges[np.append(edges[1:] != edges[:-1], True)]
-    labels = np.full(len(edges) - 1, fill, dtype=np.uint8)
-    for label in reversed(range(len(merged))):
-        starts, ends = merged[label]
+    indices = np.full(len(edges) - 1, fill, dtype=np.uint8)
+    for index in reversed(range(len(merged))):
+        starts, ends = merged[index]
         change = np.zeros(len(edges), dtype=np.int8)
         change[np.searchsorted(edges, starts)] += 1
         change[np.searchsorted(edges, ends)] -= 1
-        labels[np.cumsum(change[:-1]) > 0] = label
-    if len(labels) == 0:  # lo == hi
-        return edges[:0], edges[:0], labels
-    first, labels = value_runs(labels)
+        indices[np.cumsum(change[:-1]) > 0] = index
+    if len(indices) == 0:  # lo == hi
+        return edges[:0], edges[:0], indices
+    first, indices = value_runs(indices)
     starts = edges[first]
-    return starts, np.append(starts[1:], hi), labels
+    return starts, np.append(starts[1:], hi), indices
 
 
 def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) -> np.ndarray:
@@ -229,9 +229,9 @@ def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) 
     uint8 array, shape (hi - lo,)
     """
     bases = np.full(hi - lo, fill, dtype=np.uint8)
-    for label in reversed(range(len(layers))):
-        for start, end in zip(*layers[label], strict=True):
-            bases[max(int(start) - lo, 0) : max(int(end) - lo, 0)] = label
+    for index in reversed(range(len(layers))):
+        for start, end in zip(*layers[index], strict=True):
+            bases[max(int(start) - lo, 0) : max(int(end) - lo, 0)] = index
     return bases
 
 

@@ -1,4 +1,4 @@
-"""Canonical k-mers: do two pieces of DNA share sequence, on either strand?
+"""Canonical k-mers: the sequence that two sets of DNA share, on either strand.
 
 A k-mer and its reverse complement are one word (the smaller of the two packed numbers).
 Near-copies such as subtelomeric duplications let a model "predict" held-out DNA it has seen, so
@@ -121,11 +121,11 @@ class KmerSet:
         return len(self.kmers)
 
     def positions(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Place of each query in ``kmers`` (int64) and whether it is there (bool)."""
-        place = np.searchsorted(self.kmers, queries)
-        place[place == len(self.kmers)] = 0
-        found = self.kmers[place] == queries if len(self.kmers) else np.zeros(len(queries), bool)
-        return place, found
+        """Index of each query in ``kmers`` (int64), and whether it is there (bool)."""
+        index = np.searchsorted(self.kmers, queries)
+        index[index == len(self.kmers)] = 0
+        found = self.kmers[index] == queries if len(self.kmers) else np.zeros(len(queries), bool)
+        return index, found
 
     def contains(self, queries: np.ndarray) -> np.ndarray:
         """Membership of each query, bool array of the same length."""
@@ -166,12 +166,12 @@ def shared_fraction(
     seen = np.zeros(len(mine), dtype=bool)
     for ids in others:
         # Sorted queries walk through the set in order, which spares the cache.
-        place, found = mine.positions(np.sort(canonical_kmers(ids, k)))
-        seen[place[found]] = True
+        index, found = mine.positions(np.sort(canonical_kmers(ids, k)))
+        seen[index[found]] = True
     fractions = np.zeros(len(windows))
     counts = np.zeros(len(windows), dtype=np.int64)
-    for index, ids in enumerate(windows):
-        place, _ = mine.positions(canonical_kmers(ids, k))
-        counts[index] = len(place)
-        fractions[index] = seen[place].mean() if len(place) else 0.0
+    for number, ids in enumerate(windows):
+        index, _ = mine.positions(canonical_kmers(ids, k))
+        counts[number] = len(index)
+        fractions[number] = seen[index].mean() if len(index) else 0.0
     return fractions, counts

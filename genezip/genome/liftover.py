@@ -4,8 +4,8 @@ pyliftover moves single positions; here the blocks of its chains (:mod:`genezip.
 move whole intervals, so that no base between the ends is forgotten.
 
 :func:`lift_pairs` loses no input of a task: one that does not map as one interval is put together
-from its two ends; where that fails too, more is returned than necessary. What has no place on the
-target at all is named.
+from its two ends; where that fails too, more is returned than necessary. Inputs without any
+counterpart on the target are named.
 """
 
 import logging
@@ -115,8 +115,8 @@ class Liftover:
                 first = target
                 if chain.target_strand == "-":
                     first = chain.target_size - (target + end - start)
-                place = (chain.target_name, first, first + end - start, chain.target_strand)
-                blocks.append((start, end, *place))
+                image = (chain.target_name, first, first + end - start, chain.target_strand)
+                blocks.append((start, end, *image))
         self._edges = {}
         for chrom, blocks in self._blocks.items():
             blocks.sort()
@@ -217,7 +217,7 @@ def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
 def lift_input(
     lift: Liftover, chrom: str, span: tuple[int, int], windows: list[tuple[int, int]]
 ) -> tuple[str, list[Span]]:
-    """Where one input lies on the new assembly.
+    """Interval of one input on the new assembly.
 
     Parameters
     ----------

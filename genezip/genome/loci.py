@@ -1,8 +1,8 @@
-"""Which rows of an annotation are one transcript, where several share an id.
+"""Decide which rows of an annotation are one transcript, where several share an id.
 
 One id is several transcripts where several transcript rows carry it, where its parts lie on
 several strands or contigs, or where, without any transcript row, exon numbers start again; else it
-is one. Trans-splicing has to be declared: then the places are parts of one transcript, of which
+is one. Trans-splicing has to be declared: then the loci are parts of one transcript, of which
 the first alone has a promoter, and what lies between them is no intron.
 
 Nearly all ids of a file are one transcript. Whole columns are searched for those that may not be,
@@ -23,7 +23,7 @@ _SAME_EXON_BP = 2  # rows of one exon number overlap or touch where a reading fr
 
 @dataclass(frozen=True)
 class Loci:
-    """Transcripts and parts under ids that are used once.
+    """Transcripts and parts, each transcript with a unique id.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Loci:
     parts : DataFrame
         Exon, CDS and UTR rows with the ids of ``transcripts``.
     continuations : frozenset of str
-        Ids of later parts of trans-spliced transcripts, which have no TSS of their own.
+        Ids of later parts of trans-spliced transcripts, which have no TSS.
     """
 
     transcripts: pd.DataFrame
@@ -41,8 +41,8 @@ class Loci:
 
 
 @dataclass
-class _Place:
-    """One place of an id: its row or the span of its parts, and which parts."""
+class _Locus:
+    """One locus of an id: its row or the span of its parts, and the numbers of its parts."""
 
     chrom: str
     strand: str
@@ -50,13 +50,13 @@ class _Place:
     end: int
     row: int  # number in the transcript table, -1 without a row
     members: np.ndarray  # numbers in the table of parts
-    first: tuple[int, ...]  # what orders the places
+    first: tuple[int, ...]  # what orders the loci
 
 
 def split_loci(
     transcripts: pd.DataFrame, parts: pd.DataFrame, spliced: Collection[str] = frozenset()
 ) -> Loci:
-    """Give every transcript an id of its own and a row.
+    """Give every transcript a unique id and a row.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ def split_loci(
     Returns
     -------
     Loci
-        A transcript without a row reaches from its first to its last part. Further places of an
+        A transcript without a row reaches from its first to its last part. Further loci of an
         id are called ``<id>_dup1``, parts of a trans-spliced one ``<id>_part2``.
     """
-    # a row that is there twice says nothing new
+    # a row that is there twice adds nothing
     transcripts = transcripts.drop_duplicates(
         ["transcript_id", "chrom", "start", "end", "strand"], ignore_index=True
     )
@@ -106,14 +106,14 @@ def split_loci(
         for code in np.flatnonzero(odd).tolist():
             rows, members = rows_of.get(code, none), parts_of.get(code, none)
             declared = ids[code] in spliced or _gene(transcripts, parts, rows, members) in spliced
-            places = _places(transcripts, parts, rows, members, declared)
-            names = _names(str(ids[code]), len(places), "_part" if declared else "_dup", taken)
+            loci = _loci(transcripts, parts, rows, members, declared)
+            names = _names(str(ids[code]), len(loci), "_part" if declared else "_dup", taken)
             if declared:
                 continuations.update(names[1:])
-            for name, place in zip(names, places, strict=True):
-                renamed[place.members] = name
-                settled[place.members] = place.strand
-            found.append(_rows_of(transcripts, parts, places, names))
+            for name, locus in zip(names, loci, strict=True):
+                renamed[locus.members] = name
+                settled[locus.members] = locus.strand
+            found.append(_rows_of(transcripts, parts, loci, names))
         kind = parts["transcript_id"].dtype
         parts = parts.assign(transcript_id=pd.Series(renamed, index=parts.index).astype(kind))
     table = pd.concat([frame for frame in found if len(frame)] or found, ignore_index=True)
@@ -122,8 +122,8 @@ def split_loci(
 
 def _members(codes: np.ndarray, wanted: np.ndarray) -> dict[int, np.ndarray]:
     """Numbers of the rows of each id that is wanted."""
-    place = np.flatnonzero(wanted[codes])
-    order = place[np.argsort(codes[place], kind="stable")]
+    index = np.flatnonzero(wanted[codes])
+    order = index[np.argsort(codes[index], kind="stable")]
     values, first = np.unique(codes[order], return_index=True)
     groups = np.split(order, first[1:]) if len(values) else []
     return dict(zip(values.tolist(), groups, strict=True))
@@ -155,7 +155,7 @@ def _odd_ids(
     asked = (rows[part_code] == 0) & (parts["number"].to_numpy() >= 0)
     asked &= np.where(exons[part_code] > 0, is_exon, (parts["kind"] == "cds").to_numpy())
     numbered = parts.loc[asked, ["number", "start", "end"]].assign(code=part_code[asked])
-    numbered = numbered.drop_duplicates()  # a row that is there twice says nothing new
+    numbered = numbered.drop_duplicates()  # a row that is there twice adds nothing
     odd[numbered.loc[numbered.duplicated(["code", "number"]), "code"].to_numpy()] = True
     return odd
 
@@ -192,23 +192,23 @@ def _gene(
     return str(table["gene_id"].iloc[index[0]])
 
 
-def _places(
+def _loci(
     transcripts: pd.DataFrame,
     parts: pd.DataFrame,
     rows: np.ndarray,
     members: np.ndarray,
     declared: bool,
-) -> list[_Place]:
-    """The places of one id, the first one first."""
-    own = transcripts.iloc[rows]
-    own = own[~own.duplicated(["chrom", "start", "end", "strand"])]
+) -> list[_Locus]:
+    """The loci of one id, the first one first."""
+    id_rows = transcripts.iloc[rows]
+    id_rows = id_rows[~id_rows.duplicated(["chrom", "start", "end", "strand"])]
     table = parts.iloc[members]
-    sides = _sides(own, table)
+    sides = _sides(id_rows, table)
     groups: dict[tuple, list[int]] = {}
-    if len(own) > 1:
-        for number, key in zip(members, _by_row(own, table, sides), strict=True):
+    if len(id_rows) > 1:
+        for number, key in zip(members, _by_row(id_rows, table, sides), strict=True):
             groups.setdefault(key, []).append(number)
-        for row in own.index:
+        for row in id_rows.index:
             groups.setdefault(("row", row), [])
     elif declared and (table["part"] > 0).any():
         for number, part in zip(members, table["part"], strict=True):
@@ -216,32 +216,32 @@ def _places(
     else:
         for number, side in zip(members, sides, strict=True):
             groups.setdefault(("side", *side), []).append(number)
-        if not len(own):
+        if not len(id_rows):
             groups = {
                 (*key, copy): found.tolist()
                 for key, numbers in groups.items()
                 for copy, found in enumerate(_copies(parts, np.array(numbers)))
             }
     side_of = dict(zip(members, sides, strict=True))
-    places = []
+    loci = []
     for key, numbers in groups.items():
         found = np.array(numbers, dtype=np.int64)
-        row = key[1] if key[0] == "row" else _row_for(own, found, parts, side_of, len(groups))
-        places.append(_place(transcripts, parts, own, row, found, side_of))
-    used = {place.row for place in places}
-    lone = [row for row in own.index if row not in used]
-    if len(own) == 1 and lone and not _contains_another(own, places):
+        row = key[1] if key[0] == "row" else _row_for(id_rows, found, parts, side_of, len(groups))
+        loci.append(_locus(transcripts, parts, id_rows, row, found, side_of))
+    used = {locus.row for locus in loci}
+    lone = [row for row in id_rows.index if row not in used]
+    if len(id_rows) == 1 and lone and not _contains_another(id_rows, loci):
         none = np.zeros(0, dtype=np.int64)
-        places.append(_place(transcripts, parts, own, lone[0], none, side_of))
-    return sorted(places, key=lambda place: place.first)
+        loci.append(_locus(transcripts, parts, id_rows, lone[0], none, side_of))
+    return sorted(loci, key=lambda locus: locus.first)
 
 
-def _sides(own: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str]]:
+def _sides(id_rows: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str]]:
     """Contig and strand of every part; an unknown strand is that of the others on the contig."""
     known: dict[str, set[str]] = {}
     for chrom, strand in zip(table["chrom"], table["strand"], strict=True):
         known.setdefault(chrom, set()).add(strand)
-    for chrom, strand in zip(own["chrom"], own["strand"], strict=True):
+    for chrom, strand in zip(id_rows["chrom"], id_rows["strand"], strict=True):
         if not known.get(chrom, set()) - {UNKNOWN_STRAND}:
             known.setdefault(chrom, set()).add(strand)
     only = {}
@@ -255,13 +255,13 @@ def _sides(own: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _by_row(
-    own: pd.DataFrame, table: pd.DataFrame, sides: Sequence[tuple[str, str]]
+    id_rows: pd.DataFrame, table: pd.DataFrame, sides: Sequence[tuple[str, str]]
 ) -> list[tuple]:
-    """For every part the smallest row that holds it, else the row it overlaps most, else none."""
-    columns = ("strand", "start", "end")
+    """For every part the smallest row around it, else the row it overlaps most, else none."""
+    columns = (id_rows[key] for key in ("strand", "start", "end"))
     rows: dict[str, list[tuple]] = {}
-    for chrom, row, *place in zip(own["chrom"], own.index, *(own[c] for c in columns), strict=True):
-        rows.setdefault(chrom, []).append((row, *place))
+    for chrom, row, *rest in zip(id_rows["chrom"], id_rows.index, *columns, strict=True):
+        rows.setdefault(chrom, []).append((row, *rest))
     found: list[tuple] = []
     for (chrom, strand), start, end in zip(sides, table["start"], table["end"], strict=True):
         best = max(
@@ -337,20 +337,20 @@ def _gap(hull: tuple[int, int], start: int, end: int) -> int:
 
 
 def _row_for(
-    own: pd.DataFrame, found: np.ndarray, parts: pd.DataFrame, side_of: dict, groups: int
+    id_rows: pd.DataFrame, found: np.ndarray, parts: pd.DataFrame, side_of: dict, groups: int
 ) -> int:
-    """The only row of an id, if this group of parts is the one that it is about; else -1."""
-    if len(own) != 1:
+    """The only row of an id, if it describes this group of parts; else -1."""
+    if len(id_rows) != 1:
         return -1
     chrom, strand = side_of[found[0]]
-    row = own.iloc[0]
+    row = id_rows.iloc[0]
     if row["chrom"] != chrom:
         return -1
     if groups == 1:
-        return int(own.index[0])
+        return int(id_rows.index[0])
     if row["strand"] not in (strand, UNKNOWN_STRAND):
         return -1
-    # a row drawn around all places says nothing about this one
+    # a row drawn around all loci does not describe this one
     others = [number for number in side_of if number not in set(found)]
     around = any(
         side_of[number][0] == chrom
@@ -358,25 +358,25 @@ def _row_for(
         and parts["end"].iloc[number] <= row["end"]
         for number in others
     )
-    return -1 if around else int(own.index[0])
+    return -1 if around else int(id_rows.index[0])
 
 
-def _contains_another(own: pd.DataFrame, places: list[_Place]) -> bool:
-    row = own.iloc[0]
+def _contains_another(id_rows: pd.DataFrame, loci: list[_Locus]) -> bool:
+    row = id_rows.iloc[0]
     return any(
-        place.chrom == row["chrom"] and row["start"] <= place.start and place.end <= row["end"]
-        for place in places
+        locus.chrom == row["chrom"] and row["start"] <= locus.start and locus.end <= row["end"]
+        for locus in loci
     )
 
 
-def _place(
+def _locus(
     transcripts: pd.DataFrame,
     parts: pd.DataFrame,
-    own: pd.DataFrame,
+    id_rows: pd.DataFrame,
     row: int,
     found: np.ndarray,
     side_of: dict,
-) -> _Place:
+) -> _Locus:
     late = np.iinfo(np.int64).max
     numbers, part_numbers = (parts[key].to_numpy()[found] for key in ("number", "part"))
     number = int(numbers[numbers >= 0].min(initial=late))
@@ -392,8 +392,8 @@ def _place(
         chrom, strand = side_of[found[0]]
         start = int(parts["start"].to_numpy()[found].min())
         end = int(parts["end"].to_numpy()[found].max())
-    # a row around all places has the contig and strand of the first
-    like_row = row >= 0 or ((own["chrom"] == chrom) & (own["strand"] == strand)).any()
+    # a row around all loci has the contig and strand of the first
+    like_row = row >= 0 or ((id_rows["chrom"] == chrom) & (id_rows["strand"] == strand)).any()
     first = (
         part,
         number,
@@ -401,29 +401,29 @@ def _place(
         int(found[0]) if len(found) else late,
         start,
     )
-    return _Place(chrom, strand, start, end, row, found, first)
+    return _Locus(chrom, strand, start, end, row, found, first)
 
 
 def _rows_of(
-    transcripts: pd.DataFrame, parts: pd.DataFrame, places: list[_Place], names: list[str]
+    transcripts: pd.DataFrame, parts: pd.DataFrame, loci: list[_Locus], names: list[str]
 ) -> pd.DataFrame:
-    """Transcript rows of the places of one id; what a place lacks it has from the others."""
-    known = next((place.row for place in places if place.row >= 0), -1)
+    """Transcript rows of the loci of one id; what one locus lacks is copied from the others."""
+    known = next((locus.row for locus in loci if locus.row >= 0), -1)
     rows = []
-    for place, name in zip(places, names, strict=True):
-        row = place.row if place.row >= 0 else known
+    for locus, name in zip(loci, names, strict=True):
+        row = locus.row if locus.row >= 0 else known
         if row >= 0:
             facts = transcripts.iloc[row].to_dict()
         else:
-            gene = parts["gene_id"].iloc[place.members[0]]
+            gene = parts["gene_id"].iloc[locus.members[0]]
             facts = {"gene_id": gene, "gene_name": gene, "gene_type": "", "part": 0}
         rows.append(
             {
                 **facts,
-                "chrom": place.chrom,
-                "start": place.start,
-                "end": place.end,
-                "strand": place.strand,
+                "chrom": locus.chrom,
+                "start": locus.start,
+                "end": locus.end,
+                "strand": locus.strand,
                 "transcript_id": name,
             }
         )

@@ -63,7 +63,7 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
 
 
 def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
-    """The same for intervals that are no gene models.
+    """Convert names as :func:`match_chrom_style` does, for intervals that are no gene models.
 
     Parameters
     ----------

@@ -114,11 +114,11 @@ class RegionMap:
         classes = run_classes[index]
         new = np.ones(len(index), dtype=bool)  # two segments that touch may meet in the same class
         new[1:] = (classes[1:] != classes[:-1]) | (owner[1:] != owner[:-1])
-        place = np.flatnonzero(new)
-        if not len(place):
+        begin = np.flatnonzero(new)
+        if not len(begin):
             return counts, lengths.astype(np.int32), classes
-        joined = np.add.reduceat(lengths, place).astype(np.int32)
-        return np.bincount(owner[place], minlength=len(starts)), joined, classes[place]
+        joined = np.add.reduceat(lengths, begin).astype(np.int32)
+        return np.bincount(owner[begin], minlength=len(starts)), joined, classes[begin]
 
     def cut(self, chrom: str, start: int, end: int) -> Runs:
         """Runs of a stretch in genome coordinates: starts, ends, class ids.
@@ -159,7 +159,7 @@ class RegionMap:
         return pd.concat(frames, ignore_index=True) if frames else empty
 
     def to_pyranges(self) -> "pyranges.PyRanges":
-        """The runs as PyRanges (Name is the class), to join with intervals of your own."""
+        """The runs as PyRanges (Name is the class), to join with other intervals."""
         import pyranges
 
         columns = {"chrom": "Chromosome", "start": "Start", "end": "End", "name": "Name"}

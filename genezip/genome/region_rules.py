@@ -1,7 +1,7 @@
 """The region map: one class for every base of every segment, or of whole chromosomes.
 
 Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.17739,
-section 3); a class of the user has a place of its own in that order. The map is made in
+section 3); classes of the user are inserted into that order. The map is made in
 genome coordinates from whole chromosomes of annotation and then cut to the segments, because a
 gene outside a segment still decides whether a base inside it is near (NIG) or distal (DIG)
 intergenic. N bases get a class like any other.
@@ -93,7 +93,7 @@ def class_layers(
 
 
 def _user_intervals(settings: Regions, user: UserIntervals | None) -> UserIntervals:
-    """Intervals of the user's classes, all of them; left out by mistake, a class would vanish."""
+    """Intervals of all classes of the user; a missing one raises, since the class would vanish."""
     given = user or {}
     for found in settings.classes:
         if found.name not in given:
@@ -135,7 +135,7 @@ def classify_chromosomes(
 def classify_layers(
     layers: Mapping[str, list[Intervals]], chrom_sizes: Mapping[str, int], taxonomy: Taxonomy
 ) -> RegionMap:
-    """Every base gets the first class that claims it: :func:`class_layers` to runs."""
+    """Give every base the first class that claims it: :func:`class_layers` to runs."""
     return RegionMap(
         {
             chrom: _class_runs(layers.get(chrom, []), n, taxonomy)
@@ -193,10 +193,10 @@ def build_region_map(
 
 
 def _class_runs(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
-    """Runs of a whole chromosome with class ids; the sweep gives places in the priority."""
-    starts, ends, places = flatten_by_priority(layers, 0, size, fill=len(taxonomy) - 1)
+    """Runs of a whole chromosome with class ids; the sweep gives ranks in the priority."""
+    starts, ends, ranks = flatten_by_priority(layers, 0, size, fill=len(taxonomy) - 1)
     ids = np.array([taxonomy.ids[name] for name in taxonomy.priority], dtype=np.uint8)
-    return starts, ends, ids[places]
+    return starts, ends, ids[ranks]
 
 
 def _check_classes(region_map: RegionMap, settings: Regions) -> None:
@@ -260,7 +260,7 @@ def read_user_classes(
     root : str or Path
         Base of relative paths.
     chrom_sizes : mapping
-        Contig -> length (bp) of the assembly. Contig names are converted to its own.
+        Contig -> length (bp) of the assembly. Contig names are converted to those of the assembly.
 
     Returns
     -------

@@ -22,7 +22,7 @@ from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import UserIntervals
 from genezip.region_classes import Taxonomy
 
-_UNLABELLED = 255
+_NO_CLASS = 255
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _claims(  # type: ignore[no-untyped-def]
     user: UserIntervals,
     folder: Path,
 ):
-    """A BedTool for each class with all that it claims, whatever others claim too."""
+    """A BedTool for each class with all bases that it claims, contested ones too."""
     # a circular contig is laid out three times, so that nothing ends at its origin
     laps = {c: 3 if c in annotation.circular else 1 for c in assembly.chrom_sizes}
     sizes = folder / "sizes"
@@ -183,7 +183,7 @@ def _claims(  # type: ignore[no-untyped-def]
 
 
 def _classes(claims, taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
-    """A BedTool for each class, with what higher classes own removed."""
+    """A BedTool for each class, without the bases of higher classes."""
     owned = None
     classes = {}
     for name in taxonomy.priority:
@@ -203,7 +203,7 @@ def _is_empty(tool) -> bool:  # type: ignore[no-untyped-def]
 
 
 def _painted(bedtools, classes, segments: list[Segment], taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
-    """Every segment with its class ids as bedtools sees them."""
+    """Every segment with its class ids by bedtools."""
     rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(segments))
     bed = bedtools.BedTool(rows, from_string=True).sort()
     hits = []
@@ -212,13 +212,13 @@ def _painted(bedtools, classes, segments: list[Segment], taxonomy: Taxonomy):  #
         if not _is_empty(cut):
             names = ["chrom", "start", "end", "segment"]
             table = pd.read_csv(cut.fn, sep="\t", names=names, quoting=csv.QUOTE_NONE)
-            hits.append(table.assign(label=taxonomy.ids[name]))
+            hits.append(table.assign(id=taxonomy.ids[name]))
     table = pd.concat(hits, ignore_index=True)
     for index, segment in enumerate(segments):
         group = table[table["segment"] == index]
-        ids = np.full(segment.length, _UNLABELLED, dtype=np.uint8)
-        for start, end, label in zip(group["start"], group["end"], group["label"], strict=True):
-            ids[start - segment.start : end - segment.start] = label
+        ids = np.full(segment.length, _NO_CLASS, dtype=np.uint8)
+        for start, end, found in zip(group["start"], group["end"], group["id"], strict=True):
+            ids[start - segment.start : end - segment.start] = found
         yield segment, ids
 
 
@@ -226,7 +226,7 @@ def _in_words(
     segment: Segment, offset: int, found: np.ndarray, expected: np.ndarray, taxonomy: Taxonomy
 ) -> str:
     rebuilt = expected[offset]
-    name = "no class" if rebuilt == _UNLABELLED else taxonomy.names[rebuilt]
+    name = "no class" if rebuilt == _NO_CLASS else taxonomy.names[rebuilt]
     return (
         f"{segment.chrom}:{segment.start + offset:,} is {taxonomy.names[found[offset]]} in the map "
         f"and {name} by bedtools"

@@ -15,7 +15,7 @@ from genezip.artifacts.destination import descriptor, destination, file_target, 
 from genezip.artifacts.files import (
     atomic_path,
     check_room,
-    move_into_place,
+    move_file,
     write_json,
     write_text,
 )
@@ -242,7 +242,7 @@ def test_a_finished_file_is_moved_by_the_same_rules(tmp_path: Path, fifo: Path) 
     for target in ("link", "pipe"):
         (tmp_path / "made").write_text("text")
         reader = Reader(fifo) if target == "pipe" else None
-        move_into_place(tmp_path / "made", tmp_path / target)
+        move_file(tmp_path / "made", tmp_path / target)
         assert reader is None or reader.bytes() == b"text"
     assert (tmp_path / "link").is_symlink() and (tmp_path / "x").read_text() == "text"
     assert names(tmp_path) == {"link", "pipe", "x"}

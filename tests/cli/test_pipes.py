@@ -106,7 +106,7 @@ def test_own_classes_and_region_maps_come_from_pipes(folder: Path) -> None:
         ),
         (
             f"mkfifo named; {GENEZIP} corpus build --source none.json --regions named --out c",
-            "--regions named is a pipe or device, which cannot be read twice or from any place; "
+            "--regions named is a pipe or device, which cannot be read twice or at any position; "
             "write it to a file first",
         ),
     ],

@@ -317,7 +317,7 @@ def test_shards_of_two_maps_make_no_corpus(world, settings, tmp_path) -> None:
     entries = write_shards(plan, world, world.region_map, folder, part=1, of=2)
     world.region_map.chromosomes["a"][:] = CLASS_IDS["dig"]
     entries += write_shards(plan, world, world.region_map, folder, part=2, of=2)
-    with pytest.raises(GenezipError, match="labelled with different region maps"):
+    with pytest.raises(GenezipError, match="written with different region maps"):
         finish_corpus(plan, entries, folder)
 
 

@@ -20,7 +20,7 @@ from genezip.formats.lines import Input
 
 @dataclass(frozen=True)
 class Format:
-    """A format of gene annotation: its reader, and the ends of names that tell it."""
+    """A format of gene annotation: its reader, and the file names' endings."""
 
     read: Callable[[Input, Transcripts], Rows]
     suffixes: tuple[str, ...]

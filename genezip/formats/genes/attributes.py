@@ -182,22 +182,22 @@ def _value(text: str, dialect: Dialect) -> str:
 
 def _split(text: str, dialect: Dialect) -> list[str]:
     """Attributes between the semicolons that are not inside quotes."""
-    items, begin, place = [], 0, 0
-    while place < len(text):
+    items, begin, position = [], 0, 0
+    while position < len(text):
         # GFF3 knows quotes only around a whole value
-        opens = text[place] == '"' and (
-            dialect == "gtf" or text[begin:place].rstrip(" \t").endswith("=")
+        opens = text[position] == '"' and (
+            dialect == "gtf" or text[begin:position].rstrip(" \t").endswith("=")
         )
         if opens:
-            quoted = re.match(_QUOTED, text[place:])
+            quoted = re.match(_QUOTED, text[position:])
             if quoted is None:  # quotes that do not pair are letters like any other
                 return text.split(";")
-            place += len(quoted[0])
-        elif text[place] == ";":
-            items.append(text[begin:place])
-            begin = place = place + 1
+            position += len(quoted[0])
+        elif text[position] == ";":
+            items.append(text[begin:position])
+            begin = position = position + 1
         else:
-            place += 1
+            position += 1
     return [*items, text[begin:]]
 
 

@@ -36,13 +36,13 @@ def read_bed12(given: Input, transcripts: Transcripts = "basic") -> Rows:
     Blocks are exons, the thick part of the blocks is CDS. BED12 knows no genes, so the name of
     the transcript stands in; its type is ``protein_coding`` (it has a thick part) or
     ``noncoding``. Every row is a transcript; a name used twice (a transcript aligned to several
-    places) gets ``_dup1``, ``_dup2``, ..., as far as these names are free.
+    loci) gets ``_dup1``, ``_dup2``, ..., as far as these names are free.
 
     Parameters
     ----------
     given : str, Path or TextFile
     transcripts : basic, all or canonical
-        BED12 has no tags: the first two take all, the first says so, the last is refused.
+        BED12 has no tags: the first two take all, the first with a warning, the last is refused.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def read_features(given: Input, wanted: Callable[[str], bool] | None) -> pa.Tabl
     given : str, Path or TextFile
         Plain or gzip; a file or a pipe.
     wanted : callable or None
-        Tells of a feature type whether its rows are kept; None keeps all.
+        Whether the rows of a feature type are kept; None keeps all.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def declared(attributes: Attributes) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     spliced : bool array, shape (rows,)
-        ``exception`` speaks of trans-splicing, or ``part`` numbers the row.
+        ``exception`` names trans-splicing, or ``part`` numbers the row.
     part : int64 array, shape (rows,)
         From 1; 0 where there is none.
     """
@@ -164,8 +164,8 @@ def hulls(rows: pd.DataFrame) -> pd.DataFrame:
 def without_orphans_inside(genes: pd.DataFrame, orphans: pd.DataFrame) -> np.ndarray:
     """Genes in which no transcript of unknown gene lies.
 
-    A gene row to which no row belongs is a transcript of its own, unless the transcript is there
-    and only the link between them is not.
+    A gene row to which no row belongs is a transcript itself, unless the transcript is there
+    and only the link between them is missing.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """GFF3, where rows form a tree by ID and Parent.
 
-What a row is follows from its place in the tree: a part belongs to what it names as Parent, and
+What a row is follows from its position in the tree: a part belongs to what it names as Parent, and
 that is a transcript whatever its type, unless it is a gene or a protein. The type counts only for
 rows without parts (mRNA, tRNA, SRP_RNA, V_gene_segment and dozens more), and bacteria hang CDS
 rows on genes. The rules of who is a transcript stand in ``docs/annotation.md``.
@@ -88,8 +88,8 @@ def read_gff3(given: Input, transcripts: Transcripts = "basic") -> Rows:
     genes = genes.assign(transcript_id=genes["id"], gene_id=genes["id"])
     orphan = (parts["transcript_id"] != "") & ~parts["transcript_id"].isin(chosen["id"])
     parts.loc[orphan, "gene_id"] = parts.loc[orphan, "transcript_id"]
-    told = pd.concat([chosen, parts[parts["transcript_id"] != ""]], ignore_index=True)
-    lost = told[told["gene_id"] == told["transcript_id"]]
+    with_id = pd.concat([chosen, parts[parts["transcript_id"] != ""]], ignore_index=True)
+    lost = with_id[with_id["gene_id"] == with_id["transcript_id"]]
     alone = ~among(genes["id"], pd.Series(tree.with_transcripts(chosen["id"]), dtype=str))
     alone &= without_orphans_inside(genes, hulls(lost))
 
@@ -113,7 +113,7 @@ def read_gff3(given: Input, transcripts: Transcripts = "basic") -> Rows:
 
 
 class _Tree:
-    """Who belongs to whom, by ID."""
+    """The tree of rows by ID: parents, owners of parts, genes of transcripts."""
 
     def __init__(self, nodes: pd.DataFrame, parts: pd.DataFrame) -> None:
         self._feature = dict(zip(nodes["id"], nodes["feature"], strict=True))
@@ -142,7 +142,7 @@ class _Tree:
         return name in self._derives or self._feature.get(name) in PROTEINS
 
     def owners(self, listed: str) -> list[tuple[str, str]]:
-        """What a part belongs to that names these parents: pairs (transcript, gene), one empty.
+        """Owners of a part with these parents: pairs (transcript, gene), one of them empty.
 
         Genes count only where no transcript is named.
         """
@@ -208,7 +208,7 @@ class _Tree:
 
 
 def _frame(rows: pa.Table, attributes: Attributes, path: Input) -> pd.DataFrame:
-    """The rows with ID, Parent and Derives_from; a row without ID is called by its place."""
+    """The rows with ID, Parent and Derives_from; a row without ID is named by its interval."""
     spliced, part = declared(attributes)
     parent = attributes.first("Parent")
     twice = pc.match_substring_regex(rows["attributes"], r"Parent[ \t]*=.*;\s*Parent[ \t]*=")
@@ -241,21 +241,21 @@ def _frame(rows: pa.Table, attributes: Attributes, path: Input) -> pd.DataFrame:
     nameless = (frame["id"] == "") & ~((frame["parent"] != "") & frame["role"].isin(_PARTS))
     if nameless.any():
         some = frame[nameless]
-        place = some["chrom"] + ":" + some["start"].astype(str) + "-" + some["end"].astype(str)
+        interval = some["chrom"] + ":" + some["start"].astype(str) + "-" + some["end"].astype(str)
         kind = some["feature"].where(~some["role"].isin(_PARTS), "part")
-        frame.loc[nameless, "id"] = kind + " " + place + some["strand"]
+        frame.loc[nameless, "id"] = kind + " " + interval + some["strand"]
     return frame
 
 
 def _refuse_other_formats(rows: pa.Table, frame: pd.DataFrame, path: Input) -> None:
-    """Refuse parts whose column 9 is no list of GFF3: each would become a transcript of its own."""
+    """Refuse parts whose column 9 is no list of GFF3: each would become a transcript."""
     lost = frame["role"].isin(_PARTS) & (frame["id"] == "") & (frame["parent"] == "")
     if not lost.any():
         return
     texts = frame.loc[lost, "attributes"]
     other = ~texts.str.contains("=", regex=False) & (texts.str.strip() != ".")
     for wrong, advice in (
-        (other, "if it is GTF, say so in the format"),
+        (other, "if it is GTF, name that format"),
         (texts.str.contains(_OTHER_KEYS), "GFF3 spells these two keys so, in these letters"),
     ):
         if wrong.any():
@@ -267,7 +267,7 @@ def _refuse_other_formats(rows: pa.Table, frame: pd.DataFrame, path: Input) -> N
 
 
 def _one_role(nodes: pd.DataFrame) -> pd.DataFrame:
-    """Without genes that have the ID of a transcript, and other rows that have that of either."""
+    """Drop genes that have the ID of a transcript, and other rows that have the ID of either."""
     rank = nodes["role"].map({"transcript": 0, "gene": 1, "": 2})
     again = nodes["id"].duplicated(keep=False)
     best = rank[again].groupby(nodes["id"][again]).transform("min")
@@ -282,15 +282,15 @@ def _parts(rows: pd.DataFrame, tree: _Tree) -> pd.DataFrame:
     copies = count[codes]
     row = np.repeat(np.arange(len(rows)), copies)
     copy = np.arange(len(row)) - np.repeat(np.cumsum(copies) - copies, copies)
-    place = (np.cumsum(count) - count)[codes[row]] + copy
+    pair_number = (np.cumsum(count) - count)[codes[row]] + copy
     kept = ["chrom", "start", "end", "strand", "number", "part", "spliced", "index"]
     found = rows[[*kept, "role", "id", "parent"]].iloc[row].reset_index(drop=True)
-    own = found["id"].where(found["parent"] == "", "")
+    ids = found["id"].where(found["parent"] == "", "")
     pairs_ = [pair for found_ in owners for pair in found_]
     for number, key in enumerate(("transcript_id", "gene_id")):
         names = np.array([pair[number] for pair in pairs_], dtype=object)
-        named = pd.Series(names[place], dtype=own.dtype)
-        found[key] = named.where(found["parent"] != "", own)
+        named = pd.Series(names[pair_number], dtype=ids.dtype)
+        found[key] = named.where(found["parent"] != "", ids)
     return found.rename(columns={"role": "kind"}).drop(columns=["id", "parent"])
 
 
@@ -301,11 +301,11 @@ def _listed(text: str) -> list[str]:
 
 
 def _circular(rows: pa.Table, attributes: Attributes) -> dict[str, int]:
-    """Circular contigs and their lengths, which the rows that say so cover."""
+    """Circular contigs and their lengths: the ends of the rows that carry ``Is_circular``."""
     some = attributes.may_have("Is_circular")
-    says = pc.utf8_lower(attributes.where(some).first("Is_circular"))
+    stated = pc.utf8_lower(attributes.where(some).first("Is_circular"))
     found = rows.filter(pa.array(some))
-    found = found.filter(pc.and_(pc.equal(says, "true"), pc.equal(found["start"], 0)))
+    found = found.filter(pc.and_(pc.equal(stated, "true"), pc.equal(found["start"], 0)))
     lengths: dict[str, int] = {}
     for chrom, end in zip(found["chrom"].to_pylist(), found["end"].to_pylist(), strict=True):
         lengths[chrom] = max(end, lengths.get(chrom, 0))

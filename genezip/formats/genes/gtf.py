@@ -103,8 +103,8 @@ def _read(path: Input) -> tuple[pa.Table, Attributes]:
     attributes = Attributes(rows["attributes"], "gtf")
     gene, transcript = attributes.ids()
     names = pc.unique(rows["feature"])
-    place = pc.index_in(rows["feature"], value_set=names)
-    roles = pc.take(pa.array([role(name) for name in names.to_pylist()]), place)
+    index = pc.index_in(rows["feature"], value_set=names)
+    roles = pc.take(pa.array([role(name) for name in names.to_pylist()]), index)
 
     bare = pc.and_(pc.equal(gene, ""), pc.equal(transcript, ""))
     if pc.any(bare).as_py():
@@ -114,10 +114,10 @@ def _read(path: Input) -> tuple[pa.Table, Attributes]:
         transcript = pc.if_else(pc.and_(bare, pc.invert(of_gene)), word, transcript)
         _refuse_nameless(rows, pc.and_(pc.equal(gene, ""), pc.equal(transcript, "")), path)
     # old GENCODE repeats the gene's id as transcript_id of its row; a pseudogene of FlyBase has
-    # one of its own and is a transcript, and a transcript that has none is a gene
-    own = pc.and_(pc.not_equal(transcript, ""), pc.not_equal(transcript, gene))
+    # another one and is a transcript, and a transcript that has none is a gene
+    has_other_id = pc.and_(pc.not_equal(transcript, ""), pc.not_equal(transcript, gene))
     named = pc.and_(pc.equal(roles, "gene"), pc.not_equal(rows["feature"], "gene"))
-    roles = pc.if_else(pc.and_(named, own), "transcript", roles)
+    roles = pc.if_else(pc.and_(named, has_other_id), "transcript", roles)
     nameless = pc.and_(pc.equal(roles, "transcript"), pc.equal(transcript, ""))
     roles = pc.if_else(nameless, "gene", roles)
     transcript = pc.if_else(pc.equal(roles, "gene"), "", transcript)
@@ -143,19 +143,19 @@ def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: Input) -> 
         raise GenezipError(
             f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row at "
             f"{row['chrom']}:{row['start'] + 1}-{row['end']} without transcript_id and gene_id; "
-            "if it is GFF3, say so in the format"
+            "if it is GFF3, name that format"
         )
 
 
 def _genes_of(
     gene: pa.ChunkedArray, transcript: pa.ChunkedArray
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Genes of rows that name none: as other rows of their transcript say, else its own id."""
+    """Genes of rows that name none: that of other rows of the transcript, else its id."""
     both = pc.and_(pc.not_equal(gene, ""), pc.not_equal(transcript, ""))
     ids = transcript.filter(both).combine_chunks()
-    found = pc.index_in(transcript, value_set=ids)  # the first row of those that tell
-    told = pc.fill_null(pc.take(gene.filter(both).combine_chunks(), found), "")
-    gene = pc.if_else(pc.equal(gene, ""), told, gene)
+    found = pc.index_in(transcript, value_set=ids)  # the first row that names one
+    named = pc.fill_null(pc.take(gene.filter(both).combine_chunks(), found), "")
+    gene = pc.if_else(pc.equal(gene, ""), named, gene)
     known = pc.not_equal(gene, "")
     return pc.if_else(known, gene, transcript), known
 
@@ -165,16 +165,16 @@ def _is(column: pa.ChunkedArray, value: str) -> np.ndarray:
 
 
 def _stand_alone(rows: pa.Table, frame: pd.DataFrame, is_gene: np.ndarray) -> np.ndarray:
-    """True for gene rows to which no transcript belongs, by id or by place."""
+    """True for gene rows to which no transcript belongs, by id or by interval."""
     alone = is_gene.copy()
     names_transcript = (frame["transcript_id"] != "").to_numpy()
-    told = frame[names_transcript]
-    alone[is_gene] = ~among(frame.loc[is_gene, "gene_id"], told["gene_id"])
+    named = frame[names_transcript]
+    alone[is_gene] = ~among(frame.loc[is_gene, "gene_id"], named["gene_id"])
     unknown = ~np.asarray(rows["gene_known"], dtype=bool)
     for asked, others in (
-        (alone, told[unknown[names_transcript]]),
+        (alone, named[unknown[names_transcript]]),
         # gene finders write bare genes beside full transcripts
-        (alone & np.asarray(rows["bare"], dtype=bool), told),
+        (alone & np.asarray(rows["bare"], dtype=bool), named),
     ):
         if asked.any() and len(others):
             alone[asked] = without_orphans_inside(frame[asked], hulls(others))
@@ -183,10 +183,12 @@ def _stand_alone(rows: pa.Table, frame: pd.DataFrame, is_gene: np.ndarray) -> np
 
 def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
     """Rows of transcripts of which any row is tagged, and tagged rows that name only a gene."""
-    own = (frame["transcript_id"] != "").to_numpy()
-    chosen = among(frame["transcript_id"], frame.loc[tagged & own, "transcript_id"]) & own
-    genes = pd.concat([frame.loc[chosen, "gene_id"], frame.loc[tagged & ~own, "gene_id"]])
-    return chosen | (~own & among(frame["gene_id"], genes) & bool(tagged.any()))
+    with_transcript = (frame["transcript_id"] != "").to_numpy()
+    ids = frame.loc[tagged & with_transcript, "transcript_id"]
+    chosen = among(frame["transcript_id"], ids) & with_transcript
+    of_genes = frame.loc[tagged & ~with_transcript, "gene_id"]
+    genes = pd.concat([frame.loc[chosen, "gene_id"], of_genes])
+    return chosen | (~with_transcript & among(frame["gene_id"], genes) & bool(tagged.any()))
 
 
 def _numbers(attributes: Attributes, is_part: np.ndarray, asked: np.ndarray) -> np.ndarray:

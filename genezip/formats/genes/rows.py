@@ -1,4 +1,4 @@
-"""What the rows of an annotation file say, in one shape for all formats.
+"""The rows of an annotation file in one shape for all formats.
 
 Readers fill :class:`Rows` and complete nothing: what a file leaves out, and what follows from it
 for a genome, is decided in :mod:`genezip.genome.gene_models`.
@@ -25,12 +25,12 @@ TAGS: dict[str, tuple[str, ...]] = {
     "basic": ("basic", "gencode_basic"),
     "canonical": ("Ensembl_canonical", "MANE_Select", "MANE Select"),
 }
-"""Tags that mark a choice: Ensembl since release 113 and NCBI spell them in their own ways."""
+"""Tags that mark a choice, in the spellings of GENCODE, Ensembl (since release 113) and NCBI."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the rows of an annotation file say, the same for all formats.
+    """The rows of an annotation file, the same for all formats.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Rows:
     circular : mapping
         Circular contig -> its length (bp).
     types : mapping
-        Gene -> its type, for transcripts whose own rows tell none.
+        Gene -> its type, for transcripts whose rows state none.
     """
 
     transcripts: pd.DataFrame

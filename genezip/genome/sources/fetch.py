@@ -79,7 +79,7 @@ def fetch(
 
 
 def _simulate(draft: Draft, settings: Genome) -> None:
-    """The simulated genome, whose splits have keys of their own.
+    """Lay out the simulated genome, whose splits have other keys.
 
     As a stand-in for real DNA it leaves names of real chromosomes alone.
 

@@ -1,6 +1,6 @@
 """Writing a source: every source lays its files out in the same way.
 
-Files are written into a hidden folder first and moved into place at the end, ``source.json``
+Files are written into a hidden folder first and moved to ``out`` at the end, ``source.json``
 last. Whatever goes wrong on the way, the folder asked for stays as it was.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from genezip.alphabet import encode
 from genezip.artifacts.destination import file_target, folder_target
-from genezip.artifacts.files import move_into_place, sha256_file, write_json
+from genezip.artifacts.files import move_file, sha256_file, write_json
 from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.fasta import write_records
@@ -212,7 +212,7 @@ def _move(draft: Draft, out: Path) -> None:
     file_target(out / "source.json").unlink(missing_ok=True)
     new = [entry["path"] for entry in draft.files]
     for name in [*new, "source.json"]:
-        move_into_place(draft.folder / name, out / name)
+        move_file(draft.folder / name, out / name)
     for name in sorted(old - set(new)):
         (out / name).unlink(missing_ok=True)
 

@@ -152,11 +152,11 @@ def _merged_trf(*paths: Path) -> list[bytes]:
         header = [line for line in lines if line.startswith(b"#")][:1]
         rows += [line for line in lines if not line.startswith(b"#")]
 
-    def place(row: bytes) -> tuple[bytes, int, int]:
+    def position(row: bytes) -> tuple[bytes, int, int]:
         chrom, start, end = row.split(b"\t", 3)[:3]
         return chrom, int(start), int(end)
 
-    return header + sorted(rows, key=place)
+    return header + sorted(rows, key=position)
 
 
 def verify(mirror: Path) -> None:

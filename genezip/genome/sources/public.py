@@ -208,11 +208,11 @@ def _wrong_region(path: Path, region: Region) -> str | None:
         if not isinstance(answer["dna"], str):
             raise TypeError
         length = len(answer["dna"])
-        place = [answer.get(key, getattr(region, key)) for key in ("chrom", "start", "end")]
+        interval = [answer.get(key, getattr(region, key)) for key in ("chrom", "start", "end")]
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"sent something else than the sequence of {region.name}"
-    if place != [region.chrom, region.start, region.end]:
-        return f"sent {place[0]}:{place[1]}-{place[2]} for {region.name}"
+    if interval != [region.chrom, region.start, region.end]:
+        return f"sent {interval[0]}:{interval[1]}-{interval[2]} for {region.name}"
     if length != region.end - region.start:
         return f"sent {length} bases for {region.name}"
     return None

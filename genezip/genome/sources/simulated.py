@@ -2,7 +2,7 @@
 
 It stands in where no real DNA can be had, and it serves the tests. It has what the method
 looks for (genes with codon usage, CpG-rich promoters, repeats, N gaps, a gene desert) and
-none of the history of a real genome; numbers from it say nothing about biology.
+none of the history of a real genome; numbers from it mean nothing for biology.
 """
 
 from collections.abc import Iterator

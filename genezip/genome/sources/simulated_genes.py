@@ -130,7 +130,7 @@ def draw_gene(
 
 
 def promoter_span(gene: Gene, length: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Interval of the promoter's own base composition, around the TSS, inside [0, length)."""
+    """Interval with the base composition of the promoter, around the TSS, inside [0, length)."""
     upstream, downstream = int(rng.integers(350, 900)), int(rng.integers(250, 700))
     if not gene.cpg_island:
         upstream, downstream = upstream // 3, downstream // 4

@@ -1,6 +1,6 @@
 """The one file that every later stage depends on: ``source.json``.
 
-It says which source of DNA was used (mirror, download, simulated, or your own files) and
+It names the source of DNA that was used (mirror, download, simulated, or files of the user) and
 lists the files of that source with size, SHA-256, origin, release and licence. Beside it
 lie the files, all in the same layout, so that no later stage asks where the DNA came from.
 """

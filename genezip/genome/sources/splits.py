@@ -1,6 +1,6 @@
 """Which intervals of the genome are used, and which split each belongs to.
 
-The text ``chrom:start-end`` is read in one place, :func:`parse_interval`: contigs may themselves be
+The text ``chrom:start-end`` is read by :func:`parse_interval` alone: contigs may themselves be
 called ``ctg:1-500``, so a text that is the whole name of a contig is that contig and no part.
 """
 
@@ -56,12 +56,12 @@ def wanted(regions: list[Region], settings: Genome) -> list[Region]:
 
 
 def split_of(chrom: str, marked: str, settings: Genome) -> str:
-    """Split of a segment: whole chromosomes are held out, whatever their tables say.
+    """Split of a segment: whole chromosomes are held out, whatever the table of intervals marks.
 
     Parameters
     ----------
     marked : str, one of SPLITS
-        What the table of intervals says. A segment marked test outside the held-out
+        The mark in the table of intervals. A segment marked test outside the held-out
         chromosomes trains.
 
     Raises
@@ -102,8 +102,8 @@ def parse_interval(text: str, contigs: Collection[str] = ()) -> tuple[str, int, 
 
 def chrom_of(entry: str, contigs: Collection[str] = ()) -> str:
     """Chromosome of an entry of ``genome.valid`` or ``genome.test``, a name or a part."""
-    place = parse_interval(entry, contigs)
-    return place[0] if place else entry
+    interval = parse_interval(entry, contigs)
+    return interval[0] if interval else entry
 
 
 def check_names(
@@ -112,7 +112,7 @@ def check_names(
     """Refuse a name in ``genome.chromosomes``, ``valid`` or ``test`` that selects nothing.
 
     Names are those of the assembly, letter by letter: ``chr8`` does not mean ``8`` here, because
-    the same names stand in every result. The message says what the assembly calls it.
+    the same names stand in every result. The message gives the assembly's name.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def check_names(
 
 
 def _instead(entry: str, contigs: Collection[str]) -> str:
-    """What the assembly calls a contig that is named in another style."""
+    """The assembly's name of a contig that is named in another style, as advice."""
     chrom = chrom_of(entry, contigs)
     other = translate(chrom, dict.fromkeys(contigs, 0))
     if other == chrom:
@@ -199,10 +199,10 @@ def split_parts(
             if entry == chrom:
                 named.append((0, length, split))
                 continue
-            place = parse_interval(entry, contigs)
-            if place is None or place[0] != chrom:
+            interval = parse_interval(entry, contigs)
+            if interval is None or interval[0] != chrom:
                 continue
-            _, start, end = place
+            _, start, end = interval
             if not 0 <= start < end <= length:
                 raise GenezipError(
                     f"genome.{split} names {entry}, which is no part of {chrom} ({length:,} bp); "

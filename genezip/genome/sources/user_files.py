@@ -25,7 +25,7 @@ _AS_GIVEN = ("as given", "as given")  # release, licence
 
 
 def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
-    """Lay out your own FASTA, annotation and repeats as a source: one segment per contig.
+    """Lay out the user's FASTA, annotation and repeats as a source: one segment per contig.
 
     All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
     contig of the FASTA, also those that ``genome.chromosomes`` leaves out: their rows belong to
