@@ -23,6 +23,8 @@ TRIM_BP = 25_000
 """Bases at each side of a window, and at each end of a chromosome, that are not scored."""
 
 HELD_OUT = {"chr10": "valid", "chr8": "test", "chr9": "test"}
+"""Chromosomes whose windows are not trained on, and their split."""
+
 MIN_CONTIG_BP = 300_000
 """Training contigs are longer than this."""
 

@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 class TabularFormat:
     """What the rows of a tab-separated text look like.
 
-    What a line and a row is, is described in :mod:`genezip.formats.lines`.
+    Which lines hold a row is decided in :mod:`genezip.formats.lines`.
 
     Attributes
     ----------

@@ -13,6 +13,7 @@ import pandas as pd
 
 from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
 from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs, read_settings
+from genezip.data.initiation_windows import HELD_OUT
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.formats.bed import BED4_SPLIT, read_bed
@@ -24,7 +25,6 @@ from genezip.log import quiet
 
 logger = logging.getLogger(__name__)
 
-TISP = {"chr8": "test", "chr9": "test", "chr10": "valid"}
 RSAP_WIDENED = 32_768
 """Bases added on both sides: inputs are 196,608 bp around intervals of 131,072 bp."""
 
@@ -132,7 +132,7 @@ def _activity(folder: Path) -> EvaluationIntervals:
 def _initiation(folder: Path) -> EvaluationIntervals:
     rows = [
         (chrom, 0, hg38_sizes()[chrom], split, "transcription initiation chromosome")
-        for chrom, split in TISP.items()
+        for chrom, split in HELD_OUT.items()
     ]
     columns = ["chrom", "start", "end", "split", "reason"]
     return _on_hg38("tisp", pd.DataFrame(rows, columns=columns))
