@@ -73,7 +73,7 @@ class UserClass:
 
 
 @dataclass(frozen=True)
-class Taxonomy:
+class RegionClasses:
     """The region classes of a map, a corpus, a model: the seven and those of the user.
 
     Raises
@@ -195,7 +195,7 @@ class Taxonomy:
         return cls(tuple(UserClass(**found) for found in value))
 
 
-GENE7: Final = Taxonomy()
+GENE7: Final = RegionClasses()
 """The seven classes of the paper, and no other."""
 
 

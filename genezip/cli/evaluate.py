@@ -93,7 +93,7 @@ def routers(
         Source.load(source).assembly(),
         RegionMap.read_bed(regions),
         reader,
-        reader.taxonomy.complete(preset.target_bpt(), str(region_preset)),
+        reader.region_classes.complete(preset.target_bpt(), str(region_preset)),
         config.settings(config.Evaluation, settings),
         out,
     )

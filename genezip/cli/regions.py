@@ -138,4 +138,4 @@ def show(
     lengths, classes = region_map.runs(chrom, start, end)
     edges = start + np.concatenate([[0], np.cumsum(lengths)])
     for lo, hi, label in zip(edges[:-1], edges[1:], classes, strict=True):
-        typer.echo(f"{chrom}\t{lo}\t{hi}\t{region_map.taxonomy.names[label]}")
+        typer.echo(f"{chrom}\t{lo}\t{hi}\t{region_map.region_classes.names[label]}")

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from genezip.config.section import Section
 from genezip.errors import GenezipError
-from genezip.region_classes import MORE_COLOURS, Taxonomy, UserClass
+from genezip.region_classes import MORE_COLOURS, RegionClasses, UserClass
 
 
 class Simulation(Section):
@@ -130,7 +130,7 @@ class Regions(Section):
         if (self.promoter_upstream is None) != (self.promoter_downstream is None):
             raise ValueError("set both promoter_upstream and promoter_downstream, or neither")
         try:
-            known = self.taxonomy().names
+            known = self.region_classes().names
         except GenezipError as error:
             raise ValueError(str(error)) from None
         unknown = [name for name in self.required if name not in known]
@@ -138,10 +138,10 @@ class Regions(Section):
             raise ValueError(f"required names {unknown[0]!r}, which is no region class")
         return self
 
-    def taxonomy(self) -> Taxonomy:
+    def region_classes(self) -> RegionClasses:
         """The seven classes and those of the user."""
         colours = iter(MORE_COLOURS * len(self.classes))
-        return Taxonomy(
+        return RegionClasses(
             tuple(
                 UserClass(
                     name=found.name,

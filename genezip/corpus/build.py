@@ -300,7 +300,7 @@ def finish_corpus(
             raise GenezipError(
                 f"{path} was written from another plan; write the parts of this plan again"
             )
-        heads.add((head.taxonomy, head.regions))
+        heads.add((head.region_classes, head.regions))
         files.append(entry)
     if len(heads) > 1:
         raise GenezipError(
@@ -314,7 +314,7 @@ def finish_corpus(
     for split in SPLITS:
         for stray in stray_shards(folder / split, [entry["path"] for entry in files]):
             stray.unlink()
-    ((taxonomy, regions),) = heads
+    ((region_classes, regions),) = heads
     settings = Corpus.model_validate(plan.head["settings"])
     splits = {}
     for split in SPLITS:
@@ -327,7 +327,7 @@ def finish_corpus(
         "source": plan.head["source"],
         "build": plan.head["build"],
         "window_bp": settings.window_bp,
-        "classes": taxonomy.to_json(),
+        "classes": region_classes.to_json(),
         "plan": plan.sha256,
         "regions": regions,
         "files": files,

@@ -143,8 +143,8 @@ def calibrate(
             "required": [],
         }
         chosen = settings.model_copy(update=changed)
-        taxonomy = chosen.taxonomy()
-        totals = classify_layers(class_layers(here, chosen), sizes, taxonomy).totals()
+        region_classes = chosen.region_classes()
+        totals = classify_layers(class_layers(here, chosen), sizes, region_classes).totals()
         measured = totals["bp"] / 1e6
         paper = paper_mb.loc[list(CLASSES)].to_numpy()
         frame = pd.DataFrame(

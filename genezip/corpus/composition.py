@@ -68,7 +68,7 @@ def table5(corpora: Mapping[str, CorpusReader], paper: str | Path, scale: str) -
 
 
 def _counts(reader: CorpusReader, entry: Mapping[str, Any]) -> dict[str, int]:
-    composition = {name: entry["composition"].get(name, 0) for name in reader.taxonomy.names}
+    composition = {name: entry["composition"].get(name, 0) for name in reader.region_classes.names}
     return {"all": entry["bp"], "N": entry["n_bp"], **composition}
 
 

@@ -22,7 +22,7 @@ from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
-from genezip.region_classes import CLASS_IDS, Taxonomy
+from genezip.region_classes import CLASS_IDS, RegionClasses
 
 MANIFEST_KIND = Kind(
     noun="corpus manifest",
@@ -79,9 +79,9 @@ class CorpusReader:
         replace(MANIFEST_KIND, keys=keys).checked(self.path, self.manifest)
 
     @property
-    def taxonomy(self) -> Taxonomy:
+    def region_classes(self) -> RegionClasses:
         """The region classes of the windows."""
-        return Taxonomy.from_json(self.manifest["classes"])
+        return RegionClasses.from_json(self.manifest["classes"])
 
     def files(self, split: str) -> list[dict[str, Any]]:
         """Manifest entries of the shards of a split, in order."""
@@ -171,10 +171,11 @@ def check_corpus(
         At the first thing that is wrong.
     """
     reader.need("classes", "tables", "splits", "plan", "regions")
-    if region_map is not None and region_map.taxonomy.names != reader.taxonomy.names:
+    if region_map is not None and region_map.region_classes.names != reader.region_classes.names:
         raise GenezipError(
-            f"{reader.path} has the region classes {', '.join(reader.taxonomy.names)}, the region "
-            f"map {', '.join(region_map.taxonomy.names)}; give the map that it was built with"
+            f"{reader.path} has the region classes {', '.join(reader.region_classes.names)}, the "
+            f"region map {', '.join(region_map.region_classes.names)}; give the map that it was "
+            "built with"
         )
     known = _check_files(reader)
     segments = {segment.name: segment for segment in assembly.segments} if assembly else {}
@@ -230,9 +231,9 @@ def _check_files(reader: CorpusReader) -> set[Path]:
     for entry in reader.manifest["files"]:
         with open_shard(folder / entry["path"]) as shard:
             head = shard.head
-            found = (head.plan, head.regions, head.split, head.taxonomy)
+            found = (head.plan, head.regions, head.split, head.region_classes)
             expected = [reader.manifest["plan"], reader.manifest["regions"], entry["split"]]
-            if found != (*expected, reader.taxonomy):
+            if found != (*expected, reader.region_classes):
                 raise GenezipError(
                     f"{shard.path} belongs to another plan, split or region map; "
                     f"{MANIFEST_KIND.again}"

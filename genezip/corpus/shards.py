@@ -7,7 +7,7 @@ ACGTN, one byte per base, exactly ``window_bp`` of them), ``region_lengths`` and
 with LZ4: zstd would halve the files, but takes more time to write than all else together.
 
 The file metadata key ``genezip`` holds the head as JSON: ``schema_version``, ``split``,
-``window_bp``, ``row_group_rows``, ``classes`` (``Taxonomy.to_json``), ``plan`` (SHA-256 of the
+``window_bp``, ``row_group_rows``, ``classes`` (``RegionClasses.to_json``), ``plan`` (SHA-256 of the
 plan that the shard was written from) and ``regions`` (``RegionMap.sha256`` of its classes). A row
 group holds ``row_group_rows`` windows, about 1 Mb; only the last one of a shard may hold fewer.
 It is the unit of reading: decoding one needs little memory, and the stream shuffles whole row
@@ -32,7 +32,7 @@ from genezip import alphabet
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import head_of, open_parquet
 from genezip.errors import GenezipError
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 SCHEMA_VERSION = 2
 SHARD_KIND = Kind(
@@ -82,7 +82,7 @@ class Head:
     split: str
     window_bp: int
     row_group_rows: int
-    taxonomy: Taxonomy
+    region_classes: RegionClasses
     plan: str
     regions: str
 
@@ -92,7 +92,7 @@ class Head:
             split=self.split,
             window_bp=self.window_bp,
             row_group_rows=self.row_group_rows,
-            classes=self.taxonomy.to_json(),
+            classes=self.region_classes.to_json(),
             plan=self.plan,
             regions=self.regions,
         )
@@ -110,7 +110,7 @@ class Head:
         try:
             if schema.equals(SHARD_SCHEMA):
                 facts = {name: head[name] for name in SHARD_KIND.keys if name != "classes"}
-                return cls(taxonomy=Taxonomy.from_json(head["classes"]), **facts)
+                return cls(region_classes=RegionClasses.from_json(head["classes"]), **facts)
         except (ValueError, KeyError, TypeError, GenezipError):
             pass  # classes that are none
         raise SHARD_KIND.foreign(path)
@@ -231,7 +231,7 @@ class ShardFile:
                 np.array_equal(offsets, class_offsets)
                 and (runs > 0).all()
                 and (np.diff(ends[offsets]) == self.head.window_bp).all()
-                and (ids < len(self.head.taxonomy)).all()
+                and (ids < len(self.head.region_classes)).all()
             )
         self._require(
             right, f"holds region runs that do not tile a window of {self.head.window_bp} bp"

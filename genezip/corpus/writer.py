@@ -87,7 +87,7 @@ class ShardWriter:
             shard.split,
             shard.window_bp,
             row_group_rows(shard.window_bp),
-            self.region_map.taxonomy,
+            self.region_map.region_classes,
             self.plan.sha256,
             self.regions,
         )
@@ -96,7 +96,7 @@ class ShardWriter:
         head = self._head(shard)
         # an older manifest would still list the shard that is replaced here
         file_target(self.folder / MANIFEST).unlink(missing_ok=True)
-        tally = Tally(self.region_map.taxonomy.names)
+        tally = Tally(self.region_map.region_classes.names)
         with parquet_writer(
             path,
             SHARD_SCHEMA,

@@ -23,7 +23,7 @@ from genezip.evaluation.corpus_facts import corpus_rows
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.region_classes import GROUPS, Taxonomy
+from genezip.region_classes import GROUPS, RegionClasses
 
 _GROUPS = tuple(GROUPS)
 _SCALES: dict[str, Scale] = {"enrichment": "ratio", "enrichment_ratio": "ratio"}
@@ -33,35 +33,39 @@ _SCALES: dict[str, Scale] = {"enrichment": "ratio", "enrichment_ratio": "ratio"}
 Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
-def _three(taxonomy: Taxonomy) -> tuple[metrics.Groups, list[int]]:
+def _three(region_classes: RegionClasses) -> tuple[metrics.Groups, list[int]]:
     """The groups of the enrichment metric, and the columns of the paper's three."""
-    groups = metrics.groups_of(taxonomy)
+    groups = metrics.groups_of(region_classes)
     return groups, [groups.names.index(name) for name in _GROUPS]
 
 
-def _group_enrichment(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+def _group_enrichment(
+    columns: Columns, subset: Subset, region_classes: RegionClasses
+) -> np.ndarray:
     """Enrichment of the three groups with and without each block, (1 + B, 3)."""
-    groups, three = _three(taxonomy)
+    groups, three = _three(region_classes)
     sums = subset.bootstrap.sums({name: columns[name].sum(axis=1) for name in ("bp", "tokens")})
     return metrics.enrichment(sums["bp"], sums["tokens"], groups)[:, three]
 
 
-def _group_support(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+def _group_support(columns: Columns, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
     """Blocks that hold the three groups, (B, 3)."""
-    groups, three = _three(taxonomy)
+    groups, three = _three(region_classes)
     return subset.bootstrap.support(metrics.group_bp(columns["bp"].sum(axis=1), groups)[:, three])
 
 
-def _tertile_support(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+def _tertile_support(columns: Columns, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
     """Blocks that hold the three groups inside each GC tertile, (B, 3 tertiles, 3 groups)."""
-    groups, three = _three(taxonomy)
+    groups, three = _three(region_classes)
     bp = metrics.group_bp(columns["bp"][:, :N_TERTILES], groups)[..., three]
     return subset.bootstrap.support(bp)
 
 
-def tertile_enrichment(columns: Columns, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+def tertile_enrichment(
+    columns: Columns, subset: Subset, region_classes: RegionClasses
+) -> np.ndarray:
     """Enrichment of the three groups inside each GC tertile, (1 + B, 3 tertiles, 3 groups)."""
-    groups, three = _three(taxonomy)
+    groups, three = _three(region_classes)
     sums = subset.bootstrap.sums({name: columns[name][:, :N_TERTILES] for name in ("bp", "tokens")})
     return metrics.enrichment(sums["bp"], sums["tokens"], groups)[..., three]
 
@@ -72,12 +76,12 @@ def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
 
 
 def pair_values(
-    first: Columns, second: Columns, subset: Subset, taxonomy: Taxonomy, *, ratio: bool
+    first: Columns, second: Columns, subset: Subset, region_classes: RegionClasses, *, ratio: bool
 ) -> Values:
     """Differences (and ratios) of two models over the same windows and blocks."""
     n = int(subset.chosen.sum())
-    ours, theirs = (_group_enrichment(each, subset, taxonomy) for each in (first, second))
-    support = _group_support(first, subset, taxonomy)
+    ours, theirs = (_group_enrichment(each, subset, region_classes) for each in (first, second))
+    support = _group_support(first, subset, region_classes)
     found: Values = {"enrichment_difference": (_GROUPS, ours - theirs, n, support)}
     if ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -224,8 +228,8 @@ def comparison_rows(
     for sums in files:
         for strand in sums.by_strand:
             columns = sums.columns(strand, strict.chosen, strict.strict)
-            inside = tertile_enrichment(columns, strict, labels.taxonomy)
-            support = _tertile_support(columns, strict, labels.taxonomy)
+            inside = tertile_enrichment(columns, strict, labels.region_classes)
+            support = _tertile_support(columns, strict, labels.region_classes)
             n = int(strict.chosen.sum())
             for name, values in _by_tertile(inside, "enrichment", n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
@@ -252,7 +256,7 @@ def _compare(
             first, second = (
                 sums.columns(strand, subset.chosen, subset.strict) for sums in (ours, theirs)
             )
-            values = pair_values(first, second, subset, labels.taxonomy, ratio=ratio)
+            values = pair_values(first, second, subset, labels.region_classes, ratio=ratio)
             quotient = {"enrichment_ratio": values.pop("enrichment_ratio")} if ratio else {}
             minus, over = f"{ours.name} - {theirs.name}", f"{ours.name} / {theirs.name}"
             collected.add(minus, ours.seed, strand, subset.name, subset, values)
@@ -260,11 +264,12 @@ def _compare(
                 collected.add(over, ours.seed, strand, subset.name, subset, quotient)
             if subset.strict:
                 mine, other = (
-                    tertile_enrichment(each, subset, labels.taxonomy) for each in (first, second)
+                    tertile_enrichment(each, subset, labels.region_classes)
+                    for each in (first, second)
                 )
                 difference = mine - other
                 n = int(subset.chosen.sum())
-                support = _tertile_support(first, subset, labels.taxonomy)
+                support = _tertile_support(first, subset, labels.region_classes)
                 tertiles = _by_tertile(difference, "enrichment_difference", n, support)
                 for name, inside in tertiles.items():
                     collected.add(minus, ours.seed, strand, name, subset, inside)

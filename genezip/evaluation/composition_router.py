@@ -22,7 +22,7 @@ from genezip.errors import GenezipError
 from genezip.evaluation import metrics
 from genezip.evaluation.composition import gc_and_cpg
 from genezip.evaluation.placement import density, rate_starts, share_tokens
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 _GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected
 N_BINS = _GC_BINS * _CPG_BINS + 1  # the last: a window without any base
@@ -56,7 +56,7 @@ def learn_rates(
     -------
     float64 array, shape (N_BINS,)
     """
-    per_base = 1 / metrics.target_array(target_bpt, region_map.taxonomy)
+    per_base = 1 / metrics.target_array(target_bpt, region_map.region_classes)
     count, total = np.zeros(N_BINS), np.zeros(N_BINS)
     for segment in assembly.segments_of("train"):
         for start in range(segment.start, segment.end, _CHUNK_BP):
@@ -82,7 +82,7 @@ class ChoiceWindows:
     split: str
     ids: list[np.ndarray]
     regions: list[np.ndarray]
-    taxonomy: Taxonomy
+    region_classes: RegionClasses
 
 
 def choice_windows(reader: Any) -> ChoiceWindows:
@@ -103,7 +103,7 @@ def choice_windows(reader: Any) -> ChoiceWindows:
         ]
         if chosen:
             ids, regions = [w.ids for w in chosen], [w.regions for w in chosen]
-            return ChoiceWindows(split, ids, regions, reader.taxonomy)
+            return ChoiceWindows(split, ids, regions, reader.region_classes)
     raise GenezipError(
         "the corpus has no validation and no training window; gc_cpg cannot choose its width"
     )
@@ -131,11 +131,11 @@ def try_rates(
     The total is the sum of l_r / B_r over the windows; a window gets its share of the summed
     rate (in whole tokens), and places it by that rate.
     """
-    target = metrics.target_array(target_bpt, windows.taxonomy)
-    groups = metrics.groups_of(windows.taxonomy)
+    target = metrics.target_array(target_bpt, windows.region_classes)
+    groups = metrics.groups_of(windows.region_classes)
     bins = [composition_bins(ids, width) for ids in windows.ids]
     length = np.array([len(ids) for ids in windows.ids])
-    n = len(windows.taxonomy)
+    n = len(windows.region_classes)
     bp = np.sum([np.bincount(regions, minlength=n) for regions in windows.regions], axis=0)
     budget = float((bp / target).sum())
     for exponent in sharpness:
@@ -187,10 +187,10 @@ def learn_composition_router(
     GenezipError
         If region map and corpus have other classes, or there is no DNA to learn from.
     """
-    if region_map.taxonomy.names != reader.taxonomy.names:
+    if region_map.region_classes.names != reader.region_classes.names:
         raise GenezipError(
-            f"the region map has the classes {', '.join(region_map.taxonomy.names)}, the corpus "
-            f"{', '.join(reader.taxonomy.names)}; build the corpus again from this map"
+            f"the region map has the classes {', '.join(region_map.region_classes.names)}, the "
+            f"corpus {', '.join(reader.region_classes.names)}; build the corpus again from this map"
         )
     windows = choice_windows(reader)
     rates: dict[int, np.ndarray] = {}

@@ -17,7 +17,7 @@ from genezip.evaluation import metrics
 from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note
 from genezip.evaluation.labels import Labels, Subset
 from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.region_classes import GROUPS, Taxonomy
+from genezip.region_classes import GROUPS, RegionClasses
 
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
 
@@ -54,14 +54,14 @@ def expand(found: Found, **cells: Any) -> list[Row]:
 
 
 def language_model_metrics(
-    columns: Columns, bootstrap: BlockBootstrap, taxonomy: Taxonomy
+    columns: Columns, bootstrap: BlockBootstrap, region_classes: RegionClasses
 ) -> Found:
     """Perplexity and bits per base, overall and per region, from nll and predicted."""
     sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
     nats = metrics.mean_nll(sums["nll"], sums["predicted"])
     predicted = metrics.with_all(columns["predicted"])
     windows, support = (predicted > 0).sum(axis=0), bootstrap.support(predicted)
-    regions = (*ALL, *taxonomy.names)
+    regions = (*ALL, *region_classes.names)
     return {
         "ppl": (regions, bootstrap.summarise(np.exp(nats), support, "ratio"), windows),
         "bits_per_base": (
@@ -73,9 +73,9 @@ def language_model_metrics(
 
 
 def _pooled(
-    bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap, taxonomy: Taxonomy
+    bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap, region_classes: RegionClasses
 ) -> Found:
-    groups = metrics.groups_of(taxonomy)
+    groups = metrics.groups_of(region_classes)
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
     total = sums["bp"].sum(-1, keepdims=True)
     local = np.concatenate(
@@ -91,9 +91,13 @@ def _pooled(
     grouped = metrics.group_bp(bp, groups)
     support = bootstrap.support(metrics.with_all(bp))
     return {
-        "bpt": ((*ALL, *taxonomy.names), bootstrap.summarise(local, support, "ratio"), windows),
+        "bpt": (
+            (*ALL, *region_classes.names),
+            bootstrap.summarise(local, support, "ratio"),
+            windows,
+        ),
         "region_share": (
-            taxonomy.names,
+            region_classes.names,
             bootstrap.summarise(share, support[:, :1], "share"),
             windows[1:],
         ),
@@ -127,7 +131,7 @@ def _budget(
     tokens: np.ndarray,
     target: np.ndarray,
     bootstrap: BlockBootstrap,
-    taxonomy: Taxonomy,
+    region_classes: RegionClasses,
 ) -> Found:
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
     pooled = {
@@ -140,8 +144,8 @@ def _budget(
         name: (ALL, bootstrap.summarise(values, support, "ratio"), np.array(len(bp)))
         for name, values in pooled.items()
     }
-    nowhere, windows = np.full(len(taxonomy), np.nan), (bp > 0).sum(axis=0)
-    found["target_bpt"] = (taxonomy.names, Estimate(target, nowhere, nowhere), windows)
+    nowhere, windows = np.full(len(region_classes), np.nan), (bp > 0).sum(axis=0)
+    found["target_bpt"] = (region_classes.names, Estimate(target, nowhere, nowhere), windows)
     for name, per_window in (
         ("bpt_ratio", metrics.bpt_ratio(bp, tokens, target)),
         ("micro_err", metrics.micro_err(bp, tokens, target)),
@@ -176,21 +180,21 @@ def subset_metrics(
     columns: Columns,
     target_bpt: dict[str, float] | None,
     bootstrap: BlockBootstrap,
-    taxonomy: Taxonomy,
+    region_classes: RegionClasses,
 ) -> Found:
     """Every metric of one router on one subset of windows and one strand."""
     bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
-    found = _pooled(bp, tokens, bootstrap, taxonomy)
+    found = _pooled(bp, tokens, bootstrap, region_classes)
     found.update(_window_statistics("bpt", metrics.bpt(bp, tokens)[:, None], bootstrap))
-    groups = metrics.groups_of(taxonomy)
+    groups = metrics.groups_of(region_classes)
     enrichment = metrics.enrichment(bp, tokens, groups)
     found.update(_window_statistics("enrichment", enrichment, bootstrap, groups.names))
     if target_bpt is not None:
-        target = metrics.target_array(target_bpt, taxonomy)
-        found.update(_budget(bp, tokens, target, bootstrap, taxonomy))
+        target = metrics.target_array(target_bpt, region_classes)
+        found.update(_budget(bp, tokens, target, bootstrap, region_classes))
     found.update(_bounds(columns["bound_bit"], bootstrap))
     if "nll" in columns:
-        found.update(language_model_metrics(columns, bootstrap, taxonomy))
+        found.update(language_model_metrics(columns, bootstrap, region_classes))
     return found
 
 
@@ -203,7 +207,7 @@ def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) 
                 continue
             columns = sums.columns(strand, subset.chosen, subset.strict)
             rows += expand(
-                subset_metrics(columns, sums.target_bpt, subset.bootstrap, labels.taxonomy),
+                subset_metrics(columns, sums.target_bpt, subset.bootstrap, labels.region_classes),
                 model=sums.name,
                 task="compression",
                 subset=subset.name,
@@ -219,7 +223,7 @@ def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) 
 def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
     """One line per window and strand: what the figures of the page draw (padding counted)."""
     everything: Subset = labels.subsets[0]
-    groups = metrics.groups_of(labels.taxonomy)
+    groups = metrics.groups_of(labels.region_classes)
     tables = []
     for strand in sums.by_strand:
         columns = sums.columns(strand, everything.chosen, strict=False)
@@ -232,7 +236,7 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
         table["bpt"] = metrics.bpt(bp, tokens)
         table["bpt_ratio"] = np.nan
         if sums.target_bpt is not None:
-            target = metrics.target_array(sums.target_bpt, labels.taxonomy)
+            target = metrics.target_array(sums.target_bpt, labels.region_classes)
             table["bpt_ratio"] = metrics.bpt_ratio(bp, tokens, target)
         table["ppl"] = np.nan
         if "nll" in columns:

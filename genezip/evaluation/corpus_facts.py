@@ -16,7 +16,7 @@ from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, expand
 from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.window_sums import WindowSums
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 
 def _fact(value: Any, subset: Subset, *regions: str) -> tuple[Any, ...]:
@@ -26,15 +26,15 @@ def _fact(value: Any, subset: Subset, *regions: str) -> tuple[Any, ...]:
     return regions, Estimate(value, nowhere, nowhere), np.array(int(subset.chosen.sum()))
 
 
-def _promoter(bp: np.ndarray, taxonomy: Taxonomy) -> np.ndarray:
+def _promoter(bp: np.ndarray, region_classes: RegionClasses) -> np.ndarray:
     """Bases of the promoter group: (..., R) -> (...)."""
-    ids = [taxonomy.ids[name] for name in taxonomy.groups["promoter"]]
+    ids = [region_classes.ids[name] for name in region_classes.groups["promoter"]]
     return np.asarray(bp[..., ids].sum(axis=-1))
 
 
-def block_counts(bp: np.ndarray, subset: Subset, taxonomy: Taxonomy) -> np.ndarray:
+def block_counts(bp: np.ndarray, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
     """Blocks with any base and blocks with promoter bases: (n, ..., R) -> int64 (..., 2)."""
-    counted = np.stack([bp.sum(axis=-1), _promoter(bp, taxonomy)], axis=-1)
+    counted = np.stack([bp.sum(axis=-1), _promoter(bp, region_classes)], axis=-1)
     return np.asarray(subset.bootstrap.support(counted).sum(axis=0))
 
 
@@ -42,7 +42,7 @@ def window_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]
     """Blocks of both subsets of windows; bases are equal in the sums of any router."""
     for subset in labels.subsets:
         bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
-        blocks = block_counts(bp, subset, labels.taxonomy)
+        blocks = block_counts(bp, subset, labels.region_classes)
         yield subset.name, {"blocks": _fact(blocks, subset, "all", "promoter")}
 
 
@@ -50,8 +50,8 @@ def tertile_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found
     """Upper GC edge, promoter share and blocks of each tertile; the fewest blocks of any."""
     subset = labels.subsets[1]
     bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
-    blocks, total = block_counts(bp, subset, labels.taxonomy), bp.sum(axis=0)
-    promoter = _promoter(total, labels.taxonomy)
+    blocks, total = block_counts(bp, subset, labels.region_classes), bp.sum(axis=0)
+    promoter = _promoter(total, labels.region_classes)
     for number, name in enumerate(GC_TERTILES):
         found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
         if number < N_TERTILES - 1:

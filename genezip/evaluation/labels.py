@@ -12,7 +12,7 @@ from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.evaluation.composition import gc_content
-from genezip.region_classes import MOST_CLASSES, Taxonomy
+from genezip.region_classes import MOST_CLASSES, RegionClasses
 
 N_TERTILES = len(GC_TERTILES)
 N_STRATA = N_TERTILES + 1  # the last stratum holds N and padding
@@ -44,7 +44,7 @@ class Labels:
         GC stratum x 64 + region class of every base; stratum 3 is N or padding.
     gc_edges : two floats
         Highest GC content of the lower and of the middle tertile.
-    taxonomy : Taxonomy
+    region_classes : RegionClasses
         The region classes of the corpus.
     """
 
@@ -54,7 +54,7 @@ class Labels:
     index: dict[Key, int]
     gc_edges: tuple[float, float]
     subsets: tuple[Subset, ...]
-    taxonomy: Taxonomy
+    region_classes: RegionClasses
 
 
 def subset_name(max_n_fraction: float) -> str:
@@ -137,7 +137,7 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
     index = {key: number for number, key in enumerate(keys)}
     gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
     chosen = subsets(table, settings)
-    return Labels(split, table, cells, index, gc_edges, chosen, reader.taxonomy)
+    return Labels(split, table, cells, index, gc_edges, chosen, reader.region_classes)
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:

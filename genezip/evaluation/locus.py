@@ -149,7 +149,7 @@ def region_rows(region_map: Any, locus: Locus) -> pd.DataFrame:
             "chrom": locus.chrom,
             "start": ends - lengths,
             "end": ends,
-            "region": [region_map.taxonomy.names[number] for number in classes],
+            "region": [region_map.region_classes.names[number] for number in classes],
         }
     )
 

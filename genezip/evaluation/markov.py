@@ -219,7 +219,7 @@ def _window_columns(
     model: MarkovModel, windows: Iterable[Any], orders: list[int], labels: Labels
 ) -> MarkovWindows:
     """nll and predicted, (n windows, R), of each order."""
-    n_windows, classes = len(labels.cells), len(labels.taxonomy)
+    n_windows, classes = len(labels.cells), len(labels.region_classes)
     nll = {order: np.zeros((n_windows, classes)) for order in orders}
     predicted = np.zeros((n_windows, classes))
     for number, window in enumerate(windows):
@@ -278,7 +278,7 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
             if not subset.chosen.any():
                 continue
             columns = scores.windows.columns(order, subset.chosen)
-            found: Found = language_model_metrics(columns, subset.bootstrap, labels.taxonomy)
+            found: Found = language_model_metrics(columns, subset.bootstrap, labels.region_classes)
             strength = Estimate(np.array(scores.strengths[order]), nowhere, nowhere)
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(

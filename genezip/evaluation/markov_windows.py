@@ -43,7 +43,7 @@ class MarkovWindows:
 def write_markov_windows(path: str | Path, windows: MarkovWindows, labels: Labels) -> None:
     """Write the sums of every window and order (atomically)."""
     places = labels.table[_PLACE]
-    classes = labels.taxonomy.names
+    classes = labels.region_classes.names
     tables = []
     for order, columns in windows.by_order.items():
         table = pa.Table.from_pandas(places.assign(order=order), preserve_index=False)
@@ -69,10 +69,10 @@ def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
         raise GenezipError(
             f"{path} holds {head['split']} windows, not {labels.split} windows; {KIND.again}"
         )
-    if tuple(head["classes"]) != labels.taxonomy.names:
+    if tuple(head["classes"]) != labels.region_classes.names:
         raise GenezipError(
             f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
-            f"{', '.join(labels.taxonomy.names)}; {KIND.again}"
+            f"{', '.join(labels.region_classes.names)}; {KIND.again}"
         )
     places = table.select([*_PLACE, "order"]).to_pandas()
     wanted = labels.table[_PLACE].reset_index(drop=True)

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,22 @@ class Groups:
 
 
 @cache
-def groups_of(taxonomy: Taxonomy) -> Groups:
+def groups_of(region_classes: RegionClasses) -> Groups:
     """Groups of the enrichment metric; a class named like a group has no row of its own.
 
     With classes of the user in it, ``promoter`` is the whole group.
     """
-    single = {name: (name,) for name in taxonomy.names if name not in taxonomy.groups}
-    found = {**taxonomy.groups, **single}
-    members = np.zeros((len(taxonomy), len(found)))
+    single = {name: (name,) for name in region_classes.names if name not in region_classes.groups}
+    found = {**region_classes.groups, **single}
+    members = np.zeros((len(region_classes), len(found)))
     for column, names in enumerate(found.values()):
-        members[[taxonomy.ids[name] for name in names], column] = 1
+        members[[region_classes.ids[name] for name in names], column] = 1
     return Groups(tuple(found), members)
 
 
-def target_array(target_bpt: Mapping[str, float], taxonomy: Taxonomy) -> np.ndarray:
+def target_array(target_bpt: Mapping[str, float], region_classes: RegionClasses) -> np.ndarray:
     """Target BPT in order of class ids, float64 array of shape (R,)."""
-    return np.array([target_bpt[name] for name in taxonomy.names], dtype=np.float64)
+    return np.array([target_bpt[name] for name in region_classes.names], dtype=np.float64)
 
 
 def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:

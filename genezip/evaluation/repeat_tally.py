@@ -19,7 +19,7 @@ from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
 from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ class Tally:
 
     bp, tokens: lists over segments of (blocks, codes, R), tokens with a leading router axis;
     shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
-    the number of classes of ``taxonomy``.
+    the number of classes of ``region_classes``.
     """
 
-    taxonomy: Taxonomy
+    region_classes: RegionClasses
     routers: list[Router]
     bp: list[np.ndarray]
     tokens: list[np.ndarray]
@@ -155,7 +155,7 @@ def stretches(
             block[position],
             density,
             value_runs(region),
-            len(region_map.taxonomy),
+            len(region_map.region_classes),
             before,
         )
 
@@ -263,7 +263,7 @@ def tally_routers(
             counted = 0
             for bases in stretches(assembly, region_map, segment, windows, settings, stretch_bp):
                 for scheme in annotation.schemes(segment):
-                    empty = _empty(here, settings.shifts, scheme.n_codes, region_map.taxonomy)
+                    empty = _empty(here, settings.shifts, scheme.n_codes, region_map.region_classes)
                     tally = tallies.setdefault((split, scheme.name), empty)
                     if not counted:
                         tally.add_segment(n_blocks)
@@ -289,6 +289,8 @@ def _segments_by_split(routers: list[Router]) -> dict[str, list[str]]:
     return found
 
 
-def _empty(routers: list[Router], shifts: int, n_codes: int, taxonomy: Taxonomy) -> Tally:
-    shape = (shifts, n_codes, len(taxonomy))
-    return Tally(taxonomy, routers, [], [], np.zeros(shape), np.zeros((len(routers), *shape)))
+def _empty(
+    routers: list[Router], shifts: int, n_codes: int, region_classes: RegionClasses
+) -> Tally:
+    shape = (shifts, n_codes, len(region_classes))
+    return Tally(region_classes, routers, [], [], np.zeros(shape), np.zeros((len(routers), *shape)))

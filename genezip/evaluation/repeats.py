@@ -79,7 +79,7 @@ def repeat_rows(
         bp = np.concatenate(tally.bp)
         used = bp.any(axis=(1, 2))  # a block between dropped windows holds no base
         bootstrap = BlockBootstrap(np.arange(used.sum()), settings.bootstrap, settings.seed)
-        regions = ("all", *tally.taxonomy.names)
+        regions = ("all", *tally.region_classes.names)
         sets = {scheme.background: (0,), **scheme.sets}
         # Blocks that hold bases of a set: anywhere, then in each region, (B, R + 1).
         blocks = {

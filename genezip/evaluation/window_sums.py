@@ -90,7 +90,7 @@ def _targets(file: CompressedFile, labels: Labels) -> dict[str, float] | None:
     A target is asked for bases of a class; where the corpus calls other bases by that name,
     or has a class that no target was set for, the budget says nothing.
     """
-    own, here = set(file.target_bpt or {}), set(labels.taxonomy.names)
+    own, here = set(file.target_bpt or {}), set(labels.region_classes.names)
     if file.target_bpt is None or own == here:
         return file.target_bpt
     odd = ", ".join(sorted(own ^ here))
@@ -123,7 +123,7 @@ def collect(file: CompressedFile, labels: Labels) -> WindowSums:
                 "windows of this corpus again"
             )
         found[window.strand][number] = window_columns(
-            window, labels.cells[number], len(labels.taxonomy)
+            window, labels.cells[number], len(labels.region_classes)
         )
     n_windows = len(labels.cells)
     for strand, columns in found.items():

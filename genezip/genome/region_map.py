@@ -18,7 +18,7 @@ from genezip.formats.bed import BED9, read_bed, write_bed9
 from genezip.formats.lines import Input, TextFile, is_row, opened
 from genezip.genome.assembly import SPLITS, Assembly, Segment
 from genezip.genome.intervals import clip, is_sorted, value_runs
-from genezip.region_classes import GENE7, Taxonomy
+from genezip.region_classes import GENE7, RegionClasses
 
 if TYPE_CHECKING:
     import pyranges
@@ -38,17 +38,17 @@ class RegionMap:
     ----------
     runs : mapping
         Chromosome -> its runs.
-    taxonomy : Taxonomy
+    region_classes : RegionClasses
         What the class ids mean.
     """
 
-    def __init__(self, runs: Mapping[str, Runs], taxonomy: Taxonomy = GENE7) -> None:
+    def __init__(self, runs: Mapping[str, Runs], region_classes: RegionClasses = GENE7) -> None:
         self._runs = dict(runs)
-        self.taxonomy = taxonomy
+        self.region_classes = region_classes
 
     def sha256(self) -> str:
         """Hash of every run and class: equal maps, equal hash."""
-        digest = hashlib.sha256(json.dumps(self.taxonomy.to_json()).encode())
+        digest = hashlib.sha256(json.dumps(self.region_classes.to_json()).encode())
         for chrom in sorted(self._runs):
             digest.update(chrom.encode() + b"\0")
             for column, kind in zip(self._runs[chrom], ("<i8", "<i8", "u1"), strict=True):
@@ -150,7 +150,7 @@ class RegionMap:
 
     def table(self) -> pd.DataFrame:
         """The runs as a table: chrom, start, end, name (class)."""
-        names = np.array(self.taxonomy.names, dtype=object)
+        names = np.array(self.region_classes.names, dtype=object)
         frames = [
             pd.DataFrame({"chrom": chrom, "start": starts, "end": ends, "name": names[classes]})
             for chrom, (starts, ends, classes) in self._runs.items()
@@ -171,8 +171,8 @@ class RegionMap:
         Where the name ends in ``.gz``, as bgzip with a tabix index beside it.
         """
         table = self.table()
-        colours = {name: self.taxonomy.item_rgb(name) for name in self.taxonomy.names}
-        user = self.taxonomy.to_json()
+        colours = {name: self.region_classes.item_rgb(name) for name in self.region_classes.names}
+        user = self.region_classes.to_json()
         head = f"{CLASSES_LINE}{json.dumps(user)}\n" if user else ""
         write_bed9(path, table.assign(rgb=table["name"].map(colours)), head)
 
@@ -189,22 +189,22 @@ class RegionMap:
         with opened(given) as file:
             path = str(file)
             rows = read_bed(file, BED9)
-            taxonomy = _read_taxonomy(file)
+            region_classes = _read_region_classes(file)
         chrom, name = rows["chrom"].astype(str), rows["name"].astype(str)
-        unknown = sorted(set(name.unique()) - set(taxonomy.names))
+        unknown = sorted(set(name.unique()) - set(region_classes.names))
         if unknown:
             raise GenezipError(
                 f"{path} has the class {unknown[0]!r}; a region map knows "
-                f"{', '.join(taxonomy.names)}"
+                f"{', '.join(region_classes.names)}"
             )
-        classes = name.map(taxonomy.ids).to_numpy(dtype=np.uint8)
+        classes = name.map(region_classes.ids).to_numpy(dtype=np.uint8)
         runs = {}
         for key, index in chrom.groupby(chrom, sort=False).indices.items():
             start, end = rows["start"].to_numpy()[index], rows["end"].to_numpy()[index]
             if not is_sorted(start, end):
                 raise GenezipError(f"{path} is not sorted, or has overlapping runs, on {key}")
             runs[str(key)] = (start, end, classes[index])
-        return cls(runs, taxonomy)
+        return cls(runs, region_classes)
 
     def totals(self, chroms: Iterable[str] | None = None) -> pd.DataFrame:
         """Bases of each class on some chromosomes; None takes all.
@@ -214,12 +214,14 @@ class RegionMap:
         DataFrame
             class, bp, fraction. Every class has a row, also where bp is 0.
         """
-        counts = np.zeros(len(self.taxonomy), dtype=np.int64)
+        counts = np.zeros(len(self.region_classes), dtype=np.int64)
         for chrom in self.chroms if chroms is None else chroms:
             starts, ends, classes = self._runs[chrom]
             np.add.at(counts, classes, ends - starts)
         fraction = counts / max(int(counts.sum()), 1)
-        return pd.DataFrame({"class": self.taxonomy.names, "bp": counts, "fraction": fraction})
+        return pd.DataFrame(
+            {"class": self.region_classes.names, "bp": counts, "fraction": fraction}
+        )
 
     def summary(self, assembly: Assembly) -> pd.DataFrame:
         """Bases of each class by split, with those that are N.
@@ -230,7 +232,7 @@ class RegionMap:
             split (train, valid, test, all), class, bp, fraction (of the split), n_bp. Every
             split and class has a row, also where bp is 0.
         """
-        names = self.taxonomy.names
+        names = self.region_classes.names
         bp = {split: np.zeros(len(names), dtype=np.int64) for split in SPLITS}
         n_bp = {split: np.zeros(len(names), dtype=np.int64) for split in bp}
         for segment in assembly.segments:
@@ -249,7 +251,7 @@ class RegionMap:
         return pd.DataFrame(rows, columns=["split", "class", "bp", "fraction", "n_bp"])
 
 
-def _read_taxonomy(file: TextFile) -> Taxonomy:
+def _read_region_classes(file: TextFile) -> RegionClasses:
     """The user's classes that a line above the rows names; the seven alone without such a line."""
     for number, line in file.lines():
         if is_row(line):
@@ -257,7 +259,7 @@ def _read_taxonomy(file: TextFile) -> Taxonomy:
         if not line.startswith(CLASSES_LINE):
             continue
         try:
-            return Taxonomy.from_json(json.loads(line.removeprefix(CLASSES_LINE)))
+            return RegionClasses.from_json(json.loads(line.removeprefix(CLASSES_LINE)))
         except (ValueError, TypeError):
             raise GenezipError(
                 f"line {number} of {file} does not name its region classes as genezip writes "

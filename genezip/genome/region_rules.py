@@ -23,7 +23,7 @@ from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
 from genezip.genome.names import match_chrom_style, match_intervals
 from genezip.genome.region_map import RegionMap, Runs
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def class_layers(
         "nig": tss.assign(start=tss["position"] - far, end=tss["position"] + far + 1),
         **_user_intervals(settings, user),
     }
-    order = settings.taxonomy().priority[:-1]
+    order = settings.region_classes().priority[:-1]
     layers: dict[str, list[Intervals]] = {}
     for position, name in enumerate(order):
         frame = frames[name]
@@ -127,21 +127,23 @@ def classify_chromosomes(
         If the annotation does not fit the chromosomes, or a required class has no base.
     """
     layers = class_layers(match_chrom_style(annotation, chrom_sizes), settings, user)
-    region_map = classify_layers(layers, chrom_sizes, settings.taxonomy())
+    region_map = classify_layers(layers, chrom_sizes, settings.region_classes())
     _check_classes(region_map, settings)
     return region_map
 
 
 def classify_layers(
-    layers: Mapping[str, list[Intervals]], chrom_sizes: Mapping[str, int], taxonomy: Taxonomy
+    layers: Mapping[str, list[Intervals]],
+    chrom_sizes: Mapping[str, int],
+    region_classes: RegionClasses,
 ) -> RegionMap:
     """Give every base the first class that claims it: :func:`class_layers` to runs."""
     return RegionMap(
         {
-            chrom: _class_runs(layers.get(chrom, []), n, taxonomy)
+            chrom: _class_runs(layers.get(chrom, []), n, region_classes)
             for chrom, n in chrom_sizes.items()
         },
-        taxonomy,
+        region_classes,
     )
 
 
@@ -169,7 +171,7 @@ def build_region_map(
         If a segment names an unknown set, a set does not fit the assembly, or a required
         class has no base.
     """
-    taxonomy = settings.taxonomy()
+    region_classes = settings.region_classes()
     parts: dict[str, list[Runs]] = {}
     for name in dict.fromkeys(segment.annotation for segment in assembly.segments):
         if name not in annotations:
@@ -178,7 +180,7 @@ def build_region_map(
         layers = class_layers(matched, settings, user)
         segments = [segment for segment in assembly.segments if segment.annotation == name]
         chroms = {segment.chrom: assembly.chrom_sizes[segment.chrom] for segment in segments}
-        whole = classify_layers(layers, chroms, taxonomy)
+        whole = classify_layers(layers, chroms, region_classes)
         for segment in segments:
             cut = whole.cut(segment.chrom, segment.start, segment.end)
             parts.setdefault(segment.chrom, []).append(cut)
@@ -187,20 +189,20 @@ def build_region_map(
         cuts.sort(key=lambda cut: int(cut[0][0]))
         starts, ends, classes = (np.concatenate(column) for column in zip(*cuts, strict=True))
         runs[chrom] = (starts, ends, classes)
-    region_map = RegionMap(runs, taxonomy)
+    region_map = RegionMap(runs, region_classes)
     _check_classes(region_map, settings)
     return region_map
 
 
-def _class_runs(layers: list[Intervals], size: int, taxonomy: Taxonomy) -> Runs:
+def _class_runs(layers: list[Intervals], size: int, region_classes: RegionClasses) -> Runs:
     """Runs of a whole chromosome with class ids; the sweep gives ranks in the priority."""
-    starts, ends, ranks = flatten_by_priority(layers, 0, size, fill=len(taxonomy) - 1)
-    ids = np.array([taxonomy.ids[name] for name in taxonomy.priority], dtype=np.uint8)
+    starts, ends, ranks = flatten_by_priority(layers, 0, size, fill=len(region_classes) - 1)
+    ids = np.array([region_classes.ids[name] for name in region_classes.priority], dtype=np.uint8)
     return starts, ends, ids[ranks]
 
 
 def _check_classes(region_map: RegionMap, settings: Regions) -> None:
-    taxonomy, totals = region_map.taxonomy, region_map.totals()
+    region_classes, totals = region_map.region_classes, region_map.totals()
     bp = dict(zip(totals["class"], totals["bp"], strict=True))
     lacking = [name for name in settings.required if not bp[name]]
     if lacking:
@@ -208,10 +210,10 @@ def _check_classes(region_map: RegionMap, settings: Regions) -> None:
             f"no base is {' or '.join(lacking)}, which regions.required lists; check the "
             "annotation (its transcript, exon and CDS rows) or shorten regions.required"
         )
-    for name in taxonomy.names:
+    for name in region_classes.names:
         if not bp[name]:
             logger.warning("no base is %s; its rows will be empty", name)
-    for found in taxonomy.user_classes:
+    for found in region_classes.user_classes:
         if bp[found.name]:
             logger.info(f"the class {found.name} got {bp[found.name]:,} bp")
 

@@ -20,7 +20,7 @@ from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import UserIntervals
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 _NO_CLASS = 255
 
@@ -70,17 +70,17 @@ def verify_region_map(
         If bedtools or pybedtools is missing, or the map has other classes than the settings, or
         the same in another order.
     """
-    taxonomy = settings.taxonomy()
-    if region_map.taxonomy.priority != taxonomy.priority:
+    region_classes, mapped = settings.region_classes(), region_map.region_classes
+    if mapped.priority != region_classes.priority:
         raise GenezipError(
-            f"the region map has the classes {', '.join(region_map.taxonomy.priority)}, the "
-            f"settings {', '.join(taxonomy.priority)}; build it again with the same settings"
+            f"the region map has the classes {', '.join(mapped.priority)}, the "
+            f"settings {', '.join(region_classes.priority)}; build it again with the same settings"
         )
-    if region_map.taxonomy.names != taxonomy.names:  # ids follow the order of definition
+    if mapped.names != region_classes.names:  # ids follow the order of definition
         raise GenezipError(
-            f"the region map numbers its classes {', '.join(region_map.taxonomy.names)}, the "
-            f"settings {', '.join(taxonomy.names)}; put regions.classes in the same order, or "
-            "build it again"
+            f"the region map numbers its classes {', '.join(mapped.names)}, the settings "
+            f"{', '.join(region_classes.names)}; put regions.classes in the same order, or build "
+            "it again"
         )
     bedtools = _bedtools()
     bp = different = 0
@@ -94,14 +94,14 @@ def verify_region_map(
                 claims = _claims(
                     bedtools, annotations[name], assembly, settings, user or {}, Path(folder)
                 )
-                classes = _classes(claims, taxonomy)
-                for segment, expected in _painted(bedtools, classes, segments, taxonomy):
+                classes = _classes(claims, region_classes)
+                for segment, expected in _painted(bedtools, classes, segments, region_classes):
                     found = region_map.ids(segment.chrom, segment.start, segment.end)
                     wrong = np.flatnonzero(found != expected)
                     bp += segment.length
                     different += len(wrong)
                     if len(wrong) and not first:
-                        first = _in_words(segment, int(wrong[0]), found, expected, taxonomy)
+                        first = _in_words(segment, int(wrong[0]), found, expected, region_classes)
         finally:
             bedtools.cleanup()
             bedtools.set_tempdir(before)  # it moves the temporary folder of the whole process
@@ -182,11 +182,11 @@ def _claims(  # type: ignore[no-untyped-def]
     }
 
 
-def _classes(claims, taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
+def _classes(claims, region_classes: RegionClasses):  # type: ignore[no-untyped-def]
     """A BedTool for each class, without the bases of higher classes."""
     owned = None
     classes = {}
-    for name in taxonomy.priority:
+    for name in region_classes.priority:
         if _is_empty(claims[name]):
             continue
         claim = claims[name].sort().merge()
@@ -202,7 +202,7 @@ def _is_empty(tool) -> bool:  # type: ignore[no-untyped-def]
     return Path(tool.fn).stat().st_size == 0
 
 
-def _painted(bedtools, classes, segments: list[Segment], taxonomy: Taxonomy):  # type: ignore[no-untyped-def]
+def _painted(bedtools, classes, segments: list[Segment], region_classes: RegionClasses):  # type: ignore[no-untyped-def]
     """Every segment with its class ids by bedtools."""
     rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(segments))
     bed = bedtools.BedTool(rows, from_string=True).sort()
@@ -212,7 +212,7 @@ def _painted(bedtools, classes, segments: list[Segment], taxonomy: Taxonomy):  #
         if not _is_empty(cut):
             names = ["chrom", "start", "end", "segment"]
             table = pd.read_csv(cut.fn, sep="\t", names=names, quoting=csv.QUOTE_NONE)
-            hits.append(table.assign(id=taxonomy.ids[name]))
+            hits.append(table.assign(id=region_classes.ids[name]))
     table = pd.concat(hits, ignore_index=True)
     for index, segment in enumerate(segments):
         group = table[table["segment"] == index]
@@ -223,11 +223,13 @@ def _painted(bedtools, classes, segments: list[Segment], taxonomy: Taxonomy):  #
 
 
 def _in_words(
-    segment: Segment, offset: int, found: np.ndarray, expected: np.ndarray, taxonomy: Taxonomy
+    segment: Segment,
+    offset: int,
+    found: np.ndarray,
+    expected: np.ndarray,
+    region_classes: RegionClasses,
 ) -> str:
-    rebuilt = expected[offset]
-    name = "no class" if rebuilt == _NO_CLASS else taxonomy.names[rebuilt]
-    return (
-        f"{segment.chrom}:{segment.start + offset:,} is {taxonomy.names[found[offset]]} in the map "
-        f"and {name} by bedtools"
-    )
+    names = {_NO_CLASS: "no class", **dict(enumerate(region_classes.names))}
+    mapped, rebuilt = (names[int(ids[offset])] for ids in (found, expected))
+    position = f"{segment.chrom}:{segment.start + offset:,}"
+    return f"{position} is {mapped} in the map and {rebuilt} by bedtools"

@@ -85,7 +85,7 @@ def _table5(results: Results) -> Table | None:
     rows: list[list[Cell]] = [
         [
             f"{row['corpus']}, {row['split']}",
-            "N" if row["region"] == "N" else region_label(results.taxonomy, row["region"]),
+            "N" if row["region"] == "N" else region_label(results.region_classes, row["region"]),
             f"{row['pct']:.2f}",
             f"{row['paper_pct']:.2f}",
             f"{row['difference_pct']:+.2f}".replace("-", "\N{MINUS SIGN}"),

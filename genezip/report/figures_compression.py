@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from genezip.artifacts.scores import markov_name
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 from genezip.report import claims, style
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import region_colour, row_label
@@ -19,12 +19,12 @@ from genezip.report.verdicts import NO_BASE
 ROW_IN = 0.36  # height that a further region adds to a figure (in)
 
 
-def _region_rows(axes: Axes, regions: list[str], taxonomy: Taxonomy) -> dict[str, int]:
+def _region_rows(axes: Axes, regions: list[str], region_classes: RegionClasses) -> dict[str, int]:
     """Label one row per region from the top, each name in its colour; returns name -> y."""
     places = {name: len(regions) - 1 - row for row, name in enumerate(regions)}
-    axes.set_yticks(list(places.values()), [row_label(taxonomy, name) for name in places])
+    axes.set_yticks(list(places.values()), [row_label(region_classes, name) for name in places])
     for text, name in zip(axes.get_yticklabels(), places, strict=True):
-        text.set_color(region_colour(taxonomy, name))
+        text.set_color(region_colour(region_classes, name))
         text.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-0.6, len(regions) - 0.4)
@@ -38,7 +38,7 @@ def _known(results: Results, metric: str) -> list[str]:
     """Regions with a number, and those of which held-out DNA holds no base: a row says so."""
     return [
         region
-        for region in ("all", *results.taxonomy.priority)
+        for region in ("all", *results.region_classes.priority)
         if results.number(metric, results.reference, region=region) or results.no_base(region)
     ]
 
@@ -67,7 +67,7 @@ def _pair(results: Results) -> dict[str, style.ModelStyle]:
 
 def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
     """Models as dots, Markov models as numbered ticks, one row per region."""
-    places = _region_rows(axes, _known(results, "ppl"), results.taxonomy)
+    places = _region_rows(axes, _known(results, "ppl"), results.region_classes)
     rows = _say_empty(axes, results, places, "ppl")
     for order in orders:
         for region, y in places.items():
@@ -151,7 +151,7 @@ def perplexity(results: Results) -> Drawing | None:
     if results.number("ppl", results.reference) is None:
         return None
     shown = claims.telling_orders(results)
-    figure = new_figure(3.9 + ROW_IN * len(results.taxonomy.user_classes))
+    figure = new_figure(3.9 + ROW_IN * len(results.region_classes.user_classes))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
     figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
     rows = _ppl_by_region(left, results, shown)
@@ -199,10 +199,10 @@ def bpt(results: Results) -> Drawing | None:
     known = _known(results, "bpt")
     if results.number("bpt", results.reference) is None:
         return None
-    figure = new_figure(3.7 + ROW_IN * len(results.taxonomy.user_classes))
+    figure = new_figure(3.7 + ROW_IN * len(results.region_classes.user_classes))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
-    places = _region_rows(axes, known, results.taxonomy)
+    places = _region_rows(axes, known, results.region_classes)
     rows: list[dict[str, Any]] = []
     for offset, (name, look) in zip((0.17, -0.17), _pair(results).items(), strict=True):
         for region, y in places.items():

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from genezip.region_classes import CLASSES, Taxonomy
+from genezip.region_classes import CLASSES, RegionClasses
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.region_style import key_extra_in, order_in_words, region_key, text_on
 from genezip.report.results import Results
@@ -29,7 +29,7 @@ def corpus_table(results: Results) -> pd.DataFrame:
         (split, name, int(composition.get(name, 0)), composition.get(name, 0) / total)
         for split, composition in found.items()
         if (total := sum(composition.values()))
-        for name in results.taxonomy.priority
+        for name in results.region_classes.priority
     ]
     return pd.DataFrame(rows, columns=["split", "region", "bp", "share"])
 
@@ -70,35 +70,35 @@ def _stack(
     axes.set_xlabel("share of bases (%)")
 
 
-def small_classes(taxonomy: Taxonomy) -> tuple[str, ...]:
+def small_classes(region_classes: RegionClasses) -> tuple[str, ...]:
     """The classes that are drawn once more, enlarged: those of genes and the user's."""
     large = set(CLASSES) - set(SMALL_CLASSES)
-    return tuple(name for name in taxonomy.priority if name not in large)
+    return tuple(name for name in region_classes.priority if name not in large)
 
 
 def corpus(results: Results) -> Drawing | None:
     """Region composition of every split, with the small classes enlarged."""
-    table, taxonomy = corpus_table(results), results.taxonomy
+    table, region_classes = corpus_table(results), results.region_classes
     if table.empty:
         return None
     splits = [split for split in SPLITS if split in set(table["split"])]
-    extra = key_extra_in(taxonomy, 0.135)
+    extra = key_extra_in(region_classes, 0.135)
     height = 1.3 + 0.36 * table["split"].nunique() + extra
     figure = new_figure(height)
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1], gridspec_kw={"wspace": 0.24})
     figure.subplots_adjust(
         left=0.135, right=0.985, bottom=0.47 / height, top=1 - (0.7 + extra) / height
     )
-    _stack(left, table, taxonomy.priority, 0.055, taxonomy.colours)
+    _stack(left, table, region_classes.priority, 0.055, region_classes.colours)
     left.set_title("all classes")
-    _stack(right, table, small_classes(taxonomy), 0.12, taxonomy.colours)
+    _stack(right, table, small_classes(region_classes), 0.12, region_classes.colours)
     right.set_title(
         "gene and own classes, enlarged"
-        if taxonomy.user_classes
+        if region_classes.user_classes
         else "the gene classes alone, enlarged"
     )
     right.set_yticklabels([])
-    region_key(figure, taxonomy, 0.135, 1 - 0.16 / height)
+    region_key(figure, region_classes, 0.135, 1 - 0.16 / height)
     counts = results.manifest["splits"]
     sizes = "; ".join(
         f"{SPLITS[split]} {counts[split]['windows']:,} windows, "
@@ -109,7 +109,7 @@ def corpus(results: Results) -> Drawing | None:
         "corpus",
         "What the DNA consists of",
         "Every base has exactly one class: of all that apply, the first of "
-        f"{order_in_words(taxonomy)}. Sizes: {sizes}. Training windows are drawn "
+        f"{order_in_words(region_classes)}. Sizes: {sizes}. Training windows are drawn "
         "more often around genes than a fair draw from training DNA (first bar) would, and may "
         "overlap; held-out windows tile their pieces once.",
         figure,

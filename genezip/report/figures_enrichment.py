@@ -30,7 +30,7 @@ def enrichment(results: Results) -> Drawing | None:
         "genic": "CDS, UTR, non-coding exons",
         "intergenic": "introns, intergenic",
     }
-    titles = {group: group_title(results.taxonomy, group, words[group]) for group in GROUPS}
+    titles = {group: group_title(results.region_classes, group, words[group]) for group in GROUPS}
     extra = 0.16 * max(title.count("\n") for title in titles.values())
     figure = new_figure(1.25 + 0.34 * len(looks) + extra)
     height = figure.get_figheight()

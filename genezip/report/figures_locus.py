@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 from genezip.report import style
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.figures_training import BPT_TICKS
@@ -82,10 +82,10 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(axis="x", length=0, labelbottom=False)
 
 
-def _draw_regions(axes: Axes, regions: pd.DataFrame, taxonomy: Taxonomy) -> None:
+def _draw_regions(axes: Axes, regions: pd.DataFrame, region_classes: RegionClasses) -> None:
     for row in records(regions):
         start, width = row["start"], row["end"] - row["start"]
-        colour = region_colour(taxonomy, row["region"])
+        colour = region_colour(region_classes, row["region"])
         axes.add_patch(Rectangle((start, 0), width, 1, color=colour, linewidth=0))
     axes.set_ylim(0, 1)
     _bare(axes)
@@ -127,16 +127,16 @@ def locus(results: Results) -> Drawing | None:
     genes = results.locus_genes
     depth = 1 + max(_transcripts(genes, high - low)["lane"], default=0)
     heights = [0.22 * depth + 0.12, 0.17, *[0.85] * len(names), 0.95]
-    extra = key_extra_in(results.taxonomy, 0.165)
+    extra = key_extra_in(results.region_classes, 0.165)
     figure = new_figure(sum(heights) + 1.25 + extra)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     total = figure.get_figheight()
     top = 1 - (0.4 + extra) / total
     figure.subplots_adjust(left=0.165, right=0.985, bottom=0.48 / total, top=top, hspace=0.28)
-    region_key(figure, results.taxonomy, 0.165, 1 - 0.16 / total)
+    region_key(figure, results.region_classes, 0.165, 1 - 0.16 / total)
     _draw_genes(panels[0], genes, low, high)
     _label(panels[0], "genes")
-    _draw_regions(panels[1], table[table["kind"] == "region"], results.taxonomy)
+    _draw_regions(panels[1], table[table["kind"] == "region"], results.region_classes)
     _label(panels[1], "regions")
     for axes, (name, look) in zip(panels[2:], looks.items(), strict=False):
         of_model = bins[bins["model"] == name].sort_values("start")
@@ -157,7 +157,7 @@ def locus(results: Results) -> Drawing | None:
     _label(last, "bases per token\n(finer above)")
     for row in records(table[(table["kind"] == "region") & (table["region"] == "promoter")]):
         for axes in panels[2:]:
-            colour = region_colour(results.taxonomy, "promoter")
+            colour = region_colour(results.region_classes, "promoter")
             axes.axvspan(row["start"], row["end"], color=colour, alpha=0.13, linewidth=0)
     last.set_xlim(low, high)
     last.xaxis.set_major_locator(MaxNLocator(7))

@@ -107,12 +107,12 @@ def repeats(results: Results) -> Drawing | None:
     for axes, repeat in zip(panels[1], sets[:2], strict=False):
         data += _panel(axes, results, looks, "bpt_ratio", [(repeat, r) for r in regions])
         axes.set_title(f"{repeat.label}, {SPLITS[repeat.split]}, within each region")
-    taxonomy = results.taxonomy
+    region_classes = results.region_classes
     panels[1, 0].set_yticks(
-        range(len(regions))[::-1], [row_label(taxonomy, region) for region in regions]
+        range(len(regions))[::-1], [row_label(region_classes, region) for region in regions]
     )
     for text, region in zip(panels[1, 0].get_yticklabels(), regions, strict=True):
-        text.set_color(region_colour(taxonomy, region))
+        text.set_color(region_colour(region_classes, region))
     for axes in panels[1, len(sets) :]:
         axes.set_visible(False)
     for axes in panels.flat:
@@ -142,6 +142,6 @@ def _regions(results: Results, sets: list[RepeatSet]) -> list[str]:
     """Regions with enough bases of any of the repeat sets to be drawn."""
     return [
         region
-        for region in results.taxonomy.priority
+        for region in results.region_classes.priority
         if any(ratio(results, results.reference, "bpt_ratio", repeat, region) for repeat in sets)
     ]

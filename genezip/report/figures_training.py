@@ -63,10 +63,10 @@ def _classes(curve: Curve, column: str) -> list[pd.DataFrame]:
         return []
     logged = curve.steps.set_index("step")[column].dropna()
     values = np.array(logged.tolist(), dtype=float)  # (steps, stages, classes)
-    if values.ndim != 3 or values.shape[2] != len(curve.taxonomy):
+    if values.ndim != 3 or values.shape[2] != len(curve.region_classes):
         return []
     return [
-        pd.DataFrame(values[:, stage], index=logged.index, columns=list(curve.taxonomy.names))
+        pd.DataFrame(values[:, stage], index=logged.index, columns=list(curve.region_classes.names))
         for stage in range(values.shape[1])
     ]
 
@@ -243,11 +243,14 @@ def steering(results: Results) -> Drawing | None:
         for stage, table in enumerate(by_stage):
             axes: Axes = panels[stage, column]
             ends: list[tuple[float, float, str, str]] = []
-            for name in reversed(curve.taxonomy.names):
+            for name in reversed(curve.region_classes.names):
                 smooth = _thin(_smooth(table[name]).clip(lower=LEAST_SHARE).dropna())
                 if smooth.empty:
                     continue
-                label, colour = end_label(curve.taxonomy, name), curve.taxonomy.colours[name]
+                label, colour = (
+                    end_label(curve.region_classes, name),
+                    curve.region_classes.colours[name],
+                )
                 axes.plot(smooth.index, smooth, color=colour)
                 ends.append((table.index[-1], smooth.iloc[-1], label, colour))
                 frames.append(_long(curve, quantity, table[name], smooth, stage=stage, region=name))

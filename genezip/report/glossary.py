@@ -1,6 +1,6 @@
 """What the words of the page mean."""
 
-from genezip.region_classes import GROUPS, Taxonomy
+from genezip.region_classes import GROUPS, RegionClasses
 from genezip.report.figures_training import share_f
 from genezip.report.region_style import own_labels
 from genezip.report.results import Results
@@ -8,17 +8,17 @@ from genezip.report.scores import FEW, FEW_BLOCKS, listed
 from genezip.report.sections import Section
 
 
-def _own_in_groups(taxonomy: Taxonomy) -> str:
+def _own_in_groups(region_classes: RegionClasses) -> str:
     """Which groups hold classes of the user; starts with a space, empty where none does."""
-    found = {group: own_labels(taxonomy, group) for group in GROUPS}
+    found = {group: own_labels(region_classes, group) for group in GROUPS}
     return "".join(
         f" In this run {group} also means {listed(own)}." for group, own in found.items() if own
     )
 
 
-def _own_classes(taxonomy: Taxonomy) -> str:
+def _own_classes(region_classes: RegionClasses) -> str:
     """The user's classes; starts with a space, empty where there are none."""
-    own = [found.label for found in taxonomy.user_classes]
+    own = [found.label for found in region_classes.user_classes]
     if not own:
         return ""
     classes = "are classes" if len(own) > 1 else "is a class"
@@ -28,8 +28,8 @@ def _own_classes(taxonomy: Taxonomy) -> str:
 def glossary_section(results: Results) -> Section:
     """Definitions, in plain words, with the paper's equation numbers."""
     curve = next((c for c in results.curves if c.model == results.reference), None)
-    taxonomy = results.taxonomy
-    order = " > ".join(taxonomy.labels[name] for name in taxonomy.priority)
+    region_classes = results.region_classes
+    order = " > ".join(region_classes.labels[name] for name in region_classes.priority)
     terms = [
         ("token, chunk, boundary",
          "The model cuts DNA into chunks of varying length and keeps one vector, the token, for "
@@ -47,7 +47,7 @@ def glossary_section(results: Results) -> Section:
          "A group's share of the tokens over its share of the bases (Eq. 17), pooled over "
          "windows unless it says window mean: then it is taken in each window that holds the "
          "group and averaged, as in the paper's Table 6. Genic means CDS, UTR and "
-         f"non-coding exon; intergenic includes introns.{_own_in_groups(taxonomy)}"),
+         f"non-coding exon; intergenic includes introns.{_own_in_groups(region_classes)}"),
         ("perplexity, bits per base",
          "e to the mean negative log likelihood (in nats) of each base given those before it, "
          "over A, C, G and T (Eq. 18); bits per base is its logarithm to base 2."),
@@ -60,7 +60,7 @@ def glossary_section(results: Results) -> Section:
          "or worst positions of the whole window are switched on or off (Eq. 10, 11)."),
         ("regions",
          f"Every base has one class, the first that applies of {order}. Near intergenic means "
-         f"within a set distance of a transcription start.{_own_classes(taxonomy)}"),
+         f"within a set distance of a transcription start.{_own_classes(region_classes)}"),
         ("GC/CpG router",
          "Learned from the annotation of training DNA how finely DNA of each GC content and CpG "
          "ratio is to be cut; how wide it looks "

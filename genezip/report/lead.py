@@ -49,7 +49,7 @@ def finding(results: Results) -> str:
     """First sentence of the page: reference against the GC/CpG router at equal token count."""
     reference = results.reference
     overall, seeds = results.compared_over_seeds("enrichment_difference", _pair(results))
-    if overall is None and all(map(results.no_base, results.taxonomy.groups["promoter"])):
+    if overall is None and all(map(results.no_base, results.region_classes.groups["promoter"])):
         return (
             "Held-out DNA of this run holds no promoter base, so the page cannot say whether "
             f"{reference} finds promoters better than base composition alone does."

@@ -14,7 +14,7 @@ import pandas as pd
 from genezip.artifacts.scores import COMPARED_SCORES, CORPUS, DNA_SCORES, markov_name, under_bound
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 from genezip.report.files import (
     HOMOLOGY_COLUMNS,
     LEAKAGE_COLUMNS,
@@ -45,9 +45,9 @@ class Curve:
     config: dict[str, Any]
 
     @cached_property
-    def taxonomy(self) -> Taxonomy:
+    def region_classes(self) -> RegionClasses:
         """The region classes that the model was trained with."""
-        return Taxonomy.from_json((self.config.get("training") or {}).get("classes") or [])
+        return RegionClasses.from_json((self.config.get("training") or {}).get("classes") or [])
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class Results:
         return [name for name in self.compression.models if not name.endswith(_CAUSAL)]
 
     @cached_property
-    def taxonomy(self) -> Taxonomy:
+    def region_classes(self) -> RegionClasses:
         """The region classes of the corpus; the seven alone where it names no others."""
-        return Taxonomy.from_json(self.manifest.get("classes") or [])
+        return RegionClasses.from_json(self.manifest.get("classes") or [])
 
     @cached_property
     def strand(self) -> str:

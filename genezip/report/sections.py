@@ -137,7 +137,7 @@ def _own_enrichment(results: Results) -> Table | None:
 
     rows: list[list[Cell]] = [
         [found.label, found.group or "none", *(cell(model, found.name) for model in looks)]
-        for found in results.taxonomy.user_classes
+        for found in results.region_classes.user_classes
     ]
     head = ["own class", "counted in the group", *(look.label for look in looks.values())]
     title = "Enrichment of this run's own region classes, each by itself"

@@ -75,7 +75,7 @@ def genic(results: Results) -> str | None:
         "unknown": "without an interval, so nothing is shown",
     }
     verdict = judged(seeds, found, words, lambda _, number: number.side(1))
-    genes = listed(["CDS", "UTR", "non-coding exons", *own_labels(results.taxonomy, "genic")])
+    genes = listed(["CDS", "UTR", "non-coding exons", *own_labels(results.region_classes, "genic")])
     return (
         f"Genic enrichment ({genes}; 1 is their share of the bases) of "
         f"{results.reference}: {verdict}."
@@ -85,7 +85,7 @@ def genic(results: Results) -> str | None:
 def budget(results: Results) -> str | None:
     """Bases per token got over asked, by region, and which regions miss by how much."""
     factors: dict[str, list[float]] = {}
-    for region in results.taxonomy.priority:
+    for region in results.region_classes.priority:
         for seed in results.seeds(results.reference):
             where = {"region": region, "seed": seed}
             got = results.number("bpt", results.reference, **where)
@@ -94,7 +94,7 @@ def budget(results: Results) -> str | None:
                 factors.setdefault(region, []).append(got.value / asked.value)
     if not factors:
         return None
-    labels = results.taxonomy.labels
+    labels = results.region_classes.labels
     each = [f"{labels[r]} {_range(values)}" for r, values in factors.items()]
     missed = [
         labels[r]
@@ -113,7 +113,9 @@ def budget(results: Results) -> str | None:
         text += f"{_capital(listed(missed))} {verb} by more than a factor of {MAX_MISS}{runs}."
     else:
         text += f"No region misses its target by more than a factor of {MAX_MISS}."
-    empty = [labels[region] for region in results.taxonomy.priority if results.no_base(region)]
+    empty = [
+        labels[region] for region in results.region_classes.priority if results.no_base(region)
+    ]
     return text + (f" {_capital(listed(empty))}: {NO_BASE}." if empty else "")
 
 

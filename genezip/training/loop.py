@@ -81,7 +81,7 @@ def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
     available = available_bytes(device, ranks.local_world)
     network = initial_network(run, device)
     windows = min(settings.micro_batch, rows.stop - rows.start)
-    need = estimate(network, settings, windows, run.window_bp, len(run.taxonomy))
+    need = estimate(network, settings, windows, run.window_bp, len(run.region_classes))
     check_memory(run.name, need, settings, available, device)
     return network
 
@@ -91,7 +91,7 @@ def _train(progress: ActiveRun, checkpoints: Path, ranks: Ranks) -> None:
     run, settings, network = progress.run, progress.run.settings, progress.network
     label, stages = f"{run.name} seed {run.seed}", run.architecture.n_stages
     device = network.embedding.device
-    classes = run.taxonomy.names
+    classes = run.region_classes.names
     targets = torch.tensor([run.target_bpt[name] for name in classes], device=device)
     bases = settings.batch * (run.window_bp - 1)
     model = ranks.parallel(network, device)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from genezip.models.pretrained import ModelCard
-from genezip.region_classes import Taxonomy
+from genezip.region_classes import RegionClasses
 
 METRICS = {
     "ppl": "perplexity",
@@ -26,7 +26,7 @@ def model_card(card: ModelCard, parameters: int) -> str:
     """
     training = card.training
     settings = training["settings"]
-    labels = Taxonomy.from_json(training.get("classes", [])).labels
+    labels = RegionClasses.from_json(training.get("classes", [])).labels
     targets = "\n".join(
         f"| {labels[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
     )

@@ -61,7 +61,7 @@ class ActiveRun:
         """Metrics on the validation windows; the best weights so far are kept."""
         run = self.run
         self.valid = validate(
-            self.network, run.valid_ids, run.valid_regions, run.target_bpt, run.taxonomy
+            self.network, run.valid_ids, run.valid_regions, run.target_bpt, run.region_classes
         )
         if self.valid["ppl"] < self.best_ppl:
             self.best_ppl = self.valid["ppl"]

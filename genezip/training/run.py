@@ -7,7 +7,7 @@ import numpy as np
 
 from genezip.config import Pretrain
 from genezip.models.architecture import Architecture
-from genezip.region_classes import GENE7, Taxonomy
+from genezip.region_classes import GENE7, RegionClasses
 from genezip.training.initial import InitialWeights
 
 
@@ -24,7 +24,7 @@ class Run:
     valid_ids, valid_regions : uint8 arrays, shape (n, L); may be empty
     facts : further provenance for ``config.json`` (scale, source, where the target came from)
     initial : weights to begin with; None draws them from the seed
-    taxonomy : region classes of the corpus; ``target_bpt`` has one of each
+    region_classes : region classes of the corpus; ``target_bpt`` has one of each
     """
 
     name: str
@@ -38,7 +38,7 @@ class Run:
     valid_regions: np.ndarray
     facts: dict[str, Any]
     initial: InitialWeights | None = None
-    taxonomy: Taxonomy = GENE7
+    region_classes: RegionClasses = GENE7
 
     def identity(self) -> dict[str, Any]:
         """Everything that must be equal for a checkpoint to be continued, as plain values."""

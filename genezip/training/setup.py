@@ -50,21 +50,21 @@ def targets_of(
     path = region_preset or match_bpt
     preset = None if path is None else load_preset(path).target_bpt()
     reader = CorpusReader(corpus)
-    taxonomy = reader.taxonomy
+    region_classes = reader.region_classes
     if preset is not None:
-        preset = taxonomy.complete(preset, str(path))
+        preset = region_classes.complete(preset, str(path))
     if region_preset is not None and preset is not None:
         return Targets(preset, f"region preset {region_preset.stem}")
     if uniform_bpt is not None:
-        everywhere = dict.fromkeys(taxonomy.names, uniform_bpt)
+        everywhere = dict.fromkeys(region_classes.names, uniform_bpt)
         origin = f"uniform {uniform_bpt:g} bp per token"
-        return Targets(taxonomy.complete(everywhere, "--uniform-bpt"), origin)
+        return Targets(region_classes.complete(everywhere, "--uniform-bpt"), origin)
     assert match_bpt is not None and preset is not None
     splits = reader.manifest["splits"]
     split = "valid" if splits.get("valid", {}).get("windows") else "train"
     matched = expected_bpt(splits[split]["composition"], preset)
     origin = f"uniform, expected BPT of {match_bpt.stem} on the {split} windows"
-    return Targets(dict.fromkeys(taxonomy.names, matched), origin)
+    return Targets(dict.fromkeys(region_classes.names, matched), origin)
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ def prepare(
         reader, settings.batch, seed, reverse_complement=settings.reverse_complement
     )
     ids, regions = validation_windows(reader, settings.validate_windows)
+    user_classes = reader.region_classes.to_json()
     run = Run(
         name=name,
         seed=seed,
@@ -128,9 +129,9 @@ def prepare(
                 "train": batches.windows_per_epoch,
                 "window_bp": reader.manifest["window_bp"],
             },
-            **({"classes": reader.taxonomy.to_json()} if reader.taxonomy.user_classes else {}),
+            **({"classes": user_classes} if user_classes else {}),
         },
         initial=None if init_from is None else initial_weights(init_from, shape),
-        taxonomy=reader.taxonomy,
+        region_classes=reader.region_classes,
     )
     return Prepared(run, batches)

@@ -8,7 +8,7 @@ from genezip.alphabet import is_base
 from genezip.corpus.corpus import CorpusReader
 from genezip.models.inference import run
 from genezip.models.network import GeneZipNetwork
-from genezip.region_classes import GENE7, Taxonomy
+from genezip.region_classes import GENE7, RegionClasses
 
 MIN_KNOWN = 0.95
 
@@ -39,7 +39,7 @@ def validate(
     ids: np.ndarray,
     regions: np.ndarray,
     target_bpt: dict[str, float],
-    taxonomy: Taxonomy = GENE7,
+    region_classes: RegionClasses = GENE7,
     batch: int = 4,
 ) -> dict[str, Any]:
     """Metrics pooled over windows.
@@ -48,7 +48,7 @@ def validate(
     ----------
     ids, regions : uint8 arrays, shape (n, L)
         Token ids and region classes.
-    taxonomy : the classes of the corpus, each with a target
+    region_classes : the classes of the corpus, each with a target
 
     Returns
     -------
@@ -57,18 +57,18 @@ def validate(
     """
     was_training = network.training
     network.eval()
-    tokens, bases = np.zeros(len(taxonomy)), np.zeros(len(taxonomy))
+    tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
     nll, targets, bit = 0.0, 0, 0
     for labels, result in zip(regions, run(network, list(ids), batch), strict=True):
         chunk_bp = np.diff(np.append(result.token_starts, len(labels)))
         density = np.repeat(1.0 / chunk_bp, chunk_bp)
-        tokens += np.bincount(labels, density, minlength=len(taxonomy))
-        bases += np.bincount(labels, minlength=len(taxonomy))
+        tokens += np.bincount(labels, density, minlength=len(region_classes))
+        bases += np.bincount(labels, minlength=len(region_classes))
         nll += float(np.nansum(result.nll, dtype=np.float64))
         targets += int(np.isfinite(result.nll).sum())
         bit += bool(result.bound_bit.any())
     network.train(was_training)
-    asked = sum(bases[number] / target_bpt[name] for name, number in taxonomy.ids.items())
+    asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
     metrics: dict[str, Any] = {
         "ppl": float(np.exp(nll / max(targets, 1))),
         "bpt": float(bases.sum() / tokens.sum()),
@@ -76,8 +76,8 @@ def validate(
         "bound_bit": bit / max(len(ids), 1),
         "windows": len(ids),
     }
-    for group, names in taxonomy.groups.items():
-        members = [taxonomy.ids[name] for name in names]
+    for group, names in region_classes.groups.items():
+        members = [region_classes.ids[name] for name in names]
         share = bases[members].sum() / bases.sum()
         metrics[f"{group}_enrichment"] = (
             float(tokens[members].sum() / tokens.sum() / share) if share > 0 else None

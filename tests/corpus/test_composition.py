@@ -17,7 +17,7 @@ Held-out,test,0.1,0.03,10 (long) / 1 (longer),{test}
 class Reader:
     """A corpus of 30 windows of 10,000 bp and two held-out ones of 50,000 bp."""
 
-    taxonomy = GENE7
+    region_classes = GENE7
 
     def __init__(self) -> None:
         bp = dict.fromkeys(CLASSES, 0)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toolkit.taxonomies import with_enhancer
+from toolkit.region_classes import with_enhancer
 
 from genezip.alphabet import encode
 from genezip.artifacts.tables import head_metadata
@@ -23,7 +23,7 @@ from genezip.corpus.shards import (
     row_group_rows,
 )
 from genezip.errors import GenezipError
-from genezip.region_classes import GENE7, Taxonomy
+from genezip.region_classes import GENE7, RegionClasses
 
 ENHANCER = with_enhancer(target_bpt=32.0)
 WINDOWS = {
@@ -42,10 +42,14 @@ WINDOWS = {
 
 
 def write(
-    path: Path, taxonomy: Taxonomy = GENE7, group_rows: int = 2, stored: int = 2, **columns: list
+    path: Path,
+    known: RegionClasses = GENE7,
+    group_rows: int = 2,
+    stored: int = 2,
+    **columns: list,
 ) -> Path:
     """The five windows (or changed columns) in row groups of ``stored`` windows."""
-    head = Head("train", 8, group_rows, taxonomy, "the plan", "the map")
+    head = Head("train", 8, group_rows, known, "the plan", "the map")
     schema = SHARD_SCHEMA.with_metadata(head_metadata(head.to_json()))
     table = pa.table({**WINDOWS, **columns}, schema=schema)
     pq.write_table(table, path, row_group_size=stored, compression="zstd", write_page_checksum=True)
@@ -114,7 +118,7 @@ def test_classes_are_those_of_the_head(tmp_path: Path) -> None:
     own = change("region_classes", 1, [7, 7])
     assert read_shard(write(tmp_path / "own", ENHANCER, **own)).regions[1].tolist() == [7] * 8
     with open_shard(tmp_path / "own") as file:
-        assert file.head.taxonomy == ENHANCER
+        assert file.head.region_classes == ENHANCER
     with pytest.raises(GenezipError, match=r"seven holds region runs that do not tile .* 8 bp"):
         read_shard(write(tmp_path / "seven", GENE7, **own))
 

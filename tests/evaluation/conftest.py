@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toolkit.compressed import make_window, random_starts
 from toolkit.genomes import ToyGenome
-from toolkit.taxonomies import with_enhancer
+from toolkit.region_classes import with_enhancer
 
 from genezip.config import Evaluation
 from genezip.data.compressed import (
@@ -27,7 +27,7 @@ def toy() -> ToyGenome:
 @pytest.fixture
 def eight(toy: ToyGenome) -> ToyGenome:
     """An empty genome whose bases may also be enhancers."""
-    toy.taxonomy = with_enhancer(group="genic")
+    toy.region_classes = with_enhancer(group="genic")
     return toy
 
 

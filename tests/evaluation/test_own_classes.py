@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from toolkit.dna import random_dna
-from toolkit.taxonomies import with_enhancer
+from toolkit.region_classes import with_enhancer
 
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
@@ -24,7 +24,7 @@ from genezip.evaluation.repeat_sets import RepeatAnnotation
 from genezip.evaluation.repeat_tally import read_routers, tally_routers
 from genezip.evaluation.repeats import repeat_rows
 from genezip.evaluation.window_sums import collect
-from genezip.region_classes import CLASSES, GENE7, Taxonomy, UserClass
+from genezip.region_classes import CLASSES, GENE7, RegionClasses, UserClass
 
 BP = 128
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0, "enhancer": 16.0}
@@ -65,7 +65,7 @@ def slowly(world, windows):
         bounds = [*window.token_starts.tolist(), BP]
         for start, end in pairwise(bounds):
             for base in range(start, end):
-                name = world.taxonomy.names[place.regions[base]]
+                name = world.region_classes.names[place.regions[base]]
                 found["bp"][name] += 1
                 found["tokens"][name] += 1 / (end - start)
                 if base:
@@ -87,7 +87,7 @@ def test_every_row_of_compression_equals_a_loop_over_bases(world, routed, settin
     file, windows = routed("m", target_bpt=TARGET)
     labels = read_labels(world, settings)
     rows = compression_rows(collect(file, labels), labels, "test", "simulated")
-    slow, names = slowly(world, windows), world.taxonomy.names
+    slow, names = slowly(world, windows), world.region_classes.names
     bp, tokens = slow["bp"], slow["tokens"]
     assert names[7] == "enhancer"
     assert bp["enhancer"] == BP
@@ -144,7 +144,7 @@ def test_a_model_of_other_classes_keeps_all_but_its_budget(world, routed, settin
 def test_a_class_in_the_promoter_group_counts_there(toy, settings, save, compressed_window):
     """Two of four bases are promoters of a kind; one of two tokens lies on them."""
     own = UserClass("core", before="promoter", label="core", colour="#000000", group="promoter")
-    toy.taxonomy = Taxonomy((own,))
+    toy.region_classes = RegionClasses((own,))
     toy.tile(toy.add_segment("p", "ACGT" * 4, [0] * 4 + [7] * 4 + [5] * 8), 16)
     labels = read_labels(toy, settings)
     files = [
@@ -175,7 +175,7 @@ def test_repeats_are_counted_in_every_class(world, routed, settings):
     for place, window in zip(world.windows("test"), windows, strict=True):
         for base, density in enumerate(window.token_density()):
             if 100 <= place.start + base < 700:
-                name = world.taxonomy.names[place.regions[base]]
+                name = world.region_classes.names[place.regions[base]]
                 bp[name] += 1
                 tokens[name] += density
     found = by_region(rows, "bpt", subset="tandem_all_pieces")
@@ -189,7 +189,7 @@ def test_markov_models_are_scored_in_every_class(world, settings, tmp_path):
     labels = read_labels(world, settings)
     scores = score_markov(world, world, labels, settings)
     found = by_region(markov_rows(scores, labels, "test", "simulated"), "ppl", model="markov0")
-    assert list(found) == ["all", *world.taxonomy.names]
+    assert list(found) == ["all", *world.region_classes.names]
     assert 3 < found["enhancer"] < 5
     path = tmp_path / "markov.parquet"
     write_markov_windows(path, scores.windows, labels)
@@ -198,9 +198,9 @@ def test_markov_models_are_scored_in_every_class(world, settings, tmp_path):
     assert again.shape == (len(places), 8)
     for row, place in zip(again, places, strict=True):
         assert row.tolist() == np.bincount(place.regions[1:], minlength=8).tolist()
-    world.taxonomy = GENE7
+    world.region_classes = GENE7
     with pytest.raises(GenezipError, match=r"region classes .*enhancer, the corpus has .*dig;"):
-        read_markov_windows(path, SimpleNamespace(split="test", taxonomy=GENE7))
+        read_markov_windows(path, SimpleNamespace(split="test", region_classes=GENE7))
 
 
 def test_the_composition_router_spends_by_the_users_target(world):
@@ -210,13 +210,13 @@ def test_the_composition_router_spends_by_the_users_target(world):
     settings = Evaluation(composition_windows=[4], composition_sharpness=[1])
     router = learn_composition_router(world, world, world, TARGET, settings)
     assert router.rates.tolist() == rates.tolist()
-    other = SimpleNamespace(taxonomy=GENE7)
+    other = SimpleNamespace(region_classes=GENE7)
     with pytest.raises(GenezipError, match=r"the region map has the classes .*dig, the corpus"):
         learn_composition_router(world, other, world, TARGET, settings)
 
 
 def test_the_locus_names_the_class(toy):
-    toy.taxonomy = with_enhancer()
+    toy.region_classes = with_enhancer()
     toy.add_segment("c", "A" * 64, [5] * 10 + [7] * 20 + [5] * 34)
     rows = region_rows(toy, Locus("c", 0, 64))
     assert rows[["end", "region"]].to_numpy().tolist() == [

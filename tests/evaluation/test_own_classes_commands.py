@@ -111,7 +111,7 @@ def test_a_run_is_prepared_with_the_class(run, preset):
         scale="test",
     ).run
     assert list(prepared.target_bpt.items()) == [*((n, 64) for n in CLASSES), ("enhancer", 16)]
-    assert prepared.taxonomy.names == (*CLASSES, "enhancer")
+    assert prepared.region_classes.names == (*CLASSES, "enhancer")
     assert [found["label"] for found in prepared.facts["classes"]] == ["my enhancers"]
     assert (prepared.valid_regions == 7).any()
 

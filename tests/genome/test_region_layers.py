@@ -65,7 +65,7 @@ def test_map_equals_painting(make_assembly, models, shape, nig_distance, own, be
     priority.insert(priority.index(before), "extra")
     layers = class_layers(annotation, chosen, given_own)["c"]
     painted = paint_by_priority(layers, 0, 60, fill=7)
-    expected = [chosen.taxonomy().ids[priority[place]] for place in painted]
+    expected = [chosen.region_classes().ids[priority[place]] for place in painted]
     for segment in assembly.segments:
         found = region_map.ids(segment.chrom, segment.start, segment.end)
         assert found.tolist() == expected[segment.start : segment.end]

@@ -20,10 +20,10 @@ TWO = Regions(
         {"name": "enhancer", "bed": "e.bed", "before": "promoter"},
         {"name": "silencer", "bed": "s.bed", "before": "dig", "colour": "#102030"},
     ]
-).taxonomy()
+).region_classes()
 
 
-def made(*segments, text=DRAWN, taxonomy=GENE7):
+def made(*segments, text=DRAWN, region_classes=GENE7):
     """The map of some segments of a drawing, one letter per base."""
     parts = []
     for start, end in segments or [(0, len(text))]:
@@ -33,7 +33,7 @@ def made(*segments, text=DRAWN, taxonomy=GENE7):
         ends = start + np.cumsum(lengths)
         parts.append((ends - lengths, ends, classes))
     columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return RegionMap({"c": tuple(columns)}, taxonomy)
+    return RegionMap({"c": tuple(columns)}, region_classes)
 
 
 def test_stretches_without_label_are_refused(make_assembly):
@@ -64,7 +64,7 @@ OWN = "SS" + DRAWN[2:8] + "EEEE" + DRAWN[12:]
 
 
 def test_own_classes_survive_the_bed_file_and_stand_in_the_summary(make_assembly, tmp_path):
-    region_map = made(text=OWN, taxonomy=TWO)
+    region_map = made(text=OWN, region_classes=TWO)
     region_map.write_bed9(tmp_path / "map.bed.gz")
     lines = gzip.decompress((tmp_path / "map.bed.gz").read_bytes()).decode().splitlines()
     head, _, text = lines[0].partition("\t")
@@ -73,7 +73,7 @@ def test_own_classes_survive_the_bed_file_and_stand_in_the_summary(make_assembly
     assert lines[1] == "c\t0\t2\tsilencer\t0\t.\t0\t2\t16,32,48"
     assert lines[4] == "c\t8\t12\tenhancer\t0\t.\t8\t12\t204,121,167"
     again = RegionMap.read_bed(tmp_path / "map.bed.gz")
-    assert again.taxonomy == TWO
+    assert again.region_classes == TWO
     assert again.table().equals(region_map.table())
     table = again.summary(make_assembly(CHROM))
     assert len(table) == 4 * 9
@@ -85,7 +85,7 @@ def test_own_classes_survive_the_bed_file_and_stand_in_the_summary(make_assembly
 def test_a_map_of_the_seven_has_no_comment(tmp_path):
     made().write_bed9(tmp_path / "map.bed")
     assert (tmp_path / "map.bed").read_text().startswith("c\t0\t7\tnig\t")
-    assert RegionMap.read_bed(tmp_path / "map.bed").taxonomy == GENE7
+    assert RegionMap.read_bed(tmp_path / "map.bed").region_classes == GENE7
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_map_of_the_seven_has_no_comment(tmp_path):
     ],
 )
 def test_a_damaged_line_of_classes_is_named(tmp_path, old, new, sentence):
-    made(text=OWN, taxonomy=TWO).write_bed9(tmp_path / "m.bed")
+    made(text=OWN, region_classes=TWO).write_bed9(tmp_path / "m.bed")
     text = (tmp_path / "m.bed").read_text()
     assert old in text
     (tmp_path / "m.bed").write_text(text.replace(old, new, 1))

@@ -183,7 +183,7 @@ def test_own_classes_take_their_place_in_the_priority(write_gtf, messages):
     assert "".join(letters[region_map.ids("c", 0, 60)]) == (
         "nnnnnnnpEEEEpuuccccciiiiiiiiiiEccccccccccccuuuuuuunnnSSSTTTT"
     )
-    assert region_map.taxonomy.names[7:] == ("enhancer", "silencer", "ctcf")
+    assert region_map.region_classes.names[7:] == ("enhancer", "silencer", "ctcf")
     assert messages() == [
         "no base is exon; its rows will be empty",
         "no base is dig; its rows will be empty",

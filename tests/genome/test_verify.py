@@ -108,7 +108,7 @@ def test_own_classes_in_another_order_are_refused(small):
         SMALL.model_copy(update={"classes": Regions(classes=classes).classes})
         for classes in ([first, second], [second, first])
     )
-    assert other.taxonomy().priority == chosen.taxonomy().priority
+    assert other.region_classes().priority == chosen.region_classes().priority
     table = pd.DataFrame({"chrom": ["c"], "start": [4], "end": [9]})
     own = {"first": table, "second": table}
     region_map = build_region_map(annotations, assembly, other, own)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from toolkit.taxonomies import with_enhancer
+from toolkit.region_classes import with_enhancer
 
 from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES
 from genezip.config import Report
-from genezip.region_classes import CLASSES, GENE7, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, RegionClasses
 from genezip.report import gallery
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
@@ -51,7 +51,9 @@ def number(value: float, spread: float, n: int = 157, unit: str = "windows") -> 
     }
 
 
-def compression(models: Iterable[str], seeds: Iterable[int], taxonomy: Taxonomy = GENE7) -> Rows:
+def compression(
+    models: Iterable[str], seeds: Iterable[int], region_classes: RegionClasses = GENE7
+) -> Rows:
     rows: Rows = []
     for model in models:
         learned = model in BPT
@@ -68,7 +70,7 @@ def compression(models: Iterable[str], seeds: Iterable[int], taxonomy: Taxonomy 
                         "scale": "demo",
                         "source": "simulated",
                     }
-                    rows += [score(**cells, **extra) for extra in _metrics(model, taxonomy)]
+                    rows += [score(**cells, **extra) for extra in _metrics(model, region_classes)]
                     if model in BPT and strand == "+":
                         cells["model"] = f"{model} (causal bound)"
                         extra = number(PPL[model] + 0.007, 0.015)
@@ -76,7 +78,7 @@ def compression(models: Iterable[str], seeds: Iterable[int], taxonomy: Taxonomy 
     return rows
 
 
-def _metrics(model: str, taxonomy: Taxonomy) -> Rows:
+def _metrics(model: str, region_classes: RegionClasses) -> Rows:
     found: Rows = []
 
     def add(metric: str, region: str, value: float, spread: float) -> None:
@@ -84,7 +86,7 @@ def _metrics(model: str, taxonomy: Taxonomy) -> Rows:
 
     for group, value in zip(("promoter", "genic", "intergenic"), ENRICHMENT[model], strict=True):
         add("enrichment", group, value, 0.06 * value)
-    for own in taxonomy.user_classes:
+    for own in region_classes.user_classes:
         add("enrichment", own.name, 1.7 if model == REFERENCE else 1.02, 0.1)
     add("bound_bit_share", "all", 0.12, 0.03)
     add("bound_bit_share_stage0", "all", 0.02, 0.01)
@@ -94,12 +96,12 @@ def _metrics(model: str, taxonomy: Taxonomy) -> Rows:
         add("expected_bpt", "all", 206, 4)
         add("bpt_ratio", "all", 1.05, 0.04)
         add("micro_err", "all", 0.35, 0.02)
-        for region in taxonomy.names:
+        for region in region_classes.names:
             got = BPT[model].get(region, OWN_BPT[model])
             add("bpt", region, got, 0.08 * got)
             add("target_bpt", region, TARGET.get(region, 48) if model == REFERENCE else 206, 0)
     if model in PPL:
-        for place, region in enumerate(("all", *taxonomy.names)):
+        for place, region in enumerate(("all", *region_classes.names)):
             add("ppl", region, PPL[model] + 0.02 * (place % 4) - 0.03 * (place % 3), 0.015)
             add("bits_per_base", region, 1.88, 0.01)
     return found
@@ -146,18 +148,18 @@ def comparisons(seeds: Iterable[int], gc_difference: float = 0.8, inside: float 
     return rows
 
 
-def markov(taxonomy: Taxonomy = GENE7) -> Rows:
+def markov(region_classes: RegionClasses = GENE7) -> Rows:
     return [
         score(model=f"markov{order}", task="markov", subset=subset, region=region, split="test",
                  strand="+", metric=metric, **number(value if metric == "ppl" else 1.9, 0.01))
         for order, value in enumerate(MARKOV)
         for subset in SUBSETS
-        for region in ("all", *taxonomy.names)
+        for region in ("all", *region_classes.names)
         for metric in ("ppl", "bits_per_base")
     ]  # fmt: skip
 
 
-def repeats(taxonomy: Taxonomy = GENE7) -> Rows:
+def repeats(region_classes: RegionClasses = GENE7) -> Rows:
     rows: Rows = []
     places = {
         "softmasked_outside_trf": ("test", 1.12), "tandem": ("test", 1.3),
@@ -165,7 +167,7 @@ def repeats(taxonomy: Taxonomy = GENE7) -> Rows:
     }  # fmt: skip
     for model in (REFERENCE, CONTROL):
         for subset, (split, value) in places.items():
-            for region in ("all", *taxonomy.names):
+            for region in ("all", *region_classes.names):
                 for metric in ("bpt_ratio", "bpt_ratio_region_adjusted"):
                     if region != "all" and metric != "bpt_ratio":
                         continue
@@ -196,7 +198,7 @@ def curve(steps: int = 60, classes: int = 7) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 61, "lm_lo'
 
 
-def locus(taxonomy: Taxonomy = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
+def locus(region_classes: RegionClasses = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
     rng = random.Random(1)
     rows: Rows = []
     for model in (REFERENCE, CONTROL):
@@ -210,10 +212,10 @@ def locus(taxonomy: Taxonomy = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
             )  # fmt: skip
     edges = (600_000, 617_000, 619_000, 620_000, 650_000, 665_536)
     names = ("nig", "promoter", "utr", "intron", "nig")
-    if taxonomy.user_classes:
+    if region_classes.user_classes:
         edges, names = (
             (*edges[:4], 628_000, 634_000, *edges[4:]),
-            (*names[:4], taxonomy.user_classes[0].name, *names[3:]),
+            (*names[:4], region_classes.user_classes[0].name, *names[3:]),
         )
     for name, start, end in zip(names, edges, edges[1:], strict=False):
         rows.append({"kind": "region", "chrom": "chr9", "start": start, "end": end, "region": name})
@@ -234,16 +236,16 @@ def locus(taxonomy: Taxonomy = GENE7) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(rows, columns=columns), genes
 
 
-def manifest(taxonomy: Taxonomy = GENE7) -> dict[str, Any]:
+def manifest(region_classes: RegionClasses = GENE7) -> dict[str, Any]:
     split = {"windows": 157, "bp": 2_009_600, "n_bp": 500}
     shares = (0.027, 0.010, 0.012, 0.007, 0.420, 0.496, 0.028)
     composition = {name: round(2_009_600 * s) for name, s in zip(CLASSES, shares, strict=True)}
-    for own in taxonomy.user_classes:
+    for own in region_classes.user_classes:
         composition |= {"intron": composition["intron"] - 60_000, own.name: 60_000}
     return {
         "schema_version": 1,
         "source": "simulated",
-        "classes": taxonomy.to_json(),
+        "classes": region_classes.to_json(),
         "splits": {name: {**split, "composition": composition} for name in SPLITS},
         "dropped": {"windows": 13, "of": 157, "threshold": 0.1, "k": 31},
         "settings": {"window_bp": 12800, "sampling": {"tss": 0.3}},
@@ -276,29 +278,31 @@ def write(folder: Path, text: str) -> None:
 def build(
     folder: Path,
     seeds: tuple[int, ...] = (0,),
-    taxonomy: Taxonomy = GENE7,
+    region_classes: RegionClasses = GENE7,
     **difference: float,
 ) -> Path:
     """Write the whole folder; ``difference`` goes to :func:`comparisons`."""
-    write(folder / "corpus" / "main" / "manifest.json", json.dumps(manifest(taxonomy)))
-    summary = "".join(f"train\t{name}\t{100 - 10 * n}\n" for n, name in enumerate(taxonomy.names))
+    write(folder / "corpus" / "main" / "manifest.json", json.dumps(manifest(region_classes)))
+    summary = "".join(
+        f"train\t{name}\t{100 - 10 * n}\n" for n, name in enumerate(region_classes.names)
+    )
     write(folder / "regions" / "gene7.summary.tsv", "split\tclass\tbp\n" + summary)
     DNA_SCORES.write(
-        folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds, taxonomy)
+        folder / "compress" / "compression.tsv", compression(ENRICHMENT, seeds, region_classes)
     )
     DNA_SCORES.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
-    DNA_SCORES.write(folder / "compress" / "markov.tsv", markov(taxonomy))
-    DNA_SCORES.write(folder / "repeats" / "repeats.tsv", repeats(taxonomy))
-    for table, name in zip(locus(taxonomy), ("locus", "locus_genes"), strict=True):
+    DNA_SCORES.write(folder / "compress" / "markov.tsv", markov(region_classes))
+    DNA_SCORES.write(folder / "repeats" / "repeats.tsv", repeats(region_classes))
+    for table, name in zip(locus(region_classes), ("locus", "locus_genes"), strict=True):
         table.to_csv(folder / "compress" / f"{name}.tsv", sep="\t", index=False)
     for model in (REFERENCE, CONTROL):
         for seed in seeds:
             run = folder / "pretrain" / f"{model}.seed{seed}"
-            write(run / "curve.jsonl", curve(classes=len(taxonomy)))
+            write(run / "curve.jsonl", curve(classes=len(region_classes)))
             training: dict[str, Any] = {"settings": {"steps": 60, "batch": 2, "alpha": 0.3}}
-            target = TARGET | {own.name: 48.0 for own in taxonomy.user_classes}
-            if taxonomy.user_classes:
-                training["classes"] = taxonomy.to_json()
+            target = TARGET | {own.name: 48.0 for own in region_classes.user_classes}
+            if region_classes.user_classes:
+                training["classes"] = region_classes.to_json()
             config = {"name": model, "parameters": 123_456, "target_bpt": target,
                       "weights_sha256": "ef" * 32, "training": training}  # fmt: skip
             write(run / "config.json", json.dumps(config))
@@ -324,8 +328,8 @@ def drawings(results: Results) -> dict[str, Drawing]:
 
 
 @pytest.fixture
-def eight_classes() -> Taxonomy:
-    """The seven classes and one of the user, for ``make_results(taxonomy=...)``."""
+def eight_classes() -> RegionClasses:
+    """The seven classes and one of the user, for ``make_results(region_classes=...)``."""
     return with_enhancer(label="distal enhancer", group="genic")
 
 

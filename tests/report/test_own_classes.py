@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from genezip.config import Report
-from genezip.region_classes import GENE7, Taxonomy, UserClass
+from genezip.region_classes import GENE7, RegionClasses, UserClass
 from genezip.report import figures_corpus, gallery, lead, verdicts
 from genezip.report.corpus_section import corpus_section
 from genezip.report.html import write_report
@@ -21,8 +21,8 @@ SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
 
 @pytest.fixture
-def eight(make_results: Callable[..., Path], eight_classes: Taxonomy) -> Results:
-    return load(make_results(taxonomy=eight_classes), SETTINGS, "demo")
+def eight(make_results: Callable[..., Path], eight_classes: RegionClasses) -> Results:
+    return load(make_results(region_classes=eight_classes), SETTINGS, "demo")
 
 
 def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -
 
 
 def test_the_enlarged_bars_hold_gene_classes_and_own_ones(eight: Results) -> None:
-    assert figures_corpus.small_classes(eight.taxonomy) == (
+    assert figures_corpus.small_classes(eight.region_classes) == (
         "promoter", "cds", "utr", "exon", "enhancer",
     )  # fmt: skip
     table = figures_corpus.corpus_table(eight)
@@ -67,7 +67,7 @@ def test_a_run_of_the_seven_says_nothing_of_own_classes(results: Results, tmp_pa
 
 def test_the_order_in_words() -> None:
     def of(before: str) -> str:
-        return order_in_words(Taxonomy((UserClass("x", before, "my class", "#000000"),)))
+        return order_in_words(RegionClasses((UserClass("x", before, "my class", "#000000"),)))
 
     assert order_in_words(GENE7) == "promoter, CDS, UTR, exon, intron, near and distal intergenic"
     assert of("promoter").startswith("my class, promoter, CDS")
@@ -78,17 +78,19 @@ def test_the_order_in_words() -> None:
 def test_the_key_takes_as_many_lines_as_it_needs() -> None:
     assert key_lines(GENE7, 0.165) == [list(GENE7.names)]
     own = [UserClass(f"own{k}", "cds", "a class with a long name", "#123456") for k in range(5)]
-    lines = key_lines(Taxonomy(tuple(own)), 0.165)
+    lines = key_lines(RegionClasses(tuple(own)), 0.165)
     assert all(lines)
     assert len(lines) > 2
-    assert tuple(chain(*lines)) == Taxonomy(tuple(own)).priority
+    assert tuple(chain(*lines)) == RegionClasses(tuple(own)).priority
 
 
 def test_long_names_are_broken_and_cut_beside_figures() -> None:
-    taxonomy = Taxonomy((UserClass("x", "cds", "a class with a rather long name", "#123456"),))
-    assert row_label(taxonomy, "x") == "a class with a\nrather long name"
-    assert end_label(taxonomy, "x") == "a class with a rath…"
-    assert {end_label(taxonomy, name) for name in GENE7.names} == set(GENE7.labels.values())
+    region_classes = RegionClasses(
+        (UserClass("x", "cds", "a class with a rather long name", "#123456"),)
+    )
+    assert row_label(region_classes, "x") == "a class with a\nrather long name"
+    assert end_label(region_classes, "x") == "a class with a rath…"
+    assert {end_label(region_classes, name) for name in GENE7.names} == set(GENE7.labels.values())
 
 
 def test_words_on_a_colour_are_black_only_on_light_ones() -> None:

@@ -44,7 +44,7 @@ def make_sequences() -> dict[str, str]:
 class Labels:
     """A region map kept as one label per base."""
 
-    taxonomy = GENE7
+    region_classes = GENE7
 
     def __init__(self, chromosomes: dict[str, np.ndarray]) -> None:
         self.chromosomes = chromosomes

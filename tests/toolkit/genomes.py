@@ -14,7 +14,7 @@ from genezip.alphabet import encode
 from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
-from genezip.region_classes import CLASS_IDS, GENE7, Taxonomy
+from genezip.region_classes import CLASS_IDS, GENE7, RegionClasses
 from toolkit import gene_files
 from toolkit.command_line import succeed
 from toolkit.dna import fasta
@@ -127,7 +127,7 @@ class ToyGenome:
     dna: dict[str, np.ndarray] = field(default_factory=dict)
     classes: dict[str, np.ndarray] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=lambda: {"source": "simulated"})
-    taxonomy: Taxonomy = GENE7
+    region_classes: RegionClasses = GENE7
 
     def add_segment(
         self,
@@ -146,7 +146,7 @@ class ToyGenome:
         self.segments.append(segment)
         self.dna[name] = np.frombuffer(sequence.encode(), dtype=np.uint8)
         if isinstance(regions, str):
-            regions = [self.taxonomy.ids[regions]] * len(sequence)
+            regions = [self.region_classes.ids[regions]] * len(sequence)
         self.classes[name] = np.asarray(regions, dtype=np.uint8)
         return segment
 

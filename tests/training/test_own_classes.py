@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from toolkit.networks import small_network
-from toolkit.taxonomies import with_enhancer
+from toolkit.region_classes import with_enhancer
 from toolkit.training import Batches, curve_of, run_of
 
 from genezip.corpus.shards import SCHEMA_VERSION
 from genezip.errors import GenezipError
 from genezip.models.inference import run as run_network
 from genezip.models.pretrained import load_card
-from genezip.region_classes import CLASSES, GENE7, Taxonomy
+from genezip.region_classes import CLASSES, GENE7, RegionClasses
 from genezip.training.loop import pretrain
 from genezip.training.setup import targets_of
 from genezip.training.validation import validate
@@ -21,12 +21,12 @@ from genezip.training.validation import validate
 EIGHT = with_enhancer(label="my enhancer")
 
 
-def corpus_of(folder: Path, taxonomy: Taxonomy) -> Path:
+def corpus_of(folder: Path, region_classes: RegionClasses) -> Path:
     """A manifest with a composition alone: 100 bp of each class."""
-    composition = dict.fromkeys(taxonomy.names, 100)
+    composition = dict.fromkeys(region_classes.names, 100)
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "classes": taxonomy.to_json(),
+        "classes": region_classes.to_json(),
         "splits": {"valid": {"windows": 1, "composition": composition}},
     }
     path = folder / "manifest.json"
@@ -62,7 +62,7 @@ def test_the_class_brings_the_target_that_a_preset_leaves_out(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("taxonomy", "own", "uniform", "sentence"),
+    ("region_classes", "own", "uniform", "sentence"),
     [
         (EIGHT, {}, None, r"mine\.yaml gives no target to the region class 'enhancer'; add it"),
         (GENE7, {"enhancer": 1}, None, r"mine\.yaml gives a target to 'enhancer', which is no"),
@@ -70,9 +70,9 @@ def test_the_class_brings_the_target_that_a_preset_leaves_out(tmp_path: Path) ->
     ],
 )
 def test_wrong_targets_are_one_sentence(
-    tmp_path: Path, taxonomy: Taxonomy, own: dict, uniform: float | None, sentence: str
+    tmp_path: Path, region_classes: RegionClasses, own: dict, uniform: float | None, sentence: str
 ) -> None:
-    corpus = corpus_of(tmp_path, taxonomy)
+    corpus = corpus_of(tmp_path, region_classes)
     preset = preset_of(tmp_path, **own) if uniform is None else None
     with pytest.raises(GenezipError, match=sentence):
         targets_of(corpus, preset, uniform, None)
@@ -92,7 +92,7 @@ def test_a_run_of_eight_classes_logs_and_names_all_of_them(tmp_path: Path) -> No
     targets = {**dict.fromkeys(CLASSES, 16.0), "enhancer": 12.0}
     run = run_of(
         target_bpt=targets,
-        taxonomy=EIGHT,
+        region_classes=EIGHT,
         facts={"scale": "test", "source": "simulated", "classes": EIGHT.to_json()},
     )
     pretrain(run, OfEightClasses(), tmp_path / "model", tmp_path / "c")
@@ -104,19 +104,19 @@ def test_a_run_of_eight_classes_logs_and_names_all_of_them(tmp_path: Path) -> No
         assert np.isfinite(values[:, 0, 7]).any()
     card = load_card(tmp_path / "model")
     assert list(card.target_bpt.items()) == list(targets.items())
-    assert Taxonomy.from_json(card.training["classes"]) == EIGHT
+    assert RegionClasses.from_json(card.training["classes"]) == EIGHT
     readme = (tmp_path / "model" / "README.md").read_text()
     assert "| distal intergenic | 16.0 |\n| my enhancer | 12.0 |" in readme
 
 
 def test_validation_equals_a_loop_over_bases() -> None:
-    taxonomy = with_enhancer(before="cds", group="promoter")
-    target = {name: 4.0 + place for place, name in enumerate(taxonomy.names)}
+    region_classes = with_enhancer(before="cds", group="promoter")
+    target = {name: 4.0 + place for place, name in enumerate(region_classes.names)}
     random = np.random.default_rng(3)
     ids = random.integers(3, 7, (3, 96)).astype(np.uint8)
     regions = np.repeat(random.permutation(24) % 8, 12).reshape(3, 96).astype(np.uint8)
     network = small_network(0)
-    found = validate(network, ids, regions, target, taxonomy)
+    found = validate(network, ids, regions, target, region_classes)
     bases, tokens, asked = np.zeros(8), np.zeros(8), 0.0
     network.eval()
     for labels, result in zip(regions, run_network(network, list(ids), 1), strict=True):
@@ -125,7 +125,7 @@ def test_validation_equals_a_loop_over_bases() -> None:
             chunk = next(place for place in range(len(bounds) - 1) if bounds[place + 1] > base)
             bases[region] += 1
             tokens[region] += 1 / (bounds[chunk + 1] - bounds[chunk])
-            asked += 1 / target[taxonomy.names[region]]
+            asked += 1 / target[region_classes.names[region]]
     assert found["bpt"] == pytest.approx(288 / tokens.sum())
     assert found["expected_bpt"] == pytest.approx(288 / asked)
     for group, members in (("promoter", [0, 7]), ("genic", [1, 2, 3]), ("intergenic", [4, 5, 6])):

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from genezip.region_classes import Taxonomy, UserClass
+from genezip.region_classes import RegionClasses, UserClass
 
 ENHANCER = UserClass("enhancer", before="intron", label="enhancer", colour="#CC79A7")
 
 
-def with_enhancer(**changes: object) -> Taxonomy:
+def with_enhancer(**changes: object) -> RegionClasses:
     """The seven classes and enhancers, id 7; ``changes`` are fields of the own class."""
-    return Taxonomy((replace(ENHANCER, **changes),))  # type: ignore[arg-type]
+    return RegionClasses((replace(ENHANCER, **changes),))  # type: ignore[arg-type]
