@@ -1,4 +1,4 @@
-"""Bases as a caller may give them, as letters and as token ids.
+"""Convert bases, in any form that a caller may give, to letters and token ids and back.
 
 One tokenizer for every use: soft-masking is folded away, and N (with every other IUPAC
 ambiguity code) has a single id in training and at inference. The id space is that of the
@@ -80,7 +80,7 @@ def upper(codes: np.ndarray, name: str = "sequence") -> np.ndarray:
 
 
 def _translated(codes: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
-    """Each code looked up in a table of 256 bytes; a 0 there is an error.
+    """Look every code up in a table of 256 bytes, where a 0 is an error.
 
     ``bytes.translate`` is more than twice as fast as an index of numpy.
     """

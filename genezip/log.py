@@ -2,7 +2,7 @@
 
 Modules write messages with the standard library: ``logger = logging.getLogger(__name__)`` and
 ``logger.info("...")``. As a library the package configures nothing; a command calls
-:func:`messages_to_stderr` once. How far a loop is, :func:`progress` shows.
+:func:`messages_to_stderr` once. The progress of a loop is shown by :func:`progress`.
 """
 
 import logging
@@ -52,11 +52,11 @@ def messages_to_stderr(level: int = logging.INFO) -> None:
 
 
 class Progress:
-    """How far a piece of work is: a bar on a terminal, now and then a line in a log.
+    """Progress of long work: a bar on a terminal, now and then a line in a log.
 
     Parameters
     ----------
-    what : what is being done, or the name of what is worked on
+    what : the work, or the name of the file that is worked on
     total : number of units in all; None where it is not known
     unit : noun of a unit, in the singular; ``B`` counts bytes, ``bp`` bases
     done : units that were finished before
@@ -130,7 +130,7 @@ def progress(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let no message and no warning out."""
+    """Suppress messages and warnings."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -2,8 +2,8 @@
 
 The seven classes, their ids and their priority follow GeneZip (arXiv 2602.17739, section 3):
 a base that belongs to several gets the first of promoter > cds > utr > exon > intron > nig >
-dig. Classes of the user come after them by id, so that the ids of the seven never change; their
-place in the priority is their own.
+dig. Classes of the user come after them by id, so that the ids of the seven never change; in
+the priority each comes just before the class that it names.
 """
 
 import re
@@ -36,7 +36,7 @@ COLOURS: Final = {
     "dig": "#4D4D4D",
 }
 MORE_COLOURS: Final = ("#CC79A7", "#882255", "#332288", "#117733", "#AA4499", "#661100", "#DDCC77")
-"""Colours of the user's classes, in order, unless they bring their own."""
+"""Colours of the user's classes, in order, where their entries give none."""
 
 LABELS: Final = {
     "promoter": "promoter",
@@ -49,7 +49,7 @@ LABELS: Final = {
 }
 
 MOST_CLASSES = 64
-"""Most region classes, so that an id takes six bits of a byte; the settings refuse more."""
+"""Upper limit of region classes: an id takes six bits of a byte. The settings refuse more."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class RegionClasses:
 
     @cached_property
     def priority(self) -> tuple[str, ...]:
-        """Names from the class that wins everywhere to the one that is left."""
+        """Names from the class that wins everywhere to that of the remaining bases."""
         order = list(CLASSES)
         for found in self.user_classes:
             order.insert(order.index(found.before), found.name)
@@ -135,7 +135,7 @@ class RegionClasses:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Name -> words for people."""
+        """Name -> name in figures and tables."""
         return {**LABELS, **{found.name: found.label for found in self.user_classes}}
 
     @cached_property
@@ -191,7 +191,7 @@ class RegionClasses:
 
     @classmethod
     def from_json(cls, value: Iterable[Mapping[str, Any]]) -> Self:
-        """What :meth:`to_json` gave."""
+        """Classes from the output of :meth:`to_json`."""
         return cls(tuple(UserClass(**found) for found in value))
 
 
