@@ -57,7 +57,7 @@ def measure_elements(run: LabelRun) -> None:
     table, ids = windows(known, assembly, settings.element_bp, settings.folds)
     left_out = (
         f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
-        f"{settings.element_bp:,} bp is not inside a segment"
+        f"{settings.element_bp:,} bp is not inside a piece"
     )
     logger.info(f"labels: elements, {left_out}")
     rules = {"chromosome": list(_chromosomes(table)), "paper": [_own(table)]}
