@@ -63,7 +63,7 @@ class Kind:
         """
         try:
             return json.loads(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise self.missing(path) from None
         except ValueError as error:  # also of bytes that are no UTF-8
             raise GenezipError(f"{path} is not valid JSON ({error}); {self.again}") from None

@@ -52,6 +52,12 @@ def test_a_folder_in_place_of_the_file(tmp_path):
         KIND.read(tmp_path)
 
 
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "fruit").write_text("no folder")
+    with pytest.raises(GenezipError, match="does not exist; pick some first"):
+        KIND.read(tmp_path / "fruit" / "fruit.json")
+
+
 def test_listed_files_are_compared_by_size(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     (entry,) = entries = file_entries(tmp_path, ["a"])
