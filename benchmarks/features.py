@@ -42,9 +42,9 @@ from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
-from genezip.models.architecture import Architecture
-from genezip.models.backbone import GeneZipBackbone
-from genezip.models.network import build
+from genezip.models.genezip.compressor import GeneZipBackbone
+from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.network import build
 from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
 
 sys.path.insert(0, str(ROOT / "tests"))

@@ -15,8 +15,8 @@ import numpy as np
 from peers import Outcome
 from scipy.special import ndtr
 
-from genezip.evaluation.bootstrap import BlockBootstrap, Estimate
-from genezip.tasks.metrics_ranking import auroc
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate
+from genezip.metrics.ranking import auroc
 
 REPLICATES = 2000
 RESAMPLES = 4000

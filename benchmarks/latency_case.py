@@ -23,8 +23,8 @@ from peak import peak_bytes
 from torch import Tensor
 
 from genezip.alphabet import A_ID, T_ID
-from genezip.models.kernels import fused_scan
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.layers.kernels import fused_scan
 from genezip.models.pretrained import load_card
 
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3

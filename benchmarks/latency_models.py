@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import load_network
-from genezip.models.routing import Router, SequenceBound
+from genezip.models.routing.learned import Router, SequenceBound
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESETS = ("tiny", "70m", "636m")

@@ -13,10 +13,10 @@ from pairs import Run, Table, Work, training
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
-from genezip.models import ssd as ssd_module
-from genezip.models.chunking import ema_dechunk, ema_dechunk_loop
-from genezip.models.convolution import causal_convolution
-from genezip.models.ssd import ssd
+from genezip.models.layers import ssd as ssd_module
+from genezip.models.layers.convolution import causal_convolution
+from genezip.models.layers.ssd import ssd
+from genezip.models.routing.chunking import ema_dechunk, ema_dechunk_loop
 
 
 def compare(

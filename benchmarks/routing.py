@@ -19,12 +19,18 @@ from allocator import restart_with_malloc
 from pairs import Run, Table, Work, training
 from torch import Tensor
 
-from genezip.models import losses
-from genezip.models.architecture import load_architecture
-from genezip.models.chunking import Chunks, chunk, ema_dechunk, ema_dechunk_loop, straight_through
-from genezip.models.network import build
-from genezip.models.output import Output
-from genezip.models.routing import Router, Routing, SequenceBound, bounded_loop
+from genezip.models.hnet import losses
+from genezip.models.hnet.architecture import load_architecture
+from genezip.models.hnet.network import build
+from genezip.models.hnet.output import Output
+from genezip.models.routing.chunking import (
+    Chunks,
+    chunk,
+    ema_dechunk,
+    ema_dechunk_loop,
+    straight_through,
+)
+from genezip.models.routing.learned import Router, Routing, SequenceBound, bounded_loop
 
 BATCH, LENGTH, WIDTH, FLOOR = 2, 4096, 64, 8  # genezip-tiny in training
 KEEP = {"1/12": 1 / 12, "1/2": 1 / 2}

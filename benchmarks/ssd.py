@@ -20,7 +20,7 @@ from allocator import restart_with_malloc
 from pairs import Table, Work, seconds
 from torch import Tensor
 
-from genezip.models.ssd import ssd
+from genezip.models.layers.ssd import ssd
 
 LENGTHS = (2048, 16_384, 65_536)
 CHUNK = 64  # ours, that of the presets

@@ -1,7 +1,7 @@
 """Compress DNA in Python: tokens, likelihoods, streams, generation.
 
 Raw DNA is enough: nothing here can be given annotation. FASTA files of any size go through
-:mod:`genezip.fasta_compress` (``genezip compress``).
+:mod:`genezip.inference.fasta` (``genezip compress``).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +13,12 @@ import numpy as np
 
 from genezip.alphabet import OneSequence, encode
 from genezip.errors import GenezipError
-from genezip.models.architecture import BoundKind
 from genezip.models.device import choose_device
-from genezip.models.inference import WindowResult, run
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.architecture import BoundKind
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.streaming import Block, Stream, chunk_starts
+from genezip.models.hnet.windows import WindowResult, run
 from genezip.models.pretrained import ModelCard, load_network
-from genezip.models.streaming import Block, Stream, chunk_starts
 
 # Under the bound `sequence` a sequence is one window, held in memory as a whole, up to here.
 ONE_WINDOW_BP = 1_048_576
@@ -45,7 +45,7 @@ class Compressed:
     token_starts : int64 array, shape (M,)
         First base of every chunk.
     kept_by : uint8 array, shape (M,)
-        Why each token is one: index into :data:`genezip.models.routing.KEPT_BY`
+        Why each token is one: index into :data:`genezip.models.routing.learned.KEPT_BY`
         (router, floor, forced).
     bound_bit : bool array, shape (S,)
         Whether floor or ceiling changed the routing of each stage anywhere.

@@ -30,7 +30,7 @@ from typer.main import get_command
 
 from genezip import config
 from genezip.cli import app
-from genezip.genome.tracks import TrackWriter
+from genezip.inference.tracks import TrackWriter
 from genezip.region_classes import CLASSES
 
 REPO = Path(__file__).resolve().parents[1]

@@ -41,8 +41,8 @@ def compress(
     """
     import torch
 
-    from genezip.fasta_compress import compress_fasta
-    from genezip.models.architecture import bound_kind
+    from genezip.inference.fasta import compress_fasta
+    from genezip.models.hnet.architecture import bound_kind
 
     torch.set_num_threads(threads)
     kind = bound_kind(bound)
@@ -57,6 +57,6 @@ def tracks(
     out: Annotated[Path, typer.Option(help="folder to write")],
 ) -> None:
     """Write boundary probability, tokens per kb, chunks and regions for a genome browser."""
-    from genezip.evaluation.browser import write_tracks
+    from genezip.inference.browser import write_tracks
 
     write_tracks(compressed, source, regions, out)

@@ -74,11 +74,11 @@ def routers(
     """Compress the same windows with a trivial router of equal token count."""
     from genezip import config
     from genezip.corpus.corpus import CorpusReader
-    from genezip.data.compressed import read_compressed
     from genezip.errors import GenezipError
-    from genezip.evaluation import routers as trivial
+    from genezip.evaluation import controls as trivial
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
+    from genezip.inference.table import read_compressed
 
     model = read_compressed(like)
     if router == "fixed_stride":
@@ -114,9 +114,9 @@ def markov(
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
-    from genezip.evaluation.labels import read_labels
     from genezip.evaluation.markov import markov_rows, score_markov
     from genezip.evaluation.markov_windows import write_markov_windows
+    from genezip.evaluation.windows import read_labels
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
@@ -151,13 +151,13 @@ def compression(
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
-    from genezip.data.compressed import read_compressed
     from genezip.evaluation.comparisons import comparison_rows
     from genezip.evaluation.compression import compression_rows, window_table
     from genezip.evaluation.corpus_facts import corpus_rows
-    from genezip.evaluation.labels import read_labels
     from genezip.evaluation.markov_windows import read_markov_windows
     from genezip.evaluation.window_sums import collect
+    from genezip.evaluation.windows import read_labels
+    from genezip.inference.table import read_compressed
 
     reader = CorpusReader(corpus)
     kind = reader.manifest["source"]
@@ -190,12 +190,12 @@ def repeats(
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
-    from genezip.data.compressed import read_compressed
+    from genezip.evaluation.repeat_counts import read_routers, tally_routers
     from genezip.evaluation.repeat_sets import RepeatAnnotation
-    from genezip.evaluation.repeat_tally import read_routers, tally_routers
     from genezip.evaluation.repeats import repeat_rows
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
+    from genezip.inference.table import read_compressed
 
     chosen = config.settings(config.Evaluation, settings)
     opened, kind = Source.load(source), CorpusReader(corpus).manifest["source"]
@@ -229,10 +229,10 @@ def locus(
     """Boundary probability and local BPT of each model at one held-out locus."""
     from genezip import config
     from genezip.artifacts.tables import write_tsv
-    from genezip.data.compressed import read_compressed
     from genezip.evaluation.locus import locus_tables
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
+    from genezip.inference.table import read_compressed
 
     chosen = config.settings(config.Report, settings)
     files = [read_compressed(path) for path in compressed]

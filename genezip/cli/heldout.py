@@ -40,9 +40,9 @@ def heldout(
     from genezip import config
     from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
-    from genezip.evaluation.heldout import compress_heldout, corpus_places, repeat_places
     from genezip.genome.sources.source import Source
-    from genezip.models.architecture import bound_kind
+    from genezip.inference.heldout import compress_heldout, corpus_places, repeat_places
+    from genezip.models.hnet.architecture import bound_kind
 
     torch.set_num_threads(threads)
     chosen = config.settings(config.Compress, settings)

@@ -42,7 +42,7 @@ def pretrain(
     import torch
 
     from genezip import config
-    from genezip.models.architecture import load_architecture
+    from genezip.models.hnet.architecture import load_architecture
     from genezip.training.ranks import launched
     from genezip.training.setup import prepare, targets_of
 

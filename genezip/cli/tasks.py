@@ -76,8 +76,8 @@ def features(
 
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.models.backbone import Backbone, load_backbone
-    from genezip.models.comparators import load_comparator
+    from genezip.models.external import load_comparator
+    from genezip.models.genezip.compressor import Backbone, load_backbone
     from genezip.tasks.tasks import compute_features, known_task
 
     torch.set_num_threads(threads)

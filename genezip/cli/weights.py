@@ -30,7 +30,7 @@ def import_weights(
 ) -> None:
     """Read weights of the authors' release into a model folder, checking every tensor."""
     from genezip import config
-    from genezip.models.release import import_release
+    from genezip.models.genezip.release import import_release
 
     targets = None
     if region_preset is not None:

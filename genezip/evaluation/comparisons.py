@@ -16,13 +16,13 @@ import numpy as np
 
 from genezip.artifacts.scores import GC_TERTILE_MEAN, GC_TERTILES, Row, markov_name
 from genezip.errors import GenezipError
-from genezip.evaluation import metrics
-from genezip.evaluation.bootstrap import Scale, scarcer
 from genezip.evaluation.compression import expand
 from genezip.evaluation.corpus_facts import corpus_rows
-from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.markov_windows import MarkovWindows
 from genezip.evaluation.window_sums import Columns, WindowSums
+from genezip.evaluation.windows import N_TERTILES, Labels, Subset
+from genezip.metrics import compression as metrics
+from genezip.metrics.bootstrap import Scale, scarcer
 from genezip.region_classes import GROUPS, RegionClasses
 
 _GROUPS = tuple(GROUPS)

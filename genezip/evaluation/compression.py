@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.scores import DNA_SCORES, Row, cell
-from genezip.evaluation import metrics
-from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note
-from genezip.evaluation.labels import Labels, Subset
 from genezip.evaluation.window_sums import Columns, WindowSums
+from genezip.evaluation.windows import Labels, Subset
+from genezip.metrics import compression as metrics
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note
 from genezip.region_classes import GROUPS, RegionClasses
 
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from genezip.artifacts.scores import CORPUS, GC_TERTILE_MEAN, GC_TERTILES, Row
-from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, expand
-from genezip.evaluation.labels import N_TERTILES, Labels, Subset
 from genezip.evaluation.window_sums import WindowSums
+from genezip.evaluation.windows import N_TERTILES, Labels, Subset
+from genezip.metrics.bootstrap import Estimate
 from genezip.region_classes import RegionClasses
 
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import union
 from genezip.genome.sources.splits import parse_interval
+from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.region_classes import CLASS_IDS
 
 LOCUS_BP = 65_536

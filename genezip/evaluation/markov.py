@@ -26,10 +26,10 @@ from genezip.alphabet import A_ID, N_ID, is_base
 from genezip.artifacts.scores import Row, markov_name
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
-from genezip.evaluation.bootstrap import Estimate
 from genezip.evaluation.compression import Found, expand, language_model_metrics
-from genezip.evaluation.labels import Labels
 from genezip.evaluation.markov_windows import MarkovWindows
+from genezip.evaluation.windows import Labels
+from genezip.metrics.bootstrap import Estimate
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.errors import GenezipError
-from genezip.evaluation.labels import Labels
+from genezip.evaluation.windows import Labels
 
 KIND = Kind(
     noun="table of Markov models by window",

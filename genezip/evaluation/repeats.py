@@ -18,10 +18,10 @@ import numpy as np
 
 from genezip.artifacts.scores import CORPUS, DNA_SCORES, Row
 from genezip.config import Evaluation
-from genezip.evaluation.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
-from genezip.evaluation.metrics import with_all
+from genezip.evaluation.repeat_counts import Tally
 from genezip.evaluation.repeat_sets import SCHEMES
-from genezip.evaluation.repeat_tally import Tally
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
+from genezip.metrics.compression import with_all
 
 
 def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from genezip.data.compressed import CompressedFile, CompressedWindow
 from genezip.errors import GenezipError
-from genezip.evaluation.labels import N_STRATA, N_TERTILES, Labels
+from genezip.evaluation.windows import N_STRATA, N_TERTILES, Labels
+from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.region_classes import CLASS_IDS, MOST_CLASSES
 
 logger = logging.getLogger(__name__)

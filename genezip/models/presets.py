@@ -7,8 +7,8 @@ import torch
 
 from genezip.config import RegionPreset, parse, read_yaml
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.network import GeneZipNetwork
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
 from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, architecture
+from genezip.models.hnet.architecture import Architecture, architecture
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.hub import HubId, snapshot
-from genezip.models.network import GeneZipNetwork
 
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"

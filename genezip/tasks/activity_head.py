@@ -16,7 +16,6 @@ from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
-from genezip.models.heads import ActivityHead, poisson_sum
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
     BinFeatures,
@@ -25,6 +24,7 @@ from genezip.tasks.bin_features import (
     rows_of,
     write_windows,
 )
+from genezip.tasks.heads import ActivityHead, poisson_sum
 from genezip.training.head_loop import HeadRun, rows_of_step, train_head
 
 if TYPE_CHECKING:

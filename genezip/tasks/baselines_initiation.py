@@ -17,8 +17,8 @@ import pandas as pd
 from genezip.data.initiation import InitiationExamples
 from genezip.genome.names import translate
 from genezip.log import progress
+from genezip.metrics.initiation import METRICS, N_TRACKS
 from genezip.tasks.arm import Arm, baseline_arm
-from genezip.tasks.metrics_initiation import METRICS, N_TRACKS
 from genezip.tasks.predictions import PredictionWriter
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ import numpy as np
 from genezip.data.bins import CMP_FULL, Bins
 from genezip.data.window_examples import WindowExamples
 from genezip.log import progress
+from genezip.metrics.contacts import METRICS, OFFSET, has_signal, n_entries, stratum_means
 from genezip.tasks.arm import baseline_arm
 from genezip.tasks.cell_line import cell_line
 from genezip.tasks.gc_content import gc_of_bins, standardised
-from genezip.tasks.metrics_contacts import METRICS, OFFSET, has_signal, n_entries, stratum_means
 from genezip.tasks.predictions import PredictionWriter
 
 DISTANCE_MEAN_NOTES = dict.fromkeys(

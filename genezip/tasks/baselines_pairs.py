@@ -18,10 +18,10 @@ from sklearn.preprocessing import StandardScaler
 
 from genezip.data.pair_examples import PairExamples
 from genezip.genome.assembly import ReferenceGenome
+from genezip.metrics.ranking import METRICS
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
 from genezip.tasks.gc_content import gc_share
-from genezip.tasks.metrics_ranking import METRICS
 from genezip.tasks.predictions import PredictionWriter
 
 logger = logging.getLogger(__name__)

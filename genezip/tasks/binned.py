@@ -21,7 +21,7 @@ from genezip.data.bins import Bins
 from genezip.data.prepared import MANIFEST
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.models.backbone import Backbone
+from genezip.models.genezip.compressor import Backbone
 from genezip.tasks.feature_store import StorePlan, write_store
 
 logger = logging.getLogger(__name__)

@@ -26,11 +26,11 @@ from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.models.device import choose_device
-from genezip.models.onehot_cnn import InitiationCNN, PairCNN
 from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
 from genezip.tasks.live_initiation import METRIC, judge_initiation, write_initiation
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
+from genezip.tasks.onehot_cnn import InitiationCNN, PairCNN
 from genezip.training.finetune import Problem, finetune
 from genezip.training.head_step import in_full_precision, precision
 

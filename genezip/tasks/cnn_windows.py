@@ -12,12 +12,12 @@ from genezip.data.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.data.window_examples import WindowExamples
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import progress
-from genezip.models.heads import squared_error_sum
-from genezip.models.onehot_cnn import ActivityCNN, ContactCNN
+from genezip.metrics.activity import track_pcc, track_sums
+from genezip.metrics.contacts import contact_scores
 from genezip.tasks.arm import Arm
 from genezip.tasks.cell_line import cell_line
-from genezip.tasks.metrics_activity import track_pcc, track_sums
-from genezip.tasks.metrics_contacts import contact_scores
+from genezip.tasks.heads import squared_error_sum
+from genezip.tasks.onehot_cnn import ActivityCNN, ContactCNN
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune
 from genezip.training.head_step import precision

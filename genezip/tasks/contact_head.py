@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
+from genezip.metrics.contacts import contact_scores, has_signal, n_bins
 from genezip.models.device import choose_device
-from genezip.models.heads import ContactHead, squared_error_sum
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
     BinFeatures,
@@ -27,7 +27,7 @@ from genezip.tasks.bin_features import (
     rows_of,
     write_windows,
 )
-from genezip.tasks.metrics_contacts import contact_scores, has_signal, n_bins
+from genezip.tasks.heads import ContactHead, squared_error_sum
 from genezip.training.head_loop import HeadRun, rows_of_step, train_head
 
 if TYPE_CHECKING:

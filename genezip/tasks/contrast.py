@@ -20,7 +20,7 @@ from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PairSequences, authors_input
 from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
-from genezip.models.backbone import Backbone
+from genezip.models.genezip.compressor import Backbone
 from genezip.tasks.feature_store import StorePlan, write_store
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
 from genezip.errors import GenezipError
 from genezip.models.device import choose_device
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_network
 from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.live_initiation import tune_initiation, write_initiation

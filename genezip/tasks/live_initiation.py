@@ -20,10 +20,10 @@ from genezip.config.benchmarks import Initiation
 from genezip.data.initiation import InitiationExamples
 from genezip.errors import GenezipError
 from genezip.log import progress
-from genezip.models.heads import ProfileHead, initiation_loss
-from genezip.models.network import GeneZipNetwork
+from genezip.metrics.initiation import initiation_pcc, initiation_sums
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_initiation import initiation_pcc, initiation_sums
+from genezip.tasks.heads import ProfileHead, initiation_loss
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune, ratio_term
 from genezip.training.head_step import enough_memory, in_full_precision, precision

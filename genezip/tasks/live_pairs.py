@@ -27,10 +27,10 @@ from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import AUTHORS_BP, PairSequences, authors_input
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
-from genezip.models.heads import PairHead
-from genezip.models.network import GeneZipNetwork
+from genezip.metrics.ranking import auprc, auroc
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_ranking import auprc, auroc
+from genezip.tasks.heads import PairHead
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.finetune import Problem, finetune, ratio_term
 from genezip.training.head_step import enough_memory, in_full_precision, precision

@@ -26,8 +26,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from genezip.config.benchmarks import Pairs
+from genezip.metrics.ranking import HIDDEN_METRICS, METRICS, auroc
 from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
-from genezip.tasks.metrics_ranking import HIDDEN_METRICS, METRICS, auroc
 from genezip.tasks.standard import ROUNDING, Moments, Standard
 
 if TYPE_CHECKING:

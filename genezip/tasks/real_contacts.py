@@ -21,12 +21,12 @@ from sklearn.preprocessing import StandardScaler
 from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
-from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
-from genezip.models.backbone import Backbone
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.contacts import contact_scores, stratum_means
+from genezip.models.genezip.compressor import Backbone
 from genezip.tasks.arm import Arm, baseline_arm
-from genezip.tasks.metrics_contacts import contact_scores, stratum_means
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import (
     LabelRun,

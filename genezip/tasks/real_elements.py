@@ -22,11 +22,11 @@ from sklearn.preprocessing import StandardScaler
 from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
-from genezip.evaluation.bootstrap import BlockBootstrap, scarcer
 from genezip.genome.sources.source import Source
-from genezip.models.backbone import Backbone
+from genezip.metrics.bootstrap import BlockBootstrap, scarcer
+from genezip.metrics.ranking import auroc
+from genezip.models.genezip.compressor import Backbone
 from genezip.tasks.arm import Arm, baseline_arm
-from genezip.tasks.metrics_ranking import auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet
@@ -160,7 +160,7 @@ def macro_auroc(
     Parameters
     ----------
     truth : int array, shape (n,); found : float array, shape (n, classes)
-    weights, folds : as of :func:`genezip.tasks.metrics_ranking.auroc`
+    weights, folds : as of :func:`genezip.metrics.ranking.auroc`
     """
     each = [
         auroc(truth == place, found[:, place], weights, folds) for place in range(found.shape[1])

@@ -11,10 +11,10 @@ import pandas as pd
 
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_pairs import inside_segments, read_screens
-from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.ranking import auprc, auroc
 from genezip.tasks.arm import Arm, baseline_arm
-from genezip.tasks.metrics_ranking import auprc, auroc
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet

@@ -25,11 +25,11 @@ from genezip.data.label_initiation import (
     read_initiation,
     sample,
 )
-from genezip.evaluation.bootstrap import BlockBootstrap
 from genezip.genome.sources.source import Source
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.correlation import moments, pearson
+from genezip.metrics.initiation import transformed
 from genezip.tasks.arm import Arm, baseline_arm
-from genezip.tasks.metrics_initiation import transformed
-from genezip.tasks.moments import moments, pearson
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_readings import Readings, local_readings, normed
 from genezip.tasks.real_run import (

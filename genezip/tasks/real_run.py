@@ -14,7 +14,7 @@ from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
-from genezip.models.backbone import Backbone, load_backbone
+from genezip.models.genezip.compressor import Backbone, load_backbone
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter, Values

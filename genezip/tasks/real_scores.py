@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE, LABELS, Row
-from genezip.evaluation.bootstrap import BlockBootstrap, Scale
+from genezip.metrics.bootstrap import BlockBootstrap, Scale
 from genezip.tasks.arm import Arm
 from genezip.tasks.score_rows import estimated, joined, mean_of, row
 
@@ -25,7 +25,7 @@ class Entry:
     n, positives : numbers of examples
     candidate : whether a baseline may be the best one
     scale, support : what values the metric can take, and units that hold what it measures, as of
-        :meth:`genezip.evaluation.bootstrap.BlockBootstrap.summarise`
+        :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
     units : float64 array, scores of the units whose mean ``values`` is, NaN where undefined; None
         where it is no such mean
     """

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from genezip.artifacts.scores import MEASURED, TASK_SCORES, Row, cell
-from genezip.evaluation.bootstrap import BlockBootstrap, Scale, interval_note, scarcer
+from genezip.metrics.bootstrap import BlockBootstrap, Scale, interval_note, scarcer
 from genezip.tasks.arm import Arm
 
 

@@ -7,7 +7,10 @@ import pandas as pd
 
 from genezip.artifacts.scores import TASK_SCORES, Row
 from genezip.errors import GenezipError
-from genezip.tasks import metrics_activity, metrics_contacts, metrics_initiation, metrics_ranking
+from genezip.metrics import activity as metrics_activity
+from genezip.metrics import contacts as metrics_contacts
+from genezip.metrics import initiation as metrics_initiation
+from genezip.metrics import ranking as metrics_ranking
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import PredictionFile, read_predictions
 from genezip.tasks.score_rows import joined, row

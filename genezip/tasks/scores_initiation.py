@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genezip.artifacts.scores import Row
-from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.correlation import NAMES
+from genezip.metrics.initiation import ASSAYS, METRICS, initiation_pcc, initiation_sums
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_initiation import ASSAYS, METRICS, initiation_pcc, initiation_sums
-from genezip.tasks.moments import NAMES
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.score_rows import estimated, joined, row
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from genezip.artifacts.scores import Row
 from genezip.errors import GenezipError
-from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.score_rows import estimated, joined, mean_of, row
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.scores import EXAMPLES, Row, cell
-from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
 from genezip.tasks.score_rows import estimated, joined, ranked_support, row
 

@@ -10,7 +10,7 @@ from genezip import config
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
-from genezip.models.backbone import Backbone
+from genezip.models.genezip.compressor import Backbone
 
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
 PAIRS = ("eqtl", "etgp")

@@ -22,9 +22,9 @@ from genezip.artifacts.journal import stop_request
 from genezip.artifacts.states import save_state
 from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
-from genezip.models.losses import rar_loss
-from genezip.models.network import GeneZipNetwork
-from genezip.models.output import Output
+from genezip.models.hnet.losses import rar_loss
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.output import Output
 from genezip.training.checkpoint import load_run, random_state, set_random_state
 from genezip.training.head_loop import rows_of_step
 from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate

@@ -9,8 +9,8 @@ from typing import Any
 
 from genezip.artifacts.manifest import first_difference
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_card, load_network
 
 # Keys of an architecture that no weight depends on: bounds, and the chunk of an exact scan.

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_iter
 from genezip.alphabet import A_ID, T_ID
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.region_classes import GENE7
 from genezip.training.step import micro_batch_loss
 

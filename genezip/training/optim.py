@@ -5,7 +5,7 @@ import math
 import torch
 
 from genezip.config import Pretrain
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
 
 STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 

@@ -12,7 +12,7 @@ import torch
 
 from genezip.artifacts.files import sha256_file
 from genezip.corpus.stream import Batches
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import BEST, save_weights
 from genezip.training.checkpoint import (
     TrainingState,

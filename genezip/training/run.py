@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from genezip.config import Pretrain
-from genezip.models.architecture import Architecture
+from genezip.models.hnet.architecture import Architecture
 from genezip.region_classes import GENE7, RegionClasses
 from genezip.training.initial import InitialWeights
 

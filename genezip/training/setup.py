@@ -9,9 +9,9 @@ from genezip.config import Pretrain, RegionPreset, parse, read_yaml
 from genezip.corpus.corpus import CorpusReader, expected_bpt
 from genezip.corpus.stream import WindowStream, prefetched
 from genezip.errors import GenezipError
-from genezip.models.architecture import load_architecture
+from genezip.models.hnet.architecture import load_architecture
+from genezip.training.fit import pretrain
 from genezip.training.initial import initial_weights
-from genezip.training.loop import pretrain
 from genezip.training.ranks import ALONE, Ranks
 from genezip.training.run import Run
 from genezip.training.validation import validation_windows

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from genezip.config import Pretrain
-from genezip.models.losses import count_targets, lm_loss, rar_loss
+from genezip.models.hnet.losses import count_targets, lm_loss, rar_loss
 from genezip.training.ranks import ALONE, Ranks, local_gradients
 
 

@@ -9,8 +9,8 @@ from typing import get_args
 
 from genezip.config.benchmarks import FineTuning, Mode
 from genezip.errors import GenezipError
-from genezip.models.lora import add_adapters, is_adapter
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.layers.lora import add_adapters, is_adapter
 
 MODES: tuple[Mode, ...] = tuple(mode for mode in get_args(Mode) if mode != "frozen")
 

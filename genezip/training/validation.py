@@ -6,8 +6,8 @@ import numpy as np
 
 from genezip.alphabet import is_base
 from genezip.corpus.corpus import CorpusReader
-from genezip.models.inference import run
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.windows import run
 from genezip.region_classes import GENE7, RegionClasses
 
 MIN_KNOWN = 0.95

@@ -13,8 +13,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from genezip.alphabet import encode
-from genezip.models.architecture import load_architecture
-from genezip.models.network import build
+from genezip.models.hnet.architecture import load_architecture
+from genezip.models.hnet.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
 
 REPO = Path(__file__).resolve().parents[2]

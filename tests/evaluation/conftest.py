@@ -11,7 +11,7 @@ from toolkit.genomes import ToyGenome
 from toolkit.region_classes import with_enhancer
 
 from genezip.config import Evaluation
-from genezip.data.compressed import (
+from genezip.inference.table import (
     CompressedFile,
     CompressedWindow,
     read_compressed,

@@ -16,8 +16,8 @@ from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
-from genezip.data.compressed import read_compressed, write_compressed
 from genezip.genome.region_rules import build_region_map
+from genezip.inference.table import read_compressed, write_compressed
 from genezip.region_classes import CLASSES
 
 EVALUATION = json.dumps({"bootstrap": 50, "block_bp": 8192, "markov_orders": [0, 2], "shifts": 5})

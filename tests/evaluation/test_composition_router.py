@@ -8,7 +8,6 @@ import pytest
 from genezip.alphabet import encode
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
-from genezip.evaluation import metrics
 from genezip.evaluation.composition_router import (
     N_BINS,
     choice_windows,
@@ -17,7 +16,8 @@ from genezip.evaluation.composition_router import (
     learn_rates,
     try_rates,
 )
-from genezip.evaluation.placement import rate_starts
+from genezip.metrics import compression as metrics
+from genezip.metrics.placement import rate_starts
 from genezip.region_classes import CLASSES, GENE7
 
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.evaluation.labels import block_ids, read_labels, subset_name
+from genezip.evaluation.windows import block_ids, read_labels, subset_name
 from genezip.region_classes import MOST_CLASSES
 
 

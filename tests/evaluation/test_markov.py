@@ -13,7 +13,6 @@ from toolkit.dna import random_dna
 from genezip.alphabet import encode
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
-from genezip.evaluation.labels import read_labels
 from genezip.evaluation.markov import (
     MarkovModel,
     choose_strengths,
@@ -23,6 +22,7 @@ from genezip.evaluation.markov import (
     train,
 )
 from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
+from genezip.evaluation.windows import read_labels
 
 
 def slow_counts(sequences, order):

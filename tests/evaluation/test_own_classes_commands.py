@@ -15,8 +15,8 @@ from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, Pretrain, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
-from genezip.data.compressed import read_compressed, write_compressed
 from genezip.genome.region_rules import build_region_map
+from genezip.inference.table import read_compressed, write_compressed
 from genezip.region_classes import CLASSES
 from genezip.training.setup import prepare, targets_of
 

@@ -5,6 +5,13 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
+from genezip.evaluation.repeat_counts import (
+    CoveredBases,
+    cross,
+    cross_runs,
+    read_routers,
+    tally_routers,
+)
 from genezip.evaluation.repeat_sets import (
     OUTSIDE,
     RMSK,
@@ -12,13 +19,6 @@ from genezip.evaluation.repeat_sets import (
     SOFTMASK,
     TRF,
     RepeatAnnotation,
-)
-from genezip.evaluation.repeat_tally import (
-    CoveredBases,
-    cross,
-    cross_runs,
-    read_routers,
-    tally_routers,
 )
 from genezip.evaluation.repeats import ratios, repeat_rows
 from genezip.genome.intervals import shifted_runs, value_runs

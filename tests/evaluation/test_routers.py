@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from genezip.data.compressed import read_compressed
 from genezip.evaluation.composition_router import learn_composition_router
-from genezip.evaluation.routers import write_fixed_stride, write_gc_cpg
+from genezip.evaluation.controls import write_fixed_stride, write_gc_cpg
+from genezip.inference.table import read_compressed
 from genezip.region_classes import CLASSES
 
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 4.0}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.evaluation.labels import read_labels
 from genezip.evaluation.window_sums import collect
+from genezip.evaluation.windows import read_labels
 
 
 @pytest.fixture

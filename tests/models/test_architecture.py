@@ -6,7 +6,7 @@ import pytest
 from toolkit.networks import CAUSAL, SMALL
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import architecture, load_architecture
+from genezip.models.hnet.architecture import architecture, load_architecture
 
 KEYS = SMALL.to_dict()
 

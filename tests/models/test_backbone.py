@@ -10,9 +10,14 @@ from toolkit.networks import CAUSAL, FREE, save_toy, speaking_network
 
 from genezip.alphabet import N_ID
 from genezip.errors import GenezipError
-from genezip.models.backbone import ONE_WINDOW_BP, Backbone, GeneZipBackbone, load_backbone
-from genezip.models.inference import run_batch
-from genezip.models.network import GeneZipNetwork
+from genezip.models.genezip.compressor import (
+    ONE_WINDOW_BP,
+    Backbone,
+    GeneZipBackbone,
+    load_backbone,
+)
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.windows import run_batch
 
 BOUNDS = {
     "none": FREE,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from genezip.errors import GenezipError
-from genezip.models.causal_bound import (
+from genezip.models.routing.bounds import (
     LARGEST,
     CausalBound,
     CausalState,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genezip.models.chunking import chunk, ema_dechunk, ema_dechunk_loop, straight_through
+from genezip.models.routing.chunking import chunk, ema_dechunk, ema_dechunk_loop, straight_through
 
 # Largest error against the loop in fp64, for tokens of the order of 1.
 CLOSE = {torch.float64: 1e-12, torch.float32: 5e-6}

@@ -12,7 +12,7 @@ import torch
 from genezip.alphabet import encode
 from genezip.config.benchmarks import Comparator
 from genezip.errors import GenezipError
-from genezip.models.comparators import ComparatorBackbone, load_comparator
+from genezip.models.external import ComparatorBackbone, load_comparator
 
 VOCABULARY = {"[CLS]": 0, "[PAD]": 4, "[UNK]": 6, "A": 7, "C": 8, "G": 9, "T": 10, "N": 11}
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn.functional import rms_norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from genezip.models.losses import base_nll, lm_loss, rar_loss
-from genezip.models.network import GeneZipNetwork, Output
-from genezip.models.routing import KEPT_BY
-from genezip.models.streaming import Stream
+from genezip.models.hnet.losses import base_nll, lm_loss, rar_loss
+from genezip.models.hnet.network import GeneZipNetwork, Output
+from genezip.models.hnet.streaming import Stream
+from genezip.models.routing.learned import KEPT_BY
 
 FAMILY: dict[str, dict] = {
     "learned": FREE,

@@ -13,9 +13,9 @@ import torch
 from toolkit.networks import published_weights, save_toy, small_network
 
 from genezip.errors import GenezipError
+from genezip.models.genezip.release import import_release
 from genezip.models.hub import HubId
 from genezip.models.pretrained import load_network
-from genezip.models.release import import_release
 
 MAIN, OLD = "0123456789abcdef" * 2 + "01234567", "f" * 40
 

@@ -6,9 +6,9 @@ from toolkit.dna import random_batch
 from toolkit.networks import small_network
 
 from genezip.errors import GenezipError
-from genezip.models.lora import AdaptedLinear, add_adapters, is_adapter
-from genezip.models.mamba2 import Mamba2
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.layers.lora import AdaptedLinear, add_adapters, is_adapter
+from genezip.models.layers.mamba2 import Mamba2
 
 IDS = random_batch(200)
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genezip.models.chunking import chunk
-from genezip.models.losses import (
+from genezip.models.hnet.losses import (
     base_nll,
     count_targets,
     lm_loss,
@@ -17,8 +16,9 @@ from genezip.models.losses import (
     rar_stage_loop,
     stage_targets,
 )
-from genezip.models.output import Output
-from genezip.models.routing import Routing
+from genezip.models.hnet.output import Output
+from genezip.models.routing.chunking import chunk
+from genezip.models.routing.learned import Routing
 
 
 def routing_of(prob: torch.Tensor, mask: torch.Tensor | None = None) -> Routing:

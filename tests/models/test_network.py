@@ -10,11 +10,11 @@ from toolkit.networks import SMALL, speaking_network
 from torch.nn.functional import linear
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import load_architecture
-from genezip.models.inference import run_batch
-from genezip.models.kernels import scan
-from genezip.models.losses import lm_loss, rar_loss
-from genezip.models.network import build
+from genezip.models.hnet.architecture import load_architecture
+from genezip.models.hnet.losses import lm_loss, rar_loss
+from genezip.models.hnet.network import build
+from genezip.models.hnet.windows import run_batch
+from genezip.models.layers.kernels import scan
 
 small = partial(speaking_network, k_min=(1, 1))
 

@@ -7,8 +7,8 @@ import torch
 from toolkit.dna import random_batch
 from toolkit.networks import speaking_network
 
-from genezip.models.losses import lm_loss
-from genezip.models.packing import packing
+from genezip.models.hnet.losses import lm_loss
+from genezip.models.layers.packing import packing
 
 LENGTHS = (300, 77, 1, 150)
 

@@ -19,10 +19,10 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "benchmarks"))
 import peers  # noqa: E402
 
-from genezip.models.architecture import Architecture  # noqa: E402
-from genezip.models.chunking import ema_dechunk  # noqa: E402
-from genezip.models.mamba2 import NORM_EPS, Mamba2  # noqa: E402
-from genezip.models.ssd import ssd  # noqa: E402
+from genezip.models.hnet.architecture import Architecture  # noqa: E402
+from genezip.models.layers.mamba2 import NORM_EPS, Mamba2  # noqa: E402
+from genezip.models.layers.ssd import ssd  # noqa: E402
+from genezip.models.routing.chunking import ema_dechunk  # noqa: E402
 
 # Largest error beside the largest value.
 CLOSE = {torch.float64: 1e-11, torch.float32: 5e-6}

@@ -11,8 +11,8 @@ from toolkit.networks import CAUSAL, SMALL
 
 from genezip import config
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, architecture, load_architecture
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.architecture import Architecture, architecture, load_architecture
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.presets import (
     bound,
     count_parameters,

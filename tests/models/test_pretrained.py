@@ -13,7 +13,7 @@ from toolkit.networks import SMALL, save_toy, small_network, toy_card
 
 from genezip import GeneZip
 from genezip.errors import GenezipError
-from genezip.models.network import build
+from genezip.models.hnet.network import build
 from genezip.models.pretrained import load_network, save_pretrained, save_weights
 
 

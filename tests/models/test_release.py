@@ -13,10 +13,10 @@ import pytest
 import torch
 import yaml
 
-from genezip.models.architecture import load_architecture
+from genezip.models.genezip.release import import_release
+from genezip.models.genezip.release_names import expected_shapes
+from genezip.models.hnet.architecture import load_architecture
 from genezip.models.pretrained import load_network
-from genezip.models.release import import_release
-from genezip.models.release_names import expected_shapes
 from genezip.region_classes import CLASSES
 
 Shapes = dict[str, tuple[int, ...]]

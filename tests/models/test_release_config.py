@@ -9,8 +9,8 @@ import yaml
 from toolkit.networks import SMALL
 
 from genezip.errors import GenezipError
-from genezip.models.architecture import load_architecture
-from genezip.models.release_config import ReleaseConfig, described, read_beside
+from genezip.models.genezip.release_config import ReleaseConfig, described, read_beside
+from genezip.models.hnet.architecture import load_architecture
 from genezip.region_classes import CLASSES
 
 # As the release saves it: with references, of which some lead to others.

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from toolkit.networks import published_weights
 
 from genezip.errors import GenezipError
-from genezip.models import release
+from genezip.models.genezip import release
+from genezip.models.genezip.release import import_release
 from genezip.models.pretrained import load_card, load_network
-from genezip.models.release import import_release
 from genezip.region_classes import CLASSES
 
 State = dict[str, torch.Tensor]

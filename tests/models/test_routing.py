@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from genezip.models.cosine import adjacent_cosine
-from genezip.models.routing import Router, bounded, bounded_loop
+from genezip.models.routing.cosine import adjacent_cosine
+from genezip.models.routing.learned import Router, bounded, bounded_loop
 
 
 def mask_of(text: str) -> torch.Tensor:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
-from genezip.models import scan as scan_module
-from genezip.models import ssd as ssd_module
-from genezip.models.convolution import causal_convolution
-from genezip.models.scan import linear_scan, linear_scan_loop, pass_states
-from genezip.models.ssd import ssd, ssd_loop
+from genezip.models.layers import scan as scan_module
+from genezip.models.layers import ssd as ssd_module
+from genezip.models.layers.convolution import causal_convolution
+from genezip.models.layers.scan import linear_scan, linear_scan_loop, pass_states
+from genezip.models.layers.ssd import ssd, ssd_loop
 
 # Largest error beside the largest value of the exact result (the loop in fp64).
 CLOSE = {torch.float64: 1e-12, torch.float32: 3e-6}

@@ -11,10 +11,10 @@ from toolkit.networks import CAUSAL, FREE, speaking_network, toy_card
 from genezip.alphabet import decode
 from genezip.compress import GeneZip
 from genezip.errors import GenezipError
-from genezip.models.losses import base_nll
-from genezip.models.network import GeneZipNetwork
-from genezip.models.output import Output
-from genezip.models.streaming import Block, Stream
+from genezip.models.hnet.losses import base_nll
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.output import Output
+from genezip.models.hnet.streaming import Block, Stream
 
 
 def whole(network: GeneZipNetwork, ids: np.ndarray, **kwargs: object) -> tuple[Output, np.ndarray]:

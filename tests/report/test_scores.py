@@ -5,7 +5,7 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.errors import GenezipError
-from genezip.evaluation import bootstrap
+from genezip.metrics import bootstrap
 from genezip.report import scores as scores_module
 from genezip.report.scores import Number, Scores, fixed, measured, plain, signed
 

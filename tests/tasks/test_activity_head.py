@@ -13,10 +13,10 @@ import torch
 
 from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
-from genezip.models.heads import ActivityHead, poisson_sum
 from genezip.tasks import activity_head
 from genezip.tasks.activity_head import activity_loss, predict_activity, spread
 from genezip.tasks.arm import Arm
+from genezip.tasks.heads import ActivityHead, poisson_sum
 from genezip.training.head_loop import backward
 
 BINS, WIDTH, TRACKS = 5, 4, 3

@@ -10,6 +10,7 @@ from genezip.alphabet import encode
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
 from genezip.data.bins import Bins
 from genezip.errors import GenezipError
+from genezip.metrics.contacts import contact_scores, n_entries
 from genezip.tasks import baselines_activity, baselines_initiation, baselines_maps
 from genezip.tasks.baselines import predict_baselines
 from genezip.tasks.baselines_activity import bin_means
@@ -29,7 +30,6 @@ from genezip.tasks.baselines_maps import (
     predict_maps,
 )
 from genezip.tasks.gc_content import gc_of_bins, gc_share, standardised
-from genezip.tasks.metrics_contacts import contact_scores, n_entries
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score
 

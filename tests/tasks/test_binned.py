@@ -15,7 +15,7 @@ from toolkit.networks import FREE, speaking_network
 from genezip.alphabet import A_ID, T_ID
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP, Bins
 from genezip.errors import GenezipError
-from genezip.models.backbone import GeneZipBackbone
+from genezip.models.genezip.compressor import GeneZipBackbone
 from genezip.tasks.binned import (
     PIECE_BP,
     authors_features,

@@ -16,11 +16,11 @@ import torch
 
 from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
-from genezip.models.heads import ContactHead
+from genezip.metrics.contacts import contact_scores, has_signal
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import rows_of
 from genezip.tasks.contact_head import contact_loss, predict_contacts
-from genezip.tasks.metrics_contacts import contact_scores, has_signal
+from genezip.tasks.heads import ContactHead
 from genezip.training.head_loop import CHECKPOINT, backward
 
 BINS, WIDTH, TRACKS, TRACK = 12, 4, 2, 1

@@ -20,7 +20,7 @@ from genezip.data.pair_sequences import AUTHORS_BP, PairSequences
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
-from genezip.models.backbone import GeneZipBackbone
+from genezip.models.genezip.compressor import GeneZipBackbone
 from genezip.tasks.contrast import (
     FULL_BLOCKS,
     authors_features,

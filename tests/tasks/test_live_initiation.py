@@ -14,7 +14,7 @@ from toolkit.networks import FREE, speaking_network
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks import live_initiation
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_initiation import (

@@ -19,7 +19,7 @@ from genezip.alphabet import N_ID
 from genezip.config.benchmarks import EQTL, Pairs
 from genezip.data.pair_sequences import PairSequences, authors_input, padded
 from genezip.errors import GenezipError
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks import live_pairs
 from genezip.tasks.arm import Arm
 from genezip.tasks.live_pairs import LivePairs, PairModel, pair_score, tune_pairs, write_pairs

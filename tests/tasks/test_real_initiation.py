@@ -9,8 +9,8 @@ from toolkit.dna import random_ids
 from genezip.alphabet import encode, reverse_complement
 from genezip.data.label_initiation import Block, LabelledSegment, blocks, far_from_n
 from genezip.genome.assembly import Segment
-from genezip.models.heads import initiation_loss
 from genezip.tasks import real_initiation as run
+from genezip.tasks.heads import initiation_loss
 
 RANDOM = np.random.default_rng(0)
 

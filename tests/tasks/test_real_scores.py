@@ -10,7 +10,7 @@ from toolkit.slow_bootstrap import slow_interval
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.evaluation.bootstrap import BlockBootstrap
+from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.tasks import real_contacts, real_elements, real_scores
 from genezip.tasks.arm import Arm
 

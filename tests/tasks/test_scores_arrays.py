@@ -8,11 +8,11 @@ import pytest
 from toolkit.slow_bootstrap import slow_interval
 
 from genezip.errors import GenezipError
+from genezip.metrics.activity import flat_pcc, sequence_pcc, track_pcc, track_sums
+from genezip.metrics.contacts import contact_scores, n_entries
+from genezip.metrics.initiation import METRICS, initiation_pcc, initiation_sums
 from genezip.tasks import scores_activity
 from genezip.tasks.arm import Arm
-from genezip.tasks.metrics_activity import flat_pcc, sequence_pcc, track_pcc, track_sums
-from genezip.tasks.metrics_contacts import contact_scores, n_entries
-from genezip.tasks.metrics_initiation import METRICS, initiation_pcc, initiation_sums
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.scores import score
 

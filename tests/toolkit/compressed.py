@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from genezip.alphabet import is_base
-from genezip.data.compressed import CompressedWindow
+from genezip.inference.table import CompressedWindow
 
 
 def make_window(place: Any, starts: Any, strand: str = "+", **more: Any) -> CompressedWindow:

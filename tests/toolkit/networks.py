@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.genezip.release_names import expected_shapes
+from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, save_pretrained
-from genezip.models.release_names import expected_shapes
 from genezip.region_classes import CLASSES
 
 SMALL_YAML = Path(__file__).with_name("small.yaml")

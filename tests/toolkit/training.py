@@ -8,7 +8,7 @@ import numpy as np
 
 from genezip.alphabet import N_ID
 from genezip.config import Pretrain
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.region_classes import CLASSES, GENE7
 from genezip.training.run import Run
 from toolkit.networks import SMALL

@@ -16,7 +16,7 @@ from toolkit.training import FIVE_STEPS, Batches, StopsAt, double_network, run_o
 
 from genezip.errors import GenezipError
 from genezip.training import progress, step
-from genezip.training.loop import pretrain
+from genezip.training.fit import pretrain
 from genezip.training.ranks import Ranks, launched
 
 

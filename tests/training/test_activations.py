@@ -7,8 +7,8 @@ import torch
 from toolkit.networks import small_network
 from toolkit.training import Batches, run_of
 
-from genezip.models.mamba2 import Block
-from genezip.models.routing import Router
+from genezip.models.layers.mamba2 import Block
+from genezip.models.routing.learned import Router
 from genezip.training.progress import initial_network
 from genezip.training.step import training_step
 

@@ -11,7 +11,8 @@ from toolkit.training import Batches, StopsAt, curve_of, run_of
 from genezip.artifacts.manifest import first_difference
 from genezip.errors import GenezipError
 from genezip.models.pretrained import BEST, load_network
-from genezip.training import loop, step
+from genezip.training import fit as loop
+from genezip.training import step
 from genezip.training.checkpoint import (
     FREE,
     PREVIOUS,
@@ -20,7 +21,7 @@ from genezip.training.checkpoint import (
     random_state,
     set_random_state,
 )
-from genezip.training.loop import pretrain
+from genezip.training.fit import pretrain
 
 
 def stopped(folder: Path, at: int = 7, **changes: object) -> Path:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
-from genezip.models.losses import rar_stage_loop
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.losses import rar_stage_loop
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.training import finetune as module
 from genezip.training.finetune import (
     BETAS,

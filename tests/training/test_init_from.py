@@ -11,8 +11,8 @@ from toolkit.training import Batches, StopsAt, curve_of, run_of
 
 from genezip.errors import GenezipError
 from genezip.models.pretrained import load_network
+from genezip.training.fit import pretrain
 from genezip.training.initial import initial_weights
-from genezip.training.loop import pretrain
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(**keys: object):
-    from genezip.models.architecture import architecture
+    from genezip.models.hnet.architecture import architecture
 
     return architecture({**SMALL.to_dict(), **keys})
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from toolkit.networks import small_network
 
-from genezip.models.architecture import load_architecture
-from genezip.models.mamba2 import Mamba2
-from genezip.models.network import GeneZipNetwork, build
+from genezip.models.hnet.architecture import load_architecture
+from genezip.models.hnet.network import GeneZipNetwork, build
+from genezip.models.layers.mamba2 import Mamba2
 
 
 @pytest.fixture(scope="module")

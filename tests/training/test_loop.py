@@ -10,11 +10,12 @@ from toolkit.training import Batches, curve_of, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.models.architecture import Architecture, architecture
 from genezip.models.device import choose_device
+from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.pretrained import load_network
-from genezip.training import checkpoint, loop, step
-from genezip.training.loop import pretrain
+from genezip.training import checkpoint, step
+from genezip.training import fit as loop
+from genezip.training.fit import pretrain
 from genezip.training.optim import build_optimizer
 from genezip.training.progress import initial_network
 from genezip.training.step import figures, training_step

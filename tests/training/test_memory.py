@@ -13,7 +13,8 @@ from toolkit.training import Batches, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.training import loop, memory
+from genezip.training import fit as loop
+from genezip.training import memory
 from genezip.training.memory import MemoryEstimate, PeakBytes, available_bytes, estimate
 from genezip.training.step import training_step
 
@@ -22,8 +23,8 @@ PROGRAM = """
 import sys
 import torch
 from genezip.config import Pretrain
-from genezip.models.architecture import load_architecture
-from genezip.models.network import build
+from genezip.models.hnet.architecture import load_architecture
+from genezip.models.hnet.network import build
 from genezip.training.memory import estimate
 from genezip.training.optim import build_optimizer
 from genezip.training.step import training_step

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from genezip.config import Pretrain
-from genezip.models.architecture import Architecture, load_architecture
-from genezip.models.network import GeneZipNetwork
+from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.network import GeneZipNetwork
 from genezip.training.optim import build_optimizer, parameter_groups, rate, set_rate
 
 

@@ -11,10 +11,10 @@ from toolkit.training import Batches, curve_of, run_of
 
 from genezip.corpus.shards import SCHEMA_VERSION
 from genezip.errors import GenezipError
-from genezip.models.inference import run as run_network
+from genezip.models.hnet.windows import run as run_network
 from genezip.models.pretrained import load_card
 from genezip.region_classes import CLASSES, GENE7, RegionClasses
-from genezip.training.loop import pretrain
+from genezip.training.fit import pretrain
 from genezip.training.setup import targets_of
 from genezip.training.validation import validate
 

@@ -16,7 +16,7 @@ from toolkit.training import FIVE_STEPS, Batches, curve_of, double_network, run_
 from genezip.errors import GenezipError
 from genezip.training import progress
 from genezip.training.checkpoint import STATE
-from genezip.training.loop import pretrain
+from genezip.training.fit import pretrain
 from genezip.training.ranks import Ranks
 
 

@@ -1,0 +1,296 @@
+"""Counting bases and tokens by repeat set and region, as annotated and with repeats shifted.
+
+All routers are counted together over the bases that all of them compressed, one stretch of
+a segment after the other: a whole chromosome is a segment. The annotated count is base by base
+(:func:`cross`) and by bootstrap block; the shifted ones, many times as many, go from border
+to border (:func:`cross_runs`).
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from genezip.alphabet import is_base
+from genezip.config import Evaluation
+from genezip.errors import GenezipError
+from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
+from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
+from genezip.inference.table import CompressedFile, CompressedWindow
+from genezip.region_classes import RegionClasses
+
+logger = logging.getLogger(__name__)
+
+STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the segment
+
+
+@dataclass(frozen=True)
+class Router:
+    """Windows of one router on strand '+', by (split, segment); several files may hold them."""
+
+    name: str
+    seed: int | None
+    windows: dict[tuple[str, str], list[CompressedWindow]]
+
+
+def read_routers(files: Iterable[CompressedFile]) -> list[Router]:
+    """Routers in file order; files of equal name and seed (other splits, say) are one router."""
+    found: dict[tuple[str, int | None], Router] = {}
+    for file in files:
+        router = found.setdefault((file.name, file.seed), Router(file.name, file.seed, {}))
+        for window in file.windows("+"):
+            # What the tally does not need is dropped: a genome of tokens stays small.
+            kept = replace(window, boundary_prob=None, nll=None)
+            router.windows.setdefault((window.split, window.piece), []).append(kept)
+    return list(found.values())
+
+
+@dataclass
+class Tally:
+    """Bases and tokens by (block, code, region) and, per shift, by (code, region).
+
+    bp, tokens: lists over segments of (blocks, codes, R), tokens with a leading router axis;
+    shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
+    the number of classes of ``region_classes``.
+    """
+
+    region_classes: RegionClasses
+    routers: list[Router]
+    bp: list[np.ndarray]
+    tokens: list[np.ndarray]
+    shifted_bp: np.ndarray
+    shifted_tokens: np.ndarray
+
+    def add_segment(self, n_blocks: int) -> None:
+        """Zeros for the blocks of one more segment."""
+        shape = (n_blocks, *self.shifted_bp.shape[1:])
+        self.bp.append(np.zeros(shape))
+        self.tokens.append(np.zeros((len(self.routers), *shape)))
+
+
+@dataclass(frozen=True)
+class CoveredBases:
+    """The counted bases of one stretch of a segment and what each router spends on them.
+
+    first: offset of the stretch in its segment; all other offsets are in the stretch.
+    position, region, block: (n,), offset, class id and bootstrap block of the bases.
+    density: (routers, n), tokens per base.
+    regions: runs of classes.
+    classes: how many region classes there are, R.
+    before: (1 + routers, length + 1), bases and tokens left of every offset.
+    """
+
+    first: int
+    position: np.ndarray
+    region: np.ndarray
+    block: np.ndarray
+    density: np.ndarray
+    regions: ValueRuns
+    classes: int
+    before: np.ndarray
+
+    @property
+    def length(self) -> int:
+        """Bases of the stretch."""
+        return self.before.shape[1] - 1
+
+
+def stretches(
+    assembly: Any,
+    region_map: Any,
+    segment: Any,
+    windows: list[list[CompressedWindow]],
+    settings: Evaluation,
+    stretch_bp: int,
+) -> Iterator[CoveredBases]:
+    """Bases of a segment that every router compressed and that are neither N nor among many N.
+
+    ``windows`` are those of each router. A window belongs to the bootstrap block of its
+    start, wherever stretches begin.
+    """
+    clean: dict[tuple[int, int], bool] = {}
+    first = min(window.start for of_router in windows for window in of_router)
+    by_stretch: dict[int, list[list[CompressedWindow]]] = {}
+    for number, of_router in enumerate(windows):
+        for window in of_router:
+            key = window.start, window.end
+            if key not in clean:
+                n_fraction = 1 - is_base(assembly.ids(segment, *key)).mean()
+                clean[key] = bool(n_fraction <= settings.max_n_fraction)
+            if not clean[key]:
+                continue
+            low, high = (
+                (at - segment.start) // stretch_bp for at in (window.start, window.end - 1)
+            )
+            for stretch in range(low, high + 1):
+                empty: list[list[CompressedWindow]] = [[] for _ in windows]
+                by_stretch.setdefault(stretch, empty)[number].append(window)
+    for stretch in sorted(by_stretch):
+        low = segment.start + stretch * stretch_bp
+        high = min(low + stretch_bp, segment.end)
+        known = is_base(assembly.ids(segment, low, high))
+        density = np.zeros((len(windows), high - low), dtype=np.float32)
+        block = np.zeros(high - low, dtype=np.int32)
+        for number, of_router in enumerate(by_stretch[stretch]):
+            for window in of_router:
+                start, end = max(window.start, low), min(window.end, high)
+                own = window.token_density()[start - window.start : end - window.start]
+                density[number, start - low : end - low] = own
+                block[start - low : end - low] = (window.start - first) // settings.block_bp
+        position = np.flatnonzero(known & (density > 0).all(axis=0))
+        if not position.size:
+            continue
+        region = region_map.ids(segment.chrom, low, high)
+        density = density[:, position]
+        before = np.zeros((1 + len(windows), high - low + 1))
+        before[0, position + 1] = 1
+        before[1:, position + 1] = density
+        np.cumsum(before, axis=1, out=before)
+        yield CoveredBases(
+            low - segment.start,
+            position,
+            region[position],
+            block[position],
+            density,
+            value_runs(region),
+            len(region_map.region_classes),
+            before,
+        )
+
+
+def cross(
+    code: np.ndarray, bases: CoveredBases, n_codes: int, n_blocks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count base by base: the codes are those of the covered bases.
+
+    Returns
+    -------
+    bp : float64 array, shape (blocks, codes, R)
+    tokens : float64 array, shape (routers, blocks, codes, R)
+    """
+    shape = (n_blocks, n_codes, bases.classes)
+    used = code != OUTSIDE
+    key = (bases.block[used].astype(np.int64) * n_codes + code[used]) * bases.classes
+    key += bases.region[used]
+    size = int(np.prod(shape))
+    bp = np.bincount(key, minlength=size).reshape(shape)
+    tokens = [
+        np.bincount(key, density[used], minlength=size).reshape(shape) for density in bases.density
+    ]
+    return bp.astype(np.float64), np.stack(tokens)
+
+
+def cross_runs(
+    codes: ValueRuns, bases: CoveredBases, n_codes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count as :func:`cross`, without blocks, from runs of codes over the stretch.
+
+    A part between two borders of any kind has one code and one region, and its sums are
+    differences of running sums: thousands of parts instead of millions of bases.
+    """
+    starts, values = codes
+    region_starts, region_values = bases.regions
+    borders = np.unique(np.concatenate([starts, region_starts]))
+    code = values[np.searchsorted(starts, borders, side="right") - 1]
+    region = region_values[np.searchsorted(region_starts, borders, side="right") - 1]
+    sums = np.diff(bases.before[:, np.append(borders, bases.length)], axis=1)
+    used = code != OUTSIDE
+    key = (code.astype(np.int64) * bases.classes + region)[used]
+    size = n_codes * bases.classes
+    found = np.stack([np.bincount(key, row[used], minlength=size) for row in sums])
+    found = found.reshape(-1, n_codes, bases.classes)
+    return found[0], found[1:]
+
+
+def _add_stretch(
+    codes: ValueRuns,
+    length: int,
+    bases: CoveredBases,
+    scheme: Scheme,
+    offsets: np.ndarray,
+    tally: Tally,
+) -> None:
+    """Add one stretch to a tally: as annotated by block, and once for every shift."""
+    low, high = bases.first, bases.first + bases.length
+    starts, values = shifted_runs(codes, length, 0, low, high)
+    code = np.repeat(values, np.diff(starts, append=bases.length))[bases.position]
+    bp, tokens = cross(code, bases, scheme.n_codes, len(tally.bp[-1]))
+    tally.bp[-1] += bp
+    tally.tokens[-1] += tokens
+    for number, offset in enumerate(offsets):
+        moved = shifted_runs(codes, length, int(offset), low, high)
+        bp, tokens = cross_runs(moved, bases, scheme.n_codes)
+        tally.shifted_bp[number] += bp
+        tally.shifted_tokens[:, number] += tokens
+
+
+def tally_routers(
+    routers: list[Router],
+    assembly: Any,
+    region_map: Any,
+    annotation: RepeatAnnotation,
+    settings: Evaluation,
+    stretch_bp: int = STRETCH_BP,
+) -> dict[tuple[str, str], Tally]:
+    """Tallies by (split, scheme name) over the bases that all routers of a split share.
+
+    Raises
+    ------
+    GenezipError
+        If two routers hold windows of one split on different segments.
+    """
+    rng = np.random.default_rng(settings.seed)
+    segments = {segment.name: segment for segment in assembly.segments}
+    tallies: dict[tuple[str, str], Tally] = {}
+    for split, names in _segments_by_split(routers).items():
+        here = [router for router in routers if (split, names[0]) in router.windows]
+        for name in names:
+            segment = segments[name]
+            length = segment.end - segment.start
+            offsets = rng.integers(1, max(length, 2), settings.shifts)
+            # Runs are thousands of times smaller than codes of every base.
+            codes = {
+                scheme.name: value_runs(annotation.codes(segment, scheme))
+                for scheme in annotation.schemes(segment)
+            }
+            if not codes:
+                continue
+            windows = [router.windows[split, name] for router in here]
+            starts = [window.start for of_router in windows for window in of_router]
+            n_blocks = (max(starts) - min(starts)) // settings.block_bp + 1
+            counted = 0
+            for bases in stretches(assembly, region_map, segment, windows, settings, stretch_bp):
+                for scheme in annotation.schemes(segment):
+                    empty = _empty(here, settings.shifts, scheme.n_codes, region_map.region_classes)
+                    tally = tallies.setdefault((split, scheme.name), empty)
+                    if not counted:
+                        tally.add_segment(n_blocks)
+                    _add_stretch(codes[scheme.name], length, bases, scheme, offsets, tally)
+                counted += len(bases.position)
+            if counted:
+                logger.info(f"repeats: {name} ({split}), {counted} bases")
+    return tallies
+
+
+def _segments_by_split(routers: list[Router]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for router in routers:
+        own: dict[str, list[str]] = {}
+        for split, segment in sorted(router.windows):
+            own.setdefault(split, []).append(segment)
+        for split, names in own.items():
+            if found.setdefault(split, names) != names:
+                raise GenezipError(
+                    f"the {split} windows of {router.name} lie on other segments than those of the "
+                    "other compressed files; compress the same windows with all of them"
+                )
+    return found
+
+
+def _empty(
+    routers: list[Router], shifts: int, n_codes: int, region_classes: RegionClasses
+) -> Tally:
+    shape = (shifts, n_codes, len(region_classes))
+    return Tally(region_classes, routers, [], [], np.zeros(shape), np.zeros((len(routers), *shape)))

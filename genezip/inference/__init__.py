@@ -1,0 +1,1 @@
+"""A model over much DNA: held-out windows or any FASTA, to a table and tracks."""

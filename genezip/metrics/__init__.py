@@ -1,0 +1,1 @@
+"""Formulas on arrays, without files, models or tasks."""

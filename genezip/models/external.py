@@ -1,0 +1,299 @@
+"""Published models of other groups behind :class:`~genezip.models.genezip.compressor.Backbone`.
+
+All are read through the package ``transformers`` from a local folder or the hub, with the code that
+lies beside their weights (``trust_remote_code``): name a ``revision`` to know what is run. The
+package is optional and imported only here.
+
+What is known of each family, from its public configuration and code, and not from a run of its
+published weights here:
+
+========== ============================ ========================= ==============================
+family     vector of a base             longest input (bp)        notes
+========== ============================ ========================= ==============================
+caduceus   last hidden state, d_model   tokenizer's maximum, else both directions; PS (``rcps``)
+                                        131,072                   doubles the channels: the second
+                                                                  half is that of the other strand,
+                                                                  channels reversed
+hyenadna   last hidden state, d_model   ``max_seq_len`` - 2, the  reads left to right, so causal;
+                                        two special tokens of its no stream
+                                        training
+janusdna   last hidden state            ``max_seq_len``, else     both directions; a local folder
+                                        131,072                   that ``transformers`` can load
+ntv3       last of the hidden states of tokenizer's maximum, else U-Net: lengths are multiples of
+           the masked language model    1,048,576                 2^(number of down-samplings), N
+                                                                  fills the end and is cut off
+========== ============================ ========================= ==============================
+
+Sources: Caduceus arXiv 2403.03234 and ``kuleshov-group/caduceus``; HyenaDNA arXiv 2306.15794 and
+``LongSafari/hyenadna-*-hf``; JanusDNA arXiv 2505.17257 (weights on Dataverse, no folder for
+``transformers`` known); NTv3 ``InstaDeepAI/NTv3_*`` (7 down-samplings: multiples of 128).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from genezip.alphabet import A_ID, BASES, N_ID
+from genezip.artifacts.files import sha256_file
+from genezip.config.benchmarks import Comparator
+from genezip.errors import GenezipError
+from genezip.models.device import choose_device
+from genezip.models.hub import HubId
+
+BATCH_BP = {"cpu": 16_384, "cuda": 131_072}
+_UNLIMITED = 10**9  # tokenizers without a maximum give a number far above any context
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the models of a family have in common.
+
+    Attributes
+    ----------
+    causal : whether a base's vector depends on nothing after it
+    masked_lm : whether vectors come from the hidden states of the masked language model
+    context : (attribute of the configuration, what to subtract), or None
+    default_bp : longest input where neither configuration nor tokenizer says
+    halvings : down-samplings where the configuration does not say; 0: any length fits
+    local_only : whether no repository on the hub is known
+    """
+
+    causal: bool
+    masked_lm: bool
+    context: tuple[str, int] | None
+    default_bp: int
+    halvings: int = 0
+    local_only: bool = False
+
+
+FAMILIES = {
+    "caduceus": Family(False, False, None, 131_072),
+    "hyenadna": Family(True, False, ("max_seq_len", 2), 1_000_000),
+    "janusdna": Family(False, False, ("max_seq_len", 0), 131_072, local_only=True),
+    "ntv3": Family(False, True, None, 1_048_576, halvings=7),
+}
+
+
+class ComparatorBackbone:
+    """A ``transformers`` model with one token per base.
+
+    A sequence longer than the model's context goes through it in consecutive independent windows.
+
+    Parameters
+    ----------
+    model : in evaluation mode, on its device
+    letters : token ids of A, C, G, T, N
+    family : what its models have in common
+    width : length of the vector of a base
+    max_bp : longest input
+    multiple : input lengths are filled with N up to a multiple of this
+    """
+
+    token_width = None
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        letters: Sequence[int],
+        family: Family,
+        width: int,
+        max_bp: int,
+        multiple: int,
+        facts: dict[str, Any],
+    ) -> None:
+        self.name, self.width, self.causal, self.facts = name, width, family.causal, facts
+        self.max_bp: int | None = max_bp
+        self._model, self._family, self._multiple = model, family, multiple
+        self._device = next(model.parameters()).device
+        self._batch_bp = BATCH_BP.get(self._device.type, BATCH_BP["cpu"])
+        self._ids = np.full(256, letters[4], dtype=np.int64)
+        self._ids[A_ID : A_ID + 4] = letters[:4]
+
+    def states(self, ids: np.ndarray) -> Iterator[np.ndarray]:
+        """Vectors of all bases, window by window: float32 arrays, shape (n, width)."""
+        if len(ids) == 0:
+            raise GenezipError(f"{self.name} was given a sequence without bases; leave it out")
+        assert self.max_bp is not None
+        for start in range(0, len(ids), self.max_bp):
+            yield self._batch([ids[start : start + self.max_bp]])[0]
+
+    def pieces(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Vectors of independent sequences: one float32 array (L, width) for each.
+
+        These models know no padding, so only sequences of one length share a batch.
+        """
+        found: list[np.ndarray | None] = [None] * len(sequences)
+        for length in sorted({len(ids) for ids in sequences}):
+            same = [number for number, ids in enumerate(sequences) if len(ids) == length]
+            at_a_time = max(1, self._batch_bp // max(length, 1))
+            if length > (self.max_bp or length) or length == 0:
+                at_a_time = 1
+            for first in range(0, len(same), at_a_time):
+                chosen = same[first : first + at_a_time]
+                if at_a_time == 1:
+                    states = [np.concatenate(list(self.states(sequences[chosen[0]])))]
+                else:
+                    states = self._batch([sequences[number] for number in chosen])
+                for number, one in zip(chosen, states, strict=True):
+                    found[number] = one
+        return [states for states in found if states is not None]
+
+    def tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every base is a token: int64 (L,) and its vectors, float32 (L, width)."""
+        return np.arange(len(ids)), np.concatenate(list(self.states(ids)))
+
+    def stream(self) -> None:
+        """None: these models see an input as a whole."""
+
+    @torch.inference_mode()
+    def _batch(self, sequences: list[np.ndarray]) -> list[np.ndarray]:
+        length = len(sequences[0])
+        padded = -(-length // self._multiple) * self._multiple
+        batch = np.full((len(sequences), padded), self._ids[N_ID], dtype=np.int64)
+        batch[:, :length] = self._ids[np.stack(sequences)]
+        ids = torch.from_numpy(batch).to(self._device)
+        if self._family.masked_lm:
+            states = self._model(input_ids=ids, output_hidden_states=True).hidden_states[-1]
+        else:
+            output = self._model(input_ids=ids)
+            states = output[0] if isinstance(output, tuple) else output.last_hidden_state
+        if tuple(states.shape) != (*ids.shape, self.width):
+            raise GenezipError(
+                f"{self.name} gives vectors of shape {tuple(states.shape)} for "
+                f"{tuple(ids.shape)} bases, where {(*ids.shape, self.width)} is expected; it is "
+                "no model of one token per base, so name another kind or source"
+            )
+        kept: np.ndarray = states[:, :length].float().cpu().numpy()
+        return list(kept)
+
+
+def load_comparator(
+    comparator: Comparator, name: str, device: str | torch.device
+) -> ComparatorBackbone:
+    """Load a published model.
+
+    Parameters
+    ----------
+    comparator : its section of the configuration
+    name : as the tables call it
+    device : ``cpu``, ``cuda`` or ``auto``
+
+    Raises
+    ------
+    GenezipError
+        If ``transformers`` is missing, the model cannot be loaded (its code may need a package
+        that is not installed), or its tokenizer has no token per base.
+    """
+    family = FAMILIES[comparator.kind]
+    transformers = _transformers(name)
+    hub_id = HubId.parse(comparator.source, comparator.revision)
+    source = comparator.source if hub_id is None else hub_id.name
+    revision = None if hub_id is None else hub_id.revision
+    local = Path(source).is_dir()
+    if not local and (family.local_only or hub_id is None):
+        where = (
+            "its weights into a folder that transformers can load"
+            if family.local_only
+            else ("the model there")
+        )
+        raise GenezipError(
+            f"benchmarks.comparators.{name}: there is no folder {source}; put {where} and name it "
+            "in source"
+        )
+    options = {"trust_remote_code": True, "revision": revision}
+    auto = transformers.AutoModelForMaskedLM if family.masked_lm else transformers.AutoModel
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, **options)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        model = auto.from_pretrained(source, config=config, **options)
+    except Exception as error:  # code of the model itself runs here and may raise anything
+        reason = " ".join(str(error).split())[:300]
+        raise GenezipError(
+            f"benchmarks.comparators.{name}: {source} cannot be loaded by transformers "
+            f"({type(error).__name__}: {reason}); install what it names, or name another source"
+        ) from error
+    letters = _letters(tokenizer, name, source)
+    facts = {
+        "name": name,
+        "seed": None,
+        "kind": comparator.kind,
+        "source": source,
+        "revision": revision or getattr(config, "_commit_hash", None),
+        "sha256": _weights(Path(source)) if local else None,
+        "transformers": str(transformers.__version__),
+        "bound": None,
+        "precision": "fp32",
+    }
+    multiple = 1
+    if family.halvings:
+        multiple = 2 ** int(getattr(config, "num_downsamples", family.halvings))
+    max_bp = _context(family, config, tokenizer) // multiple * multiple
+    model = model.float().eval().to(choose_device(str(device)))
+    width = _width(model, config, family, letters[4], multiple)
+    if width is None:
+        raise GenezipError(
+            f"benchmarks.comparators.{name}: the configuration of {source} has neither d_model nor "
+            "hidden_size, so the length of its vectors is unknown; name another source"
+        )
+    return ComparatorBackbone(name, model, letters, family, width, max_bp, multiple, facts)
+
+
+def _transformers(name: str) -> ModuleType:
+    try:
+        import transformers
+    except ImportError:
+        raise GenezipError(
+            f"benchmarks.comparators.{name} needs the package transformers; run "
+            "pip install transformers, or remove the comparator"
+        ) from None
+    found: ModuleType = transformers
+    return found
+
+
+def _letters(tokenizer: Any, name: str, source: str) -> list[int]:
+    """Token ids of A, C, G, T, N, as the tokenizer has them."""
+    found = tokenizer.convert_tokens_to_ids([*BASES.decode(), "N"])
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if any(number is None or number == unknown for number in found) or len(set(found)) < 5:
+        raise GenezipError(
+            f"benchmarks.comparators.{name}: the tokenizer of {source} has no token of its own for "
+            f"each of A, C, G, T and N (ids {found}); only models of one token per base fit here"
+        )
+    return [int(number) for number in found]
+
+
+def _context(family: Family, config: Any, tokenizer: Any) -> int:
+    """Longest input (bp)."""
+    if family.context is not None:
+        attribute, less = family.context
+        limit = getattr(config, attribute, None)
+        if limit is not None:
+            return int(limit) - less
+    limit = getattr(tokenizer, "model_max_length", None)
+    return int(limit) if limit is not None and limit < _UNLIMITED else family.default_bp
+
+
+def _width(model: Any, config: Any, family: Family, letter: int, multiple: int) -> int | None:
+    """Length of the vector of a base: from the configuration, or of a U-Net from a short run."""
+    if family.masked_lm:  # its last level need not be as wide as the configuration's inner one
+        ids = torch.full((1, multiple), letter, device=next(model.parameters()).device)
+        with torch.inference_mode():
+            states = model(input_ids=ids, output_hidden_states=True).hidden_states[-1]
+        return int(states.shape[-1])
+    for attribute in ("d_model", "hidden_size"):
+        found = getattr(config, attribute, None)
+        if found is not None:
+            return int(found) * (2 if getattr(config, "rcps", False) else 1)
+    return None
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    """SHA-256 of the weight files of a local folder."""
+    files = [path for kind in ("*.safetensors", "*.bin") for path in sorted(folder.glob(kind))]
+    return {path.name: sha256_file(path) for path in files}

@@ -1,0 +1,1 @@
+"""GeneZip as a compressor, and the import of its published weights."""

@@ -1,0 +1,185 @@
+"""Import of the authors' published weights into a model folder of ours.
+
+Every name and shape is checked, the layout is read from the tensors and held against the
+configuration beside them, and what neither says is filled in as published and noted.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genezip.alphabet import VOCAB_SIZE
+from genezip.artifacts.files import sha256_file, write_text
+from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.provenance import versions
+from genezip.errors import GenezipError
+from genezip.models.genezip.release_config import ReleaseConfig, home, read_beside
+from genezip.models.genezip.release_files import locate, read_state_dict
+from genezip.models.genezip.release_names import EMBEDDING, HEAD, converted, expected_shapes, layout
+from genezip.models.hnet.architecture import Architecture, architecture
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hub import HubId
+from genezip.models.pretrained import CONFIG, WEIGHTS, ModelCard, mismatch, save_pretrained
+from genezip.region_classes import CLASSES, GENE7, LABELS
+
+README = "README.md"
+
+# What the paper states where no configuration lies beside the weights.
+PUBLISHED_FLOOR = 8
+PUBLISHED_BPT = dict(zip(CLASSES, (32.0, 32.0, 64.0, 64.0, 256.0, 256.0, 512.0), strict=True))
+
+VOCABULARY = (
+    "ids are those of the release's pretraining: padding 0, A C G T = 3 4 5 6, N = 7; "
+    "embedding rows are taken as they are"
+)
+
+
+def import_release(
+    source: str | Path,
+    out: str | Path,
+    name: str | None = None,
+    target_bpt: Mapping[str, float] | None = None,
+) -> ModelCard:
+    """Write a model folder from weights in the release's naming.
+
+    Parameters
+    ----------
+    source : weight file, folder with one, or hub id ``owner/name[@revision]``
+    out : folder; one that exists must be empty or an imported model, which is replaced
+    name : model name; by default that of the repository or folder
+    target_bpt : target of every region class (bp per token), for weights without
+        ``hydra_cfg.yaml``; by default transcript-balanced with base 32
+
+    Raises
+    ------
+    GenezipError
+        If the source is missing, broken or of another model, or contradicts its
+        configuration or ``target_bpt``; nothing is written then.
+    """
+    out = Path(out)
+    path = locate(source)
+    config = read_beside(path)
+    state = read_state_dict(path)
+    shape = _layout(state, path, config)
+    targets, targets_from = _targets(config, target_bpt)
+    hub_id = HubId.parse(source)
+    training: dict[str, Any] = {
+        "scale": "full",
+        "source": "imported",
+        **_origin(path, hub_id),
+        "targets": targets_from,
+        "bounds": "hydra_cfg.yaml" if config else f"assumed: floor {PUBLISHED_FLOOR}, no ceiling",
+        "hydra_cfg": config.facts() if config else None,
+        "vocabulary": VOCABULARY,
+        "embedding_rows": list(range(VOCAB_SIZE)),
+        "versions": versions(),
+    }
+    card = ModelCard(name or _name(path, hub_id), 0, shape, targets, training)
+    with torch.device("meta"):
+        network = GeneZipNetwork(shape)
+    network.load_state_dict(converted(state, shape), assign=True)
+    # only an imported model may be replaced: anything else would be lost
+    own = (CONFIG, WEIGHTS, README) if (out / CONFIG).exists() else ()
+    with replaced_folder(out, own) as folder:
+        write_text(folder / README, _readme(card, network.count_parameters()))
+        save_pretrained(folder, network, card)
+    return card
+
+
+def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) -> Architecture:
+    """Layout of a state dict, after checking every name, shape and value."""
+    head = state.pop(HEAD, None)
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    found = layout(shapes, str(path))
+    stages = len(found["encoder_layers"])
+    if config is None:
+        bounds: dict[str, Any] = {"k_min": [PUBLISHED_FLOOR] * stages, "k_max": [None] * stages}
+    else:
+        bounds = config.bounds(stages)
+    # 64 positions per chunk suit plain PyTorch best; the result does not depend on it
+    where = str(config.path if config else path)
+    shape = architecture({**found, **bounds, "ssd_chunk": 64}, where)
+    problem = mismatch(shapes, expected_shapes(shape))
+    if problem is not None:
+        raise GenezipError(
+            f"{path} does not fit the layout of its other tensors: {problem}; "
+            "take the weights of a GeneZip release"
+        )
+    if head is not None and not torch.equal(head, state[EMBEDDING]):
+        raise GenezipError(
+            f"{path} has a {HEAD} of its own, where GeneZip repeats {EMBEDDING}; "
+            "it is another model"
+        )
+    for key, value in state.items():
+        if not value.isfinite().all():
+            raise GenezipError(f"{path} holds {key} with values that are not finite")
+    if config is not None:
+        config.check(shape)
+    return shape
+
+
+def _targets(
+    config: ReleaseConfig | None, given: Mapping[str, float] | None
+) -> tuple[dict[str, float], str]:
+    """Target BPT of every class and where it comes from: the release knows the seven only."""
+    given = None if given is None else GENE7.complete(given, "the region preset")
+    written = config.target_bpt() if config else None
+    if config is not None and written is not None:
+        if given is not None and given != written:
+            name = next(key for key in CLASSES if given[key] != written[key])
+            raise GenezipError(
+                f"{config.path} gives {name} {written[name]:g} bp per token, the region preset "
+                f"{given[name]:g}; leave the preset out"
+            )
+        return written, "hydra_cfg.yaml"
+    if given is not None:
+        return given, "region preset"
+    return dict(PUBLISHED_BPT), "assumed: transcript-balanced, base 32"
+
+
+def _origin(path: Path, hub_id: HubId | None) -> dict[str, Any]:
+    """Where the weights come from, in words that mean the same on another computer."""
+    kept = path.relative_to(home(path)).as_posix()
+    found = {"imported_from": kept, "source_sha256": sha256_file(path)}
+    if hub_id is None:
+        return found
+    return {**found, "hub": {"id": hub_id.name, "commit": home(path).name}}
+
+
+def _name(path: Path, hub_id: HubId | None) -> str:
+    return hub_id.name.split("/")[1] if hub_id else home(path.resolve()).name
+
+
+def _readme(card: ModelCard, parameters: int) -> str:
+    """Markdown model card."""
+    training = card.training
+    hub = training.get("hub")
+    where = f" of `{hub['id']}` at commit `{hub['commit']}`" if hub else ""
+    targets = "\n".join(
+        f"| {LABELS[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
+    )
+    return f"""# {card.name}
+
+DNA compressor of the GeneZip method (arXiv 2602.17739): {parameters:,} parameters, trained
+by its authors and imported from `{training["imported_from"]}`{where} (sha256
+`{training["source_sha256"]}`). It was not trained or scored by this package.
+
+| region | target bp per token |
+|---|---|
+{targets}
+
+Targets: {training["targets"]}. Bounds on tokens: {training["bounds"]}.
+
+```python
+from genezip import GeneZip
+
+model = GeneZip.from_pretrained("path/to/this/folder")
+z = model.compress("ACGT" * 3000)
+z.tokens, z.chunk_bp, z.boundary_prob
+```
+
+`config.json` holds architecture, targets, the origin of the weights and versions.
+"""

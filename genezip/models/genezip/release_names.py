@@ -1,0 +1,172 @@
+"""Parameter names of the authors' release: theirs to ours, and the layout they imply.
+
+In the release the stages are nested: ``backbone`` is stage 0, its ``main_network`` stage 1,
+and so on; the innermost one holds only ``pad_dimension`` and the trunk, a last
+``main_network``. Rows of the input projection stand in the same order in both (gate, x, B,
+C, dt), so every tensor is taken as it is; only the convolution loses its axis of length 1.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genezip.errors import GenezipError
+from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.network import GeneZipNetwork
+
+Shapes = dict[str, tuple[int, ...]]
+
+EMBEDDING = "embeddings.weight"
+HEAD = "lm_head.weight"  # the same values as the embedding
+
+# below `layers.I.` in the release: below `blocks.I.` here
+_LAYER = {
+    "norm1.weight": "norm_weight",
+    "mixer.in_proj.weight": "mixer.in_proj.weight",
+    "mixer.conv1d.weight": "mixer.conv_weight",
+    "mixer.conv1d.bias": "mixer.conv_bias",
+    "mixer.dt_bias": "mixer.dt_bias",
+    "mixer.A_log": "mixer.a_log",
+    "mixer.D": "mixer.d",
+    "mixer.norm.weight": "mixer.norm_weight",
+    "mixer.out_proj.weight": "mixer.out_proj.weight",
+}
+
+_TEXT = re.compile(r"\.(norm2|mlp|Wqkv)\b")  # parts that only blocks with attention or MLP have
+
+
+def _path(stage: int) -> str:
+    return "backbone" + ".main_network" * stage
+
+
+def pairs(shape: Architecture) -> Iterator[tuple[str, str]]:
+    """(name in the release, name here) of every tensor, in the order of the release."""
+
+    def stack(theirs: str, ours: str, layers: int) -> Iterator[tuple[str, str]]:
+        for layer in range(layers):
+            for name, own in _LAYER.items():
+                yield f"{theirs}.layers.{layer}.{name}", f"{ours}.blocks.{layer}.{own}"
+        yield f"{theirs}.rmsnorm.weight", f"{ours}.norm_weight"
+
+    yield EMBEDDING, "embedding"
+    widths = shape.d_model
+    for s in range(shape.n_stages):
+        path = _path(s)
+        if s and widths[s] > widths[s - 1]:
+            yield f"{path}.pad_dimension", f"paddings.{s - 1}"
+        yield from stack(f"{path}.encoder", f"encoders.{s}", shape.encoder_layers[s])
+        yield from stack(f"{path}.decoder", f"decoders.{s}", shape.decoder_layers[s])
+        for side in "qk":
+            name = f"{path}.routing_module.{side}_proj_layer.weight"
+            yield name, f"routers.{s}.{side}_proj.weight"
+        for part in ("weight", "bias"):
+            yield f"{path}.residual_proj.{part}", f"residuals.{s}.{part}"
+    inner = _path(shape.n_stages)
+    if widths[-1] > widths[-2]:
+        yield f"{inner}.pad_dimension", f"paddings.{shape.n_stages - 1}"
+    yield from stack(f"{inner}.main_network", "trunk", shape.trunk_layers)
+
+
+def expected_shapes(shape: Architecture) -> Shapes:
+    """Name in the release and shape of every tensor of a layout, without the head's alias."""
+    with torch.device("meta"):
+        ours = GeneZipNetwork(shape).state_dict()
+    shapes = {}
+    for theirs, own in pairs(shape):
+        size = tuple(ours[own].shape)
+        shapes[theirs] = (size[0], 1, size[1]) if own.endswith("conv_weight") else size
+    return shapes
+
+
+def converted(state: dict[str, Tensor], shape: Architecture) -> dict[str, Tensor]:
+    """A state dict of ours, fp32, from one whose names and shapes have been checked.
+
+    Tensors are copied, since some may be views of one memory, and taken out of ``state``, so
+    that both do not fill the memory.
+    """
+    ours = {}
+    for theirs, own in pairs(shape):
+        value = state.pop(theirs).to(torch.float32, copy=True)
+        ours[own] = value.squeeze(1) if own.endswith("conv_weight") else value
+    for s in range(shape.n_stages):  # equal widths need no padding, and have no tensor
+        ours.setdefault(f"paddings.{s}", torch.empty(0))
+    return ours
+
+
+def layout(shapes: Mapping[str, tuple[int, ...]], where: str) -> dict[str, Any]:
+    """Widths, layer counts and layer sizes of a state dict, keys as in :class:`Architecture`.
+
+    Each is what most tensors agree on, so that a single wrong tensor does not shift the
+    layout, and is found by its name when the shapes are compared.
+
+    Raises
+    ------
+    GenezipError
+        If these are not the tensors of such a model; ``where`` begins the sentence.
+    """
+    text = next((name for name in shapes if _TEXT.search(name)), None)
+    if text is not None:
+        raise GenezipError(
+            f"{where} is an H-Net text model (it has {text}); GeneZip has Mamba-2 layers only"
+        )
+    stages = 0
+    while any(name.startswith(f"{_path(stages)}.encoder.") for name in shapes):
+        stages += 1
+    stacks = [f"{_path(s)}.{side}" for s in range(stages) for side in ("encoder", "decoder")]
+    trunk = f"{_path(stages)}.main_network"
+    widths = [_width(shapes, stacks[2 * s : 2 * s + 2]) for s in range(stages)]
+    widths.append(_width(shapes, [trunk]))
+    layers = [_layers(shapes, stack) for stack in stacks]
+    every = [*zip(stacks, layers, strict=True), (trunk, _layers(shapes, trunk))]
+    sizes = Counter(
+        size
+        for stack, count in every
+        for layer in range(count)
+        if (size := _sizes(shapes, f"{stack}.layers.{layer}")) is not None
+    )
+    if not stages or 0 in widths or not sizes:
+        raise GenezipError(
+            f"{where} is no GeneZip of the authors' release: its tensors are not named as in "
+            f"{EMBEDDING}, backbone.encoder.layers.0.mixer.A_log; name another file"
+        )
+    expand, headdim, d_state, d_conv = sizes.most_common(1)[0][0]
+    return {
+        "d_model": tuple(widths),
+        "encoder_layers": tuple(layers[::2]),
+        "trunk_layers": every[-1][1],
+        "decoder_layers": tuple(layers[1::2]),
+        "d_state": d_state,
+        "headdim": headdim,
+        "expand": expand,
+        "d_conv": d_conv,
+    }
+
+
+def _layers(shapes: Iterable[str], stack: str) -> int:
+    """How many layers a stack has; a gap in their numbers is found as a missing tensor."""
+    numbers = (re.match(rf"{re.escape(stack)}\.layers\.(\d+)\.", name) for name in shapes)
+    return len({match[1] for match in numbers if match})
+
+
+def _width(shapes: Mapping[str, tuple[int, ...]], stacks: list[str]) -> int:
+    """Length of most norms over the residual stream; 0 if there is none."""
+    names = "|".join(re.escape(stack) for stack in stacks)
+    norm = re.compile(rf"({names})\.(layers\.\d+\.norm1|rmsnorm)\.weight")
+    found = Counter(shape[0] for name, shape in shapes.items() if shape and norm.fullmatch(name))
+    return found.most_common(1)[0][0] if found else 0
+
+
+def _sizes(shapes: Mapping[str, tuple[int, ...]], layer: str) -> tuple[int, int, int, int] | None:
+    """expand, headdim, d_state and d_conv as one layer has them; None if it is incomplete."""
+    try:
+        (width,) = shapes[f"{layer}.norm1.weight"]
+        (inner,) = shapes[f"{layer}.mixer.norm.weight"]
+        (heads,) = shapes[f"{layer}.mixer.A_log"]
+        channels, _, taps = shapes[f"{layer}.mixer.conv1d.weight"]
+        return inner // width, inner // heads, (channels - inner) // 2, taps
+    except (KeyError, ValueError, ZeroDivisionError):
+        return None

@@ -1,0 +1,1 @@
+"""Hierarchical networks: layout, stages, losses, and streams in constant memory."""

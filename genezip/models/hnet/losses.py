@@ -1,0 +1,191 @@
+"""The two losses: next base, and region-aware ratio (RAR, Eq. 5-9).
+
+RAR steers the share of kept positions F and the mean boundary probability G of every
+region class towards 1 / N, with N the target of one stage:
+L = N / (N - 1) [(N - 1) F G + (1 - F)(1 - G)]. F is a count, so only G carries gradient.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from genezip.alphabet import A_ID, T_ID
+from genezip.models.hnet.output import Output
+from genezip.models.layers.scan import full_precision
+from genezip.models.routing.chunking import Chunks
+from genezip.models.routing.learned import Routing
+
+
+def base_nll(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Negative log likelihood of every base given those before it.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (B, L, vocab) (or L - 1 positions: the last is not needed)
+    ids : integer Tensor, shape (B, L)
+
+    Returns
+    -------
+    nll : float32 Tensor, shape (B, L - 1)
+        For bases 1 .. L - 1, in nats.
+    informative : bool Tensor, shape (B, L - 1)
+        True where that base is A, C, G or T.
+    """
+    targets = ids[:, 1:].long()
+    logits = full_precision(logits[:, : targets.shape[1]])
+    nll = cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+    return nll, (targets >= A_ID) & (targets <= T_ID)
+
+
+def lm_loss(logits: Tensor, ids: Tensor, targets: Tensor | None = None) -> Tensor:
+    """Mean next-base loss over informative targets (nats per base).
+
+    ``targets`` is the number to divide by when ``ids`` are a part of a larger batch.
+    """
+    nll, informative = base_nll(logits, ids)
+    total = informative.sum() if targets is None else targets
+    return (nll * informative).sum() / total.clamp(min=1)
+
+
+def count_targets(ids: Tensor) -> Tensor:
+    """Informative next-base targets of a batch (scalar)."""
+    return ((ids[:, 1:] >= A_ID) & (ids[:, 1:] <= T_ID)).sum()
+
+
+def stage_targets(target_bpt: Tensor, stages: int) -> Tensor:
+    """Geometric split of the target over the stages: N_r = B_r^(1/S) (Eq. 6)."""
+    return target_bpt ** (1 / stages)
+
+
+def rar_stage(
+    routing: Routing, regions: Tensor, targets: Tensor, mask: Literal["pre", "post"]
+) -> tuple[Tensor, Tensor]:
+    """RAR loss of one stage.
+
+    Parameters
+    ----------
+    routing : Routing of (B, L) positions
+    regions : int64 Tensor, shape (B, L)
+        Region class of every position, 0 .. R - 1.
+    targets : float Tensor, shape (R,)
+        N_r, positions per token at this stage; classes with N_r <= 1 are left out.
+    mask : F before (``pre``) or after (``post``) bounded routing
+
+    Returns
+    -------
+    loss : scalar Tensor, mean over sequences of the mass-weighted sum over classes
+    sums : float32 (or float64) Tensor, shape (R, 3), for the log
+        Positions, kept positions and summed probability of every class in the batch;
+        F and G are their ratios.
+    """
+    batch, classes = regions.shape[0], targets.shape[0]
+    hard = routing.provisional if mask == "pre" else routing.boundary_mask
+    prob = full_precision(routing.boundary_prob)
+    valid = routing.valid.to(prob.dtype)
+    values = torch.stack([valid, hard * valid, prob], dim=-1)
+    row = torch.arange(batch, device=regions.device).unsqueeze(1) * classes
+    flat = (row + regions).flatten()
+    sums = values.new_zeros(batch * classes, 3).index_add(0, flat, values.flatten(0, 1))
+    count, kept, prob = sums.view(batch, classes, 3).unbind(-1)
+    used = ((count > 0) & (targets > 1)).to(count.dtype)
+    f, g = kept / count.clamp(min=1), prob / count.clamp(min=1)
+    n = torch.where(targets > 1, targets, 2.0)
+    loss = n / (n - 1) * ((n - 1) * f * g + (1 - f) * (1 - g))
+    mass = count * used
+    weights = mass / mass.sum(1, keepdim=True).clamp(min=1)
+    return (weights * loss).sum(1).mean(), sums.detach().view(batch, classes, 3).sum(0)
+
+
+def rar_stage_loop(
+    routing: Routing, regions: Tensor, targets: Tensor, mask: Literal["pre", "post"]
+) -> Tensor:
+    """The same loss with plain loops over sequences and classes (slow; the definition)."""
+    hard = routing.provisional if mask == "pre" else routing.boundary_mask
+    losses = []
+    for i in range(regions.shape[0]):
+        total, mass = torch.zeros(()), 0
+        for r in range(targets.shape[0]):
+            here = (regions[i] == r) & routing.valid[i]
+            n = float(targets[r])
+            if not here.any() or n <= 1:
+                continue
+            f = hard[i][here].to(routing.boundary_prob.dtype).mean()
+            g = routing.boundary_prob[i][here].mean()
+            term = n / (n - 1) * ((n - 1) * f * g + (1 - f) * (1 - g))
+            total, mass = total + int(here.sum()) * term, mass + int(here.sum())
+        losses.append(total / max(mass, 1))
+    return torch.stack(losses).mean()
+
+
+def propagate_regions(
+    counts: Tensor, kept: Chunks, label: Literal["first", "majority"]
+) -> tuple[Tensor, Tensor]:
+    """Region classes of the tokens of the next stage.
+
+    Parameters
+    ----------
+    counts : Tensor, shape (B, L, R)
+        Bases of each class under every position (one-hot at stage 0).
+    kept : Chunks of these positions
+    label : ``first`` takes the class of the chunk's first base, ``majority`` the class of
+        most of its bases (the lowest class id among equals)
+
+    Returns
+    -------
+    regions : int64 Tensor, shape (B, M)
+    counts : Tensor, shape (B, M, R)
+        For ``first`` the one-hot class, for ``majority`` all bases of the chunk.
+    """
+    if label == "first":
+        selected = kept.select(counts)
+        return selected.argmax(-1), selected
+    batch, tokens = kept.positions.shape
+    if tokens == 0:
+        empty = counts.new_zeros(batch, 0, counts.shape[-1])
+        return kept.positions, empty
+    row = torch.arange(batch, device=counts.device).unsqueeze(1) * tokens
+    # positions before the first token of a U-Net block belong to no token
+    counts = counts * (kept.token_index >= 0).unsqueeze(-1)
+    flat = (row + kept.token_index.clamp(min=0)).flatten()
+    summed = counts.new_zeros(batch * tokens, counts.shape[-1])
+    summed = summed.index_add(0, flat, counts.flatten(0, 1)).view(batch, tokens, -1)
+    return summed.argmax(-1), summed
+
+
+def rar_loss(
+    output: Output,
+    regions: Tensor,
+    target_bpt: Tensor,
+    mask: Literal["pre", "post"] = "post",
+    label: Literal["first", "majority"] = "first",
+) -> tuple[Tensor, Tensor]:
+    """RAR summed over the stages (Eq. 9).
+
+    Parameters
+    ----------
+    output : Output of the network
+    regions : integer Tensor, shape (B, L), region class of every base
+    target_bpt : float Tensor, shape (R,), bp per token
+
+    Returns
+    -------
+    loss : scalar Tensor
+    sums : float32 Tensor, shape (S, R, 3), see :func:`rar_stage`
+    """
+    targets = stage_targets(target_bpt, max(1, len(output.routings)))
+    valid = output.valid
+    counts = torch.nn.functional.one_hot(regions.long(), targets.shape[0]).float()
+    counts = counts * valid.unsqueeze(-1)
+    labels = regions.long()
+    loss = output.logits.new_zeros(())
+    sums: list[Tensor] = []
+    for routing, chunks in zip(output.routings, output.chunks, strict=True):
+        stage, stage_sums = rar_stage(routing, labels, targets, mask)
+        loss = loss + stage
+        sums.append(stage_sums)
+        labels, counts = propagate_regions(counts, chunks, label)
+    if not sums:  # a flat model has no stage to steer
+        return loss, loss.new_zeros(0, targets.shape[0], 3)
+    return loss, torch.stack(sums)

@@ -1,0 +1,298 @@
+"""The network: encoder, routing, trunk, de-chunk, decoder, tied head.
+
+Bases go in, next-base logits come out; strictly causal unless the bound ``sequence`` bites.
+Region labels cannot enter here: they belong to the loss. GeneZip, H-Net, the autoregressive
+U-Net, trivial routers and flat Mamba-2 are architectures of this one network.
+
+With a :class:`NetworkState` a sequence can come in blocks of any length: convolutions,
+state-space scans, routers, de-chunking and bounds go on where the last block ended.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from genezip.errors import GenezipError
+from genezip.models.hnet.architecture import Architecture, BoundKind, bound_kind
+from genezip.models.hnet.output import Output
+from genezip.models.hnet.state import NetworkState, StageState
+from genezip.models.layers.mamba2 import Mamba2, Stack, StackState
+from genezip.models.layers.packing import packing
+from genezip.models.layers.scan import full_precision
+from genezip.models.routing.chunking import Chunks, chunk, ema_dechunk, straight_through
+from genezip.models.routing.fixed import UnlearnedRouter, make_router
+from genezip.models.routing.learned import Bound, Router, Routing, SequenceBound
+
+
+class GeneZipNetwork(nn.Module):
+    """Hierarchical network of S routing stages around a trunk.
+
+    Attributes
+    ----------
+    segment : positions that pass through a stack at a time when no gradient is needed, by
+        type of device: what fits its caches
+    fixed_capacity : whether token slots follow from bounds and strides where they set a
+        limit, so that no token count is read from the device; more padding, for devices
+        where a read stalls the queue
+    packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
+        padded to the longest (:mod:`genezip.models.layers.packing`); one more read from the device
+    """
+
+    segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
+    fixed_capacity: bool = False
+    packed: bool = False
+
+    def __init__(self, shape: Architecture) -> None:
+        super().__init__()
+        self.shape = shape
+        widths = shape.d_model
+        stages = range(shape.n_stages)
+        self.embedding = nn.Parameter(torch.empty(shape.vocab_size, widths[0]))
+        self.encoders = nn.ModuleList(
+            Stack(widths[s], shape.encoder_layers[s], shape) for s in stages
+        )
+        self.routers = nn.ModuleList(
+            make_router(shape.router[s], widths[s], shape.stride[s]) for s in stages
+        )
+        self.residuals = nn.ModuleList(nn.Linear(widths[s], widths[s]) for s in stages)
+        # one learned vector widens the tokens of stage s to the width of the next level
+        self.paddings = nn.ParameterList(
+            nn.Parameter(torch.empty(widths[s + 1] - widths[s])) for s in stages
+        )
+        # what positions before the first token receive, where tokens mark the end of a chunk
+        self.starts = nn.ParameterDict(
+            {str(s): nn.Parameter(torch.empty(widths[s])) for s in stages if self._ends(s)}
+        )
+        self.trunk = Stack(widths[-1], shape.trunk_layers, shape)
+        self.decoders = nn.ModuleList(
+            Stack(widths[s], shape.decoder_layers[s], shape) for s in stages
+        )
+        scale = 1 / math.sqrt(widths[0]) if shape.logit_scale == "inverse_sqrt_width" else 1.0
+        self.logit_scale = scale
+        self.bound: BoundKind = "none"
+        self.set_bound(shape.bound)
+
+    def _ends(self, s: int) -> bool:
+        return bool(self.routers[s].marks_end)
+
+    def set_bound(self, kind: BoundKind, target_bpt: Sequence[float] = ()) -> None:
+        """Choose the bound of all learned routers.
+
+        Parameters
+        ----------
+        kind : ``none``, ``sequence`` or ``causal``
+        target_bpt : target of every region class (bp per token); the default integers of
+            the causal bound follow from it where the architecture gives none
+
+        Raises
+        ------
+        GenezipError
+            If there is no such bound, or the causal bound has neither integers nor targets.
+        """
+        bounds: list[Bound]
+        kind = bound_kind(kind) or "none"
+        if kind == "causal":
+            bounds = list(self.shape.causal_bounds(target_bpt))
+            if len(bounds) != self.shape.n_stages:
+                raise GenezipError(
+                    "the causal bound has no integers; give max_chunk, burst and rate in the "
+                    "architecture, or the target BPT they follow from"
+                )
+        elif kind == "sequence":
+            bounds = [
+                None if low is None and high is None else SequenceBound(low, high)
+                for low, high in zip(self.shape.k_min, self.shape.k_max, strict=True)
+            ]
+        else:
+            bounds = [None] * self.shape.n_stages
+        for router, bound in zip(self.routers, bounds, strict=True):
+            if isinstance(router, Router):
+                router.bound = bound
+        obeyed = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
+        self.bound = kind if obeyed else "none"
+
+    def checkpoint_activations(self, flag: bool) -> None:
+        """Recompute the inside of every block in the backward pass instead of keeping it."""
+        for module in self.modules():
+            if isinstance(module, Stack):
+                module.recompute = flag
+
+    def start(self) -> NetworkState:
+        """The state before the first base of a sequence."""
+        stages = [
+            StageState(_start(encoder), _start(decoder))
+            for encoder, decoder in zip(self.encoders, self.decoders, strict=True)
+        ]
+        return NetworkState(stages, self.trunk.start())
+
+    def reset_parameters(self, seed: int) -> None:
+        """Initial values of the authors' release, the same for a seed on any machine.
+
+        Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from
+        the outside in; the tied embedding is N(0, 1); routers are the identity and the
+        residual maps are zero.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            nn.init.normal_(self.embedding)
+            depth = 0
+            for s in range(self.shape.n_stages):
+                depth += self.shape.encoder_layers[s] + self.shape.decoder_layers[s]
+                _reset(self.encoders[s], depth)
+                _reset(self.decoders[s], depth)
+                _reset_stage(self.routers[s], self.residuals[s], self.paddings[s])
+                if self._ends(s):
+                    nn.init.zeros_(self.starts[str(s)])
+            _reset(self.trunk, depth + self.shape.trunk_layers)
+
+    def forward(
+        self,
+        ids: Tensor,
+        valid: Tensor | None = None,
+        forced: list[Tensor] | None = None,
+        state: NetworkState | None = None,
+    ) -> Output:
+        """Run a batch.
+
+        Parameters
+        ----------
+        ids : integer Tensor, shape (B, L)
+            Token ids (:mod:`genezip.alphabet`).
+        valid : bool Tensor, shape (B, L), optional
+            False at padding, which must stand at the end; all valid when absent.
+        forced : list of bool Tensors, optional
+            Boundary masks to use instead of the model's own, one per stage.
+        state : NetworkState, optional
+            Continues one sequence (B = 1, no padding) and is brought up to its new end.
+
+        Raises
+        ------
+        GenezipError
+            If a stream is to obey the bound ``sequence``, or ``valid`` is no mask.
+        """
+        if valid is not None and (valid.dtype != torch.bool or valid.shape != ids.shape):
+            raise GenezipError(
+                f"valid must be a bool mask of the shape of ids, {tuple(ids.shape)}, False at "
+                f"padding, not {valid.dtype} of shape {tuple(valid.shape)}; region labels belong "
+                "to the loss and cannot enter the network"
+            )
+        if state is not None and (ids.shape[0] != 1 or valid is not None):
+            raise ValueError("a state continues one sequence: give ids of shape (1, L), no valid")
+        if valid is None:
+            valid = torch.ones(ids.shape, dtype=torch.bool, device=ids.device)
+        output = Output(self.embedding, self.embedding, valid, self.shape.marks_end)
+        embedded = self.embedding[ids.long()]
+        output.states = self._level(0, embedded, valid, ids, forced, state, output)
+        with torch.autocast(device_type=ids.device.type, enabled=False):
+            logits = linear(full_precision(output.states), full_precision(self.embedding))
+            output.logits = logits * self.logit_scale
+        return output
+
+    def _level(
+        self,
+        s: int,
+        x: Tensor,
+        valid: Tensor,
+        ids: Tensor | None,
+        forced: list[Tensor] | None,
+        state: NetworkState | None,
+        output: Output,
+    ) -> Tensor:
+        """One level: the trunk, or encoder -> tokens -> next level -> bases -> decoder."""
+        segment = self.segment.get(x.device.type)
+        if s == self.shape.n_stages:
+            trunk_state = None if state is None else state.trunk
+            if self.packed and state is None and len(x) > 1:
+                row = packing(valid, max(1, self.shape.d_conv - 1))
+                output.tokens = row.unpack(self.trunk(row.pack(x), packed=row))
+            else:
+                output.tokens = self.trunk(x, trunk_state, segment)
+            return output.tokens
+        stage = None if state is None else state.stages[s]
+        encoded = self.encoders[s](x, None if stage is None else stage.encoder, segment)
+        router = _router(self.routers[s])
+        routing = router(
+            encoded,
+            valid,
+            None if forced is None else forced[s],
+            None if stage is None else stage.router,
+            ids,
+        )
+        fixed = self.fixed_capacity and stage is None and forced is None
+        kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
+        output.routings.append(routing)
+        output.chunks.append(kept)
+        tokens = kept.select(encoded)
+        extra = self.paddings[s].expand(*tokens.shape[:-1], -1)
+        inner = torch.cat([tokens, extra], -1)
+        inner = self._level(s + 1, inner, kept.valid, None, forced, state, output)
+        inner = inner[..., : tokens.shape[-1]]
+        expanded = self._dechunk(s, inner, kept, routing, stage)
+        prob = routing.boundary_prob
+        # confidence of the threshold's decision, not of the bounded one
+        confidence = torch.where(prob > 0.5, prob, 1 - prob)
+        with torch.autocast(device_type=x.device.type, enabled=False):
+            skip = self.residuals[s](full_precision(encoded))
+        decoded = skip + straight_through(expanded, confidence)
+        return self.decoders[s](decoded, None if stage is None else stage.decoder, segment)
+
+    def _dechunk(
+        self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None
+    ) -> Tensor:
+        """Every position's share of the tokens: (B, M, D) -> (B, L, D), fp32.
+
+        Positions before a block's first token read what the stream carries; at the start
+        of a sequence the learned start vector, where tokens mark the end of their chunk.
+        """
+        before = None if stage is None else stage.before
+        smooth = full_precision(inner)
+        if self.routers[s].smooths and inner.shape[1]:
+            smooth = ema_dechunk(inner, kept.select(routing.boundary_prob), before)
+        if before is None and str(s) in self.starts:
+            before = full_precision(self.starts[str(s)]).expand(len(inner), -1)
+        if stage is not None and smooth.shape[1]:
+            stage.before = smooth[:, -1].clone()
+        elif stage is not None:
+            stage.before = before
+        return kept.expand(smooth, before)
+
+    def count_parameters(self) -> int:
+        """Learned numbers, tied ones counted once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _router(module: nn.Module) -> Router | UnlearnedRouter:
+    assert isinstance(module, Router | UnlearnedRouter)
+    return module
+
+
+def _start(stack: nn.Module) -> StackState:
+    assert isinstance(stack, Stack)
+    return stack.start()
+
+
+def _reset_stage(router: nn.Module, residual: nn.Module, padding: Tensor) -> None:
+    assert isinstance(residual, nn.Linear)
+    _router(router).reset_parameters()
+    nn.init.zeros_(residual.weight)
+    bound = 1 / math.sqrt(residual.in_features)
+    nn.init.uniform_(residual.bias, -bound, bound)
+    nn.init.zeros_(padding)
+
+
+def _reset(stack: nn.Module, depth: int) -> None:
+    for module in stack.modules():
+        if isinstance(module, Mamba2):
+            module.reset_parameters(0.02 / math.sqrt(depth))
+
+
+def build(shape: Architecture, seed: int = 0) -> GeneZipNetwork:
+    """A network with its initial values."""
+    with torch.random.fork_rng(devices=[]):  # the library's own initial values are replaced
+        network = GeneZipNetwork(shape)
+    network.reset_parameters(seed)
+    return network

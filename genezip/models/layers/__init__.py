@@ -1,0 +1,1 @@
+"""Layers that every system may be built of: scans, Mamba-2, packing, LoRA."""

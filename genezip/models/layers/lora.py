@@ -1,0 +1,80 @@
+"""Low-rank adapters (LoRA, arXiv 2106.09685) on the projections of every Mamba-2 layer.
+
+A projection W becomes W + (alpha / rank) B A, with A (rank, in) and B (out, rank). B starts at
+zero, so an adapted network begins as the one it was made from. Mixers call their projections
+as modules and the scan never sees a weight, so an adapter acts on input and output alike.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout, linear
+
+from genezip.errors import GenezipError
+from genezip.models.layers.mamba2 import Mamba2
+
+PROJECTIONS = ("in_proj", "out_proj")
+_PARTS = ("lora_a", "lora_b")
+
+
+class AdaptedLinear(nn.Linear):
+    """A linear map with a low-rank addition; its own weight keeps its name.
+
+    Attributes
+    ----------
+    lora_a : Parameter, shape (rank, in_features)
+    lora_b : Parameter, shape (out_features, rank), zero at the start
+    scale : alpha / rank
+    dropout : share of the inputs of the addition that training sets to zero
+    """
+
+    def __init__(self, plain: nn.Linear, rank: int, alpha: float, dropout: float) -> None:
+        bias = plain.bias is not None
+        super().__init__(plain.in_features, plain.out_features, bias, device="meta")
+        self.weight, self.bias = plain.weight, plain.bias
+        self.scale = alpha / rank
+        self.dropout = dropout
+        like = plain.weight
+        self.lora_a = nn.Parameter(like.new_empty(rank, plain.in_features))
+        self.lora_b = nn.Parameter(like.new_zeros(plain.out_features, rank))
+
+    def reset_adapter(self) -> None:
+        """A uniform in +-1/sqrt(in_features), B zero: the addition is nothing."""
+        bound = 1 / math.sqrt(self.in_features)
+        with torch.no_grad():  # drawn on the CPU, so that a seed means the same on any device
+            self.lora_a.copy_(torch.empty(self.lora_a.shape).uniform_(-bound, bound))
+            self.lora_b.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in_features) -> (..., out_features)."""
+        inner = linear(dropout(x, self.dropout, self.training), self.lora_a)
+        return super().forward(x) + self.scale * linear(inner, self.lora_b)
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a parameter of this name belongs to an adapter."""
+    return name.endswith(_PARTS)
+
+
+def add_adapters(network: nn.Module, rank: int, alpha: float, dropout: float, seed: int) -> None:
+    """Give every input and output projection of every Mamba-2 layer an adapter, in place.
+
+    Raises
+    ------
+    GenezipError
+        If the network has no Mamba-2 layer, or has adapters already.
+    """
+    mixers = [module for module in network.modules() if isinstance(module, Mamba2)]
+    if not mixers:
+        raise GenezipError("this network has no Mamba-2 layer, so there is nothing to adapt")
+    if any(isinstance(module, AdaptedLinear) for module in network.modules()):
+        raise GenezipError("this network has adapters already; load it again")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for mixer in mixers:
+            for name in PROJECTIONS:
+                adapted = AdaptedLinear(getattr(mixer, name), rank, alpha, dropout)
+                adapted.reset_adapter()
+                adapted.train(mixer.training)
+                setattr(mixer, name, adapted)

@@ -1,0 +1,201 @@
+"""Mamba-2 layers: mixer, pre-norm residual block, stack.
+
+Every layer can continue a sequence: given a state, it reads what came before and leaves what
+the next block of positions needs. States are replaced, never written into, so a shallow copy
+of a state is a snapshot.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import rms_norm, silu, softplus
+from torch.utils.checkpoint import checkpoint
+
+from genezip.models.hnet.architecture import Architecture
+from genezip.models.layers.convolution import causal_convolution
+from genezip.models.layers.kernels import scan
+from genezip.models.layers.packing import FORGET, Packing
+from genezip.models.layers.scan import full_precision
+
+NORM_EPS = 1e-5
+
+
+@dataclass
+class MixerState:
+    """What a mixer carries from block to block.
+
+    Attributes
+    ----------
+    tail : Tensor, shape (B, d_conv - 1, C), last inputs of the convolution; None at the start
+    ssm : Tensor, shape (B, H, P, N), state of the scan; None at the start
+    """
+
+    tail: Tensor | None = None
+    ssm: Tensor | None = None
+
+
+@dataclass
+class StackState:
+    """The states of a stack's mixers."""
+
+    mixers: list[MixerState] = field(default_factory=list)
+
+    def copy(self) -> Self:
+        """A snapshot."""
+        return type(self)([MixerState(m.tail, m.ssm) for m in self.mixers])
+
+
+class Mamba2(nn.Module):
+    """Mamba-2 mixer with one group (Dao and Gu, 2024), causal.
+
+    Parameters per layer at width d, with di = expand d, h = di / headdim, n = d_state:
+    d (2 di + 2 n + h) + (di + 2 n)(d_conv + 1) + 3 h + di + di d.
+    """
+
+    def __init__(self, width: int, shape: Architecture) -> None:
+        super().__init__()
+        self.inner = shape.expand * width
+        self.state = shape.d_state
+        self.headdim = shape.headdim
+        self.heads = self.inner // shape.headdim
+        self.chunk = shape.ssd_chunk
+        channels = self.inner + 2 * self.state
+        self.in_proj = nn.Linear(width, 2 * self.inner + 2 * self.state + self.heads, bias=False)
+        self.conv_weight = nn.Parameter(torch.empty(channels, shape.d_conv))
+        self.conv_bias = nn.Parameter(torch.empty(channels))
+        self.dt_bias = nn.Parameter(torch.empty(self.heads))
+        self.a_log = nn.Parameter(torch.empty(self.heads))
+        self.d = nn.Parameter(torch.empty(self.heads))
+        self.norm_weight = nn.Parameter(torch.empty(self.inner))
+        self.out_proj = nn.Linear(self.inner, width, bias=False)
+
+    def reset_parameters(self, out_std: float) -> None:
+        """Initial values (Mamba-2 defaults; linear N(0, 0.02), output N(0, out_std))."""
+        nn.init.normal_(self.in_proj.weight, std=0.02)
+        nn.init.normal_(self.out_proj.weight, std=out_std)
+        bound = 1 / math.sqrt(self.conv_weight.shape[1])
+        nn.init.uniform_(self.conv_weight, -bound, bound)
+        nn.init.uniform_(self.conv_bias, -bound, bound)
+        # dt log-uniform in [1e-3, 1e-1]; the bias is its inverse softplus
+        low, high = math.log(1e-3), math.log(1e-1)
+        dt = torch.exp(torch.empty_like(self.dt_bias).uniform_(low, high)).clamp(min=1e-4)
+        with torch.no_grad():
+            self.dt_bias.copy_(dt + torch.log(-torch.expm1(-dt)))
+            self.a_log.uniform_(1, 16).log_()
+        nn.init.ones_(self.d)
+        nn.init.ones_(self.norm_weight)
+
+    def forward(
+        self, x: Tensor, state: MixerState | None = None, packed: Packing | None = None
+    ) -> Tensor:
+        """Mix a sequence: (B, L, width) -> (B, L, width); position t sees 0..t.
+
+        ``state`` continues a sequence and is brought up to its end; ``packed`` says that
+        several sequences lie in one row.
+        """
+        gate, mixed, dt = self.in_proj(x).split(
+            [self.inner, self.inner + 2 * self.state, self.heads], dim=-1
+        )
+        if packed is not None:
+            mixed = mixed.masked_fill(packed.gap.unsqueeze(-1), 0.0)
+        mixed = silu(self._convolve(mixed, state))
+        values, b, c = mixed.split([self.inner, self.state, self.state], dim=-1)
+        values = values.unflatten(-1, (self.heads, self.headdim))  # (B, L, H, P)
+        dt = softplus(full_precision(dt) + self.dt_bias)
+        before = None if state is None else state.ssm
+        a = -full_precision(self.a_log).exp()
+        if packed is not None:
+            values = values.masked_fill(packed.gap[..., None, None], 0.0)
+            dt = dt.masked_fill(packed.gap.unsqueeze(-1), 0.0)
+            dt = torch.where(packed.reset.unsqueeze(-1), -FORGET / a, dt)
+        y, after = scan(values, dt, a, b, c, self.chunk, before)
+        if state is not None:
+            state.ssm = after.clone()  # not a view that keeps every chunk's state alive
+        y = torch.addcmul(y, values, self.d[:, None].to(y.dtype)).flatten(-2)
+        y = rms_norm(y * silu(gate), (self.inner,), self.norm_weight.to(y.dtype), NORM_EPS)
+        return self.out_proj(y)
+
+    def _convolve(self, x: Tensor, state: MixerState | None) -> Tensor:
+        if state is None:
+            return causal_convolution(x, self.conv_weight, self.conv_bias)
+        back = self.conv_weight.shape[1] - 1
+        tail = x.new_zeros(x.shape[0], back, x.shape[2]) if state.tail is None else state.tail
+        joined = torch.cat([tail, x], dim=1)
+        state.tail = joined[:, joined.shape[1] - back :].clone()
+        return causal_convolution(joined, self.conv_weight, self.conv_bias)[:, back:]
+
+
+class Block(nn.Module):
+    """Pre-norm residual block; the residual stream is fp32."""
+
+    def __init__(self, width: int, shape: Architecture) -> None:
+        super().__init__()
+        self.width = width
+        self.norm_weight = nn.Parameter(torch.ones(width))
+        self.mixer = Mamba2(width, shape)
+
+    def forward(
+        self, residual: Tensor, state: MixerState | None = None, packed: Packing | None = None
+    ) -> Tensor:
+        """(B, L, width) -> (B, L, width)."""
+        normed = rms_norm(residual, (self.width,), self.norm_weight, NORM_EPS)
+        return residual + full_precision(self.mixer(normed, state, packed))
+
+
+class Stack(nn.Module):
+    """Blocks, then one RMS norm.
+
+    ``recompute`` trades time for memory in training: the inside of a block is computed again
+    in the backward pass. Routers and chunking lie outside, so a mask is computed only once.
+    """
+
+    def __init__(self, width: int, layers: int, shape: Architecture) -> None:
+        super().__init__()
+        self.width = width
+        self.recompute = False
+        self.blocks = nn.ModuleList(Block(width, shape) for _ in range(layers))
+        self.norm_weight = nn.Parameter(torch.ones(width))
+
+    def start(self) -> StackState:
+        """The state before the first position."""
+        return StackState([MixerState() for _ in self.blocks])
+
+    def forward(
+        self,
+        x: Tensor,
+        state: StackState | None = None,
+        segment: int | None = None,
+        packed: Packing | None = None,
+    ) -> Tensor:
+        """(B, L, width) -> (B, L, width), fp32.
+
+        Parameters
+        ----------
+        state : StackState, optional
+            Continues a sequence; brought up to the end of ``x``.
+        segment : int, optional
+            Positions that go through all blocks at a time (without gradient only): long
+            sequences stay in the caches and need the memory of one segment. Same result.
+        packed : Packing, optional
+            Says that several sequences lie in one row; not together with ``state``.
+        """
+        whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
+        if whole or packed is not None:
+            return self._blocks(x, state, packed)
+        assert segment is not None
+        state = self.start() if state is None else state
+        return torch.cat([self._blocks(part, state) for part in x.split(segment, dim=1)], dim=1)
+
+    def _blocks(self, x: Tensor, state: StackState | None, packed: Packing | None = None) -> Tensor:
+        x = full_precision(x)
+        if x.shape[1] == 0:
+            return x
+        for number, block in enumerate(self.blocks):
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, None, packed, use_reentrant=False)
+            else:
+                x = block(x, None if state is None else state.mixers[number], packed)
+        return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)

@@ -1,0 +1,1 @@
+"""Where tokens begin: learned routers, bounds, chunking, and routers that learn nothing."""

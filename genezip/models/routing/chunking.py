@@ -1,0 +1,139 @@
+"""From bases to tokens and back.
+
+A chunk is represented by its first position (selection, not averaging). De-chunking is an
+exponential moving average over the tokens in fp32, whatever the autocast: a bf16 scan here
+is known to change results.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genezip.models.layers.scan import full_precision, linear_scan
+
+EMA_CLIP = 1e-4
+
+
+@dataclass
+class Chunks:
+    """Kept positions of a batch, packed to the left.
+
+    Attributes
+    ----------
+    positions : int64 Tensor, shape (B, M)
+        Position of each token in the sequence it was taken from; 0 at padding.
+    valid : bool Tensor, shape (B, M)
+    token_index : int64 Tensor, shape (B, L)
+        For every position, the last token at or before it; -1 where there is none.
+    """
+
+    positions: Tensor
+    valid: Tensor
+    token_index: Tensor
+
+    def select(self, values: Tensor) -> Tensor:
+        """Take (B, L) or (B, L, D) values at the kept positions: (B, M) or (B, M, D)."""
+        if values.dim() == 2:
+            return values.gather(1, self.positions)
+        return _rows(values, self.positions)
+
+    def expand(self, tokens: Tensor, before: Tensor | None = None) -> Tensor:
+        """Give every position its token: (B, M, D) -> (B, L, D).
+
+        ``before``, shape (B, D), is for positions before the first token.
+        """
+        index = self.token_index
+        if before is not None:
+            tokens = torch.cat([before.unsqueeze(1).to(tokens.dtype), tokens], dim=1)
+            index = index + 1
+        return _rows(tokens, index)
+
+
+def _rows(values: Tensor, index: Tensor) -> Tensor:
+    """values[i, index[i, t]], shape (B, T, D): by whole rows, 18 times as fast as a gather."""
+    first = torch.arange(len(values), device=index.device).unsqueeze(1) * values.shape[1]
+    rows = values.flatten(0, 1).index_select(0, (first + index).flatten())
+    return rows.unflatten(0, index.shape)
+
+
+def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:
+    """Pack the kept positions of each sequence.
+
+    Parameters
+    ----------
+    boundary_mask : bool Tensor, shape (B, L)
+    capacity : int, optional
+        Slots for tokens, at least as many as any sequence keeps (a bound on the mask
+        guarantees that). Without it one value is read from the device: the largest count.
+    """
+    rank = boundary_mask.cumsum(1)  # 1-based number of the last token at or before t
+    batch, length = boundary_mask.shape
+    counts = boundary_mask.sum(1, keepdim=True)
+    if length == 0:
+        capacity = 0
+    most = int(counts.max()) if capacity is None else capacity
+    slot = torch.where(boundary_mask, rank - 1, most)
+    places = torch.arange(length, device=rank.device).expand_as(rank)
+    # dropped positions all land in one spare column that is cut off
+    positions = rank.new_zeros(batch, most + 1).scatter(1, slot, places)[:, :most]
+    valid = torch.arange(most, device=rank.device) < counts
+    return Chunks(positions * valid, valid, rank - 1)
+
+
+def ema_dechunk(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> Tensor:
+    """zbar_m = P_m z_m + (1 - P_m) zbar_{m-1}, in fp32.
+
+    Parameters
+    ----------
+    tokens : Tensor, shape (B, M, D)
+    prob : Tensor, shape (B, M)
+        Boundary probability of each token; clipped to [1e-4, 1 - 1e-4].
+    initial : Tensor, shape (B, D), optional
+        zbar before the first of these tokens; zero when absent.
+
+    Returns
+    -------
+    float32 (or float64) Tensor, shape (B, M, D)
+    """
+    with torch.autocast(device_type=tokens.device.type, enabled=False):
+        tokens = full_precision(tokens)
+        prob = prob.to(tokens.dtype).clamp(EMA_CLIP, 1 - EMA_CLIP)
+        return linear_scan(torch.log1p(-prob), prob.unsqueeze(-1) * tokens, initial)
+
+
+def ema_dechunk_loop(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> Tensor:
+    """The same, token by token (slow; the definition)."""
+    prob = prob.clamp(EMA_CLIP, 1 - EMA_CLIP)
+    state = torch.zeros_like(tokens[:, 0]) if initial is None else initial
+    states = []
+    for m in range(tokens.shape[1]):
+        p = prob[:, m, None]
+        state = p * tokens[:, m] + (1 - p) * state
+        states.append(state)
+    return torch.stack(states, dim=1)
+
+
+def straight_through(values: Tensor, confidence: Tensor) -> Tensor:
+    """The values as they are, with the gradient of ``values * confidence`` at confidence 1.
+
+    Parameters
+    ----------
+    values : Tensor, shape (B, L, D)
+    confidence : Tensor, shape (B, L)
+    """
+    return _StraightThrough.apply(values, confidence)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, confidence: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        ctx.dtype = confidence.dtype
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        (values,) = ctx.saved_tensors
+        return grads[0], (grads[0] * values).sum(-1).to(ctx.dtype)

@@ -1,0 +1,247 @@
+"""Where a token starts: boundary probabilities and bounded routing.
+
+Eq. 2-4 and 10-11 of GeneZip (arXiv 2602.17739); the order of query and key is that of the
+H-Net reference implementation. Two bounds keep the number of tokens within limits:
+``sequence``, the published projection, which looks at the whole sequence, and ``causal``
+(:mod:`genezip.models.routing.bounds`), which a stream can obey.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from genezip.errors import GenezipError
+from genezip.models.layers.scan import full_precision
+from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
+from genezip.models.routing.cosine import adjacent_cosine
+
+# Why a position became a token; the codes of ``kept_by``.
+KEPT_BY = ("router", "floor", "forced")
+
+
+@dataclass
+class Routing:
+    """What one routing stage decided.
+
+    Attributes
+    ----------
+    boundary_prob : float32 Tensor, shape (B, L)
+        p_t; 1 at the first position, 0 at padding.
+    provisional : bool Tensor, shape (B, L)
+        p_t > 1/2 (a tie is no boundary), before the bounds; the first position is on.
+    boundary_mask : bool Tensor, shape (B, L)
+        After the bounds: the positions that become tokens.
+    valid : bool Tensor, shape (B, L)
+        False at padding, which stands at the end.
+    kept_by : uint8 Tensor, shape (B, L)
+        At tokens, why they are kept: index into :data:`KEPT_BY`.
+    """
+
+    boundary_prob: Tensor
+    provisional: Tensor
+    boundary_mask: Tensor
+    valid: Tensor
+    kept_by: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
+
+    def bound_bit(self) -> Tensor:
+        """Whether the bounds changed the mask of each sequence (bool, shape (B,))."""
+        return (self.provisional != self.boundary_mask).any(dim=1)
+
+
+@dataclass(frozen=True)
+class SequenceBound:
+    """Eq. 10: between ``floor`` and ``ceiling`` tokens per sequence; None is no bound."""
+
+    floor: int | None
+    ceiling: int | None
+
+
+Bound = SequenceBound | CausalBound | None
+
+
+@dataclass
+class RouterState:
+    """What a router carries from block to block.
+
+    Attributes
+    ----------
+    previous : Tensor, shape (B, 1, D), the last position's states; None at the start
+    causal : state of the causal bound; None at the start
+    position : positions seen so far
+    """
+
+    previous: Tensor | None = None
+    causal: CausalState | None = None
+    position: int = 0
+
+
+def bounded(
+    boundary_prob: Tensor, active: Tensor, valid: Tensor, floor: int | None, ceiling: int | None
+) -> Tensor:
+    """The mask nearest to ``active`` that keeps between floor and ceiling positions.
+
+    Too few: the most probable inactive positions are switched on. Too many: the least
+    probable active ones are switched off, never the first position. Among equal
+    probabilities the earlier position wins. One stable sort of an exact integer key; no
+    loop and no transfer to the host.
+
+    Parameters
+    ----------
+    boundary_prob : float32 or float64 Tensor, shape (B, L), values in [0, 1]
+    active, valid : bool Tensor, shape (B, L)
+        Provisional mask (first position on) and real positions.
+    floor, ceiling : int or None
+        Bounds per sequence; a floor beyond a sequence's length keeps all of it.
+
+    Returns
+    -------
+    bool Tensor, shape (B, L)
+    """
+    if (floor is None and ceiling is None) or active.shape[1] == 0:
+        return active
+    length = valid.sum(1)
+    keep = active.sum(1)
+    if floor is not None:
+        keep = torch.maximum(keep, length.clamp(max=floor))
+    if ceiling is not None:
+        keep = torch.minimum(keep, length.clamp(max=max(1, ceiling)))
+    # numbers in [0, 1] order like their bits, which stay below 2^30 in fp32 and below 2^62 in
+    # fp64; activity and the first position rank above them
+    prob = full_precision(boundary_prob.detach()).contiguous()
+    bits, above = (torch.int64, 62) if prob.dtype == torch.float64 else (torch.int32, 30)
+    key = prob.view(bits).long() + (active.long() << above)
+    key[:, 0] = torch.iinfo(torch.int64).max
+    key = key.masked_fill(~valid, -1)
+    order = key.argsort(dim=1, descending=True, stable=True)
+    chosen = torch.arange(key.shape[1], device=key.device) < keep.unsqueeze(1)
+    return torch.zeros_like(active).scatter(1, order, chosen) & valid
+
+
+def bounded_loop(
+    boundary_prob: Tensor, active: Tensor, valid: Tensor, floor: int | None, ceiling: int | None
+) -> Tensor:
+    """The same, position by position as the paper words it (slow; the definition)."""
+    mask = active.clone()
+    for row in range(mask.shape[0]):
+        length = int(valid[row].sum())
+        low = min(floor or 0, length)
+        high = length if ceiling is None else max(1, min(ceiling, length))
+        while int(mask[row].sum()) < low:
+            free = [t for t in range(length) if not mask[row, t]]
+            mask[row, max(free, key=lambda t: (float(boundary_prob[row, t]), -t))] = True
+        while int(mask[row].sum()) > high:
+            taken = [t for t in range(1, length) if mask[row, t]]
+            mask[row, min(taken, key=lambda t: (float(boundary_prob[row, t]), -t))] = False
+    return mask
+
+
+def apply_bound(
+    prob: Tensor, active: Tensor, valid: Tensor, bound: Bound, state: RouterState | None
+) -> tuple[Tensor, Tensor]:
+    """Mask and ``kept_by`` of a batch under a bound.
+
+    Raises
+    ------
+    GenezipError
+        If a stream is to obey a bound that looks at the whole sequence.
+    """
+    if isinstance(bound, CausalBound):
+        before = None if state is None else state.causal
+        mask, forced, after = admit(active, valid, bound, before)
+        if state is not None:
+            state.causal = after
+        return mask, 2 * forced.to(torch.uint8)
+    if bound is None:
+        return active, torch.zeros_like(active, dtype=torch.uint8)
+    if state is not None:
+        raise GenezipError(
+            "the bound `sequence` looks at the whole sequence and cannot be streamed; "
+            "use the bound causal or none, or go window by window"
+        )
+    mask = bounded(prob, active, valid, bound.floor, bound.ceiling)
+    return mask, (mask & ~active).to(torch.uint8)
+
+
+class Router(nn.Module):
+    """Boundary probability from the cosine of adjacent projected states (Eq. 2-3)."""
+
+    marks_end = False  # a token stands at the first position of its chunk
+    smooths = True  # de-chunking is the moving average over the tokens
+
+    def __init__(self, width: int, bound: Bound) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(width, width, bias=False)
+        self.k_proj = nn.Linear(width, width, bias=False)
+        self.bound = bound
+
+    def reset_parameters(self) -> None:
+        """Identity projections: at the start p depends on the states alone."""
+        nn.init.eye_(self.q_proj.weight)
+        nn.init.eye_(self.k_proj.weight)
+
+    def capacity(self, length: int) -> int | None:
+        """Tokens that the bound allows of ``length`` positions; None where it sets no limit."""
+        if isinstance(self.bound, CausalBound):
+            return token_limits(self.bound, length)[1]
+        if self.bound is None or self.bound.ceiling is None:
+            return None
+        return min(length, self.bound.ceiling)
+
+    def boundary_prob(
+        self, states: Tensor, valid: Tensor, previous: Tensor | None = None
+    ) -> Tensor:
+        """p_t = (1 - cos(W_q h_{t-1}, W_k h_t)) / 2 in fp32, p_0 = 1, padding 0.
+
+        ``previous`` holds the states of the position before the first, shape (B, 1, D);
+        without it the first position starts the sequence.
+        """
+        with torch.autocast(device_type=states.device.type, enabled=False):
+            states = full_precision(states)
+            if states.shape[1] == 0:
+                return states.new_zeros(states.shape[:2])
+            if previous is not None:
+                states = torch.cat([previous, states], dim=1)
+            cosine = adjacent_cosine(self.q_proj(states), self.k_proj(states))
+            prob = ((1 - cosine) / 2).clamp(0, 1)
+            if previous is None:
+                prob = pad(prob, (1, 0), value=1.0)
+            return prob * valid
+
+    def forward(
+        self,
+        states: Tensor,
+        valid: Tensor,
+        forced: Tensor | None = None,
+        state: RouterState | None = None,
+        ids: Tensor | None = None,
+    ) -> Routing:
+        """Route a batch.
+
+        Parameters
+        ----------
+        states : Tensor, shape (B, L, D)
+        valid : bool Tensor, shape (B, L)
+        forced : bool Tensor, shape (B, L), optional
+            Use this mask instead of the model's own (tests and trivial routers).
+        state : RouterState, optional
+            Continues a sequence; brought up to the end of ``states``.
+        ids : not used by this router
+        """
+        previous = None if state is None else state.previous
+        prob = self.boundary_prob(states, valid, previous)
+        active = (prob > 0.5) & valid
+        if forced is None:
+            mask, kept_by = apply_bound(prob, active, valid, self.bound, state)
+        else:
+            if state is not None and isinstance(self.bound, CausalBound):
+                raise GenezipError(
+                    "a forced mask would leave the causal bound of a stream behind; set the "
+                    "bound none first"
+                )
+            mask, kept_by = forced, torch.zeros_like(forced, dtype=torch.uint8)
+        if state is not None and states.shape[1]:
+            state.previous = full_precision(states[:, -1:]).clone()
+            state.position += states.shape[1]
+        return Routing(prob, active, mask, valid, kept_by)

@@ -1,0 +1,616 @@
+"""``genezip compress``: blocks equal the whole, and an interrupted run equals one that was not.
+
+Every model here speaks up as a trained one does, so its router opens and closes chunks.
+"""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyBigWig
+import pysam
+import pytest
+import torch
+from toolkit.dna import random_dna
+from toolkit.networks import FLAT, FREE, LONG_CHUNKS, save_toy, speaking_network
+
+from genezip.alphabet import encode
+from genezip.artifacts.tables import HEAD
+from genezip.cli import main
+from genezip.compress import GeneZip
+from genezip.errors import GenezipError
+from genezip.inference import parts as fasta_parts
+from genezip.inference.fasta import Summary, compress_fasta
+from genezip.inference.join import ROW_GROUP, Join
+from genezip.inference.readers import StreamReader
+from genezip.models.hnet.windows import run_batch
+from genezip.models.routing.learned import KEPT_BY
+
+BLOCKS = {"router": ("block", "block"), "stride": (4, 3), "k_min": (), "bound": "none"}
+COLUMNS = ["chrom", "start", "end", "boundary_prob", "kept_by", "token"]
+
+
+def write_model(folder: Path, seed: int = 3, **changes: Any) -> Path:
+    targets = {"promoter": 4.0, "intergenic": 16.0}
+    return save_toy(folder, speaking_network(seed, **changes), seed, targets=targets)
+
+
+def dna(length: int, seed: int) -> bytes:
+    return random_dna(length, seed, "ACGTacgtN").encode()
+
+
+RECORDS = {"one": dna(433, 1), "two": dna(12, 2), "three": dna(230, 3)}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    shapes: dict[str, dict[str, Any]] = {
+        "causal": LONG_CHUNKS,
+        "none": FREE,
+        "sequence": {"k_min": (30, 4)},
+        "flat": FLAT,
+        "blocks": BLOCKS,
+    }
+    return {name: write_model(folder / name, **shape) for name, shape in shapes.items()}
+
+
+def write_fasta(path: Path) -> Path:
+    path.write_bytes(b"".join(b">%b\n%b\n" % (n.encode(), s) for n, s in RECORDS.items()))
+    return path
+
+
+@pytest.fixture
+def fasta(tmp_path: Path) -> Path:
+    return write_fasta(tmp_path / "my.fa")
+
+
+@dataclass
+class Result:
+    """The files of one run, read back."""
+
+    summary: Summary
+    table: pa.Table
+    facts: dict[str, Any]
+    bytes: bytes
+    tracks: Path
+
+    def column(self, name: str, chrom: str) -> np.ndarray:
+        rows = self.table.filter(pa.compute.equal(self.table["chrom"], chrom))
+        column = rows[name].combine_chunks()
+        if name == "token":
+            return column.flatten().to_numpy().reshape(len(rows), -1)
+        return np.array(column.to_pylist())
+
+
+def read(out: Path, summary: Summary) -> Result:
+    path = out / "tokens.parquet"
+    table = pq.read_table(path)
+    facts = json.loads(pq.read_schema(path).metadata[HEAD])
+    return Result(summary, table, facts, path.read_bytes(), out / "tracks")
+
+
+def compress(fasta: Path, model: Path, out: Path, **options: Any) -> Result:
+    summary = compress_fasta(
+        fasta, model, out / "tokens.parquet", out / "tracks", device="cpu", **options
+    )
+    assert {path.name for path in out.iterdir()} == {"tokens.parquet", "tracks"}
+    return read(out, summary)
+
+
+def same_tracks(one: Path, other: Path) -> None:
+    for name in ("chunks.bed.gz", "chunks.bed.gz.tbi", "igv_session.xml"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+    with (
+        pyBigWig.open(str(one / "boundary_prob.bw")) as a,
+        pyBigWig.open(str(other / "boundary_prob.bw")) as b,
+    ):
+        for chrom, length in a.chroms().items():
+            values = np.array([f.values(chrom, 0, length) for f in (a, b)])
+            assert not np.isnan(values).any()
+            assert np.array_equal(values[0], values[1])
+    for name in ("tokens_per_kb.bw", "bpt.bw"):
+        with pyBigWig.open(str(one / name)) as a, pyBigWig.open(str(other / name)) as b:
+            assert a.chroms() == b.chroms()
+            assert all(a.intervals(chrom) == b.intervals(chrom) for chrom in a.chroms())
+
+
+@pytest.mark.parametrize("block_bp", [7, 100, 8192])
+@pytest.mark.parametrize("name", ["causal", "none", "flat"])
+def test_streamed_records_equal_one_pass(
+    models: dict[str, Path], fasta: Path, tmp_path: Path, name: str, block_bp: int
+) -> None:
+    result = compress(fasta, models[name], tmp_path / "out", block_bp=block_bp)
+    network = GeneZip.from_pretrained(models[name]).network
+    nats, predicted = 0.0, 0
+    with pyBigWig.open(str(result.tracks / "boundary_prob.bw")) as track:
+        for chrom, sequence in RECORDS.items():
+            (whole,) = run_batch(network, [encode(sequence)])
+            starts = whole.token_starts
+            prob = whole.boundary_prob[0] if whole.boundary_prob else np.ones(len(sequence))
+            ends = np.append(starts[1:], len(sequence))
+            assert np.array_equal(result.column("start", chrom), starts)
+            assert np.array_equal(result.column("end", chrom), ends)
+            assert np.allclose(result.column("token", chrom), whole.tokens, rtol=0, atol=1e-5)
+            assert np.allclose(result.column("boundary_prob", chrom), prob[starts], atol=1e-5)
+            reasons = [KEPT_BY[code] for code in whole.kept_by]
+            assert result.column("kept_by", chrom).tolist() == reasons
+            values = np.array(track.values(chrom, 0, len(sequence)))
+            assert np.abs(values - prob).max() < 1e-4  # the track has four decimals
+            nats += np.nansum(whole.nll, dtype=np.float64)
+            predicted += int((~np.isnan(whole.nll)).sum())
+    assert result.summary.totals.bits_per_base == pytest.approx(nats / predicted / np.log(2))
+    assert result.summary.mode == result.facts["mode"] == "stream"
+    assert result.facts["block_bp"] == block_bp
+    if name == "causal":
+        assert set(result.table["kept_by"].to_pylist()) == {"router", "forced"}
+    if name != "flat":  # chunks lie across the blocks of 7
+        assert (result.table["end"].to_numpy() - result.table["start"].to_numpy()).max() > 7
+
+
+@pytest.mark.parametrize("block_bp", [1, 5, 1000])
+def test_tokens_that_end_their_chunk(
+    models: dict[str, Path], tmp_path: Path, block_bp: int
+) -> None:
+    """U-Net blocks of 4 x 3: a token's chunk begins in an earlier block of the stream."""
+    fasta = tmp_path / "x.fa"
+    fasta.write_bytes(b">a\n" + dna(77, 5) + b"\n>b\n" + dna(24, 6))
+    result = compress(fasta, models["blocks"], tmp_path / "out", block_bp=block_bp)
+    assert result.column("start", "a").tolist() == [0, 12, 24, 36, 48, 60]
+    assert result.column("end", "a").tolist() == [12, 24, 36, 48, 60, 77]
+    assert result.column("start", "b").tolist() == [0, 12]
+    assert result.column("end", "b").tolist() == [12, 24]
+    assert result.column("boundary_prob", "a").tolist() == [0.0] * 6
+    z = GeneZip.from_pretrained(models["blocks"]).compress(dna(77, 5))
+    assert np.allclose(result.column("token", "a"), z.tokens, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("window_bp", [64, 300])
+@pytest.mark.parametrize("name", ["sequence", "causal"])
+def test_windows_equal_windows_alone(
+    models: dict[str, Path], fasta: Path, tmp_path: Path, name: str, window_bp: int
+) -> None:
+    result = compress(fasta, models[name], tmp_path / "out", window_bp=window_bp)
+    zipper = GeneZip.from_pretrained(models[name])
+    for chrom, sequence in RECORDS.items():
+        z = zipper.compress(sequence, window_bp)
+        assert np.array_equal(result.column("start", chrom), z.token_starts)
+        assert np.array_equal(result.column("end", chrom), np.cumsum(z.chunk_bp))
+        assert np.array_equal(result.column("token", chrom), z.tokens)
+    assert result.summary.mode == result.facts["mode"] == f"windows of {window_bp} bp"
+    assert (result.facts["window_bp"], result.facts["block_bp"]) == (window_bp, None)
+    assert result.facts["bound"] == name
+    windows = sum(-(-len(sequence) // window_bp) for sequence in RECORDS.values())
+    assert f"of {windows} and looks ahead" in result.summary.sentence() or name == "causal"
+
+
+def test_the_model_decides_how_it_is_read(
+    models: dict[str, Path], fasta: Path, tmp_path: Path
+) -> None:
+    chosen = [("sequence", None), ("sequence", "causal"), ("causal", None), ("causal", "sequence")]
+    modes = [
+        compress(fasta, models[name], tmp_path / f"{number}", bound=bound).facts["mode"]
+        for number, (name, bound) in enumerate(chosen)
+    ]
+    assert modes == ["windows of 12800 bp", "stream", "stream", "windows of 12800 bp"]
+
+
+def test_what_the_table_says_of_itself(
+    models: dict[str, Path], fasta: Path, tmp_path: Path
+) -> None:
+    result = compress(fasta, models["causal"], tmp_path / "out")
+    assert result.table.column_names == COLUMNS
+    assert result.table.schema.field("token").type == pa.list_(pa.float32(), 24)
+    config = json.loads((models["causal"] / "config.json").read_text())
+    assert result.facts["model"] == "toy"
+    assert result.facts["weights_sha256"] == config["sha256"]["model.safetensors"]
+    assert result.facts["bound_settings"][0] == {"max_chunk": 40, "burst": 2, "rate": [1, 4]}
+    assert result.facts["bases"] == sum(len(sequence) for sequence in RECORDS.values())
+    assert result.facts["tokens"] == result.table.num_rows
+    assert result.facts["versions"]["torch"]
+    packed = fasta.with_suffix(".fa.gz")
+    packed.write_bytes(gzip.compress(fasta.read_bytes()))
+    again = compress(packed, models["causal"], tmp_path / "again")
+    assert again.table.equals(result.table)
+
+
+def test_the_facts_stand_where_pyarrow_puts_them(
+    models: dict[str, Path], fasta: Path, tmp_path: Path
+) -> None:
+    """In the schema of the file and of what is read from it, and beside it for other readers."""
+    path = tmp_path / "out" / "tokens.parquet"
+    result = compress(fasta, models["causal"], path.parent)
+    key = HEAD
+    said = pq.read_schema(path).metadata[key]
+    assert set(pq.read_schema(path).metadata) == {key}
+    assert result.table.schema.metadata == {key: said}
+    assert pq.read_table(path, columns=["start"]).schema.metadata == {key: said}
+    assert pq.read_metadata(path).metadata[key] == said
+    # the file of a writer that knew all of it from the start
+    again = tmp_path / "again.parquet"
+    with pq.ParquetWriter(again, result.table.schema, compression="zstd") as writer:
+        writer.write_table(result.table)
+    assert pq.read_schema(again).equals(pq.read_schema(path), check_metadata=True)
+    assert set(pq.read_metadata(again).metadata) == set(pq.read_metadata(path).metadata)
+
+
+@pytest.mark.parametrize("name", ["causal", "sequence", "flat", "blocks"])
+def test_tracks_say_what_the_table_says(models: dict[str, Path], tmp_path: Path, name: str) -> None:
+    fasta = tmp_path / "my.fa"
+    fasta.write_bytes(b">a\n" + dna(7307, 1) + b"\n>b\n" + dna(2400, 2) + b"\n")
+    options = {"window_bp": 1500} if name == "sequence" else {"block_bp": 700}
+    result = compress(fasta, models[name], tmp_path / "out", **options)
+    rows = result.table.select(["chrom", "start", "end"]).to_pandas()
+    with (
+        pyBigWig.open(str(result.tracks / "tokens_per_kb.bw")) as per_kb,
+        pyBigWig.open(str(result.tracks / "bpt.bw")) as bpt,
+    ):
+        bases = per_kb.header()["nBasesCovered"]
+        assert bases == result.facts["bases"]
+        assert per_kb.header()["sumData"] / 1000 == pytest.approx(len(rows), rel=1e-6)
+        for chrom, own in rows.groupby("chrom"):
+            length = per_kb.chroms(chrom)
+            for exact in (True, False):
+                assert per_kb.stats(chrom, exact=exact)[0] == pytest.approx(
+                    1000 * len(own) / length, rel=1e-6
+                )
+            size = (own["end"] - own["start"]).to_numpy()
+            density = np.repeat(1 / size, size)
+            assert len(density) == length
+            windows = bpt.intervals(chrom)
+            edges = [*range(0, length, 1000), length]
+            assert [row[:2] for row in windows] == list(pairwise(edges))
+            for start, end, value in windows:
+                tokens = density[start:end].sum()
+                assert value == pytest.approx((end - start) / tokens, rel=1e-6)
+                (mean,) = per_kb.stats(chrom, start, end, exact=True)
+                assert 1000 / mean == pytest.approx(value, rel=1e-6)
+    with pysam.TabixFile(str(result.tracks / "chunks.bed.gz")) as file:
+        chunks = [row.split("\t") for chrom in file.contigs for row in file.fetch(chrom)]
+    assert [(c, int(a), int(b)) for c, a, b, *_ in chunks] == list(rows.itertuples(index=False))
+
+
+def test_row_groups_do_not_follow_the_parts(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fasta = tmp_path / "x.fa"
+    fasta.write_bytes(b">a\n" + dna(40_000, 5))
+    options = {"block_bp": 4096}
+    whole = compress(fasta, models["flat"], tmp_path / "whole", **options)
+    monkeypatch.setattr(fasta_parts, "PART_BP", 5000)
+    parted = compress(fasta, models["flat"], tmp_path / "parted", **options)
+    groups = pq.ParquetFile(tmp_path / "whole" / "tokens.parquet").metadata
+    rows = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
+    assert rows == [ROW_GROUP, ROW_GROUP, 40_000 - 2 * ROW_GROUP]
+    assert parted.bytes == whole.bytes
+    same_tracks(whole.tracks, parted.tracks)
+
+
+# -- interruptions ------------------------------------------------------------------------
+
+
+class Crash(Exception):
+    """Stands for whatever ends a run."""
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fasta_parts, "PART_BP", 100)
+
+
+def crash_after(monkeypatch: pytest.MonkeyPatch, blocks: int, how: str = "crash") -> None:
+    """The run ends while it reads the block after so many."""
+    read_on, count = StreamReader.read, [0]
+
+    def reading(self: StreamReader, ids: np.ndarray) -> Any:
+        count[0] += 1
+        if count[0] > blocks and how == "crash":
+            raise Crash
+        if count[0] > blocks:
+            os.kill(os.getpid(), signal.SIGINT if how == "ctrl-c" else signal.SIGTERM)
+        return read_on(self, ids)
+
+    monkeypatch.setattr(StreamReader, "read", reading)
+
+
+@pytest.fixture(scope="module")
+def whole(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
+    """Runs of blocks of 43 bp that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_fasta(folder / "my.fa")
+    return {
+        name: compress(folder / "my.fa", models[name], folder / name, block_bp=43)
+        for name in ("causal", "blocks")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "blocks"),
+    [
+        ("causal", "crash", 1),
+        ("causal", "crash", 10),
+        ("causal", "crash", 12),
+        ("causal", "crash", 17),
+        ("causal", "ctrl-c", 0),
+        ("causal", "ctrl-c", 7),
+        ("causal", "ctrl-c", 10),
+        ("causal", "sigterm", 13),
+        ("causal", "ctrl-c", 17),
+        ("blocks", "crash", 8),
+        ("blocks", "sigterm", 6),
+    ],
+)
+def test_an_interrupted_run_goes_on(
+    models: dict[str, Path],
+    whole: dict[str, Result],
+    fasta: Path,
+    tmp_path: Path,
+    small_parts: None,
+    name: str,
+    how: str,
+    blocks: int,
+    messages: Callable[[], list[str]],
+) -> None:
+    """11, 1 and 6 blocks in three records; a part ends after block 3, 6, 9, 13 and 16."""
+    out = tmp_path / "out"
+    parts = out / "tokens.parquet.parts"
+    with pytest.MonkeyPatch.context() as patch:
+        crash_after(patch, blocks, how)
+        with pytest.raises(Crash if how == "crash" else KeyboardInterrupt):
+            compress(fasta, models[name], out, block_bp=43)
+    assert {path for path in out.iterdir() if not path.is_dir()} == set()
+    assert all(path.suffix == ".pt" for path in parts.rglob("*"))
+    done = int(max(parts.iterdir()).stem.split("-")[1]) if parts.exists() else 0
+    ends = [*range(43, 431, 43), 433, 445, *range(488, 661, 43), 675]
+    if how == "crash":
+        assert done == max([0, *(ends[last - 1] for last in (3, 6, 9, 13, 16) if last <= blocks)])
+    else:  # the block at hand is finished
+        assert done == ends[blocks]
+        assert messages()[-1].startswith(
+            f"my.fa: stopped at {done} of 675 bp; the same command goes on"
+        )
+    again = compress(fasta, models[name], out, block_bp=43)
+    assert (f"my.fa: going on, {done} of 675 bp are done" in messages()) == (done > 0)
+    assert again.bytes == whole[name].bytes
+    same_tracks(whole[name].tracks, again.tracks)
+
+
+def test_stopped_while_joining(
+    models: dict[str, Path],
+    whole: dict[str, Result],
+    fasta: Path,
+    tmp_path: Path,
+    small_parts: None,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        add = Join.add
+        patch.setattr(
+            Join, "add", lambda self, part: (add(self, part), os.kill(os.getpid(), signal.SIGINT))
+        )
+        with pytest.raises(KeyboardInterrupt):
+            compress(fasta, models["causal"], out, block_bp=43)
+    assert "stopped before all parts were joined; the same command goes on" in messages()[-1]
+    rest = {path.name for path in out.rglob("*") if path.suffix != ".pt"}
+    assert rest == {"tracks", "tokens.parquet.parts"}
+    again = compress(fasta, models["causal"], out, block_bp=43)
+    assert again.bytes == whole["causal"].bytes
+    same_tracks(whole["causal"].tracks, again.tracks)
+
+
+def test_the_command(
+    models: dict[str, Path],
+    whole: dict[str, Result],
+    fasta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out" / "tokens.parquet"
+    arguments = [
+        "compress", str(fasta), "--model", str(models["causal"]), "--out", str(out),
+        "--tracks", str(out.parent / "tracks"), "--block-bp", "43", "--device", "cpu",
+        "--threads", str(torch.get_num_threads()),
+    ]  # fmt: skip
+    with monkeypatch.context() as patch:
+        crash_after(patch, 5, "ctrl-c")
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+    assert stop.value.code == 130
+    assert "stopped at 258 of 675 bp" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+    assert out.read_bytes() == whole["causal"].bytes
+    said = capsys.readouterr().out.strip()
+    totals = whole["causal"].summary.totals
+    assert said.startswith(f"3 records, 675 bp -> {totals.tokens} tokens (")
+    assert said.endswith(f"bits per base; stream, bound causal) in {out}")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from genezip.inference import parts as fasta_parts
+from genezip.cli import main
+from genezip.inference.fasta import compress_fasta
+
+fasta_parts.PART_BP = 100
+write, left = fasta_parts.PartFolder.write, [int(sys.argv[4])]
+
+def writing(self, part):
+    write(self, part)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fasta_parts.PartFolder.write = writing
+compress_fasta(*map(Path, sys.argv[1:4]), Path(sys.argv[3]).parent / "tracks", device="cpu",
+               block_bp=43)
+"""
+
+
+def test_kill_9_at_a_part(
+    models: dict[str, Path],
+    whole: dict[str, Result],
+    fasta: Path,
+    tmp_path: Path,
+    messages: Callable[[], list[str]],
+) -> None:
+    out = tmp_path / "out" / "tokens.parquet"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, (fasta, models["causal"], out)), "4"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not out.exists()
+    assert len(list(out.with_name("tokens.parquet.parts").iterdir())) == 4
+    again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43)
+    assert messages()[0] == "my.fa: going on, 488 of 675 bp are done"
+    assert again.bytes == whole["causal"].bytes
+    same_tracks(whole["causal"].tracks, again.tracks)
+
+
+def interrupted(fasta: Path, model: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A run that crashed after four of its six parts, which are returned."""
+    with monkeypatch.context() as patch:
+        patch.setattr(fasta_parts, "PART_BP", 100)
+        crash_after(patch, 14)
+        with pytest.raises(Crash):
+            compress(fasta, model, out, block_bp=43)
+    return sorted((out / "tokens.parquet.parts").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("which", "damage"),
+    [
+        ([0], "truncated"),
+        ([1, 2], "altered"),
+        ([3], "empty"),
+        ([0, 3], "truncated"),
+        ([0, 1, 2, 3], "truncated"),
+    ],
+)
+def test_damaged_parts_are_made_again(
+    models: dict[str, Path],
+    whole: dict[str, Result],
+    fasta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    which: list[int],
+    damage: str,
+    messages: Callable[[], list[str]],
+) -> None:
+    parts = interrupted(fasta, models["causal"], tmp_path / "out", monkeypatch)
+    for number in which:
+        data = parts[number].read_bytes()
+        if damage == "altered":
+            with zipfile.ZipFile(parts[number]) as archive:
+                largest = max(archive.infolist(), key=lambda entry: entry.file_size)
+                inside = data.index(archive.read(largest)) + largest.file_size // 2
+            data = data[:inside] + bytes([data[inside] ^ 1]) + data[inside + 1 :]
+        kept = {"truncated": len(data) // 2, "altered": len(data), "empty": 0}[damage]
+        parts[number].write_bytes(data[:kept])
+    again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43)
+    said = [f"{parts[number]} is damaged; its bases are compressed again" for number in which]
+    assert messages()[: len(which)] == said
+    assert again.bytes == whole["causal"].bytes
+    same_tracks(whole["causal"].tracks, again.tracks)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"block_bp": 44}, "block_bp 43, not 44"),
+        ({"bound": "none"}, 'bound "causal", not "none"'),
+        ({"window_bp": 43}, "window_bp null, not 43"),
+        ({"model": "other"}, "weights_sha256"),
+        ({"fasta": b">one\nACGTA\n"}, "fasta_sha256"),
+        ({"tracks": None}, "tracks true, not false"),
+    ],
+)
+def test_parts_of_another_run_are_refused(
+    models: dict[str, Path],
+    fasta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    key: str,
+) -> None:
+    parts = interrupted(fasta, models["causal"], tmp_path / "out", monkeypatch)
+    before = [path.read_bytes() for path in parts]
+    arguments: dict[str, Any] = {
+        "fasta": fasta, "model": models["causal"], "out": tmp_path / "out" / "tokens.parquet",
+        "tracks": tmp_path / "out" / "tracks", "block_bp": 43, "device": "cpu", **options,
+    }  # fmt: skip
+    if "model" in options:
+        arguments["model"] = write_model(tmp_path / "other", seed=4, **LONG_CHUNKS)
+    if "fasta" in options:
+        arguments["fasta"] = tmp_path / "other.fa"
+        arguments["fasta"].write_bytes(options["fasta"])
+    with pytest.raises(GenezipError, match=f"unfinished run with {key}") as refused:
+        compress_fasta(**arguments)
+    assert f"delete {parts[0].parent} to start anew" in str(refused.value)
+    assert [path.read_bytes() for path in parts] == before
+
+
+# -- wrong input --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "options", "sentence"),
+    [
+        (b">a\nACGT\n>b\nACG\n", "causal", {}, "record 'b' .* has 3 bases, fewer than one conv"),
+        (b">a\nACGT\n>b\n\n", "causal", {}, "record 'b' .* has no bases"),
+        (b">a\nACGTJ\n", "causal", {}, "letter 'J' at position 4"),
+        (b">a\nACGTACGTACG\n", "blocks", {}, r"record 'a' .* has 11 bases .* block .* \(12\)"),
+        (b">a\n" + b"ACGT" * 7, "blocks", {"window_bp": 24}, "4 bases .* another --window-bp"),
+        (b">a\nACGT\n", "causal", {"window_bp": 0}, "--window-bp is 0"),
+        (b">a\nACGT\n", "causal", {"block_bp": 0}, "--block-bp is 0"),
+        (b">#a\nACGT\n", "causal", {}, "has a contig named #a, and in"),
+        (b">track\nACGT\n", "causal", {}, r"x.fa has a contig named track, and in GTF, GFF3"),
+        (b">a\nACGT\n", "causal", {"bound": "often"}, "there is no bound 'often'; use none"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_written(
+    models: dict[str, Path],
+    tmp_path: Path,
+    data: bytes,
+    model: str,
+    options: dict[str, Any],
+    sentence: str,
+) -> None:
+    fasta = tmp_path / "x.fa"
+    fasta.write_bytes(data)
+    with pytest.raises(GenezipError, match=sentence):
+        compress(fasta, models[model], tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_that_cannot_be_written(
+    models: dict[str, Path], fasta: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(GenezipError, match="is a folder; name a Parquet file"):
+        compress_fasta(fasta, models["causal"], tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(GenezipError, match="cannot make the folder"):
+        compress_fasta(fasta, models["causal"], tmp_path / "file" / "tokens.parquet")
+    with pytest.raises(GenezipError, match="is a file; name a folder for the tracks"):
+        compress_fasta(fasta, models["causal"], tmp_path / "x.parquet", tmp_path / "file")
+    assert {path.name for path in tmp_path.iterdir()} == {"my.fa", "file"}

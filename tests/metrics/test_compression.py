@@ -1,0 +1,64 @@
+"""The paper's formulas on numbers one can check by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genezip.metrics import compression as metrics
+from genezip.region_classes import CLASSES, GENE7
+
+# promoter, cds, utr, exon, intron, nig, dig
+BP = np.array([3.0, 0, 0, 0, 7.0, 0, 0])
+TOKENS = np.array([1.0, 0, 0, 0, 2.0, 0, 0])
+TARGET = metrics.target_array({**dict.fromkeys(CLASSES, 256.0), "promoter": 32.0}, GENE7)
+SEVEN = metrics.groups_of(GENE7)
+
+
+def test_ten_bases_in_three_tokens():
+    # Boundaries 0, 3, 7 of 10 bp: chunks of 3, 4 and 3 bp; promoter is the first chunk.
+    assert metrics.bpt(BP, TOKENS) == pytest.approx(10 / 3)
+    assert metrics.region_bpt(BP, TOKENS)[[0, 4]].tolist() == [3, 3.5]
+    assert np.isnan(metrics.region_bpt(BP, TOKENS)[1])
+
+
+def test_budget():
+    expected = 10 / (3 / 32 + 7 / 256)
+    assert metrics.expected_bpt(BP, TARGET) == pytest.approx(expected)
+    assert metrics.bpt_ratio(BP, TOKENS, TARGET) == pytest.approx((10 / 3) / expected)
+    miss = 0.3 * abs(math.log(3 / 32)) + 0.7 * abs(math.log(3.5 / 256))
+    assert metrics.micro_err(BP, TOKENS, TARGET) == pytest.approx(miss)
+
+
+def test_enrichment_of_groups_and_classes():
+    found = dict(zip(SEVEN.names, metrics.enrichment(BP, TOKENS, SEVEN), strict=True))
+    assert found["promoter"] == pytest.approx((1 / 3) / 0.3)
+    assert found["intergenic"] == found["intron"] == pytest.approx((2 / 3) / 0.7)
+    assert np.isnan(found["genic"])
+
+
+@given(st.lists(st.tuples(st.integers(1, 500), st.floats(0.01, 50)), min_size=7, max_size=7))
+def test_shares_times_enrichment_sum_to_one(pairs):
+    bp, tokens = (np.array(values, dtype=float) for values in zip(*pairs, strict=True))
+    found = dict(zip(SEVEN.names, metrics.enrichment(bp, tokens, SEVEN), strict=True))
+    share = dict(zip(CLASSES, bp / bp.sum(), strict=True))
+    assert sum(share[name] * found[name] for name in CLASSES) == pytest.approx(1)
+    share["genic"] = share["cds"] + share["utr"] + share["exon"]
+    share["intergenic"] = share["intron"] + share["nig"] + share["dig"]
+    groups = ("promoter", "genic", "intergenic")
+    assert sum(share[name] * found[name] for name in groups) == pytest.approx(1)
+
+
+def test_perplexity_of_a_uniform_guess_is_four():
+    predicted = np.array([0, 2.0, 0, 0, 6, 0, 0])
+    found = metrics.perplexity(predicted * math.log(4), predicted)
+    assert found[[0, 2, 5]].tolist() == pytest.approx([4, 4, 4])
+    assert np.isnan(found[1])
+
+
+def test_the_same_formula_serves_windows_and_resamples():
+    many = metrics.enrichment(np.stack([BP, 2 * BP]), np.stack([TOKENS, 2 * TOKENS]), SEVEN)
+    np.testing.assert_allclose(many[0], many[1])
+    np.testing.assert_allclose(many[0], metrics.enrichment(BP, TOKENS, SEVEN))
