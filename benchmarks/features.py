@@ -46,6 +46,7 @@ from genezip.inference.forward import base_vectors
 from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import build
+from genezip.models.pretrained import ModelCard
 from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
 
 sys.path.insert(0, str(ROOT / "tests"))
