@@ -98,6 +98,7 @@ check-all: peers lint demo yeast ecoli
 generated: venv
 	genezip config schema > workflow/schemas/config.schema.yaml
 	genezip config docs config/README.md
+	python docs/make_api.py --write
 
 clean:
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .snakemake
