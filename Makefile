@@ -92,6 +92,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/latency.py --goals-only --preset tiny
 	python benchmarks/features.py
 	python benchmarks/intervals.py
+	python benchmarks/gpu_check.py --dry-run
 	GENEZIP_REQUIRE_PEERS=1 pytest
 
 # Files made from genezip/config/; tests hold them equal.
