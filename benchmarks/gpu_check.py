@@ -33,7 +33,7 @@ from latency_models import ROOT
 from peers import MISSING
 
 from genezip.artifacts.provenance import versions
-from genezip.models.layers.kernels import fused_scan
+from genezip.models.layers.ssd import fused_scan
 
 MINUTES = 9.0
 # What a part uses where it is installed: name of the distribution, and of its module.

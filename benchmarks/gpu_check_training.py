@@ -23,7 +23,7 @@ from latency_models import ROOT, preset
 from genezip.alphabet import A_ID
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
 from genezip.models.hnet.network import GeneZipNetwork, build
-from genezip.models.layers.kernels import fused_scan
+from genezip.models.layers.ssd import fused_scan
 from genezip.region_classes import CLASSES
 from genezip.training.memory import estimate
 from genezip.training.optim import build_optimizer, set_rate

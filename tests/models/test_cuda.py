@@ -19,13 +19,11 @@ from torch import Tensor, nn
 
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.layers import mamba2
-from genezip.models.layers.convolution import causal_convolution
-from genezip.models.layers.kernels import fused_scan
+from genezip.models.layers.mamba2 import causal_convolution
 from genezip.models.layers.scan import linear_scan, linear_scan_loop
-from genezip.models.layers.ssd import ssd, ssd_loop
+from genezip.models.layers.ssd import fused_scan, ssd, ssd_loop
 from genezip.models.routing.chunking import chunk, ema_dechunk, ema_dechunk_loop
-from genezip.models.routing.cosine import adjacent_cosine
-from genezip.models.routing.learned import bounded, bounded_loop
+from genezip.models.routing.learned import adjacent_cosine, bounded, bounded_loop
 from genezip.training.step import training_step
 
 REPO = Path(__file__).resolve().parents[2]
