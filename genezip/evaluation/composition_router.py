@@ -21,7 +21,7 @@ from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.composition import gc_and_cpg
 from genezip.metrics import compression as metrics
-from genezip.metrics.placement import density, rate_starts, share_tokens
+from genezip.metrics.compression import density, rate_starts, share_tokens
 from genezip.region_classes import RegionClasses
 
 _GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected

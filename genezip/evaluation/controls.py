@@ -26,7 +26,7 @@ from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.composition_router import learn_composition_router
 from genezip.inference.table import CompressedFile, CompressedWindow, write_compressed
-from genezip.metrics.placement import stride_starts
+from genezip.metrics.compression import stride_starts
 
 
 def padded_ids(assembly: Any, segment: Any, window: CompressedWindow) -> np.ndarray:

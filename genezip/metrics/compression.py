@@ -1,8 +1,8 @@
-"""The paper's compression metrics (Eq. 12 to 18), as formulas on sums.
+"""The paper's compression metrics (Eq. 12 to 18) as formulas on sums, and tokens placed by a rate.
 
-Every function takes arrays whose last axis is the region class (R of them, seven without
-classes of the user) and works on one window, on the sums over a set of windows, or on the
-sums without each block at once.
+Functions of sums take arrays whose last axis is the region class (R of them, seven without
+classes of the user) and work on one window, on the sums over a set of windows, or on the
+sums without each block at once. Functions of starts take one window.
 """
 
 from collections.abc import Mapping
@@ -109,3 +109,55 @@ def mean_nll(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def perplexity(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """exp of :func:`mean_nll` (Eq. 18): all regions first, then each, (..., R) -> (..., R + 1)."""
     return np.exp(mean_nll(nll, predicted))
+
+
+def stride_starts(length: int, tokens: int) -> np.ndarray:
+    """First bases of ``tokens`` chunks of equal length (to the base), int32 (tokens,)."""
+    return (np.arange(tokens, dtype=np.int64) * length // tokens).astype(np.int32)
+
+
+def rate_starts(rate: np.ndarray, tokens: int) -> np.ndarray:
+    """First bases of ``tokens`` chunks with equal shares of the summed rate.
+
+    Token j starts at the base in which the running sum reaches j / ``tokens`` of the total.
+
+    Parameters
+    ----------
+    rate : float array, shape (L,)
+        Tokens wanted per base, up to a factor; all positive.
+    tokens : int
+        From 1 to L.
+
+    Returns
+    -------
+    int32 array, shape (tokens,)
+        Strictly increasing, first is 0. Where more than one token falls on a base (a rate
+        above one token per base), the later ones move right, at the end of the window left.
+    """
+    before = np.concatenate([[0.0], np.cumsum(rate, dtype=np.float64)])
+    wanted = np.arange(tokens) * (before[-1] / tokens)
+    starts = np.searchsorted(before[:-1], wanted * (1 + 1e-12), side="right") - 1
+    rank = np.arange(tokens)
+    starts = np.maximum.accumulate(starts - rank) + rank
+    starts = np.minimum(starts, len(rate) - tokens + rank)
+    return starts.astype(np.int32)
+
+
+def density(starts: np.ndarray, length: int) -> np.ndarray:
+    """Tokens per base, each token spread evenly over its chunk (Eq. 15), float64 (length,)."""
+    chunk_bp = np.diff(np.append(starts.astype(np.int64), length))
+    return np.repeat(1 / chunk_bp, chunk_bp)
+
+
+def share_tokens(total: float, weight: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Whole tokens of each window: ``total`` shared by weight, from 1 to the window's length.
+
+    Rounded on the running sum, so that the counts sum to the rounded total wherever no
+    window is at a limit.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+    """
+    wanted = np.rint(np.cumsum(weight) * (total / weight.sum())).astype(np.int64)
+    return np.clip(np.diff(wanted, prepend=0), 1, length)

@@ -17,7 +17,7 @@ import pandas as pd
 from genezip.data.initiation import InitiationExamples
 from genezip.genome.names import translate
 from genezip.log import progress
-from genezip.metrics.initiation import METRICS, N_TRACKS
+from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 
@@ -163,11 +163,11 @@ def predict_initiation(
     contigs = examples.prepared.facts["training_contigs"]
     profile = mean_profile(examples.tracks.values, sites, contigs, seed)
     with PredictionWriter(out, None, "array", (N_TRACKS, -1)) as writer:
-        for metric in METRICS:
+        for metric in INITIATION_METRICS:
             writer.note(arms["constant"], metric, CONSTANT)
         if profile is None:
             logger.warning(f"tisp: {NO_SITES}")
-            for metric in METRICS:
+            for metric in INITIATION_METRICS:
                 writer.note(arms["tss_profile"], metric, NO_SITES)
             return
         _predict(writer, arms["tss_profile"], examples, sites, profile)

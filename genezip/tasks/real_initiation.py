@@ -27,8 +27,7 @@ from genezip.data.label_initiation import (
 )
 from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.correlation import moments, pearson
-from genezip.metrics.initiation import transformed
+from genezip.metrics.correlation import moments, pearson, transformed
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_readings import Readings, local_readings, normed

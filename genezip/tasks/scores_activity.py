@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from genezip.artifacts.scores import Row
-from genezip.metrics.activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.correlation import pearson
+from genezip.metrics.correlation import flat_pcc, pearson, sequence_pcc, track_pcc, track_sums
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
 from genezip.tasks.score_rows import estimated, joined, mean_of, row

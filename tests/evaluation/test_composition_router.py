@@ -17,7 +17,7 @@ from genezip.evaluation.composition_router import (
     try_rates,
 )
 from genezip.metrics import compression as metrics
-from genezip.metrics.placement import rate_starts
+from genezip.metrics.compression import rate_starts
 from genezip.region_classes import CLASSES, GENE7
 
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0}

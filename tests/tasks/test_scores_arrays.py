@@ -8,9 +8,16 @@ import pytest
 from toolkit.slow_bootstrap import slow_interval
 
 from genezip.errors import GenezipError
-from genezip.metrics.activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.metrics.contacts import contact_scores, n_entries
-from genezip.metrics.initiation import METRICS, initiation_pcc, initiation_sums
+from genezip.metrics.correlation import (
+    INITIATION_METRICS,
+    flat_pcc,
+    initiation_pcc,
+    initiation_sums,
+    sequence_pcc,
+    track_pcc,
+    track_sums,
+)
 from genezip.tasks import scores_activity
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
@@ -132,7 +139,7 @@ def test_initiation_pools_positions_and_resamples_blocks(tmp_path):
     found = score([write(tmp_path / "p.parquet", "tisp", (10, -1), rows)], 40, 2, "test")
     sums = [initiation_sums(row[4], row[3]) for row in rows]
     groups = [row[2] for row in rows]
-    for column, metric in enumerate(METRICS):
+    for column, metric in enumerate(INITIATION_METRICS):
         expected = slow_interval(
             groups, lambda rows, c=column: initiation_pcc(sum(sums[i] for i in rows))[c], 40, 2
         )
