@@ -114,8 +114,7 @@ def markov(
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
-    from genezip.evaluation.markov import markov_rows, score_markov
-    from genezip.evaluation.markov_windows import write_markov_windows
+    from genezip.evaluation.markov import markov_rows, score_markov, write_markov_windows
     from genezip.evaluation.windows import read_labels
     from genezip.genome.sources.source import Source
 
@@ -152,11 +151,9 @@ def compression(
     from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.comparisons import comparison_rows
-    from genezip.evaluation.compression import compression_rows, window_table
-    from genezip.evaluation.corpus_facts import corpus_rows
-    from genezip.evaluation.markov_windows import read_markov_windows
-    from genezip.evaluation.window_sums import collect
-    from genezip.evaluation.windows import read_labels
+    from genezip.evaluation.compression import compression_rows, corpus_rows, window_table
+    from genezip.evaluation.markov import read_markov_windows
+    from genezip.evaluation.windows import collect, read_labels
     from genezip.inference.table import read_compressed
 
     reader = CorpusReader(corpus)
@@ -191,8 +188,7 @@ def repeats(
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.repeat_counts import read_routers, tally_routers
-    from genezip.evaluation.repeat_sets import RepeatAnnotation
-    from genezip.evaluation.repeats import repeat_rows
+    from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
     from genezip.inference.table import read_compressed

@@ -16,11 +16,9 @@ import numpy as np
 
 from genezip.artifacts.scores import GC_TERTILE_MEAN, GC_TERTILES, Row, markov_name
 from genezip.errors import GenezipError
-from genezip.evaluation.compression import expand
-from genezip.evaluation.corpus_facts import corpus_rows
-from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.evaluation.windows import N_TERTILES, Labels, Subset
+from genezip.evaluation.compression import corpus_rows, expand
+from genezip.evaluation.markov import MarkovWindows
+from genezip.evaluation.windows import N_TERTILES, Columns, Labels, Subset, WindowSums
 from genezip.metrics import compression as metrics
 from genezip.metrics.bootstrap import Scale, scarcer
 from genezip.region_classes import GROUPS, RegionClasses

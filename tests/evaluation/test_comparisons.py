@@ -6,9 +6,8 @@ from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
 from genezip.evaluation.comparisons import comparison_rows
-from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.evaluation.window_sums import collect
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.markov import MarkovWindows
+from genezip.evaluation.windows import collect, read_labels
 from genezip.region_classes import MOST_CLASSES
 
 

@@ -6,8 +6,7 @@ from toolkit.dna import random_dna
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.evaluation.compression import compression_rows, window_table
-from genezip.evaluation.window_sums import collect
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.windows import collect, read_labels
 from genezip.region_classes import CLASS_IDS, CLASSES
 
 TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}

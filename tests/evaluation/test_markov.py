@@ -18,10 +18,11 @@ from genezip.evaluation.markov import (
     choose_strengths,
     markov_rows,
     negative_log_likelihood,
+    read_markov_windows,
     score_markov,
     train,
+    write_markov_windows,
 )
-from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
 from genezip.evaluation.windows import read_labels
 
 

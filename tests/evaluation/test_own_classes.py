@@ -13,16 +13,18 @@ from toolkit.region_classes import with_enhancer
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.comparisons import comparison_rows
-from genezip.evaluation.composition_router import learn_composition_router, learn_rates
 from genezip.evaluation.compression import compression_rows, window_table
+from genezip.evaluation.controls import learn_composition_router, learn_rates
 from genezip.evaluation.locus import Locus, region_rows
-from genezip.evaluation.markov import markov_rows, score_markov
-from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
+from genezip.evaluation.markov import (
+    markov_rows,
+    read_markov_windows,
+    score_markov,
+    write_markov_windows,
+)
 from genezip.evaluation.repeat_counts import read_routers, tally_routers
-from genezip.evaluation.repeat_sets import RepeatAnnotation
-from genezip.evaluation.repeats import repeat_rows
-from genezip.evaluation.window_sums import collect
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
+from genezip.evaluation.windows import collect, read_labels
 from genezip.metrics import compression as metrics
 from genezip.region_classes import CLASSES, GENE7, RegionClasses, UserClass
 

@@ -12,15 +12,16 @@ from genezip.evaluation.repeat_counts import (
     read_routers,
     tally_routers,
 )
-from genezip.evaluation.repeat_sets import (
+from genezip.evaluation.repeats import (
     OUTSIDE,
     RMSK,
     RMSK_ONLY,
     SOFTMASK,
     TRF,
     RepeatAnnotation,
+    ratios,
+    repeat_rows,
 )
-from genezip.evaluation.repeats import ratios, repeat_rows
 from genezip.genome.intervals import shifted_runs, value_runs
 
 

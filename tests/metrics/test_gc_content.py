@@ -5,7 +5,7 @@ import pytest
 from toolkit.dna import random_dna
 
 from genezip.alphabet import encode
-from genezip.evaluation.composition import gc_and_cpg, gc_content
+from genezip.metrics.gc_content import gc_and_cpg, gc_content
 
 
 def slow(sequence: str, width: int) -> list[tuple[float, float]]:
