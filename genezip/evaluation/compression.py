@@ -22,7 +22,7 @@ import pandas as pd
 from genezip.artifacts.scores import CORPUS, DNA_SCORES, GC_TERTILE_MEAN, GC_TERTILES, Row, cell
 from genezip.evaluation.windows import N_TERTILES, Columns, Labels, Subset, WindowSums
 from genezip.metrics import compression as metrics
-from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, ratio
 from genezip.region_classes import GROUPS, RegionClasses
 
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
@@ -91,7 +91,7 @@ def _pooled(
         ],
         axis=1,
     )
-    share = _divided(sums["bp"], np.broadcast_to(total, sums["bp"].shape))
+    share = ratio(sums["bp"], total)
     enrichment = metrics.enrichment(sums["bp"], sums["tokens"], groups)
     windows = np.append(len(bp), (bp > 0).sum(axis=0))
     grouped = metrics.group_bp(bp, groups)
@@ -122,9 +122,9 @@ def _window_statistics(
     good = np.isfinite(values)
     filled = np.where(good, values, 0.0)
     sums = bootstrap.sums({"n": good.astype(float), "x": filled, "xx": filled**2})
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums["x"] / sums["n"]
-        sd = np.sqrt(np.maximum(sums["xx"] / sums["n"] - mean**2, 0) * sums["n"] / (sums["n"] - 1))
+    n = sums["n"]
+    mean = ratio(sums["x"], n)
+    sd = np.sqrt(ratio(np.maximum(ratio(sums["xx"], n) - mean**2, 0) * n, n - 1))
     windows, support = good.sum(axis=0), bootstrap.support(good)
     return {
         f"{name}_window_mean": (regions, bootstrap.summarise(mean, support, "ratio"), windows),
@@ -170,16 +170,11 @@ def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
     return {
         name: (
             ALL,
-            bootstrap.summarise(_divided(sums[name], sums["one"]), support, "share"),
+            bootstrap.summarise(ratio(sums[name], sums["one"]), support, "share"),
             np.array(len(one)),
         )
         for name in shares
     }
-
-
-def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Without its only block a subset holds nothing, and a mean is NaN."""
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
 
 
 def subset_metrics(

@@ -34,8 +34,8 @@ from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.inference.table import CompressedFile, CompressedWindow, write_compressed
 from genezip.metrics import compression as metrics
-from genezip.metrics.compression import density, rate_starts, share_tokens, stride_starts
-from genezip.metrics.gc_content import gc_and_cpg
+from genezip.metrics.compression import rate_starts, share_tokens, stride_starts, token_density
+from genezip.metrics.gc_content import gc_and_cpg_around
 from genezip.region_classes import RegionClasses
 
 _GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 def composition_bins(ids: np.ndarray, width: int) -> np.ndarray:
     """Bin of GC content and CpG observed/expected around every base, int16 (L,)."""
-    gc, cpg = gc_and_cpg(ids, width)
+    gc, cpg = gc_and_cpg_around(ids, width)
     known = np.isfinite(gc)
     bins = np.full(len(ids), N_BINS - 1, dtype=np.int16)
     gc_bin = np.minimum((gc[known] * _GC_BINS).astype(np.int16), _GC_BINS - 1)
@@ -158,7 +158,7 @@ def try_rates(
         tokens = np.zeros(n)
         shared = share_tokens(budget, weight, length)
         for here, regions, count in zip(bins, windows.regions, shared, strict=True):
-            placed = density(rate_starts(sharp[here], int(count)), len(here))
+            placed = token_density(rate_starts(sharp[here], int(count)), len(here))
             tokens += np.bincount(regions, placed, minlength=n)
         yield Trial(
             width,

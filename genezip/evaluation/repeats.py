@@ -31,7 +31,6 @@ A scheme is a partition of the bases of a segment:
 TRF calls without RepeatMasker give the first two, RepeatMasker without TRF the last.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,9 +39,10 @@ import pandas as pd
 
 from genezip.artifacts.scores import CORPUS, DNA_SCORES, Row
 from genezip.config import Evaluation
+from genezip.evaluation.compression import Found, expand
 from genezip.genome.intervals import covered_mask
 from genezip.inference.table import CompressedWindow
-from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, ratio, scarcer
 from genezip.metrics.compression import with_all
 from genezip.region_classes import RegionClasses
 
@@ -201,11 +201,6 @@ class Tally:
         self.tokens.append(np.zeros((len(self.routers), *shape)))
 
 
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(below > 0, above / below, np.nan)
-
-
 def ratios(
     bp: np.ndarray, tokens: np.ndarray, codes: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -218,19 +213,19 @@ def ratios(
 
     Returns
     -------
-    bpt, ratio : shape (..., R + 1), all regions first, then each
+    bpt, to_rest : shape (..., R + 1), all regions first, then each
     adjusted : shape (..., 1), expected over observed tokens; bases in a region without
         background are left out
     """
     set_bp, set_tokens = (values[..., list(codes), :].sum(-2) for values in (bp, tokens))
     rest_bp, rest_tokens = bp[..., 0, :], tokens[..., 0, :]
 
-    bpt = _divide(with_all(set_bp), with_all(set_tokens))
-    ratio = bpt / _divide(with_all(rest_bp), with_all(rest_tokens))
+    bpt = ratio(with_all(set_bp), with_all(set_tokens))
+    to_rest = bpt / ratio(with_all(rest_bp), with_all(rest_tokens))
     usable = rest_bp > 0
-    expected = np.where(usable, set_bp * _divide(rest_tokens, rest_bp), 0).sum(-1)
+    expected = np.where(usable, set_bp * ratio(rest_tokens, rest_bp), 0).sum(-1)
     observed = np.where(usable, set_tokens, 0).sum(-1)
-    return bpt, ratio, _divide(expected, observed)[..., None]
+    return bpt, to_rest, ratio(expected, observed)[..., None]
 
 
 def _control(values: np.ndarray) -> Estimate:
@@ -276,14 +271,15 @@ def repeat_rows(
             tokens = np.concatenate([segment[number] for segment in tally.tokens])
             sums = bootstrap.sums({"bp": bp[used], "tokens": tokens[used]})
             for name, codes in sets.items():
-                cells = {"model": router.name, "seed": router.seed, "subset": name}
-                cells |= {"task": "repeats", "split": split, "strand": "+"}
-                cells |= {"scale": scale, "source": source}
+                common = {
+                    "model": router.name, "task": "repeats", "subset": name, "split": split,
+                    "strand": "+", "seed": router.seed, "scale": scale, "source": source,
+                }  # fmt: skip
                 n = bp[:, list(codes)].sum(axis=(0, 1))
                 bases = np.append(n.sum(), n)
-                bpt, ratio, adjusted = ratios(sums["bp"], sums["tokens"], codes)
+                bpt, to_rest, adjusted = ratios(sums["bp"], sums["tokens"], codes)
                 whole = bootstrap.summarise(bpt, blocks[name], "ratio")
-                rows += _rows("bpt", regions, whole, bases, "bases", cells)
+                rows += _counted({"bpt": (regions, whole, bases)}, unit="bases", **common)
                 if name == scheme.background:
                     continue
                 _, moved, moved_adjusted = ratios(
@@ -292,34 +288,18 @@ def repeat_rows(
                 both = scarcer(blocks[name], blocks[scheme.background])
                 shifts = np.where(bases > 0, settings.shifts, 0)
                 for metric, values, control in (
-                    ("bpt_ratio", ratio, moved),
+                    ("bpt_ratio", to_rest, moved),
                     ("bpt_ratio_region_adjusted", adjusted, moved_adjusted),
                 ):
-                    estimate = bootstrap.summarise(values, both[:, : values.shape[1]], "ratio")
-                    rows += _rows(metric, regions, estimate, bases, "bases", cells)
-                    moved_by = _control(control)
-                    rows += _rows(f"{metric}_shifted", regions, moved_by, shifts, "shifts", cells)
+                    k = values.shape[1]  # every region, or all of them together alone
+                    estimate = bootstrap.summarise(values, both[:, :k], "ratio")
+                    found: Found = {metric: (regions[:k], estimate, bases[:k])}
+                    rows += _counted(found, unit="bases", **common)
+                    found = {f"{metric}_shifted": (regions[:k], _control(control), shifts[:k])}
+                    rows += _counted(found, unit="shifts", **common)
     return rows
 
 
-def _rows(
-    metric: str,
-    regions: tuple[str, ...],
-    estimate: Estimate,
-    n: Iterable[float],
-    unit: str,
-    common: dict[str, Any],
-) -> list[Row]:
-    """One row per region, or one alone (the first region) for a single value."""
-    blocks = np.broadcast_to(estimate.blocks, estimate.value.shape)
-    return [
-        DNA_SCORES.row(
-            region=region, metric=metric, value=value, ci_low=low, ci_high=high, n=int(count),
-            unit=unit, blocks=int(held) or None, note=interval_note(value, low, int(held)),
-            **common,
-        )
-        for region, value, low, high, held, count in zip(
-            regions, estimate.value, estimate.low, estimate.high, blocks, n, strict=False
-        )
-        if count
-    ]  # fmt: skip
+def _counted(found: Found, **cells: Any) -> list[Row]:
+    """Rows of the regions in which anything is counted."""
+    return [row for row in expand(found, **cells) if row["n"]]

@@ -17,7 +17,7 @@ from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.gc_content import gc_content
+from genezip.metrics.gc_content import gc_around
 from genezip.region_classes import CLASS_IDS, MOST_CLASSES, RegionClasses
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _gc_levels(ids: np.ndarray) -> np.ndarray:
 
     The window is clipped at the ends of the held-out window: a router sees no further.
     """
-    gc = gc_content(ids, GC_WIDTH)
+    gc = gc_around(ids, GC_WIDTH)
     levels = np.full(len(ids), -1, dtype=np.int16)
     known = is_base(ids)
     levels[known] = np.rint(gc[known] * _LEVELS).astype(np.int16)

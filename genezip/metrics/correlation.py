@@ -15,6 +15,8 @@ score is the mean of the five.
 
 import numpy as np
 
+from genezip.metrics.bootstrap import ratio
+
 NAMES = ("n", "x", "y", "xx", "yy", "xy")
 # A constant leaves a rounding error of about 1e-15 of its sum of squares; less than this
 # share is taken as no variance.
@@ -103,13 +105,11 @@ def track_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     return moments(prediction, target, axis=0)
 
 
-def sequence_pcc(sums: np.ndarray) -> np.ndarray:
-    """r over bins and tracks of one sequence: (..., tracks, 6) -> (...), NaN if undefined."""
-    return pearson(sums.sum(axis=-2))
+def pooled_pcc(sums: np.ndarray) -> np.ndarray:
+    """r over bins and tracks together: (..., tracks, 6) -> (...), NaN if undefined.
 
-
-def flat_pcc(sums: np.ndarray) -> np.ndarray:
-    """r over everything, of sums over sequences: (..., tracks, 6) -> (...)."""
+    Of the sums of one sequence it is ``pcc_sequence``, of those over sequences ``pcc_flat``.
+    """
     return pearson(sums.sum(axis=-2))
 
 
@@ -118,11 +118,13 @@ def track_pcc(sums: np.ndarray) -> np.ndarray:
 
     Tracks whose r is undefined are left out; NaN without any.
     """
-    each = pearson(sums)
-    defined = np.isfinite(each)
-    count = defined.sum(axis=-1)
-    total = np.where(defined, each, 0).sum(axis=-1)
-    return np.divide(total, count, out=np.full(np.shape(count), np.nan), where=count > 0)
+    return ratio(*defined_sum(pearson(sums)))
+
+
+def defined_sum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the finite values along the last axis: (..., n) -> two of (...)."""
+    defined = np.isfinite(values)
+    return np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1)
 
 
 def transformed(values: np.ndarray, assay: str) -> np.ndarray:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genezip.metrics import compression as metrics
-from genezip.metrics.compression import density, rate_starts, share_tokens, stride_starts
-from genezip.region_classes import CLASSES, GENE7
+from genezip.metrics.compression import rate_starts, share_tokens, stride_starts, token_density
+from genezip.region_classes import CLASSES, GENE7, expected_bpt
 
 # promoter, cds, utr, exon, intron, nig, dig
 BP = np.array([3.0, 0, 0, 0, 7.0, 0, 0])
@@ -31,6 +31,18 @@ def test_budget():
     assert metrics.bpt_ratio(BP, TOKENS, TARGET) == pytest.approx((10 / 3) / expected)
     miss = 0.3 * abs(math.log(3 / 32)) + 0.7 * abs(math.log(3.5 / 256))
     assert metrics.micro_err(BP, TOKENS, TARGET) == pytest.approx(miss)
+
+
+def test_the_budget_is_the_weighted_harmonic_mean():
+    # 100 bp at 10 bp per token and 300 bp at 100: 10 + 3 tokens for 400 bp.
+    target = {"promoter": 10.0, "cds": 1.0, "nig": 100.0}
+    assert expected_bpt({"promoter": 100, "cds": 0, "nig": 300}, target) == pytest.approx(400 / 13)
+    with pytest.raises(ValueError, match="without bases"):
+        expected_bpt({"promoter": 0}, target)
+    by_name = expected_bpt(
+        dict(zip(CLASSES, BP, strict=True)), dict(zip(CLASSES, TARGET, strict=True))
+    )
+    assert by_name == metrics.expected_bpt(BP, TARGET)
 
 
 def test_enrichment_of_groups_and_classes():
@@ -71,7 +83,7 @@ def test_equal_steps_by_eye():
     assert rate_starts(np.ones(12), 3).tolist() == [0, 4, 8]
     # the second half is three times as dense: shares 4 and 12 of 16, a token every 4
     assert rate_starts(np.repeat([1.0, 3.0], 4), 4).tolist() == [0, 4, 5, 6]
-    assert density(np.array([0, 4]), 6).tolist() == [0.25] * 4 + [0.5] * 2
+    assert token_density(np.array([0, 4]), 6).tolist() == [0.25] * 4 + [0.5] * 2
 
 
 def test_collisions_move_apart():

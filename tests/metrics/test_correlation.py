@@ -7,12 +7,11 @@ from scipy.stats import pearsonr
 from genezip.metrics.correlation import (
     ASSAYS,
     INITIATION_METRICS,
-    flat_pcc,
     initiation_pcc,
     initiation_sums,
     moments,
     pearson,
-    sequence_pcc,
+    pooled_pcc,
     track_pcc,
     track_sums,
     transformed,
@@ -36,9 +35,9 @@ def test_each_definition_by_scipy_on_the_toy():
     prediction = TARGET + rng.normal(size=TARGET.shape) * 3
     found = summed(prediction, TARGET)
     per_sequence = [pearsonr(prediction[i].ravel(), TARGET[i].ravel())[0] for i in range(2)]
-    assert sequence_pcc(found) == pytest.approx(per_sequence, abs=1e-9)
+    assert pooled_pcc(found) == pytest.approx(per_sequence, abs=1e-9)
     whole = pearsonr(prediction.ravel(), TARGET.ravel())[0]
-    assert flat_pcc(found.sum(axis=0)) == pytest.approx(whole, abs=1e-9)
+    assert pooled_pcc(found.sum(axis=0)) == pytest.approx(whole, abs=1e-9)
     tracks = [pearsonr(prediction[..., t].ravel(), TARGET[..., t].ravel())[0] for t in range(3)]
     assert track_pcc(found.sum(axis=0)) == pytest.approx(np.mean(tracks), abs=1e-9)
 
@@ -49,15 +48,15 @@ def test_knowing_the_scale_of_tracks_pays_only_in_the_first_two():
     prediction = 2 * means - TARGET
     found = summed(prediction, TARGET)
     assert track_pcc(found.sum(axis=0)) == pytest.approx(-1)
-    assert flat_pcc(found.sum(axis=0)) > 0.99
-    assert (sequence_pcc(found) > 0.99).all()
+    assert pooled_pcc(found.sum(axis=0)) > 0.99
+    assert (pooled_pcc(found) > 0.99).all()
 
 
 def test_the_mean_of_tracks_has_no_track_correlation():
     prediction = np.broadcast_to(TARGET.mean(axis=(0, 1)), TARGET.shape)
     found = summed(prediction, TARGET)
     assert np.isnan(track_pcc(found.sum(axis=0)))
-    assert flat_pcc(found.sum(axis=0)) > 0.99
+    assert pooled_pcc(found.sum(axis=0)) > 0.99
 
 
 def test_tracks_without_variance_and_missing_targets_are_left_out():

@@ -11,10 +11,9 @@ from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, n_entries
 from genezip.metrics.correlation import (
     INITIATION_METRICS,
-    flat_pcc,
     initiation_pcc,
     initiation_sums,
-    sequence_pcc,
+    pooled_pcc,
     track_pcc,
     track_sums,
 )
@@ -174,10 +173,10 @@ def test_activity_in_three_definitions_resampled_by_locus(tmp_path, monkeypatch)
     found = score([write(tmp_path / "p.parquet", "rsap", (4, 5), rows)], 40, 1, "test")
     sums = np.stack([track_sums(row[4], row[3]) for row in rows])
     groups = [str(row[2]) for row in rows]
-    each = sequence_pcc(sums)
+    each = pooled_pcc(sums)
     expected = {
         "pcc_sequence": lambda rows: each[rows].mean(),
-        "pcc_flat": lambda rows: flat_pcc(sums[rows].sum(axis=0)),
+        "pcc_flat": lambda rows: pooled_pcc(sums[rows].sum(axis=0)),
         "pcc_track": lambda rows: track_pcc(sums[rows].sum(axis=0)),
     }
     for metric, statistic in expected.items():
