@@ -251,7 +251,9 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _fact(value: Any, subset: Subset, *regions: str) -> tuple[Any, ...]:
+def _fact(
+    value: np.ndarray | float, subset: Subset, *regions: str
+) -> tuple[tuple[str, ...], Estimate, np.ndarray]:
     """A value without an interval, as :func:`expand` takes it."""
     value = np.asarray(value, dtype=np.float64)
     nowhere = np.full(value.shape, np.nan)

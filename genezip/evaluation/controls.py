@@ -31,7 +31,10 @@ import numpy as np
 
 from genezip.alphabet import N_ID, is_base
 from genezip.config import Evaluation
+from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly, Segment
+from genezip.genome.region_map import RegionMap
 from genezip.inference.table import CompressedFile, CompressedWindow, write_compressed
 from genezip.metrics import compression as metrics
 from genezip.metrics.compression import rate_starts, share_tokens, stride_starts, token_density
@@ -59,7 +62,7 @@ def composition_bins(ids: np.ndarray, width: int) -> np.ndarray:
 
 
 def learn_rates(
-    assembly: Any, region_map: Any, target_bpt: dict[str, float], width: int
+    assembly: Assembly, region_map: RegionMap, target_bpt: dict[str, float], width: int
 ) -> np.ndarray:
     """Mean budget rate (tokens per base) of each composition bin over all training segments.
 
@@ -99,7 +102,7 @@ class ChoiceWindows:
     region_classes: RegionClasses
 
 
-def choice_windows(reader: Any) -> ChoiceWindows:
+def choice_windows(reader: CorpusReader) -> ChoiceWindows:
     """Validation windows of the corpus (training windows where there is none), evenly spaced.
 
     Never a held-out window.
@@ -185,9 +188,9 @@ class CompositionRouter:
 
 
 def learn_composition_router(
-    assembly: Any,
-    region_map: Any,
-    reader: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
+    reader: CorpusReader,
     target_bpt: dict[str, float],
     settings: Evaluation,
 ) -> CompositionRouter:
@@ -223,7 +226,7 @@ def learn_composition_router(
     return CompositionRouter(best.width, best.sharpness, rates[best.width], windows.split, trials)
 
 
-def padded_ids(assembly: Any, segment: Any, window: CompressedWindow) -> np.ndarray:
+def padded_ids(assembly: Assembly, segment: Segment, window: CompressedWindow) -> np.ndarray:
     """Token ids of a window, N where it is padded, uint8 (length,)."""
     ids = np.full(window.length, N_ID, dtype=np.uint8)
     ids[: window.end - window.start] = assembly.ids(segment, window.start, window.end)
@@ -276,9 +279,9 @@ def write_fixed_stride(like: CompressedFile, out: str | Path) -> int:
 
 def write_gc_cpg(
     like: CompressedFile,
-    assembly: Any,
-    region_map: Any,
-    reader: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
+    reader: CorpusReader,
     target_bpt: dict[str, float],
     settings: Evaluation,
     out: str | Path,

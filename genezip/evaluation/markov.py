@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,9 +33,11 @@ from genezip.artifacts.manifest import Kind
 from genezip.artifacts.scores import Row, markov_name
 from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.config import Evaluation
+from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand, language_model_metrics
 from genezip.evaluation.windows import Columns, Labels
+from genezip.genome.assembly import Assembly, Segment
 from genezip.metrics.bootstrap import Estimate
 
 logger = logging.getLogger(__name__)
@@ -109,13 +110,15 @@ def _joined(sequences: Iterable[tuple[np.ndarray, int]]) -> Iterator[tuple[np.nd
         yield buffer()
 
 
-def _chunks(assembly: Any, segments: Iterable[Any], order: int) -> Iterator[tuple[np.ndarray, int]]:
+def _chunks(
+    assembly: Assembly, segments: Iterable[Segment], order: int
+) -> Iterator[tuple[np.ndarray, int]]:
     """Segments in chunks that one buffer holds, each led by the ``order`` bases before it."""
     for segment in segments:
         for start in range(segment.start, segment.end, _BUFFER_BP):
             lead = min(order, start - segment.start)
             end = min(start + _BUFFER_BP, segment.end)
-            yield np.asarray(assembly.ids(segment, start - lead, end)), lead
+            yield assembly.ids(segment, start - lead, end), lead
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ class MarkovWindows:
 
 
 def _window_columns(
-    model: MarkovModel, windows: Iterable[Any], orders: list[int], labels: Labels
+    model: MarkovModel, windows: Iterable[Window], orders: list[int], labels: Labels
 ) -> MarkovWindows:
     """nll and predicted, (n windows, R), of each order."""
     n_windows, classes = len(labels.cells), len(labels.region_classes)
@@ -262,7 +265,7 @@ def _window_columns(
     return MarkovWindows({order: {"nll": nll[order], "predicted": predicted} for order in orders})
 
 
-def _validation_windows(reader: Any) -> Iterator[np.ndarray]:
+def _validation_windows(reader: CorpusReader) -> Iterator[np.ndarray]:
     size = sum(len(window.ids) for window in reader.windows("valid"))
     step = max(1, -(-size // _VALIDATION_BP))
     for number, window in enumerate(reader.windows("valid")):
@@ -279,8 +282,8 @@ class MarkovScores:
 
 
 def score_markov(
-    reader: Any,
-    assembly: Any,
+    reader: CorpusReader,
+    assembly: Assembly,
     labels: Labels,
     settings: Evaluation,
 ) -> MarkovScores:

@@ -9,7 +9,6 @@ to border (:func:`cross_runs`).
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,9 @@ from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.repeats import OUTSIDE, RepeatAnnotation, Router, Scheme, Tally
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
+from genezip.genome.region_map import RegionMap
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.region_classes import RegionClasses
 
@@ -66,9 +67,9 @@ class CoveredBases:
 
 
 def stretches(
-    assembly: Any,
-    region_map: Any,
-    segment: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
+    segment: Segment,
     windows: list[list[CompressedWindow]],
     settings: Evaluation,
     stretch_bp: int,
@@ -196,8 +197,8 @@ def _add_stretch(
 
 def tally_routers(
     routers: list[Router],
-    assembly: Any,
-    region_map: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
     annotation: RepeatAnnotation,
     settings: Evaluation,
     stretch_bp: int = STRETCH_BP,

@@ -40,6 +40,7 @@ import pandas as pd
 from genezip.artifacts.scores import CORPUS, DNA_SCORES, Row
 from genezip.config import Evaluation
 from genezip.evaluation.compression import Found, expand
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.intervals import covered_mask
 from genezip.inference.table import CompressedWindow
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, ratio, scarcer
@@ -96,16 +97,18 @@ class RepeatAnnotation:
 
     Parameters
     ----------
-    assembly : genezip.genome.assembly.Assembly
+    assembly : Assembly
     rmsk, trf : DataFrame or None
         Rows with chrom, start, end; ``rmsk`` also ``repeat_class``.
     """
 
-    def __init__(self, assembly: Any, rmsk: pd.DataFrame | None, trf: pd.DataFrame | None) -> None:
+    def __init__(
+        self, assembly: Assembly, rmsk: pd.DataFrame | None, trf: pd.DataFrame | None
+    ) -> None:
         self._assembly = assembly
         self._rmsk, self._trf = rmsk, trf
 
-    def schemes(self, segment: Any) -> list[Scheme]:
+    def schemes(self, segment: Segment) -> list[Scheme]:
         """Schemes for which the annotation of a segment suffices."""
         classes = segment.rmsk and self._rmsk is not None
         if not segment.trf or self._trf is None:
@@ -136,7 +139,7 @@ class RepeatAnnotation:
             )
         return found
 
-    def codes(self, segment: Any, scheme: Scheme) -> np.ndarray:
+    def codes(self, segment: Segment, scheme: Scheme) -> np.ndarray:
         """Code of every base of a segment (uint8, its length); tandem wins over interspersed."""
         codes = np.zeros(segment.end - segment.start, dtype=np.uint8)
         if scheme is SOFTMASK:
@@ -158,13 +161,13 @@ class RepeatAnnotation:
         return codes
 
     @staticmethod
-    def _rows(table: pd.DataFrame | None, segment: Any) -> pd.DataFrame:
+    def _rows(table: pd.DataFrame | None, segment: Segment) -> pd.DataFrame:
         assert table is not None
         inside = (table["end"] > segment.start) & (table["start"] < segment.end)
         return table[(table["chrom"] == segment.chrom) & inside]
 
     @staticmethod
-    def _covered(table: pd.DataFrame, segment: Any) -> np.ndarray:
+    def _covered(table: pd.DataFrame, segment: Segment) -> np.ndarray:
         starts, ends = (table[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
         return covered_mask(starts, ends, segment.start, segment.end)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from genezip.alphabet import is_base
 from genezip.artifacts.scores import GC_TERTILES
 from genezip.config import Evaluation
+from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.metrics.bootstrap import BlockBootstrap
@@ -99,7 +100,7 @@ def _tertile_levels(histogram: np.ndarray) -> np.ndarray:
     return np.array([int(np.searchsorted(share, k / N_TERTILES - 1e-12)) for k in (1, 2)])
 
 
-def _describe(window: Any) -> dict[str, Any]:
+def _describe(window: Window) -> dict[str, Any]:
     real = window.end - window.start
     return {
         "chrom": window.chrom,
@@ -112,12 +113,12 @@ def _describe(window: Any) -> dict[str, Any]:
     }
 
 
-def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Labels:
+def read_labels(reader: CorpusReader, settings: Evaluation, split: str = "test") -> Labels:
     """Read the labels of a split of the corpus (twice: GC ranks first, then cells).
 
     Parameters
     ----------
-    reader : genezip.corpus.corpus.CorpusReader
+    reader : CorpusReader
     settings : Evaluation
         ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
 

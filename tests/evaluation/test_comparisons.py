@@ -26,7 +26,7 @@ def genome(toy):
 
 @pytest.fixture
 def collected(genome, settings, save, compressed_window):
-    labels = read_labels(genome, settings)
+    labels = read_labels(genome.reader(), settings)
 
     def make(name, starts, nll=None, **head):
         windows = [

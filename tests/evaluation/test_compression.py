@@ -20,7 +20,7 @@ def striped(toy):
 
 
 def rows_of(file, toy, settings):
-    labels = read_labels(toy, settings)
+    labels = read_labels(toy.reader(), settings)
     return compression_rows(collect(file, labels), labels, "test", "simulated"), labels
 
 

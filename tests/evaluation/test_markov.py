@@ -111,8 +111,10 @@ def test_rows_leave_out_first_bases_and_n(toy, settings):
     toy.tile(toy.add_segment("valid", "ACGT" * 50, "nig", split="valid"), 100)
     toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 3]})
-    labels = read_labels(toy, settings)
-    rows = markov_rows(score_markov(toy, toy, labels, settings), labels, "test", "simulated")
+    labels = read_labels(toy.reader(), settings)
+    rows = markov_rows(
+        score_markov(toy.reader(), toy.assembly(), labels, settings), labels, "test", "simulated"
+    )
     ppl = {
         (row["model"], row["region"], row["subset"]): row for row in rows if row["metric"] == "ppl"
     }
@@ -131,8 +133,8 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
     toy.tile(toy.add_segment("train", "ACGT" * 100, "nig", split="train"), 100)
     toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 2]})
-    labels = read_labels(toy, settings)
-    scores = score_markov(toy, toy, labels, settings)
+    labels = read_labels(toy.reader(), settings)
+    scores = score_markov(toy.reader(), toy.assembly(), labels, settings)
     path = tmp_path / "markov.parquet"
     write_markov_windows(path, scores.windows, labels)
     found = read_markov_windows(path, labels)
@@ -145,9 +147,9 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
     second = found.columns(2, np.array([False, True]))
     assert second["nll"].shape == (1, 7)
 
-    toy.corpus.pop()
+    toy.tiles.pop()
     with pytest.raises(GenezipError, match="holds other windows than the corpus"):
-        read_markov_windows(path, read_labels(toy, settings))
+        read_markov_windows(path, read_labels(toy.reader(), settings))
     with pytest.raises(GenezipError, match="run `genezip evaluate markov` first"):
         read_markov_windows(tmp_path / "none.parquet", labels)
     with pytest.raises(GenezipError, match="holds test windows, not valid windows"):
