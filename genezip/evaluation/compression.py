@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.scores import CORPUS, DNA_SCORES, GC_TERTILE_MEAN, GC_TERTILES, Row, cell
-from genezip.evaluation.windows import N_TERTILES, Columns, Labels, Subset, WindowSums
+from genezip.evaluation.windows import N_TERTILES, Columns, Subset, WindowFacts, WindowSums
 from genezip.metrics import compression as metrics
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, ratio
 from genezip.region_classes import GROUPS, RegionClasses
@@ -160,12 +160,12 @@ def _budget(
     return found
 
 
-def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
+def _bounds(bound_active: np.ndarray, bootstrap: BlockBootstrap) -> Found:
     """Share of windows whose mask was changed by floor or ceiling: any stage, then each."""
-    shares = {"bound_bit_share": bound_bit.max(axis=1, initial=0.0)}
-    for stage in range(bound_bit.shape[1]):
-        shares[f"bound_bit_share_stage{stage}"] = bound_bit[:, stage]
-    one = np.ones(len(bound_bit))
+    shares = {"bound_bit_share": bound_active.max(axis=1, initial=0.0)}
+    for stage in range(bound_active.shape[1]):
+        shares[f"bound_bit_share_stage{stage}"] = bound_active[:, stage]
+    one = np.ones(len(bound_active))
     sums, support = bootstrap.sums({"one": one, **shares}), bootstrap.support(one)
     return {
         name: (
@@ -193,26 +193,26 @@ def subset_metrics(
     if target_bpt is not None:
         target = metrics.target_array(target_bpt, region_classes)
         found.update(_budget(bp, tokens, target, bootstrap, region_classes))
-    found.update(_bounds(columns["bound_bit"], bootstrap))
+    found.update(_bounds(columns["bound_active"], bootstrap))
     if "nll" in columns:
         found.update(language_model_metrics(columns, bootstrap, region_classes))
     return found
 
 
-def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) -> list[Row]:
+def compression_rows(sums: WindowSums, facts: WindowFacts, scale: str, source: str) -> list[Row]:
     """Result rows of one file of compressed windows."""
     rows = []
     for strand in sums.by_strand:
-        for subset in labels.subsets:
+        for subset in facts.subsets:
             if not subset.chosen.any():
                 continue
             columns = sums.columns(strand, subset.chosen, subset.strict)
             rows += expand(
-                subset_metrics(columns, sums.target_bpt, subset.bootstrap, labels.region_classes),
+                subset_metrics(columns, sums.target_bpt, subset.bootstrap, facts.region_classes),
                 model=sums.name,
                 task="compression",
                 subset=subset.name,
-                split=labels.split,
+                split=facts.split,
                 strand=strand,
                 seed=sums.seed,
                 scale=scale,
@@ -221,15 +221,15 @@ def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) 
     return rows
 
 
-def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
+def window_table(sums: WindowSums, facts: WindowFacts) -> pd.DataFrame:
     """One line per window and strand: what the figures of the page draw (padding counted)."""
-    everything: Subset = labels.subsets[0]
-    groups = metrics.groups_of(labels.region_classes)
+    everything: Subset = facts.subsets[0]
+    groups = metrics.groups_of(facts.region_classes)
     tables = []
     for strand in sums.by_strand:
         columns = sums.columns(strand, everything.chosen, strict=False)
         bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
-        table = labels.table[["chrom", "start", "end", "piece"]].copy()
+        table = facts.table[["chrom", "start", "end", "piece"]].copy()
         table.insert(0, "model", sums.name)
         table.insert(1, "seed", pd.Series([sums.seed] * len(table), dtype="Int64"))
         table["strand"] = strand
@@ -237,7 +237,7 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
         table["bpt"] = metrics.bpt(bp, tokens)
         table["bpt_ratio"] = np.nan
         if sums.target_bpt is not None:
-            target = metrics.target_array(sums.target_bpt, labels.region_classes)
+            target = metrics.target_array(sums.target_bpt, facts.region_classes)
             table["bpt_ratio"] = metrics.bpt_ratio(bp, tokens, target)
         table["ppl"] = np.nan
         if "nll" in columns:
@@ -245,8 +245,8 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
         enrichment = metrics.enrichment(bp, tokens, groups)
         for group in GROUPS:
             table[f"{group}_enrichment"] = enrichment[:, groups.names.index(group)]
-        table["n_fraction"] = labels.table["n_fraction"]
-        table["bound_bit"] = columns["bound_bit"].max(axis=1, initial=0.0)
+        table["n_fraction"] = facts.table["n_fraction"]
+        table["bound_bit"] = columns["bound_active"].max(axis=1, initial=0.0)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -272,24 +272,24 @@ def block_counts(bp: np.ndarray, subset: Subset, region_classes: RegionClasses) 
     return np.asarray(subset.bootstrap.support(counted).sum(axis=0))
 
 
-def window_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]]:
+def window_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
     """Blocks of both subsets of windows; bases are equal in the sums of any router."""
-    for subset in labels.subsets:
+    for subset in facts.subsets:
         bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
-        blocks = block_counts(bp, subset, labels.region_classes)
+        blocks = block_counts(bp, subset, facts.region_classes)
         yield subset.name, {"blocks": _fact(blocks, subset, "all", "promoter")}
 
 
-def tertile_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found]]:
+def tertile_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
     """Upper GC edge, promoter share and blocks of each tertile; the fewest blocks of any."""
-    subset = labels.subsets[1]
+    subset = facts.subsets[1]
     bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
-    blocks, total = block_counts(bp, subset, labels.region_classes), bp.sum(axis=0)
-    promoter = _promoter(total, labels.region_classes)
+    blocks, total = block_counts(bp, subset, facts.region_classes), bp.sum(axis=0)
+    promoter = _promoter(total, facts.region_classes)
     for number, name in enumerate(GC_TERTILES):
         found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
         if number < N_TERTILES - 1:
-            found["gc_upper_edge"] = _fact(labels.gc_edges[number], subset, "all")
+            found["gc_upper_edge"] = _fact(facts.gc_edges[number], subset, "all")
         share = promoter[number] / max(total[number].sum(), 1)
         found["region_share"] = _fact(share, subset, "promoter")
         yield name, found
@@ -297,18 +297,18 @@ def tertile_facts(labels: Labels, sums: WindowSums) -> Iterator[tuple[str, Found
 
 
 def corpus_rows(
-    labels: Labels, sums: WindowSums, task: str, scale: str, source: str, *, tertiles: bool
+    facts: WindowFacts, sums: WindowSums, task: str, scale: str, source: str, *, tertiles: bool
 ) -> list[Row]:
     """Result rows of model ``corpus``; ``sums`` of any router tells the bases."""
-    facts = [*window_facts(labels, sums), *(tertile_facts(labels, sums) if tertiles else ())]
+    every = [*window_facts(facts, sums), *(tertile_facts(facts, sums) if tertiles else ())]
     rows = []
-    for name, found in facts:
+    for name, found in every:
         rows += expand(
             found,
             model=CORPUS,
             task=task,
             subset=name,
-            split=labels.split,
+            split=facts.split,
             strand="+",
             scale=scale,
             source=source,

@@ -1,4 +1,4 @@
-"""Markov models of order 0 to 11: the trivial language models.
+"""Markov models of order 0 to 11: the plainest language models, controls of perplexity.
 
 Trained on the training segments (every base once, forward strand, N breaks the context) and
 scored on exactly the targets of the learned models: every A, C, G, T of a held-out window
@@ -36,7 +36,7 @@ from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand, language_model_metrics
-from genezip.evaluation.windows import Columns, Labels
+from genezip.evaluation.windows import Columns, WindowFacts
 from genezip.genome.assembly import Assembly, Segment
 from genezip.metrics.bootstrap import Estimate
 
@@ -238,7 +238,7 @@ def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MarkovWindows:
-    """Columns ``nll`` and ``predicted``, float64 (n, R) in the order of Labels, by order."""
+    """Columns ``nll`` and ``predicted``, float64 (n, R) in the order of WindowFacts, by order."""
 
     by_order: dict[int, Columns]
 
@@ -248,10 +248,10 @@ class MarkovWindows:
 
 
 def _window_columns(
-    model: MarkovModel, windows: Iterable[Window], orders: list[int], labels: Labels
+    model: MarkovModel, windows: Iterable[Window], orders: list[int], facts: WindowFacts
 ) -> MarkovWindows:
     """nll and predicted, (n windows, R), of each order."""
-    n_windows, classes = len(labels.cells), len(labels.region_classes)
+    n_windows, classes = len(facts.cells), len(facts.region_classes)
     nll = {order: np.zeros((n_windows, classes)) for order in orders}
     predicted = np.zeros((n_windows, classes))
     for number, window in enumerate(windows):
@@ -284,7 +284,7 @@ class MarkovScores:
 def score_markov(
     reader: CorpusReader,
     assembly: Assembly,
-    labels: Labels,
+    facts: WindowFacts,
     settings: Evaluation,
 ) -> MarkovScores:
     """Train on the training segments, choose strengths on validation, score held-out windows."""
@@ -294,11 +294,11 @@ def score_markov(
     model = choose_strengths(model, _validation_windows(reader))
     chosen = ", ".join(f"{value:g}" for value in model.strengths)
     logger.info(f"Markov models: prior strengths {chosen}")
-    windows = _window_columns(model, reader.windows(labels.split), orders, labels)
+    windows = _window_columns(model, reader.windows(facts.split), orders, facts)
     return MarkovScores(windows, model.strengths)
 
 
-def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -> list[Row]:
+def markov_rows(scores: MarkovScores, facts: WindowFacts, scale: str, source: str) -> list[Row]:
     """Result rows of every order, named ``markov<order>``.
 
     The chosen strength is the metric ``prior_strength``.
@@ -306,11 +306,11 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
     rows: list[Row] = []
     nowhere = np.array(np.nan)
     for order in scores.windows.by_order:
-        for subset in labels.subsets:
+        for subset in facts.subsets:
             if not subset.chosen.any():
                 continue
             columns = scores.windows.columns(order, subset.chosen)
-            found: Found = language_model_metrics(columns, subset.bootstrap, labels.region_classes)
+            found: Found = language_model_metrics(columns, subset.bootstrap, facts.region_classes)
             strength = Estimate(np.array(scores.strengths[order]), nowhere, nowhere)
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(
@@ -318,7 +318,7 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
                 model=markov_name(order),
                 task="markov",
                 subset=subset.name,
-                split=labels.split,
+                split=facts.split,
                 strand="+",
                 scale=scale,
                 source=source,
@@ -326,10 +326,10 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
     return rows
 
 
-def write_markov_windows(path: str | Path, windows: MarkovWindows, labels: Labels) -> None:
+def write_markov_windows(path: str | Path, windows: MarkovWindows, facts: WindowFacts) -> None:
     """Write the sums of every window and order (atomically)."""
-    places = labels.table[_PLACE]
-    classes = labels.region_classes.names
+    places = facts.table[_PLACE]
+    classes = facts.region_classes.names
     tables = []
     for order, columns in windows.by_order.items():
         table = pa.Table.from_pandas(places.assign(order=order), preserve_index=False)
@@ -337,11 +337,11 @@ def write_markov_windows(path: str | Path, windows: MarkovWindows, labels: Label
             flat = pa.array(np.ascontiguousarray(values, dtype=np.float64).reshape(-1))
             table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, len(classes)))
         tables.append(table)
-    head = KIND.head(split=labels.split, classes=classes)
+    head = KIND.head(split=facts.split, classes=classes)
     write_parquet(path, pa.concat_tables(tables), head)
 
 
-def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
+def read_markov_windows(path: str | Path, facts: WindowFacts) -> MarkovWindows:
     """Read the sums of the windows of a split, in their order.
 
     Raises
@@ -351,17 +351,17 @@ def read_markov_windows(path: str | Path, labels: Labels) -> MarkovWindows:
         than the corpus.
     """
     table, head = read_parquet(path, KIND, [*_PLACE, "order", *_SUMS])
-    if head["split"] != labels.split:
+    if head["split"] != facts.split:
         raise GenezipError(
-            f"{path} holds {head['split']} windows, not {labels.split} windows; {KIND.again}"
+            f"{path} holds {head['split']} windows, not {facts.split} windows; {KIND.again}"
         )
-    if tuple(head["classes"]) != labels.region_classes.names:
+    if tuple(head["classes"]) != facts.region_classes.names:
         raise GenezipError(
             f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
-            f"{', '.join(labels.region_classes.names)}; {KIND.again}"
+            f"{', '.join(facts.region_classes.names)}; {KIND.again}"
         )
     places = table.select([*_PLACE, "order"]).to_pandas()
-    wanted = labels.table[_PLACE].reset_index(drop=True)
+    wanted = facts.table[_PLACE].reset_index(drop=True)
     by_order: dict[int, Columns] = {}
     for order, rows in places.groupby("order").indices.items():
         here = places.iloc[rows][_PLACE].reset_index(drop=True)

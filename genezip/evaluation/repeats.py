@@ -125,7 +125,7 @@ class RepeatAnnotation:
         return self._trf is not None and any(segment.trf for segment in self._assembly.segments)
 
     def lacking(self) -> list[str]:
-        """What cannot be told about repeats, one sentence for each table that is missing."""
+        """What cannot be measured about repeats, one sentence for each table that is missing."""
         found = []
         if self._rmsk is None:
             found.append("the source has no RepeatMasker table, so no class of repeats is measured")

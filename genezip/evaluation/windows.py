@@ -46,8 +46,8 @@ class Subset:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Labels of the windows of one split, in corpus order.
+class WindowFacts:
+    """What is known of the windows of one split, in corpus order.
 
     Attributes
     ----------
@@ -113,8 +113,8 @@ def _describe(window: Window) -> dict[str, Any]:
     }
 
 
-def read_labels(reader: CorpusReader, settings: Evaluation, split: str = "test") -> Labels:
-    """Read the labels of a split of the corpus (twice: GC ranks first, then cells).
+def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") -> WindowFacts:
+    """Read what is known of a split of the corpus (in two passes: GC ranks first, then cells).
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def read_labels(reader: CorpusReader, settings: Evaluation, split: str = "test")
     index = {key: number for number, key in enumerate(keys)}
     gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
     chosen = subsets(table, settings)
-    return Labels(split, table, cells, index, gc_edges, chosen, reader.region_classes)
+    return WindowFacts(split, table, cells, index, gc_edges, chosen, reader.region_classes)
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
@@ -170,13 +170,13 @@ def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
 
 @dataclass(frozen=True)
 class WindowSums:
-    """Sums of one router over the windows of :class:`Labels`, in the same order.
+    """Sums of one router over the windows of :class:`WindowFacts`, in the same order.
 
     ``by_strand`` maps '+' (and 'both', the mean of the strands) to columns:
 
     - bp, tokens: float64 (n, 4, R), bases and fractional tokens (Eq. 15) by GC stratum and region
     - padding_bp, padding_tokens: float64 (n,), the part of them that is padding (N, dig)
-    - bound_bit: float64 (n, S), whether floor or ceiling changed the mask of a stage
+    - bound_active: float64 (n, S), whether floor or ceiling changed the mask of a stage
     - nll, predicted: float64 (n, R), sum of negative log likelihood (nats) and its bases;
       absent where the router is no language model
 
@@ -208,7 +208,7 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
 
     Parameters
     ----------
-    cells : as in :class:`Labels`
+    cells : as in :class:`WindowFacts`
     classes : number of region classes, R
     """
 
@@ -223,7 +223,7 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
         "tokens": by_cell(density),
         "padding_bp": np.array(float(window.length - real)),
         "padding_tokens": np.array(density[real:].sum()),
-        "bound_bit": window.bound_bit.astype(np.float64),
+        "bound_active": window.bound_bit.astype(np.float64),
     }
     if window.nll is not None:
         predicted = np.isfinite(window.nll)
@@ -233,13 +233,13 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
     return columns
 
 
-def _targets(file: CompressedFile, labels: Labels) -> dict[str, float] | None:
+def _targets(file: CompressedFile, facts: WindowFacts) -> dict[str, float] | None:
     """Targets of the file, if its classes are those of the corpus.
 
     A target is asked for bases of a class; where the corpus calls other bases by that name,
     or has a class that no target was set for, the budget says nothing.
     """
-    own, here = set(file.target_bpt or {}), set(labels.region_classes.names)
+    own, here = set(file.target_bpt or {}), set(facts.region_classes.names)
     if file.target_bpt is None or own == here:
         return file.target_bpt
     odd = ", ".join(sorted(own ^ here))
@@ -250,7 +250,7 @@ def _targets(file: CompressedFile, labels: Labels) -> dict[str, float] | None:
     return None
 
 
-def collect(file: CompressedFile, labels: Labels) -> WindowSums:
+def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
     """Sums of every labelled window of a file (windows of other splits are passed over).
 
     A warning is logged where the targets of the file do not fit the classes of the corpus.
@@ -262,19 +262,19 @@ def collect(file: CompressedFile, labels: Labels) -> WindowSums:
     """
     found: dict[str, dict[int, Columns]] = {"+": {}, "-": {}}
     for window in file.windows():
-        if window.split != labels.split:
+        if window.split != facts.split:
             continue
         where = f"{window.chrom}:{window.start}-{window.end}"
-        number = labels.index.get((window.chrom, window.start, window.end))
-        if number is None or len(labels.cells[number]) != window.length:
+        number = facts.index.get((window.chrom, window.start, window.end))
+        if number is None or len(facts.cells[number]) != window.length:
             raise GenezipError(
                 f"window {where} of {file.path} is not in the corpus; compress the held-out "
                 "windows of this corpus again"
             )
         found[window.strand][number] = window_columns(
-            window, labels.cells[number], len(labels.region_classes)
+            window, facts.cells[number], len(facts.region_classes)
         )
-    n_windows = len(labels.cells)
+    n_windows = len(facts.cells)
     for strand, columns in found.items():
         if len(columns) != n_windows and (strand == "+" or columns):
             raise GenezipError(
@@ -291,7 +291,7 @@ def collect(file: CompressedFile, labels: Labels) -> WindowSums:
         by_strand["both"] = {
             name: (values + stacked["-"][name]) / 2 for name, values in stacked["+"].items()
         }
-    targets = _targets(file, labels)
+    targets = _targets(file, facts)
     return WindowSums(file.name, file.seed, targets, file.info, by_strand)
 
 

@@ -162,7 +162,7 @@ def test_a_sharper_rate_is_denser_in_promoters(toy):
     assert enrichment == sorted(enrichment)
 
 
-def test_training_dna_without_bases_is_said(toy):
+def test_training_dna_without_bases_is_refused(toy):
     toy.add_segment("a", "N" * 50, "nig", split="train")
     with pytest.raises(GenezipError, match="gc_cpg cannot learn"):
         learn_rates(*toy.mapped(), TARGET, 8)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.evaluation.windows import block_ids, collect, read_labels, subset_name
+from genezip.evaluation.windows import block_ids, collect, read_facts, subset_name
 from genezip.region_classes import MOST_CLASSES
 
 
@@ -19,25 +19,25 @@ def test_blocks_start_anew_in_each_piece():
 def test_tertiles_split_the_bases_in_three(toy, settings):
     parts = ["A" * 2048, "AG" * 1024, "G" * 2048]
     toy.tile(toy.add_segment("p", "".join(parts), "nig"), 2048)
-    labels = read_labels(toy.reader(), settings)
-    strata = [np.bincount(cells // MOST_CLASSES, minlength=4).tolist() for cells in labels.cells]
+    facts = read_facts(toy.reader(), settings)
+    strata = [np.bincount(cells // MOST_CLASSES, minlength=4).tolist() for cells in facts.cells]
     assert strata == [[2048, 0, 0, 0], [0, 2048, 0, 0], [0, 0, 2048, 0]]
-    assert labels.gc_edges == pytest.approx((0, 0.5), abs=0.002)
+    assert facts.gc_edges == pytest.approx((0, 0.5), abs=0.002)
 
 
 def test_n_and_padding_are_a_stratum_of_their_own(toy, settings):
     piece = toy.add_segment("p", "ACGT" * 16 + "N" * 10 + "ACGT" * 13 + "AC", "nig")
     toy.tile(piece, 96, pad_last=True)  # 128 bp: one full window, one of 32 + 64 padding
-    labels = read_labels(toy.reader(), settings)
-    assert [(cells // MOST_CLASSES == 3).sum() for cells in labels.cells] == [10, 64]
-    assert labels.table["n_fraction"].tolist() == pytest.approx([10 / 96, 0])
-    assert [subset.chosen.tolist() for subset in labels.subsets] == [[True, True], [False, True]]
-    assert labels.subsets[1].name == subset_name(0.05) == "n_le_5pct"
+    facts = read_facts(toy.reader(), settings)
+    assert [(cells // MOST_CLASSES == 3).sum() for cells in facts.cells] == [10, 64]
+    assert facts.table["n_fraction"].tolist() == pytest.approx([10 / 96, 0])
+    assert [subset.chosen.tolist() for subset in facts.subsets] == [[True, True], [False, True]]
+    assert facts.subsets[1].name == subset_name(0.05) == "n_le_5pct"
 
 
-def test_no_window_is_said(toy, settings):
+def test_a_split_without_a_window_is_refused(toy, settings):
     with pytest.raises(GenezipError, match="no window of split test"):
-        read_labels(toy.reader(), settings)
+        read_facts(toy.reader(), settings)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def ten(toy):
 def test_boundaries_0_3_7(ten, settings, save, compressed_window):
     # chunks [0,3) [3,7) [7,10): promoter has base 2 of the first, bases 3 and 4 of the second
     window = compressed_window(ten.corpus[0], [0, 3, 7])
-    sums = collect(save("m", [window]), read_labels(ten.reader(), settings))
+    sums = collect(save("m", [window]), read_facts(ten.reader(), settings))
     columns = sums.by_strand["+"]
     assert columns["bp"].sum(axis=1)[0].tolist() == [3, 0, 0, 0, 7, 0, 0]
     tokens = columns["tokens"].sum(axis=1)[0]
@@ -69,19 +69,19 @@ def test_both_strands_are_averaged(ten, settings, save, compressed_window):
         compressed_window(ten.corpus[0], [0, 3, 7], nll=forward),
         compressed_window(ten.corpus[0], [0, 5], "-", nll=reverse, bound_bit=np.array([True])),
     ]
-    both = collect(save("m", windows), read_labels(ten.reader(), settings)).by_strand["both"]
+    both = collect(save("m", windows), read_facts(ten.reader(), settings)).by_strand["both"]
     assert both["tokens"].sum() == pytest.approx(2.5)
     assert both["predicted"].sum() == 9
     assert both["nll"].sum() == pytest.approx(9 * 1.5 * np.log(4), rel=1e-6)
-    assert both["bound_bit"].tolist() == [[0.5]]
+    assert both["bound_active"].tolist() == [[0.5]]
 
 
 def test_strict_leaves_padding_out(toy, settings, save, compressed_window):
     toy.tile(toy.add_segment("p", "ACGTACGT", "nig"), 10, pad_last=True)
-    labels = read_labels(toy.reader(), settings)
+    facts = read_facts(toy.reader(), settings)
     # chunks [0,6) [6,10): two real bases and two of padding share the second token
-    sums = collect(save("m", [compressed_window(toy.corpus[0], [0, 6])]), labels)
-    loose, strict = (sums.columns("+", subset.chosen, subset.strict) for subset in labels.subsets)
+    sums = collect(save("m", [compressed_window(toy.corpus[0], [0, 6])]), facts)
+    loose, strict = (sums.columns("+", subset.chosen, subset.strict) for subset in facts.subsets)
     assert loose["bp"].sum() == 10
     assert loose["tokens"].sum() == pytest.approx(2)
     assert strict["bp"].sum() == 8
@@ -89,10 +89,10 @@ def test_strict_leaves_padding_out(toy, settings, save, compressed_window):
 
 
 def test_windows_that_do_not_belong_are_named(ten, settings, save, compressed_window):
-    labels = read_labels(ten.reader(), settings)
+    facts = read_facts(ten.reader(), settings)
     stranger = compressed_window(ten.corpus[0], [0])
     object.__setattr__(stranger, "start", 5)
     with pytest.raises(GenezipError, match=r"p:5-10 of .* is not in the corpus"):
-        collect(save("m", [stranger]), labels)
+        collect(save("m", [stranger]), facts)
     with pytest.raises(GenezipError, match="0 of the 1 held-out windows"):
-        collect(save("empty", []), labels)
+        collect(save("empty", []), facts)
