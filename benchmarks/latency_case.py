@@ -24,7 +24,7 @@ from torch import Tensor
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.models.layers.kernels import fused_scan
+from genezip.models.layers.ssd import fused_scan
 from genezip.models.pretrained import load_card
 
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3

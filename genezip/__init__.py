@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genezip.compress import GeneZip
+    from genezip.models.genezip.compressor import GeneZip
 
 __version__ = "0.1.0"
 __all__ = ["GeneZip", "__version__"]
@@ -16,7 +16,7 @@ __all__ = ["GeneZip", "__version__"]
 def __getattr__(name: str) -> Any:
     # torch is loaded on first use, so that genome tools and --help start at once
     if name == "GeneZip":
-        from genezip.compress import GeneZip
+        from genezip.models.genezip.compressor import GeneZip
 
         return GeneZip
     raise AttributeError(f"module 'genezip' has no attribute {name!r}")

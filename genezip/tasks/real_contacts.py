@@ -26,7 +26,7 @@ from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.contacts import contact_scores, entries, pair_products, stratum_means
 from genezip.metrics.gc_content import gc_content
-from genezip.models.genezip.compressor import Backbone
+from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import (
@@ -172,7 +172,7 @@ def _bases(
 
 
 def bin_vectors(
-    backbone: Backbone,
+    compressor: Compressor,
     ids: dict[int, np.ndarray],
     maps: list[ContactMap],
     segments: list[Segment],
@@ -184,9 +184,9 @@ def bin_vectors(
     -------
     float32 array, shape (maps, bins, width)
     """
-    found = np.zeros((len(maps), bins, backbone.width), dtype=np.float32)
+    found = np.zeros((len(maps), bins, vector_width(compressor)), dtype=np.float32)
     for segment, sequence in ids.items():
-        for states in both_strands(backbone, sequence):
+        for states in both_strands(compressor, sequence):
             for number, contact in enumerate(maps):
                 if contact.segment == segment:
                     found[number] += _bases(states, contact, segments, bins).mean(axis=1) / 2

@@ -26,7 +26,7 @@ from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
 from genezip.metrics.gc_content import gc_and_cpg
 from genezip.metrics.ranking import auroc
-from genezip.models.genezip.compressor import Backbone
+from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, cards, model_arm
@@ -241,14 +241,14 @@ def _opposite(word: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(3 - base for base in reversed(word))
 
 
-def mean_vectors(backbone: Backbone, ids: list[np.ndarray]) -> np.ndarray:
+def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
     """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
-    found = np.zeros((len(ids), backbone.width))
+    found = np.zeros((len(ids), vector_width(compressor)))
     order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
     for first in range(0, len(order), BATCH):
         rows = order[first : first + BATCH]
         for turn in (lambda sequence: sequence, reverse_complement):
-            vectors = backbone.pieces([turn(ids[row]) for row in rows])
-            for row, states in zip(rows, vectors, strict=True):
-                found[row] += states.mean(axis=0, dtype=np.float64) / 2
+            vectors = compressor.embed([turn(ids[row]) for row in rows])
+            for row, one in zip(rows, vectors, strict=True):
+                found[row] += one.vectors.mean(axis=0, dtype=np.float64) / 2
     return found

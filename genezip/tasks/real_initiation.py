@@ -113,8 +113,8 @@ def measure_initiation(run: LabelRun) -> None:
         fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
         add(baseline_arm("local_bases", PART, SUBSET), fitted)
         for folder, card in cards(run):
-            backbone = run.load(folder)
-            readings = [normed(both_strands(backbone, segment.ids)) for segment in segments]
+            compressor = run.load(folder)
+            readings = [normed(both_strands(compressor, segment.ids)) for segment in segments]
             fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
             add(model_arm(card, PART, SUBSET), fitted)
     TASK_SCORES.write(run.out, sheet.rows(run.control))

@@ -90,7 +90,7 @@ def micro_batch_loss(
     rar = rar * share
     bit = ids.new_zeros(len(ids), dtype=torch.bool)
     for routing in output.routings:
-        bit = bit | routing.bound_bit()
+        bit = bit | routing.bound_active()
     tokens = [kept.valid.sum() for kept in output.chunks]
     scalars = torch.stack([t.detach().double() for t in (lm, rar, bit.sum(), *tokens)])
     return lm + settings.alpha * rar, torch.cat([scalars, sums.double().flatten()])

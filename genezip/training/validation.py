@@ -64,9 +64,10 @@ def validate(
         density = np.repeat(1.0 / chunk_bp, chunk_bp)
         tokens += np.bincount(labels, density, minlength=len(region_classes))
         bases += np.bincount(labels, minlength=len(region_classes))
-        nll += float(np.nansum(result.nll, dtype=np.float64))
-        targets += int(np.isfinite(result.nll).sum())
-        bit += bool(result.bound_bit.any())
+        assert result.log_prob is not None
+        nll -= float(np.nansum(result.log_prob, dtype=np.float64))
+        targets += int(np.isfinite(result.log_prob).sum())
+        bit += bool(result.bound_active.any())
     network.train(was_training)
     asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
     metrics: dict[str, Any] = {

@@ -14,7 +14,7 @@ from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.losses import lm_loss, rar_loss
 from genezip.models.hnet.network import build
 from genezip.models.hnet.windows import run_batch
-from genezip.models.layers.kernels import scan
+from genezip.models.layers.ssd import scan
 
 small = partial(speaking_network, k_min=(1, 1))
 
@@ -58,7 +58,7 @@ def test_not_causal_where_a_bound_bites(bounds: dict) -> None:
     changed[:, 150:] = random_batch(150, seed=9)
     with torch.no_grad():
         one, other = network(ids), network(changed)
-    assert one.routings[0].bound_bit().all()
+    assert one.routings[0].bound_active().all()
     assert (one.logits[:, :150] - other.logits[:, :150]).abs().max() > 1e-4
 
 
@@ -70,9 +70,10 @@ def test_unequal_lengths_equal_one_by_one() -> None:
         alone = run_batch(network, [window])[0]
         assert result.token_starts.tolist() == alone.token_starts.tolist()
         assert result.stage_tokens.tolist() == alone.stage_tokens.tolist()
-        for together_prob, prob in zip(result.boundary_prob, alone.boundary_prob, strict=True):
+        probs = (alone.boundary_prob, *alone.inner_prob), (result.boundary_prob, *result.inner_prob)
+        for together_prob, prob in zip(*probs, strict=True):
             assert together_prob == pytest.approx(prob, abs=1e-5)
-        assert result.nll == pytest.approx(alone.nll, abs=1e-9, nan_ok=True)
+        assert result.log_prob == pytest.approx(alone.log_prob, abs=1e-9, nan_ok=True)
 
 
 def test_token_starts_follow_both_stages() -> None:
