@@ -16,7 +16,7 @@ GROUPS = {
     "Open a model and cut DNA into tokens": (
         "load", "Compressor", "Compressed", "Likelihood", "Embedding", "Stream", "GeneZip",
     ),
-    "Add a system": ("models", "register", "PlainCompressor", "ids_of", "tokens_at"),
+    "Add a system": ("models", "PlainCompressor", "ids_of", "tokens_at"),
     "Whole files": ("compress_fasta", "read_compressed"),
     "Genomes and region classes": (
         "Genome", "Annotation", "read_gene_models", "Regions", "RegionClasses", "RegionMap",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genezip.genome.sources.source import Source
     from genezip.inference.fasta import compress_fasta
     from genezip.inference.table import read_compressed
-    from genezip.models import load, register
+    from genezip.models import load
     from genezip.models.base import (
         Compressed,
         Compressor,
@@ -59,7 +59,6 @@ __all__ = [
     "models",
     "read_compressed",
     "read_gene_models",
-    "register",
     "tokens_at",
 ]
 
@@ -88,7 +87,6 @@ _HOMES = {
     "models": "genezip.models",
     "read_compressed": "genezip.inference.table:read_compressed",
     "read_gene_models": "genezip.genome.gene_models:read_gene_models",
-    "register": "genezip.models:register",
     "tokens_at": "genezip.models.base:tokens_at",
 }
 
