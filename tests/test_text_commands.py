@@ -44,6 +44,10 @@ PARSE = "parse"  # its options alone, because of what stands beside it
 COMMANDS: dict[str, tuple[str, str]] = {
     "genezip compress my.fa --model runs/demo/results/pretrain/genezip-tiny.seed0 "
     "--out tokens.parquet --tracks tracks": (RUN, ""),
+    "genezip compress my.fa --model cut_at_cg:CutAtCG --out tokens.parquet --tracks tracks": (
+        PARSE,
+        "test_contributing runs it",
+    ),
     "genezip fetch --plan": (RUN, ""),
     "genezip models": (RUN, ""),
     "genezip labels fetch": (RUN, ""),
@@ -361,15 +365,22 @@ def test_the_tutorial_of_your_genome_runs_to_its_report(clone: Path) -> None:
 
 def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
     texts = {one.where for one in FOUND if one.kind == "python"}
-    assert texts == {"README.md", "docs/tracks.md"}
+    # test_contributing runs the third
+    assert texts == {"README.md", "docs/tracks.md", "CONTRIBUTING.md", "docs/api.md"}
     first, second = (one.text for one in FOUND if one.kind == "python" and one.where == "README.md")
     assert len([line for line in first.splitlines() if line.strip()]) <= 5
     done = run([sys.executable, "-c", first + second], clone)
     assert done.returncode == 0, done.stderr
-    assert re.match(r"\(\d+, \d+\) \[", done.stdout)
+    assert re.match(r"\d+\.\d+ \[ *0 ", done.stdout)
     difference, generated = done.stdout.splitlines()[-2:]
     assert float(difference) != 0
     assert re.fullmatch("[ACGT]{50}", generated)
+    (interface,) = [
+        one.text for one in FOUND if one.kind == "python" and one.where == "docs/api.md"
+    ]
+    done = run([sys.executable, "-c", interface], clone)
+    assert done.returncode == 0, done.stderr
+    assert 0 < float(done.stdout.split()[-1]) < 20  # bits per base
 
 
 def test_the_python_about_tracks_gives_bp_per_token(tmp_path: Path) -> None:

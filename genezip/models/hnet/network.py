@@ -2,7 +2,7 @@
 
 Bases go in, next-base logits come out; strictly causal unless the bound ``sequence`` bites.
 Region labels cannot enter here: they belong to the loss. GeneZip, H-Net, the autoregressive
-U-Net, trivial routers and flat Mamba-2 are architectures of this one network.
+U-Net, routers that learn nothing and flat Mamba-2 are architectures of this one network.
 
 With a :class:`NetworkState` a sequence can come in blocks of any length: convolutions,
 state-space scans, routers, de-chunking and bounds go on where the last block ended.

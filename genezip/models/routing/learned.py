@@ -221,7 +221,7 @@ class Router(nn.Module):
         states : Tensor, shape (B, L, D)
         valid : bool Tensor, shape (B, L)
         forced : bool Tensor, shape (B, L), optional
-            Use this mask instead of the model's own (tests and trivial routers).
+            Use this mask instead of the model's own (tests and controls).
         state : RouterState, optional
             Continues a sequence; brought up to the end of ``states``.
         ids : not used by this router
