@@ -193,3 +193,9 @@ class ToyGenome:
         edges = np.flatnonzero(np.diff(ids)) + 1
         bounds = np.concatenate([[0], edges, [len(ids)]])
         return np.diff(bounds).astype(np.int32), ids[bounds[:-1]]
+
+
+@pytest.fixture
+def toy() -> ToyGenome:
+    """A genome without segments, which a test adds."""
+    return ToyGenome()
