@@ -26,7 +26,9 @@ def compress(
     ] = None,
     window_bp: Annotated[
         int | None,
-        typer.Option(help="independent windows of this length; default: 12800 under sequence"),
+        typer.Option(
+            help="independent windows of this length; default: 12800 if it cannot be streamed"
+        ),
     ] = None,
     block_bp: Annotated[int, typer.Option(help="bases of a stream read at a time")] = 8192,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,

@@ -29,9 +29,9 @@ SESSION = "igv_session.xml"
 
 CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be told apart
 
-# For the check of free space, bytes per base: at most 3.6 for a value of four decimals with its
-# zoom levels; 2.3 for all tracks of chunks at 6 bp per token, 0.3 at 100 bp per token
-PROB_BYTES, CHUNK_BYTES = 4, 3
+# For the check of free space, bytes per base: at most 4.3 for a float32 with its zoom levels; 2.5
+# for all tracks of chunks at 6 bp per token, 0.5 at 100 bp per token
+PROB_BYTES, CHUNK_BYTES = 5, 3
 
 WINDOW_BP = 1000
 """Length of a window of bpt.bw."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from toolkit.dna import random_ids
-from toolkit.networks import SMALL, save_toy, small_network, toy_card
+from toolkit.networks import SMALL, save_toy, small_network, speaking_network, toy_card
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.config import Compress
@@ -81,9 +81,29 @@ def test_another_bound_than_the_models_own_says_so(tmp_path: Path) -> None:
         compress_heldout(tmp_path / "toy", windows, settings, tmp_path / "z", bound=bound)
         file = read_compressed(tmp_path / "z")
         assert (file.name, file.info["bound"]) == (name, bound or "sequence")
+        for row in file.windows():
+            ahead = bound is None and row.bound_bit.any()
+            assert row.likelihood == ("looked_ahead" if ahead else "exact")
     counts = [len(window.token_starts) for window in file.windows("+")]
     low, high = stacked_limits(SMALL.causal_bounds([16.0] * 7), 300)
     assert all(low <= count <= high for count in counts)
+
+
+def test_untrained_is_the_same_network_before_its_first_step(tmp_path: Path) -> None:
+    facts = {"scale": "test", **ORIGIN}
+    save_toy(tmp_path / "toy", speaking_network(5), seed=5, facts=facts)
+    windows = [heldout(random_ids(200, 1))]
+    settings = Compress(both_strands=False)
+    found = {}
+    for untrained in (False, True):
+        compress_heldout(tmp_path / "toy", windows, settings, tmp_path / "z", untrained)
+        file = read_compressed(tmp_path / "z")
+        assert (file.name, file.seed) == ("untrained" if untrained else "toy", 5)
+        assert file.info["scale"] == "test" and file.info["parameters"] > 0
+        (found[untrained],) = file.windows()
+    (first,) = compress_windows(compressor(5), windows, settings)
+    assert np.array_equal(found[True].nll, first.nll, equal_nan=True)
+    assert not np.array_equal(found[False].nll, first.nll, equal_nan=True)
 
 
 def test_palindrome_reads_the_same_on_both_strands() -> None:
