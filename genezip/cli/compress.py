@@ -16,7 +16,7 @@ def register(root: typer.Typer) -> None:
 
 def compress(
     fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - reads a pipe")],
-    model: Annotated[str, typer.Option(help="model folder or hub id, or fixed:16")],
+    model: Annotated[str, typer.Option(help="model folder, hub id, or a system such as fixed:16")],
     out: Annotated[Path, typer.Option(help="Parquet to write, one row per token")],
     tracks: Annotated[
         Path | None, typer.Option(help="folder for bigWig, BED and an IGV session")

@@ -14,7 +14,7 @@ def register(root: typer.Typer) -> None:
 
 
 def heldout(
-    model: Annotated[str, typer.Option(help="model folder or hub id, or fixed:16")],
+    model: Annotated[str, typer.Option(help="model folder, hub id, or a system such as fixed:16")],
     corpus: Annotated[Path, typer.Option(help="manifest.json of the corpus")],
     out: Annotated[Path, typer.Option(help="compressed windows (Parquet) to write")],
     settings: Annotated[str | None, typer.Option(help="section `compress`: JSON or YAML")] = None,

@@ -131,10 +131,10 @@ def compress_fasta(
         if tracks is not None:
             check_row_names(stream.lengths, stream)
         run = {
-            **compressor.metadata,
             "window_bp": window_bp,
             "block_bp": None if window_bp else block_bp,
             "fasta_sha256": stream.sha256(),
+            **compressor.metadata,
         }
         identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
         stop = stack.enter_context(stop_request())

@@ -130,7 +130,7 @@ def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:
         length=len(window.ids),
         token_starts=found.token_starts.astype(np.int32),
         stage_tokens=found.stage_tokens.astype(np.int32),
-        bound_bit=found.bound_active,
+        bound_active=found.bound_active,
         boundary_prob=found.boundary_prob,
         nll=None if found.log_prob is None else -found.log_prob,
         nll_kind=found.likelihood or "exact",

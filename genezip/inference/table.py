@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import head_metadata, open_parquet, parquet_writer, read_head
+from genezip.metrics.compression import token_density
 from genezip.models.base import KEPT_BY, LikelihoodKind
 
 KIND = Kind(
@@ -68,7 +69,7 @@ class CompressedWindow:
         ends where the next begins, the last at ``length``.
     stage_tokens : int32 array, shape (S,)
         Tokens kept at each stage after bounded routing; the last equals M.
-    bound_bit : bool array, shape (S,)
+    bound_active : bool array, shape (S,)
         Whether a bound changed the choice of tokens at that stage.
     boundary_prob : float array, shape (length,), or None
         Stage-0 boundary probability of every base (strand '+' only). The table holds it in half
@@ -90,7 +91,7 @@ class CompressedWindow:
     length: int
     token_starts: np.ndarray
     stage_tokens: np.ndarray
-    bound_bit: np.ndarray
+    bound_active: np.ndarray
     boundary_prob: np.ndarray | None = None
     nll: np.ndarray | None = None
     nll_kind: LikelihoodKind = "exact"
@@ -111,8 +112,7 @@ class CompressedWindow:
         A chunk of b bases spreads its one token evenly over them, so the sum over any set
         of bases is the fractional token count of that set.
         """
-        chunk_bp = self.chunk_bp
-        return np.repeat(1.0 / chunk_bp, chunk_bp)
+        return token_density(self.token_starts, self.length)
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ class CompressedFile:
 
     def _window(self, cells: dict[str, Any]) -> CompressedWindow:
         prob, nll = cells.pop("boundary_prob"), cells.pop("nll")
-        bound_bit = np.array(cells.pop("bound_bit"), dtype=bool)
+        bound_active = np.array(cells.pop("bound_bit"), dtype=bool)
         # files of before have no such column; in them only the bound sequence looks ahead
-        looked_ahead = self.info.get("bound") == "sequence" and bool(bound_bit.any())
+        looked_ahead = self.info.get("bound") == "sequence" and bool(bound_active.any())
         derived: LikelihoodKind = "looked_ahead" if looked_ahead else "exact"
         return CompressedWindow(
             token_starts=np.array(cells.pop("token_starts"), dtype=np.int32),
             stage_tokens=np.array(cells.pop("stage_tokens"), dtype=np.int32),
-            bound_bit=bound_bit,
+            bound_active=bound_active,
             boundary_prob=None if prob is None else np.frombuffer(prob, dtype=np.float16),
             nll=None if nll is None else np.frombuffer(nll, dtype=np.float32),
             nll_kind=cells.pop("likelihood", None) or derived,
@@ -154,8 +154,9 @@ def _cells(window: CompressedWindow) -> dict[str, Any]:
     starts = window.token_starts
     if len(starts) == 0 or starts[0] != 0 or (np.diff(starts) <= 0).any():
         raise ValueError(f"token starts of {window.chrom}:{window.start} do not tile the window")
-    cells = {name: getattr(window, name) for name in SCHEMA.names}
-    for name in ("token_starts", "stage_tokens", "bound_bit"):
+    cells = {name: getattr(window, name) for name in SCHEMA.names if name != "bound_bit"}
+    cells["bound_bit"] = window.bound_active.tolist()
+    for name in ("token_starts", "stage_tokens"):
         cells[name] = cells[name].tolist()
     if window.boundary_prob is not None:
         cells["boundary_prob"] = window.boundary_prob.astype(np.float16).tobytes()

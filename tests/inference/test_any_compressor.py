@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 import pyBigWig
 import pytest
 from toolkit.command_line import call, succeed
-from toolkit.compressors import Ruler, RulerStream
 from toolkit.dna import fasta, random_dna, random_ids
 from toolkit.genomes import simulate
+from toolkit.rulers import Ruler, RulerStream
 
-from genezip import models
 from genezip.alphabet import A_ID, encode
 from genezip.config import Compress, Regions
 from genezip.corpus.sampling import tile
@@ -26,7 +25,7 @@ from genezip.inference.fasta import compress_fasta
 from genezip.inference.forward import HeldoutWindow, compress_heldout, compress_windows
 from genezip.inference.table import read_compressed, write_compressed
 from genezip.inference.tracks import write_tracks
-from genezip.models import REGISTRY, register
+from genezip.models import REGISTRY
 
 RECORDS = {"one": random_dna(433, 1, "ACGTN"), "two": random_dna(12, 2), "three": random_dna(95, 3)}
 TRACKS = {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "chunks.bed.gz.tbi", "igv_session.xml"}
@@ -34,8 +33,7 @@ TRACKS = {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "chunks.bed.gz.tbi", "i
 
 @pytest.fixture(autouse=True)
 def ruler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "REGISTRY", dict(REGISTRY))
-    register("ruler", "toolkit.compressors:Ruler")
+    monkeypatch.setitem(REGISTRY, "ruler", "toolkit.rulers:Ruler")
 
 
 @pytest.fixture
@@ -71,7 +69,8 @@ def test_a_stream_of_token_ids(records: Path, tmp_path: Path, block_bp: int) -> 
     assert schema.field("token_id").type == pa.int64()
     assert rows_of(out) == expected(7)
     facts = json.loads(schema.metadata[b"genezip"])
-    assert (facts["model"], facts["stride"], facts["mode"]) == ("ruler 7", 7, "stream")
+    assert (facts["model"], facts["mode"]) == ("ruler 7", "stream")
+    assert (facts["window_bp"], facts["block_bp"]) == (None, block_bp)
     assert facts["bits_per_base"] is None and facts["likelihood"] is None
     assert facts["tokens"] == len(expected(7)) and facts["bound_bit"] == 0
     assert {path.name for path in (tmp_path / "t").iterdir()} == TRACKS

@@ -82,7 +82,7 @@ def test_another_bound_than_the_models_own_says_so(tmp_path: Path) -> None:
         file = read_compressed(tmp_path / "z")
         assert (file.name, file.info["bound"]) == (name, bound or "sequence")
         for row in file.windows():
-            ahead = bound is None and row.bound_bit.any()
+            ahead = bound is None and row.bound_active.any()
             assert row.likelihood == ("looked_ahead" if ahead else "exact")
     counts = [len(window.token_starts) for window in file.windows("+")]
     low, high = stacked_limits(SMALL.causal_bounds([16.0] * 7), 300)
@@ -121,7 +121,7 @@ def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
     toy.add_segment("b", "ACGT" * 25, "nig", split="test", rmsk=1)
     toy.add_segment("c", "ACGT" * 25, "nig", split="train")
     toy.add_segment("d", "ACGT" * 10, "nig", split="valid", rmsk=1)
-    windows = repeat_windows(toy, 30)
+    windows = repeat_windows(toy.assembly(), 30)
     assert len(windows) == 4
     for _ in range(2):  # read again for the other strand
         found = [(p.piece, p.split, p.start, p.end) for p in windows]
@@ -130,14 +130,14 @@ def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
             ("d", "valid", 0, 30),
         ]  # fmt: skip
     assert next(iter(windows)).ids.tolist() == encode("ACGT" * 7 + "AC").tolist()
-    none = repeat_windows(toy, 500)
+    none = repeat_windows(toy.assembly(), 500)
     assert (len(none), list(none)) == (0, [])
 
 
 def test_repeat_windows_are_bounded_and_evenly_spread(toy) -> None:
     toy.add_segment("a", "A" * 1000, "nig", split="train", rmsk=1)
     toy.add_segment("b", "C" * 1000, "nig", split="train", rmsk=1)
-    windows = repeat_windows(toy, 10, max_windows=8)
+    windows = repeat_windows(toy.assembly(), 10, max_windows=8)
     assert len(windows) == 8
     assert [(p.piece, p.start) for p in windows] == [
         (name, start) for name in "ab" for start in (0, 250, 500, 750)
