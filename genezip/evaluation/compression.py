@@ -28,6 +28,9 @@ from genezip.region_classes import GROUPS, RegionClasses
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
 
 ALL = ("all",)
+BITS_PER_BASE = "bits_per_base"
+LOOKED_AHEAD = "a bound looked ahead, so the likelihood is not exact; see the causal bound"
+"""Why a model has no bits per base."""
 
 
 def expand(found: Found, **cells: Any) -> list[Row]:
@@ -52,29 +55,40 @@ def expand(found: Found, **cells: Any) -> list[Row]:
                     ci_high=cell(high),
                     n=int(n),
                     blocks=int(blocks) or None,
-                    note=interval_note(value, low, int(blocks)),
+                    note=_note(metric, value, low, int(blocks)),
                     **{"unit": "windows", **cells},
                 )
             )
     return rows
 
 
+def _note(metric: str, value: float, low: float, blocks: int) -> str:
+    if metric == BITS_PER_BASE and blocks and np.isnan(value):
+        return LOOKED_AHEAD
+    return interval_note(value, low, blocks)
+
+
 def language_model_metrics(
     columns: Columns, bootstrap: BlockBootstrap, region_classes: RegionClasses
 ) -> Found:
-    """Perplexity and bits per base, overall and per region, from nll and predicted."""
+    """Perplexity and bits per base, overall and per region, from nll and predicted.
+
+    Bits per base are of exact likelihoods alone: they have no value where a bound looked ahead
+    in any window.
+    """
     sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
     nats = metrics.mean_nll(sums["nll"], sums["predicted"])
     predicted = metrics.with_all(columns["predicted"])
     windows, support = (predicted > 0).sum(axis=0), bootstrap.support(predicted)
     regions = (*ALL, *region_classes.names)
+    ppl = bootstrap.summarise(np.exp(nats), support, "ratio")
+    bits = bootstrap.summarise(nats / np.log(2), support, "ratio")
+    if columns.get("looked_ahead", np.zeros(1)).any():
+        none = np.full(np.shape(bits.value), np.nan)
+        bits = Estimate(none, none, none, bits.blocks)
     return {
-        "ppl": (regions, bootstrap.summarise(np.exp(nats), support, "ratio"), windows),
-        "bits_per_base": (
-            regions,
-            bootstrap.summarise(nats / np.log(2), support, "ratio"),
-            windows,
-        ),
+        "ppl": (regions, ppl, windows),
+        BITS_PER_BASE: (regions, bits, windows),
     }
 
 

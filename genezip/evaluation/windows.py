@@ -225,7 +225,9 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
         "padding_tokens": np.array(density[real:].sum()),
         "bound_active": window.bound_active.astype(np.float64),
     }
-    if window.nll is not None:
+    # a pseudo-likelihood is given both sides of a base, so it is no next-base loss
+    if window.nll is not None and window.likelihood != "pseudo":
+        columns["looked_ahead"] = np.array(float(window.likelihood == "looked_ahead"))
         predicted = np.isfinite(window.nll)
         region = cells[predicted] % MOST_CLASSES
         columns["predicted"] = np.bincount(region, minlength=classes).astype(np.float64)

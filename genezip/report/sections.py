@@ -92,7 +92,8 @@ def perplexity_section(results: Results) -> Section:
         ppl = results.number("ppl", name)
         if ppl is None:
             continue
-        bits = results.number("bits_per_base", name)
+        # of exact likelihoods: under the causal bound where the model's own looked ahead
+        bits = results.number("bits_per_base", name) or results.causal("bits_per_base", name)
         share = results.number("bound_bit_share", name)
         percent = "–" if share is None else f"{plain(100 * share.value)} %"
         causal = measured(results.causal("ppl", name), _four)
@@ -111,7 +112,8 @@ def perplexity_section(results: Results) -> Section:
         "A bound on the tokens of a window looks at the whole window, so where it bites the "
         "guess of a base may know of later ones. The causal bound, our addition, looks back "
         "only: the last column is the perplexity of the same weights under it, on the forward "
-        "strand."
+        "strand. Bits per base are of exact likelihoods alone, so where a bound bit they are those "
+        "under the causal bound."
     )
     tables = [Table(head, rows, (1, 2, 3, 4), title, note)] if rows else []
     text = [

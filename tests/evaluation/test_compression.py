@@ -83,6 +83,30 @@ def test_random_boundaries_have_no_enrichment(
     assert row["ci_low"] < 1 < row["ci_high"]
 
 
+@pytest.mark.parametrize("kind", ["exact", "looked_ahead", "pseudo"])
+def test_only_exact_likelihoods_enter_bits_per_base(
+    striped, settings, save, compressed_window, kind
+):
+    """One window of many that saw the future is enough; a pseudo-likelihood has neither row."""
+    windows = []
+    for number, place in enumerate(striped.corpus):
+        nll = np.full(128, np.log(2), dtype=np.float32)
+        own = kind if number == 3 or kind == "pseudo" else "exact"
+        windows.append(compressed_window(place, [0, 64], nll=nll, nll_kind=own))
+    rows, _ = rows_of(save("m", windows), striped, settings)
+    metrics = {row["metric"] for row in rows}
+    if kind == "pseudo":
+        assert not metrics & {"ppl", "bits_per_base"}
+        return
+    bits = cell(rows, "bits_per_base")
+    assert cell(rows, "ppl")["value"] == pytest.approx(2)
+    if kind == "exact":
+        assert bits["value"] == pytest.approx(1)
+    else:
+        assert bits["value"] is None and bits["ci_low"] is None
+        assert bits["note"].startswith("a bound looked ahead, so the likelihood is not exact")
+
+
 def test_perplexity_and_bounds(striped, settings, save, compressed_window):
     windows = []
     for number, place in enumerate(striped.corpus):
