@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "genezip": "genezip.models.genezip.compressor:GeneZip",
+    "fixed": "genezip.models.fixed.compressor:Fixed",
+    "bpe": "genezip.models.bpe.compressor:BPE",
 }
 """Class of every system, as ``module:class``, so that only what is used is imported.
 

@@ -1,0 +1,199 @@
+"""A vocabulary of byte-pair encoding as a compressor."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from genezip.alphabet import decode
+from genezip.artifacts.files import sha256_file, write_json
+from genezip.errors import GenezipError
+from genezip.models import CONFIG, KIND
+from genezip.models.base import (
+    Compressed,
+    Embedding,
+    Level,
+    Likelihood,
+    Sequences,
+    Stream,
+    given,
+    lacks,
+)
+from genezip.models.bpe.vocabulary import (
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    read_tokenizer,
+    save_tokenizer,
+)
+from genezip.models.hub import model_folder
+
+ONE_PASS_BP = 1_048_576
+_KEYS = ("name", "seed", "block_bp", "vocabulary", "sha256", "training")
+
+
+class BPE:
+    """Tokens are words of a vocabulary, and runs of N; they have ids and nothing else.
+
+    How DNA is cut before words are sought in it is told in :mod:`genezip.models.bpe.vocabulary`.
+    Blocks of ``block_bp`` bases are independent, so windows of a multiple of it, one after the
+    other, give what the whole sequence gives. There is no stream: the tokens of a block are known
+    when its last base is.
+
+    Parameters
+    ----------
+    tokenizer : as :func:`genezip.models.bpe.vocabulary.fit_tokenizer` makes it
+    block_bp : bases of the blocks that ``tokenizer`` cuts
+    name, seed : as tables have them
+    facts : where the vocabulary comes from, JSON values: ``source``, ``scale``, ...
+    sha256 : of ``tokenizer.json``, where it is read from there
+    """
+
+    causal = False
+    streams = False
+    shortest_bp = 1
+    width = None
+    token_width = None
+    gives_prob = False
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        block_bp: int,
+        name: str = "bpe",
+        seed: int | None = None,
+        facts: dict[str, Any] | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        self.tokenizer, self.block_bp = tokenizer, block_bp
+        self.name, self.seed, self.sha256 = name, seed, sha256
+        self._facts = facts or {}
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, device: str = "cpu", revision: str | None = None
+    ) -> Self:
+        """Open a model folder, or a hub id ``owner/name``; any ``device`` is as good.
+
+        Raises
+        ------
+        GenezipError
+            If a file is missing or damaged, or ``tokenizer.json`` is not that of ``config.json``.
+        """
+        path = model_folder(folder, revision, [CONFIG, TOKENIZER, TOKENIZER_CONFIG])
+        config = KIND.read(path / CONFIG)
+        if config.get("compressor") != "bpe" or any(key not in config for key in _KEYS):
+            raise KIND.foreign(path / CONFIG)
+        words = path / TOKENIZER
+        if not words.is_file():
+            raise GenezipError(f"{words} is missing; copy the whole model folder or fit it again")
+        if sha256_file(words) != config["sha256"].get(TOKENIZER):
+            raise GenezipError(
+                f"{words} is broken: its sha256 differs from {CONFIG}; copy it again or fit it "
+                "again"
+            )
+        return cls(
+            read_tokenizer(words),
+            config["block_bp"],
+            config["name"],
+            config["seed"],
+            config["training"],
+            config["sha256"][TOKENIZER],
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model folder; ``config.json`` comes last and holds the hash of the words."""
+        folder = Path(folder)
+        save_tokenizer(folder, self.tokenizer)
+        self.sha256 = sha256_file(folder / TOKENIZER)
+        head = KIND.head(
+            compressor="bpe",
+            name=self.name,
+            seed=self.seed,
+            block_bp=self.block_bp,
+            vocabulary=self.vocabulary,
+            sha256={TOKENIZER: self.sha256},
+            training=self._facts,
+        )
+        write_json(folder / CONFIG, head)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What identifies the model in stored results, JSON values."""
+        return {
+            "compressor": "bpe",
+            "name": self.name,
+            "seed": self.seed,
+            "sha256": self.sha256,
+            "block_bp": self.block_bp,
+        }
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What a file of its tokens records, JSON values."""
+        known = {key: value for key, value in self._facts.items() if key in ("scale", "source")}
+        return {
+            "model": self.name,
+            "seed": self.seed,
+            "tokenizer_sha256": self.sha256,
+            "vocabulary": self.vocabulary,
+            "block_bp": self.block_bp,
+            "cut_at": f"every {self.block_bp} bp, and runs of N, each of which is one token",
+            **known,
+        }
+
+    @property
+    def max_bp(self) -> int:
+        """Bases that are encoded at a time: a multiple of the blocks, so no token is cut."""
+        return max(ONE_PASS_BP // self.block_bp, 1) * self.block_bp
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids, special ones included."""
+        return int(self.tokenizer.get_vocab_size())
+
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        """Cut sequences of any length into tokens."""
+        found = []
+        for ids in given(sequences):
+            starts, words = self._tokens(ids)
+            found.append(
+                Compressed(
+                    length=len(ids),
+                    token_starts=starts,
+                    token_ids=words,
+                    stage_tokens=np.array([len(starts)]),
+                    bound_active=np.zeros(1, dtype=bool),
+                )
+            )
+        return found
+
+    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
+        """Refuse: a vocabulary predicts nothing."""
+        lacks(self.name, "likelihood")
+
+    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
+        """Refuse: there are no vectors, neither of bases nor of tokens."""
+        lacks(self.name, "vectors")
+
+    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
+        """First base of every token: int64 arrays, shape (M,)."""
+        return [one.token_starts for one in self.encode(sequences)]
+
+    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Zeros, float64, shape (n,): nothing is multiplied."""
+        return np.zeros(len(lengths))
+
+    def stream(self) -> Stream:
+        """Refuse: the tokens of a block are known when its last base is."""
+        lacks(self.name, "stream")
+
+    def _tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First base and id of every token: int64 arrays, shape (M,)."""
+        starts, words = [], []
+        for at in range(0, len(ids), self.max_bp):
+            text = decode(ids[at : at + self.max_bp]).decode()
+            found = self.tokenizer.encode(text, add_special_tokens=False)
+            starts.append(at + np.array(found.offsets, dtype=np.int64)[:, 0])
+            words.append(np.array(found.ids, dtype=np.int64))
+        return np.concatenate(starts), np.concatenate(words)
