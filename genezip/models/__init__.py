@@ -31,6 +31,7 @@ system under ``compressor``; a file without that key is of a network, ``genezip`
 """
 
 CONFIG = "config.json"
+CARD = "README.md"
 KIND = Kind(
     "genezip model configuration",
     version=1,

@@ -1,5 +1,6 @@
 """A vocabulary of byte-pair encoding as a compressor."""
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -7,9 +8,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from genezip.alphabet import decode
-from genezip.artifacts.files import sha256_file, write_json
+from genezip.artifacts.files import sha256_file, write_json, write_text
 from genezip.errors import GenezipError
-from genezip.models import CONFIG, KIND
+from genezip.models import CARD, CONFIG, KIND
 from genezip.models.base import (
     Compressed,
     Embedding,
@@ -106,6 +107,7 @@ class BPE:
         folder = Path(folder)
         save_tokenizer(folder, self.tokenizer)
         self.sha256 = sha256_file(folder / TOKENIZER)
+        write_text(folder / CARD, self._card())
         head = KIND.head(
             compressor="bpe",
             name=self.name,
@@ -187,6 +189,27 @@ class BPE:
     def stream(self) -> Stream:
         """Refuse: the tokens of a block are known when its last base is."""
         lacks(self.name, "stream")
+
+    def _card(self) -> str:
+        """Text of the model card."""
+        of = defaultdict(lambda: "unknown", self._facts)
+        return f"""# {self.name}, seed {self.seed}
+
+{self.vocabulary:,} tokens of DNA by byte-pair encoding, fitted on {of["bases"]} bases of training
+windows of the source `{of["source"]}` (scale `{of["scale"]}`), corpus manifest
+`{of["corpus_sha256"]}`.
+
+DNA is cut at every multiple of {self.block_bp:,} bp; within such a block a run of N is one token.
+
+```python
+from genezip.models import load
+
+load("path/to/this/folder").encode(["ACGT" * 3000])[0].token_starts
+```
+
+`transformers.AutoTokenizer.from_pretrained` opens the folder and gives the same ids for the same
+text. `tokenizer.json` has the sha256 `{self.sha256}`.
+"""
 
     def _tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First base and id of every token: int64 arrays, shape (M,)."""

@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from genezip.alphabet import A_ID, N_ID, OneSequence, encode, is_base
-from genezip.artifacts.files import write_json
+from genezip.artifacts.files import write_json, write_text
 from genezip.errors import GenezipError
-from genezip.models import CONFIG, KIND
+from genezip.models import CARD, CONFIG, KIND
 from genezip.models.base import (
     Compressed,
     Embedding,
@@ -83,7 +83,9 @@ class Fixed:
         return cls(config["stride"], config.get("name"), config.get("seed"), config.get("training"))
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder: ``config.json`` is all of it."""
+        """Write the model folder: ``config.json`` is all that is read again, the rest its card."""
+        text = f"A token every {self.stride} bases from the start of each sequence."
+        write_text(Path(folder) / CARD, f"# {self.name}\n\n{text} Nothing is learned.\n")
         facts = {"name": self.name, "seed": self.seed, "stride": self.stride}
         head = KIND.head(compressor="fixed", **facts, training=self._facts)
         write_json(Path(folder) / CONFIG, head)
