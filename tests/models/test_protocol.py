@@ -23,10 +23,11 @@ from genezip.models.base import (
     Embedding,
     Level,
     Likelihood,
+    PlainCompressor,
     Sequences,
-    Stream,
-    given,
+    ids_of,
     lacks,
+    tokens_at,
 )
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
@@ -42,49 +43,16 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-class Toy:
-    """What the toys have in common: no more than they must have."""
+class Toy(PlainCompressor):
+    """Tokens of one sequence at a time, by ``cut``."""
 
     name = "toy"
-    causal = False
-    streams = False
-    max_bp: int | None = None
-    shortest_bp = 1
-    width: int | None = None
-    token_width: int | None = None
-    vocabulary: int | None = None
-    gives_prob = False
-    facts: dict[str, Any] = {"name": "toy"}  # noqa: RUF012
-    metadata = facts
 
     def cut(self, ids: np.ndarray) -> Compressed:
-        """Tokens of one sequence."""
         raise NotImplementedError
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        return [self.cut(ids) for ids in given(sequences)]
-
-    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        lacks(self.name, "likelihood")
-
-    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        lacks(self.name, "vectors")
-
-    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        return [one.token_starts for one in self.encode(sequences)]
-
-    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        return 2.0 * lengths
-
-    def stream(self) -> Stream:
-        lacks(self.name, "stream")
-
-
-def result(length: int, starts: np.ndarray, **more: Any) -> Compressed:
-    stages, bounds = np.array([len(starts)]), np.zeros(1, dtype=bool)
-    return Compressed(
-        length=length, token_starts=starts, stage_tokens=stages, bound_active=bounds, **more
-    )
+        return [self.cut(ids) for ids in ids_of(sequences)]
 
 
 class Adapting(Toy):
@@ -129,7 +97,7 @@ class AdaptingStream:
                 self.counts[base - A_ID] += 1
             self.read += 1
         positions = np.array(starts, dtype=np.int64)
-        return result(len(ids), positions, log_prob=log_prob, likelihood="exact", mode="stream")
+        return tokens_at(len(ids), positions, log_prob=log_prob, likelihood="exact", mode="stream")
 
     def copy(self) -> Self:
         other = type(self)()
@@ -156,18 +124,18 @@ class Soft(Toy):
         weighted = np.add.reduceat(np.eye(5)[ids - A_ID] * prob[:, None], starts)
         tokens = (weighted / np.add.reduceat(prob, starts)[:, None]).astype(np.float32)
         start_prob = prob[starts]
-        return result(len(ids), starts, tokens=tokens, boundary_prob=prob, start_prob=start_prob)
+        return tokens_at(len(ids), starts, tokens=tokens, boundary_prob=prob, start_prob=start_prob)
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
         if level == "base":
-            vectors = [np.eye(5, dtype=np.float32)[ids - A_ID] for ids in given(sequences)]
+            vectors = [np.eye(5, dtype=np.float32)[ids - A_ID] for ids in ids_of(sequences)]
             return [Embedding(one, np.arange(len(one))) for one in vectors]
         found = self.encode(sequences)
         return [Embedding(one.tokens, one.token_starts) for one in found if one.tokens is not None]
 
     def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
         found = []
-        for ids in given(sequences):
+        for ids in ids_of(sequences):
             alike = np.append(0, ids[:-1] == ids[1:]) + np.append(ids[:-1] == ids[1:], 0)
             log_prob = np.where(is_base(ids), np.log(0.2 + 0.2 * alike), np.nan)
             found.append(
@@ -188,7 +156,7 @@ class Discrete(Toy):
 
     def cut(self, ids: np.ndarray) -> Compressed:
         starts = np.flatnonzero(ids != np.append(0, ids[:-1]))
-        return result(len(ids), starts, token_ids=ids[starts].astype(np.int64) - A_ID)
+        return tokens_at(len(ids), starts, token_ids=ids[starts].astype(np.int64) - A_ID)
 
 
 def network(name: str) -> GeneZip:
@@ -229,7 +197,9 @@ def test_a_checker_that_finds_what_is_wrong() -> None:
 
     class Overlaps(Discrete):
         def cut(self, ids: np.ndarray) -> Compressed:
-            return result(len(ids), np.array([0, len(ids)]), token_ids=np.zeros(2, dtype=np.int64))
+            return tokens_at(
+                len(ids), np.array([0, len(ids)]), token_ids=np.zeros(2, dtype=np.int64)
+            )
 
     class Forgets(Adapting):
         def stream(self) -> "AdaptingStream":

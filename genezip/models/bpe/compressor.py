@@ -11,16 +11,7 @@ from genezip.alphabet import decode
 from genezip.artifacts.files import sha256_file, write_json, write_text
 from genezip.errors import GenezipError
 from genezip.models import CARD, CONFIG, KIND
-from genezip.models.base import (
-    Compressed,
-    Embedding,
-    Level,
-    Likelihood,
-    Sequences,
-    Stream,
-    given,
-    lacks,
-)
+from genezip.models.base import Compressed, PlainCompressor, Sequences, ids_of, tokens_at
 from genezip.models.bpe.vocabulary import (
     TOKENIZER,
     TOKENIZER_CONFIG,
@@ -33,7 +24,7 @@ ONE_PASS_BP = 1_048_576
 _KEYS = ("name", "seed", "block_bp", "vocabulary", "sha256", "training")
 
 
-class BPE:
+class BPE(PlainCompressor):
     """Tokens are words of a vocabulary, and runs of N; they have ids and nothing else.
 
     How DNA is cut before words are sought in it is told in :mod:`genezip.models.bpe.vocabulary`.
@@ -50,13 +41,6 @@ class BPE:
     sha256 : of ``tokenizer.json``, where it is read from there
     """
 
-    causal = False
-    streams = False
-    shortest_bp = 1
-    width = None
-    token_width = None
-    gives_prob = False
-
     def __init__(
         self,
         tokenizer: Tokenizer,
@@ -67,6 +51,9 @@ class BPE:
         sha256: str | None = None,
     ) -> None:
         self.tokenizer, self.block_bp = tokenizer, block_bp
+        self.vocabulary = int(tokenizer.get_vocab_size())
+        # encoded at a time: a multiple of the blocks, so that no token is cut
+        self._pass_bp = self.max_bp = max(ONE_PASS_BP // block_bp, 1) * block_bp
         self.name, self.seed, self.sha256 = name, seed, sha256
         self._facts = facts or {}
 
@@ -144,51 +131,17 @@ class BPE:
             **known,
         }
 
-    @property
-    def max_bp(self) -> int:
-        """Bases that are encoded at a time: a multiple of the blocks, so no token is cut."""
-        return max(ONE_PASS_BP // self.block_bp, 1) * self.block_bp
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids, special ones included."""
-        return int(self.tokenizer.get_vocab_size())
-
     def encode(self, sequences: Sequences) -> list[Compressed]:
         """Cut sequences of any length into tokens."""
         found = []
-        for ids in given(sequences):
+        for ids in ids_of(sequences):
             starts, words = self._tokens(ids)
-            found.append(
-                Compressed(
-                    length=len(ids),
-                    token_starts=starts,
-                    token_ids=words,
-                    stage_tokens=np.array([len(starts)]),
-                    bound_active=np.zeros(1, dtype=bool),
-                )
-            )
+            found.append(tokens_at(len(ids), starts, token_ids=words))
         return found
-
-    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        """Refuse: a vocabulary predicts nothing."""
-        lacks(self.name, "likelihood")
-
-    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Refuse: there are no vectors, neither of bases nor of tokens."""
-        lacks(self.name, "vectors")
-
-    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        """First base of every token: int64 arrays, shape (M,)."""
-        return [one.token_starts for one in self.encode(sequences)]
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Zeros, float64, shape (n,): nothing is multiplied."""
         return np.zeros(len(lengths))
-
-    def stream(self) -> Stream:
-        """Refuse: the tokens of a block are known when its last base is."""
-        lacks(self.name, "stream")
 
     def _card(self) -> str:
         """Text of the model card."""
@@ -214,8 +167,8 @@ text. `tokenizer.json` has the sha256 `{self.sha256}`.
     def _tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First base and id of every token: int64 arrays, shape (M,)."""
         starts, words = [], []
-        for at in range(0, len(ids), self.max_bp):
-            text = decode(ids[at : at + self.max_bp]).decode()
+        for at in range(0, len(ids), self._pass_bp):
+            text = decode(ids[at : at + self._pass_bp]).decode()
             found = self.tokenizer.encode(text, add_special_tokens=False)
             starts.append(at + np.array(found.offsets, dtype=np.int64)[:, 0])
             words.append(np.array(found.ids, dtype=np.int64))

@@ -11,12 +11,11 @@ from genezip.errors import GenezipError
 from genezip.models import CARD, CONFIG, KIND
 from genezip.models.base import (
     Compressed,
-    Embedding,
-    Level,
-    Likelihood,
+    PlainCompressor,
     Sequences,
-    given,
+    ids_of,
     lacks,
+    tokens_at,
 )
 from genezip.models.hub import model_folder
 
@@ -24,7 +23,7 @@ LONGEST_KMER = 6
 """Longest stride whose tokens have ids: their number is 4 to the power of the stride."""
 
 
-class Fixed:
+class Fixed(PlainCompressor):
     """Tokens of ``stride`` bases; the last one of a sequence may be shorter.
 
     Up to a stride of 6 a token has an id: the number of its k-mer, in base 4 with A, C, G, T as
@@ -45,11 +44,6 @@ class Fixed:
 
     causal = True
     streams = True
-    max_bp = None
-    shortest_bp = 1
-    width = None
-    token_width = None
-    gives_prob = False
 
     def __init__(
         self,
@@ -61,6 +55,7 @@ class Fixed:
         if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
             raise GenezipError(f"the stride is {stride!r}; give a whole number of at least 1")
         self.stride, self.seed = stride, seed
+        self.vocabulary = 4**stride + 1 if stride <= LONGEST_KMER else None
         self.name = name or f"fixed-{stride}"
         self._facts = facts or {}
 
@@ -101,26 +96,12 @@ class Fixed:
         known = {key: value for key, value in self._facts.items() if key in ("scale", "source")}
         return {"model": self.name, "seed": self.seed, "stride": self.stride, **known}
 
-    @property
-    def vocabulary(self) -> int | None:
-        """Number of token ids, 4^stride + 1; None above a stride of 6."""
-        return 4**self.stride + 1 if self.stride <= LONGEST_KMER else None
-
     def encode(self, sequences: Sequences) -> list[Compressed]:
         """Cut sequences of any length into tokens."""
-        return [_cut(len(ids), self.stride, self._token_ids(ids)) for ids in given(sequences)]
-
-    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        """Refuse: a ruler predicts nothing."""
-        lacks(self.name, "likelihood")
-
-    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Refuse: there are no vectors, neither of bases nor of tokens."""
-        lacks(self.name, "vectors")
-
-    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        """First base of every token: int64 arrays, shape (M,)."""
-        return [np.arange(0, len(ids), self.stride) for ids in given(sequences)]
+        return [
+            tokens_at(len(ids), np.arange(0, len(ids), self.stride), token_ids=self._token_ids(ids))
+            for ids in ids_of(sequences)
+        ]
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Zeros, float64, shape (n,): nothing is multiplied."""
@@ -131,7 +112,7 @@ class Fixed:
         return FixedStream(self)
 
     def _token_ids(self, ids: np.ndarray) -> np.ndarray | None:
-        if self.stride > LONGEST_KMER:
+        if self.vocabulary is None:
             return None
         whole = np.full(-(-len(ids) // self.stride) * self.stride, N_ID, dtype=np.uint8)
         whole[: len(ids)] = ids
@@ -156,9 +137,9 @@ class FixedStream:
         if vectors:
             lacks(self._model.name, "vectors")
         length, stride = len(encode(sequence)), self._model.stride
-        first = -self.position % stride
+        starts = np.arange(-self.position % stride, length, stride)
         self.position += length
-        return _cut(length, stride, None, first, "stream")
+        return tokens_at(length, starts, mode="stream")
 
     def copy(self) -> Self:
         """Take a snapshot: both go on independently from here."""
@@ -171,18 +152,3 @@ class FixedStream:
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go on from where :meth:`state_dict` was taken."""
         self.position = values["position"]
-
-
-def _cut(
-    length: int, stride: int, token_ids: np.ndarray | None, first: int = 0, mode: str = "one window"
-) -> Compressed:
-    """Tokens of ``length`` bases, the first of which begins at ``first``."""
-    starts = np.arange(first, length, stride)
-    return Compressed(
-        length=length,
-        token_starts=starts,
-        token_ids=token_ids,
-        stage_tokens=np.array([len(starts)]),
-        bound_active=np.zeros(1, dtype=bool),
-        mode=mode,
-    )
