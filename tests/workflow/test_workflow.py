@@ -77,6 +77,27 @@ def test_the_demo_is_the_same_rules_with_another_config(checkout: Path) -> None:
     assert planned(more.stdout)["pretrain"] == 6, more.stdout
 
 
+def test_tokens_of_no_network_are_compared_like_models(checkout: Path) -> None:
+    """They are compressed and compared; there is no curve, causal bound or track of probability."""
+    layers = [checkout / "config" / f"{name}.yaml" for name in ("config", "tokens")]
+    call = ("-n", "-p", "--cores", "1", "--configfile", *layers, "--", "all")
+    done = snakemake(checkout, *call, "results/tracks/bpe-4096.seed0/igv_session.xml")
+    assert done.returncode == 0, done.stdout
+    plain, jobs = (
+        planned(snakemake(checkout, "-n", "--cores", "1", "all").stdout),
+        planned(done.stdout),
+    )
+    more = {name: count - plain.get(name, 0) for name, count in jobs.items()}
+    changed = {name: count for name, count in more.items() if count}
+    assert changed == {"fixed_tokens": 2, "bpe_tokens": 1, "compress": 3, "tracks_of_tokens": 1}
+    commands = [line for line in done.stdout.splitlines() if " tokenizer " in line]
+    assert len(commands) == 3
+    assert any('"stride": 128' in line and "--name fixed-128 " in line for line in commands)
+    words = next(line for line in commands if "tokenizer bpe" in line)
+    assert "--corpus results/corpus/human-12.8k/manifest.json" in words and "--seed 0" in words
+    assert '"block_bp": 4096' in words and '"vocabulary": 4096' in words
+
+
 def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
     target = "results/regions/gene7.bed.gz"
     done = snakemake(checkout, "-n", "--cores", "1", target)
@@ -162,6 +183,9 @@ def test_a_published_model_is_compared_with_frozen_heads_alone(
         ("corpus: {windwo_bp: 512}", "windwo_bp"),
         slow("report: {reference: nobody}", "report.reference names 'nobody'"),
         ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
+        ("models: {words: {compressor: bpe, stride: 6}}", "stride"),
+        slow("models: {words: {compressor: zip}}", "zip"),
+        slow("models: {words: {compressor: bpe}}\nreport: {control: words}", "a bpe; name a"),
         slow("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
         slow("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
         (
@@ -231,7 +255,7 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
         for overlay in folder.glob("*.yaml")
     ]
     for overlays in [*runs, [repo / "tests" / "workflow" / "config.yaml"]]:
-        for entry in config.load(folder / "config.yaml", *overlays).chosen_models().values():
+        for entry in config.load(folder / "config.yaml", *overlays).networks().values():
             assert (folder / "models" / f"{entry.architecture}.yaml").is_file(), overlays
 
 

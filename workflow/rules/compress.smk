@@ -287,4 +287,4 @@ use rule tracks as tracks_of_tokens with:
         regions="results/tracks/{model}.seed{seed}/regions.bed.gz",
         session="results/tracks/{model}.seed{seed}/igv_session.xml",
     wildcard_constraints:
-        model=one_of(set(MODELS) - set(NETWORKS)) or "(?!)",
+        model=one_of([n for n in MODELS if n not in NETWORKS]) or "(?!)",
