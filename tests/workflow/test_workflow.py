@@ -12,6 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -333,3 +334,49 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     done = snakemake(tmp_path, *call, *report)
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000
+
+
+TOKENS = """
+models:
+  ruler: {compressor: fixed, stride: 6}
+  words: {compressor: bpe, vocabulary: 64, block_bp: 1024, bases: 50000}
+labels: {tasks: []}
+"""
+
+
+@pytest.mark.slow
+def test_tokens_of_no_network_from_genome_to_report(repo: Path, tmp_path: Path) -> None:
+    """Fitted on the corpus, compressed, compared by region, drawn, and on the page."""
+    (tmp_path / "tokens.yaml").write_text(TOKENS)
+    config = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    call = ["--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path, "--cores", "2"]
+    call += ["--configfile", *config, tmp_path / "tokens.yaml", "--"]
+    runs = ("ruler.seed0", "words.seed0")
+    tracks = [f"results/tracks/{run}/igv_session.xml" for run in runs]
+    repeats = [f"results/compress/rmsk/{run}.parquet" for run in runs]
+    done = snakemake(tmp_path, *call, "all", *tracks, *repeats, timeout=600)
+    assert done.returncode == 0, done.stdout[-6000:]
+    for log in (tmp_path / "logs").rglob("*.log"):
+        assert "Traceback" not in log.read_text(), log
+    results = tmp_path / "results"
+
+    table = pd.read_csv(results / "compress" / "compression.tsv", sep="\t")
+    bpt = table[(table["metric"] == "bpt") & (table["region"] == "all")].set_index("model")["value"]
+    assert bpt["ruler"] == pytest.approx(6, rel=0.01)  # windows end with a shorter token
+    assert 2 < bpt["words"] < 6
+    for name in ("ruler", "words"):
+        metrics = set(table.loc[table["model"] == name, "metric"])
+        assert "promoter_enrichment" in metrics
+        assert not metrics & {"ppl", "bits_per_base"}, "nothing is predicted"
+
+    words = results / "pretrain" / "words.seed0"
+    card = json.loads((words / "config.json").read_text())
+    assert card["training"]["bases"] == 50_000 and card["training"]["scale"] == "test"
+    assert not (results / "pretrain" / "ruler.seed0" / "curve.jsonl").exists()
+    for run in runs:
+        drawn = {path.name for path in (results / "tracks" / run).iterdir()}
+        assert {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "igv_session.xml"} <= drawn
+        assert "boundary_prob.bw" not in drawn
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "words" in page and "ruler" in page
+    assert "Nothing to be done" in snakemake(tmp_path, *call, "all", *tracks, *repeats).stdout
