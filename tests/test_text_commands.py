@@ -375,7 +375,7 @@ def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
 def test_the_python_about_tracks_gives_bp_per_token(tmp_path: Path) -> None:
     (block,) = [one for one in FOUND if one.kind == "python" and one.where == "docs/tracks.md"]
     with TrackWriter(tmp_path / "tracks", {"mine": 5000}) as tracks:
-        tracks.add("mine", 0, np.full(5000, 0.5), np.tile([100, 900], 5))
+        tracks.add("mine", 0, 5000, np.tile([100, 900], 5), np.full(5000, 0.5))
     done = run([sys.executable, "-c", block.text], tmp_path)
     assert done.returncode == 0, done.stderr
     number, words = done.stdout.split(maxsplit=1)

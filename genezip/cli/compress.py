@@ -16,7 +16,7 @@ def register(root: typer.Typer) -> None:
 
 def compress(
     fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - reads a pipe")],
-    model: Annotated[str, typer.Option(help="model folder or hub id")],
+    model: Annotated[str, typer.Option(help="model folder, hub id, or a system such as fixed:16")],
     out: Annotated[Path, typer.Option(help="Parquet to write, one row per token")],
     tracks: Annotated[
         Path | None, typer.Option(help="folder for bigWig, BED and an IGV session")
@@ -26,7 +26,9 @@ def compress(
     ] = None,
     window_bp: Annotated[
         int | None,
-        typer.Option(help="independent windows of this length; default: 12800 under sequence"),
+        typer.Option(
+            help="independent windows of this length; default: 12800 if it cannot be streamed"
+        ),
     ] = None,
     block_bp: Annotated[int, typer.Option(help="bases of a stream read at a time")] = 8192,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
@@ -42,11 +44,9 @@ def compress(
     import torch
 
     from genezip.inference.fasta import compress_fasta
-    from genezip.models.hnet.architecture import bound_kind
 
     torch.set_num_threads(threads)
-    kind = bound_kind(bound)
-    summary = compress_fasta(fasta, model, out, tracks, kind, window_bp, block_bp, device)
+    summary = compress_fasta(fasta, model, out, tracks, bound, window_bp, block_bp, device)
     tell(f"{summary.sentence()} in {out}", out)
 
 
@@ -57,6 +57,6 @@ def tracks(
     out: Annotated[Path, typer.Option(help="folder to write")],
 ) -> None:
     """Write boundary probability, tokens per kb, chunks and regions for a genome browser."""
-    from genezip.inference.browser import write_tracks
+    from genezip.inference.tracks import write_tracks
 
     write_tracks(compressed, source, regions, out)

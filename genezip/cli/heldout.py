@@ -14,7 +14,7 @@ def register(root: typer.Typer) -> None:
 
 
 def heldout(
-    model: Annotated[Path, typer.Option(help="model folder")],
+    model: Annotated[str, typer.Option(help="model folder, hub id, or a system such as fixed:16")],
     corpus: Annotated[Path, typer.Option(help="manifest.json of the corpus")],
     out: Annotated[Path, typer.Option(help="compressed windows (Parquet) to write")],
     settings: Annotated[str | None, typer.Option(help="section `compress`: JSON or YAML")] = None,
@@ -41,16 +41,15 @@ def heldout(
     from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
     from genezip.genome.sources.source import Source
-    from genezip.inference.heldout import compress_heldout, corpus_places, repeat_places
-    from genezip.models.hnet.architecture import bound_kind
+    from genezip.inference.forward import compress_heldout, corpus_windows, repeat_windows
 
     torch.set_num_threads(threads)
     chosen = config.settings(config.Compress, settings)
     if pieces is None:
-        places = corpus_places(corpus, split)
+        windows = corpus_windows(corpus, split)
     elif pieces != "rmsk" or source is None:
         raise GenezipError(f"--pieces is {pieces!r}; give --pieces rmsk together with --source")
     else:
         window_bp = CorpusReader(corpus).manifest["settings"]["heldout_window_bp"]
-        places = repeat_places(Source.load(source).assembly(), window_bp)
-    compress_heldout(model, places, chosen, out, untrained, bound_kind(bound))
+        windows = repeat_windows(Source.load(source).assembly(), window_bp)
+    compress_heldout(model, windows, chosen, out, untrained, bound)

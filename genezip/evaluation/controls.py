@@ -243,7 +243,7 @@ def _route(
             window,
             token_starts=place(window, tokens),
             stage_tokens=np.array([tokens], dtype=np.int32),
-            bound_bit=np.array([False]),
+            bound_active=np.array([False]),
             boundary_prob=None,
             nll=None,
         )

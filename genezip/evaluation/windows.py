@@ -223,7 +223,7 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
         "tokens": by_cell(density),
         "padding_bp": np.array(float(window.length - real)),
         "padding_tokens": np.array(density[real:].sum()),
-        "bound_active": window.bound_bit.astype(np.float64),
+        "bound_active": window.bound_active.astype(np.float64),
     }
     if window.nll is not None:
         predicted = np.isfinite(window.nll)

@@ -1,35 +1,32 @@
 """``genezip compress``: a FASTA of any size to tokens and tracks, in constant memory.
 
-With the bound ``causal`` or ``none`` every record is one stream; with ``sequence``, which
-looks at all of what it is given, it goes window by window. Finished parts lie in a folder
-beside the output until all are there, so an interrupted run goes on where it stopped.
+A system that streams reads every record as one sequence; another goes window by window, as does
+GeneZip under the bound ``sequence``, which looks at all of what it is given. Finished parts lie
+in a folder beside the output until all are there, so an interrupted run goes on where it stopped.
 """
 
 import logging
-import math
 import os
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from genezip import log
 from genezip.artifacts.destination import destination, folder_target
-from genezip.artifacts.files import atomic_path, check_room, sha256_json
+from genezip.artifacts.files import atomic_path, check_room
 from genezip.artifacts.journal import StopRequest, stop_request
 from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
 from genezip.formats.fasta import FastaStream
 from genezip.formats.input_file import is_packed
 from genezip.formats.lines import check_row_names
-from genezip.inference.join import Join, TokenTable, Totals
-from genezip.inference.parts import Draft, PartFolder, Records
-from genezip.inference.readers import Reader, StreamReader, WindowReader
-from genezip.inference.tracks import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
-from genezip.models.genezip.compressor import GeneZip
-from genezip.models.hnet.architecture import BoundKind
-from genezip.models.pretrained import WEIGHTS
+from genezip.inference.parts import Draft, Join, PartFolder, Records, Totals, of_tokens
+from genezip.inference.table import TokenTable
+from genezip.inference.tracks import BOUNDARY_PROB, TrackWriter, room
+from genezip.models import load
+from genezip.models.base import Compressor
 
 WINDOW_BP = 12_800
 BLOCK_BP = 8192
@@ -40,10 +37,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Summary:
-    """What came out, and how: the bound obeyed; ``stream`` or ``windows of N bp``."""
+    """What came out, and how.
+
+    Attributes
+    ----------
+    bound : bound on tokens that was obeyed; None for a system without
+    mode : ``stream`` or ``windows of N bp``
+    """
 
     totals: Totals
-    bound: BoundKind
+    bound: str | None
     mode: str
 
     def sentence(self) -> str:
@@ -55,18 +58,23 @@ class Summary:
         )
         if all_.bits_per_base is not None:
             text += f", {all_.bits_per_base:.3f} bits per base"
-        text += f"; {self.mode}, bound {self.bound}"
-        if self.bound == "sequence":
-            text += f", which bit in {all_.bound_bit} of {all_.spans} and looks ahead there"
+        text += f"; {self.mode}"
+        if self.bound is not None:
+            text += f", bound {self.bound}"
+        if all_.looked_ahead:
+            text += (
+                f", which looked ahead in {all_.looked_ahead} of {all_.spans} windows: "
+                "--bound causal gives bits per base"
+            )
         return text + ")"
 
 
 def compress_fasta(
     fasta: Path,
-    model: str | Path,
+    model: str | Path | Compressor,
     out: Path,
     tracks: Path | None = None,
-    bound: BoundKind | None = None,
+    bound: str | None = None,
     window_bp: int | None = None,
     block_bp: int = BLOCK_BP,
     device: str = "auto",
@@ -81,17 +89,20 @@ def compress_fasta(
     ----------
     fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N. A pipe, or ``-`` for
         standard input, takes room in the folder of ``out`` until the end
-    model : model folder or hub id
-    out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open),
-        boundary_prob at its first base, kept_by (router, floor or forced) and ``token``, the
-        float32 vector; the metadata say how it was made, as JSON under ``genezip``. A pipe or
-        device receives the finished file; such a run cannot go on after a stop
-    tracks : folder for boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz with its index
-        and igv_session.xml
+    model : whatever :func:`genezip.models.load` opens; or a compressor, whose bound and device
+        are its own
+    out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open), and what
+        the system gives of: boundary_prob at its first base; kept_by (router, floor or forced);
+        token_id; ``token``, the float32 vector. The metadata say how it was made, as JSON under
+        ``genezip``. A pipe or device receives the finished file; such a run cannot go on after a
+        stop
+    tracks : folder for boundary_prob.bw (where there are probabilities), tokens_per_kb.bw, bpt.bw,
+        chunks.bed.gz with its index and igv_session.xml
     bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
-    window_bp : compress independent windows of this length; when absent, 12,800 under the
-        bound ``sequence``, and otherwise none: each record is streamed as a whole
-    block_bp : bases of a stream that pass through the network at a time
+    window_bp : compress independent windows of this length; when absent, 12,800 (or the longest
+        that it takes) for a system that does not stream, and otherwise none: each record is
+        streamed as a whole
+    block_bp : bases of a stream that are read at a time
 
     Raises
     ------
@@ -111,75 +122,77 @@ def compress_fasta(
     target = destination(out)
     if tracks is not None:
         folder_target(tracks)
-    zipper = GeneZip.from_pretrained(model, device, bound)
-    zipper.block_bp = block_bp
-    if window_bp is None and zipper.bound == "sequence":
-        window_bp = WINDOW_BP
-    reader: Reader = (
-        StreamReader(zipper, block_bp) if window_bp is None else WindowReader(zipper, window_bp)
-    )
+    compressor = load(model, device, bound=bound) if isinstance(model, str | Path) else model
+    window_bp = _window_bp(compressor, window_bp)
     with ExitStack() as stack:
         beside = None if target.is_stream else target.path.parent  # nothing lies beside a pipe
         stream = stack.enter_context(FastaStream(fasta, beside))
-        _refuse_short(zipper, stream, window_bp)
+        _refuse_short(compressor, stream, window_bp)
         if tracks is not None:
             check_row_names(stream.lengths, stream)
-        run = _run(zipper, stream, window_bp, None if window_bp else block_bp)
+        run = {
+            "window_bp": window_bp,
+            "block_bp": None if window_bp else block_bp,
+            "fasta_sha256": stream.sha256(),
+            **compressor.metadata,
+        }
         identity = {**run, "tracks": tracks is not None, "genezip": versions()["genezip"]}
         stop = stack.enter_context(stop_request())
         if beside is None:
             beside = Path(stack.enter_context(TemporaryDirectory(prefix="genezip-")))
         parts = PartFolder(beside / f"{target.path.name}.parts", identity)
         stack.enter_context(parts)
+        draft = Draft(prob=tracks is not None and compressor.gives_prob)
         if tracks is not None:
             # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
-            needed = (4 + PROB_BYTES + CHUNK_BYTES) * sum(stream.lengths.values())
-            check_room(tracks / BOUNDARY_PROB, needed)
-        finished = _compress(stream, reader, parts, Draft(prob=tracks is not None), stop)
-        summary = _join(stream, zipper, parts, finished, run, out, tracks, stop)
+            bases = sum(stream.lengths.values())
+            check_room(tracks / BOUNDARY_PROB, room(bases, draft.prob) + 4 * bases * draft.prob)
+        step = window_bp or block_bp
+        finished = _compress(stream, compressor, window_bp is None, step, parts, draft, stop)
+        summary = _join(stream, compressor, parts, finished, run, out, tracks, stop)
         parts.remove()
     return summary
 
 
-def _refuse_short(zipper: GeneZip, fasta: FastaStream, window_bp: int | None) -> None:
+def _window_bp(compressor: Compressor, asked: int | None) -> int | None:
+    """Length of independent windows; None where every record is one stream."""
+    if asked is None:
+        return None if compressor.streams else min(WINDOW_BP, compressor.max_bp or WINDOW_BP)
+    if compressor.max_bp is not None and asked > compressor.max_bp:
+        raise GenezipError(
+            f"--window-bp is {asked}, and {compressor.name} takes at most {compressor.max_bp:,} "
+            "bp; give less"
+        )
+    return asked
+
+
+def _refuse_short(compressor: Compressor, fasta: FastaStream, window_bp: int | None) -> None:
     """Nothing is begun that a short record would end."""
-    shape = zipper.network.shape
-    # a U-Net has its first token at the end of its first block
-    block = math.prod(stride or 1 for stride in shape.stride) if shape.marks_end else 1
-    for name, length in fasta.lengths.items():
-        record = f"record {name!r} of {fasta}"
-        if length < shape.d_conv:
+    shortest, name = compressor.shortest_bp, compressor.name
+    for record, length in fasta.lengths.items():
+        if length < shortest:
             raise GenezipError(
-                f"{record} has {length} bases, fewer than one convolution of the model "
-                f"({shape.d_conv}); remove it"
+                f"record {record!r} of {fasta} has {length} bases, fewer than the shortest "
+                f"sequence of {name} ({shortest} bp); remove it"
             )
-        last = length if window_bp is None else length % window_bp or window_bp
-        if last < block:
+        last = 0 if window_bp is None else length % window_bp or window_bp
+        # the end of a record may be shorter, as long as it has a token
+        if 0 < last < shortest and not len(compressor.boundaries(["N" * last])[0]):
             raise GenezipError(
-                f"{record} has {last} bases for its last tokens, fewer than one block of the "
-                f"model ({block}); remove it or give another --window-bp"
+                f"record {record!r} of {fasta} has {last} bases in its last window, fewer than "
+                f"the shortest sequence of {name} ({shortest} bp); remove it or give another "
+                "--window-bp"
             )
-
-
-def _run(
-    zipper: GeneZip, fasta: FastaStream, window_bp: int | None, block_bp: int | None
-) -> dict[str, Any]:
-    """What decides the numbers, as plain values."""
-    bounds: list[Any] = [router.bound for router in zipper.network.routers]
-    return {
-        "model": zipper.card.name,
-        "weights_sha256": zipper.card.training["sha256"][WEIGHTS],
-        "architecture_sha256": sha256_json(zipper.card.architecture.to_dict()),
-        "bound": zipper.bound,
-        "bound_settings": [None if bound is None else asdict(bound) for bound in bounds],
-        "window_bp": window_bp,
-        "block_bp": block_bp,
-        "fasta_sha256": fasta.sha256(),
-    }
 
 
 def _compress(
-    fasta: FastaStream, reader: Reader, parts: PartFolder, draft: Draft, stop: StopRequest
+    fasta: FastaStream,
+    compressor: Compressor,
+    streamed: bool,
+    step: int,
+    parts: PartFolder,
+    draft: Draft,
+    stop: StopRequest,
 ) -> list[tuple[int, int]]:
     """Write the parts that are missing; start and end of all, in order."""
     records, name = Records(fasta.lengths), fasta.name
@@ -189,16 +202,17 @@ def _compress(
     done, total = sum(end - start for start, end in finished), records.bases
     if done:
         logger.info(f"{name}: going on, {done:,} of {total:,} bp are done")
+    stream = compressor.stream() if streamed else None
 
     def write() -> None:
-        state = None if draft.end in records.bounds else reader.state()
-        parts.write(draft.part(state))
+        inside = draft.end not in records.bounds  # records share nothing, nor do windows
+        parts.write(draft.part(stream.state_dict() if stream and inside else None))
         finished.append((draft.start, draft.end))
         draft.clear()
 
     at, skip = -1, 0
     with log.Progress(name, total, "bp", done) as shown:
-        for record, start, ids in fasta.windows(reader.step):
+        for record, start, ids in fasta.windows(step):
             first = records.start[record] + start
             if first in ends:  # a part of an earlier run begins
                 if draft:
@@ -206,11 +220,14 @@ def _compress(
                 skip = ends[first]
             if first < skip:
                 continue
-            if start == 0:
-                reader.begin()
-            elif first != at:
-                reader.begin(parts.read(begins[first], first).state)
-            draft.add(first, reader.read(ids))
+            if stream is not None and (start == 0 or first != at):
+                stream = compressor.stream()
+                if start:
+                    state = parts.read(begins[first], first).state
+                    assert state is not None
+                    stream.load_state_dict(state)
+            span = compressor.encode([ids])[0] if stream is None else stream.feed(ids)
+            draft.add(first, span)
             at = first + len(ids)
             shown.advance(len(ids))
             if stop or draft.is_full():
@@ -224,7 +241,7 @@ def _compress(
 
 def _join(
     fasta: FastaStream,
-    zipper: GeneZip,
+    compressor: Compressor,
     parts: PartFolder,
     finished: list[tuple[int, int]],
     run: dict[str, Any],
@@ -242,10 +259,12 @@ def _join(
         if tracks is not None:
             name, length = next(iter(fasta.lengths.items()))
             locus = (name, 0, min(length, LOCUS_BP))
-            genome = _beside(fasta, tracks)
-            writer = stack.enter_context(TrackWriter(tracks, fasta.lengths, genome, locus=locus))
-        width = zipper.card.architecture.d_model[-1]
-        table = stack.enter_context(TokenTable(temporary, width))
+            genome, prob = _beside(fasta, tracks), compressor.gives_prob
+            writer = stack.enter_context(
+                TrackWriter(tracks, fasta.lengths, genome, locus=locus, prob=prob)
+            )
+        columns = of_tokens(parts.read(*finished[0]))
+        table = stack.enter_context(TokenTable(temporary, columns))
         join = Join(Records(fasta.lengths), table, writer)
         for start, end in finished:
             join.add(parts.read(start, end))
@@ -253,7 +272,7 @@ def _join(
                 _stop(f"{fasta.name}: stopped before all parts were joined")
         totals = join.finish()
         table.finish({**run, "mode": mode, **totals.facts(), "versions": versions()})
-    return Summary(totals, zipper.bound, mode)
+    return Summary(totals, run.get("bound"), mode)
 
 
 def _stop(what: str) -> NoReturn:

@@ -1,22 +1,29 @@
-"""Compressed windows: what any router made of a window, and all that a metric needs.
+"""The two tables of compressed DNA: windows of held-out DNA, and tokens of any FASTA.
 
-A learned model and a trivial router write the same Parquet, so every metric is computed by
-the same code, without a GPU and without the model. One row is one window on one strand.
-Positions are offsets in forward coordinates of the window, also for strand ``-``: a chunk
-[a, b) of the reverse complement is the chunk [L - b, L - a) here.
+The window table is what evaluation starts from. A learned model and a control write the same
+Parquet, so every metric is computed by the same code, without a GPU and without the model. One
+row is one window on one strand. Positions are offsets in forward coordinates of the window, also
+for strand ``-``: a chunk [a, b) of the reverse complement is the chunk [L - b, L - a) here.
+
+The token table is what ``genezip compress`` gives: one row per token, in the coordinates of its
+record.
 """
 
-from collections.abc import Iterable, Iterator
+import base64
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from genezip.artifacts.manifest import Kind
-from genezip.artifacts.tables import open_parquet, parquet_writer, read_head
+from genezip.artifacts.tables import head_metadata, open_parquet, parquet_writer, read_head
 from genezip.metrics.compression import token_density
+from genezip.models.base import KEPT_BY, LikelihoodKind
 
 KIND = Kind(
     "file of compressed windows",
@@ -40,8 +47,12 @@ SCHEMA = pa.schema(
         ("bound_bit", pa.list_(pa.bool_())),
         ("boundary_prob", pa.binary()),
         ("nll", pa.binary()),
+        ("likelihood", pa.string()),
     ]
 )
+BATCH_ROWS = 64  # windows in memory together
+ROW_GROUP = 16_384
+"""Rows of a row group of the token table."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +69,15 @@ class CompressedWindow:
         ends where the next begins, the last at ``length``.
     stage_tokens : int32 array, shape (S,)
         Tokens kept at each stage after bounded routing; the last equals M.
-    bound_bit : bool array, shape (S,)
-        Whether floor or ceiling changed the mask of that stage.
-    boundary_prob : float16 array, shape (length,), or None
-        Stage-0 boundary probability of every base (strand '+' only).
+    bound_active : bool array, shape (S,)
+        Whether a bound changed the choice of tokens at that stage.
+    boundary_prob : float array, shape (length,), or None
+        Stage-0 boundary probability of every base (strand '+' only). The table holds it in half
+        precision (float16, within 0.05 %), its only rounding on the way to a track.
     nll : float32 array, shape (length,), or None
         Negative log likelihood of every base given those before it (nats); NaN where the
-        base is not predicted (first base, N, padding). None for routers that are no language model.
+        base is not predicted (first base, N, padding). None for systems that give none.
+    nll_kind : what ``nll`` is, where there is one
     length : int
         Window length in bp; more than ``end - start`` where the window is padded with N.
     """
@@ -78,9 +91,15 @@ class CompressedWindow:
     length: int
     token_starts: np.ndarray
     stage_tokens: np.ndarray
-    bound_bit: np.ndarray
+    bound_active: np.ndarray
     boundary_prob: np.ndarray | None = None
     nll: np.ndarray | None = None
+    nll_kind: LikelihoodKind = "exact"
+
+    @property
+    def likelihood(self) -> LikelihoodKind | None:
+        """What the negative log likelihood is; None without one. Only exact ones compare."""
+        return None if self.nll is None else self.nll_kind
 
     @property
     def chunk_bp(self) -> np.ndarray:
@@ -109,30 +128,35 @@ class CompressedFile:
     def windows(self, strand: str | None = None) -> Iterator[CompressedWindow]:
         """Windows in file order, of one strand or of both."""
         with open_parquet(self.path, KIND) as file:
-            for batch in file.iter_batches(batch_size=64):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 for cells in batch.to_pylist():
                     if strand is None or cells["strand"] == strand:
-                        yield _window(cells)
+                        yield self._window(cells)
 
-
-def _window(cells: dict[str, Any]) -> CompressedWindow:
-    prob, nll = cells.pop("boundary_prob"), cells.pop("nll")
-    return CompressedWindow(
-        token_starts=np.array(cells.pop("token_starts"), dtype=np.int32),
-        stage_tokens=np.array(cells.pop("stage_tokens"), dtype=np.int32),
-        bound_bit=np.array(cells.pop("bound_bit"), dtype=bool),
-        boundary_prob=None if prob is None else np.frombuffer(prob, dtype=np.float16),
-        nll=None if nll is None else np.frombuffer(nll, dtype=np.float32),
-        **cells,
-    )
+    def _window(self, cells: dict[str, Any]) -> CompressedWindow:
+        prob, nll = cells.pop("boundary_prob"), cells.pop("nll")
+        bound_active = np.array(cells.pop("bound_bit"), dtype=bool)
+        # files of before have no such column; in them only the bound sequence looks ahead
+        looked_ahead = self.info.get("bound") == "sequence" and bool(bound_active.any())
+        derived: LikelihoodKind = "looked_ahead" if looked_ahead else "exact"
+        return CompressedWindow(
+            token_starts=np.array(cells.pop("token_starts"), dtype=np.int32),
+            stage_tokens=np.array(cells.pop("stage_tokens"), dtype=np.int32),
+            bound_active=bound_active,
+            boundary_prob=None if prob is None else np.frombuffer(prob, dtype=np.float16),
+            nll=None if nll is None else np.frombuffer(nll, dtype=np.float32),
+            nll_kind=cells.pop("likelihood", None) or derived,
+            **cells,
+        )
 
 
 def _cells(window: CompressedWindow) -> dict[str, Any]:
     starts = window.token_starts
     if len(starts) == 0 or starts[0] != 0 or (np.diff(starts) <= 0).any():
         raise ValueError(f"token starts of {window.chrom}:{window.start} do not tile the window")
-    cells = {name: getattr(window, name) for name in SCHEMA.names}
-    for name in ("token_starts", "stage_tokens", "bound_bit"):
+    cells = {name: getattr(window, name) for name in SCHEMA.names if name != "bound_bit"}
+    cells["bound_bit"] = window.bound_active.tolist()
+    for name in ("token_starts", "stage_tokens"):
         cells[name] = cells[name].tolist()
     if window.boundary_prob is not None:
         cells["boundary_prob"] = window.boundary_prob.astype(np.float16).tobytes()
@@ -152,17 +176,11 @@ def write_compressed(
 ) -> int:
     """Write windows as they come (constant memory, atomically); return how many."""
     head = KIND.head(name=name, seed=seed, target_bpt=target_bpt, info=info)
-    count = 0
+    rows, count = map(_cells, windows), 0
     with parquet_writer(path, SCHEMA, head) as out:
-        batch: list[dict[str, Any]] = []
-        for window in windows:
-            batch.append(_cells(window))
-            count += 1
-            if len(batch) == 64:
-                out.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
-                batch = []
-        if batch:
+        while batch := list(islice(rows, BATCH_ROWS)):
             out.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
+            count += len(batch)
     return count
 
 
@@ -176,3 +194,80 @@ def read_compressed(path: str | Path) -> CompressedFile:
     """
     head = read_head(path, KIND)
     return CompressedFile(head["name"], head["seed"], head["target_bpt"], head["info"], Path(path))
+
+
+TOKEN_COLUMNS = {
+    "boundary_prob": pa.float32(),
+    "kept_by": pa.dictionary(pa.int8(), pa.string()),
+    "token_id": pa.int64(),
+    "token": pa.float32(),
+}
+"""Columns of the token table that not every system has, in order; ``token`` is a vector."""
+
+
+class TokenTable:
+    """The token table: chrom, start, end, then what the system gives of :data:`TOKEN_COLUMNS`.
+
+    Rows are written in groups of one size, so that equal rows are equal bytes however they came.
+
+    Parameters
+    ----------
+    path : written in place
+    like : column of :data:`TOKEN_COLUMNS` -> array of any number of rows, which tells what columns
+        there are and how long a vector is
+    """
+
+    def __init__(self, path: Path, like: Mapping[str, np.ndarray]) -> None:
+        fields = [("chrom", pa.string()), ("start", pa.int64()), ("end", pa.int64())]
+        for name, kind in TOKEN_COLUMNS.items():
+            if name in like:
+                width = like[name].shape[1:]
+                fields.append((name, pa.list_(kind, *width) if width else kind))
+        self.schema = pa.schema(fields)
+        # What the table says of itself is known in the end only, and pyarrow writes the schema in
+        # the beginning: its key is left to :meth:`finish`.
+        self.writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
+        self.waiting = self.schema.empty_table()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.writer.close()
+
+    def add(
+        self, chrom: pa.Array, start: np.ndarray, end: np.ndarray, columns: Mapping[str, np.ndarray]
+    ) -> None:
+        """Add rows; ``start`` and ``end`` count in their record."""
+        arrays = [chrom, pa.array(start), pa.array(end)]
+        arrays += [_arrow(columns[field.name], field.type) for field in list(self.schema)[3:]]
+        more = pa.Table.from_arrays(arrays, schema=self.schema)
+        self.waiting = pa.concat_tables([self.waiting, more])
+        while self.waiting.num_rows >= ROW_GROUP:
+            self._write(self.waiting.slice(0, ROW_GROUP))
+            self.waiting = self.waiting.slice(ROW_GROUP)
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Write the last rows and the head, which says how all came about.
+
+        The file is what pyarrow would have written had it known the head from the start: an Arrow
+        schema stands as base64 under ``ARROW:schema``, and its metadata stand beside it once more.
+        """
+        if self.waiting.num_rows:
+            self._write(self.waiting)
+        head = head_metadata(facts)
+        packed = base64.b64encode(self.schema.with_metadata(head).serialize())
+        self.writer.add_key_value_metadata({**head, b"ARROW:schema": packed})
+
+    def _write(self, rows: pa.Table) -> None:
+        self.writer.write_table(rows.combine_chunks())
+
+
+def _arrow(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """A column of the token table, from an array of its rows."""
+    if pa.types.is_dictionary(kind):
+        codes = pa.array(values.astype(np.int8))
+        return pa.DictionaryArray.from_arrays(codes, pa.array(KEPT_BY))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), kind.list_size)
+    return pa.array(values, kind)

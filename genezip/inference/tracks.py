@@ -1,30 +1,37 @@
-"""Tracks of a compressed genome, written as the windows come (constant memory)."""
+"""Tracks of compressed DNA for a genome browser, written as it comes (constant memory)."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from genezip.artifacts.files import atomic_path, check_room
+from genezip.errors import GenezipError
 from genezip.formats.bed import bed9_rows
 from genezip.formats.bigwig import ZOOM_WIDTHS, BigWigWriter
 from genezip.formats.igv import write_igv_session
 from genezip.formats.lines import check_row_names
 from genezip.formats.tabix import atomic_indexed, index_of, index_suffix, open_indexed
+from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.source import Source
+from genezip.inference.table import read_compressed
 
 BOUNDARY_PROB = "boundary_prob.bw"
 TOKENS_PER_KB = "tokens_per_kb.bw"
 BPT = "bpt.bw"
 CHUNKS = "chunks.bed.gz"
+REGIONS = "regions.bed.gz"
 SESSION = "igv_session.xml"
 
 CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be told apart
 
-# For the check of free space, bytes per base: at most 3.6 for a value of four decimals with its
-# zoom levels; 2.3 for all tracks of chunks at 6 bp per token, 0.3 at 100 bp per token
-PROB_BYTES, CHUNK_BYTES = 4, 3
+# For the check of free space, bytes per base: at most 4.3 for a float32 with its zoom levels; 2.5
+# for all tracks of chunks at 6 bp per token, 0.5 at 100 bp per token
+PROB_BYTES, CHUNK_BYTES = 5, 3
 
 WINDOW_BP = 1000
 """Length of a window of bpt.bw."""
@@ -35,8 +42,47 @@ Write = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]
 _NO_BASES = np.zeros(0, dtype=np.int64)
 
 
+def room(bases: int, prob: bool) -> int:
+    """Bytes that the tracks of so many bases take, about; ``prob``: with boundary probabilities."""
+    return ((PROB_BYTES if prob else 0) + CHUNK_BYTES) * bases
+
+
+def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) -> None:
+    """Write the tracks of a window table by :class:`TrackWriter`, and regions.bed.gz.
+
+    Padding at the end of a window is left out; headers carry true chromosome lengths. Tokens per
+    kb are those of ``compression.tsv``, where a chunk has its whole length, padding included.
+
+    Raises
+    ------
+    GenezipError
+        If there is no window of the forward strand.
+    """
+    region_map = RegionMap.read_bed(regions)
+    source = Source.load(source_json)
+    sizes = source.chrom_sizes()
+    order = {chrom: number for number, chrom in enumerate(sizes)}
+    light = (replace(window, nll=None) for window in read_compressed(compressed).windows("+"))
+    windows = sorted(light, key=lambda w: (order[w.chrom], w.start))
+    if not windows:
+        raise GenezipError(
+            f"{compressed} has no window on strand +; compress the held-out DNA again"
+        )
+    covered = sum(window.end - window.start for window in windows)
+    # IGV knows public builds by name; another genome is opened from its own FASTA
+    public = source.kind in ("mirror", "download")
+    genome = source.build if public else os.path.relpath(source.folder / source.raw["fasta"], out)
+    prob = windows[0].boundary_prob is not None
+    with TrackWriter(out, sizes, genome, {"regions": REGIONS}, covered, prob=prob) as tracks:
+        for w in windows:
+            tracks.add(w.chrom, w.start, w.end, w.chunk_bp, w.boundary_prob)
+        region_map.write_bed9(out / REGIONS)
+
+
 class TrackWriter:
     """Writes boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz and igv_session.xml.
+
+    A system without boundary probabilities has all of these but the first.
 
     Windows must come in the order of ``chrom_sizes`` and of their starts. The files appear
     under their names only when all of them are whole.
@@ -54,6 +100,7 @@ class TrackWriter:
     more_tracks : further files of the session, by their title
     written_bp : bases that will come, for the check of free space; all of them if None
     locus : (chrom, start, end) where the session opens; the first window if None
+    prob : whether boundary probabilities will come
 
     Raises
     ------
@@ -70,6 +117,7 @@ class TrackWriter:
         more_tracks: Mapping[str, str] | None = None,
         written_bp: int | None = None,
         locus: tuple[str, int, int] | None = None,
+        prob: bool = True,
     ) -> None:
         self.folder = Path(folder)
         self.chrom_sizes = dict(chrom_sizes)
@@ -77,6 +125,7 @@ class TrackWriter:
         self.written_bp = sum(chrom_sizes.values()) if written_bp is None else written_bp
         self.more_tracks = dict(more_tracks or {})
         self.locus = locus
+        self.gives_prob = prob
         self.n_chunks = 0
 
     def __enter__(self) -> Self:
@@ -84,40 +133,52 @@ class TrackWriter:
         with ExitStack() as stack:  # what was opened is closed if the next cannot be
             # left in reverse: all are whole before the first gets its name, the session the last
             self.session = stack.enter_context(atomic_path(self.folder / SESSION))
-            names = (BOUNDARY_PROB, TOKENS_PER_KB, BPT)
-            parts = [stack.enter_context(atomic_path(self.folder / name)) for name in names]
+            coarse = [width for width in ZOOM_WIDTHS if width > WINDOW_BP]
+            zooms = {TOKENS_PER_KB: ZOOM_WIDTHS, BPT: coarse}
+            if self.gives_prob:
+                zooms = {BOUNDARY_PROB: ZOOM_WIDTHS, **zooms}
+            parts = [stack.enter_context(atomic_path(self.folder / name)) for name in zooms]
             chunks = stack.enter_context(atomic_indexed(self.folder / CHUNKS, longest))
-            needed = (PROB_BYTES + CHUNK_BYTES) * self.written_bp
+            needed = room(self.written_bp, self.gives_prob)
             check_room(self.folder / BOUNDARY_PROB, needed)  # now, not in the end
-            zooms = (ZOOM_WIDTHS, ZOOM_WIDTHS, [w for w in ZOOM_WIDTHS if w > WINDOW_BP])
-            self.prob, self.tokens_per_kb, self.bpt = (
+            *prob, self.tokens_per_kb, self.bpt = (
                 stack.enter_context(BigWigWriter(part, self.chrom_sizes, widths))
-                for part, widths in zip(parts, zooms, strict=True)
+                for part, widths in zip(parts, zooms.values(), strict=True)
             )
+            self.prob = prob[0] if prob else None
             self.windowed = WindowedBpt(self.bpt.add_intervals)
             self.chunks = stack.enter_context(open_indexed(chunks))
             self.stack = stack.pop_all()
         return self
 
-    def add(self, chrom: str, start: int, boundary_prob: np.ndarray, chunk_bp: np.ndarray) -> None:
+    def add(
+        self,
+        chrom: str,
+        start: int,
+        end: int,
+        chunk_bp: np.ndarray,
+        boundary_prob: np.ndarray | None = None,
+    ) -> None:
         """Add one window.
 
         Parameters
         ----------
-        boundary_prob : float array, shape (L,)
         chunk_bp : integer array, shape (M,)
-            Sums to L, or to more where the window was padded: a chunk that reaches into the
-            padding is shown up to base L, and keeps the token density of its whole length.
+            Sums to ``end - start``, or to more where the window was padded: a chunk that reaches
+            into the padding is shown up to ``end``, and keeps the token density of its whole
+            length.
+        boundary_prob : float array, shape (at least ``end - start``,), where there are any
         """
-        end = start + len(boundary_prob)
         if self.locus is None:
             self.locus = (chrom, start, end)
-        self.add_prob(chrom, start, boundary_prob)
+        if boundary_prob is not None:
+            self.add_prob(chrom, start, boundary_prob[: end - start])
         self.add_chunks(chrom, start, chunk_bp, end)
 
     def add_prob(self, chrom: str, start: int, boundary_prob: np.ndarray) -> None:
-        """Add boundary probabilities alone, where chunks end elsewhere."""
-        self.prob.add_values(chrom, start, boundary_prob.astype(np.float64).round(4))
+        """Add boundary probabilities alone, where chunks end elsewhere; kept as float32."""
+        assert self.prob is not None
+        self.prob.add_values(chrom, start, boundary_prob)
 
     def add_chunks(
         self, chrom: str, start: int, chunk_bp: np.ndarray, end: int | None = None
@@ -148,8 +209,9 @@ class TrackWriter:
             return
         with self.stack:
             self.windowed.finish()
+            first = {"boundary probability": BOUNDARY_PROB} if self.gives_prob else {}
             tracks = {
-                "boundary probability": BOUNDARY_PROB,
+                **first,
                 "tokens per kb": TOKENS_PER_KB,
                 "bp per token (1 kb windows)": BPT,
                 "chunks": CHUNKS,

@@ -89,7 +89,7 @@ def test_perplexity_and_bounds(striped, settings, save, compressed_window):
         nll = np.where(place.regions == 0, np.log(2), np.log(4)).astype(np.float32)
         nll[0] = np.nan
         bound = np.array([number == 0, number < 4])
-        windows.append(compressed_window(place, [0, 64], nll=nll, bound_bit=bound))
+        windows.append(compressed_window(place, [0, 64], nll=nll, bound_active=bound))
     rows, facts = rows_of(file := save("m", windows), striped, settings)
     assert cell(rows, "ppl", "promoter")["value"] == pytest.approx(2)
     assert cell(rows, "bits_per_base", "nig")["value"] == pytest.approx(2)

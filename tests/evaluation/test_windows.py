@@ -67,7 +67,7 @@ def test_both_strands_are_averaged(ten, settings, save, compressed_window):
     forward[0], reverse[9] = np.nan, np.nan  # each strand leaves out its own first base
     windows = [
         compressed_window(ten.corpus[0], [0, 3, 7], nll=forward),
-        compressed_window(ten.corpus[0], [0, 5], "-", nll=reverse, bound_bit=np.array([True])),
+        compressed_window(ten.corpus[0], [0, 5], "-", nll=reverse, bound_active=np.array([True])),
     ]
     both = collect(save("m", windows), read_facts(ten.reader(), settings)).by_strand["both"]
     assert both["tokens"].sum() == pytest.approx(2.5)

@@ -18,8 +18,8 @@ from genezip.errors import GenezipError
 from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import build_region_map
 from genezip.genome.sources.source import Source
-from genezip.inference.browser import write_tracks
 from genezip.inference.table import CompressedWindow, read_compressed, write_compressed
+from genezip.inference.tracks import write_tracks
 
 WINDOW_BP = 2560
 

@@ -32,10 +32,11 @@ from genezip.cli import main
 from genezip.errors import GenezipError
 from genezip.inference import parts as fasta_parts
 from genezip.inference.fasta import Summary, compress_fasta
-from genezip.inference.join import ROW_GROUP, Join
-from genezip.inference.readers import StreamReader
+from genezip.inference.parts import Join
+from genezip.inference.table import ROW_GROUP
 from genezip.models.base import KEPT_BY
 from genezip.models.genezip.compressor import GeneZip
+from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import run_batch
 
 BLOCKS = {"router": ("block", "block"), "stride": (4, 3), "k_min": (), "bound": "none"}
@@ -113,14 +114,16 @@ def compress(fasta: Path, model: Path, out: Path, **options: Any) -> Result:
 def same_tracks(one: Path, other: Path) -> None:
     for name in ("chunks.bed.gz", "chunks.bed.gz.tbi", "igv_session.xml"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
-    with (
-        pyBigWig.open(str(one / "boundary_prob.bw")) as a,
-        pyBigWig.open(str(other / "boundary_prob.bw")) as b,
-    ):
-        for chrom, length in a.chroms().items():
-            values = np.array([f.values(chrom, 0, length) for f in (a, b)])
-            assert not np.isnan(values).any()
-            assert np.array_equal(values[0], values[1])
+    assert {path.name for path in one.iterdir()} == {path.name for path in other.iterdir()}
+    if (one / "boundary_prob.bw").exists():
+        with (
+            pyBigWig.open(str(one / "boundary_prob.bw")) as a,
+            pyBigWig.open(str(other / "boundary_prob.bw")) as b,
+        ):
+            for chrom, length in a.chroms().items():
+                values = np.array([f.values(chrom, 0, length) for f in (a, b)])
+                assert not np.isnan(values).any()
+                assert np.array_equal(values[0], values[1])
     for name in ("tokens_per_kb.bw", "bpt.bw"):
         with pyBigWig.open(str(one / name)) as a, pyBigWig.open(str(other / name)) as b:
             assert a.chroms() == b.chroms()
@@ -135,23 +138,30 @@ def test_streamed_records_equal_one_pass(
     result = compress(fasta, models[name], tmp_path / "out", block_bp=block_bp)
     network = GeneZip.from_pretrained(models[name]).network
     nats, predicted = 0.0, 0
-    with pyBigWig.open(str(result.tracks / "boundary_prob.bw")) as track:
-        for chrom, sequence in RECORDS.items():
-            (whole,) = run_batch(network, [encode(sequence)])
-            starts = whole.token_starts
-            prob = np.ones(len(sequence)) if whole.boundary_prob is None else whole.boundary_prob
-            ends = np.append(starts[1:], len(sequence))
-            assert np.array_equal(result.column("start", chrom), starts)
-            assert np.array_equal(result.column("end", chrom), ends)
-            assert np.allclose(result.column("token", chrom), whole.tokens, rtol=0, atol=1e-5)
-            assert np.allclose(result.column("boundary_prob", chrom), prob[starts], atol=1e-5)
-            reasons = [KEPT_BY[code] for code in whole.kept_by]
-            assert result.column("kept_by", chrom).tolist() == reasons
-            values = np.array(track.values(chrom, 0, len(sequence)))
-            assert np.abs(values - prob).max() < 1e-4  # the track has four decimals
-            nats -= np.nansum(whole.log_prob, dtype=np.float64)
-            predicted += int((~np.isnan(whole.log_prob)).sum())
+    for chrom, sequence in RECORDS.items():
+        (whole,) = run_batch(network, [encode(sequence)])
+        starts = whole.token_starts
+        ends = np.append(starts[1:], len(sequence))
+        assert np.array_equal(result.column("start", chrom), starts)
+        assert np.array_equal(result.column("end", chrom), ends)
+        assert np.allclose(result.column("token", chrom), whole.tokens, rtol=0, atol=1e-5)
+        reasons = [KEPT_BY[code] for code in whole.kept_by]
+        assert result.column("kept_by", chrom).tolist() == reasons
+        nats -= np.nansum(whole.log_prob, dtype=np.float64)
+        predicted += int((~np.isnan(whole.log_prob)).sum())
+        if name == "flat":  # no router, no probability
+            continue
+        assert np.allclose(result.column("boundary_prob", chrom), whole.start_prob, atol=1e-5)
+        with pyBigWig.open(str(result.tracks / "boundary_prob.bw")) as track:
+            values = np.array(track.values(chrom, 0, len(sequence)), dtype=np.float32)
+        assert np.allclose(values, whole.boundary_prob, rtol=0, atol=1e-5)
+        # rounded once, to the float32 of both
+        assert np.array_equal(values[starts], result.column("boundary_prob", chrom))
+    columns = [c for c in COLUMNS if name != "flat" or c != "boundary_prob"]
+    assert result.table.column_names == columns
+    assert (result.tracks / "boundary_prob.bw").exists() == (name != "flat")
     assert result.summary.totals.bits_per_base == pytest.approx(nats / predicted / np.log(2))
+    assert result.facts["likelihood"] == "exact"
     assert result.summary.mode == result.facts["mode"] == "stream"
     assert result.facts["block_bp"] == block_bp
     if name == "causal":
@@ -193,7 +203,23 @@ def test_windows_equal_windows_alone(
     assert (result.facts["window_bp"], result.facts["block_bp"]) == (window_bp, None)
     assert result.facts["bound"] == name
     windows = sum(-(-len(sequence) // window_bp) for sequence in RECORDS.values())
-    assert f"of {windows} and looks ahead" in result.summary.sentence() or name == "causal"
+    looked_ahead = sum(
+        one.likelihood == "looked_ahead"
+        for sequence in RECORDS.values()
+        for start in range(0, len(sequence), window_bp)
+        for one in zipper.encode([sequence[start : start + window_bp]])
+    )
+    assert (result.facts["looked_ahead"], result.facts["pieces"]) == (looked_ahead, windows)
+    said = result.summary.sentence()
+    if name == "causal":
+        assert looked_ahead == 0 and result.facts["bits_per_base"] > 0 and "bits per base;" in said
+    else:
+        assert looked_ahead > 0 and result.facts["bits_per_base"] is None
+        assert result.facts["likelihood"] == "looked_ahead" and "bits per base;" not in said
+        assert said.endswith(
+            f", bound sequence, which looked ahead in {looked_ahead} of {windows} windows: "
+            "--bound causal gives bits per base)"
+        )
 
 
 def test_the_model_decides_how_it_is_read(
@@ -312,9 +338,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def crash_after(monkeypatch: pytest.MonkeyPatch, blocks: int, how: str = "crash") -> None:
     """The run ends while it reads the block after so many."""
-    read_on, count = StreamReader.read, [0]
+    read_on, count = Stream.feed, [0]
 
-    def reading(self: StreamReader, ids: np.ndarray) -> Any:
+    def reading(self: Stream, ids: np.ndarray) -> Any:
         count[0] += 1
         if count[0] > blocks and how == "crash":
             raise Crash
@@ -322,7 +348,7 @@ def crash_after(monkeypatch: pytest.MonkeyPatch, blocks: int, how: str = "crash"
             os.kill(os.getpid(), signal.SIGINT if how == "ctrl-c" else signal.SIGTERM)
         return read_on(self, ids)
 
-    monkeypatch.setattr(StreamReader, "read", reading)
+    monkeypatch.setattr(Stream, "feed", reading)
 
 
 @pytest.fixture(scope="module")
@@ -560,7 +586,9 @@ def test_parts_of_another_run_are_refused(
         "tracks": tmp_path / "out" / "tracks", "block_bp": 43, "device": "cpu", **options,
     }  # fmt: skip
     if "model" in options:
-        arguments["model"] = write_model(tmp_path / "other", seed=4, **LONG_CHUNKS)
+        network = speaking_network(4, **LONG_CHUNKS)
+        targets = {"promoter": 4.0, "intergenic": 16.0}
+        arguments["model"] = save_toy(tmp_path / "other", network, 3, targets=targets)
     if "fasta" in options:
         arguments["fasta"] = tmp_path / "other.fa"
         arguments["fasta"].write_bytes(options["fasta"])
@@ -576,12 +604,13 @@ def test_parts_of_another_run_are_refused(
 @pytest.mark.parametrize(
     ("data", "model", "options", "sentence"),
     [
-        (b">a\nACGT\n>b\nACG\n", "causal", {}, "record 'b' .* has 3 bases, fewer than one conv"),
+        (b">a\nACGT\n>b\nACG\n", "causal", {}, r"record 'b' .* has 3 bases, fewer .* of toy \(4"),
         (b">a\nACGT\n>b\n\n", "causal", {}, "record 'b' .* has no bases"),
         (b">a\nACGTJ\n", "causal", {}, "letter 'J' at position 4"),
-        (b">a\nACGTACGTACG\n", "blocks", {}, r"record 'a' .* has 11 bases .* block .* \(12\)"),
-        (b">a\n" + b"ACGT" * 7, "blocks", {"window_bp": 24}, "4 bases .* another --window-bp"),
+        (b">a\nACGTACGTACG\n", "blocks", {}, r"record 'a' .* has 11 bases, .* \(12 bp\)"),
+        (b">a\n" + b"ACGT" * 7, "blocks", {"window_bp": 24}, "4 bases in its last .* --window-bp"),
         (b">a\nACGT\n", "causal", {"window_bp": 0}, "--window-bp is 0"),
+        (b">a\nACGT\n", "sequence", {"window_bp": 1 << 21}, "toy takes at most 1,048,576 bp"),
         (b">a\nACGT\n", "causal", {"block_bp": 0}, "--block-bp is 0"),
         (b">#a\nACGT\n", "causal", {}, "has a contig named #a, and in"),
         (b">track\nACGT\n", "causal", {}, r"x.fa has a contig named track, and in GTF, GFF3"),

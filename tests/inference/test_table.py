@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from genezip.errors import GenezipError
@@ -19,9 +21,10 @@ WINDOW = CompressedWindow(
     length=10,
     token_starts=np.array([0, 3, 7], dtype=np.int32),
     stage_tokens=np.array([5, 3], dtype=np.int32),
-    bound_bit=np.array([False, True]),
+    bound_active=np.array([False, True]),
     boundary_prob=np.linspace(0, 1, 10).astype(np.float16),
     nll=np.array([np.nan, 1, 2, 3, 4, 5, 6, 7, 8, np.nan], dtype=np.float32),
+    nll_kind="looked_ahead",
 )
 
 
@@ -42,12 +45,28 @@ def test_round_trip(tmp_path: Path) -> None:
     assert (file.name, file.seed, file.target_bpt) == ("toy", 3, {"dig": 8.0})
     assert file.info == {"scale": "test"}
     forward, backward = file.windows()
-    for name in ("token_starts", "stage_tokens", "bound_bit", "boundary_prob", "nll"):
+    for name in ("token_starts", "stage_tokens", "bound_active", "boundary_prob", "nll"):
         assert np.array_equal(
             getattr(forward, name), getattr(WINDOW, name), equal_nan=name == "nll"
         )
-    assert backward.nll is None
+    assert backward.nll is None and backward.likelihood is None
+    assert forward.likelihood == "looked_ahead"
     assert [w.strand for w in file.windows("-")] == ["-"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "kinds"),
+    [("sequence", ["looked_ahead", "exact"]), ("causal", ["exact"] * 2), (None, ["exact"] * 2)],
+)
+def test_a_file_of_before_has_no_kind_of_likelihood(
+    tmp_path: Path, bound: str | None, kinds: list[str]
+) -> None:
+    """It follows from the bound, and from whether the bound was active in the window."""
+    path = tmp_path / "x.parquet"
+    free = replace(WINDOW, bound_active=np.array([False, False]))
+    write_compressed(path, [WINDOW, free], name="toy", bound=bound)
+    pq.write_table(pq.read_table(path).drop_columns("likelihood"), path)
+    assert [window.likelihood for window in read_compressed(path).windows()] == kinds
 
 
 def test_no_window_is_a_valid_file(tmp_path: Path) -> None:
@@ -64,9 +83,6 @@ def test_starts_that_do_not_tile(tmp_path: Path, starts: list[int]) -> None:
 
 
 def test_wrong_files(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     with pytest.raises(GenezipError, match="does not exist"):
         read_compressed(tmp_path / "no.parquet")
     (tmp_path / "text.parquet").write_text("text")

@@ -19,8 +19,8 @@ SIZES = {"chr1": 1000, "chr2": 500}
 
 def test_tracks_by_hand(tmp_path: Path) -> None:
     with TrackWriter(tmp_path, SIZES, "hg38", {"regions": "regions.bed.gz"}) as tracks:
-        tracks.add("chr1", 100, np.array([1.0, 0.25, 0.5]), np.array([2, 1]))
-        tracks.add("chr2", 0, np.array([1.0, 0.0]), np.array([2]))
+        tracks.add("chr1", 100, 103, np.array([2, 1]), np.array([1.0, 0.25, 0.5]))
+        tracks.add("chr2", 0, 2, np.array([2]), np.array([1.0, 0.0]))
     with pyBigWig.open(str(tmp_path / "boundary_prob.bw")) as prob:
         assert prob.chroms() == SIZES
         assert prob.values("chr1", 100, 103) == [1.0, 0.25, 0.5]
@@ -67,7 +67,7 @@ def test_a_mean_is_tokens_over_bases(tmp_path: Path) -> None:
             covered = slice(start, start + chunk_bp.sum())
             density[chrom][covered] = np.repeat(1 / chunk_bp, chunk_bp)
             prob = np.full(chunk_bp.sum(), 0.5)
-            tracks.add(chrom, start, prob, chunk_bp)
+            tracks.add(chrom, start, covered.stop, chunk_bp, prob)
             biased = (chunk_bp**2).sum() / chunk_bp.sum()
             assert biased > 2 * chunk_bp.mean()
     with (
@@ -109,7 +109,7 @@ def test_a_mean_is_tokens_over_bases(tmp_path: Path) -> None:
 def test_padding_is_not_shown(tmp_path: Path) -> None:
     """A chunk that ends in padding keeps the density of its whole length (Eq. 15)."""
     with TrackWriter(tmp_path, SIZES) as tracks:
-        tracks.add("chr1", 990, np.full(10, 0.5), np.array([6, 20, 50]))
+        tracks.add("chr1", 990, 1000, np.array([6, 20, 50]), np.full(76, 0.5))
     with pyBigWig.open(str(tmp_path / "tokens_per_kb.bw")) as tokens:
         assert tokens.intervals("chr1") == ((990, 996, pytest.approx(1000 / 6)), (996, 1000, 50.0))
     with pyBigWig.open(str(tmp_path / "bpt.bw")) as bpt:
@@ -135,7 +135,7 @@ def test_contig_names_of_any_kind(tmp_path: Path) -> None:
     names = ["ctg:1-500", 'a"b', "<x>&", "x|y"]
     with TrackWriter(tmp_path, dict.fromkeys(names, 50), 'my "genome".fa') as tracks:
         for name in names:
-            tracks.add(name, 0, np.full(50, 0.5), np.array([20, 30]))
+            tracks.add(name, 0, 50, np.array([20, 30]), np.full(50, 0.5))
     with pysam.TabixFile(str(tmp_path / "chunks.bed.gz")) as file:
         assert file.contigs == names
         assert all(len(list(file.fetch(name, 0, 50))) == 2 for name in names)
@@ -151,17 +151,17 @@ def test_contig_names_of_any_kind(tmp_path: Path) -> None:
             pytest.raises(GenezipError, match=re.escape(f"has a contig named {said}")),
             TrackWriter(out, {"used": 9, name: 50}) as tracks,
         ):
-            tracks.add("used", 0, np.full(9, 0.5), np.array([9]))
-            tracks.add(name, 0, np.full(50, 0.5), np.array([50]))
+            tracks.add("used", 0, 9, np.array([9]), np.full(9, 0.5))
+            tracks.add(name, 0, 50, np.array([50]), np.full(50, 0.5))
         assert not list(out.iterdir())
     with TrackWriter(tmp_path, {"used": 9, "#unused": 50}, written_bp=9) as tracks:
-        tracks.add("used", 0, np.full(9, 0.5), np.array([9]))
+        tracks.add("used", 0, 9, np.array([9]), np.full(9, 0.5))
 
 
 def test_long_contigs(tmp_path: Path) -> None:
     size = (1 << 29) + 5000
     with TrackWriter(tmp_path, {"long": size}, written_bp=3000) as tracks:
-        tracks.add("long", size - 3000, np.full(3000, 0.5), np.full(30, 100))
+        tracks.add("long", size - 3000, size, np.full(30, 100), np.full(3000, 0.5))
     session = ElementTree.parse(tmp_path / "igv_session.xml").getroot()
     indexes = [found.get("indexURL") for found in session.iter("Resource")]
     assert indexes == [None, None, None, "chunks.bed.gz.csi"]
@@ -172,7 +172,7 @@ def test_long_contigs(tmp_path: Path) -> None:
 
 def test_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyError), TrackWriter(tmp_path, SIZES) as tracks:
-        tracks.add("chr1", 0, np.array([1.0]), np.array([1]))
+        tracks.add("chr1", 0, 1, np.array([1]), np.array([1.0]))
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 

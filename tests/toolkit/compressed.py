@@ -14,7 +14,7 @@ def make_window(place: Any, starts: Any, strand: str = "+", **more: Any) -> Comp
     stages = np.array([len(starts)], dtype=np.int32)
     return CompressedWindow(
         place.chrom, place.start, place.end, strand, place.piece, place.split, len(place.ids),
-        starts, stages, **{"bound_bit": np.array([False]), **more},
+        starts, stages, **{"bound_active": np.array([False]), **more},
     )  # fmt: skip
 
 

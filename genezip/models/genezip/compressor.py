@@ -8,7 +8,7 @@ annotation.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, overload
 
@@ -32,7 +32,7 @@ from genezip.models.base import (
 )
 from genezip.models.hnet.architecture import BoundKind
 from genezip.models.hnet.flops import flops
-from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import base_states, run_batch
 from genezip.models.pretrained import WEIGHTS, ModelCard, load_network
@@ -77,6 +77,7 @@ class GeneZip:
         *,
         streams: bool = False,
         precision: Precision = "fp32",
+        untrained: bool = False,
     ) -> Self:
         """Load a model folder (``config.json`` and ``model.safetensors``) or a hub id.
 
@@ -91,6 +92,7 @@ class GeneZip:
         streams : whether sequences are to be streamed: a model whose own bound is ``sequence``
             then obeys ``causal``
         precision : ``bf16`` is autocast on a GPU; a CPU always computes in fp32
+        untrained : the same architecture and seed before the first step, named ``untrained``
 
         Raises
         ------
@@ -98,6 +100,9 @@ class GeneZip:
             If the folder is no model, or its causal bound has neither integers nor targets.
         """
         network, card = load_network(folder, revision=revision)
+        if untrained:
+            network = build(network.shape, card.seed)
+            card = replace(card, name="untrained", training={**card.training, "sha256": {}})
         own = network.bound
         if bound is None and streams and own == "sequence":
             bound = "causal"
