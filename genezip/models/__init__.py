@@ -25,7 +25,8 @@ REGISTRY = {
 """Class of every system, as ``module:class``, so that only what is used is imported.
 
 Its ``from_pretrained(folder, **options)`` opens a model folder whose ``config.json`` names the
-system under ``compressor``; a file without that key is of a network, ``genezip``.
+system under ``compressor``; a file without that key is of a network, ``genezip``. What ``load``
+always says, ``device`` and ``streams``, reaches only constructors that have it.
 """
 
 CONFIG = "config.json"
@@ -39,7 +40,12 @@ KIND = Kind(
 
 
 def load(
-    source: str | Path, device: str = "cpu", revision: str | None = None, **options: Any
+    source: str | Path,
+    device: str = "cpu",
+    revision: str | None = None,
+    *,
+    streams: bool = False,
+    **options: Any,
 ) -> "Compressor":
     """Open a compressor of any system.
 
@@ -47,8 +53,10 @@ def load(
     ----------
     source : model folder; hub id ``owner/name``; or, for a system that needs no file, its name
         and settings, as in ``fixed:16``
-    device : ``cpu``, ``cuda`` or ``auto``
+    device : ``cpu``, ``cuda`` or ``auto``; a system that is no network has no use for it
     revision : branch, tag or commit of a hub id
+    streams : whether sequences are to be read block by block; a system that always can, or
+        never, is not asked
     options : further ones of its system, as ``bound`` of GeneZip; None counts as absent
 
     Raises
@@ -56,15 +64,17 @@ def load(
     GenezipError
         If nothing is there, it is of a system that is not known, or it has no such option.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {**options, "revision": revision}
+    given = {name: value for name, value in given.items() if value is not None}
+    wishes = {"device": device, "streams": streams}
     name, colon, settings = str(source).partition(":")
     if colon and name in REGISTRY and not Path(source).exists():
-        return _open(name, "from_settings", settings, given)
+        return _open(name, "from_settings", settings, given, wishes)
     hub_id = HubId.parse(source, revision)
     folder = Path(source) if hub_id is None else snapshot(hub_id, [CONFIG])
     name = system_of(folder) if hub_id is None or (folder / CONFIG).is_file() else "genezip"
     where = source if hub_id is not None else folder
-    return _open(name, "from_pretrained", where, {**given, "device": device, "revision": revision})
+    return _open(name, "from_pretrained", where, given, wishes)
 
 
 def system_of(folder: Path) -> str:
@@ -101,14 +111,19 @@ def register(name: str, where: str) -> None:
         raise GenezipError(f"the compressor {name!r} is {REGISTRY[name]}; choose another name")
 
 
-def _open(name: str, constructor: str, source: Any, options: dict[str, Any]) -> "Compressor":
+def _open(
+    name: str, constructor: str, source: Any, options: dict[str, Any], wishes: dict[str, Any]
+) -> "Compressor":
+    """Call the constructor with all options, and with those of the wishes that it knows."""
     module, _, attribute = REGISTRY[name].partition(":")
     system = getattr(import_module(module), attribute)
     make = getattr(system, constructor, None)
     if make is None:
         raise GenezipError(f"a model of {name} needs a folder; name one in place of {name}:...")
-    unknown = [option for option in options if option not in signature(make).parameters]
+    known = signature(make).parameters
+    unknown = [option for option in options if option not in known]
     if unknown:
         raise GenezipError(f"the compressor {name} has no option {unknown[0]}; leave it out")
-    found: Compressor = make(source, **options)
+    wished = {option: value for option, value in wishes.items() if option in known}
+    found: Compressor = make(source, **options, **wished)
     return found

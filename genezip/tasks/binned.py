@@ -9,7 +9,7 @@ of the reverse strand are turned back, so a bin is the same bases in both.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +21,8 @@ from genezip.data.bins import Bins
 from genezip.data.prepared import MANIFEST
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.inference.forward import base_vectors
-from genezip.models.base import Compressor
+from genezip.inference.forward import base_vectors, sequence_vectors
+from genezip.models.base import Compressor, vector_width
 from genezip.tasks.feature_store import StorePlan, write_store
 
 logger = logging.getLogger(__name__)
@@ -116,14 +116,8 @@ def mirrored(bins: Bins, length: int) -> Bins:
 
 def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
     """Bins of independent pieces of 12,800 bp, the last one shorter; float32 (count, width)."""
-
-    def blocks() -> Iterator[np.ndarray]:
-        pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
-        for first in range(0, len(pieces), PIECES_AT_A_TIME):
-            for found in compressor.embed(pieces[first : first + PIECES_AT_A_TIME]):
-                yield found.vectors
-
-    return pool_states(blocks(), bins)
+    pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
+    return pool_states(sequence_vectors(compressor, pieces, PIECES_AT_A_TIME), bins)
 
 
 def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
@@ -179,8 +173,7 @@ def compute_window_features(
         raise GenezipError(f"there is no tap {tap}; use states or tokens")
     if input == "authors" or compressor.token_width is None:
         tap = "states"
-    width = compressor.width if tap == "states" else compressor.token_width
-    assert width is not None
+    width = compressor.token_width if tap == "tokens" else None
     prepared = windows.prepared
     strands = ("forward",) if input == "authors" else ("forward", "reverse")
     plan = StorePlan(
@@ -192,7 +185,7 @@ def compute_window_features(
         prepared=prepared.folder / MANIFEST,
         examples=windows.table["example"].to_numpy(dtype=np.int64),
         inner=(bins.count,),
-        blocks=dict.fromkeys(strands, width),
+        blocks=dict.fromkeys(strands, width or vector_width(compressor)),
     )
 
     def compute(rows: range) -> tuple[np.ndarray, int]:

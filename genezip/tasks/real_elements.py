@@ -23,12 +23,13 @@ from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.genome.sources.source import Source
+from genezip.inference.forward import sequence_vectors
 from genezip.metrics.bootstrap import BlockBootstrap, scarcer
 from genezip.metrics.ranking import auroc
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, cards, model_arm
+from genezip.tasks.real_run import LabelRun, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import mean_of, ranked_support
 
@@ -74,9 +75,9 @@ def measure_elements(run: LabelRun) -> None:
         (baseline_arm("gc_cpg_kmer4", PART, SUBSET), np.hstack([shares, kmers])),
     ]
     notes = {PRIOR: left_out, LENGTH: UNSEEN}
-    for folder, card in cards(run):
-        features.append((model_arm(card, PART, SUBSET), mean_vectors(run.load(folder), ids)))
-        logger.info(f"labels: elements, {card.name}: vectors of {len(ids):,} elements")
+    for model in run.compressors():
+        features.append((model_arm(model, PART, SUBSET), mean_vectors(model, ids)))
+        logger.info(f"labels: elements, {model.name}: vectors of {len(ids):,} elements")
     sheets = []
     with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
         for rule, folds in rules.items():
@@ -249,10 +250,8 @@ def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
     """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
     found = np.zeros((len(ids), vector_width(compressor)))
     order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
-    for first in range(0, len(order), BATCH):
-        rows = order[first : first + BATCH]
-        for turn in (lambda sequence: sequence, reverse_complement):
-            vectors = compressor.embed([turn(ids[row]) for row in rows])
-            for row, one in zip(rows, vectors, strict=True):
-                found[row] += one.vectors.mean(axis=0, dtype=np.float64) / 2
+    for turn in (lambda sequence: sequence, reverse_complement):
+        turned = [turn(ids[row]) for row in order]
+        for row, vectors in zip(order, sequence_vectors(compressor, turned, BATCH), strict=True):
+            found[row] += vectors.mean(axis=0, dtype=np.float64) / 2
     return found

@@ -35,9 +35,9 @@ from genezip.tasks.real_readings import Readings, local_readings, normed
 from genezip.tasks.real_run import (
     LabelRun,
     both_strands,
-    cards,
     model_arm,
     too_long,
+    too_many_counts,
 )
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.tasks import annotated_tss
@@ -112,11 +112,14 @@ def measure_initiation(run: LabelRun) -> None:
         local = [local_readings(segment.ids) for segment in segments]
         fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
         add(baseline_arm("local_bases", PART, SUBSET), fitted)
-        for folder, card in cards(run):
-            compressor = run.load(folder)
-            readings = [normed(both_strands(compressor, segment.ids)) for segment in segments]
-            fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
-            add(model_arm(card, PART, SUBSET), fitted)
+        for model in run.compressors():
+            arm = model_arm(model, PART, SUBSET)
+            if reason := too_many_counts(model, sum(len(segment.ids) for segment in segments)):
+                sheet.add(arm, "pcc", None, 0, note=reason)
+                logger.warning(f"labels: initiation, {arm.model} not measured: {reason}")
+                continue
+            vectors = [normed(both_strands(model, segment.ids)) for segment in segments]
+            add(arm, cross_fitted(cut, targets, vectors, sampled, settings.gap_bp))
     TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 

@@ -55,3 +55,26 @@ def test_a_system_from_outside(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     config = folder / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "compressor": "mine"}))
     assert isinstance(load(folder), GeneZip)
+
+
+class Ruler:
+    """A system with settings of its own, and neither a device nor a way to stream."""
+
+    def __init__(self, settings: str) -> None:
+        self.settings = settings
+
+    @classmethod
+    def from_settings(cls, settings: str) -> "Ruler":
+        return cls(settings)
+
+
+def test_what_a_system_cannot_heed_does_not_reach_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "REGISTRY", {**REGISTRY, "ruler": f"{__name__}:Ruler"})
+    ruler = load("ruler:7", "auto", streams=True)
+    assert isinstance(ruler, Ruler) and ruler.settings == "7"
+    with pytest.raises(GenezipError, match="the compressor ruler has no option bound; leave it"):
+        load("ruler:7", bound="none")
+    save_toy(folder, small_network(bound="sequence"))
+    assert load(folder, streams=True).streams and not load(folder).streams
