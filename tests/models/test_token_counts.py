@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from toolkit.compressors import Crafted, Runs, counted_tokens
+from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
 
 from genezip.alphabet import encode

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toolkit.compressors import Crafted, Runs, counted_tokens
+from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
 from toolkit.networks import FREE, speaking_network, toy_card
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from toolkit.compressors import Crafted, Runs, counted_tokens
+from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.deposits import pairs as deposit
 from toolkit.dna import random_ids
 from toolkit.networks import CAUSAL, FREE, speaking_network, toy_card

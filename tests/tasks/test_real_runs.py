@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from toolkit.compressors import Crafted, Runs, counted_tokens
+from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
 
 from genezip.alphabet import encode, reverse_complement
