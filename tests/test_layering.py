@@ -47,7 +47,7 @@ LAYERS = {
         {"torch", "numpy", "safetensors", "psutil"},
     ),
     "inference": (
-        {"artifacts", "config", "formats", "genome", "corpus", "models"},
+        {"artifacts", "config", "formats", "genome", "corpus", "models", "metrics"},
         NUMBERS | {"torch"},
     ),
     "evaluation": (

@@ -7,6 +7,7 @@ a network; ``layers/``, ``routing/`` and ``hnet/`` are what networks are built o
 for published models of other groups.
 """
 
+import re
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 REGISTRY = {
     "genezip": "genezip.models.genezip.compressor:GeneZip",
 }
-"""Class of every system, as ``module:class``, so that only what is used is imported.
+"""Class of every system, as ``module:Class``, so that only what is used is imported.
 
 Its ``from_pretrained(folder, **options)`` opens a model folder whose ``config.json`` names the
-system under ``compressor``; a file without that key is of a network, ``genezip``. What ``load``
-always says, ``device`` and ``streams``, reaches only constructors that have it.
+system under ``compressor``; a file without that key is of a network, ``genezip``. A system outside
+this package is named by its ``module:Class`` wherever a name of this table may stand. What
+:func:`load` always says, ``device`` and ``streams``, reaches only constructors that have it.
 """
 
 CONFIG = "config.json"
@@ -37,6 +39,7 @@ KIND = Kind(
     again="copy the folder again, train again or install the genezip that wrote it",
     version_key="format_version",
 )
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*")
 
 
 def load(
@@ -51,8 +54,9 @@ def load(
 
     Parameters
     ----------
-    source : model folder; hub id ``owner/name``; or, for a system that needs no file, its name
-        and settings, as in ``fixed:16``
+    source : model folder; hub id ``owner/name``; for a system that needs no file, its name and
+        settings, as in ``fixed:16``; or the class of a system outside this package,
+        ``module:Class``, which is made without arguments
     device : ``cpu``, ``cuda`` or ``auto``; a system that is no network has no use for it
     revision : branch, tag or commit of a hub id
     streams : whether sequences are to be read block by block; a system that always can, or
@@ -67,63 +71,64 @@ def load(
     given = {**options, "revision": revision}
     given = {name: value for name, value in given.items() if value is not None}
     wishes = {"device": device, "streams": streams}
-    name, colon, settings = str(source).partition(":")
-    if colon and name in REGISTRY and not Path(source).exists():
-        return _open(name, "from_settings", settings, given, wishes)
+    text = str(source)
+    name, colon, settings = text.partition(":")
+    if colon and not Path(source).exists():
+        if name in REGISTRY:
+            return _call(name, "from_settings", settings, given, wishes)
+        if _CLASS.fullmatch(text):
+            return _call(text, "", None, given, wishes)
     hub_id = HubId.parse(source, revision)
     folder = Path(source) if hub_id is None else snapshot(hub_id, [CONFIG])
-    name = system_of(folder) if hub_id is None or (folder / CONFIG).is_file() else "genezip"
+    system = system_of(folder) if hub_id is None or (folder / CONFIG).is_file() else "genezip"
     where = source if hub_id is not None else folder
-    return _open(name, "from_pretrained", where, given, wishes)
+    return _call(system, "from_pretrained", where, given, wishes)
 
 
 def system_of(folder: Path) -> str:
-    """Name of the system of a model folder.
+    """Name of the system of a model folder: one of :data:`REGISTRY`, or ``module:Class``.
 
     Raises
     ------
     GenezipError
         If there is no such folder, its configuration cannot be read, or the system is not known.
     """
-    found = KIND.read(folder / CONFIG).get("compressor", "genezip")
-    if found not in REGISTRY:
+    found = str(KIND.read(folder / CONFIG).get("compressor", "genezip"))
+    if found not in REGISTRY and not _CLASS.fullmatch(found):
         raise GenezipError(
             f"{folder / CONFIG} is of the compressor {found!r}, which is not known; use one of "
-            f"{', '.join(REGISTRY)}, or register its class"
+            f"{', '.join(REGISTRY)}, or name its class as module:Class"
         )
-    return str(found)
+    return found
 
 
-def register(name: str, where: str) -> None:
-    """Add a system that lives outside this package.
-
-    Parameters
-    ----------
-    name : as ``config.json`` has it under ``compressor``
-    where : its class, ``module:class``
-
-    Raises
-    ------
-    GenezipError
-        If the name is taken by another class.
-    """
-    if REGISTRY.setdefault(name, where) != where:
-        raise GenezipError(f"the compressor {name!r} is {REGISTRY[name]}; choose another name")
+def _class(name: str) -> Any:
+    """The class of a system, by its name or as ``module:Class``."""
+    module, _, attribute = REGISTRY.get(name, name).partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0] and error.name != module:
+            raise  # a package that the module itself needs
+        raise GenezipError(
+            f"the compressor {name} is no module on Python's path; add its folder to PYTHONPATH"
+        ) from None
+    except AttributeError:
+        raise GenezipError(f"the compressor {name}: {module} has no class {attribute}") from None
 
 
-def _open(
+def _call(
     name: str, constructor: str, source: Any, options: dict[str, Any], wishes: dict[str, Any]
 ) -> "Compressor":
-    """Call the constructor with all options, and with those of the wishes that it knows."""
-    module, _, attribute = REGISTRY[name].partition(":")
-    system = getattr(import_module(module), attribute)
-    make = getattr(system, constructor, None)
+    """Call a constructor with all options, and with those of the wishes that it knows."""
+    system = _class(name)
+    make = getattr(system, constructor, None) if constructor else system
     if make is None:
         raise GenezipError(f"a model of {name} needs a folder; name one in place of {name}:...")
     known = signature(make).parameters
     unknown = [option for option in options if option not in known]
     if unknown:
         raise GenezipError(f"the compressor {name} has no option {unknown[0]}; leave it out")
-    wished = {option: value for option, value in wishes.items() if option in known}
-    found: Compressor = make(source, **options, **wished)
+    options = options | {wish: value for wish, value in wishes.items() if wish in known}
+    found: Compressor = make(source, **options) if constructor else make(**options)
     return found

@@ -194,21 +194,23 @@ class Compressor(Protocol):
     Sequences are given as a list or tuple, each as :func:`genezip.alphabet.encode` takes it
     (text, bytes, Biopython, ASCII codes or token ids), and each result is that of the sequence
     alone: neither its neighbours in the list nor anything read before change it.
+
+    Derive from :class:`PlainCompressor` to write only what a system can do.
     """
 
     @property
     def name(self) -> str:
-        """Return the name that tables call it."""
+        """Name in tables and figures."""
         ...
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Return what identifies the model in stored results (weights, bound, ...), JSON values."""
+        """What identifies the model in stored results (weights, bound, ...), JSON values."""
         ...
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Return what a file of its tokens records, JSON values.
+        """What a file of its tokens records, JSON values.
 
         Of these the held-out tables read ``seed``, ``target_bpt``, ``scale``, ``source``,
         ``parameters`` and ``bound``; a system leaves out what it does not have.
@@ -217,62 +219,80 @@ class Compressor(Protocol):
 
     @property
     def causal(self) -> bool:
-        """Return whether what is given for a base depends on nothing after it."""
+        """Whether what is given for a base depends on nothing after it."""
         ...
 
     @property
     def streams(self) -> bool:
-        """Return whether a sequence can be read block by block."""
+        """Whether a sequence can be read block by block."""
         ...
 
     @property
     def max_bp(self) -> int | None:
-        """Return the longest sequence that one pass takes (bp); None is any length."""
+        """Longest sequence that one pass takes (bp); None is any length."""
         ...
 
     @property
     def shortest_bp(self) -> int:
-        """Return the shortest sequence that has a token (bp)."""
+        """Shortest sequence that has a token (bp)."""
         ...
 
     @property
     def width(self) -> int | None:
-        """Return the length of the vector of a base; None where bases have none."""
+        """Length of the vector of a base; None where bases have none."""
         ...
 
     @property
     def token_width(self) -> int | None:
-        """Return the length of the vector of a token; None where tokens have none of their own."""
+        """Length of the vector of a token; None where tokens have none of their own."""
         ...
 
     @property
     def vocabulary(self) -> int | None:
-        """Return the number of token ids; None where tokens have no ids."""
+        """Number of token ids; None where tokens have no ids."""
         ...
 
     @property
     def gives_prob(self) -> bool:
-        """Return whether tokens come with boundary probabilities."""
+        """Whether tokens come with boundary probabilities."""
         ...
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        """Cut sequences into tokens, all in one pass."""
+        """Cut sequences into tokens, all in one pass.
+
+        Raises
+        ------
+        GenezipError
+            For what is no DNA (:func:`ids_of`), and where a sequence is too long or too short.
+        """
         ...
 
     def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        """Return the log-probability of every base, and of which kind it is."""
+        """Log-probability of every base, and of which kind it is.
+
+        Raises
+        ------
+        GenezipError
+            As :meth:`encode`, and if the system has no likelihood.
+        """
         ...
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Return vectors of the bases or of the tokens."""
+        """Vectors of the bases or of the tokens.
+
+        Raises
+        ------
+        GenezipError
+            As :meth:`encode`, and if the system has no vectors.
+        """
         ...
 
     def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        """Return the first base of every chunk: int64 arrays, shape (M,)."""
+        """First base of every chunk: int64 arrays, shape (M,). Errors as of :meth:`encode`."""
         ...
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Return the floating-point operations of one pass over each sequence.
+        """Floating-point operations of one pass over each sequence.
 
         Parameters
         ----------
@@ -282,6 +302,11 @@ class Compressor(Protocol):
         Returns
         -------
         float64 array, shape (n,); a multiply-add counts as two
+
+        Raises
+        ------
+        GenezipError
+            If they are not known.
         """
         ...
 
@@ -296,7 +321,78 @@ class Compressor(Protocol):
         ...
 
 
-def given(sequences: Sequences) -> list[np.ndarray]:
+class PlainCompressor:
+    """What a system has that writes no more than ``name`` and ``encode``.
+
+    No vectors, probabilities, ids, likelihoods and streams; what is asked for and is not there
+    is refused. Members are those of :class:`Compressor`.
+    """
+
+    name: str
+    causal: bool = False
+    streams: bool = False
+    max_bp: int | None = None
+    shortest_bp: int = 1
+    width: int | None = None
+    token_width: int | None = None
+    vocabulary: int | None = None
+    gives_prob: bool = False
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The name alone identifies it."""
+        return {"name": self.name}
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The name, and what identifies it."""
+        return {"model": self.name, **self.facts}
+
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        """Cut sequences into tokens."""
+        raise NotImplementedError
+
+    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
+        """Refuse: there is none."""
+        lacks(self.name, "likelihood")
+
+    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
+        """Refuse: there are none."""
+        lacks(self.name, "vectors")
+
+    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
+        """First base of every chunk: int64 arrays, shape (M,)."""
+        return [one.token_starts for one in self.encode(sequences)]
+
+    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Refuse: they are not known."""
+        lacks(self.name, "count of operations")
+
+    def stream(self) -> Stream:
+        """Refuse: a sequence is seen as a whole."""
+        lacks(self.name, "stream")
+
+
+def tokens_at(length: int, token_starts: np.ndarray, **columns: Any) -> Compressed:
+    """Tokens of a system of one stage without a bound.
+
+    Parameters
+    ----------
+    length : bases L of the sequence, at least 1
+    token_starts : int array, shape (M,), first base of every chunk: 0, then increasing
+    columns : further fields of :class:`Compressed`, as ``token_ids``
+    """
+    starts = np.asarray(token_starts, dtype=np.int64)
+    return Compressed(
+        length=length,
+        token_starts=starts,
+        stage_tokens=np.array([len(starts)], dtype=np.int64),
+        bound_active=np.zeros(1, dtype=bool),
+        **columns,
+    )
+
+
+def ids_of(sequences: Sequences) -> list[np.ndarray]:
     """Token ids of the sequences that a method was given.
 
     Parameters

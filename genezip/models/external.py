@@ -46,12 +46,10 @@ from genezip.models.base import (
     Compressed,
     Embedding,
     Level,
-    Likelihood,
+    PlainCompressor,
     Sequences,
-    Stream,
     choose_device,
-    given,
-    lacks,
+    ids_of,
 )
 from genezip.models.hub import HubId
 
@@ -89,7 +87,7 @@ FAMILIES = {
 }
 
 
-class ExternalModel:
+class ExternalModel(PlainCompressor):
     """A ``transformers`` model with one token per base.
 
     A sequence longer than the model's context goes through it in consecutive independent windows.
@@ -104,12 +102,6 @@ class ExternalModel:
     multiple : input lengths are filled with N up to a multiple of this
     """
 
-    token_width = None
-    vocabulary = None
-    gives_prob = False
-    streams = False
-    shortest_bp = 1
-
     def __init__(
         self,
         name: str,
@@ -121,8 +113,8 @@ class ExternalModel:
         multiple: int,
         facts: dict[str, Any],
     ) -> None:
-        self.name, self.width, self.causal, self.facts = name, width, family.causal, facts
-        self.max_bp = max_bp
+        self.name, self.width, self.causal, self._facts = name, width, family.causal, facts
+        self.max_bp = self._window_bp = max_bp
         self._model, self._family, self._multiple = model, family, multiple
         self._device = next(model.parameters()).device
         self._batch_bp = BATCH_BP.get(self._device.type, BATCH_BP["cpu"])
@@ -130,9 +122,9 @@ class ExternalModel:
         self._ids[A_ID : A_ID + 4] = letters[:4]
 
     @property
-    def metadata(self) -> dict[str, Any]:
-        """What a file of its tokens records."""
-        return {"model": self.name, **self.facts}
+    def facts(self) -> dict[str, Any]:
+        """What identifies the model, JSON values."""
+        return self._facts
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
         """Every base is a token, with the vector of the base."""
@@ -147,26 +139,22 @@ class ExternalModel:
             for found in self.embed(sequences)
         ]
 
-    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        """Refuse: only the hidden states of these models are read."""
-        lacks(self.name, "likelihood")
-
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
         """Vectors of independent sequences; a base is its own token, so both levels are the same.
 
         These models know no padding, so only sequences of one length share a batch. A sequence
         longer than the context goes through in consecutive independent windows.
         """
-        ids = given(sequences)
+        ids = ids_of(sequences)
         found: list[np.ndarray | None] = [None] * len(ids)
         for length in sorted({len(one) for one in ids}):
             same = [number for number, one in enumerate(ids) if len(one) == length]
-            at_a_time = max(1, self._batch_bp // length) if length <= self.max_bp else 1
+            at_a_time = max(1, self._batch_bp // length) if length <= self._window_bp else 1
             for first in range(0, len(same), at_a_time):
                 chosen = same[first : first + at_a_time]
                 windows = [
-                    self._batch([ids[number][at : at + self.max_bp] for number in chosen])
-                    for at in range(0, length, self.max_bp)
+                    self._batch([ids[number][at : at + self._window_bp] for number in chosen])
+                    for at in range(0, length, self._window_bp)
                 ]
                 for row, number in enumerate(chosen):
                     found[number] = np.concatenate([window[row] for window in windows])
@@ -174,15 +162,7 @@ class ExternalModel:
 
     def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
         """Every base begins a token."""
-        return [np.arange(len(ids)) for ids in given(sequences)]
-
-    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Refuse: the code of these models is not ours to count."""
-        lacks(self.name, "count of operations")
-
-    def stream(self) -> Stream:
-        """Refuse: these models see an input as a whole."""
-        lacks(self.name, "stream")
+        return [np.arange(len(ids)) for ids in ids_of(sequences)]
 
     @torch.inference_mode()
     def _batch(self, sequences: list[np.ndarray]) -> list[np.ndarray]:

@@ -17,9 +17,9 @@ from genezip.models.base import (
     Embedding,
     Level,
     Likelihood,
+    PlainCompressor,
     Sequences,
-    Stream,
-    given,
+    ids_of,
     lacks,
 )
 
@@ -35,7 +35,7 @@ def with_vectors(compressor: Compressor) -> Compressor:
     return compressor if compressor.width is not None else TokenCounts(compressor)
 
 
-class TokenCounts:
+class TokenCounts(PlainCompressor):
     """A compressor whose bases have vectors that count its token ids; else it is as before.
 
     It is read whole, not as a stream: which token a base is of may depend on bases after it.
@@ -50,23 +50,25 @@ class TokenCounts:
         If it has none.
     """
 
-    causal = False
-    streams = False
-    token_width = None
-
     def __init__(self, compressor: Compressor) -> None:
         if compressor.vocabulary is None:
             lacks(compressor.name, "vectors and no token ids")
-        self.width = self.vocabulary = compressor.vocabulary
-        self.name, self.metadata = compressor.name, compressor.metadata
-        self.max_bp, self.shortest_bp = compressor.max_bp, compressor.shortest_bp
-        self.gives_prob = compressor.gives_prob
-        self.facts: Mapping[str, Any] = {
-            **compressor.facts,
-            "vectors": "token-id counts",
-            "vocabulary": self.vocabulary,
-        }
         self._compressor = compressor
+        self.name = compressor.name
+        self.max_bp, self.shortest_bp = compressor.max_bp, compressor.shortest_bp
+        self.width = self.vocabulary = compressor.vocabulary
+        self.gives_prob = compressor.gives_prob
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Those of the system, and that its token ids are counted."""
+        counts = {"vectors": "token-id counts", "vocabulary": self.vocabulary}
+        return {**self._compressor.facts, **counts}
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """As of the system."""
+        return self._compressor.metadata
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
         """Cut sequences into tokens, as the system does."""
@@ -76,11 +78,15 @@ class TokenCounts:
         """Log-probabilities of the system, where it has any."""
         return self._compressor.log_likelihood(sequences)
 
+    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Floating-point operations of the system; counting is free."""
+        return self._compressor.flops(lengths, tokens)
+
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
         """Vectors of bases: float32, shape (L, vocabulary); tokens have none of their own."""
         if level == "token":
             lacks(self.name, "vectors of tokens")
-        whole = [next(self.blocks(ids, len(ids))) for ids in given(sequences)]
+        whole = [next(self.blocks(ids, len(ids))) for ids in ids_of(sequences)]
         return [Embedding(vectors, np.arange(len(vectors))) for vectors in whole]
 
     def blocks(self, ids: np.ndarray, block_bp: int) -> Iterator[np.ndarray]:
@@ -96,24 +102,12 @@ class TokenCounts:
         float32 arrays, shape (n, vocabulary)
         """
         (found,) = self.encode([ids])
-        assert found.token_ids is not None
+        assert found.token_ids is not None and self.width is not None
         share = (1 / found.chunk_bp).astype(np.float32)
         for first in range(0, len(ids), block_bp):
             bases = np.arange(first, min(first + block_bp, len(ids)))
             token = np.searchsorted(found.token_starts, bases, side="right") - 1
-            vectors = np.zeros((len(bases), self.width), dtype=np.float32)
             known = np.flatnonzero(token >= 0)  # none where a sequence is too short for a token
+            vectors = np.zeros((len(bases), self.width), dtype=np.float32)
             vectors[known, found.token_ids[token[known]]] = share[token[known]]
             yield vectors
-
-    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        """First base of every chunk: int64 arrays, shape (M,)."""
-        return self._compressor.boundaries(sequences)
-
-    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Floating-point operations of the system; counting is free."""
-        return self._compressor.flops(lengths, tokens)
-
-    def stream(self) -> Stream:
-        """Refuse: a sequence is cut into tokens as a whole."""
-        lacks(self.name, "stream of token-id counts")

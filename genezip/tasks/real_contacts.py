@@ -18,14 +18,15 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode, reverse_complement
+from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
+from genezip.data.label_contacts import BIN_BP, ContactMap, read_counts, tiled
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.inference.forward import base_vectors
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.contacts import contact_scores, stratum_means
+from genezip.metrics.contacts import contact_scores, entries, pair_products, stratum_means
+from genezip.metrics.gc_content import gc_content
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
@@ -93,7 +94,7 @@ def measure_contacts(run: LabelRun) -> None:
         add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)
         add(baseline_arm("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
         gc = np.stack([_gc(ids[m.segment], m, segments, bins) for m in maps])
-        fitted = _by_fold(targets, folds, _gc_product(gc, bins))
+        fitted = _by_fold(targets, folds, _gc_product(gc))
         add(baseline_arm("gc_product", PART, SUBSET), fitted, {})
         for model in run.compressors():
             vectors = bin_vectors(model, ids, maps, segments, bins)
@@ -136,13 +137,12 @@ def _mean_map(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.nd
     return lambda number: mean
 
 
-def _gc_product(gc: np.ndarray, bins: int) -> Fit:
+def _gc_product(gc: np.ndarray) -> Fit:
     """Least squares on the product of the GC content of both bins, standardised on training."""
-    rows, columns = np.triu_indices(bins, OFFSET)
 
     def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
         z = (gc - gc[train].mean()) / (gc[train].std() or 1.0)
-        product = z[:, rows] * z[:, columns]
+        product = pair_products(z)
         line = LinearRegression().fit(product[train].reshape(-1, 1), residuals.ravel())
         return lambda number: line.predict(product[number][:, None])
 
@@ -151,10 +151,7 @@ def _gc_product(gc: np.ndarray, bins: int) -> Fit:
 
 def _gc(ids: np.ndarray, contact: ContactMap, segments: list[Segment], bins: int) -> np.ndarray:
     """Share of G and C among the known bases of every bin (0 where none is known)."""
-    inside = _bases(ids, contact, segments, bins)
-    known = (inside >= A_ID) & (inside <= T_ID)
-    strong = (inside == C_ID) | (inside == G_ID)
-    return np.asarray(strong.sum(1) / np.maximum(known.sum(1), 1))
+    return np.nan_to_num(gc_content(_bases(ids, contact, segments, bins)))
 
 
 def _bases(
@@ -236,7 +233,7 @@ def pair_features(vectors: np.ndarray) -> np.ndarray:
     -------
     float array, shape (pairs, 2 width), pairs in the order of ``numpy.triu_indices(bins, 2)``
     """
-    rows, columns = np.triu_indices(len(vectors), OFFSET)
+    rows, columns = entries(len(vectors))
     one, two = vectors[rows], vectors[columns]
     return np.concatenate([one * two, np.abs(one - two)], axis=1)
 

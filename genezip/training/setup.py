@@ -6,10 +6,11 @@ from typing import Any
 
 from genezip.artifacts.files import sha256_file
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
-from genezip.corpus.corpus import CorpusReader, expected_bpt
+from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.stream import WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import load_architecture
+from genezip.region_classes import expected_bpt
 from genezip.training.fit import pretrain
 from genezip.training.initial import initial_weights
 from genezip.training.ranks import ALONE, Ranks

@@ -14,6 +14,7 @@ from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.losses import lm_loss, rar_loss
 from genezip.models.hnet.network import build
 from genezip.models.hnet.windows import run_batch
+from genezip.models.layers import mamba2
 from genezip.models.layers.ssd import scan
 
 small = partial(speaking_network, k_min=(1, 1))
@@ -210,3 +211,19 @@ def test_bf16_training_step_has_finite_gradients() -> None:
     rar, _ = rar_loss(output, torch.zeros(2, 199), torch.full((7,), 16.0))
     (lm_loss(output.logits, ids) + rar).backward()
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.numel())
+
+
+def test_autocast_reaches_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fp32 weights of the convolution must not lift bf16 to fp32, where no fused scan runs."""
+    seen: list[torch.dtype] = []
+    scan = mamba2.scan
+
+    def noted(x: torch.Tensor, *rest: object) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(x.dtype)
+        found: tuple[torch.Tensor, torch.Tensor] = scan(x, *rest)
+        return found
+
+    monkeypatch.setattr(mamba2, "scan", noted)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        small()(random_batch(50))
+    assert set(seen) == {torch.bfloat16}

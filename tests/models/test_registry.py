@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from toolkit.networks import save_toy, small_network
 
-from genezip import models
 from genezip.errors import GenezipError
-from genezip.models import REGISTRY, load, register
+from genezip.models import load
 from genezip.models.genezip.compressor import GeneZip
 
 
@@ -46,35 +45,45 @@ def test_an_option_that_is_none_counts_as_absent(folder: Path) -> None:
     assert load(folder, stride=None).name == "toy"
 
 
-def test_a_system_from_outside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "REGISTRY", dict(REGISTRY))
-    register("mine", "genezip.models.genezip.compressor:GeneZip")
-    register("mine", "genezip.models.genezip.compressor:GeneZip")  # twice is no fault
-    with pytest.raises(GenezipError, match=r"'genezip' is genezip\.models\..*; choose another"):
-        register("genezip", "elsewhere:Zip")
-    config = folder / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "compressor": "mine"}))
-    assert isinstance(load(folder), GeneZip)
+OUTSIDE = """
+import genezip as gz
 
-
-class Ruler:
-    """A system with settings of its own, and neither a device nor a way to stream."""
-
-    def __init__(self, settings: str) -> None:
-        self.settings = settings
+class Halves(gz.PlainCompressor):
+    name = "halves"
 
     @classmethod
-    def from_settings(cls, settings: str) -> "Ruler":
-        return cls(settings)
+    def from_pretrained(cls, folder, device="cpu", revision=None):
+        return cls()
+
+    def encode(self, sequences):
+        return [gz.tokens_at(len(ids), [0, len(ids) // 2]) for ids in gz.ids_of(sequences)]
+"""
 
 
-def test_what_a_system_cannot_heed_does_not_reach_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models, "REGISTRY", {**REGISTRY, "ruler": f"{__name__}:Ruler"})
-    ruler = load("ruler:7", "auto", streams=True)
-    assert isinstance(ruler, Ruler) and ruler.settings == "7"
-    with pytest.raises(GenezipError, match="the compressor ruler has no option bound; leave it"):
-        load("ruler:7", bound="none")
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "outside_halves.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "outside_halves:Halves"
+
+
+def test_a_system_from_outside_is_named_by_its_class(outside: str, tmp_path: Path) -> None:
+    assert load(outside).encode(["ACGTA"])[0].chunk_bp.tolist() == [2, 3]
+    config = {"format_version": 1, "compressor": outside}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load(tmp_path).name == "halves"
+
+
+def test_a_system_from_outside_that_is_not_there(outside: str) -> None:
+    with pytest.raises(GenezipError, match="nowhere:Zip is no module on Python's path; add its"):
+        load("nowhere:Zip")
+    with pytest.raises(GenezipError, match="outside_halves has no class Thirds"):
+        load("outside_halves:Thirds")
+    with pytest.raises(GenezipError, match=r"outside_halves:Halves has no option bound; leave"):
+        load(outside, bound="none")
+
+
+def test_what_a_system_cannot_heed_does_not_reach_it(outside: str, folder: Path) -> None:
+    assert load(outside, "auto", streams=True).name == "halves"
     save_toy(folder, small_network(bound="sequence"))
     assert load(folder, streams=True).streams and not load(folder).streams

@@ -66,7 +66,7 @@ def test_all_else_is_as_the_system_has_it() -> None:
     assert not model.streams and not model.causal
     for refused, call in (
         ("vectors of tokens", lambda: model.embed([ids], "token")),
-        ("stream of token-id counts", model.stream),
+        ("stream", model.stream),
         ("likelihood", lambda: model.log_likelihood([ids])),
         ("count of operations", lambda: model.flops(np.array([5]), np.array([[2]]))),
     ):

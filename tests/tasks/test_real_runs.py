@@ -187,8 +187,7 @@ def test_the_initiation_cell_of_a_large_vocabulary_is_empty_and_says_why(run, pr
     monkeypatch.setattr(real_initiation, "read_initiation", lambda *_: [whole])
     tss = pd.DataFrame({"chrom": ["chr22"], "position": [5], "strand": ["+"]})
     monkeypatch.setattr(real_initiation, "annotated_tss", lambda *_: tss)
-    small, large = TokenCounts(Runs()), TokenCounts(Runs(100_000))
-    large.name = "large"
+    small, large = TokenCounts(Runs()), TokenCounts(Runs(100_000, name="large"))
     monkeypatch.setattr(LabelRun, "compressors", lambda self: iter([small, large]))
     settings = Labels(tasks=["initiation"], folds=3, bootstrap=20, block_bp=1_024, gap_bp=64)
     measure_initiation(replace(run, settings=settings))

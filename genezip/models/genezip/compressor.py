@@ -26,7 +26,7 @@ from genezip.models.base import (
     LikelihoodKind,
     Sequences,
     choose_device,
-    given,
+    ids_of,
     joined,
     lacks,
 )
@@ -194,14 +194,14 @@ class GeneZip:
 
         Parameters
         ----------
-        sequences : list or tuple, see :func:`genezip.models.base.given`
+        sequences : list or tuple, see :func:`genezip.models.base.ids_of`
 
         Raises
         ------
         GenezipError
             For what is no DNA, no base at all, or under the bound ``sequence`` too many.
         """
-        windows = given(sequences)
+        windows = ids_of(sequences)
         for ids in windows:
             self._check_window(ids)
         if any(len(ids) > ONE_WINDOW_BP for ids in windows):
@@ -301,7 +301,7 @@ class GeneZip:
             For what is no DNA, no base at all, under the bound ``sequence`` too many, or the
             tokens of a flat model.
         """
-        windows = given(sequences)
+        windows = ids_of(sequences)
         for ids in windows:
             self._check_window(ids)
         if level == "token":

@@ -103,7 +103,8 @@ class Mamba2(nn.Module):
         )
         if packed is not None:
             mixed = mixed.masked_fill(packed.gap.unsqueeze(-1), 0.0)
-        mixed = silu(self._convolve(mixed, state))
+        # fp32 weights of the convolution lift bf16 to fp32; the scan runs in what autocast chose
+        mixed = silu(self._convolve(mixed, state)).to(gate.dtype)
         values, b, c = mixed.split([self.inner, self.state, self.state], dim=-1)
         values = values.unflatten(-1, (self.heads, self.headdim))  # (B, L, H, P)
         dt = softplus(full_precision(dt) + self.dt_bias)
