@@ -1,7 +1,8 @@
 """Features of a window: one vector per bin of a map or a track.
 
-Two taps: ``tokens``, by exact base coverage (a bin is the mean over its bases of the vector of the
-chunk each base lies in), and ``states``, the mean vector of the bin's bases.
+One of two layers is pooled: token states (``tokens``), by exact base coverage (a bin is the mean
+over its bases of the vector of the chunk each base lies in), or the hidden states of the bases
+(``states``), of which a bin is the mean.
 
 The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent pieces of
 12,800 bp, forward strand, states. The input ``full`` reads the whole window, on both strands; bins
@@ -31,7 +32,7 @@ PIECE_BP = 12_800  # context of the published models
 PIECES_AT_A_TIME = 16  # whose vectors are in memory together
 ROWS_PER_PART = 4
 
-Tap = Literal["states", "tokens"]
+Layer = Literal["states", "tokens"]
 
 
 def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins) -> np.ndarray:
@@ -120,25 +121,25 @@ def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.
     return pool_states(sequence_vectors(compressor, pieces, PIECES_AT_A_TIME), bins)
 
 
-def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
+def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
     """Bins of the whole window on both strands.
 
     Parameters
     ----------
     ids : uint8 array of token ids, shape (L,)
-    tap : ``tokens`` or ``states``; where every base is its own token both are the same
+    layer : ``tokens`` or ``states``; where every base is its own token both are the same
 
     Returns
     -------
-    float32 array, shape (bins.count, 2, width of the tap): forward, reverse
+    float32 array, shape (bins.count, 2, width of the layer): forward, reverse
     """
-    forward = _pooled(compressor, ids, bins, tap)
-    reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), tap)[::-1]
+    forward = _pooled(compressor, ids, bins, layer)
+    reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), layer)[::-1]
     return np.stack([forward, reverse], axis=1)
 
 
-def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
-    if tap == "states" or compressor.token_width is None:
+def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
+    if layer == "states" or compressor.token_width is None:
         return pool_states(base_vectors(compressor, ids), bins)
     (found,) = compressor.embed([ids], "token")
     return pool_tokens(found.starts, len(ids), found.vectors, bins)
@@ -149,7 +150,7 @@ def compute_window_features(
     windows: WindowExamples,
     bins: Bins,
     input: Literal["authors", "full"],
-    tap: Tap,
+    layer: Layer,
     manifest: str | Path,
 ) -> None:
     """Write the feature store of all windows of a prepared folder.
@@ -158,29 +159,29 @@ def compute_window_features(
     ----------
     compressor : for ``full`` one that streams; for ``authors`` with its own bound
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
-    tap : of the input ``full``; ``authors`` always pools states
+    layer : of the input ``full``; ``authors`` always pools states
     manifest : ``FOLDER/manifest.json`` of the store
 
     Raises
     ------
     GenezipError
-        For another input or tap, and whatever
+        For another input or layer, and whatever
         :func:`~genezip.tasks.feature_store.write_store` raises.
     """
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
-    if tap not in ("states", "tokens"):
-        raise GenezipError(f"there is no tap {tap}; use states or tokens")
+    if layer not in ("states", "tokens"):
+        raise GenezipError(f"there is no layer {layer}; use states or tokens")
     if input == "authors" or compressor.token_width is None:
-        tap = "states"
-    width = compressor.token_width if tap == "tokens" else None
+        layer = "states"
+    width = compressor.token_width if layer == "tokens" else None
     prepared = windows.prepared
     strands = ("forward",) if input == "authors" else ("forward", "reverse")
     plan = StorePlan(
         task=prepared.task,
         subset=prepared.subset,
         input=input,
-        tap=tap,
+        layer=layer,
         model={**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
         prepared=prepared.folder / MANIFEST,
         examples=windows.table["example"].to_numpy(dtype=np.int64),
@@ -195,10 +196,11 @@ def compute_window_features(
             if input == "authors":
                 one = authors_features(compressor, ids, bins)
             else:
-                one = full_features(compressor, ids, bins, tap)
+                one = full_features(compressor, ids, bins, layer)
             found.append(one.reshape(bins.count, -1))
             bases += len(ids) * len(strands)
         return np.stack(found), bases
 
-    logger.info(f"{prepared.task} {prepared.subset}: {tap} of {compressor.name}, input {input}")
+    pooled = compressor.facts.get("vectors", layer)
+    logger.info(f"{prepared.task} {prepared.subset}: {pooled} of {compressor.name}, input {input}")
     write_store(manifest, plan, compute, ROWS_PER_PART)

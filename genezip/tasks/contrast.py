@@ -205,7 +205,7 @@ def compute_pair_features(
         task=prepared.task,
         subset=prepared.subset,
         input=input,
-        tap="states",
+        layer="states",
         model=compressor.facts,
         prepared=prepared.folder / MANIFEST,
         examples=examples.table["example"].to_numpy(dtype=np.int64),

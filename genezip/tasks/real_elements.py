@@ -45,7 +45,7 @@ KMER = 4
 BATCH = 64
 
 Fold = tuple[int, np.ndarray, np.ndarray]
-"""Number of a fold, rows that are learned, rows that are tested."""
+"""Number of a fold, training rows, test rows."""
 
 
 def measure_elements(run: LabelRun) -> None:
@@ -116,17 +116,17 @@ def _own(table: pd.DataFrame) -> Fold:
 
 
 def _chromosomes(table: pd.DataFrame) -> Iterator[Fold]:
-    """Folds of which no chromosome is learned and tested at once."""
+    """Folds of which no chromosome has training and test rows at once."""
     fold = table["fold"].to_numpy()
     for number in np.unique(fold):
         yield int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
 def unlearnable(table: pd.DataFrame, folds: list[Fold]) -> str | None:
-    """Why heads cannot learn and be tested on these folds; None where they can.
+    """Why heads cannot be trained and tested on these folds; None where they can.
 
-    The strength of a head is chosen on loci that it did not learn, so each class must be there in
-    several loci.
+    The strength of a head is chosen on loci that it was not trained on, so each class must be
+    there in several loci.
     """
     for _, train, test in folds:
         if not len(train) or not len(test):
@@ -173,7 +173,7 @@ def macro_auroc(
 def _probabilities(
     table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Class probabilities of the tested rows, (n, classes); shares of classes without features."""
+    """Class probabilities of the test rows, (n, classes); shares of classes without features."""
     truth = table["class"].to_numpy()
     if x is None:
         share = np.bincount(truth[train], minlength=len(CLASSES)) / len(train)
@@ -194,7 +194,7 @@ def _probabilities(
 def _length_trees(
     table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Class probabilities of the tested rows, (n, classes), of boosted trees."""
+    """Class probabilities of the test rows, (n, classes), of boosted trees."""
     truth = table["class"].to_numpy()
     assert x is not None
     trees = HistGradientBoostingClassifier(random_state=seed).fit(x[train], truth[train])

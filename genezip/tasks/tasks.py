@@ -123,9 +123,9 @@ def compute_features(
 
     bins = RSAP if task == "rsap" else CMP_AUTHORS if input == "authors" else CMP_FULL
     assert isinstance(settings, config.ContactMaps | config.Activity)
-    tap = "states" if input == "authors" else settings.tap
+    layer = "states" if input == "authors" else settings.tap
     windows = WindowExamples.load(data, genome)
-    compute_window_features(compressor, windows, bins, input, tap, manifest)
+    compute_window_features(compressor, windows, bins, input, layer, manifest)
 
 
 def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:

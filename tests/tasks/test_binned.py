@@ -88,19 +88,19 @@ def plain(token_bp: int | None = 1000) -> Crafted:
     return Crafted("plain", 1, lambda ids: ids[:, None] == T_ID, token_bp)
 
 
-@pytest.mark.parametrize("tap", ["states", "tokens"])
+@pytest.mark.parametrize("layer", ["states", "tokens"])
 @pytest.mark.parametrize("b", [0, 1, 211, 447])
-def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, tap: str) -> None:
+def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, layer: str) -> None:
     """Bin b of the contact map is bp 65,536 + 2,048 b of the window, on both strands."""
     ids = np.full(CMP_BP, A_ID, dtype=np.uint8)
     start = 65_536 + 2_048 * b
     ids[start : start + 2_048] = T_ID
-    forward = full_features(plain(), ids, CMP_FULL, tap)[:, 0, 0]
+    forward = full_features(plain(), ids, CMP_FULL, layer)[:, 0, 0]
     # T of the reverse strand are A here
-    reverse = full_features(plain(), A_ID + T_ID - ids, CMP_FULL, tap)[:, 1, 0]
+    reverse = full_features(plain(), A_ID + T_ID - ids, CMP_FULL, layer)[:, 1, 0]
     for found in (forward, reverse):
         assert int(found.argmax()) == b
-        if tap == "states":
+        if layer == "states":
             assert found[b] == 1 and found.sum() == 1
     authors = authors_features(plain(), ids, CMP_AUTHORS)[:, 0]
     if b + 32 < 448:
@@ -128,16 +128,16 @@ def compressor(block_bp: int, double: bool = True) -> GeneZip:
     return model
 
 
-@pytest.mark.parametrize("tap", ["states", "tokens"])
-def test_bins_read_in_blocks_are_those_of_a_single_pass(tap: str) -> None:
+@pytest.mark.parametrize("layer", ["states", "tokens"])
+def test_bins_read_in_blocks_are_those_of_a_single_pass(layer: str) -> None:
     """Blocks that no bin edge fits; a state carried wrongly would give other bins."""
     ids = random_ids(3000)
     bins = Bins(300, 128, 17)
-    single = full_features(compressor(3000), ids, bins, tap)
+    single = full_features(compressor(3000), ids, bins, layer)
     assert np.abs(np.diff(single, axis=0)).max() > 1e-2
     for block_bp in (100, 777):
-        found = full_features(compressor(block_bp), ids, bins, tap)
-        assert found.shape == (17, 2, 16 if tap == "states" else 24)
+        found = full_features(compressor(block_bp), ids, bins, layer)
+        assert found.shape == (17, 2, 16 if layer == "states" else 24)
         np.testing.assert_allclose(found, single, rtol=0, atol=1e-6)
 
 
@@ -150,17 +150,17 @@ def windows(folder: Path, sequences: list[np.ndarray]) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("input", ["authors", "full"])
-@pytest.mark.parametrize("tap", ["states", "tokens"])
+@pytest.mark.parametrize("layer", ["states", "tokens"])
 def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
-    tmp_path: Path, input: str, tap: str
+    tmp_path: Path, input: str, layer: str
 ) -> None:
     random = np.random.default_rng(1)
     sequences = [random_ids(600, random) for _ in range(6)]
     model, bins = compressor(100, double=False), Bins(40, 50, 10)
     manifest = tmp_path / "store" / "manifest.json"
-    compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest)
+    compute_window_features(model, windows(tmp_path, sequences), bins, input, layer, manifest)
     store = FeatureStore.load(manifest, tmp_path / "manifest.json")
-    pooled = "states" if input == "authors" else tap
+    pooled = "states" if input == "authors" else layer
     width, strands = (16 if pooled == "states" else 24), (1 if input == "authors" else 2)
     assert store.array.shape == (6, 10, strands * width)
     assert list(store.blocks) == ["forward", "reverse"][:strands]
@@ -170,7 +170,7 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
         if input == "authors":
             assert np.array_equal(store.block("forward")[row], authors_features(model, ids, bins))
         else:
-            one = full_features(model, ids, bins, tap)
+            one = full_features(model, ids, bins, layer)
             assert np.array_equal(store.block("forward")[row], one[:, 0])
             assert np.array_equal(store.block("reverse")[row], one[:, 1])
 
@@ -211,13 +211,13 @@ def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
             )
 
 
-def test_other_inputs_and_taps_are_refused(tmp_path: Path) -> None:
+def test_other_inputs_and_layers_are_refused(tmp_path: Path) -> None:
     given_windows = windows(tmp_path, [])
-    for input, tap, message in (
+    for input, layer, message in (
         ("contrast", "states", "no features of the input contrast"),
-        ("full", "logits", "no tap logits"),
+        ("full", "logits", "no layer logits"),
     ):
         with pytest.raises(GenezipError, match=message):
             compute_window_features(
-                plain(), given_windows, Bins(0, 5, 2), input, tap, tmp_path / "m"
+                plain(), given_windows, Bins(0, 5, 2), input, layer, tmp_path / "m"
             )
