@@ -195,3 +195,57 @@ def test_names_of_the_workflow_are_taken(load, key: str, name: str) -> None:  # 
 def test_names_that_differ_in_case_alone(load, key: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(GenezipError, match=r"(?i)has one and one, which are one file name"):
         load(renamed(key, "ONE"))
+
+
+TOKENS = {
+    "ruler": {"compressor": "fixed", "stride": 6},
+    "words": {"compressor": "bpe", "vocabulary": 64, "seed": 3},
+}
+
+
+def test_an_entry_is_of_its_compressor(load) -> None:  # type: ignore[no-untyped-def]
+    loaded = load(LEAST, {"models": {**TOKENS, "two": {**LEAST["models"]["one"]}}})
+    kinds = {name: type(entry) for name, entry in loaded.chosen_models().items()}
+    assert kinds == {
+        "one": config.ModelEntry,
+        "two": config.ModelEntry,
+        "ruler": config.FixedEntry,
+        "words": config.BPEEntry,
+    }
+    assert loaded.chosen_models()["words"].block_bp == 4096
+    assert set(loaded.networks()) == {"one", "two"}
+    again = config.parse(config.Config, loaded.model_dump())  # as `config show` prints it
+    assert again == loaded
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"compressor": "fixed"}, r"key 'models\.x\.stride' is missing"),
+        ({"compressor": "fixed", "stride": 0}, r"'models\.x\.stride': Input should be greater"),
+        ({"compressor": "fixed", "stride": 6, "seeds": [1]}, r"unknown key 'models\.x\.seeds'"),
+        ({"compressor": "bpe", "stride": 6}, r"unknown key 'models\.x\.stride'"),
+        (
+            {"compressor": "bpe", "block_bp": 200_000},
+            r"'models\.x\.block_bp': Input should be less",
+        ),
+        ({"compressor": "zip"}, r"'models\.x': compressor must be one of genezip, fixed, bpe"),
+        ({"stride": 6}, r"key 'models\.x\.architecture' is missing"),
+        ({"compressor": "bpe", "corpus": "other"}, r"models\.x\.corpus names 'other'"),
+    ],
+)
+def test_a_wrong_entry(load, entry: dict[str, Any], sentence: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(GenezipError, match=sentence):
+        load(LEAST, {"models": {"x": entry}})
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        ({"report": {"control": "words"}}, "report.control names 'words', a bpe; name a network"),
+        ({"benchmarks": {"models": ["ruler"]}}, "benchmarks.models names 'ruler', a fixed; name a"),
+    ],
+)
+def test_what_needs_a_network(load, layer: dict[str, Any], sentence: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(GenezipError, match=sentence):
+        load(LEAST, {"models": TOKENS}, layer)

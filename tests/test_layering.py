@@ -35,7 +35,7 @@ LAYERS = {
     "models": (
         {"artifacts", "config"},
         {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
-        | {"huggingface_hub", "transformers"},
+        | {"huggingface_hub", "transformers", "tokenizers"},
     ),
     "metrics": (set[str](), NUMBERS | {"sklearn"}),
     "data": (

@@ -22,6 +22,7 @@ from genezip.cli import (
     pretrain,
     regions,
     report,
+    tokenizer,
     weights,
 )
 from genezip.errors import GenezipError
@@ -39,6 +40,7 @@ for _module in (
     corpus,
     leakage,
     pretrain,
+    tokenizer,
     compress,
     evaluate,
     heldout,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from genezip.config.section import alternatives, section_name
 from genezip.errors import GenezipError
 
 app = typer.Typer(help="Show the configuration, its schema and its keys.", no_args_is_help=True)
@@ -72,21 +73,24 @@ def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) 
     """Tables of the sections below a schema, each before those nested in it."""
     parts = []
     for key, value in schema["properties"].items():
-        name = _section_name(value)
-        if name is None:
-            continue
-        path = f"{prefix}{key}.<name>" if "additionalProperties" in value else f"{prefix}{key}"
-        parts.append(_table(f"`{path}`", definitions[name], definitions))
-        parts += _sections(f"{path}.", definitions[name], definitions)
+        by_name = value.get("additionalProperties")
+        path = f"{prefix}{key}.<name>" if by_name is not None else f"{prefix}{key}"
+        for kind in [value, *_kinds(by_name)]:
+            section = definitions.get(section_name(kind))
+            if section is not None:
+                parts.append(_table(f"`{path}`{_which(section)}", section, definitions))
+                parts += _sections(f"{path}.", section, definitions)
     return parts
 
 
-def _section_name(value: dict[str, Any]) -> str | None:
-    """Name of the section that a key holds, directly or under names of the user."""
-    named = value.get("additionalProperties") or {}
-    candidates = [value, *named.get("anyOf", [])]
-    found = [item["$ref"].rsplit("/", 1)[1] for item in candidates if "$ref" in item]
-    return found[0] if found else None
+def _kinds(schema: dict[str, Any] | bool | None) -> list[dict[str, Any]]:
+    return alternatives(schema) if isinstance(schema, dict) else []
+
+
+def _which(section: dict[str, Any]) -> str:
+    """What chooses this section where there are several: a key that must have one value."""
+    constant = section["properties"].get("compressor", {}).get("const")
+    return f" with `compressor: {constant}`" if constant else ""
 
 
 def _table(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -111,6 +115,8 @@ def _kind(value: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(_kind(item, definitions) for item in value["anyOf"])
     if "$ref" in value:
         return "section"
+    if "const" in value:
+        return f"`{value['const']}`"
     if "enum" in value:
         return ", ".join(f"`{item}`" for item in value["enum"])
     if "prefixItems" in value:

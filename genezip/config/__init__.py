@@ -23,7 +23,7 @@ from genezip.config.benchmarks import (
 from genezip.config.corpus import Corpus, Leakage, Sampling
 from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
 from genezip.config.labels import Labels
-from genezip.config.model import ModelEntry, Pretrain, RegionPreset
+from genezip.config.model import BPEEntry, FixedEntry, ModelEntry, Pretrain, RegionPreset
 from genezip.config.read import load, parse, read_yaml, schema, settings
 from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.run import Config, merge
@@ -34,6 +34,7 @@ __all__ = [
     "ETGP",
     "TASK_SECTIONS",
     "Activity",
+    "BPEEntry",
     "Benchmarks",
     "Comparator",
     "Compress",
@@ -43,6 +44,7 @@ __all__ = [
     "Evaluation",
     "ExtraClass",
     "FineTuning",
+    "FixedEntry",
     "Fraction",
     "Genome",
     "HeadTraining",

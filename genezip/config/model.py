@@ -2,9 +2,16 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from genezip.config.section import Fraction, Name, Section, some_of
+from genezip.config.section import TAG, Fraction, Name, Section, some_of
 from genezip.region_classes import CLASSES
 
 
@@ -59,8 +66,9 @@ class Pretrain(Section):
 
 
 class ModelEntry(Section):
-    """One model to train and compare."""
+    """One network to train and compare."""
 
+    compressor: Literal["genezip"] = Field("genezip", description="what the model is: a network")
     architecture: Name = Field(description="name of a file in config/models, without .yaml")
     corpus: Name | None = Field(
         None, description="name in `corpora`; null takes the first that is not dropped"
@@ -97,6 +105,83 @@ class ModelEntry(Section):
         if sum(value is not None for value in given) != 1:
             raise ValueError("set exactly one of regions, uniform_bpt, match_bpt")
         return self
+
+
+class FixedEntry(Section):
+    """Tokens of equal length, to compare with: nothing is trained."""
+
+    compressor: Literal["fixed"] = Field("fixed", description="what the model is: a ruler")
+    stride: int = Field(ge=1, description="bases per token; up to 6 tokens have ids, of k-mers")
+
+
+class BPEEntry(Section):
+    """Byte-pair encoding, to compare with: its vocabulary is fitted on training DNA alone.
+
+    Words cross neither the edges of blocks nor N; a run of N is one token in each block.
+    """
+
+    compressor: Literal["bpe"] = Field("bpe", description="what the model is: a vocabulary")
+    vocabulary: int = Field(
+        4096, ge=9, description="number of tokens: words, the four bases and five special ones"
+    )
+    block_bp: int = Field(
+        4096, ge=1, le=100_000, description="DNA is cut at every multiple of this (bp)"
+    )
+    corpus: Name | None = Field(
+        None, description="name in `corpora`; null takes the first that is not dropped"
+    )
+    bases: int = Field(
+        10_000_000,
+        ge=1,
+        description="bases of training windows that are read, chosen by seed; each takes about "
+        "100 bytes of memory",
+    )
+    seed: int = Field(0, ge=0, description="chooses the training windows; names the run")
+
+
+COMPRESSORS = ("genezip", "fixed", "bpe")
+
+
+def _tag(entry: Any) -> str:
+    """Tag of the section that an entry is, or is to become."""
+    given = entry.get("compressor", "genezip") if isinstance(entry, dict) else None
+    return TAG + str(given or getattr(entry, "compressor", "genezip"))
+
+
+class _SchemaByCompressor:
+    """JSON schema of a union: ``if`` and ``then``, so that an entry gets the defaults of its own.
+
+    Of alternatives (``anyOf``) Snakemake would fill in the defaults of each that it tries.
+    """
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        sections = handler(core_schema)["oneOf"]
+        branches = []
+        for name, section in zip(COMPRESSORS, sections, strict=True):
+            condition: dict[str, Any] = {"properties": {"compressor": {"const": name}}}
+            if name != "genezip":  # which is what an entry without the key is
+                condition["required"] = ["compressor"]
+            branches.append({"if": condition, "then": section})
+        return {
+            "properties": {"compressor": {"enum": list(COMPRESSORS)}},
+            "allOf": branches,
+        }
+
+
+AnyEntry = Annotated[
+    Annotated[ModelEntry, Tag(f"{TAG}genezip")]
+    | Annotated[FixedEntry, Tag(f"{TAG}fixed")]
+    | Annotated[BPEEntry, Tag(f"{TAG}bpe")],
+    Discriminator(
+        _tag,
+        custom_error_type="compressor",
+        custom_error_message=f"compressor must be one of {', '.join(COMPRESSORS)}",
+    ),
+    _SchemaByCompressor(),
+]
+"""An entry of ``models``: which keys it has depends on its ``compressor``."""
 
 
 class RegionPreset(Section):

@@ -8,7 +8,7 @@ from genezip.config.benchmarks import LEARNERS, Benchmarks
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.labels import Labels
-from genezip.config.model import ModelEntry, Pretrain
+from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
 from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken
 
@@ -42,9 +42,9 @@ class Config(Section):
         description="corpora by name, each with the keys of `corpus` that differ; null drops one "
         "of a lower layer",
     )
-    models: dict[Key, ModelEntry | None] = Field(
+    models: dict[Key, AnyEntry | None] = Field(
         json_schema_extra=names(*LEARNERS),
-        description="models to train, by name; null drops a model of a lower layer",
+        description="models to train and compare, by name; null drops a model of a lower layer",
     )
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
@@ -65,30 +65,33 @@ class Config(Section):
         if not self.chosen_corpora():
             raise ValueError("corpora drops every corpus; keep one")
         for name, entry in self.chosen_models().items():
+            if isinstance(entry, FixedEntry):
+                continue
             if entry.corpus is not None and entry.corpus not in self.chosen_corpora():
                 raise ValueError(f"models.{name}.corpus names {entry.corpus!r}, not in corpora")
         return self
 
     @model_validator(mode="after")
     def _known_models(self) -> Self:
-        for key in ("reference", "control"):
-            name = getattr(self.report, key)
+        named = [(f"report.{key}", getattr(self.report, key)) for key in ("reference", "control")]
+        named += [("benchmarks.models", name) for name in self.benchmarks.models or []]
+        for where, name in named:
             if name not in self.chosen_models():
-                raise ValueError(f"report.{key} names {name!r}, which is not in models")
-        for name in self.benchmarks.models or []:
-            if name not in self.chosen_models():
-                raise ValueError(f"benchmarks.models names {name!r}, which is not in models")
+                raise ValueError(f"{where} names {name!r}, which is not in models")
+            if name not in self.networks():
+                kind = self.chosen_models()[name].compressor
+                raise ValueError(f"{where} names {name!r}, a {kind}; name a network")
         for name in self.benchmarks.comparators:
             if name in self.chosen_models():
                 raise ValueError(f"benchmarks.comparators.{name} is also the name of a model")
-        for name in self.chosen_models():
+        for name in self.networks():
             self._check_initial_weights(name)
             self.pretrain_of(name)
         return self
 
     def _check_initial_weights(self, name: str) -> None:
         """Follow ``init_from`` from model to model: each must exist, none may come twice."""
-        chosen, seen = self.chosen_models(), [name]
+        chosen, seen = self.networks(), [name]
         while (first := chosen[seen[-1]].init_from) is not None and "/" not in first:
             if first not in chosen:
                 raise ValueError(f"models.{seen[-1]}.init_from names {first!r}, not in models")
@@ -110,12 +113,17 @@ class Config(Section):
 
     def pretrain_of(self, name: str) -> Pretrain:
         """Training settings of a model: section ``pretrain`` with the model's own keys."""
-        own = self.chosen_models()[name].pretrain
+        own = self.networks()[name].pretrain
         try:
             return Pretrain.model_validate({**self.pretrain.model_dump(), **own})
         except ValidationError as error:
             raise ValueError(reasons(error, f"models.{name}.pretrain.")) from None
 
-    def chosen_models(self) -> dict[str, ModelEntry]:
+    def chosen_models(self) -> dict[str, AnyEntry]:
         """The models that are not dropped."""
         return {name: entry for name, entry in self.models.items() if entry is not None}
+
+    def networks(self) -> dict[str, ModelEntry]:
+        """The chosen models that are trained networks."""
+        chosen = self.chosen_models().items()
+        return {name: entry for name, entry in chosen if isinstance(entry, ModelEntry)}

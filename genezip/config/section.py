@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+TAG = "="  # begins the names of alternatives in a union; no key may begin so
+
 Scale = Literal["full", "demo", "test"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -93,16 +95,27 @@ def _without_empty(tree: Any, schema: dict[str, Any], parts: dict[str, Any]) -> 
     kept = {}
     for key, value in tree.items():
         kind = schema.get("properties", {}).get(key) or schema.get("additionalProperties") or {}
-        kinds = [
-            parts[one["$ref"].rsplit("/", 1)[-1]] if "$ref" in one else one
-            for one in kind.get("anyOf", [kind])
-        ]
+        kinds = [parts.get(section_name(one), one) for one in alternatives(kind)]
         found = next((one for one in kinds if one.get("type") == "object"), None)
         if found is None:
             kept[key] = value
         elif value is not None or any(one.get("type") == "null" for one in kinds):
             kept[key] = _without_empty(value, found, parts)
     return kept
+
+
+def alternatives(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas that a value may have, of which ``anyOf`` or ``if`` chooses one."""
+    if "anyOf" in schema:
+        return [found for one in schema["anyOf"] for found in alternatives(one)]
+    if "allOf" in schema:
+        return [branch["then"] for branch in schema["allOf"]]
+    return [schema]
+
+
+def section_name(schema: dict[str, Any]) -> str:
+    """Name of the definition that a schema refers to; empty where it is none."""
+    return str(schema.get("$ref", "")).rsplit("/", 1)[-1]
 
 
 def some_of(section: type[Section]) -> dict[str, Any]:
@@ -128,7 +141,7 @@ def reasons(error: ValidationError, prefix: str = "") -> str:
     """Every wrong key with its reason; ``prefix`` comes before the keys."""
     parts = []
     for item in error.errors():
-        key = prefix + ".".join(str(part) for part in item["loc"])
+        key = prefix + ".".join(str(p) for p in item["loc"] if not str(p).startswith(TAG))
         if item["type"] == "extra_forbidden":
             parts.append(f"unknown key '{key}'")
         elif item["type"] == "missing":

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from genezip.alphabet import is_base
 from genezip.alphabet import reverse_complement as complement
 from genezip.artifacts.files import sha256_json
 from genezip.corpus.corpus import CorpusReader
@@ -457,3 +458,29 @@ def prefetched(stream: WindowStream, workers: int = 1, depth: int = 2) -> Iterat
     finally:
         ahead.drop()
         threads.shutdown(wait=True, cancel_futures=True)
+
+
+def sampled(reader: CorpusReader, bases: int, seed: int) -> Iterator[np.ndarray]:
+    """Training DNA in the random order of a seed, no window twice, in constant memory.
+
+    Parameters
+    ----------
+    bases : how many of A, C, G, T in all, at least 1; the last window is cut at the last of them
+    seed : decides the order
+
+    Yields
+    ------
+    uint8 arrays of token ids, one per window; fewer bases in all where the corpus has no more
+
+    Raises
+    ------
+    GenezipError
+        As :class:`WindowStream`.
+    """
+    stream = WindowStream(reader, batch=1, seed=seed)
+    while bases > 0 and stream.position < stream.windows_per_epoch:
+        window = stream.next_batch()["ids"][0]
+        known = np.cumsum(is_base(window))
+        taken = window[: int(np.searchsorted(known, bases)) + 1]
+        bases -= int(known[len(taken) - 1])
+        yield taken

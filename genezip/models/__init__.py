@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "genezip": "genezip.models.genezip.compressor:GeneZip",
+    "fixed": "genezip.models.fixed.compressor:Fixed",
+    "bpe": "genezip.models.bpe.compressor:BPE",
 }
 """Class of every system, as ``module:Class``, so that only what is used is imported.
 
@@ -32,6 +34,7 @@ this package is named by its ``module:Class`` wherever a name of this table may 
 """
 
 CONFIG = "config.json"
+CARD = "README.md"
 KIND = Kind(
     "genezip model configuration",
     version=1,

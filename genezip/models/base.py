@@ -160,7 +160,8 @@ class Embedding:
 class Stream(Protocol):
     """One sequence that is read block by block, in memory that does not grow with it.
 
-    What the blocks give in turn equals what the whole gives in one pass. A system that adapts
+    What the blocks give in turn equals what the whole gives in one pass; token ids may be left
+    out, because a token that is given where it begins may have bases to come. A system that adapts
     while it reads keeps what it learned here and nowhere else, so that no result depends on
     what was read before its sequence.
     """
@@ -229,7 +230,10 @@ class Compressor(Protocol):
 
     @property
     def max_bp(self) -> int | None:
-        """Longest sequence that one pass takes (bp); None is any length."""
+        """Longest sequence that one pass takes (bp); None is any length.
+
+        Where a system does not stream, a longer one goes through it in windows of so many.
+        """
         ...
 
     @property

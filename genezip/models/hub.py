@@ -90,3 +90,15 @@ def snapshot(hub_id: HubId, patterns: list[str]) -> Path:
             "check the name, or name a folder"
         ) from error
     return Path(found)
+
+
+def model_folder(source: str | Path, revision: str | None, files: list[str]) -> Path:
+    """Folder of a model: a local one, or that of a hub id with these files of it.
+
+    Raises
+    ------
+    GenezipError
+        As :meth:`HubId.parse` and :func:`snapshot`.
+    """
+    hub_id = HubId.parse(source, revision)
+    return Path(source) if hub_id is None else snapshot(hub_id, files)

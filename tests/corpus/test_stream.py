@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from genezip.alphabet import is_base
 from genezip.artifacts.tables import head_metadata
 from genezip.corpus import stream as streams
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.shards import SHARD_SCHEMA, Head, read_shard
-from genezip.corpus.stream import Order, WindowStream, prefetched
+from genezip.corpus.stream import Order, WindowStream, prefetched, sampled
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7
 
@@ -305,3 +306,21 @@ def test_a_split_without_windows(reader: CorpusReader) -> None:
         WindowStream(reader, 8, split="test")
     with pytest.raises(ValueError, match="batch must be at least 1"):
         WindowStream(reader, 0)
+
+
+@pytest.mark.parametrize("bases", [1, 15, 16, 100, 10_000])
+def test_a_sample_has_so_many_known_bases(reader: CorpusReader, bases: int) -> None:
+    """In the order of training, no window twice; the last window ends with the last base."""
+    found = list(sampled(reader, bases, seed=5))
+    together = np.concatenate(found)
+    order = rows_of(WindowStream(reader, batch=1, seed=5), WINDOWS)[:, :LENGTH].reshape(-1)
+    assert together.tolist() == order[: len(together)].tolist()
+    known = is_base(together).sum()
+    assert known == min(bases, is_base(order).sum())
+    assert bases > known or is_base(together[-1])
+    assert any(is_base(one).sum() != LENGTH for one in sampled(reader, 10_000, 5))  # there is N
+
+
+def test_another_seed_is_another_sample(reader: CorpusReader) -> None:
+    one, other = (np.concatenate(list(sampled(reader, 100, seed))) for seed in (0, 1))
+    assert one.tolist() != other.tolist()

@@ -12,6 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -75,6 +76,27 @@ def test_the_demo_is_the_same_rules_with_another_config(checkout: Path) -> None:
     layers = [f"config/{name}.yaml" for name in ("config", "demo", "three-seeds")]
     more = snakemake(checkout, *demo, "--configfile", *layers, "--", "all")
     assert planned(more.stdout)["pretrain"] == 6, more.stdout
+
+
+def test_tokens_of_no_network_are_compared_like_models(checkout: Path) -> None:
+    """They are compressed and compared; there is no curve, causal bound or track of probability."""
+    layers = [checkout / "config" / f"{name}.yaml" for name in ("config", "tokens")]
+    call = ("-n", "-p", "--cores", "1", "--configfile", *layers, "--", "all")
+    done = snakemake(checkout, *call, "results/tracks/bpe-4096.seed0/igv_session.xml")
+    assert done.returncode == 0, done.stdout
+    plain, jobs = (
+        planned(snakemake(checkout, "-n", "--cores", "1", "all").stdout),
+        planned(done.stdout),
+    )
+    more = {name: count - plain.get(name, 0) for name, count in jobs.items()}
+    changed = {name: count for name, count in more.items() if count}
+    assert changed == {"fixed_tokens": 2, "bpe_tokens": 1, "compress": 3, "tracks_of_tokens": 1}
+    commands = [line for line in done.stdout.splitlines() if " tokenizer " in line]
+    assert len(commands) == 3
+    assert any('"stride": 128' in line and "--name fixed-128 " in line for line in commands)
+    words = next(line for line in commands if "tokenizer bpe" in line)
+    assert "--corpus results/corpus/human-12.8k/manifest.json" in words and "--seed 0" in words
+    assert '"block_bp": 4096' in words and '"vocabulary": 4096' in words
 
 
 def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
@@ -162,6 +184,9 @@ def test_a_published_model_is_compared_with_frozen_heads_alone(
         ("corpus: {windwo_bp: 512}", "windwo_bp"),
         slow("report: {reference: nobody}", "report.reference names 'nobody'"),
         ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
+        ("models: {words: {compressor: bpe, stride: 6}}", "stride"),
+        slow("models: {words: {compressor: zip}}", "zip"),
+        slow("models: {words: {compressor: bpe}}\nreport: {control: words}", "a bpe; name a"),
         slow("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
         slow("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
         (
@@ -231,7 +256,7 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
         for overlay in folder.glob("*.yaml")
     ]
     for overlays in [*runs, [repo / "tests" / "workflow" / "config.yaml"]]:
-        for entry in config.load(folder / "config.yaml", *overlays).chosen_models().values():
+        for entry in config.load(folder / "config.yaml", *overlays).networks().values():
             assert (folder / "models" / f"{entry.architecture}.yaml").is_file(), overlays
 
 
@@ -309,3 +334,49 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     done = snakemake(tmp_path, *call, *report)
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000
+
+
+TOKENS = """
+models:
+  ruler: {compressor: fixed, stride: 6}
+  words: {compressor: bpe, vocabulary: 64, block_bp: 1024, bases: 50000}
+labels: {tasks: []}
+"""
+
+
+@pytest.mark.slow
+def test_tokens_of_no_network_from_genome_to_report(repo: Path, tmp_path: Path) -> None:
+    """Fitted on the corpus, compressed, compared by region, drawn, and on the page."""
+    (tmp_path / "tokens.yaml").write_text(TOKENS)
+    config = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    call = ["--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path, "--cores", "2"]
+    call += ["--configfile", *config, tmp_path / "tokens.yaml", "--"]
+    runs = ("ruler.seed0", "words.seed0")
+    tracks = [f"results/tracks/{run}/igv_session.xml" for run in runs]
+    repeats = [f"results/compress/rmsk/{run}.parquet" for run in runs]
+    done = snakemake(tmp_path, *call, "all", *tracks, *repeats, timeout=600)
+    assert done.returncode == 0, done.stdout[-6000:]
+    for log in (tmp_path / "logs").rglob("*.log"):
+        assert "Traceback" not in log.read_text(), log
+    results = tmp_path / "results"
+
+    table = pd.read_csv(results / "compress" / "compression.tsv", sep="\t")
+    bpt = table[(table["metric"] == "bpt") & (table["region"] == "all")].set_index("model")["value"]
+    assert bpt["ruler"] == pytest.approx(6, rel=0.01)  # windows end with a shorter token
+    assert 2 < bpt["words"] < 6
+    for name in ("ruler", "words"):
+        metrics = set(table.loc[table["model"] == name, "metric"])
+        assert "promoter_enrichment" in metrics
+        assert not metrics & {"ppl", "bits_per_base"}, "nothing is predicted"
+
+    words = results / "pretrain" / "words.seed0"
+    card = json.loads((words / "config.json").read_text())
+    assert card["training"]["bases"] == 50_000 and card["training"]["scale"] == "test"
+    assert not (results / "pretrain" / "ruler.seed0" / "curve.jsonl").exists()
+    for run in runs:
+        drawn = {path.name for path in (results / "tracks" / run).iterdir()}
+        assert {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "igv_session.xml"} <= drawn
+        assert "boundary_prob.bw" not in drawn
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "words" in page and "ruler" in page
+    assert "Nothing to be done" in snakemake(tmp_path, *call, "all", *tracks, *repeats).stdout

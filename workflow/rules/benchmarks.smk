@@ -60,6 +60,8 @@ rule features:
         "logs/{task}/features/{part}/{model}.seed{seed}.{input}.log",
     benchmark:
         "results/benchmarks/{task}/features/{part}/{model}.seed{seed}.{input}.tsv"
+    wildcard_constraints:
+        model=one_of(NETWORKS),
     conda:
         MODEL_ENV
     threads: MODEL_THREADS
@@ -158,6 +160,7 @@ rule predict_live:
         "results/benchmarks/{task}/predictions/{subset}/{model}.seed{seed}.{input}.{mode}.tsv"
     wildcard_constraints:
         mode="head_only|release|lora|full",
+        model=one_of(NETWORKS),
     conda:
         MODEL_ENV
     threads: MODEL_THREADS

@@ -105,6 +105,40 @@ def corpus_of(wildcards):
     return f"results/corpus/{name}/manifest.json"
 
 
+MODEL_FILES = {
+    "genezip": ("model.safetensors", "config.json"),
+    "fixed": ("config.json",),
+    "bpe": ("config.json", "tokenizer.json"),
+}
+
+
+def model_files(wildcards):
+    """The files that a model is opened from."""
+    folder = f"results/pretrain/{wildcards.model}.seed{wildcards.seed}"
+    names = MODEL_FILES[MODELS[wildcards.model]["compressor"]]
+    return [f"{folder}/{name}" for name in names]
+
+
+def model_folder(wildcards):
+    """Params function: the folder of a model."""
+    return f"results/pretrain/{wildcards.model}.seed{wildcards.seed}"
+
+
+def model_gpus(wildcards):
+    """Only networks use a GPU."""
+    return MODEL_GPUS if wildcards.model in NETWORKS else 0
+
+
+def tokenizer_settings(wildcards):
+    """Params function: the entry of a model that is no network, as JSON text."""
+    entry = MODELS[wildcards.model]
+    left_out = ("seeds", "corpus", "seed")
+    return json.dumps(
+        {key: value for key, value in entry.items() if key not in left_out},
+        sort_keys=True,
+    )
+
+
 def model_settings(wildcards):
     """Params function: section ``pretrain`` with the model's own keys, as JSON text."""
     own = MODELS[wildcards.model]["pretrain"]
@@ -116,7 +150,7 @@ def initial_weights(wildcards):
     first = MODELS[wildcards.model]["init_from"]
     if first is None:
         return []
-    folder = f"results/pretrain/{first}" if first in MODELS else str(ROOT / first)
+    folder = f"results/pretrain/{first}" if first in NETWORKS else str(ROOT / first)
     return f"{folder}.seed{wildcards.seed}/model.safetensors"
 
 
@@ -213,7 +247,10 @@ def own_classes(wildcards):
 
 
 def runs(*models):
-    """``model.seed<n>`` of the given models, one per seed; of every model without names."""
+    """``model.seed<n>`` of the given models, one per seed; of every model without names.
+
+    What is no network has one seed, that of its entry.
+    """
     return [
         f"{model}.seed{seed}"
         for model in models or MODELS
@@ -440,7 +477,8 @@ def label_settings(wildcards):
 
 
 # A class without a target is said now, not when the corpus is made and training begins.
-for name, entry in MODELS.items():
+for name in NETWORKS:
+    entry = MODELS[name]
     budget = entry["regions"] or entry["match_bpt"]
     if budget:
         named = load_configfile(preset("regions", budget)).get("multipliers") or {}

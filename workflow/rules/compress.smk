@@ -2,8 +2,7 @@ rule compress:
     """Held-out DNA through a trained model: tokens, boundary probabilities, base losses."""
     input:
         corpus=CORPUS,
-        weights="results/pretrain/{model}.seed{seed}/model.safetensors",
-        config="results/pretrain/{model}.seed{seed}/config.json",
+        model=model_files,
     output:
         "results/compress/{model}.seed{seed}.parquet",
     log:
@@ -14,10 +13,10 @@ rule compress:
         MODEL_ENV
     threads: MODEL_THREADS
     resources:
-        gpu=MODEL_GPUS,
+        gpu=model_gpus,
     params:
         settings=settings("compress"),
-        model=subpath(input.weights, parent=True),
+        model=model_folder,
         malloc=MALLOC,
     message:
         "Compress held-out DNA with {wildcards.model}, seed {wildcards.seed}"
@@ -32,14 +31,15 @@ rule compress_causal:
     """The same weights under the causal bound, where no next base can be seen ahead."""
     input:
         corpus=CORPUS,
-        weights="results/pretrain/{model}.seed{seed}/model.safetensors",
-        config="results/pretrain/{model}.seed{seed}/config.json",
+        model=model_files,
     output:
         "results/compress/causal/{model}.seed{seed}.parquet",
     log:
         "logs/compress/causal/{model}.seed{seed}.log",
     benchmark:
         "results/benchmarks/compress/causal/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(NETWORKS),
     conda:
         MODEL_ENV
     threads: MODEL_THREADS
@@ -47,7 +47,7 @@ rule compress_causal:
         gpu=MODEL_GPUS,
     params:
         settings=one_strand,
-        model=subpath(input.weights, parent=True),
+        model=model_folder,
         malloc=MALLOC,
     message:
         "Compress held-out DNA under the causal bound with {wildcards.model}, seed {wildcards.seed}"
@@ -93,8 +93,7 @@ rule compress_repeat_pieces:
     input:
         source="resources/source.json",
         corpus=CORPUS,
-        weights="results/pretrain/{model}.seed{seed}/model.safetensors",
-        config="results/pretrain/{model}.seed{seed}/config.json",
+        model=model_files,
     output:
         "results/compress/rmsk/{model}.seed{seed}.parquet",
     log:
@@ -105,10 +104,10 @@ rule compress_repeat_pieces:
         MODEL_ENV
     threads: MODEL_THREADS
     resources:
-        gpu=MODEL_GPUS,
+        gpu=model_gpus,
     params:
         settings=one_strand,
-        model=subpath(input.weights, parent=True),
+        model=model_folder,
         malloc=MALLOC,
     message:
         "Compress annotated repeats with {wildcards.model}, seed {wildcards.seed}"
@@ -267,6 +266,8 @@ rule tracks:
         "logs/tracks/{model}.seed{seed}.log",
     benchmark:
         "results/benchmarks/tracks/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(NETWORKS),
     conda:
         "../../envs/genezip.yaml"
     params:
@@ -276,3 +277,14 @@ rule tracks:
     shell:
         "genezip tracks --compressed {input.compressed} --source {input.source} "
         "--regions {input.regions} --out {params.out} 2>&1 | tee -i {log} >&2"
+
+
+use rule tracks as tracks_of_tokens with:
+    output:
+        tokens_per_kb="results/tracks/{model}.seed{seed}/tokens_per_kb.bw",
+        bpt="results/tracks/{model}.seed{seed}/bpt.bw",
+        chunks="results/tracks/{model}.seed{seed}/chunks.bed.gz",
+        regions="results/tracks/{model}.seed{seed}/regions.bed.gz",
+        session="results/tracks/{model}.seed{seed}/igv_session.xml",
+    wildcard_constraints:
+        model=one_of([n for n in MODELS if n not in NETWORKS]) or "(?!)",

@@ -13,10 +13,11 @@ SCHEMA = load_configfile(Path(workflow.basedir) / "schemas" / "config.schema.yam
 
 def kinds_of(part):
     """What a key may hold, as schemas, with names of definitions followed."""
-    return [
-        SCHEMA["$defs"][Path(one["$ref"]).name] if "$ref" in one else one
-        for one in part.get("anyOf", [part])
-    ]
+    if "anyOf" in part:
+        return [found for one in part["anyOf"] for found in kinds_of(one)]
+    if "allOf" in part:
+        return [found for one in part["allOf"] for found in kinds_of(one["then"])]
+    return [SCHEMA["$defs"][Path(part["$ref"]).name] if "$ref" in part else part]
 
 
 def fill_empty(tree, schema, layers):
@@ -70,6 +71,16 @@ for name, part in SCHEMA["properties"].items():
 for name in TASKS:
     config["benchmarks"].setdefault(name, {})
 validate(config, "../schemas/config.schema.yaml")
+# What is no network has tokens and nothing else: no vectors, probabilities or likelihoods, no
+# training curve, no other bound, nothing before its first step. Rules for those take NETWORKS.
+NETWORKS = [n for n, entry in MODELS.items() if entry["compressor"] == "genezip"]
+TOKENIZERS = {
+    kind: [n for n, entry in MODELS.items() if entry["compressor"] == kind]
+    for kind in ("fixed", "bpe")
+}
+for name in MODELS:
+    if name not in NETWORKS:
+        MODELS[name]["seeds"] = [MODELS[name].get("seed", 0)]
 
 ROOT = Path(workflow.basedir).parent
 SCALE = config["scale"]
@@ -82,30 +93,34 @@ FIGURES = "corpus curves steering perplexity bpt enrichment gc_thirds locus repe
 
 TARGETS = ("regions", "match_bpt", "uniform_bpt")
 
-for name, entry in MODELS.items():
-    if sum(entry[key] is not None for key in TARGETS) != 1:
+for name in NETWORKS:
+    if sum(MODELS[name][key] is not None for key in TARGETS) != 1:
         raise WorkflowError(f"models.{name}: set exactly one of {', '.join(TARGETS)}")
-for name, entry in MODELS.items():
+for name in NETWORKS:
     seen = [name]
     while (first := MODELS[seen[-1]]["init_from"]) and Path(first).name == first:
-        if first not in MODELS:
+        if first not in NETWORKS:
             raise WorkflowError(
                 f"models.{seen[-1]}.init_from names {first!r}, which is not in models"
+                f"{' as a network' if first in MODELS else ''}"
             )
         if first in seen:
             circle = " from ".join([*seen, first])
             raise WorkflowError(f"models.{name}.init_from goes in a circle: {circle}")
         seen.append(first)
-for key in ("reference", "control"):
-    if config["report"][key] not in MODELS:
-        raise WorkflowError(
-            f"report.{key} names {config['report'][key]!r}, which is not in models"
-        )
-for name in config["benchmarks"]["models"] or []:
+for where, name in [
+    ("report.reference", REFERENCE),
+    ("report.control", CONTROL),
+    *(("benchmarks.models", name) for name in config["benchmarks"]["models"] or []),
+]:
     if name not in MODELS:
-        raise WorkflowError(f"benchmarks.models names {name!r}, which is not in models")
+        raise WorkflowError(f"{where} names {name!r}, which is not in models")
+    if name not in NETWORKS:
+        raise WorkflowError(
+            f"{where} names {name!r}, a {MODELS[name]['compressor']}; name a network"
+        )
 for name, entry in MODELS.items():
-    if entry["corpus"] is not None and entry["corpus"] not in CORPORA:
+    if entry.get("corpus") is not None and entry["corpus"] not in CORPORA:
         raise WorkflowError(
             f"models.{name}.corpus names {entry['corpus']!r}, which is not in corpora; "
             f"there are {', '.join(CORPORA) or 'none'}"
@@ -147,9 +162,7 @@ OWN_FILES = {
         f"regions.classes.{one['name']}": one["bed"]
         for one in config["regions"]["classes"]
     },
-    **{
-        f"models.{name}.init_from": entry["init_from"] for name, entry in MODELS.items()
-    },
+    **{f"models.{name}.init_from": MODELS[name]["init_from"] for name in NETWORKS},
 }
 for key, path in OWN_FILES.items():
     if path is not None and re.search("[{}]", str(ROOT / path)):

@@ -20,6 +20,8 @@ rule pretrain:
         "logs/pretrain/{model}.seed{seed}.log",
     benchmark:
         "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(NETWORKS),
     # the longest jobs go first, so that all models train side by side
     priority: 10
     conda:
@@ -44,3 +46,56 @@ rule pretrain:
         "--settings {params.settings:q} --seed {wildcards.seed} "
         "--name {wildcards.model} --scale {params.scale} --threads {threads} --out {params.out} "
         "2>&1 | tee -i {log} >&2"
+
+
+rule fixed_tokens:
+    """A model that is a ruler: its folder says how long tokens are."""
+    output:
+        config="results/pretrain/{model}.seed{seed}/config.json",
+        card="results/pretrain/{model}.seed{seed}/README.md",
+    log:
+        "logs/pretrain/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(TOKENIZERS["fixed"]) or "(?!)",
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        settings=tokenizer_settings,
+        scale=SCALE,
+        out=subpath(output.config, parent=True),
+    message:
+        "Write the tokens of {wildcards.model}"
+    shell:
+        "genezip tokenizer fixed --settings {params.settings:q} --name {wildcards.model} "
+        "--scale {params.scale} --out {params.out} 2>&1 | tee -i {log} >&2"
+
+
+rule bpe_tokens:
+    """Fit a vocabulary of byte-pair encoding on training DNA."""
+    input:
+        corpus=corpus_of,
+    output:
+        config="results/pretrain/{model}.seed{seed}/config.json",
+        tokenizer="results/pretrain/{model}.seed{seed}/tokenizer.json",
+        settings="results/pretrain/{model}.seed{seed}/tokenizer_config.json",
+        card="results/pretrain/{model}.seed{seed}/README.md",
+    log:
+        "logs/pretrain/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(TOKENIZERS["bpe"]) or "(?!)",
+    conda:
+        "../../envs/genezip.yaml"
+    params:
+        settings=tokenizer_settings,
+        scale=SCALE,
+        out=subpath(output.config, parent=True),
+    message:
+        "Fit the vocabulary of {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "genezip tokenizer bpe --corpus {input.corpus} --settings {params.settings:q} "
+        "--seed {wildcards.seed} --name {wildcards.model} --scale {params.scale} "
+        "--out {params.out} 2>&1 | tee -i {log} >&2"

@@ -7,7 +7,7 @@ rule report:
         leakage=CORPUS.replace("manifest.json", "leakage.tsv"),
         homology=CORPUS.replace("manifest.json", "homology.tsv"),
         table5="results/tables/table5_corpora.tsv",
-        curves=expand("results/pretrain/{run}/curve.jsonl", run=runs()),
+        curves=expand("results/pretrain/{run}/curve.jsonl", run=runs(*NETWORKS)),
         metrics="results/compress/compression.tsv",
         comparisons="results/compress/comparisons.tsv",
         windows="results/compress/windows.tsv",

@@ -1,0 +1,154 @@
+"""A token every ``stride`` bases from the start of the sequence."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from genezip.alphabet import A_ID, N_ID, OneSequence, encode, is_base
+from genezip.artifacts.files import write_json, write_text
+from genezip.errors import GenezipError
+from genezip.models import CARD, CONFIG, KIND
+from genezip.models.base import (
+    Compressed,
+    PlainCompressor,
+    Sequences,
+    ids_of,
+    lacks,
+    tokens_at,
+)
+from genezip.models.hub import model_folder
+
+LONGEST_KMER = 6
+"""Longest stride whose tokens have ids: their number is 4 to the power of the stride."""
+
+
+class Fixed(PlainCompressor):
+    """Tokens of ``stride`` bases; the last one of a sequence may be shorter.
+
+    Up to a stride of 6 a token has an id: the number of its k-mer, in base 4 with A, C, G, T as
+    0, 1, 2, 3 and the first base in the highest place, or 4^k for a token that has an N or is
+    cut short. There are no vectors, probabilities or likelihoods.
+
+    Parameters
+    ----------
+    stride : bases per token, at least 1
+    name : as tables call it; ``fixed-<stride>`` when absent
+    seed, facts : of the model folder, where it comes from one
+
+    Raises
+    ------
+    GenezipError
+        If the stride is no whole number of at least 1.
+    """
+
+    causal = True
+    streams = True
+
+    def __init__(
+        self,
+        stride: int,
+        name: str | None = None,
+        seed: int | None = None,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
+            raise GenezipError(f"the stride is {stride!r}; give a whole number of at least 1")
+        self.stride, self.seed = stride, seed
+        self.vocabulary = 4**stride + 1 if stride <= LONGEST_KMER else None
+        self.name = name or f"fixed-{stride}"
+        self._facts = facts or {}
+
+    @classmethod
+    def from_settings(cls, settings: str) -> Self:
+        """Make one from text, the stride: ``fixed:16``."""
+        if not (settings.isascii() and settings.isdigit()):
+            raise GenezipError(f"fixed:{settings} names no stride; give bases per token: fixed:16")
+        return cls(int(settings))
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, device: str = "cpu", revision: str | None = None
+    ) -> Self:
+        """Open a model folder, or a hub id ``owner/name``; any ``device`` is as good."""
+        path = model_folder(folder, revision, [CONFIG]) / CONFIG
+        config = KIND.read(path)
+        if config.get("compressor") != "fixed" or not isinstance(config.get("stride"), int):
+            raise KIND.foreign(path)
+        return cls(config["stride"], config.get("name"), config.get("seed"), config.get("training"))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model folder: ``config.json`` is all that is read again, the rest its card."""
+        text = f"A token every {self.stride} bases from the start of each sequence."
+        write_text(Path(folder) / CARD, f"# {self.name}\n\n{text} Nothing is learned.\n")
+        facts = {"name": self.name, "seed": self.seed, "stride": self.stride}
+        head = KIND.head(compressor="fixed", **facts, training=self._facts)
+        write_json(Path(folder) / CONFIG, head)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What identifies the model in stored results, JSON values."""
+        return {"compressor": "fixed", "name": self.name, "seed": self.seed, "stride": self.stride}
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What a file of its tokens records, JSON values."""
+        known = {key: value for key, value in self._facts.items() if key in ("scale", "source")}
+        return {"model": self.name, "seed": self.seed, "stride": self.stride, **known}
+
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        """Cut sequences of any length into tokens."""
+        return [
+            tokens_at(len(ids), np.arange(0, len(ids), self.stride), token_ids=self._token_ids(ids))
+            for ids in ids_of(sequences)
+        ]
+
+    def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Zeros, float64, shape (n,): nothing is multiplied."""
+        return np.zeros(len(lengths))
+
+    def stream(self) -> "FixedStream":
+        """Open an empty stream."""
+        return FixedStream(self)
+
+    def _token_ids(self, ids: np.ndarray) -> np.ndarray | None:
+        if self.vocabulary is None:
+            return None
+        whole = np.full(-(-len(ids) // self.stride) * self.stride, N_ID, dtype=np.uint8)
+        whole[: len(ids)] = ids
+        bases = whole.reshape(-1, self.stride)
+        places = 4 ** np.arange(self.stride - 1, -1, -1)
+        numbers = (bases.astype(np.int64) - A_ID) @ places
+        return np.where(is_base(bases).all(axis=1), numbers, 4**self.stride)
+
+
+class FixedStream:
+    """One sequence block by block; all that it keeps is how many bases there were.
+
+    A token is given where it begins. Its other bases may lie in blocks to come, so a stream
+    gives no token ids.
+    """
+
+    def __init__(self, model: Fixed, position: int = 0) -> None:
+        self._model, self.position = model, position
+
+    def feed(self, sequence: OneSequence, vectors: bool = False) -> Compressed:
+        """Read on; ``vectors`` are refused."""
+        if vectors:
+            lacks(self._model.name, "vectors")
+        length, stride = len(encode(sequence)), self._model.stride
+        starts = np.arange(-self.position % stride, length, stride)
+        self.position += length
+        return tokens_at(length, starts, mode="stream")
+
+    def copy(self) -> Self:
+        """Take a snapshot: both go on independently from here."""
+        return type(self)(self._model, self.position)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands."""
+        return {"position": self.position}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Go on from where :meth:`state_dict` was taken."""
+        self.position = values["position"]
