@@ -16,10 +16,23 @@ from genezip.genome.assembly import Assembly
 from genezip.inference.table import CompressedWindow, write_compressed
 from genezip.log import progress
 from genezip.models import load
-from genezip.models.base import Compressed, Compressor
+from genezip.models.base import Compressed, Compressor, vector_width
+from genezip.models.token_counts import TokenCounts
 
 MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough
-VECTORS_BP = 65_536  # bases whose vectors are in memory together
+VECTORS_BP = 65_536  # bases whose vectors are in memory together,
+WIDEST = 1_024  # if a vector is no longer than this
+
+
+def vectors_bp(compressor: Compressor) -> int:
+    """Bases whose vectors are in memory together: fewer of a system with long vectors.
+
+    Raises
+    ------
+    GenezipError
+        If bases of this system have no vectors.
+    """
+    return max(1, min(VECTORS_BP, VECTORS_BP * WIDEST // vector_width(compressor)))
 
 
 @dataclass(frozen=True)
@@ -196,13 +209,38 @@ def base_vectors(compressor: Compressor, ids: np.ndarray) -> Iterator[np.ndarray
     ------
     float32 arrays, shape (n, width)
     """
-    if not compressor.streams:
-        step = compressor.max_bp or max(len(ids), 1)
-        for start in range(0, max(len(ids), 1), step):
-            yield compressor.embed([ids[start : start + step]])[0].vectors
+    block_bp = vectors_bp(compressor)
+    if compressor.streams:
+        stream = compressor.stream()
+        for start in range(0, len(ids), block_bp):
+            block = stream.feed(ids[start : start + block_bp], vectors=True)
+            assert block.base_vectors is not None
+            yield block.base_vectors
         return
-    stream = compressor.stream()
-    for start in range(0, len(ids), VECTORS_BP):
-        block = stream.feed(ids[start : start + VECTORS_BP], vectors=True)
-        assert block.base_vectors is not None
-        yield block.base_vectors
+    window_bp = compressor.max_bp or max(len(ids), 1)
+    for start in range(0, max(len(ids), 1), window_bp):
+        window = ids[start : start + window_bp]
+        if isinstance(compressor, TokenCounts):
+            yield from compressor.blocks(window, block_bp)
+        else:
+            yield compressor.embed([window])[0].vectors
+
+
+def sequence_vectors(
+    compressor: Compressor, sequences: Sequence[np.ndarray], at_a_time: int
+) -> Iterator[np.ndarray]:
+    """Vectors of the bases of independent sequences, in order.
+
+    Parameters
+    ----------
+    sequences : uint8 arrays of token ids
+    at_a_time : sequences whose vectors are in memory together; fewer where vectors are long
+
+    Yields
+    ------
+    float32 arrays, shape (L, width), one per sequence
+    """
+    step = max(1, at_a_time * vectors_bp(compressor) // VECTORS_BP)
+    for first in range(0, len(sequences), step):
+        for found in compressor.embed(list(sequences[first : first + step])):
+            yield found.vectors

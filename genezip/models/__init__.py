@@ -29,7 +29,8 @@ REGISTRY = {
 
 Its ``from_pretrained(folder, **options)`` opens a model folder whose ``config.json`` names the
 system under ``compressor``; a file without that key is of a network, ``genezip``. A system outside
-this package is named by its ``module:Class`` wherever a name of this table may stand.
+this package is named by its ``module:Class`` wherever a name of this table may stand. What
+:func:`load` always says, ``device`` and ``streams``, reaches only constructors that have it.
 """
 
 CONFIG = "config.json"
@@ -45,7 +46,12 @@ _CLASS = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*")
 
 
 def load(
-    source: str | Path, device: str = "cpu", revision: str | None = None, **options: Any
+    source: str | Path,
+    device: str = "cpu",
+    revision: str | None = None,
+    *,
+    streams: bool = False,
+    **options: Any,
 ) -> "Compressor":
     """Open a compressor of any system.
 
@@ -54,8 +60,10 @@ def load(
     source : model folder; hub id ``owner/name``; for a system that needs no file, its name and
         settings, as in ``fixed:16``; or the class of a system outside this package,
         ``module:Class``, which is made without arguments
-    device : ``cpu``, ``cuda`` or ``auto``
+    device : ``cpu``, ``cuda`` or ``auto``; a system that is no network has no use for it
     revision : branch, tag or commit of a hub id
+    streams : whether sequences are to be read block by block; a system that always can, or
+        never, is not asked
     options : further ones of its system, as ``bound`` of GeneZip; None counts as absent
 
     Raises
@@ -63,20 +71,21 @@ def load(
     GenezipError
         If nothing is there, it is of a system that is not known, or it has no such option.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {**options, "revision": revision}
+    given = {name: value for name, value in given.items() if value is not None}
+    wishes = {"device": device, "streams": streams}
     text = str(source)
     name, colon, settings = text.partition(":")
     if colon and not Path(source).exists():
         if name in REGISTRY:
-            return _call(name, "from_settings", settings, given)
+            return _call(name, "from_settings", settings, given, wishes)
         if _CLASS.fullmatch(text):
-            return _call(text, "", None, given)
+            return _call(text, "", None, given, wishes)
     hub_id = HubId.parse(source, revision)
     folder = Path(source) if hub_id is None else snapshot(hub_id, [CONFIG])
     system = system_of(folder) if hub_id is None or (folder / CONFIG).is_file() else "genezip"
     where = source if hub_id is not None else folder
-    more = {**given, "device": device, "revision": revision}
-    return _call(system, "from_pretrained", where, more)
+    return _call(system, "from_pretrained", where, given, wishes)
 
 
 def system_of(folder: Path) -> str:
@@ -111,13 +120,18 @@ def _class(name: str) -> Any:
         raise GenezipError(f"the compressor {name}: {module} has no class {attribute}") from None
 
 
-def _call(name: str, constructor: str, source: Any, options: dict[str, Any]) -> "Compressor":
+def _call(
+    name: str, constructor: str, source: Any, options: dict[str, Any], wishes: dict[str, Any]
+) -> "Compressor":
+    """Call a constructor with all options, and with those of the wishes that it knows."""
     system = _class(name)
     make = getattr(system, constructor, None) if constructor else system
     if make is None:
         raise GenezipError(f"a model of {name} needs a folder; name one in place of {name}:...")
-    unknown = [option for option in options if option not in signature(make).parameters]
+    known = signature(make).parameters
+    unknown = [option for option in options if option not in known]
     if unknown:
         raise GenezipError(f"the compressor {name} has no option {unknown[0]}; leave it out")
+    options = options | {wish: value for wish, value in wishes.items() if wish in known}
     found: Compressor = make(source, **options) if constructor else make(**options)
     return found

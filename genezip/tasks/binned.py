@@ -1,7 +1,8 @@
 """Features of a window: one vector per bin of a map or a track.
 
-Two taps: ``tokens``, by exact base coverage (a bin is the mean over its bases of the vector of the
-chunk each base lies in), and ``states``, the mean vector of the bin's bases.
+One of two layers is pooled: token states (``tokens``), by exact base coverage (a bin is the mean
+over its bases of the vector of the chunk each base lies in), or the hidden states of the bases
+(``states``), of which a bin is the mean.
 
 The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent pieces of
 12,800 bp, forward strand, states. The input ``full`` reads the whole window, on both strands; bins
@@ -9,7 +10,7 @@ of the reverse strand are turned back, so a bin is the same bases in both.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,8 @@ from genezip.data.bins import Bins
 from genezip.data.prepared import MANIFEST
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.inference.forward import base_vectors
-from genezip.models.base import Compressor
+from genezip.inference.forward import base_vectors, sequence_vectors
+from genezip.models.base import Compressor, vector_width
 from genezip.tasks.feature_store import StorePlan, write_store
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ PIECE_BP = 12_800  # context of the published models
 PIECES_AT_A_TIME = 16  # whose vectors are in memory together
 ROWS_PER_PART = 4
 
-Tap = Literal["states", "tokens"]
+Layer = Literal["states", "tokens"]
 
 
 def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins) -> np.ndarray:
@@ -116,35 +117,29 @@ def mirrored(bins: Bins, length: int) -> Bins:
 
 def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
     """Bins of independent pieces of 12,800 bp, the last one shorter; float32 (count, width)."""
-
-    def blocks() -> Iterator[np.ndarray]:
-        pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
-        for first in range(0, len(pieces), PIECES_AT_A_TIME):
-            for found in compressor.embed(pieces[first : first + PIECES_AT_A_TIME]):
-                yield found.vectors
-
-    return pool_states(blocks(), bins)
+    pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
+    return pool_states(sequence_vectors(compressor, pieces, PIECES_AT_A_TIME), bins)
 
 
-def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
+def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
     """Bins of the whole window on both strands.
 
     Parameters
     ----------
     ids : uint8 array of token ids, shape (L,)
-    tap : ``tokens`` or ``states``; where every base is its own token both are the same
+    layer : ``tokens`` or ``states``; where every base is its own token both are the same
 
     Returns
     -------
-    float32 array, shape (bins.count, 2, width of the tap): forward, reverse
+    float32 array, shape (bins.count, 2, width of the layer): forward, reverse
     """
-    forward = _pooled(compressor, ids, bins, tap)
-    reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), tap)[::-1]
+    forward = _pooled(compressor, ids, bins, layer)
+    reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), layer)[::-1]
     return np.stack([forward, reverse], axis=1)
 
 
-def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
-    if tap == "states" or compressor.token_width is None:
+def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
+    if layer == "states" or compressor.token_width is None:
         return pool_states(base_vectors(compressor, ids), bins)
     (found,) = compressor.embed([ids], "token")
     return pool_tokens(found.starts, len(ids), found.vectors, bins)
@@ -155,7 +150,7 @@ def compute_window_features(
     windows: WindowExamples,
     bins: Bins,
     input: Literal["authors", "full"],
-    tap: Tap,
+    layer: Layer,
     manifest: str | Path,
 ) -> None:
     """Write the feature store of all windows of a prepared folder.
@@ -164,35 +159,34 @@ def compute_window_features(
     ----------
     compressor : for ``full`` one that streams; for ``authors`` with its own bound
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
-    tap : of the input ``full``; ``authors`` always pools states
+    layer : of the input ``full``; ``authors`` always pools states
     manifest : ``FOLDER/manifest.json`` of the store
 
     Raises
     ------
     GenezipError
-        For another input or tap, and whatever
+        For another input or layer, and whatever
         :func:`~genezip.tasks.feature_store.write_store` raises.
     """
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
-    if tap not in ("states", "tokens"):
-        raise GenezipError(f"there is no tap {tap}; use states or tokens")
+    if layer not in ("states", "tokens"):
+        raise GenezipError(f"there is no layer {layer}; use states or tokens")
     if input == "authors" or compressor.token_width is None:
-        tap = "states"
-    width = compressor.width if tap == "states" else compressor.token_width
-    assert width is not None
+        layer = "states"
+    width = compressor.token_width if layer == "tokens" else None
     prepared = windows.prepared
     strands = ("forward",) if input == "authors" else ("forward", "reverse")
     plan = StorePlan(
         task=prepared.task,
         subset=prepared.subset,
         input=input,
-        tap=tap,
+        layer=layer,
         model={**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
         prepared=prepared.folder / MANIFEST,
         examples=windows.table["example"].to_numpy(dtype=np.int64),
         inner=(bins.count,),
-        blocks=dict.fromkeys(strands, width),
+        blocks=dict.fromkeys(strands, width or vector_width(compressor)),
     )
 
     def compute(rows: range) -> tuple[np.ndarray, int]:
@@ -202,10 +196,11 @@ def compute_window_features(
             if input == "authors":
                 one = authors_features(compressor, ids, bins)
             else:
-                one = full_features(compressor, ids, bins, tap)
+                one = full_features(compressor, ids, bins, layer)
             found.append(one.reshape(bins.count, -1))
             bases += len(ids) * len(strands)
         return np.stack(found), bases
 
-    logger.info(f"{prepared.task} {prepared.subset}: {tap} of {compressor.name}, input {input}")
+    pooled = compressor.facts.get("vectors", layer)
+    logger.info(f"{prepared.task} {prepared.subset}: {pooled} of {compressor.name}, input {input}")
     write_store(manifest, plan, compute, ROWS_PER_PART)

@@ -20,7 +20,7 @@ from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PairSequences, authors_input
 from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
-from genezip.inference.forward import base_vectors
+from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width
 from genezip.tasks.feature_store import StorePlan, write_store
 
@@ -83,15 +83,15 @@ def _alleles(
         for ids in sequences:
             yield _summary(_from(base_vectors(compressor, ids[start:stop]), focus - start))
         return
-    shared = compressor.stream()
-    for part in _parts(sequences[0][:focus]):
+    shared, step = compressor.stream(), vectors_bp(compressor)
+    for part in _parts(sequences[0][:focus], step):
         shared.feed(part)
     for ids in sequences:
-        yield _summary(_vectors(shared.copy(), ids[focus:]))
+        yield _summary(_vectors(shared.copy(), ids[focus:], step))
 
 
-def _vectors(stream: Stream, ids: np.ndarray) -> Iterator[np.ndarray]:
-    for part in _parts(ids):
+def _vectors(stream: Stream, ids: np.ndarray, step: int) -> Iterator[np.ndarray]:
+    for part in _parts(ids, step):
         block = stream.feed(part, vectors=True)
         assert block.base_vectors is not None
         yield block.base_vectors
@@ -120,8 +120,8 @@ def window(focus: int, length: int, max_bp: int | None) -> tuple[int, int]:
     return start, start + max_bp
 
 
-def _parts(ids: np.ndarray, step: int = 65_536) -> Iterator[np.ndarray]:
-    """Pieces whose vectors fit in memory."""
+def _parts(ids: np.ndarray, step: int) -> Iterator[np.ndarray]:
+    """Consecutive parts of ``step`` bases, the last one shorter."""
     for start in range(0, len(ids), step):
         yield ids[start : start + step]
 
@@ -170,10 +170,10 @@ def _authors(compressor: Compressor, pairs: Sequence[PairSequences]) -> tuple[np
                 distinct[key] = len(sequences)
                 sequences.append(ids)
             places.append(distinct[key])
-    means = []
-    for start in range(0, len(sequences), SEQUENCES_AT_A_TIME):
-        for found in compressor.embed(sequences[start : start + SEQUENCES_AT_A_TIME]):
-            means.append(found.vectors.mean(0, dtype=np.float64).astype(np.float32))
+    means = [
+        vectors.mean(0, dtype=np.float64).astype(np.float32)
+        for vectors in sequence_vectors(compressor, sequences, SEQUENCES_AT_A_TIME)
+    ]
     features = np.stack([means[place] for place in places])
     return features.reshape(len(pairs), 2, -1), sum(len(ids) for ids in sequences)
 
@@ -205,7 +205,7 @@ def compute_pair_features(
         task=prepared.task,
         subset=prepared.subset,
         input=input,
-        tap="states",
+        layer="states",
         model=compressor.facts,
         prepared=prepared.folder / MANIFEST,
         examples=examples.table["example"].to_numpy(dtype=np.int64),

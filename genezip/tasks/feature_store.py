@@ -143,7 +143,7 @@ class StorePlan:
     Attributes
     ----------
     task, subset, input : as of :class:`genezip.tasks.arm.Arm`
-    tap : ``states`` or ``tokens``, what is pooled
+    layer : ``states`` or ``tokens``, what is pooled; ``tap`` in the manifest
     model : what identifies the model (:attr:`genezip.models.base.Compressor.facts`)
     prepared : manifest of the prepared data
     examples : int64 array, shape (n,)
@@ -154,7 +154,7 @@ class StorePlan:
     task: str
     subset: str
     input: str
-    tap: str
+    layer: str
     model: Mapping[str, Any]
     prepared: Path
     examples: np.ndarray
@@ -174,7 +174,7 @@ class StorePlan:
             task=self.task,
             subset=self.subset,
             input=self.input,
-            tap=self.tap,
+            tap=self.layer,
             model=dict(self.model),
             prepared_sha256=_sha256(self.prepared),
             shape=list(self.shape),

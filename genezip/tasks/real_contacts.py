@@ -9,7 +9,7 @@ sees it. The first is the second plus the expected value.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -18,24 +18,19 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from genezip.alphabet import encode
+from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_contacts import BIN_BP, ContactMap, read_counts, tiled
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
+from genezip.inference.forward import base_vectors
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.contacts import contact_scores, entries, pair_products, stratum_means
 from genezip.metrics.gc_content import gc_content
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import (
-    LabelRun,
-    both_strands,
-    cards,
-    model_arm,
-    too_long,
-)
+from genezip.tasks.real_run import LabelRun, model_arm
 from genezip.tasks.real_scores import Sheet
 
 logger = logging.getLogger(__name__)
@@ -63,9 +58,6 @@ def measure_contacts(run: LabelRun) -> None:
         run.give_up(PART, f"only {len(maps)} maps of {bins} bins lie in the genome of this run")
         return
     used = sorted({contact.segment for contact in maps})
-    if reason := too_long(segments[number] for number in used):
-        run.give_up(PART, reason)
-        return
     maps.sort(key=lambda contact: contact.start)
     folds = np.arange(len(maps)) * run.settings.folds // len(maps)
     ids = {number: encode(assembly.sequence(segments[number])) for number in used}
@@ -104,10 +96,10 @@ def measure_contacts(run: LabelRun) -> None:
         gc = np.stack([_gc(ids[m.segment], m, segments, bins) for m in maps])
         fitted = _by_fold(targets, folds, _gc_product(gc))
         add(baseline_arm("gc_product", PART, SUBSET), fitted, {})
-        for folder, card in cards(run):
-            vectors = bin_vectors(run.load(folder), ids, maps, segments, bins)
+        for model in run.compressors():
+            vectors = bin_vectors(model, ids, maps, segments, bins)
             fitted = _by_fold(targets, folds, _ridge(vectors, folds))
-            add(model_arm(card, PART, SUBSET), fitted, {})
+            add(model_arm(model, PART, SUBSET), fitted, {})
     TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 
@@ -186,11 +178,48 @@ def bin_vectors(
     """
     found = np.zeros((len(maps), bins, vector_width(compressor)), dtype=np.float32)
     for segment, sequence in ids.items():
-        for states in both_strands(compressor, sequence):
-            for number, contact in enumerate(maps):
-                if contact.segment == segment:
-                    found[number] += _bases(states, contact, segments, bins).mean(axis=1) / 2
+        here = [number for number, contact in enumerate(maps) if contact.segment == segment]
+        place = np.array([maps[number].start - segments[segment].start for number in here])
+        starts = np.sort((place[:, None] + BIN_BP * np.arange(bins)).ravel())
+        turned = (len(sequence) - BIN_BP - starts)[::-1]
+        forward = bin_means(base_vectors(compressor, sequence), starts)
+        opposite = base_vectors(compressor, reverse_complement(sequence))
+        reverse = bin_means(opposite, turned, backwards=True)[::-1]
+        means = forward / 2 + reverse / 2
+        for number, first in zip(here, place, strict=True):
+            at = np.searchsorted(starts, first)
+            found[number] = means[at : at + bins]
     return found
+
+
+def bin_means(
+    blocks: Iterable[np.ndarray], starts: np.ndarray, backwards: bool = False
+) -> np.ndarray:
+    """Mean vector of every bin of a sequence; one block and one bin are in memory.
+
+    Parameters
+    ----------
+    blocks : float32 arrays, shape (n, D), vectors of consecutive bases from base 0 on
+    starts : int array, shape (bins,), first base of every bin, rising
+    backwards : whether the bases of a bin are summed from its end, so that those of the other
+        strand are summed in the order of this one
+
+    Returns
+    -------
+    float32 array, shape (bins, D), for the bins that the blocks hold whole
+    """
+    means: list[np.ndarray] = []
+    held, at = np.zeros((0, 0), dtype=np.float32), 0  # vectors of the bases from ``at`` on
+    for block in blocks:
+        held = np.concatenate([held, block]) if len(held) else block
+        while len(means) < len(starts) and starts[len(means)] + BIN_BP <= at + len(held):
+            first = starts[len(means)] - at
+            inside = held[first : first + BIN_BP]
+            means.append((inside[::-1] if backwards else inside).mean(axis=0))
+        needed = starts[len(means)] - at if len(means) < len(starts) else len(held)
+        done = min(needed, len(held))
+        held, at = held[done:], at + done
+    return np.stack(means)
 
 
 def pair_features(vectors: np.ndarray) -> np.ndarray:

@@ -23,13 +23,14 @@ from genezip.alphabet import A_ID, is_base, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.genome.sources.source import Source
+from genezip.inference.forward import sequence_vectors
 from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
 from genezip.metrics.gc_content import gc_and_cpg
 from genezip.metrics.ranking import auroc
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, cards, model_arm
+from genezip.tasks.real_run import LabelRun, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import ranked_support
 
@@ -44,7 +45,7 @@ KMER = 4
 BATCH = 64
 
 Fold = tuple[int, np.ndarray, np.ndarray]
-"""Number of a fold, rows that are learned, rows that are tested."""
+"""Number of a fold, training rows, test rows."""
 
 
 def measure_elements(run: LabelRun) -> None:
@@ -75,9 +76,9 @@ def measure_elements(run: LabelRun) -> None:
         (baseline_arm("gc_cpg_kmer4", PART, SUBSET), np.hstack([shares, kmers])),
     ]
     notes = {PRIOR: left_out, LENGTH: UNSEEN}
-    for folder, card in cards(run):
-        features.append((model_arm(card, PART, SUBSET), mean_vectors(run.load(folder), ids)))
-        logger.info(f"labels: elements, {card.name}: vectors of {len(ids):,} elements")
+    for model in run.compressors():
+        features.append((model_arm(model, PART, SUBSET), mean_vectors(model, ids)))
+        logger.info(f"labels: elements, {model.name}: vectors of {len(ids):,} elements")
     sheets = []
     with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
         for rule, folds in rules.items():
@@ -115,17 +116,17 @@ def _own(table: pd.DataFrame) -> Fold:
 
 
 def _chromosomes(table: pd.DataFrame) -> Iterator[Fold]:
-    """Folds of which no chromosome is learned and tested at once."""
+    """Folds of which no chromosome has training and test rows at once."""
     fold = table["fold"].to_numpy()
     for number in np.unique(fold):
         yield int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
 def unlearnable(table: pd.DataFrame, folds: list[Fold]) -> str | None:
-    """Why heads cannot learn and be tested on these folds; None where they can.
+    """Why heads cannot be trained and tested on these folds; None where they can.
 
-    The strength of a head is chosen on loci that it did not learn, so each class must be there in
-    several loci.
+    The strength of a head is chosen on loci that it was not trained on, so each class must be
+    there in several loci.
     """
     for _, train, test in folds:
         if not len(train) or not len(test):
@@ -172,7 +173,7 @@ def macro_auroc(
 def _probabilities(
     table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Class probabilities of the tested rows, (n, classes); shares of classes without features."""
+    """Class probabilities of the test rows, (n, classes); shares of classes without features."""
     truth = table["class"].to_numpy()
     if x is None:
         share = np.bincount(truth[train], minlength=len(CLASSES)) / len(train)
@@ -193,7 +194,7 @@ def _probabilities(
 def _length_trees(
     table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Class probabilities of the tested rows, (n, classes), of boosted trees."""
+    """Class probabilities of the test rows, (n, classes), of boosted trees."""
     truth = table["class"].to_numpy()
     assert x is not None
     trees = HistGradientBoostingClassifier(random_state=seed).fit(x[train], truth[train])
@@ -245,10 +246,8 @@ def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
     """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
     found = np.zeros((len(ids), vector_width(compressor)))
     order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
-    for first in range(0, len(order), BATCH):
-        rows = order[first : first + BATCH]
-        for turn in (lambda sequence: sequence, reverse_complement):
-            vectors = compressor.embed([turn(ids[row]) for row in rows])
-            for row, one in zip(rows, vectors, strict=True):
-                found[row] += one.vectors.mean(axis=0, dtype=np.float64) / 2
+    for turn in (lambda sequence: sequence, reverse_complement):
+        turned = [turn(ids[row]) for row in order]
+        for row, vectors in zip(order, sequence_vectors(compressor, turned, BATCH), strict=True):
+            found[row] += vectors.mean(axis=0, dtype=np.float64) / 2
     return found

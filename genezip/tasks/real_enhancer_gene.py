@@ -16,7 +16,7 @@ from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.ranking import auprc, auroc
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, cards, model_arm
+from genezip.tasks.real_run import LabelRun, model_arm
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.score_rows import ranked_support
 
@@ -59,9 +59,9 @@ def measure_enhancer_gene(run: LabelRun) -> None:
                         prediction=values[rows],
                     )
             if split == "test" and subset == ALL:
-                for _, card in cards(run):
+                for model in run.compressors():
                     for metric in METRICS:
-                        sheet.add(model_arm(card, PART, subset), metric, None, 0, note=note)
+                        sheet.add(model_arm(model, PART, subset), metric, None, 0, note=note)
             sheets.append(sheet)
     logger.info(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
     TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])

@@ -4,7 +4,7 @@ Targets are ln(count + 1), as the PRO-cap tracks of DNALongBench. The head is a 
 linear map to the log of the rate, as GeneZip's, under the same loss. That loss is the Poisson
 deviance and the head is linear, so it is solved exactly (Newton's method) and no learning rate is
 chosen. One map reads the strand of the vector, one the other strand; the rate of a strand is the
-mean over both readings of the DNA.
+mean over both strands that are read.
 """
 
 import logging
@@ -29,15 +29,15 @@ from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.correlation import moments, pearson, transformed
 from genezip.tasks.arm import Arm, baseline_arm
+from genezip.tasks.base_features import BaseFeatures, local_features, normed
 from genezip.tasks.baselines_initiation import add_profile, oriented
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_readings import Readings, local_readings, normed
 from genezip.tasks.real_run import (
     LabelRun,
     both_strands,
-    cards,
     model_arm,
     too_long,
+    too_many_counts,
 )
 from genezip.tasks.real_scores import Sheet
 from genezip.tasks.tasks import annotated_tss
@@ -109,14 +109,17 @@ def measure_initiation(run: LabelRun) -> None:
         add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
         profile = _profile(cut, targets, segments, tss, settings.gap_bp)
         add(baseline_arm("tss_profile", PART, SUBSET), profile)
-        local = [local_readings(segment.ids) for segment in segments]
+        local = [local_features(segment.ids) for segment in segments]
         fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
         add(baseline_arm("local_bases", PART, SUBSET), fitted)
-        for folder, card in cards(run):
-            compressor = run.load(folder)
-            readings = [normed(both_strands(compressor, segment.ids)) for segment in segments]
-            fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
-            add(model_arm(card, PART, SUBSET), fitted)
+        for model in run.compressors():
+            arm = model_arm(model, PART, SUBSET)
+            if reason := too_many_counts(model, sum(len(segment.ids) for segment in segments)):
+                sheet.add(arm, "pcc", None, 0, note=reason)
+                logger.warning(f"labels: initiation, {arm.model} not measured: {reason}")
+                continue
+            vectors = [normed(both_strands(model, segment.ids)) for segment in segments]
+            add(arm, cross_fitted(cut, targets, vectors, sampled, settings.gap_bp))
     TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 
@@ -144,13 +147,13 @@ def learnable(
 def cross_fitted(
     cut: list[Block],
     targets: list[np.ndarray],
-    readings: Sequence[Readings],
+    features: Sequence[BaseFeatures],
     sampled: list[Sampled],
     gap_bp: int,
 ) -> list[np.ndarray]:
     """Rates of every block from heads that learned the other folds.
 
-    No rate of a reading is higher than the highest target that was learned.
+    No rate of a strand that is read is higher than the highest target that was learned.
 
     Returns
     -------
@@ -161,7 +164,7 @@ def cross_fitted(
         free = _learned(tested, targets, gap_bp)
         chosen = [s.at[free[number][s.at]] for number, s in enumerate(sampled)]
         weight = np.concatenate([s.weight[f[s.at]] for s, f in zip(sampled, free, strict=True)])
-        rows = [readings[segment][way][at] for way in (0, 1) for segment, at in enumerate(chosen)]
+        rows = [features[segment][way][at] for way in (0, 1) for segment, at in enumerate(chosen)]
         x = np.concatenate(rows).astype(np.float64)
         plus, minus = (
             np.concatenate([t[strand, at] for t, at in zip(targets, chosen, strict=True)])
@@ -175,7 +178,7 @@ def cross_fitted(
 
         def predict(block: Block) -> np.ndarray:
             forward, reverse = (
-                way[block.first : block.last].astype(np.float32) for way in readings[block.segment]
+                way[block.first : block.last].astype(np.float32) for way in features[block.segment]
             )
             straight, crossed = (
                 [np.minimum(head.predict(way), top) for way in (forward, reverse)]

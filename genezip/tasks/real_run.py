@@ -1,7 +1,7 @@
 """What every measurement on real labels begins with: files, genome, models."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.inference.forward import base_vectors
 from genezip.models import load
-from genezip.models.base import Compressor
-from genezip.models.pretrained import ModelCard, load_card
+from genezip.models.base import Compressor, vector_width
+from genezip.models.token_counts import with_vectors
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter, Values
 from genezip.tasks.real_scores import absent_row
@@ -25,6 +25,7 @@ from genezip.tasks.real_scores import absent_row
 logger = logging.getLogger(__name__)
 
 LONGEST_BP = 20_000_000  # of a segment whose vectors of every base are held in memory
+MOST_COUNTS = 500_000_000  # token-id counts of bases, of which hardly any is not 0
 
 SHAPES: dict[str, tuple[Values, tuple[int, ...]]] = {
     "initiation": ("array", (2, -1)),
@@ -43,7 +44,7 @@ class LabelRun:
     ----------
     listing : ``labels.json`` of ``genezip labels fetch``
     source : ``source.json`` of the genome
-    models : model folders
+    models : sources as of :func:`genezip.models.load`: folders, or names with settings
     control : name of the model that the others are compared with, or None
     settings : section ``labels``
     scale : full, demo or test
@@ -77,14 +78,16 @@ class LabelRun:
         TASK_SCORES.write(self.out, [absent_row(part, self.scale, reason)])
         logger.warning(f"labels: {part} not measured: {reason}")
 
-    def load(self, folder: Path) -> Compressor:
-        """A frozen model that streams (the bound ``causal`` in place of ``sequence``)."""
-        return load(folder, self.settings.device, streams=True)
+    def compressors(self) -> Iterator[Compressor]:
+        """Every model in turn, frozen; it streams where it can, and its bases have vectors."""
+        for source in self.models:
+            yield with_vectors(load(source, self.settings.device, streams=True))
 
 
-def model_arm(card: ModelCard, task: str, subset: str) -> Arm:
-    """Arm of a frozen model."""
-    return Arm(task, subset, card.name, card.seed, "full", "frozen")
+def model_arm(compressor: Compressor, task: str, subset: str) -> Arm:
+    """Arm of a frozen model; a system that was not trained has no seed."""
+    seed = compressor.metadata.get("seed")
+    return Arm(task, subset, compressor.name, seed, "full", "frozen")
 
 
 def too_long(segments: Iterable[Segment]) -> str | None:
@@ -98,9 +101,20 @@ def too_long(segments: Iterable[Segment]) -> str | None:
     return None
 
 
-def cards(run: LabelRun) -> list[tuple[Path, ModelCard]]:
-    """Every model folder with its card."""
-    return [(folder, load_card(folder)) for folder in run.models]
+def too_many_counts(compressor: Compressor, length: int) -> str | None:
+    """Why token-id counts of every base are not held in memory; None where they can be.
+
+    Parameters
+    ----------
+    length : bases, all together
+    """
+    width = vector_width(compressor)
+    if compressor.vocabulary is None or length * width <= MOST_COUNTS:
+        return None
+    return (
+        f"{width:,} token-id counts for each of {length:,} bases are {length * width:,} numbers, "
+        f"and at most {MOST_COUNTS:,} are held in memory"
+    )
 
 
 def both_strands(compressor: Compressor, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

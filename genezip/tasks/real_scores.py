@@ -118,7 +118,7 @@ class Sheet:
 
     def _difference(self, entry: Entry, other: Entry, metric: str) -> Row:
         note = f"against {other.arm.model}"
-        if entry.arm.seed != other.arm.seed and other.arm.mode != BASELINE:
+        if other.arm.seed not in (entry.arm.seed, None) and other.arm.mode != BASELINE:
             note += f" (seed {other.arm.seed})"
         if entry.units is None or other.units is None:
             entry = replace(entry, scale="difference")

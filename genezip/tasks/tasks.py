@@ -11,6 +11,7 @@ from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.models.base import Compressor
+from genezip.models.token_counts import with_vectors
 
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
 PAIRS = ("eqtl", "etgp")
@@ -96,16 +97,20 @@ def compute_features(
 ) -> None:
     """Cached features of a frozen model for one task and input.
 
+    Of a system without vectors they are counts of its token ids.
+
     Raises
     ------
     GenezipError
         For initiation, whose features are one vector per base: 100,000 windows of 100,000 bases
-        would fill petabytes, so its heads learn with the model in memory.
+        would fill petabytes, so its heads learn with the model in memory. For a system with
+        neither vectors nor token ids.
     """
     if task == "tisp":
         raise GenezipError(
             "features of tisp are one vector per base and are not cached; use the mode head_only"
         )
+    compressor = with_vectors(compressor)
     if task in PAIRS:
         from genezip.data.pair_examples import PairExamples
         from genezip.tasks.contrast import compute_pair_features
@@ -118,9 +123,9 @@ def compute_features(
 
     bins = RSAP if task == "rsap" else CMP_AUTHORS if input == "authors" else CMP_FULL
     assert isinstance(settings, config.ContactMaps | config.Activity)
-    tap = "states" if input == "authors" else settings.tap
+    layer = "states" if input == "authors" else settings.tap
     windows = WindowExamples.load(data, genome)
-    compute_window_features(compressor, windows, bins, input, tap, manifest)
+    compute_window_features(compressor, windows, bins, input, layer, manifest)
 
 
 def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:

@@ -81,3 +81,9 @@ def test_a_system_from_outside_that_is_not_there(outside: str) -> None:
         load("outside_halves:Thirds")
     with pytest.raises(GenezipError, match=r"outside_halves:Halves has no option bound; leave"):
         load(outside, bound="none")
+
+
+def test_what_a_system_cannot_heed_does_not_reach_it(outside: str, folder: Path) -> None:
+    assert load(outside, "auto", streams=True).name == "halves"
+    save_toy(folder, small_network(bound="sequence"))
+    assert load(folder, streams=True).streams and not load(folder).streams

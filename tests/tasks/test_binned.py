@@ -1,6 +1,5 @@
 """Features of windows: every base counts for its bin, and every bin lies where it should."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +8,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
-from toolkit.networks import FREE, speaking_network
+from toolkit.networks import FREE, speaking_network, toy_card
 
-from genezip.alphabet import A_ID, T_ID
+from genezip.alphabet import A_ID, T_ID, reverse_complement
 from genezip.data.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP, Bins
 from genezip.errors import GenezipError
-from genezip.models.genezip.compressor import GeneZipBackbone
+from genezip.models.genezip.compressor import GeneZip
+from genezip.models.token_counts import TokenCounts
 from genezip.tasks.binned import (
     PIECE_BP,
     authors_features,
@@ -82,46 +83,26 @@ def test_bins_beyond_the_sequence_are_a_mistake() -> None:
         pool_tokens(np.array([0]), 11, states[:1], Bins(0, 4, 3))
 
 
-class Plain:
-    """A crafted backbone: 1 where a base is T; a token every 1,000 bases, of their mean."""
-
-    name, width, token_width, causal, max_bp = "plain", 1, 1, True, None
-
-    def __init__(self) -> None:
-        self.facts = {"name": "plain"}
-        self.lengths: list[int] = []
-
-    def states(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        for start in range(0, len(ids), 50_000):
-            yield (ids[start : start + 50_000, None] == T_ID).astype(np.float32)
-
-    def pieces(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
-        self.lengths += [len(ids) for ids in sequences]
-        return [(ids[:, None] == T_ID).astype(np.float32) for ids in sequences]
-
-    def tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        starts = np.arange(0, len(ids), 1000)
-        return starts, np.stack([(ids[s : s + 1000] == T_ID).mean(keepdims=True) for s in starts])
-
-    def stream(self) -> None:
-        return None
+def plain(token_bp: int | None = 1000) -> Crafted:
+    """1 where a base is T; a token every 1,000 bases, of their mean."""
+    return Crafted("plain", 1, lambda ids: ids[:, None] == T_ID, token_bp)
 
 
-@pytest.mark.parametrize("tap", ["states", "tokens"])
+@pytest.mark.parametrize("layer", ["states", "tokens"])
 @pytest.mark.parametrize("b", [0, 1, 211, 447])
-def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, tap: str) -> None:
+def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, layer: str) -> None:
     """Bin b of the contact map is bp 65,536 + 2,048 b of the window, on both strands."""
     ids = np.full(CMP_BP, A_ID, dtype=np.uint8)
     start = 65_536 + 2_048 * b
     ids[start : start + 2_048] = T_ID
-    forward = full_features(Plain(), ids, CMP_FULL, tap)[:, 0, 0]
+    forward = full_features(plain(), ids, CMP_FULL, layer)[:, 0, 0]
     # T of the reverse strand are A here
-    reverse = full_features(Plain(), A_ID + T_ID - ids, CMP_FULL, tap)[:, 1, 0]
+    reverse = full_features(plain(), A_ID + T_ID - ids, CMP_FULL, layer)[:, 1, 0]
     for found in (forward, reverse):
         assert int(found.argmax()) == b
-        if tap == "states":
+        if layer == "states":
             assert found[b] == 1 and found.sum() == 1
-    authors = authors_features(Plain(), ids, CMP_AUTHORS)[:, 0]
+    authors = authors_features(plain(), ids, CMP_AUTHORS)[:, 0]
     if b + 32 < 448:
         assert int(authors.argmax()) == b + 32 and authors.sum() == 1
     else:
@@ -129,9 +110,9 @@ def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, tap: str)
 
 
 def test_the_authors_pieces_are_82_of_12_800_the_last_of_11_776() -> None:
-    model = Plain()
+    model = plain()
     authors_features(model, np.full(CMP_BP, A_ID, dtype=np.uint8), CMP_AUTHORS)
-    assert model.lengths == [PIECE_BP] * 81 + [11_776]
+    assert [len(ids) for ids in model.read] == [PIECE_BP] * 81 + [11_776]
 
 
 def test_mirrored_bins_are_the_same_bases() -> None:
@@ -140,23 +121,23 @@ def test_mirrored_bins_are_the_same_bases() -> None:
     assert mirrored(Bins(3, 2, 4), 20) == Bins(9, 2, 4)
 
 
-def network_backbone(block_bp: int, double: bool = True) -> GeneZipBackbone:
+def compressor(block_bp: int, double: bool = True) -> GeneZip:
     network = speaking_network(**FREE)
-    model = GeneZipBackbone(network.double() if double else network, "small")
+    model = GeneZip(network.double() if double else network, toy_card(network.shape))
     model.block_bp = block_bp
     return model
 
 
-@pytest.mark.parametrize("tap", ["states", "tokens"])
-def test_bins_read_in_blocks_are_those_of_a_single_pass(tap: str) -> None:
+@pytest.mark.parametrize("layer", ["states", "tokens"])
+def test_bins_read_in_blocks_are_those_of_a_single_pass(layer: str) -> None:
     """Blocks that no bin edge fits; a state carried wrongly would give other bins."""
     ids = random_ids(3000)
     bins = Bins(300, 128, 17)
-    single = full_features(network_backbone(3000), ids, bins, tap)
+    single = full_features(compressor(3000), ids, bins, layer)
     assert np.abs(np.diff(single, axis=0)).max() > 1e-2
     for block_bp in (100, 777):
-        found = full_features(network_backbone(block_bp), ids, bins, tap)
-        assert found.shape == (17, 2, 16 if tap == "states" else 24)
+        found = full_features(compressor(block_bp), ids, bins, layer)
+        assert found.shape == (17, 2, 16 if layer == "states" else 24)
         np.testing.assert_allclose(found, single, rtol=0, atol=1e-6)
 
 
@@ -169,17 +150,17 @@ def windows(folder: Path, sequences: list[np.ndarray]) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("input", ["authors", "full"])
-@pytest.mark.parametrize("tap", ["states", "tokens"])
+@pytest.mark.parametrize("layer", ["states", "tokens"])
 def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
-    tmp_path: Path, input: str, tap: str
+    tmp_path: Path, input: str, layer: str
 ) -> None:
     random = np.random.default_rng(1)
     sequences = [random_ids(600, random) for _ in range(6)]
-    model, bins = network_backbone(100, double=False), Bins(40, 50, 10)
+    model, bins = compressor(100, double=False), Bins(40, 50, 10)
     manifest = tmp_path / "store" / "manifest.json"
-    compute_window_features(model, windows(tmp_path, sequences), bins, input, tap, manifest)
+    compute_window_features(model, windows(tmp_path, sequences), bins, input, layer, manifest)
     store = FeatureStore.load(manifest, tmp_path / "manifest.json")
-    pooled = "states" if input == "authors" else tap
+    pooled = "states" if input == "authors" else layer
     width, strands = (16 if pooled == "states" else 24), (1 if input == "authors" else 2)
     assert store.array.shape == (6, 10, strands * width)
     assert list(store.blocks) == ["forward", "reverse"][:strands]
@@ -189,14 +170,13 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
         if input == "authors":
             assert np.array_equal(store.block("forward")[row], authors_features(model, ids, bins))
         else:
-            one = full_features(model, ids, bins, tap)
+            one = full_features(model, ids, bins, layer)
             assert np.array_equal(store.block("forward")[row], one[:, 0])
             assert np.array_equal(store.block("reverse")[row], one[:, 1])
 
 
 def test_where_every_base_is_its_own_token_tokens_are_states(tmp_path: Path) -> None:
-    model = Plain()
-    model.token_width = None
+    model = plain(token_bp=None)
     manifest = tmp_path / "store" / "manifest.json"
     given_windows = windows(tmp_path, [np.full(100, T_ID, dtype=np.uint8)])
     compute_window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens", manifest)
@@ -205,13 +185,39 @@ def test_where_every_base_is_its_own_token_tokens_are_states(tmp_path: Path) -> 
     assert store.array.tolist() == [[[1.0, 0.0], [1.0, 0.0]]]  # T forward, A backward
 
 
-def test_other_inputs_and_taps_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("input", ["authors", "full"])
+def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
+    tmp_path: Path, input: str
+) -> None:
+    """Bins that cut tokens; counts per base, and the identity of the features says so."""
+    ids, bins, model = random_ids(400), Bins(13, 29, 11), TokenCounts(Runs())
+    manifest = tmp_path / "store" / "manifest.json"
+    compute_window_features(model, windows(tmp_path, [ids]), bins, input, "tokens", manifest)
+    store = FeatureStore.load(manifest)
+    assert store.facts["tap"] == "states"
+    assert store.facts["model"]["vectors"] == "token-id counts"
+    turned = reverse_complement(ids)
+    for number in range(bins.count):
+        first = bins.first_bp + number * bins.width_bp
+        counts = counted_tokens(model, ids, first, first + bins.width_bp)
+        np.testing.assert_allclose(
+            store.block("forward")[0, number], counts / bins.width_bp, atol=1e-7
+        )
+        if input == "full":
+            end = len(ids) - first
+            counts = counted_tokens(model, turned, end - bins.width_bp, end)
+            np.testing.assert_allclose(
+                store.block("reverse")[0, number], counts / bins.width_bp, atol=1e-7
+            )
+
+
+def test_other_inputs_and_layers_are_refused(tmp_path: Path) -> None:
     given_windows = windows(tmp_path, [])
-    for input, tap, message in (
+    for input, layer, message in (
         ("contrast", "states", "no features of the input contrast"),
-        ("full", "logits", "no tap logits"),
+        ("full", "logits", "no layer logits"),
     ):
         with pytest.raises(GenezipError, match=message):
             compute_window_features(
-                Plain(), given_windows, Bins(0, 5, 2), input, tap, tmp_path / "m"
+                plain(), given_windows, Bins(0, 5, 2), input, layer, tmp_path / "m"
             )

@@ -1,6 +1,6 @@
 """Features of pairs: the shared prefix is read once, and equal alleles give equal numbers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,17 +10,20 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.deposits import pairs as deposit
 from toolkit.dna import random_ids
-from toolkit.networks import CAUSAL, FREE, speaking_network
+from toolkit.networks import CAUSAL, FREE, speaking_network, toy_card
 
 from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
 from genezip.data.pair_examples import PairExamples, prepare_pairs
-from genezip.data.pair_sequences import AUTHORS_BP, PairSequences
+from genezip.data.pair_sequences import AUTHORS_BP, PairSequences, authors_input
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
-from genezip.models.genezip.compressor import GeneZipBackbone
+from genezip.inference import forward
+from genezip.models.genezip.compressor import GeneZip
+from genezip.models.token_counts import TokenCounts
 from genezip.tasks.contrast import (
     FULL_BLOCKS,
     authors_features,
@@ -33,7 +36,7 @@ from genezip.tasks.contrast import (
 from genezip.tasks.feature_store import FeatureStore
 
 
-def network_backbone(bound: dict, double: bool = True, block_bp: int = 64) -> GeneZipBackbone:
+def compressor(bound: dict, double: bool = True, block_bp: int = 64) -> GeneZip:
     """A small network whose layers speak up as after training."""
     network = speaking_network(**bound)
     draw = torch.Generator().manual_seed(0)
@@ -41,46 +44,24 @@ def network_backbone(bound: dict, double: bool = True, block_bp: int = 64) -> Ge
         for name, parameter in network.named_parameters():
             if name.startswith("residuals") and name.endswith("weight"):  # zero at the start
                 parameter.copy_(torch.randn(parameter.shape, generator=draw) / 4)
-    model = GeneZipBackbone(network.double() if double else network, "small")
+    model = GeneZip(network.double() if double else network, toy_card(network.shape))
     model.block_bp = block_bp
     return model
 
 
-class Recent:
-    """A crafted backbone: counts of A, C, G, T and all bases, halved every base (causal).
+def recent(max_bp: int | None = None) -> Crafted:
+    """Counts of A, C, G, T and all bases, halved every base (causal)."""
+    return Crafted("recent", 5, _halved_counts, max_bp=max_bp)
 
-    Without a stream it is read whole, as bidirectional models are.
-    """
 
-    name, width, token_width, causal = "recent", 5, None, False
-
-    def __init__(self, max_bp: int | None = None) -> None:
-        self.max_bp = max_bp
-        self.facts = {"name": "recent"}
-        self.read: list[np.ndarray] = []
-
-    def states(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        assert self.max_bp is None or len(ids) <= self.max_bp
-        self.read.append(ids)
-        one_hot = np.stack([ids == base for base in (A_ID, C_ID, G_ID, T_ID)], axis=1)
-        inputs = np.concatenate([one_hot, np.ones((len(ids), 1))], axis=1)
-        found = np.zeros_like(inputs)
-        before = np.zeros(5)
-        for t, row in enumerate(inputs):
-            before = found[t] = before / 2 + row
-        half = len(ids) // 2
-        yield found[:half].astype(np.float32)
-        yield found[half:].astype(np.float32)
-
-    def pieces(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
-        self.read += list(sequences)
-        return [(ids == G_ID)[:, None] * np.ones(5, dtype=np.float32) for ids in sequences]
-
-    def tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
-
-    def stream(self) -> None:
-        return None
+def _halved_counts(ids: np.ndarray) -> np.ndarray:
+    one_hot = np.stack([ids == base for base in (A_ID, C_ID, G_ID, T_ID)], axis=1)
+    inputs = np.concatenate([one_hot, np.ones((len(ids), 1))], axis=1)
+    found = np.zeros_like(inputs)
+    before = np.zeros(5)
+    for t, row in enumerate(inputs):
+        before = found[t] = before / 2 + row
+    return found
 
 
 def pair(
@@ -105,7 +86,7 @@ def pair(
 @pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
 @pytest.mark.parametrize("alleles", [(1, 1), (1, 5), (6, 1)], ids=["snv", "insertion", "deletion"])
 def test_the_snapshot_gives_what_two_whole_passes_give(bound: dict, alleles: tuple) -> None:
-    model, one = network_backbone(bound), pair(after=8, alleles=alleles)
+    model, one = compressor(bound), pair(after=8, alleles=alleles)
     fast, slow = full_features(model, one), full_features_slow(model, one)
     assert fast.shape == (8, 16) and fast.dtype == np.float32
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-5)
@@ -116,7 +97,7 @@ def test_the_snapshot_gives_what_two_whole_passes_give(bound: dict, alleles: tup
 
 
 def test_in_fp32_it_does_so_too() -> None:
-    model, one = network_backbone(CAUSAL, double=False), pair(seed=1)
+    model, one = compressor(CAUSAL, double=False), pair(seed=1)
     np.testing.assert_allclose(
         full_features(model, one), full_features_slow(model, one), rtol=0, atol=1e-5
     )
@@ -125,13 +106,13 @@ def test_in_fp32_it_does_so_too() -> None:
 @pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
 def test_states_before_the_variant_are_bit_equal_between_alleles(bound: dict) -> None:
     """Two separate readings, each up to the variant and then on."""
-    model, one = network_backbone(bound, double=False), pair(alleles=(1, 4))
+    model, one = compressor(bound, double=False), pair(alleles=(1, 4))
     for oriented in (one, one.reverse_complement()):
         focus, found = oriented.focus_start, []
         for ids in (oriented.reference, oriented.alternative):
             stream = model.stream()
-            assert stream is not None
-            found.append(np.concatenate([stream.feed(ids[:focus]), stream.feed(ids[focus:])]))
+            parts = [stream.feed(part, vectors=True) for part in (ids[:focus], ids[focus:])]
+            found.append(np.concatenate([part.base_vectors for part in parts]))
         assert np.array_equal(found[0][:focus], found[1][:focus])
         assert not np.array_equal(found[0][focus], found[1][focus])
 
@@ -139,7 +120,7 @@ def test_states_before_the_variant_are_bit_equal_between_alleles(bound: dict) ->
 def test_equal_alleles_differ_by_exactly_nothing() -> None:
     one = pair()
     hidden = PairSequences(one.reference, one.reference.copy(), 300, 301, 301)
-    for model in (network_backbone(FREE, double=False), Recent()):
+    for model in (compressor(FREE, double=False), recent()):
         found = full_features(model, hidden)
         assert (found[1::2] - found[::2] == 0.0).all()
 
@@ -151,7 +132,7 @@ def test_last_and_mean_by_hand() -> None:
         np.array([C_ID, G_ID, T_ID], dtype=np.uint8),
         1, 2, 2,
     )  # fmt: skip
-    found = dict(zip(FULL_BLOCKS, full_features(Recent(), one).tolist(), strict=True))
+    found = dict(zip(FULL_BLOCKS, full_features(recent(), one).tolist(), strict=True))
     # forward, reference: after A (1, .5, 0, 0, 1.5), after T (.5, .25, 0, 1, 1.75)
     assert found["forward.last.reference"] == [0.5, 0.25, 0, 1, 1.75]
     assert found["forward.mean.reference"] == [0.75, 0.375, 0, 0.5, 1.625]
@@ -164,7 +145,7 @@ def test_last_and_mean_by_hand() -> None:
 def test_a_planted_effect_is_found_by_a_linear_probe_on_the_differences() -> None:
     """Positive: the alternative is a run of G, else of T; the other bases say nothing."""
     random = np.random.default_rng(5)
-    model = network_backbone(FREE, double=False, block_bp=1000)
+    model = compressor(FREE, double=False, block_bp=1000)
     labels = random.integers(0, 2, 80)
     differences = []
     for seed, label in enumerate(labels):
@@ -195,7 +176,7 @@ def test_where_a_model_of_limited_context_is_cut(
 
 
 def test_a_model_of_limited_context_reads_around_the_variant() -> None:
-    model, one = Recent(max_bp=100), pair(alleles=(1, 3))
+    model, one = recent(max_bp=100), pair(alleles=(1, 3))
     found = full_features(model, one)
     forward = model.read[:2]
     assert [len(ids) for ids in forward] == [98, 100]  # 391 and 393 bases from base 293 on
@@ -209,17 +190,17 @@ def test_a_model_of_limited_context_reads_around_the_variant() -> None:
 
 def test_bases_read_counts_the_prefix_once() -> None:
     one = pair(alleles=(1, 3))  # 391 and 393 bases; variant at 300, from the other end at 90
-    assert bases_read(network_backbone(FREE), one) == (300 + 91 + 93) + (90 + 301 + 303)
+    assert bases_read(compressor(FREE), one) == (300 + 91 + 93) + (90 + 301 + 303)
 
 
 def test_a_pair_without_bases_from_its_variant_on_is_refused() -> None:
     ids = np.full(5, A_ID, dtype=np.uint8)
     with pytest.raises(GenezipError, match="no base at or after its variant at 5"):
-        full_features(Recent(), PairSequences(ids, ids, 5, 5, 5))
+        full_features(recent(), PairSequences(ids, ids, 5, 5, 5))
 
 
 def test_authors_features_average_all_positions_n_included_and_read_equal_bases_once() -> None:
-    model = Recent()
+    model = Crafted("is_g", 5, lambda ids: (ids == G_ID)[:, None] * np.ones(5))
     near, far = pair(before=300), pair(seed=1, before=13_000)
     found = authors_features(model, [near, far, near])
     assert found.shape == (3, 2, 5)
@@ -242,7 +223,7 @@ def examples(folder: Path, pairs: list[PairSequences]) -> SimpleNamespace:
 
 def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> None:
     pairs = [pair(seed, before=40 + seed) for seed in range(11)]
-    model, given = Recent(), examples(tmp_path, pairs)
+    model, given = recent(), examples(tmp_path, pairs)
     for input, count in (("full", 8), ("authors", 2)):
         manifest = tmp_path / input / "manifest.json"
         compute_pair_features(model, given, input, manifest)
@@ -268,7 +249,7 @@ def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(
     pairs = [pair(seed, before=9, after=9) for seed in range(20)]
     given = examples(tmp_path, pairs)
     undisturbed, broken = (tmp_path / name / "manifest.json" for name in ("one", "two"))
-    model = network_backbone(FREE, double=False)
+    model = compressor(FREE, double=False)
     compute_pair_features(model, given, "full", undisturbed)
 
     def stops(row: int) -> PairSequences:
@@ -294,7 +275,7 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
     prepare_pairs("eqtl", deposit.TISSUE, files, genome, manifest, 5, 0)
     given = PairExamples.load(manifest, fasta)
-    model = network_backbone(FREE, double=False, block_bp=8192)
+    model = compressor(FREE, double=False, block_bp=8192)
     compute_pair_features(model, given, "authors", tmp_path / "store" / "manifest.json")
     store = FeatureStore.load(tmp_path / "store" / "manifest.json", manifest)
     assert store.examples.tolist() == given.table["example"].tolist()
@@ -306,6 +287,32 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     assert same == beyond and 0 < sum(beyond) < len(beyond)
 
 
+def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading begins before the variant, in blocks that end anywhere."""
+    monkeypatch.setattr(forward, "VECTORS_BP", 70)
+    one, model = pair(alleles=(9, 4)), TokenCounts(Runs())
+    found = dict(zip(FULL_BLOCKS, full_features(model, one), strict=True))
+    for strand, oriented in (("forward", one), ("reverse", one.reverse_complement())):
+        for allele, ids in (
+            ("reference", oriented.reference),
+            ("alternative", oriented.alternative),
+        ):
+            focus, end = oriented.focus_start, len(ids)
+            expected = counted_tokens(model, ids, focus, end) / (end - focus)
+            np.testing.assert_allclose(found[f"{strand}.mean.{allele}"], expected, atol=1e-7)
+            last = counted_tokens(model, ids, end - 1, end)
+            np.testing.assert_allclose(found[f"{strand}.last.{allele}"], last, atol=1e-7)
+    compute_pair_features(
+        model, examples(tmp_path, [one]), "authors", tmp_path / "m" / "manifest.json"
+    )
+    store = FeatureStore.load(tmp_path / "m" / "manifest.json")
+    expected = counted_tokens(model, authors_input(one)[0], 0, AUTHORS_BP) / AUTHORS_BP
+    np.testing.assert_allclose(store.block("forward.mean.reference")[0], expected, atol=1e-7)
+    assert store.facts["model"]["vectors"] == "token-id counts"
+
+
 def test_there_are_no_features_of_the_input_contrast(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="no features of the input contrast"):
-        compute_pair_features(Recent(), examples(tmp_path, []), "contrast", tmp_path / "m")
+        compute_pair_features(recent(), examples(tmp_path, []), "contrast", tmp_path / "m")

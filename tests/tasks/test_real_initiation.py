@@ -40,14 +40,14 @@ def test_the_head_is_at_the_minimum_of_the_release_loss():
     assert loss(head.coef_, head.intercept_ - 0.05) > best
 
 
-def test_local_readings_belong_to_the_same_base_on_both_strands():
+def test_local_features_belong_to_the_same_base_on_both_strands():
     ids = encode("AACGT")
-    forward, reverse = run.local_readings(ids, 1)
+    forward, reverse = run.local_features(ids, 1)
     assert forward.shape == (5, 12)
     # base 1 (A): neighbours A and C; read on the other strand: G T T
     assert forward[1].reshape(3, 4).argmax(1).tolist() == [0, 0, 1]
     assert reverse[1].reshape(3, 4).argmax(1).tolist() == [2, 3, 3]
-    again = run.local_readings(reverse_complement(ids), 1)
+    again = run.local_features(reverse_complement(ids), 1)
     np.testing.assert_array_equal(again[0], reverse[::-1])
     assert forward[0].reshape(3, 4)[0].tolist() == [0, 0, 0, 0]  # outside the segment
 
@@ -76,9 +76,9 @@ def test_a_planted_signal_is_learned_from_other_blocks_and_on_its_strand():
     target = np.zeros((2, length), np.float32)
     target[0, hot] = 2.0
     cut = blocks([length], 500, 4)
-    readings = [run.local_readings(where.ids, 1)]
+    features = [run.local_features(where.ids, 1)]
     sampled = run.sample([target], 1.0, 0)
-    found = np.concatenate(run.cross_fitted(cut, [target], readings, sampled, 10), axis=1)
+    found = np.concatenate(run.cross_fitted(cut, [target], features, sampled, 10), axis=1)
     assert found[0, hot].mean() > 10 * found[0, ~hot].mean()
     # what G means on the reverse strand is the same thing read backwards: nothing was there
     assert found[1, hot].mean() < 0.1 * found[0, hot].mean()
@@ -88,11 +88,11 @@ def test_labels_of_the_tested_block_do_not_change_its_prediction():
     length = 2000
     where, target = segment(length), RANDOM.random((2, length)).astype(np.float32)
     cut = blocks([length], 500, 4)
-    readings = [run.local_readings(where.ids, 1)]
+    features = [run.local_features(where.ids, 1)]
     changed = target.copy()
     changed[:, 480:1020] += 5  # block 1 and the gap of 20 bp on both sides
     one, two = (
-        run.cross_fitted(cut, [t], readings, run.sample([t], 1.0, 0), 20) for t in (target, changed)
+        run.cross_fitted(cut, [t], features, run.sample([t], 1.0, 0), 20) for t in (target, changed)
     )
     np.testing.assert_array_equal(one[1], two[1])
     assert not np.array_equal(one[0], two[0])
@@ -137,9 +137,9 @@ def test_a_base_near_an_n_is_not_learned():
     free = run._learned(cut[:1], [target], 20)
     assert np.flatnonzero(~free[0]).tolist() == [*range(520), *range(1400, 1601)]
     changed = np.where(scored, target, np.float32(9))
-    readings = [run.local_readings(where.ids, 1)]
-    one = run.cross_fitted(cut, [target], readings, run.sample([target], 1.0, 0), 20)
-    other = run.cross_fitted(cut, [changed], readings, run.sample([changed], 1.0, 0), 20)
+    features = [run.local_features(where.ids, 1)]
+    one = run.cross_fitted(cut, [target], features, run.sample([target], 1.0, 0), 20)
+    other = run.cross_fitted(cut, [changed], features, run.sample([changed], 1.0, 0), 20)
     assert all(np.isfinite(block).all() for block in one)
     assert not np.array_equal(one[0], other[0])  # what is there would have been learned
 

@@ -7,38 +7,32 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_matrix
+from toolkit.crafted import Crafted, Runs, counted_tokens
+from toolkit.dna import random_ids
 
-from genezip.alphabet import encode
+from genezip.alphabet import encode, reverse_complement
 from genezip.config.labels import Labels
 from genezip.data.label_initiation import LabelledSegment, far_from_n
 from genezip.data.real_labels import FILES
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
+from genezip.inference import forward
+from genezip.models.token_counts import TokenCounts
 from genezip.tasks import real_contacts, real_elements, real_enhancer_gene, real_initiation
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.predictions import COLUMNS
 from genezip.tasks.real_contacts import measure_contacts
 from genezip.tasks.real_initiation import measure_initiation
-from genezip.tasks.real_run import LabelRun, both_strands
+from genezip.tasks.real_run import LabelRun, both_strands, too_many_counts
 
 SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20)
 ELEMENTS = Labels(tasks=["elements"], folds=3, bootstrap=20, element_bp=40)
 
 
-class Counting:
-    """A backbone whose vector of a base is how often A and C occurred so far."""
-
-    width = 2
-
-    def _states(self, ids):
-        return np.cumsum(ids[:, None] == np.array([3, 4]), axis=0).astype(np.float32)
-
-    def states(self, ids):
-        yield from np.array_split(self._states(ids), 2)
-
-    def pieces(self, sequences):
-        return [self._states(ids) for ids in sequences]
+def counting():
+    """A model whose vector of a base is how often A and C occurred so far."""
+    letters = np.array([3, 4])
+    return Crafted("counting", 2, lambda ids: np.cumsum(ids[:, None] == letters, axis=0))
 
 
 @pytest.fixture
@@ -107,14 +101,10 @@ def told(run):
     return row["note"]
 
 
-def test_segments_too_long_for_vectors_of_every_base_are_not_begun(run, present, monkeypatch):
+def test_segments_too_long_for_vectors_of_every_base_are_not_begun(run, present):
     present(SimpleNamespace(segments=[segment("chr22", 0, 50_000_000)]))
     measure_initiation(run)
-    assert "has 50,000,000 bp" in told(run)
-    counts = csr_matrix(np.ones((60, 60)))
-    monkeypatch.setattr(real_contacts, "read_counts", lambda path: counts)
-    real_contacts.measure_contacts(run)
-    assert "at most 20,000,000 bp" in told(run)
+    assert "has 50,000,000 bp" in told(run) and "at most 20,000,000 bp" in told(run)
 
 
 def test_a_single_block_is_not_measured(run, present, monkeypatch):
@@ -139,7 +129,7 @@ def test_labels_of_another_genome_are_not_used(run, monkeypatch, kind, build, to
 
 
 def test_the_vector_read_backwards_belongs_to_the_same_base():
-    forward, reverse = both_strands(Counting(), encode("AACGT"))
+    forward, reverse = both_strands(counting(), encode("AACGT"))
     assert forward.tolist() == [[1, 0], [2, 0], [2, 1], [2, 1], [2, 1]]
     # the other strand is ACGTT; its last base lies under the first of this one
     assert reverse.tolist() == [[1, 1], [1, 1], [1, 1], [1, 1], [1, 0]]
@@ -147,10 +137,65 @@ def test_the_vector_read_backwards_belongs_to_the_same_base():
 
 def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
     ids = [encode("AACGT"), encode("ACGTT"), encode("AC")]
-    found = real_elements.mean_vectors(Counting(), ids)
+    found = real_elements.mean_vectors(counting(), ids)
     np.testing.assert_allclose(found[0], found[1])  # one is the reverse complement of the other
     # AC: A counts 1, 1; on the other strand, GT, nothing
     np.testing.assert_allclose(found[2], [(1 + 0) / 2, (0.5 + 0) / 2])
+
+
+def test_mean_vectors_of_a_system_without_them_are_counts_of_its_tokens():
+    model, ids = TokenCounts(Runs()), [encode("AACGTTT"), encode("ACCCCCGT")]
+    found = real_elements.mean_vectors(model, ids)
+    for row, one in zip(found, ids, strict=True):
+        strands = [counted_tokens(model, s, 0, len(s)) for s in (one, reverse_complement(one))]
+        np.testing.assert_allclose(row, np.mean(strands, axis=0) / len(one), atol=1e-7)
+
+
+@pytest.mark.parametrize("model", [counting(), TokenCounts(Runs())], ids=["vectors", "counts"])
+def test_bin_vectors_read_in_blocks_are_those_of_all_bases_at_once(monkeypatch, model):
+    """Two maps of a segment, not in order; a third of another one."""
+    monkeypatch.setattr(forward, "VECTORS_BP", 1_700)
+    ids = {0: random_ids(31_000), 4: random_ids(10_500, 1)}
+    segments = [SimpleNamespace(start=start) for start in (500, 0, 0, 0, 70)]
+    places = ((0, 19_500), (4, 75), (0, 1_500))
+    maps = [SimpleNamespace(segment=segment, start=start) for segment, start in places]
+    found = real_contacts.bin_vectors(model, ids, maps, segments, 2)
+    assert found.shape == (3, 2, model.width) and found.dtype == np.float32
+    for bins, (segment, start) in zip(found, places, strict=True):
+        first = start - segments[segment].start
+        strands = [
+            vectors[first : first + 10_000].reshape(2, 5_000, -1).mean(axis=1)
+            for vectors in both_strands(model, ids[segment])
+        ]
+        assert np.array_equal(bins, strands[0] / 2 + strands[1] / 2)
+
+
+def test_counts_of_every_base_are_not_held_for_a_large_vocabulary():
+    assert too_many_counts(Crafted("network", 4096), 10**7) is None
+    assert too_many_counts(TokenCounts(Runs(64)), 7_000_000) is None
+    why = too_many_counts(TokenCounts(Runs(4096)), 1_000_000)
+    assert why.startswith("4,096 token-id counts for each of 1,000,000 bases are 4,096,000,000")
+
+
+def test_the_initiation_cell_of_a_large_vocabulary_is_empty_and_says_why(run, present, monkeypatch):
+    """Beside it a small one is measured."""
+    ids = random_ids(8_000)
+    counts = np.random.default_rng(0).poisson(0.3, (2, 8_000))
+    where = segment("chr22", 0, 8_000)
+    whole = LabelledSegment(where, ids, counts, np.ones(8_000, dtype=bool))
+    present(SimpleNamespace(segments=[where]))
+    monkeypatch.setattr(real_initiation, "read_initiation", lambda *_: [whole])
+    tss = pd.DataFrame({"chrom": ["chr22"], "position": [5], "strand": ["+"]})
+    monkeypatch.setattr(real_initiation, "annotated_tss", lambda *_: tss)
+    small, large = TokenCounts(Runs()), TokenCounts(Runs(100_000, name="large"))
+    monkeypatch.setattr(LabelRun, "compressors", lambda self: iter([small, large]))
+    settings = Labels(tasks=["initiation"], folds=3, bootstrap=20, block_bp=1_024, gap_bp=64)
+    measure_initiation(replace(run, settings=settings))
+    scores = pd.read_csv(run.out, sep="\t").set_index(["model", "metric"])
+    assert np.isfinite(scores.loc[("runs", "pcc"), "value"])
+    assert np.isnan(scores.loc[("large", "pcc"), "value"])
+    assert "100,000 token-id counts for each of 8,000 bases" in scores.loc[("large", "pcc"), "note"]
+    assert pd.isna(scores.loc[("runs", "pcc"), "seed"])
 
 
 class Made:
@@ -226,9 +271,7 @@ def test_no_element_inside_the_genome_is_not_measured(run, present, tmp_path):
 def test_elements_are_measured_and_written(run, present, monkeypatch, tmp_path):
     present(made_elements(tmp_path))
     run = replace(run, settings=ELEMENTS)
-    card = SimpleNamespace(name="counting", seed=0)
-    monkeypatch.setattr(LabelRun, "load", lambda self, folder: Counting())
-    monkeypatch.setattr(real_elements, "cards", lambda run: [(tmp_path, card)])
+    monkeypatch.setattr(LabelRun, "compressors", lambda self: iter([counting()]))
     real_elements.measure_elements(run)
     scores = pd.read_csv(run.out, sep="\t").set_index(["model", "rule", "metric"])["value"]
     assert scores["class_prior", "paper", "auroc_macro"] == 0.5

@@ -1,4 +1,4 @@
-"""What a head on single bases reads, from both strands: a model's vectors, or the bases around."""
+"""Per-base features on both strands: hidden states, or the one-hot bases around every base."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from genezip.alphabet import A_ID, reverse_complement
 LOCAL_BP = 10  # on each side of a base
 _NORM_EPS = 1e-5  # of the layer norm, as in PyTorch
 
-Readings = tuple[np.ndarray, np.ndarray]
+BaseFeatures = tuple[np.ndarray, np.ndarray]
 """Of every base, read forward and on the reverse complement; row i of both belongs to base i."""
 
 
-def normed(readings: Readings) -> Readings:
+def normed(features: BaseFeatures) -> BaseFeatures:
     """Layer norm without scale and shift of each vector, kept in half precision."""
 
     def one(states: np.ndarray) -> np.ndarray:
@@ -19,11 +19,11 @@ def normed(readings: Readings) -> Readings:
         spread = np.sqrt(states.var(axis=1, keepdims=True) + _NORM_EPS)
         return ((states - mean) / spread).astype(np.float16)
 
-    forward, reverse = readings
+    forward, reverse = features
     return one(forward), one(reverse)
 
 
-def local_readings(ids: np.ndarray, reach: int = LOCAL_BP) -> Readings:
+def local_features(ids: np.ndarray, reach: int = LOCAL_BP) -> BaseFeatures:
     """One-hot bases around every base, read on both strands; N and what lies outside are zero.
 
     Returns
