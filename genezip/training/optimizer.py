@@ -63,7 +63,7 @@ def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
     return decay_vectors and not spared
 
 
-def rate(step: int, settings: Pretrain) -> float:
+def pretraining_rate(step: int, settings: Pretrain) -> float:
     """Share of the peak learning rate at a step (0-based): warm-up, then linear decay."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
@@ -82,9 +82,7 @@ def build_optimizer(network: GeneZipNetwork, settings: Pretrain) -> torch.optim.
     )
 
 
-def set_rate(optimizer: torch.optim.AdamW, step: int, settings: Pretrain) -> float:
-    """Set the learning rate of every group for a step; return the trunk's."""
-    base = settings.learning_rate * rate(step, settings)
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group: ``rate``, times the group's ``multiplier`` if any."""
     for group in optimizer.param_groups:
-        group["lr"] = base * group["multiplier"]
-    return base
+        group["lr"] = rate * group.get("multiplier", 1.0)
