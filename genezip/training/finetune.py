@@ -26,7 +26,7 @@ from genezip.models.hnet.losses import rar_loss
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.hnet.output import Output
 from genezip.training.checkpoint import load_run, random_state, set_random_state
-from genezip.training.head_loop import rows_of_step
+from genezip.training.fit import rows_of_step
 from genezip.training.head_step import backward, build_adamw, clip_gradients, set_rate
 from genezip.training.trainable import compressor_learns
 

@@ -7,21 +7,23 @@ to validate, when to write a checkpoint and when to end; alone or among several 
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from genezip import log
-from genezip.artifacts.journal import StopRequest, stop_request
+from genezip.artifacts.journal import stop_request
+from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.training.checkpoint import Batches, Checkpoint, TrainingState
 from genezip.training.curve import Curve
-from genezip.training.objectives import Objective, Watched
-from genezip.training.optimizer import set_rate
+from genezip.training.objectives import Objective, TaskObjective, Watched
+from genezip.training.optimizer import build_adamw, set_rate, task_rate
 from genezip.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
@@ -130,7 +132,7 @@ def fit(
         state = checkpoint.load(module, optimizer, batches)
     if state is None:
         torch.manual_seed(schedule.seed)
-        np.random.seed(schedule.seed)
+        np.random.seed(schedule.seed % 2**32)  # numpy takes no more
         state = TrainingState()
     else:
         logger.info(f"{name}: resuming at step {state.step} of {schedule.steps}")
@@ -157,8 +159,7 @@ def fit(
             if schedule.validation_due(state):
                 if schedule.around_validations:  # before one, which may take long, and after it
                     save()
-                found, stopping = _watch(objective, ranks, stop)
-                asked, write = asked or stopping, write or stopping or schedule.around_validations
+                found = _watch(objective, ranks)
                 if curve is not None:
                     curve.valid(state.step, found.metrics)
                 where = f"{objective.label}: step {state.step}/{schedule.steps}"
@@ -167,6 +168,8 @@ def fit(
                 with ranks.together():
                     if better and ranks.main:
                         checkpoint.keep_best(state, module)
+                asked = ranks.of_main(asked or bool(stop))
+                write = write or asked or schedule.around_validations
             finished = schedule.finished(state)
             if write:
                 save()
@@ -223,8 +226,8 @@ def read_step(
     return StepSums(total, rest, norms / ranks.world, stopping > 0, written > 0)
 
 
-def _watch(objective: Objective, ranks: Ranks, stop: StopRequest) -> tuple[Watched, bool]:
-    """What the first process finds in a validation, and whether it was asked to stop."""
+def _watch(objective: Objective, ranks: Ranks) -> Watched:
+    """What the first process finds in a validation, at every process."""
     found = None
     with ranks.together():
         if ranks.main:
@@ -232,9 +235,9 @@ def _watch(objective: Objective, ranks: Ranks, stop: StopRequest) -> tuple[Watch
             with torch.no_grad():
                 found = objective.watch()
             objective.module.train()
-    found, stopping = ranks.of_main((found, bool(stop)))
+    found = ranks.of_main(found)
     assert found is not None
-    return found, stopping
+    return found
 
 
 def _note(state: TrainingState, found: Watched, undefined_counts: bool) -> bool:
@@ -263,3 +266,125 @@ def _take_best(objective: Objective, state: TrainingState, schedule: Schedule) -
             f"{objective.name}: validation {objective.metric} was never defined, so the weights of "
             f"the last step, {state.step}, are used"
         )
+
+
+class StepBatches:
+    """Batches that are a function of the step (0-based), so that the step is all they need."""
+
+    def __init__(self, draw: Callable[[int], Any]) -> None:
+        self.draw, self.step = draw, 0
+
+    def next_batch(self) -> Any:
+        """The batch of the next step."""
+        batch = self.draw(self.step)
+        self.step += 1
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The next step."""
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the step of other batches."""
+        self.step = state["step"]
+
+
+def rows_of_step(count: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Rows of a step when every pass goes through all rows in a new random order.
+
+    Returns int64 array (batch,), values 0 .. count - 1. It depends on the arguments alone, so
+    a run that goes on needs no state. A batch may hold the end of one pass and the begin of
+    the next.
+    """
+    places = np.arange(step * batch, (step + 1) * batch)
+    rows = np.empty(batch, dtype=np.int64)
+    for epoch in np.unique(places // count):
+        order = np.random.default_rng([seed, int(epoch)]).permutation(count)
+        here = places // count == epoch
+        rows[here] = order[places[here] % count]
+    return rows
+
+
+def fit_head(
+    objective: TaskObjective,
+    draw: Callable[[int], Iterable[Any]],
+    settings: HeadTraining,
+    steps: int,
+    seed: int,
+    identity: dict[str, Any],
+    work_folder: Path,
+    select: Literal["best", "last"] = "best",
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> TrainingState:
+    """Train a head in place, or go on with an interrupted run; it ends in eval mode.
+
+    The checkpoint stays in ``work_folder`` when training ends, so that a failure in what follows
+    costs no training; :func:`genezip.training.checkpoint.discard` removes it.
+
+    Parameters
+    ----------
+    objective : its module on its device, with its initial weights; the losses of a step's
+        micro-batches are added up, so each is its share of the loss of the whole step
+    draw : step (0-based) -> the micro-batches of the step; must depend on the step alone
+    seed : of dropout (the caller draws initial weights and batches)
+    identity : what else must be equal between the parts of a run, as plain values
+    select : ``best`` keeps the weights of the highest validation score and stops when
+        ``settings.patience`` validations in a row were not better or had no score; ``last``
+        does neither
+
+    Raises
+    ------
+    GenezipError, KeyboardInterrupt
+        As :func:`fit`.
+    """
+    return _fit_task(
+        objective,
+        StepBatches(lambda step: ((part, 1.0) for part in draw(step))),
+        build_adamw(objective.module, settings),
+        settings,
+        steps,
+        seed,
+        identity,
+        work_folder,
+        select,
+        checkpoint_seconds,
+        undefined_counts=True,
+    )
+
+
+def _fit_task(
+    objective: TaskObjective,
+    batches: StepBatches,
+    optimizer: torch.optim.Optimizer,
+    settings: HeadTraining,
+    steps: int,
+    seed: int,
+    identity: dict[str, Any],
+    work_folder: Path,
+    select: Literal["best", "last"],
+    checkpoint_seconds: float,
+    undefined_counts: bool,
+) -> TrainingState:
+    """Train on a task, with a checkpoint around every validation and by the clock."""
+    schedule = Schedule(
+        steps=steps,
+        seed=seed,
+        rate=lambda step: settings.learning_rate * task_rate(step, steps, settings.warmup),
+        clip_norm=settings.clip_norm,
+        validate_every=None if objective.score is None else settings.evaluate_every,
+        patience=settings.patience if select == "best" else None,
+        undefined_counts=undefined_counts,
+        select=select,
+        checkpoint_seconds=checkpoint_seconds,
+        around_validations=True,
+    )
+    own = {"steps": steps, "seed": seed, "select": select, "settings": decisive(settings)}
+    checkpoint = Checkpoint(Path(work_folder), objective.name, {**own, **identity})
+    return fit(objective, batches, optimizer, schedule, checkpoint)
+
+
+def decisive(settings: HeadTraining) -> dict[str, Any]:
+    """The settings of a training that decide the weights; the device is not among them."""
+    names = (*FineTuning.model_fields, "steps", "epochs")
+    values = settings.model_dump(mode="json", exclude={"device"})
+    return {name: values[name] for name in names if name in values}

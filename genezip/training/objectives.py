@@ -1,11 +1,12 @@
 """Objectives: what a training minimises, and what it watches to find the best weights.
 
 :func:`genezip.training.fit.fit` knows nothing else of what is learnt. Pretraining minimises the
-loss of the next base and the region-aware ratio loss.
+loss of the next base and the region-aware ratio loss; a head or a fine-tuned network minimises
+the loss of its task.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
@@ -16,13 +17,16 @@ from torch import Tensor, nn
 
 from genezip.alphabet import is_base
 from genezip.config import Pretrain
+from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.corpus.corpus import CorpusReader
 from genezip.models.hnet.losses import count_targets, lm_loss, rar_loss
 from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.output import Output
 from genezip.models.hnet.windows import run
 from genezip.region_classes import GENE7, RegionClasses
 from genezip.training.ranks import ALONE, Ranks
-from genezip.training.step import backward
+from genezip.training.step import backward, precision
+from genezip.training.trainable import compressor_learns
 
 MIN_KNOWN = 0.95
 
@@ -303,3 +307,85 @@ def validate(
             float(tokens[members].sum() / tokens.sum() / share) if share > 0 else None
         )
     return metrics
+
+
+@dataclass(frozen=True)
+class TaskObjective:
+    """What a head or a network learns from the examples of a task.
+
+    Its batch is an iterable of pairs: a micro-batch, and the weight of its loss in the step.
+
+    Attributes
+    ----------
+    name : what messages call it
+    module : whatever of it requires gradients learns
+    settings : whose precision is used on CUDA; weights and moments are fp32
+    loss : micro-batch -> scalar Tensor
+    score : validation score, the higher the better; NaN where it is undefined; None: no validation
+    metric : name of that score
+    describe : what a message calls the examples of a micro-batch; None where it has no words
+    """
+
+    name: str
+    module: nn.Module
+    settings: HeadTraining
+    loss: Callable[[Any], Tensor]
+    score: Callable[[], float] | None
+    metric: str
+    describe: Callable[[Any], str] | None = None
+    remedy: str = field(default="its learning_rate", init=False)
+
+    @property
+    def label(self) -> str:
+        """What its progress and its validations are called."""
+        return self.name
+
+    def minimise(self, batch: Iterable[tuple[Any, float]]) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch, whose weighted losses are added up; there are no other sums."""
+        device = next(self.module.parameters()).device
+        none = torch.empty(0, dtype=torch.float64, device=device)
+
+        def loss(weighted: tuple[Any, float]) -> tuple[Tensor, Tensor]:
+            part, weight = weighted
+            with precision(device, self.settings):
+                return self.loss(part) * weight, none
+
+        return backward(self.module, batch, loss, lambda weighted: self._named(weighted[0]))
+
+    def _named(self, part: Any) -> str:
+        if self.describe is None:
+            return f"a training batch of {self.name}"
+        return f"{self.name}: training on {self.describe(part)}"
+
+    def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
+        """The loss of the step."""
+        return {"loss": loss}
+
+    def shown(self, figures: dict[str, Any]) -> dict[str, str]:
+        """The loss of the step."""
+        return {"loss": f"{figures['loss']:.4g}"}
+
+    def watch(self) -> Watched:
+        """The validation score."""
+        assert self.score is not None
+        score = float(self.score())
+        return Watched(score, {self.metric: score}, f"{self.metric} {score:.4f}")
+
+
+def example_numbers(numbers: np.ndarray) -> str:
+    """``training example 3, 7``."""
+    return f"training example {', '.join(str(number) for number in numbers)}"
+
+
+def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:
+    """The ratio loss of fine-tuning, weighted by ``alpha``; zero while the compressor is fixed.
+
+    The ratio loss with one region class and target ``uniform_bpt``, N = target^(1/S) at each
+    of S stages, per sequence, F taken after the bounds; as the authors' release replaces RAR
+    when it fine-tunes (GeneZip release, classification tasks).
+    """
+    if settings.alpha == 0 or not compressor_learns(network):
+        return output.states.new_zeros(())
+    one_class = torch.zeros(output.valid.shape, dtype=torch.int64, device=output.valid.device)
+    target = torch.full((1,), settings.uniform_bpt, device=output.valid.device)
+    return settings.alpha * rar_loss(output, one_class, target, "post")[0]

@@ -1,4 +1,4 @@
-"""Gradients of one optimiser step, added up over its micro-batches."""
+"""One optimiser step: precision, memory, and gradients added up over micro-batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -8,8 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genezip.config.benchmarks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.training.ranks import ALONE, Ranks, local_gradients
+
+
+def precision(device: torch.device, settings: HeadTraining) -> torch.autocast:
+    """The autocast block of a forward pass: bf16 on CUDA where it is asked for, else nothing."""
+    bf16 = settings.precision == "bf16" and device.type == "cuda"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def in_full_precision(head: nn.Module, features: Tensor) -> Tensor:
+    """What a head makes of features in fp32, whatever autocast is around.
+
+    bf16 has 8 significant bits, so logits in it tie where scores must rank examples.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        found: Tensor = head(features.float())
+    return found
 
 
 @contextmanager

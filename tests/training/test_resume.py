@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from toolkit.training import Batches, curve_of, run_of
+from torch import nn
 
+from genezip.config.benchmarks import FineTuning
 from genezip.models.pretrained import BEST
 from genezip.training import objectives, setup
 from genezip.training.checkpoint import STATE
+from genezip.training.fit import fit_head, rows_of_step
+from genezip.training.objectives import TaskObjective
 from genezip.training.setup import pretrain
 
 STEPS = 12
@@ -67,7 +72,47 @@ def pretraining(folder: Path, event: Event, seconds: float) -> None:
         pretrain(run, Watched(), folder / "model", folder, checkpoint_seconds=seconds)
 
 
-USES = {"pretraining": Use(pretraining)}
+X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+Y = X @ torch.tensor([1.0, -2.0, 0.5])
+
+
+def toy_module() -> nn.Module:
+    """Dropout, so that random numbers matter; batch norm, so that buffers do."""
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+
+def error(net: nn.Module, rows: Any) -> torch.Tensor:
+    return (net(X[rows])[:, 0] - Y[rows]).square().mean()
+
+
+def toy_objective(net: nn.Module, loss: Callable[[Any], torch.Tensor]) -> TaskObjective:
+    settings = FineTuning(batch=4, learning_rate=0.05, evaluate_every=4, patience=100, warmup=0.3)
+    score = lambda: -float(error(net, slice(None)))  # noqa: E731
+    return TaskObjective("toy", net, settings, loss, score, "score")
+
+
+def save_model(net: nn.Module, folder: Path) -> None:
+    """What the module is left with: the best weights."""
+    (folder / "model").mkdir(exist_ok=True)
+    save_file(net.state_dict(), folder / "model" / "model.safetensors")
+
+
+def head(folder: Path, event: Event, seconds: float) -> None:
+    net = toy_module()
+
+    def draw(step: int) -> list[np.ndarray]:
+        event(step)
+        rows = rows_of_step(20, 4, step, seed=1)
+        return [rows[:2], rows[2:]]
+
+    objective = toy_objective(net, lambda rows: error(net, rows) * (0.5 + noise()))
+    given = objective.settings, STEPS, 7, {"data": "abc"}, folder
+    fit_head(objective, draw, *given, checkpoint_seconds=seconds)
+    save_model(net, folder)
+
+
+USES = {"pretraining": Use(pretraining), "head": Use(head)}
 
 
 def end_of(folder: Path) -> dict[str, Any]:
