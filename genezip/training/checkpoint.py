@@ -241,27 +241,3 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
 
 def _device(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
-
-
-def load_run(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The state of a run on a task; None where there is none, or a damaged one.
-
-    Its ``progress`` holds the ``step``.
-
-    Raises
-    ------
-    GenezipError
-        If it is of another identity, or may not be read.
-    """
-    if not path.exists():
-        return None
-    state = load_state(path, ("progress",))
-    if state is None:
-        logger.warning(f"{path} is damaged; training from the start")
-        return None
-    refuse_other_run(path, _stopped(state["progress"]["step"]), state["identity"], identity)
-    return state
-
-
-def _stopped(step: int) -> str:
-    return f"a run that stopped at step {step}"

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from genezip import log
 from genezip.artifacts.journal import stop_request
 from genezip.config.benchmarks import FineTuning, HeadTraining
+from genezip.errors import GenezipError
 from genezip.training.checkpoint import Batches, Checkpoint, TrainingState
 from genezip.training.curve import Curve
 from genezip.training.objectives import Objective, TaskObjective, Watched
-from genezip.training.optimizer import build_adamw, set_rate, task_rate
+from genezip.training.optimizer import FINE_TUNING_BETAS, build_adamw, set_rate, task_rate
 from genezip.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
@@ -349,6 +350,65 @@ def fit_head(
         select,
         checkpoint_seconds,
         undefined_counts=True,
+    )
+
+
+def fine_tune(
+    objective: TaskObjective,
+    examples: int,
+    draws: int,
+    settings: HeadTraining,
+    seed: int,
+    identity: dict[str, Any],
+    work_folder: Path,
+    micro_batch: int = 1,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> TrainingState:
+    """Train a network on the examples of a task in place; it ends with its best weights.
+
+    Every pass goes through all examples in a new seeded order; with ``warmup`` the rate rises
+    over that share of the steps and then falls linearly to zero, without it stays constant.
+    The best weights are those of the highest validation score; where no score is defined
+    (a validation split of one class) the last ones. Validation takes place every
+    ``evaluate_every`` steps and at the end; ``patience`` validations with a score that is not
+    better end the training.
+
+    Parameters
+    ----------
+    objective : its loss takes numbers of examples, int64 array (m,), each in 0 .. examples - 1,
+        and is their mean
+    examples : number of training examples
+    draws : training examples that are drawn in all: examples x passes, or steps x batch
+    identity : what else must be equal between the parts of a run, as plain values
+    work_folder : where checkpoints lie; the caller deletes it when its own output is written
+    micro_batch : examples that the loss takes at a time
+
+    Raises
+    ------
+    GenezipError, KeyboardInterrupt
+        As :func:`fit`; also where there is no example.
+    """
+    if examples < 1:
+        raise GenezipError(f"{objective.name} has no training example; prepare the task again")
+
+    def draw(step: int) -> list[tuple[np.ndarray, float]]:
+        rows = rows_of_step(examples, settings.batch, step, seed)
+        rows = rows[: draws - step * settings.batch]  # of the last step
+        parts = [rows[start : start + micro_batch] for start in range(0, len(rows), micro_batch)]
+        return [(part, len(part) / len(rows)) for part in parts]
+
+    return _fit_task(
+        objective,
+        StepBatches(draw),
+        build_adamw(objective.module, settings, FINE_TUNING_BETAS),
+        settings,
+        max(1, math.ceil(draws / settings.batch)),
+        seed,
+        identity,
+        work_folder,
+        "best",
+        checkpoint_seconds,
+        undefined_counts=False,
     )
 
 

@@ -10,6 +10,7 @@ from genezip.config.benchmarks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 
+FINE_TUNING_BETAS = (0.9, 0.95)  # GeneZip Appendix D
 STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 

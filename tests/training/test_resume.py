@@ -17,7 +17,7 @@ from genezip.config.benchmarks import FineTuning
 from genezip.models.pretrained import BEST
 from genezip.training import objectives, setup
 from genezip.training.checkpoint import STATE
-from genezip.training.fit import fit_head, rows_of_step
+from genezip.training.fit import fine_tune, fit_head, rows_of_step
 from genezip.training.objectives import TaskObjective
 from genezip.training.setup import pretrain
 
@@ -112,7 +112,31 @@ def head(folder: Path, event: Event, seconds: float) -> None:
     save_model(net, folder)
 
 
-USES = {"pretraining": Use(pretraining), "head": Use(head)}
+def fine_tuning(folder: Path, event: Event, seconds: float) -> None:
+    net = toy_module()
+
+    def loss(rows: np.ndarray) -> torch.Tensor:
+        if len(drawn) % 2 == 0:  # the first of two micro-batches
+            event(begun + len(drawn) // 2)
+        drawn.append(rows)
+        return error(net, rows) * (0.5 + noise())
+
+    begun, drawn = steps_done(folder), list[np.ndarray]()
+    objective = toy_objective(net, loss)
+    given = 20, 4 * STEPS, objective.settings, 7, {"data": "abc"}, folder, 2
+    fine_tune(objective, *given, checkpoint_seconds=seconds)
+    save_model(net, folder)
+
+
+def steps_done(folder: Path) -> int:
+    """Steps of the checkpoint in a folder."""
+    path = folder / STATE
+    return torch.load(path, weights_only=True)["progress"]["step"] if path.exists() else 0
+
+
+USES = {
+    "pretraining": Use(pretraining), "head": Use(head), "fine-tuning": Use(fine_tuning),
+}  # fmt: skip
 
 
 def end_of(folder: Path) -> dict[str, Any]:
