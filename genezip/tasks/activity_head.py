@@ -26,7 +26,7 @@ from genezip.tasks.bin_features import (
     write_windows,
 )
 from genezip.tasks.heads import ActivityHead, poisson_sum
-from genezip.training.fit import fit_head, rows_of_step
+from genezip.training.fit import fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def predict_activity(
     Parameters
     ----------
     array : float32, shape (n, bins, channels), features in the order of ``windows.table``
-    identity : what else decides the weights, see :func:`fit_head`
+    identity : what else decides the weights, see :func:`fit_task`
     out, work_folder : prediction file (arrays bins x tracks), folder of the checkpoint
 
     Raises
@@ -105,7 +105,7 @@ def predict_activity(
 
     loss = partial(activity_loss, head)
     objective = TaskObjective(name, head, settings, loss, validate, "negative loss")
-    fit_head(objective, batch, settings, settings.steps, seed, identity, work_folder)
+    fit_task(objective, batch, settings.steps, seed, identity, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

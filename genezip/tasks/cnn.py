@@ -32,7 +32,7 @@ from genezip.tasks.live_initiation import METRIC, initiation_score, write_initia
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
 from genezip.tasks.onehot_cnn import InitiationCNN, PairCNN
 from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective, example_numbers
+from genezip.training.objectives import TaskObjective
 from genezip.training.step import in_full_precision, precision
 
 LEARNING_RATE = 0.005
@@ -209,13 +209,7 @@ def _train(
     work_folder: Path,
 ) -> None:
     objective = TaskObjective(
-        name=arm.label,
-        module=found.module,
-        settings=settings,
-        loss=found.loss,
-        score=found.validation_score,
-        metric=found.metric,
-        describe=example_numbers,
+        arm.label, found.module, settings, found.loss, found.validation_score, found.metric
     )
     examples = len(found.train)
-    fine_tune(objective, examples, draws, settings, seed, identity, work_folder, MICRO_BATCH)
+    fine_tune(objective, examples, draws, seed, identity, work_folder, MICRO_BATCH)

@@ -20,7 +20,7 @@ from genezip.tasks.heads import squared_error_sum
 from genezip.tasks.onehot_cnn import ActivityCNN, ContactCNN
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective, example_numbers
+from genezip.training.objectives import TaskObjective
 from genezip.training.step import precision
 
 MICRO_BATCH = 2  # the batch of the benchmark's CNNs
@@ -140,16 +140,10 @@ def predict_window_cnn(
     """
     cnn = WindowCNN(task, examples, official, settings, seed, device)
     objective = TaskObjective(
-        name=arm.label,
-        module=cnn.module,
-        settings=settings,
-        loss=cnn.loss,
-        score=cnn.validation_score,
-        metric=cnn.metric,
-        describe=example_numbers,
+        arm.label, cnn.module, settings, cnn.loss, cnn.validation_score, cnn.metric
     )
     count, draws = len(cnn.rows["train"]), settings.steps * settings.batch
-    fine_tune(objective, count, draws, settings, seed, identity, work_folder, MICRO_BATCH)
+    fine_tune(objective, count, draws, seed, identity, work_folder, MICRO_BATCH)
     shape = (-1,) if task == "cmp" else (-1, -1)
     with PredictionWriter(out, arm, "array", shape) as writer:
         for split in ("valid", "test"):

@@ -29,7 +29,7 @@ from genezip.tasks.bin_features import (
     write_windows,
 )
 from genezip.tasks.heads import ContactHead, squared_error_sum
-from genezip.training.fit import fit_head, rows_of_step
+from genezip.training.fit import fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def predict_contacts(
     ----------
     array : float32, shape (n, bins, channels), features in the order of ``windows.table``
     track : index of the cell line
-    identity : what else decides the weights, see :func:`fit_head`
+    identity : what else decides the weights, see :func:`fit_task`
     out, work_folder : prediction file (arrays of one upper triangle), folder of the checkpoint
 
     Raises
@@ -114,7 +114,7 @@ def predict_contacts(
 
     loss = partial(contact_loss, head)
     objective = TaskObjective(name, head, settings, loss, validate, "scc")
-    fit_head(objective, batch, settings, settings.steps, seed, identity, work_folder, "last")
+    fit_task(objective, batch, settings.steps, seed, identity, work_folder, "last")
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

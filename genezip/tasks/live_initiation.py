@@ -26,7 +26,7 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.heads import ProfileHead, initiation_loss
 from genezip.tasks.predictions import PredictionWriter
 from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective, example_numbers, ratio_term
+from genezip.training.objectives import TaskObjective, ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
 
 logger = logging.getLogger(__name__)
@@ -157,10 +157,9 @@ def tune_initiation(
         loss=live.loss,
         score=lambda: initiation_score(examples, live.predict),
         metric=METRIC,
-        describe=example_numbers,
     )
     count, draws = int((examples.table["split"] == "train").sum()), settings.steps * settings.batch
-    fine_tune(objective, count, draws, settings, seed, identity, work_folder)
+    fine_tune(objective, count, draws, seed, identity, work_folder)
     return live
 
 

@@ -196,7 +196,7 @@ def tune_pairs(
         describe=live.describe,
     )
     draws = settings.epochs * count
-    fine_tune(objective, count, draws, settings, seed, identity, work_folder, live.micro_batch)
+    fine_tune(objective, count, draws, seed, identity, work_folder, live.micro_batch)
     return live
 
 

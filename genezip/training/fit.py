@@ -9,9 +9,9 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from genezip import log
 from genezip.artifacts.journal import stop_request
-from genezip.config.benchmarks import FineTuning, HeadTraining
+from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
 from genezip.training.checkpoint import Batches, Checkpoint, TrainingState
 from genezip.training.curve import Curve
@@ -48,7 +48,6 @@ class Schedule:
     undefined_counts : whether a validation without a defined score counts against the patience
     select : weights that the module is left with: of the highest validation score, or the last
     checkpoint_every : steps between checkpoints, besides those by time; None for none
-    checkpoint_seconds : seconds between checkpoints
     around_validations : whether a checkpoint is written before and after every validation too
     """
 
@@ -61,7 +60,6 @@ class Schedule:
     undefined_counts: bool = False
     select: Literal["best", "last"] = "last"
     checkpoint_every: int | None = None
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
     around_validations: bool = False
 
     def validation_due(self, state: TrainingState) -> bool:
@@ -82,20 +80,6 @@ class Schedule:
     def finished(self, state: TrainingState) -> bool:
         """Whether there is nothing left to train."""
         return state.step == self.steps or self.out_of_patience(state)
-
-
-class StepSums(NamedTuple):
-    """Numbers of a step, summed over the processes.
-
-    ``asked`` and ``late`` count the processes that were asked to stop and those for which a
-    checkpoint is due by time.
-    """
-
-    loss: float
-    sums: list[float]
-    norm: float
-    asked: bool
-    late: bool
 
 
 def fit(
@@ -185,28 +169,26 @@ def fit(
                 batch = batches.next_batch()
             rate = schedule.rate(state.step)
             set_rate(optimizer, rate)
-            loss, sums = objective.minimise(batch)
-            norm = nn.utils.clip_grad_norm_(module.parameters(), schedule.clip_norm)
-            late = ranks.main and time.monotonic() - saved >= schedule.checkpoint_seconds
-            step = read_step(ranks, loss, sums, norm, bool(stop), late)
-            if not math.isfinite(step.loss + step.norm):
+            gradients = objective.minimise(batch)
+            clipped = nn.utils.clip_grad_norm_(module.parameters(), schedule.clip_norm)
+            late = ranks.main and time.monotonic() - saved >= CHECKPOINT_SECONDS
+            loss, sums, norm, asked, late = read_step(ranks, *gradients, clipped, bool(stop), late)
+            if not math.isfinite(loss + norm):
                 ranks.refuse(
-                    f"training of {name} became not finite (loss {step.loss:.4g}, gradient "
-                    f"{step.norm:.4g}) at step {state.step}; lower {objective.remedy} and train "
-                    "again"
+                    f"training of {name} became not finite (loss {loss:.4g}, gradient {norm:.4g}) "
+                    f"at step {state.step}; lower {objective.remedy} and train again"
                 )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             state.step += 1
-            figures = objective.figures(step.loss, step.sums)
+            figures = objective.figures(loss, sums)
             if curve is not None:
                 seconds = round(time.monotonic() - began, 2)
-                line = {**figures, "lr": rate, "grad_norm": step.norm, "seconds": seconds}
+                line = {**figures, "lr": rate, "grad_norm": norm, "seconds": seconds}
                 curve.step(state.step, line)
             shown.show(**objective.shown(figures))
             shown.advance()
-            asked = step.asked
-            write = asked or step.late or schedule.checkpoint_due(state.step)
+            write = asked or late or schedule.checkpoint_due(state.step)
     state.seconds = time.monotonic() - began
     if schedule.select == "best":
         _take_best(objective, state, schedule)
@@ -216,15 +198,16 @@ def fit(
 
 def read_step(
     ranks: Ranks, loss: Tensor, sums: Tensor, norm: Tensor, asked: bool, late: bool
-) -> StepSums:
+) -> tuple[float, list[float], float, bool, bool]:
     """All numbers of a step, summed over the processes and read from the device at once.
 
-    ``norm`` is that of the averaged gradients, which every process has.
+    ``norm`` is that of the averaged gradients, which every process has. ``asked`` and ``late``
+    are true where they are so for any process.
     """
     flags = loss.new_tensor([float(asked), float(late)])
     values = torch.cat([loss.view(1), norm.double().view(1), flags, sums])
     total, norms, stopping, written, *rest = ranks.add_up(values).tolist()
-    return StepSums(total, rest, norms / ranks.world, stopping > 0, written > 0)
+    return total, rest, norms / ranks.world, stopping > 0, written > 0
 
 
 def _watch(objective: Objective, ranks: Ranks) -> Watched:
@@ -306,18 +289,18 @@ def rows_of_step(count: int, batch: int, step: int, seed: int) -> np.ndarray:
     return rows
 
 
-def fit_head(
+def fit_task(
     objective: TaskObjective,
     draw: Callable[[int], Iterable[Any]],
-    settings: HeadTraining,
     steps: int,
     seed: int,
     identity: dict[str, Any],
     work_folder: Path,
     select: Literal["best", "last"] = "best",
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    betas: tuple[float, float] = (0.9, 0.999),
+    undefined_counts: bool = True,
 ) -> TrainingState:
-    """Train a head in place, or go on with an interrupted run; it ends in eval mode.
+    """Train the module of an objective in place, or go on where a run was interrupted.
 
     The checkpoint stays in ``work_folder`` when training ends, so that a failure in what follows
     costs no training; :func:`genezip.training.checkpoint.discard` removes it.
@@ -330,102 +313,10 @@ def fit_head(
     seed : of dropout (the caller draws initial weights and batches)
     identity : what else must be equal between the parts of a run, as plain values
     select : ``best`` keeps the weights of the highest validation score and stops when
-        ``settings.patience`` validations in a row were not better or had no score; ``last``
-        does neither
-
-    Raises
-    ------
-    GenezipError, KeyboardInterrupt
-        As :func:`fit`.
+        ``patience`` validations in a row were not better; ``last`` does neither
+    undefined_counts : whether a validation without a defined score counts against the patience
     """
-    return _fit_task(
-        objective,
-        StepBatches(lambda step: ((part, 1.0) for part in draw(step))),
-        build_adamw(objective.module, settings),
-        settings,
-        steps,
-        seed,
-        identity,
-        work_folder,
-        select,
-        checkpoint_seconds,
-        undefined_counts=True,
-    )
-
-
-def fine_tune(
-    objective: TaskObjective,
-    examples: int,
-    draws: int,
-    settings: HeadTraining,
-    seed: int,
-    identity: dict[str, Any],
-    work_folder: Path,
-    micro_batch: int = 1,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> TrainingState:
-    """Train a network on the examples of a task in place; it ends with its best weights.
-
-    Every pass goes through all examples in a new seeded order; with ``warmup`` the rate rises
-    over that share of the steps and then falls linearly to zero, without it stays constant.
-    The best weights are those of the highest validation score; where no score is defined
-    (a validation split of one class) the last ones. Validation takes place every
-    ``evaluate_every`` steps and at the end; ``patience`` validations with a score that is not
-    better end the training.
-
-    Parameters
-    ----------
-    objective : its loss takes numbers of examples, int64 array (m,), each in 0 .. examples - 1,
-        and is their mean
-    examples : number of training examples
-    draws : training examples that are drawn in all: examples x passes, or steps x batch
-    identity : what else must be equal between the parts of a run, as plain values
-    work_folder : where checkpoints lie; the caller deletes it when its own output is written
-    micro_batch : examples that the loss takes at a time
-
-    Raises
-    ------
-    GenezipError, KeyboardInterrupt
-        As :func:`fit`; also where there is no example.
-    """
-    if examples < 1:
-        raise GenezipError(f"{objective.name} has no training example; prepare the task again")
-
-    def draw(step: int) -> list[tuple[np.ndarray, float]]:
-        rows = rows_of_step(examples, settings.batch, step, seed)
-        rows = rows[: draws - step * settings.batch]  # of the last step
-        parts = [rows[start : start + micro_batch] for start in range(0, len(rows), micro_batch)]
-        return [(part, len(part) / len(rows)) for part in parts]
-
-    return _fit_task(
-        objective,
-        StepBatches(draw),
-        build_adamw(objective.module, settings, FINE_TUNING_BETAS),
-        settings,
-        max(1, math.ceil(draws / settings.batch)),
-        seed,
-        identity,
-        work_folder,
-        "best",
-        checkpoint_seconds,
-        undefined_counts=False,
-    )
-
-
-def _fit_task(
-    objective: TaskObjective,
-    batches: StepBatches,
-    optimizer: torch.optim.Optimizer,
-    settings: HeadTraining,
-    steps: int,
-    seed: int,
-    identity: dict[str, Any],
-    work_folder: Path,
-    select: Literal["best", "last"],
-    checkpoint_seconds: float,
-    undefined_counts: bool,
-) -> TrainingState:
-    """Train on a task, with a checkpoint around every validation and by the clock."""
+    settings = objective.settings
     schedule = Schedule(
         steps=steps,
         seed=seed,
@@ -435,16 +326,70 @@ def _fit_task(
         patience=settings.patience if select == "best" else None,
         undefined_counts=undefined_counts,
         select=select,
-        checkpoint_seconds=checkpoint_seconds,
         around_validations=True,
     )
-    own = {"steps": steps, "seed": seed, "select": select, "settings": decisive(settings)}
-    checkpoint = Checkpoint(Path(work_folder), objective.name, {**own, **identity})
-    return fit(objective, batches, optimizer, schedule, checkpoint)
-
-
-def decisive(settings: HeadTraining) -> dict[str, Any]:
-    """The settings of a training that decide the weights; the device is not among them."""
-    names = (*FineTuning.model_fields, "steps", "epochs")
     values = settings.model_dump(mode="json", exclude={"device"})
-    return {name: values[name] for name in names if name in values}
+    decisive = [key for key in (*FineTuning.model_fields, "steps", "epochs") if key in values]
+    own = {"steps": steps, "seed": seed, "select": select}
+    identity = {**own, "settings": {key: values[key] for key in decisive}, **identity}
+    checkpoint = Checkpoint(work_folder, objective.name, identity)
+    optimizer = build_adamw(objective.module, settings, betas)
+    return fit(objective, StepBatches(draw), optimizer, schedule, checkpoint)
+
+
+def fine_tune(
+    objective: TaskObjective,
+    examples: int,
+    draws: int,
+    seed: int,
+    identity: dict[str, Any],
+    work_folder: Path,
+    micro_batch: int = 1,
+) -> TrainingState:
+    """Train a network on the examples of a task in place; it ends with its best weights.
+
+    Every pass goes through all examples in a new seeded order. Where no validation score is
+    defined (a split of one class), the last weights are used; such a validation does not count
+    against the patience.
+
+    Parameters
+    ----------
+    objective : its loss takes numbers of examples, int64 array (m,), each in 0 .. examples - 1,
+        and is their mean
+    examples : number of training examples, at least 1
+    draws : training examples that are drawn in all: examples x passes, or steps x batch
+    identity, work_folder : as of :func:`fit_task`
+    micro_batch : examples that the loss takes at a time
+    """
+    if examples < 1:
+        raise GenezipError(f"{objective.name} has no training example; prepare the task again")
+    batch, mean = objective.settings.batch, objective.loss
+    named = objective.describe or example_numbers
+
+    def draw(step: int) -> list[tuple[np.ndarray, float]]:
+        rows = rows_of_step(examples, batch, step, seed)
+        rows = rows[: draws - step * batch]  # of the last step
+        parts = [rows[start : start + micro_batch] for start in range(0, len(rows), micro_batch)]
+        return [(part, len(part) / len(rows)) for part in parts]
+
+    weighted = replace(
+        objective,
+        loss=lambda part: mean(part[0]) * part[1],
+        describe=lambda part: f"{objective.name}: training on {named(part[0])}",
+    )
+    steps = max(1, math.ceil(draws / batch))
+    return fit_task(
+        weighted,
+        draw,
+        steps,
+        seed,
+        identity,
+        work_folder,
+        betas=FINE_TUNING_BETAS,
+        undefined_counts=False,
+    )
+
+
+def example_numbers(numbers: np.ndarray) -> str:
+    """``training example 3, 7``."""
+    return f"training example {', '.join(str(number) for number in numbers)}"

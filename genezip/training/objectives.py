@@ -48,27 +48,24 @@ class Watched:
 
 
 class Objective(Protocol):
-    """What is minimised for a batch, and what is watched in a validation."""
+    """What is minimised for a batch, and what is watched in a validation.
 
-    @property
-    def name(self) -> str:
-        """What messages call the training."""
+    Attributes
+    ----------
+    name : what messages call the training
+    label : what its progress and its validations are called
+    metric : what messages call the score of a validation
+    remedy : what to lower where the loss stops being finite
+    """
 
-    @property
-    def label(self) -> str:
-        """What its progress and its validations are called."""
+    name: str
+    label: str
+    metric: str
+    remedy: str
 
     @property
     def module(self) -> nn.Module:
         """Whatever of it requires gradients learns."""
-
-    @property
-    def metric(self) -> str:
-        """What messages call the score of a validation."""
-
-    @property
-    def remedy(self) -> str:
-        """What to lower where the loss stops being finite."""
 
     def minimise(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Add up the gradients of a batch in place, see :func:`genezip.training.step.backward`.
@@ -309,21 +306,19 @@ def validate(
     return metrics
 
 
-@dataclass(frozen=True)
+@dataclass
 class TaskObjective:
     """What a head or a network learns from the examples of a task.
-
-    Its batch is an iterable of pairs: a micro-batch, and the weight of its loss in the step.
 
     Attributes
     ----------
     name : what messages call it
     module : whatever of it requires gradients learns
     settings : whose precision is used on CUDA; weights and moments are fp32
-    loss : micro-batch -> scalar Tensor
+    loss : micro-batch -> scalar Tensor, its share of the loss of the step
     score : validation score, the higher the better; NaN where it is undefined; None: no validation
     metric : name of that score
-    describe : what a message calls the examples of a micro-batch; None where it has no words
+    describe : what a message calls a micro-batch; None where it has no words
     """
 
     name: str
@@ -335,27 +330,20 @@ class TaskObjective:
     describe: Callable[[Any], str] | None = None
     remedy: str = field(default="its learning_rate", init=False)
 
-    @property
-    def label(self) -> str:
-        """What its progress and its validations are called."""
-        return self.name
+    def __post_init__(self) -> None:
+        self.label = self.name
 
-    def minimise(self, batch: Iterable[tuple[Any, float]]) -> tuple[Tensor, Tensor]:
-        """Gradients of a batch, whose weighted losses are added up; there are no other sums."""
+    def minimise(self, batch: Iterable[Any]) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch, an iterable of micro-batches; there are no other sums."""
         device = next(self.module.parameters()).device
         none = torch.empty(0, dtype=torch.float64, device=device)
 
-        def loss(weighted: tuple[Any, float]) -> tuple[Tensor, Tensor]:
-            part, weight = weighted
+        def loss(part: Any) -> tuple[Tensor, Tensor]:
             with precision(device, self.settings):
-                return self.loss(part) * weight, none
+                return self.loss(part), none
 
-        return backward(self.module, batch, loss, lambda weighted: self._named(weighted[0]))
-
-    def _named(self, part: Any) -> str:
-        if self.describe is None:
-            return f"a training batch of {self.name}"
-        return f"{self.name}: training on {self.describe(part)}"
+        describe = self.describe or (lambda part: f"a training batch of {self.name}")
+        return backward(self.module, batch, loss, describe)
 
     def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
         """The loss of the step."""
@@ -370,11 +358,6 @@ class TaskObjective:
         assert self.score is not None
         score = float(self.score())
         return Watched(score, {self.metric: score}, f"{self.metric} {score:.4f}")
-
-
-def example_numbers(numbers: np.ndarray) -> str:
-    """``training example 3, 7``."""
-    return f"training example {', '.join(str(number) for number in numbers)}"
 
 
 def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:

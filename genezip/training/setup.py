@@ -36,7 +36,7 @@ from genezip.models.pretrained import (
 from genezip.region_classes import GENE7, RegionClasses
 from genezip.training.checkpoint import Checkpoint, TrainingState, discard
 from genezip.training.curve import CURVE, open_curve
-from genezip.training.fit import CHECKPOINT_SECONDS, Schedule, fit
+from genezip.training.fit import Schedule, fit
 from genezip.training.memory import available_bytes, check_memory, estimate
 from genezip.training.model_card import model_card
 from genezip.training.objectives import NextBase, validation_windows
@@ -278,7 +278,6 @@ def pretrain(
     out: Path,
     checkpoints: Path,
     ranks: Ranks = ALONE,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
     """Train a model and write its folder; continue an interrupted run of the same identity.
 
@@ -330,7 +329,6 @@ def pretrain(
         clip_norm=settings.clip_norm,
         validate_every=settings.validate_every if len(run.valid_ids) else None,
         checkpoint_every=settings.checkpoint_every,
-        checkpoint_seconds=checkpoint_seconds,
     )
     optimizer = build_optimizer(network, settings)
     curve = partial(open_curve, checkpoints, classes=run.region_classes.names)

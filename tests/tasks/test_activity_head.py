@@ -160,7 +160,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:
     for size in (4, 1, 3):
         head.zero_grad()
         parts = zip(x.split(size), y.split(size), strict=True)
-        total, _ = objective.minimise([((a, b, values), 1.0) for a, b in parts])
+        total, _ = objective.minimise([(a, b, values) for a, b in parts])
         gradients.append(torch.cat([p.grad.flatten() for p in head.parameters()]))
         assert float(total) == pytest.approx(loss(head(x).detach().numpy(), y.numpy()), rel=1e-5)
     for other in gradients[1:]:

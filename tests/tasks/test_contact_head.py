@@ -165,7 +165,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:
         head.zero_grad()
         parts = zip(x.split(size), y.split(size), strict=True)
         objective = TaskObjective("toy", head, settings(), partial(contact_loss, head), None, "")
-        loss, _ = objective.minimise([((a, b, entries), 1.0) for a, b in parts])
+        loss, _ = objective.minimise([(a, b, entries) for a, b in parts])
         gradients.append([p.grad.clone() for p in head.parameters() if p.grad is not None])
         error = (head.triangle(x) - y)[y.isfinite()]
         assert float(loss) == pytest.approx(error.square().mean().item(), rel=1e-5)

@@ -16,7 +16,7 @@ import torch
 from toolkit.training import FIVE_STEPS, Batches, StopsAt, double_network, run_of
 
 from genezip.errors import GenezipError
-from genezip.training import objectives, setup
+from genezip.training import fit, objectives, setup
 from genezip.training.ranks import Ranks, launched
 from genezip.training.setup import pretrain
 
@@ -46,7 +46,8 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
     def train(name: str, batches: Batches, seconds: float = 1e9, **changes: object) -> str:
         run = run_of(**{**FIVE_STEPS, **changes})
         folders = out / name, out / f"{name}.checkpoints"
-        return outcome(lambda: pretrain(run, batches, *folders, ranks, seconds))
+        fit.CHECKPOINT_SECONDS = seconds
+        return outcome(lambda: pretrain(run, batches, *folders, ranks))
 
     share = {"windows": 4, "unknown": True, "rows": ranks.rows(4)}
 

@@ -18,9 +18,10 @@ from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
 from genezip.models.hnet.losses import rar_stage_loop
 from genezip.models.hnet.network import GeneZipNetwork
+from genezip.training import fit
 from genezip.training.checkpoint import STATE, TrainingState
 from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective, example_numbers, ratio_term
+from genezip.training.objectives import TaskObjective, ratio_term
 from genezip.training.optimizer import FINE_TUNING_BETAS, build_adamw
 from genezip.training.step import precision
 from genezip.training.trainable import MODES, compressor_learns, learned_weights, set_mode
@@ -64,16 +65,12 @@ def train(
     seed: int = 1,
     identity: dict[str, Any] | None = None,
     micro_batch: int = 2,
-    seconds: float = 1e9,
     **changes: Any,
 ) -> TrainingState:
-    chosen = settings(**changes)
-    objective = TaskObjective(
-        "toy", net, chosen, loss or partial(error, net), score or partial(fitness, net), "score",
-        example_numbers,
-    )  # fmt: skip
-    given = examples, draws, chosen, seed, identity or {"data": "abc"}, folder, micro_batch
-    return fine_tune(objective, *given, checkpoint_seconds=seconds)
+    loss, score = loss or partial(error, net), score or partial(fitness, net)
+    objective = TaskObjective("toy", net, settings(**changes), loss, score, "score")
+    given = examples, draws, seed, identity or {"data": "abc"}, folder, micro_batch
+    return fine_tune(objective, *given)
 
 
 def fitness(net: nn.Module) -> float:
@@ -303,7 +300,10 @@ def test_a_kill_costs_no_more_than_the_steps_since_the_last_checkpoint(
     assert all(torch.equal(value, others[name]) for name, value in whole.state_dict().items())
 
 
-def test_checkpoints_are_also_written_by_the_clock(tmp_path: Path) -> None:
+def test_checkpoints_are_also_written_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
     net = plain()
     calls = iter(range(100))
 
@@ -313,7 +313,7 @@ def test_checkpoints_are_also_written_by_the_clock(tmp_path: Path) -> None:
         return error(net, rows)
 
     with pytest.raises(RuntimeError):
-        train(net, tmp_path, loss=loss, evaluate_every=8, seconds=0.0)
+        train(net, tmp_path, loss=loss, evaluate_every=8)
     assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 2
 
 

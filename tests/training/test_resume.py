@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from torch import nn
 
 from genezip.config.benchmarks import FineTuning
 from genezip.models.pretrained import BEST
-from genezip.training import objectives, setup
+from genezip.training import fit, objectives, setup
 from genezip.training.checkpoint import STATE
-from genezip.training.fit import fine_tune, fit_head, rows_of_step
+from genezip.training.fit import fine_tune, fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 from genezip.training.setup import pretrain
 
@@ -26,14 +25,11 @@ Event = Callable[[int], None]
 """Called with the step (0-based) whose batch is drawn."""
 
 
-@dataclass(frozen=True)
-class Use:
-    """A use of the loop: trains STEPS steps in a folder, or what is left of them.
+Use = Callable[[Path, Event], None]
+"""Trains STEPS steps in a folder, or what is left of them.
 
-    Validations are due after steps 4, 8 and 12; nothing else but the clock writes a checkpoint.
-    """
-
-    train: Callable[[Path, Event, float], None]
+Validations are due after steps 4, 8 and 12.
+"""
 
 
 def nothing(step: int) -> None:
@@ -58,7 +54,7 @@ def noise() -> float:
     return 0.1 * float(torch.rand(())) + 0.1 * float(np.random.rand())
 
 
-def pretraining(folder: Path, event: Event, seconds: float) -> None:
+def pretraining(folder: Path, event: Event) -> None:
     class Watched(Batches):
         def next_batch(self) -> dict[str, np.ndarray]:
             event(self.count)
@@ -69,7 +65,7 @@ def pretraining(folder: Path, event: Event, seconds: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(objectives, "lm_loss", lambda *given: lm_loss(*given) * (1 + noise()))
         patch.setattr(setup, "discard", lambda folder: None)
-        pretrain(run, Watched(), folder / "model", folder, checkpoint_seconds=seconds)
+        pretrain(run, Watched(), folder / "model", folder)
 
 
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
@@ -98,7 +94,7 @@ def save_model(net: nn.Module, folder: Path) -> None:
     save_file(net.state_dict(), folder / "model" / "model.safetensors")
 
 
-def head(folder: Path, event: Event, seconds: float) -> None:
+def head(folder: Path, event: Event) -> None:
     net = toy_module()
 
     def draw(step: int) -> list[np.ndarray]:
@@ -107,12 +103,11 @@ def head(folder: Path, event: Event, seconds: float) -> None:
         return [rows[:2], rows[2:]]
 
     objective = toy_objective(net, lambda rows: error(net, rows) * (0.5 + noise()))
-    given = objective.settings, STEPS, 7, {"data": "abc"}, folder
-    fit_head(objective, draw, *given, checkpoint_seconds=seconds)
+    fit_task(objective, draw, STEPS, 7, {"data": "abc"}, folder)
     save_model(net, folder)
 
 
-def fine_tuning(folder: Path, event: Event, seconds: float) -> None:
+def fine_tuning(folder: Path, event: Event) -> None:
     net = toy_module()
 
     def loss(rows: np.ndarray) -> torch.Tensor:
@@ -123,8 +118,7 @@ def fine_tuning(folder: Path, event: Event, seconds: float) -> None:
 
     begun, drawn = steps_done(folder), list[np.ndarray]()
     objective = toy_objective(net, loss)
-    given = 20, 4 * STEPS, objective.settings, 7, {"data": "abc"}, folder, 2
-    fine_tune(objective, *given, checkpoint_seconds=seconds)
+    fine_tune(objective, 20, 4 * STEPS, 7, {"data": "abc"}, folder, micro_batch=2)
     save_model(net, folder)
 
 
@@ -134,8 +128,8 @@ def steps_done(folder: Path) -> int:
     return torch.load(path, weights_only=True)["progress"]["step"] if path.exists() else 0
 
 
-USES = {
-    "pretraining": Use(pretraining), "head": Use(head), "fine-tuning": Use(fine_tuning),
+USES: dict[str, Use] = {
+    "pretraining": pretraining, "head": head, "fine-tuning": fine_tuning,
 }  # fmt: skip
 
 
@@ -168,7 +162,7 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A use, and how it ends without an interruption."""
     folder, use = tmp_path_factory.mktemp("whole"), USES[request.param]
-    use.train(folder, nothing, 1e9)
+    use(folder, nothing)
     return use, end_of(folder)
 
 
@@ -185,26 +179,31 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     """After the first step, after one with a validation, and between two validations."""
     use, expected = whole
     with pytest.raises(KeyboardInterrupt):
-        use.train(tmp_path, at(step, ctrl_c), 1e9)
+        use(tmp_path, at(step, ctrl_c))
     assert messages()[-1] == (
         f"toy: stopped at step {step + 1}; the same command goes on from there"
     )
     another_process()
-    use.train(tmp_path, nothing, 1e9)
+    use(tmp_path, nothing)
     assert f"toy: resuming at step {step + 1} of {STEPS}" in messages()
     assert_same(end_of(tmp_path), expected)
 
 
 @pytest.mark.parametrize("step", [2, 6, 9])
 def test_a_checkpoint_by_the_clock_goes_on_bit_for_bit(
-    whole: tuple[Use, dict], tmp_path: Path, step: int, messages: Callable[[], list[str]]
+    whole: tuple[Use, dict],
+    tmp_path: Path,
+    step: int,
+    messages: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The run dies in a step; the state of the step before it is that of the clock."""
     use, expected = whole
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
     with pytest.raises(RuntimeError, match="crashed"):
-        use.train(tmp_path, at(step, crash), 0.0)
+        use(tmp_path, at(step, crash))
     another_process()
-    use.train(tmp_path, nothing, 1e9)
+    use(tmp_path, nothing)
     assert f"toy: resuming at step {step} of {STEPS}" in messages()
     assert_same(end_of(tmp_path), expected)
 
@@ -214,23 +213,26 @@ def test_without_the_clock_no_such_checkpoint_is_written(
 ) -> None:
     use, _ = whole
     with pytest.raises(RuntimeError, match="crashed"):
-        use.train(tmp_path, at(2, crash), 1e9)
+        use(tmp_path, at(2, crash))
     assert not (tmp_path / STATE).exists()
 
 
 def test_a_finished_run_draws_no_batch(whole: tuple[Use, dict], tmp_path: Path) -> None:
     use, expected = whole
-    use.train(tmp_path, nothing, 1e9)
+    use(tmp_path, nothing)
     another_process()
-    use.train(tmp_path, lambda step: crash(), 0.0)
+    use(tmp_path, lambda step: crash())
     assert_same(end_of(tmp_path), expected)
 
 
-def test_the_curve_of_a_resumed_pretraining_has_no_seam(tmp_path: Path) -> None:
+def test_the_curve_of_a_resumed_pretraining_has_no_seam(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
     folders = tmp_path / "whole", tmp_path / "parts"
-    pretraining(folders[0], nothing, 1e9)
+    pretraining(folders[0], nothing)
     with pytest.raises(RuntimeError, match="crashed"):
-        pretraining(folders[1], at(6, crash), 0.0)
-    pretraining(folders[1], nothing, 1e9)
+        pretraining(folders[1], at(6, crash))
+    pretraining(folders[1], nothing)
     lines = [curve_of(folder / "model") for folder in folders]
     assert lines[0] == lines[1] and len(lines[0]) == STEPS + 3

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genezip.config.benchmarks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.training.checkpoint import STATE, TrainingState, discard
-from genezip.training.fit import fit_head, rows_of_step
+from genezip.training.fit import fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 from genezip.training.optimizer import build_adamw, task_rate
 
@@ -66,8 +66,7 @@ def train(
     **keys: Any,
 ) -> TrainingState:
     toy = objective(net, validate, **keys)
-    given = toy.settings, steps, 7, identity or {"data": "abc"}, folder, select
-    return fit_head(toy, draw, *given)
+    return fit_task(toy, draw, steps, 7, identity or {"data": "abc"}, folder, select)
 
 
 def weights(net: nn.Module) -> list[Tensor]:
@@ -101,8 +100,8 @@ def test_vectors_are_not_decayed() -> None:
 
 def test_micro_batches_give_the_gradient_of_the_whole_batch() -> None:
     whole, parts = module(dropout=0.0), module(dropout=0.0)
-    at_once, _ = objective(whole).minimise([((X, Y, 20), 1.0)])
-    pieces = [((X[i : i + 7], Y[i : i + 7], 20), 1.0) for i in (0, 7, 14)]
+    at_once, _ = objective(whole).minimise([(X, Y, 20)])
+    pieces = [(X[i : i + 7], Y[i : i + 7], 20) for i in (0, 7, 14)]
     in_parts, _ = objective(parts).minimise(pieces)
     assert float(in_parts) == pytest.approx(float(at_once), rel=1e-6)
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):

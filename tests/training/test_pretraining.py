@@ -138,8 +138,7 @@ def test_a_step_is_read_from_the_device_once(
     assert reads == {"item": 0, "tolist": 0}
     numbers = read_step(ALONE, loss, sums, norm, asked=True, late=False)
     assert reads == {"item": 0, "tolist": 1}
-    assert numbers.norm == pytest.approx(float(norm)) and numbers.loss == float(loss)
-    assert (numbers.asked, numbers.late) == (True, False)
+    assert numbers == (float(loss), sums.tolist(), pytest.approx(float(norm)), True, False)
 
 
 def test_bf16_keeps_fp32_masters() -> None:
