@@ -5,6 +5,7 @@ lowest validation loss are used.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ from genezip.tasks.bin_features import (
     write_windows,
 )
 from genezip.tasks.heads import ActivityHead, poisson_sum
-from genezip.training.head_loop import HeadRun, rows_of_step, train_head
+from genezip.training.fit import fit_task, rows_of_step
+from genezip.training.objectives import TaskObjective
 
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
@@ -53,7 +55,7 @@ def predict_activity(
     Parameters
     ----------
     array : float32, shape (n, bins, channels), features in the order of ``windows.table``
-    identity : what else decides the weights, see :class:`HeadRun`
+    identity : what else decides the weights, see :func:`fit_task`
     out, work_folder : prediction file (arrays bins x tracks), folder of the checkpoint
 
     Raises
@@ -88,7 +90,7 @@ def predict_activity(
     def batch(step: int) -> Iterator[tuple[Tensor, Tensor, int]]:
         return parts("train", rows_of_step(len(rows["train"]), settings.batch, step, seed))
 
-    def validate(_: nn.Module) -> float:
+    def validate() -> float:
         """The negative mean loss."""
         total, values = 0.0, 0
         for places in blocks(spread(len(rows["valid"]), VALIDATION_WINDOWS), settings.batch):
@@ -101,8 +103,9 @@ def predict_activity(
         """Rates of rows of the table, float32 (k, bins, tracks)."""
         return head(features.batch(here, device)).cpu().numpy()
 
-    run = HeadRun(name, settings, settings.steps, seed, identity, batch, activity_loss, validate)
-    train_head(head, run, work_folder)
+    loss = partial(activity_loss, head)
+    objective = TaskObjective(name, head, settings, loss, validate, "negative loss")
+    fit_task(objective, batch, settings.steps, seed, identity, work_folder)
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

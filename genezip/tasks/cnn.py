@@ -28,11 +28,12 @@ from genezip.genome.sources.splits import SPLITS
 from genezip.models.base import choose_device
 from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
-from genezip.tasks.live_initiation import METRIC, judge_initiation, write_initiation
+from genezip.tasks.live_initiation import METRIC, initiation_score, write_initiation
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
 from genezip.tasks.onehot_cnn import InitiationCNN, PairCNN
-from genezip.training.finetune import Problem, finetune
-from genezip.training.head_step import in_full_precision, precision
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective
+from genezip.training.step import in_full_precision, precision
 
 LEARNING_RATE = 0.005
 WEIGHT_DECAY = 0.01
@@ -136,7 +137,7 @@ class _Pairs:
         labels = torch.from_numpy(self.labels[rows]).to(self.device)
         return cross_entropy(self._logits(rows, hidden=False), labels)
 
-    def judge(self) -> float:
+    def validation_score(self) -> float:
         """Validation score."""
         return pair_score(self.metric, self.labels[self.rows["valid"]], self.scores("valid"))
 
@@ -181,9 +182,9 @@ class _Initiation:
         targets = torch.from_numpy(np.stack([targets for _, targets in drawn])).to(self.device)
         return mse_loss(self.module(ids).float(), targets.float())
 
-    def judge(self) -> float:
+    def validation_score(self) -> float:
         """Mean correlation over the validation chromosome."""
-        return judge_initiation(self.examples, self.predict)
+        return initiation_score(self.examples, self.predict)
 
     def predict(self, ids: np.ndarray) -> np.ndarray:
         """Predictions of a window, float32 (10, L); both strands averaged on input ``full``."""
@@ -207,15 +208,8 @@ def _train(
     identity: dict[str, Any],
     work_folder: Path,
 ) -> None:
-    problem = Problem(
-        name=arm.label,
-        module=found.module,
-        examples=len(found.train),
-        draws=draws,
-        loss=found.loss,
-        judge=found.judge,
-        metric=found.metric,
-        identity=identity,
-        micro_batch=MICRO_BATCH,
+    objective = TaskObjective(
+        arm.label, found.module, settings, found.loss, found.validation_score, found.metric
     )
-    finetune(problem, settings, seed, work_folder)
+    examples = len(found.train)
+    fine_tune(objective, examples, draws, seed, identity, work_folder, MICRO_BATCH)

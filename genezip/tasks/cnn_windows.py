@@ -19,8 +19,9 @@ from genezip.tasks.cell_line import cell_line
 from genezip.tasks.heads import squared_error_sum
 from genezip.tasks.onehot_cnn import ActivityCNN, ContactCNN
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.finetune import Problem, finetune
-from genezip.training.head_step import precision
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective
+from genezip.training.step import precision
 
 MICRO_BATCH = 2  # the batch of the benchmark's CNNs
 VALID_MAPS = 100  # contact maps that choose the best weights, the first ones, as the release does
@@ -99,7 +100,7 @@ class WindowCNN:
             found = self._forward(torch.from_numpy(ids[None]).to(self.device))[0]
         return np.asarray(found.float().cpu().numpy())
 
-    def judge(self) -> float:
+    def validation_score(self) -> float:
         """Mean correlation of the first validation maps, or the mean over tracks."""
         count = len(self.rows["valid"])
         if self.contacts:
@@ -138,18 +139,11 @@ def predict_window_cnn(
     Two windows at a time: 1.1 GB for maps, 0.7 GB for activity with 5,313 tracks.
     """
     cnn = WindowCNN(task, examples, official, settings, seed, device)
-    problem = Problem(
-        name=arm.label,
-        module=cnn.module,
-        examples=len(cnn.rows["train"]),
-        draws=settings.steps * settings.batch,
-        loss=cnn.loss,
-        judge=cnn.judge,
-        metric=cnn.metric,
-        identity=identity,
-        micro_batch=MICRO_BATCH,
+    objective = TaskObjective(
+        arm.label, cnn.module, settings, cnn.loss, cnn.validation_score, cnn.metric
     )
-    finetune(problem, settings, seed, work_folder)
+    count, draws = len(cnn.rows["train"]), settings.steps * settings.batch
+    fine_tune(objective, count, draws, seed, identity, work_folder, MICRO_BATCH)
     shape = (-1,) if task == "cmp" else (-1, -1)
     with PredictionWriter(out, arm, "array", shape) as writer:
         for split in ("valid", "test"):

@@ -6,6 +6,7 @@ training maps without signal (a chromosome that the experiment lacks is all zero
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ from genezip.tasks.bin_features import (
     write_windows,
 )
 from genezip.tasks.heads import ContactHead, squared_error_sum
-from genezip.training.head_loop import HeadRun, rows_of_step, train_head
+from genezip.training.fit import fit_task, rows_of_step
+from genezip.training.objectives import TaskObjective
 
 if TYPE_CHECKING:
     from genezip.data.window_examples import WindowExamples
@@ -58,7 +60,7 @@ def predict_contacts(
     ----------
     array : float32, shape (n, bins, channels), features in the order of ``windows.table``
     track : index of the cell line
-    identity : what else decides the weights, see :class:`HeadRun`
+    identity : what else decides the weights, see :func:`fit_task`
     out, work_folder : prediction file (arrays of one upper triangle), folder of the checkpoint
 
     Raises
@@ -101,7 +103,7 @@ def predict_contacts(
         parts = [head.triangle(features.batch(part, device)) for part in blocks(here, at_once)]
         return torch.cat(parts).cpu().numpy()
 
-    def validate(_: nn.Module) -> float:
+    def validate() -> float:
         """Mean SCC of the first validation maps that have one."""
         values = []
         for place, row in enumerate(rows["valid"][:VALIDATION_MAPS]):
@@ -110,10 +112,9 @@ def predict_contacts(
         defined = [value for value in values if np.isfinite(value)]
         return float(np.mean(defined)) if defined else float("nan")
 
-    run = HeadRun(
-        name, settings, settings.steps, seed, identity, batch, contact_loss, validate, "last"
-    )
-    train_head(head, run, work_folder)
+    loss = partial(contact_loss, head)
+    objective = TaskObjective(name, head, settings, loss, validate, "scc")
+    fit_task(objective, batch, settings.steps, seed, identity, work_folder, "last")
     write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
 
 

@@ -17,7 +17,7 @@ from genezip.tasks.contact_head import predict_contacts
 from genezip.tasks.feature_store import FEATURES, FeatureStore
 from genezip.tasks.pair_probe import predict_pairs
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.head_loop import discard
+from genezip.training.checkpoint import discard
 
 
 def predict_frozen(

@@ -25,8 +25,9 @@ from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
 from genezip.tasks.heads import ProfileHead, initiation_loss
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.finetune import Problem, finetune, ratio_term
-from genezip.training.head_step import enough_memory, in_full_precision, precision
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective, ratio_term
+from genezip.training.step import enough_memory, in_full_precision, precision
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class LiveInitiation:
         return torch.from_numpy(np.ascontiguousarray(ids)[None]).to(self.device)
 
 
-def judge_initiation(examples: InitiationExamples, predict: Predict) -> float:
+def initiation_score(examples: InitiationExamples, predict: Predict) -> float:
     """Mean of the five assay correlations over the validation chromosome."""
     sums = np.zeros(())
     for row in _rows(examples, "valid", "validation"):
@@ -143,23 +144,22 @@ def tune_initiation(
     Raises
     ------
     GenezipError
-        If the input is not ``authors`` or ``full``, and whatever ``finetune`` raises.
+        If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
     if arm.input not in INPUTS:
         raise GenezipError(f"{arm.label}: tisp is trained on the inputs authors and full alone")
     model = InitiationModel(network, seed).to(network.embedding.device)
     live = LiveInitiation(model, examples, arm.input, settings)
-    problem = Problem(
+    objective = TaskObjective(
         name=arm.label,
         module=model,
-        examples=int((examples.table["split"] == "train").sum()),
-        draws=settings.steps * settings.batch,
+        settings=settings,
         loss=live.loss,
-        judge=lambda: judge_initiation(examples, live.predict),
+        score=lambda: initiation_score(examples, live.predict),
         metric=METRIC,
-        identity=identity,
     )
-    finetune(problem, settings, seed, work_folder)
+    count, draws = int((examples.table["split"] == "train").sum()), settings.steps * settings.batch
+    fine_tune(objective, count, draws, seed, identity, work_folder)
     return live
 
 

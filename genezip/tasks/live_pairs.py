@@ -32,8 +32,9 @@ from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
 from genezip.tasks.heads import PairHead
 from genezip.tasks.predictions import PredictionWriter
-from genezip.training.finetune import Problem, finetune, ratio_term
-from genezip.training.head_step import enough_memory, in_full_precision, precision
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective, ratio_term
+from genezip.training.step import enough_memory, in_full_precision, precision
 
 INPUTS = ("authors", "full")
 SELECTION = {"eqtl": "auroc", "etgp": "auprc"}
@@ -127,7 +128,7 @@ class LivePairs:
             found.append(logits.double().softmax(1)[:, 1].cpu().numpy())
         return np.concatenate(found) if found else np.zeros(0)
 
-    def judge(self, task: str) -> float:
+    def validation_score(self, task: str) -> float:
         """AUROC (eqtl) or average precision (etgp) of the validation pairs."""
         labels = self.labels[self.rows["valid"]]
         return pair_score(SELECTION[task], labels, self.scores("valid"))
@@ -178,26 +179,24 @@ def tune_pairs(
     Raises
     ------
     GenezipError
-        If the input is not ``authors`` or ``full``, and whatever ``finetune`` raises.
+        If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
     if arm.input not in INPUTS:
         raise GenezipError(f"{arm.label}: pairs are trained on the inputs authors and full alone")
     live = LivePairs(PairModel(network, arm.input, seed), examples, arm.input, settings)
     live.model.to(network.embedding.device)
     count = len(live.rows["train"])
-    problem = Problem(
+    objective = TaskObjective(
         name=arm.label,
         module=live.model,
-        examples=count,
-        draws=settings.epochs * count,
+        settings=settings,
         loss=live.loss,
-        judge=lambda: live.judge(arm.task),
+        score=lambda: live.validation_score(arm.task),
         metric=SELECTION[arm.task],
-        identity=identity,
-        micro_batch=live.micro_batch,
         describe=live.describe,
     )
-    finetune(problem, settings, seed, work_folder)
+    draws = settings.epochs * count
+    fine_tune(objective, count, draws, seed, identity, work_folder, live.micro_batch)
     return live
 
 

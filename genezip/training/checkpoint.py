@@ -1,67 +1,222 @@
-"""Checkpoints of training: weights, optimiser, data position, random numbers.
+"""Checkpoints: everything a training needs to go on as if it had never stopped.
 
-Of a pretraining the newest state and the one before it are kept: if the newest is damaged, the
-run goes on from the previous one. A run on a task keeps one.
+Pretraining, heads and fine-tuning have the same state in the same format: weights, optimiser,
+position of the data, random numbers, and the best weights so far. Of a pretraining the newest
+state and the one before it are kept: if the newest is damaged, the run goes on from the previous
+one. A run on a task keeps one.
 """
 
 import logging
+import math
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from genezip.artifacts.files import sha256_file
 from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.pretrained import save_weights
+from genezip.training.trainable import learned_weights
 
 logger = logging.getLogger(__name__)
 
 STATE = "state.pt"
 PREVIOUS = "state.previous.pt"
+FORMAT = 2
+OLDER = ("head.pt", "finetune.pt")  # states of format 1, beside state.pt
 
-# Settings that may change between two parts of a run, because the trained weights do not
-# depend on them: where and in which portions the same sum is computed (device, micro_batch,
-# checkpoint_activations, packed_trunk; its rounding alone may differ, as with another number
-# of processes), and when something is written. `validate_windows` is not among them: the best
-# weights are chosen by perplexities that must be comparable.
-FREE = (
-    "pretrain.device",
-    "pretrain.micro_batch",
-    "pretrain.checkpoint_activations",
-    "pretrain.packed_trunk",
-    "pretrain.checkpoint_every",
-    "pretrain.validate_every",
-)
+
+class Batches(Protocol):
+    """Endless batches that can be resumed."""
+
+    def next_batch(self) -> Any:
+        """The next batch."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position: plain values, JSON-ready."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the position of other batches."""
 
 
 @dataclass
 class TrainingState:
-    """Everything a run needs to go on as if it had never stopped.
+    """How far a training is.
 
     Attributes
     ----------
-    identity : all that must not change between the parts of a run (settings, architecture,
-        targets, corpus, seed, initial weights), as plain values
     step : optimiser steps done
-    network, optimizer, batches : their state dicts
-    random : see :func:`random_state`
-    best_ppl, valid : lowest validation perplexity, and the last validation's metrics
-    best_sha256 : hash of the file that holds the weights of that perplexity
+    validated : step of the last validation; 0 before the first
+    best, best_step : highest validation score and its step; -inf and 0 where there is none
+    waiting : validations since then that count against the patience
+    history : one {"step", metrics} per validation
+    best_sha256 : hash of the file that holds the best weights, where they lie in a file
     seconds : training time so far
+    best_weights : the best weights, on the CPU, where they lie in no file
     """
 
+    step: int = 0
+    validated: int = 0
+    best: float = -math.inf
+    best_step: int = 0
+    waiting: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_sha256: str | None = field(default=None, compare=False)
+    seconds: float = field(default=0.0, compare=False)
+    best_weights: dict[str, Tensor] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of a run lies, and what must not change between two parts of the run.
+
+    Attributes
+    ----------
+    folder : of the state; the caller deletes it when its own output is written
+    name : what messages call the run
+    identity : all that decides the weights, as plain values
+    free : dotted keys of the identity that may differ all the same
+    best_file : file of the best weights so far; None keeps them in the state
+    keep_previous : whether the state before the newest is kept. Where it is, damaged states are
+        an error; where not, a damaged state means training from the start
+    """
+
+    folder: Path
+    name: str
     identity: dict[str, Any]
-    step: int
-    network: dict[str, Any]
-    optimizer: dict[str, Any]
-    batches: dict[str, Any]
-    random: dict[str, Any]
-    best_ppl: float
-    best_sha256: str | None
-    valid: dict[str, Any] | None
-    seconds: float
+    free: Sequence[str] = ()
+    best_file: Path | None = None
+    keep_previous: bool = False
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where states may lie, the newest first."""
+        return [self.folder / name for name in (STATE, PREVIOUS)[: 1 + self.keep_previous]]
+
+    def exists(self) -> bool:
+        """Whether there is a state, be it damaged or of another run."""
+        return any(path.exists() for path in self.paths)
+
+    def save(
+        self,
+        state: TrainingState,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: Batches,
+    ) -> None:
+        """Write the state atomically. Weights that do not learn are not in it."""
+        progress = {key: value for key, value in vars(state).items() if key != "best_weights"}
+        values = {
+            "format": FORMAT,
+            "progress": progress,
+            "best_weights": state.best_weights,
+            "weights": learned_weights(module),
+            "optimizer": optimizer.state_dict(),
+            "position": batches.state_dict(),
+            "random": random_state(_device(module)),
+        }
+        previous = self.folder / PREVIOUS if self.keep_previous else None
+        save_state(self.folder / STATE, self.identity, values, previous)
+
+    def load(
+        self, module: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches
+    ) -> TrainingState | None:
+        """Bring all that trains to the newest readable state; None where there is none.
+
+        Raises
+        ------
+        GenezipError
+            If no state can be read, or the folder holds a run of other settings or of another
+            version.
+        """
+        values = self._newest()
+        if values is None:
+            return None
+        missing, unknown = module.load_state_dict(values["weights"], strict=False)
+        assert not unknown and not set(missing) & set(learned_weights(module)), "other weights"
+        optimizer.load_state_dict(values["optimizer"])
+        batches.load_state_dict(values["position"])
+        set_random_state(values["random"], _device(module))
+        state = TrainingState(**values["progress"], best_weights=values["best_weights"])
+        if self.best_file is not None and state.best_sha256 is not None:
+            self._forget_lost_best(self.best_file, state)
+        return state
+
+    def keep_best(self, state: TrainingState, module: nn.Module) -> None:
+        """Keep the weights of now as the best so far."""
+        if self.best_file is None:
+            weights = learned_weights(module)
+            state.best_weights = {k: value.to("cpu", copy=True) for k, value in weights.items()}
+        else:
+            assert isinstance(module, GeneZipNetwork)
+            save_weights(self.best_file, module)
+            state.best_sha256 = sha256_file(self.best_file)
+
+    def _newest(self) -> dict[str, Any] | None:
+        damaged: list[Path] = []
+        for path in (self.folder / name for name in OLDER):
+            if path.exists():
+                self._refuse_version(path)
+        for path in self.paths:
+            if not path.exists():
+                continue
+            values = load_state(path, ())
+            if values is None:
+                damaged.append(path)
+                continue
+            if values.get("format") != FORMAT:
+                self._refuse_version(path)
+            step = values["progress"]["step"]
+            what = f"a run that stopped at step {step}"
+            refuse_other_run(self.folder, what, values["identity"], self.identity, self.free)
+            for broken in damaged:  # set aside, so that it does not replace the good one later
+                with suppress(FileNotFoundError):  # another process was first
+                    broken.rename(broken.with_suffix(".damaged.pt"))
+            if path.name == PREVIOUS:
+                newest = f"{damaged[0]} is damaged" if damaged else f"{self.paths[0]} is missing"
+                logger.warning(f"{newest}; going on from the previous checkpoint, step {step}")
+            return values
+        if damaged and self.keep_previous:
+            raise GenezipError(
+                f"{' and '.join(map(str, damaged))} cannot be read; delete the folder "
+                f"{self.folder} to train from the start"
+            )
+        if damaged:
+            logger.warning(f"{damaged[0]} is damaged; training from the start")
+        return None
+
+    def _refuse_version(self, path: Path) -> NoReturn:
+        raise GenezipError(
+            f"{path} is of a run that another version of genezip began, and cannot be continued; "
+            f"delete the folder {self.folder} to train from the start"
+        )
+
+    def _forget_lost_best(self, best: Path, state: TrainingState) -> None:
+        """Forget the best score where the file holds the weights of another one.
+
+        So it does after a crash between a validation and its checkpoint.
+        """
+        if not best.exists() or sha256_file(best) != state.best_sha256:
+            logger.warning(
+                f"{self.name}: the best weights so far belong to steps after the checkpoint; the "
+                "best is chosen anew from here"
+            )
+            state.best, state.best_step, state.best_sha256 = -math.inf, 0, None
+
+
+def discard(folder: Path) -> None:
+    """Remove the states of a run, and the folder if nothing else is in it."""
+    for name in (STATE, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
@@ -84,65 +239,5 @@ def set_random_state(state: dict[str, Any], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def save_checkpoint(folder: Path, state: TrainingState) -> None:
-    """Write the state atomically; the one it replaces becomes the previous one."""
-    values = {name: value for name, value in vars(state).items() if name != "identity"}
-    save_state(folder / STATE, state.identity, values, folder / PREVIOUS)
-
-
-def load_checkpoint(folder: Path, identity: dict[str, Any]) -> TrainingState | None:
-    """The newest readable state of a run, or None where there is none.
-
-    Raises
-    ------
-    GenezipError
-        If no state can be read, or the folder holds a run of other settings.
-    """
-    names = [field.name for field in fields(TrainingState)]
-    damaged: list[Path] = []
-    for path in (folder / STATE, folder / PREVIOUS):
-        if not path.exists():
-            continue
-        values = load_state(path, names)
-        if values is None:
-            damaged.append(path)
-            continue
-        state = TrainingState(**{name: values[name] for name in names})
-        refuse_other_run(folder, _stopped(state.step), state.identity, identity, FREE)
-        for broken in damaged:  # set aside, so that it does not replace the good one later
-            with suppress(FileNotFoundError):  # another process was first
-                broken.rename(broken.with_suffix(".damaged.pt"))
-        if path.name == PREVIOUS:
-            newest = f"{damaged[0]} is damaged" if damaged else f"{folder / STATE} is missing"
-            logger.warning(f"{newest}; going on from the previous checkpoint, step {state.step}")
-        return state
-    if damaged:
-        raise GenezipError(
-            f"{' and '.join(map(str, damaged))} cannot be read; delete the folder {folder} to "
-            "train from the start"
-        )
-    return None
-
-
-def load_run(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The state of a run on a task; None where there is none, or a damaged one.
-
-    Its ``progress`` holds the ``step``.
-
-    Raises
-    ------
-    GenezipError
-        If it is of another identity, or may not be read.
-    """
-    if not path.exists():
-        return None
-    state = load_state(path, ("progress",))
-    if state is None:
-        logger.warning(f"{path} is damaged; training from the start")
-        return None
-    refuse_other_run(path, _stopped(state["progress"]["step"]), state["identity"], identity)
-    return state
-
-
-def _stopped(step: int) -> str:
-    return f"a run that stopped at step {step}"
+def _device(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device

@@ -40,10 +40,11 @@ class Curve:
     def step(self, step: int, line: dict[str, Any]) -> None:
         """Log an optimiser step."""
         self.lines.write(json.dumps({"step": step, **line}) + "\n")
-        for name in ("lm_loss", "rar_loss", "bpt", "lr", "grad_norm", "bound_bit"):
-            self._scalar(f"train/{name}", line[name], step)
+        for name, value in line.items():
+            if isinstance(value, float) and name != "seconds":
+                self._scalar(f"train/{name}", value, step)
         for letter in ("F", "G"):
-            for stage, row in enumerate(line[letter]):
+            for stage, row in enumerate(line.get(letter, [])):
                 for name, value in zip(self.classes, row, strict=True):
                     self._scalar(f"{letter}_stage{stage}/{name}", value, step)
 

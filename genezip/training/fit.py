@@ -1,181 +1,395 @@
-"""Pretraining: one visible loop, resumable at any step, on one process or many.
+"""The training loop: pretraining, heads and fine-tuning, resumable at any step.
 
-Checkpoints live in a folder of their own, because a workflow deletes the declared outputs
-of a job that failed; the finished model is written in one go at the end.
+:func:`fit` draws batches, has an objective add up the gradients, takes the step, and decides when
+to validate, when to write a checkpoint and when to end; alone or among several processes.
 """
 
 import logging
 import math
-import shutil
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from genezip import log
-from genezip.artifacts.files import write_text
-from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.journal import stop_request
-from genezip.artifacts.provenance import versions
-from genezip.corpus.stream import Batches
-from genezip.models.hnet.network import GeneZipNetwork
-from genezip.models.pretrained import BEST, ModelCard, load_card, save_pretrained, save_weights
-from genezip.training.checkpoint import PREVIOUS, STATE
-from genezip.training.curve import CURVE, open_curve
-from genezip.training.memory import available_bytes, check_memory, estimate
-from genezip.training.model_card import model_card
-from genezip.training.optim import set_rate
-from genezip.training.progress import ActiveRun, begin, initial_network
+from genezip.config.benchmarks import FineTuning
+from genezip.errors import GenezipError
+from genezip.training.checkpoint import Batches, Checkpoint, TrainingState
+from genezip.training.curve import Curve
+from genezip.training.objectives import Objective, TaskObjective, Watched
+from genezip.training.optimizer import FINE_TUNING_BETAS, build_adamw, set_rate, task_rate
 from genezip.training.ranks import ALONE, Ranks
-from genezip.training.run import Run
-from genezip.training.step import figures, training_step
 
 logger = logging.getLogger(__name__)
 
-FILES = ("model.safetensors", BEST, "config.json", CURVE, "README.md")
+CHECKPOINT_SECONDS = 600.0
+"""A checkpoint is written when so much time has passed since the last one, in every use."""
 
 
-def pretrain(
-    run: Run,
+@dataclass(frozen=True)
+class Schedule:
+    """How long a training lasts, and what happens at which step.
+
+    Attributes
+    ----------
+    steps : optimiser steps
+    seed : of the random numbers drawn in training (the caller draws initial weights and batches)
+    rate : step (0-based) -> learning rate; groups with a ``multiplier`` take it times that
+    clip_norm : limit of the norm of all gradients
+    validate_every : steps between validations, one more after the last step; None for none
+    patience : training ends when so many validations in a row were not better; None for never
+    undefined_counts : whether a validation without a defined score counts against the patience
+    select : weights that the module is left with: of the highest validation score, or the last
+    checkpoint_every : steps between checkpoints, besides those by time; None for none
+    around_validations : whether a checkpoint is written before and after every validation too
+    """
+
+    steps: int
+    seed: int
+    rate: Callable[[int], float]
+    clip_norm: float
+    validate_every: int | None
+    patience: int | None = None
+    undefined_counts: bool = False
+    select: Literal["best", "last"] = "last"
+    checkpoint_every: int | None = None
+    around_validations: bool = False
+
+    def validation_due(self, state: TrainingState) -> bool:
+        """Whether to validate the weights of now."""
+        if self.validate_every is None or state.validated == state.step:
+            return False
+        return state.step == self.steps or state.step % self.validate_every == 0
+
+    def checkpoint_due(self, step: int) -> bool:
+        """Whether to write a checkpoint after so many steps, whatever the time."""
+        every = self.checkpoint_every
+        return step == self.steps or (every is not None and step % every == 0)
+
+    def out_of_patience(self, state: TrainingState) -> bool:
+        """Whether too many validations were not better than the best."""
+        return self.patience is not None and state.waiting >= self.patience
+
+    def finished(self, state: TrainingState) -> bool:
+        """Whether there is nothing left to train."""
+        return state.step == self.steps or self.out_of_patience(state)
+
+
+def fit(
+    objective: Objective,
     batches: Batches,
-    out: Path,
-    checkpoints: Path,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    checkpoint: Checkpoint,
     ranks: Ranks = ALONE,
-) -> dict[str, Any]:
-    """Train a model and write its folder; continue an interrupted run of the same identity.
+    open_curve: Callable[[int], AbstractContextManager[Curve]] | None = None,
+) -> TrainingState:
+    """Train ``objective.module`` in place and leave it in eval mode; go on from the checkpoint.
 
-    Writes into ``out``: ``model.safetensors`` (last step), ``best.safetensors`` (lowest
-    validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
-    scalars stay in ``checkpoints``.
+    Every process of ``ranks`` calls this, each with its own rows of the same batches. The first
+    one validates and writes; all agree on when to stop, to write and to end.
 
-    Every process of ``ranks`` calls this with its own rows of the same batches (``ranks.rows``),
-    and else with the same arguments. Another number of processes, or another micro-batch,
-    changes the weights by rounding alone.
+    Parameters
+    ----------
+    open_curve : steps done -> the open learning curve, a context
+
+    Returns
+    -------
+    The last state, with the history of validations.
 
     Raises
     ------
     GenezipError
-        When memory does not suffice, the checkpoints are of another run or cannot be read, or
-        loss or gradient stop being finite; the last checkpoint stays.
+        If the checkpoint is of another run or cannot be read, loss or gradient stop being
+        finite, or a GPU has no memory left; the last checkpoint stays.
     KeyboardInterrupt
-        On Ctrl-C, after the step in progress is finished and a checkpoint is written.
+        On Ctrl-C, after the step or validation in progress, with a checkpoint written.
     """
+    module, name = objective.module, objective.name
     with ranks.together():
-        network = _fitting_network(run, ranks)
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        progress = begin(run, batches, network, checkpoints)
-    _train(progress, checkpoints, ranks)
-    result = {"seconds": round(progress.seconds, 1), "best_valid_ppl": progress.best_ppl}
-    with ranks.together():
-        if ranks.main:
-            _finish(progress, out, checkpoints, result["seconds"], ranks.world)
-    return result
+        state = checkpoint.load(module, optimizer, batches)
+    if state is None:
+        torch.manual_seed(schedule.seed)
+        np.random.seed(schedule.seed % 2**32)  # numpy takes no more
+        state = TrainingState()
+    else:
+        logger.info(f"{name}: resuming at step {state.step} of {schedule.steps}")
+    began = time.monotonic() - state.seconds
+    saved = time.monotonic()
 
+    def save() -> None:
+        nonlocal saved
+        state.seconds = time.monotonic() - began
+        with ranks.together():
+            if ranks.main:
+                if curve is not None:
+                    curve.flush()
+                checkpoint.save(state, module, optimizer, batches)
+        saved = time.monotonic()
 
-def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
-    """The initial network on this process's device, where training it fits the memory."""
-    settings = run.settings
-    rows = ranks.rows(settings.batch)
-    device = ranks.device(settings.device)
-    available = available_bytes(device, ranks.local_world)
-    network = initial_network(run, device)
-    windows = min(settings.micro_batch, rows.stop - rows.start)
-    need = estimate(network, settings, windows, run.window_bp, len(run.region_classes))
-    check_memory(run.name, need, settings, available, device)
-    return network
-
-
-def _train(progress: ActiveRun, checkpoints: Path, ranks: Ranks) -> None:
-    """The loop: from the step that ``progress`` stands at to the last."""
-    run, settings, network = progress.run, progress.run.settings, progress.network
-    label, stages = f"{run.name} seed {run.seed}", run.architecture.n_stages
-    device = network.embedding.device
-    classes = run.region_classes.names
-    targets = torch.tensor([run.target_bpt[name] for name in classes], device=device)
-    bases = settings.batch * (run.window_bp - 1)
-    model = ranks.parallel(network, device)
-    shown = log.Progress(label, settings.steps, "step", progress.step, show=ranks.main)
-    lines = open_curve(checkpoints, progress.step, classes) if ranks.main else nullcontext()
+    shown = log.Progress(objective.label, schedule.steps, "step", state.step, show=ranks.main)
+    lines = open_curve(state.step) if open_curve and ranks.main else nullcontext()
+    asked = write = False
+    module.train()
+    optimizer.zero_grad(set_to_none=True)
     with shown, stop_request(again_at_once=ranks.world == 1) as stop, lines as curve:
-        for step in range(progress.step, settings.steps):
-            with ranks.together():  # a shard may be damaged for one process alone
-                drawn = progress.batches.next_batch()
-            ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-            assert len(ids) * ranks.world == settings.batch, "not the rows of this process"
-            lr = set_rate(progress.optimizer, step, settings)
-            values = training_step(model, ids, regions, targets, settings, ranks)
-            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-            *sums, norm_sum, asked = _read(ranks, values, norm, bool(stop))
-            line = figures(sums, settings.batch, bases, stages, len(classes))
-            line |= {"lr": lr, "grad_norm": norm_sum / ranks.world}
-            if not math.isfinite(line["lm_loss"] + line["rar_loss"] + line["grad_norm"]):
-                ranks.refuse(
-                    f"training of {run.name} became not finite (NaN) at step {step}; lower "
-                    "pretrain.learning_rate or pretrain.alpha and train again"
-                )
-            progress.optimizer.step()
-            progress.optimizer.zero_grad(set_to_none=True)
-            progress.step = done = step + 1
-            if curve is not None:
-                curve.step(done, {**line, "seconds": round(progress.seconds, 2)})
-            last = done == settings.steps
-            due = len(run.valid_ids) and (last or done % settings.validate_every == 0)
-            write = asked or last or done % settings.checkpoint_every == 0
-            if due or write:
+        while True:
+            if schedule.validation_due(state):
+                if schedule.around_validations:  # before one, which may take long, and after it
+                    save()
+                found = _watch(objective, ranks)
+                if curve is not None:
+                    curve.valid(state.step, found.metrics)
+                where = f"{objective.label}: step {state.step}/{schedule.steps}"
+                logger.info(f"{where}, validation {found.words}")
+                better = _note(state, found, schedule.undefined_counts)
                 with ranks.together():
-                    if due and curve is not None:
-                        valid = progress.validate(checkpoints)
-                        curve.valid(done, valid)
-                        logger.info(
-                            f"{label}: step {done}/{settings.steps}, validation perplexity "
-                            f"{valid['ppl']:.3f}, bpt {valid['bpt']:.0f}"
-                        )
-                    if write and curve is not None:
-                        curve.flush()
-                        progress.save(checkpoints)
-            if asked and not last:
+                    if better and ranks.main:
+                        checkpoint.keep_best(state, module)
+                asked = ranks.of_main(asked or bool(stop))
+                write = write or asked or schedule.around_validations
+            finished = schedule.finished(state)
+            if write:
+                save()
+            if finished:
+                break
+            if asked:
                 logger.info(
-                    f"{run.name}: stopped at step {done}; the same command goes on from there"
+                    f"{name}: stopped at step {state.step}; the same command goes on from there"
                 )
                 ranks.interrupt()
-            shown.show(loss=f"{line['lm_loss']:.3f}", bpt=f"{line['bpt']:.0f}")
+            with ranks.together():  # a shard may be damaged for one process alone
+                batch = batches.next_batch()
+            rate = schedule.rate(state.step)
+            set_rate(optimizer, rate)
+            gradients = objective.minimise(batch)
+            clipped = nn.utils.clip_grad_norm_(module.parameters(), schedule.clip_norm)
+            late = ranks.main and time.monotonic() - saved >= CHECKPOINT_SECONDS
+            loss, sums, norm, asked, late = read_step(ranks, *gradients, clipped, bool(stop), late)
+            if not math.isfinite(loss + norm):
+                ranks.refuse(
+                    f"training of {name} became not finite (loss {loss:.4g}, gradient {norm:.4g}) "
+                    f"at step {state.step}; lower {objective.remedy} and train again"
+                )
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            state.step += 1
+            figures = objective.figures(loss, sums)
+            if curve is not None:
+                seconds = round(time.monotonic() - began, 2)
+                line = {**figures, "lr": rate, "grad_norm": norm, "seconds": seconds}
+                curve.step(state.step, line)
+            shown.show(**objective.shown(figures))
             shown.advance()
+            write = asked or late or schedule.checkpoint_due(state.step)
+    state.seconds = time.monotonic() - began
+    if schedule.select == "best":
+        _take_best(objective, state, schedule)
+    module.eval()
+    return state
 
 
-def _read(ranks: Ranks, values: torch.Tensor, norm: torch.Tensor, stop: bool) -> list[float]:
+def read_step(
+    ranks: Ranks, loss: Tensor, sums: Tensor, norm: Tensor, asked: bool, late: bool
+) -> tuple[float, list[float], float, bool, bool]:
     """All numbers of a step, summed over the processes and read from the device at once.
 
-    Returns ``values``, the gradient norm, and how many processes were asked to stop.
+    ``norm`` is that of the averaged gradients, which every process has. ``asked`` and ``late``
+    are true where they are so for any process.
     """
-    asked = values.new_tensor([float(stop)])
-    return ranks.add_up(torch.cat([values, norm.double().view(1), asked])).tolist()
+    flags = loss.new_tensor([float(asked), float(late)])
+    values = torch.cat([loss.view(1), norm.double().view(1), flags, sums])
+    total, norms, stopping, written, *rest = ranks.add_up(values).tolist()
+    return total, rest, norms / ranks.world, stopping > 0, written > 0
 
 
-def _finish(
-    progress: ActiveRun, out: Path, checkpoints: Path, seconds: float, processes: int
-) -> None:
-    """Write the model folder in one go, then drop the checkpoints (TensorBoard stays)."""
-    run, network, best = progress.run, progress.network, progress.best_ppl
-    if not math.isfinite(best) or not (checkpoints / BEST).exists():
-        save_weights(checkpoints / BEST, network)
-    training = {
-        "settings": run.settings.model_dump(),
-        "corpus_sha256": run.corpus_sha256,
-        "init_from": None if run.initial is None else run.initial.to_dict(),
-        "processes": processes,
-        "seconds": seconds,
-        "best_valid_ppl": best if math.isfinite(best) else None,
-        "valid": progress.valid,
-        "versions": versions(),
-        **run.facts,
-    }
-    card = ModelCard(run.name, run.seed, run.architecture, run.target_bpt, training)
-    with replaced_folder(out, FILES) as folder:
-        shutil.copy(checkpoints / BEST, folder / BEST)
-        shutil.copy(checkpoints / CURVE, folder / CURVE)
-        save_pretrained(folder, network, card)
-        # the card shows the hashes that config.json holds
-        write_text(folder / "README.md", model_card(load_card(folder), network.count_parameters()))
-    for name in (STATE, PREVIOUS, BEST, CURVE):
-        (checkpoints / name).unlink(missing_ok=True)
+def _watch(objective: Objective, ranks: Ranks) -> Watched:
+    """What the first process finds in a validation, at every process."""
+    found = None
+    with ranks.together():
+        if ranks.main:
+            objective.module.eval()
+            with torch.no_grad():
+                found = objective.watch()
+            objective.module.train()
+    found = ranks.of_main(found)
+    assert found is not None
+    return found
+
+
+def _note(state: TrainingState, found: Watched, undefined_counts: bool) -> bool:
+    """Note a validation in the state; True where it is the best so far."""
+    state.validated = state.step
+    state.history.append({"step": state.step, **found.metrics})
+    better = found.score > state.best  # False for NaN
+    if better:
+        state.best, state.best_step, state.waiting = found.score, state.step, 0
+    elif undefined_counts or not math.isnan(found.score):
+        state.waiting += 1
+    return better
+
+
+def _take_best(objective: Objective, state: TrainingState, schedule: Schedule) -> None:
+    """Give the module its best weights, and say which they are."""
+    if state.best_weights is not None:
+        objective.module.load_state_dict(state.best_weights, strict=False)
+        why = "patience ran out" if schedule.out_of_patience(state) else "all steps done"
+        logger.info(
+            f"{objective.name}: {why}; best validation {objective.metric} {state.best:.4f} at step "
+            f"{state.best_step}"
+        )
+    elif schedule.validate_every is not None:
+        logger.warning(
+            f"{objective.name}: validation {objective.metric} was never defined, so the weights of "
+            f"the last step, {state.step}, are used"
+        )
+
+
+class StepBatches:
+    """Batches that are a function of the step (0-based), so that the step is all they need."""
+
+    def __init__(self, draw: Callable[[int], Any]) -> None:
+        self.draw, self.step = draw, 0
+
+    def next_batch(self) -> Any:
+        """The batch of the next step."""
+        batch = self.draw(self.step)
+        self.step += 1
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The next step."""
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the step of other batches."""
+        self.step = state["step"]
+
+
+def rows_of_step(count: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Rows of a step when every pass goes through all rows in a new random order.
+
+    Returns int64 array (batch,), values 0 .. count - 1. It depends on the arguments alone, so
+    a run that goes on needs no state. A batch may hold the end of one pass and the begin of
+    the next.
+    """
+    places = np.arange(step * batch, (step + 1) * batch)
+    rows = np.empty(batch, dtype=np.int64)
+    for epoch in np.unique(places // count):
+        order = np.random.default_rng([seed, int(epoch)]).permutation(count)
+        here = places // count == epoch
+        rows[here] = order[places[here] % count]
+    return rows
+
+
+def fit_task(
+    objective: TaskObjective,
+    draw: Callable[[int], Iterable[Any]],
+    steps: int,
+    seed: int,
+    identity: dict[str, Any],
+    work_folder: Path,
+    select: Literal["best", "last"] = "best",
+    betas: tuple[float, float] = (0.9, 0.999),
+    undefined_counts: bool = True,
+) -> TrainingState:
+    """Train the module of an objective in place, or go on where a run was interrupted.
+
+    The checkpoint stays in ``work_folder`` when training ends, so that a failure in what follows
+    costs no training; :func:`genezip.training.checkpoint.discard` removes it.
+
+    Parameters
+    ----------
+    objective : its module on its device, with its initial weights; the losses of a step's
+        micro-batches are added up, so each is its share of the loss of the whole step
+    draw : step (0-based) -> the micro-batches of the step; must depend on the step alone
+    seed : of dropout (the caller draws initial weights and batches)
+    identity : what else must be equal between the parts of a run, as plain values
+    select : ``best`` keeps the weights of the highest validation score and stops when
+        ``patience`` validations in a row were not better; ``last`` does neither
+    undefined_counts : whether a validation without a defined score counts against the patience
+    """
+    settings = objective.settings
+    schedule = Schedule(
+        steps=steps,
+        seed=seed,
+        rate=lambda step: settings.learning_rate * task_rate(step, steps, settings.warmup),
+        clip_norm=settings.clip_norm,
+        validate_every=None if objective.score is None else settings.evaluate_every,
+        patience=settings.patience if select == "best" else None,
+        undefined_counts=undefined_counts,
+        select=select,
+        around_validations=True,
+    )
+    values = settings.model_dump(mode="json", exclude={"device"})
+    decisive = [key for key in (*FineTuning.model_fields, "steps", "epochs") if key in values]
+    own = {"steps": steps, "seed": seed, "select": select}
+    identity = {**own, "settings": {key: values[key] for key in decisive}, **identity}
+    checkpoint = Checkpoint(work_folder, objective.name, identity)
+    optimizer = build_adamw(objective.module, settings, betas)
+    return fit(objective, StepBatches(draw), optimizer, schedule, checkpoint)
+
+
+def fine_tune(
+    objective: TaskObjective,
+    examples: int,
+    draws: int,
+    seed: int,
+    identity: dict[str, Any],
+    work_folder: Path,
+    micro_batch: int = 1,
+) -> TrainingState:
+    """Train a network on the examples of a task in place; it ends with its best weights.
+
+    Every pass goes through all examples in a new seeded order. Where no validation score is
+    defined (a split of one class), the last weights are used; such a validation does not count
+    against the patience.
+
+    Parameters
+    ----------
+    objective : its loss takes numbers of examples, int64 array (m,), each in 0 .. examples - 1,
+        and is their mean
+    examples : number of training examples, at least 1
+    draws : training examples that are drawn in all: examples x passes, or steps x batch
+    identity, work_folder : as of :func:`fit_task`
+    micro_batch : examples that the loss takes at a time
+    """
+    if examples < 1:
+        raise GenezipError(f"{objective.name} has no training example; prepare the task again")
+    batch, mean = objective.settings.batch, objective.loss
+    named = objective.describe or example_numbers
+
+    def draw(step: int) -> list[tuple[np.ndarray, float]]:
+        rows = rows_of_step(examples, batch, step, seed)
+        rows = rows[: draws - step * batch]  # of the last step
+        parts = [rows[start : start + micro_batch] for start in range(0, len(rows), micro_batch)]
+        return [(part, len(part) / len(rows)) for part in parts]
+
+    weighted = replace(
+        objective,
+        loss=lambda part: mean(part[0]) * part[1],
+        describe=lambda part: f"{objective.name}: training on {named(part[0])}",
+    )
+    steps = max(1, math.ceil(draws / batch))
+    return fit_task(
+        weighted,
+        draw,
+        steps,
+        seed,
+        identity,
+        work_folder,
+        betas=FINE_TUNING_BETAS,
+        undefined_counts=False,
+    )
+
+
+def example_numbers(numbers: np.ndarray) -> str:
+    """``training example 3, 7``."""
+    return f"training example {', '.join(str(number) for number in numbers)}"

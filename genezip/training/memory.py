@@ -22,7 +22,7 @@ from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.region_classes import GENE7
-from genezip.training.step import micro_batch_loss
+from genezip.training.objectives import next_base_loss
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int)
     hooks = [parameter.register_post_accumulate_grad_hook(drop) for parameter in parameters]
     try:
         with PeakBytes([*parameters, *network.buffers()]) as memory:
-            loss, _ = micro_batch_loss(network, ids, regions, targets, settings, informative, 1.0)
+            loss, _ = next_base_loss(network, ids, regions, targets, settings, informative, 1.0)
             loss.backward()
             del loss
     finally:

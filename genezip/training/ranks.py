@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -23,6 +23,7 @@ from genezip.models.base import choose_device
 
 # The others wait this long for the first one's validation and writing.
 PATIENCE = timedelta(hours=2)
+T = TypeVar("T")
 LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
 
 
@@ -97,6 +98,15 @@ class Ranks:
         if self.world > 1:
             distributed.all_reduce(values)
         return values
+
+    def of_main(self, value: T) -> T:
+        """The value that the first process has, at every process; all must call this."""
+        if self.world == 1:
+            return value
+        values: list[Any] = [value]
+        distributed.broadcast_object_list(values)
+        found: T = values[0]
+        return found
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -1,21 +1,155 @@
-"""From files to a training run: corpus, architecture and targets."""
+"""From files to a training run, and from a finished run to a model folder.
 
+Checkpoints live in a folder of their own, because a workflow deletes the declared outputs
+of a job that failed; the finished model is written in one go at the end.
+"""
+
+import math
+import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from genezip.artifacts.files import sha256_file
+import numpy as np
+import torch
+
+from genezip.artifacts.files import sha256_file, write_text
+from genezip.artifacts.folder import replaced_folder
+from genezip.artifacts.manifest import first_difference
+from genezip.artifacts.provenance import versions
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
 from genezip.corpus.corpus import CorpusReader
-from genezip.corpus.stream import WindowStream, prefetched
+from genezip.corpus.stream import Batches, WindowStream, prefetched
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import load_architecture
-from genezip.region_classes import expected_bpt
-from genezip.training.fit import pretrain
-from genezip.training.initial import initial_weights
+from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.network import GeneZipNetwork, build
+from genezip.models.pretrained import (
+    BEST,
+    WEIGHTS,
+    ModelCard,
+    load_card,
+    load_network,
+    save_pretrained,
+    save_weights,
+)
+from genezip.region_classes import GENE7, RegionClasses, expected_bpt
+from genezip.training.checkpoint import Checkpoint, TrainingState, discard
+from genezip.training.curve import CURVE, open_curve
+from genezip.training.fit import Schedule, fit
+from genezip.training.memory import available_bytes, check_memory, estimate
+from genezip.training.model_card import model_card
+from genezip.training.objectives import NextBase, validation_windows
+from genezip.training.optimizer import build_optimizer, pretraining_rate
 from genezip.training.ranks import ALONE, Ranks
-from genezip.training.run import Run
-from genezip.training.validation import validation_windows
+
+FILES = (WEIGHTS, BEST, "config.json", CURVE, "README.md")
+
+# Settings that may change between two parts of a run, because the trained weights do not
+# depend on them: where and in which portions the same sum is computed (device, micro_batch,
+# checkpoint_activations, packed_trunk; its rounding alone may differ, as with another number
+# of processes), and when something is written. `validate_windows` is not among them: the best
+# weights are chosen by perplexities that must be comparable.
+FREE = (
+    "pretrain.device",
+    "pretrain.micro_batch",
+    "pretrain.checkpoint_activations",
+    "pretrain.packed_trunk",
+    "pretrain.checkpoint_every",
+    "pretrain.validate_every",
+)
+
+# Keys of an architecture that no weight depends on: bounds, and the chunk of an exact scan.
+FREE_IN_SHAPE = ("k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk")
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Weights of a finished model: those that the second stage of a training begins with.
+
+    Weights only: optimiser, schedule and data begin anew.
+
+    Attributes
+    ----------
+    folder : its model folder
+    name, seed : of that model
+    sha256 : of its weights after the last step
+    """
+
+    folder: Path
+    name: str
+    seed: int
+    sha256: str
+
+    def load_into(self, network: GeneZipNetwork) -> None:
+        """Copy the weights; their file is checked against its hash."""
+        trained, _ = load_network(self.folder)
+        network.load_state_dict(trained.state_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``config.json`` records."""
+        return {"name": self.name, "seed": self.seed, "sha256": self.sha256}
+
+
+def initial_weights(folder: Path, shape: Architecture) -> InitialWeights:
+    """Find the weights of a model folder for a network of the same layout.
+
+    Raises
+    ------
+    GenezipError
+        If there is no model, or its architecture differs in more than bounds.
+    """
+    card = load_card(folder)
+    difference = first_difference(card.architecture.to_dict(), shape.to_dict(), FREE_IN_SHAPE)
+    if difference is not None:
+        key, old, new = difference
+        raise GenezipError(
+            f"{folder} cannot give initial weights: its architecture has {key} {old}, this model "
+            f"has {new}; only bounds may differ"
+        )
+    return InitialWeights(folder, card.name, card.seed, card.training["sha256"][WEIGHTS])
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training run is made of.
+
+    Attributes
+    ----------
+    name, seed : model name and seed of weights and sampling
+    architecture, settings, target_bpt : layout, optimisation, target per region class
+    corpus_sha256 : hash of the corpus manifest, part of the run's identity
+    window_bp : length of a training window
+    valid_ids, valid_regions : uint8 arrays, shape (n, L); may be empty
+    facts : further provenance for ``config.json`` (scale, source, where the target came from)
+    initial : weights to begin with; None draws them from the seed
+    region_classes : region classes of the corpus; ``target_bpt`` has one of each
+    """
+
+    name: str
+    seed: int
+    architecture: Architecture
+    settings: Pretrain
+    target_bpt: dict[str, float]
+    corpus_sha256: str
+    window_bp: int
+    valid_ids: np.ndarray
+    valid_regions: np.ndarray
+    facts: dict[str, Any]
+    initial: InitialWeights | None = None
+    region_classes: RegionClasses = GENE7
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that must be equal for a checkpoint to be continued, as plain values."""
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            "architecture": self.architecture.to_dict(),
+            "pretrain": self.settings.model_dump(),
+            "target_bpt": self.target_bpt,
+            "corpus_sha256": self.corpus_sha256,
+            "init_from": None if self.initial is None else self.initial.sha256,
+        }
 
 
 @dataclass(frozen=True)
@@ -136,3 +270,129 @@ def prepare(
         region_classes=reader.region_classes,
     )
     return Prepared(run, batches)
+
+
+def pretrain(
+    run: Run,
+    batches: Batches,
+    out: Path,
+    checkpoints: Path,
+    ranks: Ranks = ALONE,
+) -> dict[str, Any]:
+    """Train a model and write its folder; continue an interrupted run of the same identity.
+
+    Writes into ``out``: ``model.safetensors`` (last step), ``best.safetensors`` (lowest
+    validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
+    scalars stay in ``checkpoints``.
+
+    Every process of ``ranks`` calls this with its own rows of the same batches (``ranks.rows``),
+    and else with the same arguments. Another number of processes, or another micro-batch,
+    changes the weights by rounding alone.
+
+    Returns
+    -------
+    ``seconds`` of training and ``best_valid_ppl``, infinite where there was no validation
+
+    Raises
+    ------
+    GenezipError
+        When memory does not suffice, and whatever :func:`genezip.training.fit.fit` raises.
+    KeyboardInterrupt
+        On Ctrl-C, after the step in progress is finished and a checkpoint is written.
+    """
+    settings = run.settings
+    checkpoint = Checkpoint(
+        checkpoints, run.name, run.identity(), FREE, checkpoints / BEST, keep_previous=True
+    )
+    with ranks.together():
+        network = _fitting_network(run, ranks)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        if run.initial is not None and not checkpoint.exists():
+            run.initial.load_into(network)
+    objective = NextBase(
+        name=run.name,
+        label=f"{run.name} seed {run.seed}",
+        module=network,
+        model=ranks.parallel(network, network.embedding.device),
+        settings=settings,
+        target_bpt=run.target_bpt,
+        window_bp=run.window_bp,
+        valid_ids=run.valid_ids,
+        valid_regions=run.valid_regions,
+        region_classes=run.region_classes,
+        ranks=ranks,
+    )
+    schedule = Schedule(
+        steps=settings.steps,
+        seed=run.seed,
+        rate=lambda step: settings.learning_rate * pretraining_rate(step, settings),
+        clip_norm=settings.clip_norm,
+        validate_every=settings.validate_every if len(run.valid_ids) else None,
+        checkpoint_every=settings.checkpoint_every,
+    )
+    optimizer = build_optimizer(network, settings)
+    curve = partial(open_curve, checkpoints, classes=run.region_classes.names)
+    state = fit(objective, batches, optimizer, schedule, checkpoint, ranks, curve)
+    with ranks.together():
+        if ranks.main:
+            _finish(run, network, state, out, checkpoints, ranks.world)
+    return {"seconds": round(state.seconds, 1), "best_valid_ppl": -state.best}
+
+
+def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
+    """The network with the initial values of the run's seed, set up for training."""
+    shape = run.architecture.resolved(list(run.target_bpt.values()))
+    network = build(shape, run.seed).to(device).train()
+    network.checkpoint_activations(run.settings.checkpoint_activations)
+    network.packed = run.settings.packed_trunk
+    return network
+
+
+def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
+    """The initial network on this process's device, where training it fits the memory."""
+    settings = run.settings
+    rows = ranks.rows(settings.batch)
+    device = ranks.device(settings.device)
+    available = available_bytes(device, ranks.local_world)
+    network = initial_network(run, device)
+    windows = min(settings.micro_batch, rows.stop - rows.start)
+    need = estimate(network, settings, windows, run.window_bp, len(run.region_classes))
+    check_memory(run.name, need, settings, available, device)
+    return network
+
+
+def _finish(
+    run: Run,
+    network: GeneZipNetwork,
+    state: TrainingState,
+    out: Path,
+    checkpoints: Path,
+    processes: int,
+) -> None:
+    """Write the model folder in one go, then drop the checkpoints (TensorBoard stays)."""
+    best, valid = -state.best, None
+    if state.history:
+        valid = {key: value for key, value in state.history[-1].items() if key != "step"}
+    if not math.isfinite(best) or not (checkpoints / BEST).exists():
+        save_weights(checkpoints / BEST, network)
+    training = {
+        "settings": run.settings.model_dump(),
+        "corpus_sha256": run.corpus_sha256,
+        "init_from": None if run.initial is None else run.initial.to_dict(),
+        "processes": processes,
+        "seconds": round(state.seconds, 1),
+        "best_valid_ppl": best if math.isfinite(best) else None,
+        "valid": valid,
+        "versions": versions(),
+        **run.facts,
+    }
+    card = ModelCard(run.name, run.seed, run.architecture, run.target_bpt, training)
+    with replaced_folder(out, FILES) as folder:
+        shutil.copy(checkpoints / BEST, folder / BEST)
+        shutil.copy(checkpoints / CURVE, folder / CURVE)
+        save_pretrained(folder, network, card)
+        # the card shows the hashes that config.json holds
+        write_text(folder / "README.md", model_card(load_card(folder), network.count_parameters()))
+    for name in (BEST, CURVE):
+        (checkpoints / name).unlink(missing_ok=True)
+    discard(checkpoints)

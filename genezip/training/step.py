@@ -1,130 +1,90 @@
-"""One optimiser step: forward and backward in micro-batches, and its line of the log."""
+"""One optimiser step: precision, memory, and gradients added up over micro-batches."""
 
-import math
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genezip.config import Pretrain
-from genezip.models.hnet.losses import count_targets, lm_loss, rar_loss
+from genezip.config.benchmarks import HeadTraining
+from genezip.errors import GenezipError
 from genezip.training.ranks import ALONE, Ranks, local_gradients
 
 
-def training_step(
-    model: nn.Module,
-    ids: Tensor,
-    regions: Tensor,
-    target_bpt: Tensor,
-    settings: Pretrain,
-    ranks: Ranks = ALONE,
-) -> Tensor:
-    """Forward and backward of one optimiser step; gradients are added up in place.
+def precision(device: torch.device, settings: HeadTraining) -> torch.autocast:
+    """The autocast block of a forward pass: bf16 on CUDA where it is asked for, else nothing."""
+    bf16 = settings.precision == "bf16" and device.type == "cuda"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
-    The network sees bases 0 .. L - 2 and predicts 1 .. L - 1; RAR uses the labels of the
-    positions it sees. The next-base loss is the mean over the informative targets of the whole
-    step (all processes, all micro-batches), RAR the mean over its sequences, so the gradient
-    depends neither on the number of processes nor on the micro-batch.
+
+def in_full_precision(head: nn.Module, features: Tensor) -> Tensor:
+    """What a head makes of features in fp32, whatever autocast is around.
+
+    bf16 has 8 significant bits, so logits in it tie where scores must rank examples.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        found: Tensor = head(features.float())
+    return found
+
+
+@contextmanager
+def enough_memory(what: Callable[[], str]) -> Iterator[None]:
+    """Turn a GPU that has no memory left into one sentence about ``what()``.
+
+    Raises
+    ------
+    GenezipError
+        In the place of ``torch.OutOfMemoryError``.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise GenezipError(
+            f"{what()} does not fit into the memory of the GPU; take a smaller input or a GPU "
+            "with more memory"
+        ) from None
+
+
+def backward(
+    model: nn.Module,
+    parts: Iterable[Any],
+    loss: Callable[[Any], tuple[Tensor, Tensor]],
+    describe: Callable[[Any], str],
+    ranks: Ranks = ALONE,
+) -> tuple[Tensor, Tensor]:
+    """Add up the gradients of a step's micro-batches in place; nothing is read from the device.
 
     Parameters
     ----------
     model : the network, or :meth:`Ranks.parallel` of it
-    ids, regions : uint8 Tensors, shape (batch / processes, L)
-        The rows of this process; every process has equally many.
-    target_bpt : float Tensor, shape (R,), on the device of the network
+    parts : micro-batches; those of an iterator are taken one at a time
+    loss : micro-batch -> its share of the loss of the step (scalar Tensor), and float64 Tensor
+        (n,) of what else is summed over the step
+    describe : what a message calls a micro-batch that does not fit into memory
 
     Returns
     -------
-    float64 Tensor on the device, see :func:`figures`; this process's share, to be summed
+    loss : scalar float64 Tensor, this process's share
+    sums : float64 Tensor, shape (n,), of this process
+
+    Raises
+    ------
+    GenezipError
+        If a GPU has no memory left.
     """
-    device = target_bpt.device
-    informative = ranks.add_up(count_targets(ids).to(device))
-    ids, regions = ids.to(device), regions.to(device)
-    parts = math.ceil(len(ids) / settings.micro_batch)
-    total: Tensor | None = None
-    for part in range(parts):
-        some = slice(part * settings.micro_batch, (part + 1) * settings.micro_batch)
-        share = len(ids[some]) / (len(ids) * ranks.world)
-        with local_gradients(model, part + 1 < parts):
-            loss, values = micro_batch_loss(
-                model, ids[some], regions[some], target_bpt, settings, informative, share
-            )
+    if ranks.world > 1:  # the processes exchange their gradients with the last micro-batch
+        parts = list(parts)
+    count = len(parts) if isinstance(parts, Sized) else 0
+    found: tuple[Tensor, Tensor] | None = None
+    for number, part in enumerate(parts):
+        more = number + 1 < count
+        with enough_memory(partial(describe, part)), local_gradients(model, more):
+            value, sums = loss(part)
             # the processes' gradients are averaged, the loss is their sum
-            (loss * ranks.world).backward()
-        total = values if total is None else total + values
-    assert total is not None
-    return total
-
-
-def micro_batch_loss(
-    model: nn.Module,
-    ids: Tensor,
-    regions: Tensor,
-    target_bpt: Tensor,
-    settings: Pretrain,
-    informative: Tensor,
-    share: float,
-) -> tuple[Tensor, Tensor]:
-    """What a micro-batch adds to the loss of its step, and to the figures.
-
-    Parameters
-    ----------
-    ids, regions : uint8 Tensors, shape (micro_batch, L)
-    informative : scalar Tensor, informative targets of the whole step
-    share : sequences of the micro-batch / sequences of the step
-
-    Returns
-    -------
-    loss : scalar Tensor
-    figures : float64 Tensor, see :func:`figures`
-    """
-    bf16 = settings.precision == "bf16"
-    with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=bf16):
-        output = model(ids[:, :-1])
-    lm = lm_loss(output.logits, ids, informative)
-    rar, sums = rar_loss(
-        output, regions[:, :-1], target_bpt, settings.rar_mask, settings.region_label
-    )
-    rar = rar * share
-    bit = ids.new_zeros(len(ids), dtype=torch.bool)
-    for routing in output.routings:
-        bit = bit | routing.bound_active()
-    tokens = [kept.valid.sum() for kept in output.chunks]
-    scalars = torch.stack([t.detach().double() for t in (lm, rar, bit.sum(), *tokens)])
-    return lm + settings.alpha * rar, torch.cat([scalars, sums.double().flatten()])
-
-
-def figures(
-    values: Sequence[float], windows: int, bases: int, stages: int, classes: int
-) -> dict[str, Any]:
-    """The log line of a step.
-
-    Parameters
-    ----------
-    values : summed over micro-batches and processes
-        lm_loss, rar_loss, windows where a bound bit, tokens of each stage, then positions,
-        kept positions and summed boundary probability of every stage and class.
-    windows, bases : windows of the step, bases that the network saw in them
-    """
-    lm, rar, bit = values[:3]
-    tokens = [int(value) for value in values[3 : 3 + stages]]
-    sums = torch.tensor(values[3 + stages :], dtype=torch.float64).view(stages, classes, 3)
-    positions, kept, prob = sums.unbind(-1)
-    counts = [bases, *tokens]
-    return {
-        "lm_loss": lm,
-        "rar_loss": rar,
-        "stage_tokens": tokens,
-        "kept": [after / before if before else 0.0 for before, after in pairwise(counts)],
-        "bpt": bases / max(counts[-1], 1),
-        "F": _rounded(kept / positions),
-        "G": _rounded(prob / positions),
-        "bound_bit": bit / windows,
-    }
-
-
-def _rounded(values: Tensor) -> list[list[float | None]]:
-    """Per stage and class, with None for an absent class (JSON has no NaN)."""
-    return [[None if math.isnan(v) else round(v, 5) for v in row] for row in values.tolist()]
+            (value * ranks.world).backward()
+        value = value.detach().double()
+        found = (value, sums) if found is None else (found[0] + value, found[1] + sums)
+    assert found is not None, "a step without a micro-batch"
+    return found

@@ -7,6 +7,8 @@ trains everything. The head learns in all of them and is no part of the network.
 
 from typing import get_args
 
+from torch import Tensor, nn
+
 from genezip.config.benchmarks import FineTuning, Mode
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
@@ -70,3 +72,9 @@ def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int
 def compressor_learns(network: GeneZipNetwork) -> bool:
     """Whether any parameter of the network receives gradients."""
     return any(parameter.requires_grad for parameter in network.parameters())
+
+
+def learned_weights(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters that learn, and all buffers, by name; the tensors themselves, no copies."""
+    fixed = {name for name, p in module.named_parameters() if not p.requires_grad}
+    return {name: value for name, value in module.state_dict().items() if name not in fixed}

@@ -304,7 +304,7 @@ def test_misspelt_training_key(corpus: Path, repo: Path, tmp_path: Path, fails: 
 def test_nan_in_training(corpus: Path, repo: Path, tmp_path: Path, fails: Cli) -> None:
     """A learning rate of 1e20 makes the second step not finite."""
     said = fails(*train_arguments(corpus, repo, tmp_path / "m", learning_rate=1e20))
-    assert "not finite (NaN)" in said
+    assert "became not finite (loss nan" in said
     assert tree(tmp_path / "m") == {}
 
 

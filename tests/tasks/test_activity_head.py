@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from genezip.tasks import activity_head
 from genezip.tasks.activity_head import activity_loss, predict_activity, spread
 from genezip.tasks.arm import Arm
 from genezip.tasks.heads import ActivityHead, poisson_sum
-from genezip.training.head_loop import backward
+from genezip.training.objectives import TaskObjective
 
 BINS, WIDTH, TRACKS = 5, 4, 3
 SPLITS = ["train"] * 20 + ["valid"] * 6 + ["test"] * 5
@@ -130,7 +131,7 @@ def test_the_weights_of_the_lowest_validation_loss_are_used(
         features, windows, tmp_path / "p.parquet", learning_rate=2.0, steps=40,
         evaluate_every=5,
     )  # fmt: skip
-    told = [float(text.rsplit(" ", 1)[1]) for text in messages() if "validation" in text]
+    told = [float(text.rsplit(" ", 1)[1]) for text in messages() if "/40, validation" in text]
     assert told[-1] < max(told)
     valid = found[found["split"] == "valid"]
     mine = -loss(stacked(valid), stacked(valid, "target"))
@@ -153,13 +154,15 @@ def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:
     values = int(y.isfinite().sum())
     torch.manual_seed(0)
     head = ActivityHead(WIDTH, TRACKS)
+    settings = Activity(device="cpu")
+    objective = TaskObjective("toy", head, settings, partial(activity_loss, head), None, "")
     gradients = []
     for size in (4, 1, 3):
         head.zero_grad()
         parts = zip(x.split(size), y.split(size), strict=True)
-        total = backward(head, [(a, b, values) for a, b in parts], activity_loss)
+        total, _ = objective.minimise([(a, b, values) for a, b in parts])
         gradients.append(torch.cat([p.grad.flatten() for p in head.parameters()]))
-        assert total == pytest.approx(loss(head(x).detach().numpy(), y.numpy()), rel=1e-5)
+        assert float(total) == pytest.approx(loss(head(x).detach().numpy(), y.numpy()), rel=1e-5)
     for other in gradients[1:]:
         assert torch.allclose(gradients[0], other, rtol=1e-4, atol=1e-7)
 

@@ -265,9 +265,9 @@ def test_scores_that_choose_weights_follow_their_definitions(
         truth = FakeWindows(task).targets("valid").astype(np.float32)
         truth = truth[:, 2] if task == "cmp" else truth
         monkeypatch.setattr(cnn, "predict", lambda split, n, truth=truth: 2 * truth[n] + 1)
-        assert cnn.judge() == pytest.approx(expected)  # the map of zeros is left out
+        assert cnn.validation_score() == pytest.approx(expected)  # the map of zeros is left out
         monkeypatch.setattr(cnn, "predict", lambda split, n, truth=truth: 0 * truth[n])
-        assert np.isnan(cnn.judge())
+        assert np.isnan(cnn.validation_score())
 
 
 @pytest.mark.parametrize("task", ["eqtl", "tisp", "cmp"])
@@ -295,7 +295,7 @@ def test_a_failure_while_predicting_costs_no_training(
     assert not (tmp_path / "parts" / "rsap.parquet").exists()
     assert (tmp_path / "parts" / "work").exists()
     found = pq.read_table(predicted(tmp_path / "parts", "rsap"))
-    assert "cnn.seed0.authors.full: going on at step 2 of 2" in messages()
+    assert "cnn.seed0.authors.full: resuming at step 2 of 2" in messages()
     assert found.equals(whole) and not (tmp_path / "parts" / "work").exists()
 
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import rows_of
 from genezip.tasks.contact_head import contact_loss, predict_contacts
 from genezip.tasks.heads import ContactHead
-from genezip.training.head_loop import CHECKPOINT, backward
+from genezip.training.checkpoint import STATE
+from genezip.training.objectives import TaskObjective
 
 BINS, WIDTH, TRACKS, TRACK = 12, 4, 2, 1
 ENTRIES = 10 * 11 // 2
@@ -162,10 +164,11 @@ def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:
     for size in (4, 1, 3):
         head.zero_grad()
         parts = zip(x.split(size), y.split(size), strict=True)
-        loss = backward(head, [(a, b, entries) for a, b in parts], contact_loss)
+        objective = TaskObjective("toy", head, settings(), partial(contact_loss, head), None, "")
+        loss, _ = objective.minimise([(a, b, entries) for a, b in parts])
         gradients.append([p.grad.clone() for p in head.parameters() if p.grad is not None])
         error = (head.triangle(x) - y)[y.isfinite()]
-        assert loss == pytest.approx(error.square().mean().item(), rel=1e-5)
+        assert float(loss) == pytest.approx(error.square().mean().item(), rel=1e-5)
     for other in gradients[1:]:
         for a, b in zip(gradients[0], other, strict=True):
             assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
@@ -213,10 +216,10 @@ def test_an_interrupted_training_goes_on_to_the_same_maps(
     def stop() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt), at_message(": step 3 of 6", stop):
+    with pytest.raises(KeyboardInterrupt), at_message(": step 3/6", stop):
         predicted(features, windows, out)
     assert not out.exists()
-    assert (tmp_path / "b" / "work" / CHECKPOINT).exists()
+    assert (tmp_path / "b" / "work" / STATE).exists()
     parts = predicted(features, windows, out)
     assert any("resuming at step 3 of 6" in text for text in messages())
     assert np.array_equal(stacked(parts), stacked(whole))
@@ -235,7 +238,7 @@ def test_the_last_step_is_used_and_validations_are_told(
     features, windows = planted()
     predicted(features, windows, tmp_path / "p.parquet", patience=1, steps=7)
     steps = [text.split(": ")[1].split(",")[0] for text in messages() if "validation" in text]
-    assert steps == ["step 3 of 7", "step 6 of 7", "step 7 of 7"]
+    assert steps == ["step 3/7", "step 6/7", "step 7/7"]
 
 
 def test_features_of_another_number_of_bins_are_refused(tmp_path: Path) -> None:

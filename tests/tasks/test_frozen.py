@@ -194,7 +194,7 @@ def test_a_checkpoint_of_other_features_is_refused(
         os.kill(os.getpid(), signal.SIGINT)
 
     arguments = ("cmp", prepared, genome, features, tmp_path / "p.parquet")
-    with pytest.raises(KeyboardInterrupt), at_message("step 2 of 4", stop):
+    with pytest.raises(KeyboardInterrupt), at_message("step 2/4", stop):
         predict(*arguments, official="HFF")
     manifest = json.loads(features.read_text())
     manifest["files"][0]["sha256"] = "0" * 64

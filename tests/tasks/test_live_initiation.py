@@ -20,12 +20,12 @@ from genezip.tasks.arm import Arm
 from genezip.tasks.live_initiation import (
     InitiationModel,
     LiveInitiation,
-    judge_initiation,
+    initiation_score,
     scored_part,
     tune_initiation,
     write_initiation,
 )
-from genezip.training.finetune import ratio_term
+from genezip.training.objectives import ratio_term
 from genezip.training.trainable import MODES, set_mode
 
 WINDOW = 60
@@ -192,12 +192,12 @@ def test_only_the_kept_part_is_handed_on_and_what_is_not_scored_is_nan() -> None
 def test_the_score_is_the_mean_of_five_assays_over_the_validation_windows() -> None:
     windows = FakeWindows()
     by_ids = {windows.ids(row).tobytes(): windows.targets(row) for row in range(11)}
-    assert judge_initiation(windows, lambda ids: by_ids[ids.tobytes()]) == pytest.approx(1)  # type: ignore[arg-type]
-    wrong = judge_initiation(windows, lambda ids: by_ids[ids.tobytes()][::-1])  # type: ignore[arg-type]
+    assert initiation_score(windows, lambda ids: by_ids[ids.tobytes()]) == pytest.approx(1)  # type: ignore[arg-type]
+    wrong = initiation_score(windows, lambda ids: by_ids[ids.tobytes()][::-1])  # type: ignore[arg-type]
     assert wrong < 0.5
     only_test = FakeWindows()
     only_test.table = only_test.table[only_test.table["split"] == "test"].reset_index(drop=True)
-    assert np.isnan(judge_initiation(only_test, lambda ids: by_ids[ids.tobytes()]))  # type: ignore[arg-type]
+    assert np.isnan(initiation_score(only_test, lambda ids: by_ids[ids.tobytes()]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -212,11 +212,11 @@ def test_every_mode_learns(tmp_path: Path, mode: str) -> None:
 
 def test_full_training_finds_a_planted_signal(tmp_path: Path) -> None:
     windows = FakeWindows()
-    before = judge_initiation(windows, live("full").predict)  # type: ignore[arg-type]
+    before = initiation_score(windows, live("full").predict)  # type: ignore[arg-type]
     after = tuned(
         tmp_path, "full", "full", windows, steps=120, batch=2, evaluate_every=60, learning_rate=0.02
     )
-    found = judge_initiation(windows, after.predict)  # type: ignore[arg-type]
+    found = initiation_score(windows, after.predict)  # type: ignore[arg-type]
     assert before < 0.6 < 0.8 < found
 
 

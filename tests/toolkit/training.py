@@ -10,7 +10,8 @@ from genezip.alphabet import N_ID
 from genezip.config import Pretrain
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.region_classes import CLASSES, GENE7
-from genezip.training.run import Run
+from genezip.training.objectives import NextBase
+from genezip.training.setup import Run
 from toolkit.networks import SMALL
 
 WINDOW_BP = 128
@@ -77,6 +78,14 @@ def run_of(**changes: object) -> Run:
     }  # fmt: skip
     fields |= {key: changes.pop(key) for key in list(changes) if key in fields}
     return Run(settings=Pretrain(**{**values, **changes}), **fields)  # type: ignore[arg-type]
+
+
+def next_base(network: GeneZipNetwork, run: Run) -> NextBase:
+    """The objective of a run for a network that one process trains."""
+    return NextBase(
+        run.name, "toy", network, network, run.settings, run.target_bpt, run.window_bp,
+        run.valid_ids, run.valid_regions, run.region_classes,
+    )  # fmt: skip
 
 
 def curve_of(folder: Path, drop: tuple[str, ...] = ("seconds",)) -> list[dict]:

@@ -11,13 +11,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from toolkit.training import FIVE_STEPS, Batches, StopsAt, double_network, run_of
 
 from genezip.errors import GenezipError
-from genezip.training import progress, step
-from genezip.training.fit import pretrain
+from genezip.training import fit, objectives, setup
 from genezip.training.ranks import Ranks, launched
+from genezip.training.setup import pretrain
+
+
+class FailsAt(StopsAt):
+    """Raises a sentence where the other is asked to stop."""
+
+    def next_batch(self) -> dict[str, np.ndarray]:
+        if self.count == self.step:
+            raise GenezipError("a shard is damaged")
+        return super().next_batch()
 
 
 def outcome(do: Callable[[], object]) -> str:
@@ -33,9 +43,10 @@ def outcome(do: Callable[[], object]) -> str:
 def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
     found = {}
 
-    def train(name: str, batches: Batches, **changes: object) -> str:
+    def train(name: str, batches: Batches, seconds: float = 1e9, **changes: object) -> str:
         run = run_of(**{**FIVE_STEPS, **changes})
         folders = out / name, out / f"{name}.checkpoints"
+        fit.CHECKPOINT_SECONDS = seconds
         return outcome(lambda: pretrain(run, batches, *folders, ranks))
 
     share = {"windows": 4, "unknown": True, "rows": ranks.rows(4)}
@@ -49,6 +60,9 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
     # one process alone is asked to stop
     stopped = StopsAt(2, **share) if ranks.rank == 1 else batches()
     found["stopped"] = train("stopped", stopped)
+    # one process alone cannot read its rows of step 3; the first one's clock wants checkpoints
+    failing = FailsAt(3, **share) if ranks.rank == 1 else batches()
+    found["clock"] = train("clock", failing, 0.0 if ranks.main else 1e9)
     found["uneven"] = train("uneven", batches(), batch=3, micro_batch=3)
 
     def one_fails() -> None:
@@ -58,15 +72,15 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
 
     found["one fails"] = outcome(one_fails)
     if ranks.rank == 1:  # one process alone sees a loss that is not finite
-        lm_loss = step.lm_loss
-        step.lm_loss = lambda *arguments: lm_loss(*arguments) * float("nan")
+        lm_loss = objectives.lm_loss
+        objectives.lm_loss = lambda *arguments: lm_loss(*arguments) * float("nan")
     found["nan"] = train("nan", batches())
     return found
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    progress.build = double_network
+    setup.build = double_network
     said = logging.StreamHandler(io.StringIO())
     logging.getLogger("genezip").setLevel(logging.INFO)
     logging.getLogger("genezip").addHandler(said)

@@ -5,12 +5,11 @@ from collections import Counter
 import pytest
 import torch
 from toolkit.networks import small_network
-from toolkit.training import Batches, run_of
+from toolkit.training import Batches, next_base, run_of
 
 from genezip.models.layers.mamba2 import Block
 from genezip.models.routing.learned import Router
-from genezip.training.progress import initial_network
-from genezip.training.step import training_step
+from genezip.training.setup import initial_network
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -26,8 +25,8 @@ def test_gradients_are_equal_and_masks_computed_once(precision: str) -> None:
         for module in network.modules():
             module.register_forward_pre_hook(begins)
         drawn = Batches().next_batch()
-        ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-        values = training_step(network, ids, regions, torch.full((7,), 16.0), run.settings)
+        loss, sums = next_base(network, run).minimise(drawn)
+        values = torch.cat([loss.view(1), sums])
         found.append(([p.grad for p in network.parameters()], values, begun.copy()))
         begun.clear()
     (plain, values, once), (recomputed, again, twice) = found

@@ -1,4 +1,4 @@
-"""Resuming: exact to the bit, from the previous checkpoint if need be, never another run."""
+"""Checkpoints of pretraining: the previous one if need be, never those of another run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,22 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toolkit.networks import small_network
 from toolkit.training import Batches, StopsAt, curve_of, run_of
 
-from genezip.artifacts.manifest import first_difference
+from genezip.artifacts.states import save_state
 from genezip.errors import GenezipError
 from genezip.models.pretrained import BEST, load_network
-from genezip.training import fit as loop
-from genezip.training import step
+from genezip.training import setup
 from genezip.training.checkpoint import (
-    FREE,
     PREVIOUS,
     STATE,
-    load_checkpoint,
+    Checkpoint,
+    TrainingState,
     random_state,
     set_random_state,
 )
-from genezip.training.fit import pretrain
+from genezip.training.optimizer import build_optimizer
+from genezip.training.setup import FREE, pretrain
 
 
 def stopped(folder: Path, at: int = 7, **changes: object) -> Path:
@@ -33,54 +34,18 @@ def stopped(folder: Path, at: int = 7, **changes: object) -> Path:
     return folder / "kept"
 
 
+def state_of(folder: Path, **changes: object) -> TrainingState | None:
+    """The state that a run of these settings would go on from."""
+    run, network = run_of(**changes), small_network(0)
+    checkpoint = Checkpoint(folder, "toy", run.identity(), FREE, folder / BEST, keep_previous=True)
+    return checkpoint.load(network, build_optimizer(network, run.settings), Batches())
+
+
 def damage(path: Path) -> None:
     """Turn over one bit in the middle, as a bad disk does."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-
-
-def test_two_halves_equal_the_whole_bit_for_bit(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    messages: Callable[[], list[str]],
-) -> None:
-    """Weights, optimiser, data position and random numbers, also those drawn in training."""
-    lm_loss = step.lm_loss
-
-    def noisy(*arguments: torch.Tensor) -> torch.Tensor:
-        return lm_loss(*arguments) * (1 + 0.1 * torch.rand(()) + 0.1 * float(np.random.rand()))
-
-    monkeypatch.setattr(step, "lm_loss", noisy)
-    finals = []
-    finish = loop._finish
-
-    def keep(progress: object, *rest: object) -> None:
-        finals.append((progress, random_state(torch.device("cpu"))))
-        finish(progress, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(loop, "_finish", keep)
-    pretrain(run_of(), Batches(), tmp_path / "whole", tmp_path / "c")
-    kept = stopped(tmp_path)
-    torch.rand(3), np.random.rand(3)  # another process would have another state
-    pretrain(run_of(), Batches(), tmp_path / "parts", kept)
-    assert "toy: resuming at step 7 of 12" in messages()
-
-    (whole, random), (parts, other_random) = finals
-    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
-        assert torch.equal(one, other)
-        for key, value in whole.optimizer.state[one].items():
-            assert torch.equal(value, parts.optimizer.state[other][key]), key
-    assert whole.batches.state_dict() == parts.batches.state_dict() == {"count": 12}
-    assert torch.equal(random["torch"], other_random["torch"])
-    assert first_difference(plain(random["numpy"]), plain(other_random["numpy"])) is None
-    assert curve_of(tmp_path / "whole") == curve_of(tmp_path / "parts")
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
-    assert weights[0] == weights[1]
-
-
-def plain(state: dict) -> dict:
-    return {**state, "state": {**state["state"], "key": state["state"]["key"].tolist()}}
 
 
 def test_random_numbers_go_on() -> None:
@@ -105,12 +70,12 @@ def test_failure_at_the_very_end_loses_nothing(
         raise GenezipError("cannot write: no space")
 
     with monkeypatch.context() as patch, pytest.raises(GenezipError, match="no space"):
-        patch.setattr(loop, "save_pretrained", full)
+        patch.setattr(setup, "save_pretrained", full)
         pretrain(run_of(), Batches(), out, kept)
     assert not out.exists()
     pretrain(run_of(), Batches(), out, kept)
     assert "toy: resuming at step 12 of 12" in messages()
-    assert {path.name for path in out.iterdir()} == set(loop.FILES)
+    assert {path.name for path in out.iterdir()} == set(setup.FILES)
     assert load_network(out)[1].training["valid"]["windows"] == 2
 
 
@@ -132,7 +97,7 @@ def test_a_damaged_checkpoint_never_replaces_the_good_one(tmp_path: Path) -> Non
     kept = stopped(tmp_path)
     good = (kept / PREVIOUS).read_bytes()
     damage(kept / STATE)
-    assert load_checkpoint(kept, run_of().identity()) is not None
+    assert state_of(kept) is not None
     assert not (kept / STATE).exists() and (kept / "state.damaged.pt").exists()
     assert (kept / PREVIOUS).read_bytes() == good
 
@@ -157,7 +122,7 @@ def test_a_missing_newest_checkpoint_as_well(
     """A crash between the two renames of a checkpoint."""
     kept = stopped(tmp_path)
     (kept / STATE).unlink()
-    state = load_checkpoint(kept, run_of().identity())
+    state = state_of(kept)
     assert state is not None and state.step == 5
     missing = f"{kept / STATE} is missing; going on from the previous checkpoint, step 5"
     assert messages()[-1] == missing
@@ -200,5 +165,20 @@ def test_settings_that_do_not_change_the_weights_may_differ(tmp_path: Path) -> N
         "checkpoint_activations": True, "packed_trunk": True, "device": "auto",
     }  # fmt: skip
     assert {f"pretrain.{key}" for key in changes} == set(FREE)
-    state = load_checkpoint(kept, run_of(**changes).identity())
+    state = state_of(kept, **changes)
     assert state is not None and state.step == 7
+
+
+@pytest.mark.parametrize("name", [STATE, "head.pt", "finetune.pt"])
+def test_a_run_that_another_version_began_is_refused_in_one_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    values = {"step": 7, "network": {}, "progress": {"step": 7}}
+    save_state(tmp_path / name, run_of().identity(), values)
+    with pytest.raises(GenezipError) as refusal:
+        state_of(tmp_path)
+    assert str(refusal.value) == (
+        f"{tmp_path / name} is of a run that another version of genezip began, and cannot be "
+        f"continued; delete the folder {tmp_path} to train from the start"
+    )
+    assert (tmp_path / name).exists()

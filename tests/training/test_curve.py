@@ -9,7 +9,7 @@ from toolkit.training import Batches, StopsAt, curve_of, run_of
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASSES
 from genezip.training.curve import CURVE, Curve, open_curve
-from genezip.training.fit import pretrain
+from genezip.training.setup import pretrain
 
 LINE = {
     "lm_loss": 1.0, "rar_loss": 2.0, "bpt": 8.0, "lr": 1e-3, "grad_norm": 0.5, "bound_bit": 0.0,

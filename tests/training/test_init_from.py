@@ -11,8 +11,7 @@ from toolkit.training import Batches, StopsAt, curve_of, run_of
 
 from genezip.errors import GenezipError
 from genezip.models.pretrained import load_network
-from genezip.training.fit import pretrain
-from genezip.training.initial import initial_weights
+from genezip.training.setup import initial_weights, pretrain
 
 
 @pytest.fixture(scope="module")

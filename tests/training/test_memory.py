@@ -1,5 +1,6 @@
 """Memory: the estimate against real processes, and a run that cannot fit is refused."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,31 +10,27 @@ from types import SimpleNamespace
 import pytest
 import torch
 from toolkit.networks import SMALL_YAML, small_network
-from toolkit.training import Batches, run_of
+from toolkit.training import Batches, next_base, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.training import fit as loop
-from genezip.training import memory
+from genezip.training import memory, setup
 from genezip.training.memory import MemoryEstimate, PeakBytes, available_bytes, estimate
-from genezip.training.step import training_step
 
 # A fresh process trains two steps of 2 windows of 8,192 bp and prints estimate and growth.
 PROGRAM = """
 import sys
 import torch
-from genezip.config import Pretrain
 from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.network import build
 from genezip.training.memory import estimate
-from genezip.training.optim import build_optimizer
-from genezip.training.step import training_step
+from genezip.training.optimizer import build_optimizer
+from toolkit.training import next_base, run_of
 
 torch.set_num_threads(1)
 small, large, checkpoint = sys.argv[1:]
-settings = Pretrain(
-    batch=2, micro_batch=2, precision="fp32", checkpoint_activations=checkpoint == "1"
-)
+run = run_of(checkpoint_activations=checkpoint == "1")
+settings = run.settings
 
 def train(path, window_bp):
     network = build(load_architecture(path), 0).train()
@@ -42,7 +39,8 @@ def train(path, window_bp):
     optimizer = build_optimizer(network, settings)
     for _ in range(2):
         ids, regions = torch.randint(3, 7, (2, window_bp)), torch.randint(7, (2, window_bp))
-        training_step(network, ids, regions, torch.full((7,), 32.0), settings)
+        batch = {"ids": ids.byte().numpy(), "regions": regions.byte().numpy()}
+        next_base(network, run).minimise(batch)
         optimizer.step()
         optimizer.zero_grad()
     return need.total()
@@ -67,7 +65,10 @@ print(need, most() - before)
 def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path, checkpoint: str) -> None:
     paths = [SMALL_YAML, repo / "config" / "models" / "genezip-tiny.yaml"]
     command = [sys.executable, "-c", PROGRAM, *map(str, paths), checkpoint]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=repo)
+    environment = {**os.environ, "PYTHONPATH": f"{repo / 'tests'}{os.pathsep}{repo}"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=repo, env=environment
+    )
     assert done.returncode == 0, done.stderr
     need, measured = map(int, done.stdout.split())
     assert measured > 100e6  # far more than a process grows by chance
@@ -97,9 +98,7 @@ def test_the_probe_leaves_no_trace() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
-    drawn = Batches().next_batch()
-    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-    training_step(network, ids, regions, torch.full((7,), 16.0), run_of().settings)
+    next_base(network, run_of()).minimise(Batches().next_batch())
     assert any(parameter.grad is not None for parameter in network.parameters())
 
 
@@ -119,9 +118,9 @@ def test_a_run_that_cannot_fit_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
     messages: Callable[[], list[str]],
 ) -> None:
-    monkeypatch.setattr(loop, "available_bytes", lambda device, processes: 1_500_000)
+    monkeypatch.setattr(setup, "available_bytes", lambda device, processes: 1_500_000)
     with pytest.raises(GenezipError) as refusal:
-        loop.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c")
+        setup.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c")
     sentence = str(refusal.value)
     assert "lower pretrain.micro_batch" in sentence
     assert "set pretrain.checkpoint_activations" in sentence

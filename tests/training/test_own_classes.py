@@ -14,9 +14,8 @@ from genezip.errors import GenezipError
 from genezip.models.hnet.windows import run as run_network
 from genezip.models.pretrained import load_card
 from genezip.region_classes import CLASSES, GENE7, RegionClasses
-from genezip.training.fit import pretrain
-from genezip.training.setup import targets_of
-from genezip.training.validation import validate
+from genezip.training.objectives import validate
+from genezip.training.setup import pretrain, targets_of
 
 EIGHT = with_enhancer(label="my enhancer")
 

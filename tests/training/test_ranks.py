@@ -14,10 +14,10 @@ from toolkit.networks import SMALL_YAML, small_network
 from toolkit.training import FIVE_STEPS, Batches, curve_of, double_network, run_of
 
 from genezip.errors import GenezipError
-from genezip.training import progress
+from genezip.training import setup
 from genezip.training.checkpoint import STATE
-from genezip.training.fit import pretrain
 from genezip.training.ranks import Ranks
+from genezip.training.setup import pretrain
 
 
 def torchrun(processes: int, *command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -48,7 +48,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run by one process: at once (``whole``) and in four micro-batches (``parts``)."""
     out = tmp_path_factory.mktemp("one")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress, "build", double_network)
+        patch.setattr(setup, "build", double_network)
         for name, micro_batch in (("whole", 4), ("parts", 1)):
             run = run_of(**{**FIVE_STEPS, "micro_batch": micro_batch})
             batches = Batches(windows=4, unknown=True)
@@ -99,17 +99,30 @@ def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
     assert second["stopped"] == "SystemExit"
     kept = two / "stopped.checkpoints"
     assert (kept / STATE).exists()
-    monkeypatch.setattr(progress, "build", double_network)
+    monkeypatch.setattr(setup, "build", double_network)
     batches = Batches(windows=4, unknown=True)
     pretrain(run_of(**FIVE_STEPS), batches, two / "stopped", kept)
     assert messages()[1] == "toy: resuming at step 3 of 5"
     assert_same_weights(one / "whole", two / "stopped")
 
 
+def test_the_clock_of_the_first_decides_on_a_checkpoint_for_all(
+    one: Path, two: Path, monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
+) -> None:
+    """Without it there is none before the last step; going on from it trains the same weights."""
+    first, second = outcomes(two)
+    assert (first["clock"], second["clock"]) == ("a shard is damaged", "SystemExit")
+    monkeypatch.setattr(setup, "build", double_network)
+    batches = Batches(windows=4, unknown=True)
+    pretrain(run_of(**FIVE_STEPS), batches, two / "clock", two / "clock.checkpoints")
+    assert messages()[1] == "toy: resuming at step 3 of 5"
+    assert_same_weights(one / "whole", two / "clock")
+
+
 def test_an_error_of_one_ends_all_and_is_said_once(two: Path) -> None:
     first, second = outcomes(two)
     assert first["one fails"] == "the second cannot read"
-    assert "not finite (NaN) at step 0" in first["nan"]
+    assert "not finite (loss nan, gradient nan) at step 0" in first["nan"]
     assert "batch 3 cannot be shared equally by 2 processes" in first["uneven"]
     assert {second[name] for name in ("one fails", "nan", "uneven")} == {"SystemExit"}
     assert "stopped at step 3" in first["said"] and second["said"] == ""

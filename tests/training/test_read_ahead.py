@@ -9,7 +9,7 @@ import pytest
 from toolkit.training import Batches, run_of
 
 from genezip.corpus.stream import ReadAhead, prefetched
-from genezip.training.fit import pretrain
+from genezip.training.setup import pretrain
 
 
 class Toy:

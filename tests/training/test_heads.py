@@ -1,11 +1,12 @@
-"""The step loop of heads: order, rates, selection, resuming."""
+"""Training of heads: order, rates, selection, resuming."""
 
 import math
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,15 +15,10 @@ from torch import Tensor, nn
 
 from genezip.config.benchmarks import HeadTraining
 from genezip.errors import GenezipError
-from genezip.training.head_loop import (
-    CHECKPOINT,
-    HeadRun,
-    Trained,
-    discard,
-    rows_of_step,
-    train_head,
-)
-from genezip.training.head_step import backward, build_adamw, rate_at
+from genezip.training.checkpoint import STATE, TrainingState, discard
+from genezip.training.fit import fit_task, rows_of_step
+from genezip.training.objectives import TaskObjective
+from genezip.training.optimizer import build_adamw, task_rate
 
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
@@ -47,10 +43,30 @@ def error(net: nn.Module) -> float:
     return -float((net(X)[:, 0] - Y).square().mean().detach())
 
 
-def run(validate: Callable[[nn.Module], float] | None = error, **keys: Any) -> HeadRun:
-    steps, select = keys.pop("steps", 12), keys.pop("select", "best")
-    settings = HeadTraining(batch=4, learning_rate=0.05, evaluate_every=4, **keys)
-    return HeadRun("toy", settings, steps, 7, {"data": "abc"}, batches, loss, validate, select)
+def objective(
+    net: nn.Module,
+    validate: Callable[[nn.Module], float] | None = error,
+    lossy: Callable[[nn.Module, Any], Tensor] = loss,
+    **keys: Any,
+) -> TaskObjective:
+    settings = HeadTraining(**{"batch": 4, "learning_rate": 0.05, "evaluate_every": 4, **keys})
+    score = None if validate is None else partial(validate, net)
+    return TaskObjective("toy", net, settings, partial(lossy, net), score, "score")
+
+
+def train(
+    net: nn.Module,
+    folder: Path,
+    validate: Callable[[nn.Module], float] | None = error,
+    *,
+    steps: int = 12,
+    select: Literal["best", "last"] = "best",
+    draw: Callable[[int], Any] = batches,
+    identity: dict[str, Any] | None = None,
+    **keys: Any,
+) -> TrainingState:
+    toy = objective(net, validate, **keys)
+    return fit_task(toy, draw, steps, 7, identity or {"data": "abc"}, folder, select)
 
 
 def weights(net: nn.Module) -> list[Tensor]:
@@ -71,9 +87,9 @@ def test_a_batch_may_be_larger_than_the_data() -> None:
 
 
 def test_rates_rise_then_fall_to_zero_or_stay() -> None:
-    shares = [rate_at(step, 10, 0.2) for step in range(10)]
+    shares = [task_rate(step, 10, 0.2) for step in range(10)]
     assert shares == pytest.approx([0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
-    assert {rate_at(step, 10, 0.0) for step in range(10)} == {1.0}
+    assert {task_rate(step, 10, 0.0) for step in range(10)} == {1.0}
 
 
 def test_vectors_are_not_decayed() -> None:
@@ -84,9 +100,10 @@ def test_vectors_are_not_decayed() -> None:
 
 def test_micro_batches_give_the_gradient_of_the_whole_batch() -> None:
     whole, parts = module(dropout=0.0), module(dropout=0.0)
-    at_once = backward(whole, [(X, Y, 20)], loss)
-    in_parts = backward(parts, [(X[i : i + 7], Y[i : i + 7], 20) for i in (0, 7, 14)], loss)
-    assert in_parts == pytest.approx(at_once, rel=1e-6)
+    at_once, _ = objective(whole).minimise([(X, Y, 20)])
+    pieces = [(X[i : i + 7], Y[i : i + 7], 20) for i in (0, 7, 14)]
+    in_parts, _ = objective(parts).minimise(pieces)
+    assert float(in_parts) == pytest.approx(float(at_once), rel=1e-6)
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         assert a.grad is not None and b.grad is not None
         assert torch.allclose(a.grad, b.grad, atol=1e-6)
@@ -96,9 +113,9 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch() -> None:
 def test_training_lowers_the_loss_and_repeats_itself(tmp_path: Path) -> None:
     first, second = module(), module()
     before = error(first)
-    done = train_head(first, run(steps=40), tmp_path / "a")
-    train_head(second, run(steps=40), tmp_path / "b")
-    assert done.best_value > before / 2
+    done = train(first, tmp_path / "a", steps=40)
+    train(second, tmp_path / "b", steps=40)
+    assert done.best > before / 2
     assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
     assert not first.training
 
@@ -125,9 +142,9 @@ def by_hand(net: nn.Module, steps: int, weight_decay: float, clip: float) -> Non
 def test_the_last_weights_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     net, plain = module(), module()
     keys = {"weight_decay": 0.2, "clip_norm": 0.5}
-    done = train_head(net, run(select="last", **keys), tmp_path)
+    done = train(net, tmp_path, select="last", **keys)
     by_hand(plain, 12, 0.2, 0.5)
-    assert done.step == 12 and done.finished
+    assert done.step == 12
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(plain), strict=True))
 
 
@@ -145,18 +162,17 @@ def scripted(values: list[float], seen: list[list[Tensor]]) -> Callable[[nn.Modu
 def test_the_best_weights_are_kept_and_a_tie_keeps_the_earlier(tmp_path: Path) -> None:
     net, seen = module(), []
     validate = scripted([0.2, 0.9, 0.9], seen)
-    done = train_head(net, run(validate), tmp_path)
-    assert (done.best_value, done.best_step) == (0.9, 8)
-    assert done.history == [(4, 0.2), (8, 0.9), (12, 0.9)]
+    done = train(net, tmp_path, validate)
+    assert (done.best, done.best_step) == (0.9, 8)
+    scores = [(entry["step"], entry["score"]) for entry in done.history]
+    assert scores == [(4, 0.2), (8, 0.9), (12, 0.9)]
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[1], strict=True))
     assert not torch.equal(seen[1][0], seen[2][0])
 
 
 def test_the_last_weights_stay_where_nothing_is_selected(tmp_path: Path) -> None:
     net, seen = module(), []
-    done = train_head(
-        net, run(scripted([0.9, 0.1, 0.1], seen), select="last", patience=1), tmp_path
-    )
+    done = train(net, tmp_path, scripted([0.9, 0.1, 0.1], seen), select="last", patience=1)
     assert done.step == 12
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
 
@@ -164,40 +180,41 @@ def test_the_last_weights_stay_where_nothing_is_selected(tmp_path: Path) -> None
 def test_training_stops_when_patience_is_over(tmp_path: Path) -> None:
     net, seen = module(), []
     values = [0.5, 0.4, 0.6, 0.1, math.nan, 0.9]
-    done = train_head(net, run(scripted(values, seen), steps=100, patience=2), tmp_path)
+    done = train(net, tmp_path, scripted(values, seen), steps=100, patience=2)
     assert done.step == 20 and done.best_step == 12
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
 
 
 def test_validations_without_a_value_leave_the_last_weights(tmp_path: Path) -> None:
     net, seen = module(), []
-    done = train_head(net, run(scripted([math.nan] * 3, seen)), tmp_path)
-    assert done.best_step == 0 and done.best_value == -math.inf
+    done = train(net, tmp_path, scripted([math.nan] * 3, seen))
+    assert done.best_step == 0 and done.best == -math.inf
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
 
 
 @pytest.mark.parametrize("at", [3, 4, 9])
 @pytest.mark.parametrize("select", ["best", "last"])
 def test_an_interrupted_run_ends_as_one_that_was_not(
-    tmp_path: Path, at: int, select: str, messages: Callable[[], list[str]]
+    tmp_path: Path,
+    at: int,
+    select: Literal["best", "last"],
+    messages: Callable[[], list[str]],
 ) -> None:
     whole = module()
-    expected = train_head(whole, run(select=select), tmp_path / "whole")
+    expected = train(whole, tmp_path / "whole", select=select)
 
     def stopping(step: int) -> list[tuple[Tensor, Tensor, int]]:
         if step == at - 1:
             os.kill(os.getpid(), signal.SIGINT)
         return batches(step)
 
-    first = run(select=select)
-    first = HeadRun(**{**vars(first), "batch": stopping})
     with pytest.raises(KeyboardInterrupt):
-        train_head(module(), first, tmp_path / "parts")
+        train(module(), tmp_path / "parts", select=select, draw=stopping)
     assert messages()[-1] == f"toy: stopped at step {at}; the same command goes on from there"
 
     torch.manual_seed(99)  # another process has other random numbers
     rest = nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 1))
-    found = train_head(rest, run(select=select), tmp_path / "parts")
+    found = train(rest, tmp_path / "parts", select=select)
     assert f"toy: resuming at step {at} of 12" in messages()
     assert found == expected
     assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
@@ -205,14 +222,13 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 
 def test_a_finished_run_trains_no_more_until_it_is_discarded(tmp_path: Path) -> None:
     net = module()
-    expected = train_head(net, run(), tmp_path / "w")
+    expected = train(net, tmp_path / "w")
 
     def never(step: int) -> list[Any]:
         raise AssertionError("trained again")
 
-    again = HeadRun(**{**vars(run()), "batch": never})
     other = module()
-    assert train_head(other, again, tmp_path / "w") == expected
+    assert train(other, tmp_path / "w", draw=never) == expected
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(other), strict=True))
     discard(tmp_path / "w")
     assert not (tmp_path / "w").exists()
@@ -227,38 +243,37 @@ def test_a_failure_between_checkpoints_costs_the_time_since_the_last_only(
         return batches(step)
 
     with pytest.raises(OSError):
-        train_head(module(), HeadRun(**{**vars(run()), "batch": failing}), tmp_path)
+        train(module(), tmp_path, draw=failing)
     whole, rest = module(), module()
-    train_head(rest, run(), tmp_path)
-    train_head(whole, run(), tmp_path / "whole")
+    train(rest, tmp_path)
+    train(whole, tmp_path / "whole")
     assert "toy: resuming at step 4 of 12" in messages()
     assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
 
 
 def test_a_checkpoint_of_other_settings_is_refused_and_stays(tmp_path: Path) -> None:
-    train_head(module(), run(), tmp_path)
-    before = (tmp_path / CHECKPOINT).read_bytes()
+    train(module(), tmp_path)
+    before = (tmp_path / STATE).read_bytes()
     with pytest.raises(GenezipError, match=r"settings\.weight_decay 0\.0, not 0\.1; set it back"):
-        train_head(module(), run(weight_decay=0.1), tmp_path)
-    other = HeadRun(**{**vars(run()), "identity": {"data": "xyz"}})
+        train(module(), tmp_path, weight_decay=0.1)
     with pytest.raises(GenezipError, match='data "abc", not "xyz"'):
-        train_head(module(), other, tmp_path)
-    assert (tmp_path / CHECKPOINT).read_bytes() == before
+        train(module(), tmp_path, identity={"data": "xyz"})
+    assert (tmp_path / STATE).read_bytes() == before
 
 
 def test_the_device_may_change_between_the_parts_of_a_run(tmp_path: Path) -> None:
-    done = train_head(module(), run(device="cpu"), tmp_path)
-    assert train_head(module(), run(device="auto"), tmp_path) == done
+    done = train(module(), tmp_path, device="cpu")
+    assert train(module(), tmp_path, device="auto") == done
 
 
 def test_a_damaged_checkpoint_means_training_from_the_start(
     tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
-    expected = train_head(module(), run(), tmp_path)
-    data = (tmp_path / CHECKPOINT).read_bytes()
-    (tmp_path / CHECKPOINT).write_bytes(data[: len(data) // 2])
-    assert train_head(module(), run(), tmp_path) == expected
-    assert f"{tmp_path / CHECKPOINT} is damaged; training from the start" in messages()
+    expected = train(module(), tmp_path)
+    data = (tmp_path / STATE).read_bytes()
+    (tmp_path / STATE).write_bytes(data[: len(data) // 2])
+    assert train(module(), tmp_path) == expected
+    assert f"{tmp_path / STATE} is damaged; training from the start" in messages()
 
 
 def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> None:
@@ -266,7 +281,7 @@ def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> No
         return [(X * (math.nan if step == 2 else 1), Y, 20)]
 
     with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan.*at step 2"):
-        train_head(module(), HeadRun(**{**vars(run()), "batch": broken}), tmp_path)
+        train(module(), tmp_path, draw=broken)
 
 
 def test_a_gpu_without_memory_ends_in_one_sentence(tmp_path: Path) -> None:
@@ -274,12 +289,40 @@ def test_a_gpu_without_memory_ends_in_one_sentence(tmp_path: Path) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(GenezipError, match="a training batch of toy does not fit into the memory"):
-        train_head(module(), HeadRun(**{**vars(run()), "loss": full}), tmp_path)
+        train(module(), tmp_path, lossy=full)
 
 
 def test_a_run_without_validation_keeps_its_last_weights(tmp_path: Path) -> None:
     net, plain = module(), module()
-    done = train_head(net, run(None), tmp_path)
+    done = train(net, tmp_path, None)
     by_hand(plain, 12, 0.0, 1.0)
-    assert done == Trained(step=12, finished=True)
+    assert done == TrainingState(step=12)
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(plain), strict=True))
+
+
+def test_a_kill_inside_a_validation_costs_no_step(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
+    def killed(net: nn.Module) -> float:
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        train(module(), tmp_path, killed)
+    whole, rest = module(), module()
+    assert train(rest, tmp_path) == train(whole, tmp_path / "whole")
+    assert "toy: resuming at step 4 of 12" in messages()
+    assert all(torch.equal(a, b) for a, b in zip(weights(rest), weights(whole), strict=True))
+
+
+def test_validations_and_the_best_are_told(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
+    train(module(), tmp_path / "a", scripted([0.25, math.nan, 0.125], []))
+    assert messages() == [
+        "toy: step 4/12, validation score 0.2500",
+        "toy: step 8/12, validation score nan",
+        "toy: step 12/12, validation score 0.1250",
+        "toy: all steps done; best validation score 0.2500 at step 4",
+    ]
+    train(module(), tmp_path / "b", scripted([0.25] * 3, []), select="last")
+    assert messages()[-1] == "toy: step 12/12, validation score 0.2500"

@@ -8,7 +8,7 @@ import torch
 from genezip.config import Pretrain
 from genezip.models.hnet.architecture import Architecture, load_architecture
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.training.optim import build_optimizer, parameter_groups, rate, set_rate
+from genezip.training.optimizer import build_optimizer, parameter_groups, pretraining_rate, set_rate
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +97,11 @@ def test_the_default_spares_exactly_the_vectors(network: GeneZipNetwork) -> None
 
 def test_schedule() -> None:
     settings = Pretrain(steps=110, warmup_steps=10, final_lr_fraction=0.1, learning_rate=2.0)
-    assert rate(0, settings) == pytest.approx(0.1)
-    assert rate(9, settings) == pytest.approx(1.0)
-    assert rate(10, settings) == pytest.approx(1.0)
-    assert rate(60, settings) == pytest.approx(0.55)
-    assert rate(110, settings) == pytest.approx(0.1)
+    assert pretraining_rate(0, settings) == pytest.approx(0.1)
+    assert pretraining_rate(9, settings) == pytest.approx(1.0)
+    assert pretraining_rate(10, settings) == pytest.approx(1.0)
+    assert pretraining_rate(60, settings) == pytest.approx(0.55)
+    assert pretraining_rate(110, settings) == pytest.approx(0.1)
 
 
 def test_the_paper_schedule() -> None:
@@ -110,10 +110,11 @@ def test_the_paper_schedule() -> None:
     assert (settings.steps, settings.warmup_steps, settings.learning_rate) == (30_600, 500, 1e-3)
     assert (settings.batch, settings.alpha, settings.weight_decay) == (256, 0.03, 0.1)
     assert settings.betas == (0.9, 0.95)
-    assert [rate(step, settings) for step in (0, 249, 499, 500)] == [1 / 500, 0.5, 1.0, 1.0]
-    assert rate(500 + 30_100 // 2, settings) == pytest.approx(0.5)
-    assert rate(30_600, settings) == 0.0
-    fall = [rate(step, settings) - rate(step + 1, settings) for step in range(500, 30_600, 999)]
+    rates = [pretraining_rate(step, settings) for step in range(30_601)]
+    assert [rates[step] for step in (0, 249, 499, 500)] == [1 / 500, 0.5, 1.0, 1.0]
+    assert rates[500 + 30_100 // 2] == pytest.approx(0.5)
+    assert rates[30_600] == 0.0
+    fall = [rates[step] - rates[step + 1] for step in range(500, 30_600, 999)]
     assert fall == pytest.approx([1 / 30_100] * len(fall))
 
 
@@ -127,6 +128,6 @@ def test_the_optimiser_is_that_of_the_paper(network: GeneZipNetwork) -> None:
 def test_rate_is_set_per_group(network: GeneZipNetwork) -> None:
     settings = Pretrain(warmup_steps=0, learning_rate=0.01, steps=10)
     optimizer = build_optimizer(network, settings)
-    assert set_rate(optimizer, 0, settings) == pytest.approx(0.01)
+    set_rate(optimizer, settings.learning_rate * pretraining_rate(0, settings))
     rates = {round(group["lr"], 6) for group in optimizer.param_groups}
     assert rates == {0.01, 0.012247}

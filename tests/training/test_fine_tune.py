@@ -3,6 +3,7 @@
 import math
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,13 @@ from genezip.config.benchmarks import FineTuning
 from genezip.errors import GenezipError
 from genezip.models.hnet.losses import rar_stage_loop
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.training import finetune as module
-from genezip.training.finetune import (
-    BETAS,
-    STATE,
-    Problem,
-    finetune,
-    learned_weights,
-    ratio_term,
-)
-from genezip.training.head_step import build_adamw, precision
-from genezip.training.trainable import MODES, compressor_learns, set_mode
+from genezip.training import fit
+from genezip.training.checkpoint import STATE, TrainingState
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective, ratio_term
+from genezip.training.optimizer import FINE_TUNING_BETAS, build_adamw
+from genezip.training.step import precision
+from genezip.training.trainable import MODES, compressor_learns, learned_weights, set_mode
 
 X = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
@@ -57,14 +54,27 @@ def error(net: nn.Module, rows: np.ndarray) -> Tensor:
     return (net(X[rows])[:, 0] - Y[rows]).square().mean()
 
 
-def problem(net: nn.Module, **changes: Any) -> Problem:
-    values = {
-        "name": "toy", "module": net, "examples": 10, "draws": 30, "metric": "score",
-        "loss": lambda rows: error(net, rows),
-        "judge": lambda: -float(error(net, np.arange(10))),
-        "identity": {"data": "abc"}, "micro_batch": 2,
-    }  # fmt: skip
-    return Problem(**{**values, **changes})
+def train(
+    net: nn.Module,
+    folder: Path,
+    *,
+    loss: Callable[[np.ndarray], Tensor] | None = None,
+    score: Callable[[], float] | None = None,
+    examples: int = 10,
+    draws: int = 30,
+    seed: int = 1,
+    identity: dict[str, Any] | None = None,
+    micro_batch: int = 2,
+    **changes: Any,
+) -> TrainingState:
+    loss, score = loss or partial(error, net), score or partial(fitness, net)
+    objective = TaskObjective("toy", net, settings(**changes), loss, score, "score")
+    given = examples, draws, seed, identity or {"data": "abc"}, folder, micro_batch
+    return fine_tune(objective, *given)
+
+
+def fitness(net: nn.Module) -> float:
+    return -float(error(net, np.arange(10)))
 
 
 RELEASE_FIXED = ("embedding", "encoders.", "routers.", "paddings.0")
@@ -112,7 +122,8 @@ def test_modes_choose_parameters_by_gradient(mode: str) -> None:
 def test_vectors_are_not_decayed_and_what_is_fixed_is_in_no_group() -> None:
     found = network()
     learning = set_mode(found, "release", settings(), 0)
-    optimizer = build_adamw(found, settings(weight_decay=0.3, learning_rate=1e-3), BETAS)
+    chosen = settings(weight_decay=0.3, learning_rate=1e-3)
+    optimizer = build_adamw(found, chosen, FINE_TUNING_BETAS)
     decay = {g["weight_decay"]: {p.dim() for p in g["params"]} for g in optimizer.param_groups}
     assert 1 not in decay[0.3] and decay[0.0] == {1}
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len(learning)
@@ -155,7 +166,7 @@ def test_every_pass_draws_every_example_once(tmp_path: Path) -> None:
         drawn.extend(rows.tolist())
         return error(net, rows)
 
-    state = finetune(problem(net, loss=loss), settings(), 1, tmp_path)
+    state = train(net, tmp_path, loss=loss)
     assert state.step == 8  # 30 draws in steps of 4; the last step has 2
     passes = np.array(drawn).reshape(3, 10)
     assert [sorted(one) for one in passes.tolist()] == [list(range(10))] * 3
@@ -187,7 +198,7 @@ def by_hand(net: nn.Module, chosen: FineTuning, draws: np.ndarray) -> None:
 @pytest.mark.parametrize("micro_batch", [1, 3, 4])
 def test_the_loop_equals_the_same_training_written_out(tmp_path: Path, micro_batch: int) -> None:
     """Rates, clipping and decay; and the gradient does not depend on the micro-batch."""
-    chosen = settings(warmup=0.25, weight_decay=0.1, clip_norm=0.7)
+    changes = {"warmup": 0.25, "weight_decay": 0.1, "clip_norm": 0.7}
     parts: list[np.ndarray] = []
     net, other = plain(), plain()
 
@@ -195,10 +206,9 @@ def test_the_loop_equals_the_same_training_written_out(tmp_path: Path, micro_bat
         parts.append(rows)
         return error(net, rows)
 
-    given = problem(net, loss=loss, micro_batch=micro_batch, judge=lambda: math.nan)
-    finetune(given, chosen, 1, tmp_path)
+    train(net, tmp_path, loss=loss, micro_batch=micro_batch, score=lambda: math.nan, **changes)
     assert max(len(part) for part in parts) == micro_batch
-    by_hand(other, chosen, np.concatenate(parts))
+    by_hand(other, settings(**changes), np.concatenate(parts))
     for name, value in net.state_dict().items():
         assert torch.allclose(value, other.state_dict()[name], atol=1e-6)
         assert not torch.allclose(value, plain().state_dict()[name], atol=1e-2)
@@ -211,13 +221,12 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training(
     seen: list[Tensor] = []
     values = iter([0.5, 0.7, 0.6, math.nan, 0.7, 0.65, 0.9])
 
-    def judge() -> float:
+    def score() -> float:
         seen.append(net.weight.detach().clone())  # type: ignore[operator, union-attr]
         assert not net.training
         return next(values)
 
-    chosen = settings(evaluate_every=1, patience=3)
-    state = finetune(problem(net, judge=judge), chosen, 1, tmp_path)
+    state = train(net, tmp_path, score=score, evaluate_every=1, patience=3)
     # 0.6, the tie and 0.65 are not better; an undefined score does not count
     assert state.step == 6 and state.best == 0.7 and state.best_step == 2
     assert torch.equal(net.weight, seen[1]) and not torch.equal(net.weight, seen[-1])  # type: ignore[arg-type]
@@ -231,11 +240,11 @@ def test_without_a_defined_score_the_last_weights_are_used(
     net = plain()
     last: list[Tensor] = []
 
-    def judge() -> float:
+    def score() -> float:
         last.append(net.weight.detach().clone())  # type: ignore[operator, union-attr]
         return math.nan
 
-    finetune(problem(net, judge=judge), settings(patience=1), 1, tmp_path)
+    train(net, tmp_path, score=score, patience=1)
     assert torch.equal(net.weight, last[-1])  # type: ignore[arg-type]
     assert "was never defined, so the weights of the last step, 8, are used" in messages()[-1]
 
@@ -252,21 +261,20 @@ def stopping(function: Callable, at: int) -> Callable:
     return called
 
 
-@pytest.mark.parametrize(("what", "at"), [("loss", 0), ("loss", 9), ("judge", 0), ("judge", 1)])
+@pytest.mark.parametrize(("what", "at"), [("loss", 0), ("loss", 9), ("score", 0), ("score", 1)])
 def test_an_interrupted_run_goes_on_to_the_very_same_weights(
     tmp_path: Path, what: str, at: int, messages: Callable[[], list[str]]
 ) -> None:
     whole, parts = head(), head()
-    one = finetune(problem(whole), settings(warmup=0.3), 1, tmp_path / "a")
-    given = problem(parts)
-    given = problem(parts, **{what: stopping(getattr(given, what), at)})
+    one = train(whole, tmp_path / "a", warmup=0.3)
+    given = {"loss": partial(error, parts), "score": partial(fitness, parts)}
     with pytest.raises(KeyboardInterrupt):
-        finetune(given, settings(warmup=0.3), 1, tmp_path / "b")
+        train(parts, tmp_path / "b", warmup=0.3, **{what: stopping(given[what], at)})
     assert "stopped at step" in messages()[-1]
     parts = head()
     torch.rand(3)  # another process would have another state
-    two = finetune(problem(parts), settings(warmup=0.3), 1, tmp_path / "b")
-    assert any("going on at step" in text for text in messages())
+    two = train(parts, tmp_path / "b", warmup=0.3)
+    assert any("resuming at step" in text for text in messages())
     assert one.history == two.history and one.best_step == two.best_step
     weights, others = whole.state_dict(), parts.state_dict()
     assert weights.keys() == others.keys()
@@ -278,16 +286,16 @@ def test_a_kill_costs_no_more_than_the_steps_since_the_last_checkpoint(
 ) -> None:
     """Also inside a validation: a checkpoint is written before it."""
     whole, parts = head(), head()
-    finetune(problem(whole), settings(), 1, tmp_path / "a")
+    train(whole, tmp_path / "a")
 
     def killed() -> float:
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        finetune(problem(parts, judge=killed), settings(), 1, tmp_path / "b")
+        train(parts, tmp_path / "b", score=killed)
     parts = head()
-    finetune(problem(parts), settings(), 1, tmp_path / "b")
-    assert "toy: going on at step 3 of 8" in messages()
+    train(parts, tmp_path / "b")
+    assert "toy: resuming at step 3 of 8" in messages()
     others = parts.state_dict()
     assert all(torch.equal(value, others[name]) for name, value in whole.state_dict().items())
 
@@ -295,7 +303,7 @@ def test_a_kill_costs_no_more_than_the_steps_since_the_last_checkpoint(
 def test_checkpoints_are_also_written_by_the_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
     net = plain()
     calls = iter(range(100))
 
@@ -305,18 +313,18 @@ def test_checkpoints_are_also_written_by_the_clock(
         return error(net, rows)
 
     with pytest.raises(RuntimeError):
-        finetune(problem(net, loss=loss), settings(evaluate_every=8), 1, tmp_path)
+        train(net, tmp_path, loss=loss, evaluate_every=8)
     assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 2
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     first, second = head(), head()
-    finetune(problem(first), settings(), 1, tmp_path)
+    train(first, tmp_path)
 
     def never(rows: np.ndarray) -> Tensor:
         raise AssertionError("trained again")
 
-    finetune(problem(second, loss=never), settings(), 1, tmp_path)
+    train(second, tmp_path, loss=never)
     assert all(torch.equal(v, second.state_dict()[n]) for n, v in first.state_dict().items())
 
 
@@ -324,19 +332,19 @@ def test_a_checkpoint_holds_only_what_learns(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Linear(3, 500), nn.Linear(500, 1))
     net[0].requires_grad_(False)
     assert set(learned_weights(net)) == {"1.weight", "1.bias"}
-    finetune(problem(net), settings(), 1, tmp_path)
+    train(net, tmp_path)
     held = torch.load(tmp_path / STATE, weights_only=True)
     assert set(held["weights"]) == set(held["best_weights"]) == {"1.weight", "1.bias"}
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    finetune(problem(plain()), settings(), 1, tmp_path)
-    with pytest.raises(GenezipError, match=r"with learning_rate 0\.05, not 0\.1"):
-        finetune(problem(plain()), settings(learning_rate=0.1), 1, tmp_path)
+    train(plain(), tmp_path)
+    with pytest.raises(GenezipError, match=r"with settings\.learning_rate 0\.05, not 0\.1"):
+        train(plain(), tmp_path, learning_rate=0.1)
     with pytest.raises(GenezipError, match='with data "abc", not "xyz"'):
-        finetune(problem(plain(), identity={"data": "xyz"}), settings(), 1, tmp_path)
+        train(plain(), tmp_path, identity={"data": "xyz"})
     with pytest.raises(GenezipError, match="with seed 1, not 2"):
-        finetune(problem(plain()), settings(), 2, tmp_path)
+        train(plain(), tmp_path, seed=2)
 
 
 @pytest.mark.parametrize("damage", ["half", "a flipped byte", "nothing", "another file"])
@@ -344,7 +352,7 @@ def test_a_damaged_checkpoint_means_training_from_the_start(
     tmp_path: Path, damage: str, messages: Callable[[], list[str]]
 ) -> None:
     whole, again, path = head(), head(), tmp_path / STATE
-    one = finetune(problem(whole), settings(), 1, tmp_path)
+    one = train(whole, tmp_path)
     data = bytearray(path.read_bytes())
     place = len(data) // 2
     data[place] ^= 255
@@ -353,7 +361,7 @@ def test_a_damaged_checkpoint_means_training_from_the_start(
         path.write_bytes(contents[damage])
     else:
         torch.save({"weights": {}}, path)
-    two = finetune(problem(again), settings(), 1, tmp_path)
+    two = train(again, tmp_path)
     assert f"{path} is damaged; training from the start" in messages()
     assert one.history == two.history
     assert all(torch.equal(v, again.state_dict()[n]) for n, v in whole.state_dict().items())
@@ -370,7 +378,7 @@ def test_a_gpu_without_memory_ends_in_one_sentence_that_names_the_example(tmp_pa
         return error(net, rows)
 
     with pytest.raises(GenezipError) as raised:
-        finetune(problem(net, loss=loss), settings(), 1, tmp_path)
+        train(net, tmp_path, loss=loss)
     names = ", ".join(str(row) for row in drawn[-1])
     assert str(raised.value) == (
         f"toy: training on training example {names} does not fit into the memory of the GPU; take "
@@ -412,10 +420,10 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None
         return error(net, rows) * (math.inf if next(calls) == 8 else 1)
 
     with pytest.raises(GenezipError, match=r"toy became not finite .* at step 4; lower its"):
-        finetune(problem(net, loss=loss), settings(), 1, tmp_path)
+        train(net, tmp_path, loss=loss)
     assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 3
 
 
 def test_no_training_example_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="toy has no training example"):
-        finetune(problem(plain(), examples=0, draws=0), settings(), 1, tmp_path)
+        train(plain(), tmp_path, examples=0, draws=0)

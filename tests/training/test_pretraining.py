@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 from toolkit.networks import SMALL, small_network
-from toolkit.training import Batches, curve_of, run_of
+from toolkit.training import Batches, curve_of, next_base, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.base import choose_device
 from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.pretrained import load_network
-from genezip.training import checkpoint, step
-from genezip.training import fit as loop
-from genezip.training.fit import pretrain
-from genezip.training.optim import build_optimizer
-from genezip.training.progress import initial_network
-from genezip.training.step import figures, training_step
+from genezip.training import objectives
+from genezip.training.checkpoint import STATE
+from genezip.training.fit import read_step
+from genezip.training.objectives import figures
+from genezip.training.optimizer import build_optimizer
+from genezip.training.ranks import ALONE
+from genezip.training.setup import initial_network, pretrain
 
 FLAT = Architecture(d_model=(16,), trunk_layers=2, d_state=8, headdim=8)
 
@@ -74,17 +75,17 @@ def test_a_causal_bound_without_integers_takes_those_of_the_targets(tmp_path: Pa
 
 
 def test_nan_stops_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    count, lm_loss = iter(range(100)), step.lm_loss
+    count, lm_loss = iter(range(100)), objectives.lm_loss
 
     def breaks(logits: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
         return lm_loss(logits, *rest) * (float("nan") if next(count) == 8 else 1)
 
-    monkeypatch.setattr(step, "lm_loss", breaks)  # two calls are the memory estimate's
-    with pytest.raises(GenezipError, match=r"not finite \(NaN\) at step 6"):
+    monkeypatch.setattr(objectives, "lm_loss", breaks)  # two calls are the memory estimate's
+    with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan, .* at step 6"):
         pretrain(run_of(), Batches(), tmp_path / "model", tmp_path / "c")
     assert not (tmp_path / "model").exists()
-    state = checkpoint.load_checkpoint(tmp_path / "c", run_of().identity())
-    assert state is not None and state.step == 5
+    state = torch.load(tmp_path / "c" / STATE, weights_only=True)
+    assert state["progress"]["step"] == 5
     assert len([line for line in curve_of(tmp_path / "c") if "lm_loss" in line]) == 6
 
 
@@ -92,11 +93,10 @@ def test_micro_batches_give_the_same_gradient_and_log() -> None:
     found = []
     for micro in (4, 2, 1):
         network = small_network(0).double().train()
-        drawn = Batches(windows=4, unknown=True).next_batch()
-        ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-        settings = run_of(batch=4, micro_batch=micro).settings
-        values = training_step(network, ids, regions, torch.full((7,), 16.0), settings)
-        log = figures(values.tolist(), 4, 4 * 127, 2, 7)
+        objective = next_base(network, run_of(batch=4, micro_batch=micro))
+        loss, sums = objective.minimise(Batches(windows=4, unknown=True).next_batch())
+        log = objective.figures(float(loss), sums.tolist())
+        assert float(loss) == pytest.approx(log["lm_loss"] + 0.1 * log["rar_loss"], rel=1e-12)
         found.append(([p.grad for p in network.parameters()], log))
     for grads, log in found[1:]:
         for one, other in zip(grads, found[0][0], strict=True):
@@ -132,15 +132,13 @@ def test_a_step_is_read_from_the_device_once(
 
         monkeypatch.setattr(torch.Tensor, name, counted)
     network = small_network(0).train()
-    drawn = Batches(windows=4).next_batch()
-    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-    settings = run_of(batch=4, micro_batch=2).settings
-    values = training_step(network, ids, regions, torch.full((7,), 16.0), settings)
+    objective = next_base(network, run_of(batch=4, micro_batch=2))
+    loss, sums = objective.minimise(Batches(windows=4).next_batch())
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
     assert reads == {"item": 0, "tolist": 0}
-    numbers = loop._read(loop.ALONE, values, norm, stop=True)
-    assert reads["tolist"] == 1
-    assert numbers[-2:] == [pytest.approx(float(norm)), 1.0]
+    numbers = read_step(ALONE, loss, sums, norm, asked=True, late=False)
+    assert reads == {"item": 0, "tolist": 1}
+    assert numbers == (float(loss), sums.tolist(), pytest.approx(float(norm)), True, False)
 
 
 def test_bf16_keeps_fp32_masters() -> None:
@@ -150,11 +148,9 @@ def test_bf16_keeps_fp32_masters() -> None:
     network.trunk.blocks[0].mixer.in_proj.register_forward_hook(
         lambda module, given, made: seen.add(made.dtype)
     )
-    settings = run_of(precision="bf16").settings
-    optimizer = build_optimizer(network, settings)
-    drawn = Batches().next_batch()
-    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
-    training_step(network, ids, regions, torch.full((7,), 16.0), settings)
+    run = run_of(precision="bf16")
+    optimizer = build_optimizer(network, run.settings)
+    next_base(network, run).minimise(Batches().next_batch())
     assert seen == {torch.bfloat16}
     assert {p.grad.dtype for p in network.parameters() if p.grad is not None} == {torch.float32}
     optimizer.step()

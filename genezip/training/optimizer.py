@@ -1,12 +1,16 @@
-"""Optimiser groups and schedule (GeneZip Table 4)."""
+"""Optimiser groups and learning rates: of pretraining (GeneZip Table 4) and of tasks."""
 
 import math
 
 import torch
+from torch import nn
 
 from genezip.config import Pretrain
+from genezip.config.benchmarks import HeadTraining
+from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 
+FINE_TUNING_BETAS = (0.9, 0.95)  # GeneZip Appendix D
 STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 
@@ -63,7 +67,7 @@ def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
     return decay_vectors and not spared
 
 
-def rate(step: int, settings: Pretrain) -> float:
+def pretraining_rate(step: int, settings: Pretrain) -> float:
     """Share of the peak learning rate at a step (0-based): warm-up, then linear decay."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
@@ -82,9 +86,42 @@ def build_optimizer(network: GeneZipNetwork, settings: Pretrain) -> torch.optim.
     )
 
 
-def set_rate(optimizer: torch.optim.AdamW, step: int, settings: Pretrain) -> float:
-    """Set the learning rate of every group for a step; return the trunk's."""
-    base = settings.learning_rate * rate(step, settings)
+def task_rate(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at a step (0-based).
+
+    Without warm-up it is 1 throughout. Else it rises over ``warmup * steps`` steps and falls
+    linearly to 0 behind the last step.
+    """
+    if warmup == 0:
+        return 1.0
+    rising = math.ceil(warmup * steps)
+    if step < rising:
+        return (step + 1) / rising
+    return (steps - step) / max(1, steps - rising)
+
+
+def build_adamw(
+    module: nn.Module, settings: HeadTraining, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.AdamW:
+    """AdamW on every parameter that learns; 1-D ones without weight decay.
+
+    Raises
+    ------
+    GenezipError
+        If nothing learns.
+    """
+    learned = [p for p in module.parameters() if p.requires_grad]
+    if not learned:
+        raise GenezipError("nothing of this model learns; give it a head or another mode")
+    groups = [
+        {"params": [p for p in learned if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group: ``rate``, times the group's ``multiplier`` if any."""
     for group in optimizer.param_groups:
-        group["lr"] = base * group["multiplier"]
-    return base
+        group["lr"] = rate * group.get("multiplier", 1.0)

@@ -1,0 +1,375 @@
+"""Objectives: what a training minimises, and what it watches to find the best weights.
+
+:func:`genezip.training.fit.fit` knows nothing else of what is learnt. Pretraining minimises the
+loss of the next base and the region-aware ratio loss; a head or a fine-tuned network minimises
+the loss of its task.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genezip.alphabet import is_base
+from genezip.config import Pretrain
+from genezip.config.benchmarks import FineTuning, HeadTraining
+from genezip.corpus.corpus import CorpusReader
+from genezip.models.hnet.losses import count_targets, lm_loss, rar_loss
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.output import Output
+from genezip.models.hnet.windows import run
+from genezip.region_classes import GENE7, RegionClasses
+from genezip.training.ranks import ALONE, Ranks
+from genezip.training.step import backward, precision
+from genezip.training.trainable import compressor_learns
+
+MIN_KNOWN = 0.95
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a validation found.
+
+    Attributes
+    ----------
+    score : decides which weights are the best: the higher the better, NaN where undefined
+    metrics : JSON values by name, for the history
+    words : the same in a message
+    """
+
+    score: float
+    metrics: dict[str, Any]
+    words: str
+
+
+class Objective(Protocol):
+    """What is minimised for a batch, and what is watched in a validation.
+
+    Attributes
+    ----------
+    name : what messages call the training
+    label : what its progress and its validations are called
+    metric : what messages call the score of a validation
+    remedy : what to lower where the loss stops being finite
+    """
+
+    name: str
+    label: str
+    metric: str
+    remedy: str
+
+    @property
+    def module(self) -> nn.Module:
+        """Whatever of it requires gradients learns."""
+
+    def minimise(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Add up the gradients of a batch in place, see :func:`genezip.training.step.backward`.
+
+        Returns the loss (scalar) and what else the log needs (n,), float64 Tensors on the
+        device; both are this process's share and are summed over the processes.
+        """
+
+    def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
+        """JSON values for the log of a step, from the sums over all processes."""
+
+    def shown(self, figures: dict[str, Any]) -> dict[str, str]:
+        """Those of the figures that are shown beside the progress."""
+
+    def watch(self) -> Watched:
+        """Validate the module, which is in eval mode; gradients are off."""
+
+
+@dataclass
+class NextBase:
+    """Pretraining: next-base loss and ``alpha`` times the region-aware ratio loss (RAR).
+
+    The network sees bases 0 .. L - 2 and predicts 1 .. L - 1; RAR uses the labels of the
+    positions it sees. The next-base loss is the mean over the informative targets of the whole
+    step (all processes, all micro-batches), RAR the mean over its sequences, so the gradient
+    depends neither on the number of processes nor on the micro-batch.
+
+    Attributes
+    ----------
+    name, label : for messages
+    module, model : the network, and :meth:`Ranks.parallel` of it
+    settings : of the optimisation
+    target_bpt : target of every region class
+    window_bp : length L of a training window
+    valid_ids, valid_regions : uint8 arrays, shape (n, L), validation windows; may be empty
+    region_classes : region classes of the corpus
+    ranks : the processes that share each batch
+    """
+
+    name: str
+    label: str
+    module: GeneZipNetwork
+    model: nn.Module
+    settings: Pretrain
+    target_bpt: Mapping[str, float]
+    window_bp: int
+    valid_ids: np.ndarray
+    valid_regions: np.ndarray
+    region_classes: RegionClasses = GENE7
+    ranks: Ranks = ALONE
+    metric: str = field(default="perplexity", init=False)
+    remedy: str = field(default="pretrain.learning_rate or pretrain.alpha", init=False)
+
+    def __post_init__(self) -> None:
+        targets = [self.target_bpt[name] for name in self.region_classes.names]
+        self.targets = torch.tensor(targets, device=self.module.embedding.device)
+
+    def minimise(self, batch: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch; ``ids`` and ``regions`` are uint8 arrays, shape (rows, L).
+
+        The sums are those of :func:`next_base_loss`.
+        """
+        ids, regions = (torch.from_numpy(batch[key]) for key in ("ids", "regions"))
+        rows, world, size = len(ids), self.ranks.world, self.settings.micro_batch
+        assert rows * world == self.settings.batch, "not the rows of this process"
+        device = self.targets.device
+        informative = self.ranks.add_up(count_targets(ids).to(device))
+        ids, regions = ids.to(device), regions.to(device)
+
+        def loss(part: slice) -> tuple[Tensor, Tensor]:
+            share = len(ids[part]) / (rows * world)
+            given = ids[part], regions[part], self.targets, self.settings, informative, share
+            return next_base_loss(self.model, *given)
+
+        parts = [slice(start, start + size) for start in range(0, rows, size)]
+        what = f"a training batch of {self.name}"
+        return backward(self.model, parts, loss, lambda _: what, self.ranks)
+
+    def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
+        """Losses, tokens, kept shares and boundary probabilities, see :func:`figures`."""
+        stages, classes = self.module.shape.n_stages, len(self.region_classes)
+        windows = self.settings.batch
+        return figures(sums, windows, windows * (self.window_bp - 1), stages, classes)
+
+    def shown(self, figures: dict[str, Any]) -> dict[str, str]:
+        """Next-base loss and bp per token."""
+        return {"loss": f"{figures['lm_loss']:.3f}", "bpt": f"{figures['bpt']:.0f}"}
+
+    def watch(self) -> Watched:
+        """Metrics on the validation windows; the lowest perplexity is the best."""
+        found = validate(
+            self.module, self.valid_ids, self.valid_regions, self.target_bpt, self.region_classes
+        )
+        words = f"perplexity {found['ppl']:.3f}, bpt {found['bpt']:.0f}"
+        return Watched(-found["ppl"], found, words)
+
+
+def next_base_loss(
+    model: nn.Module,
+    ids: Tensor,
+    regions: Tensor,
+    target_bpt: Tensor,
+    settings: Pretrain,
+    informative: Tensor,
+    share: float,
+) -> tuple[Tensor, Tensor]:
+    """What a micro-batch adds to the loss of its step, and to the figures.
+
+    Parameters
+    ----------
+    ids, regions : uint8 Tensors, shape (micro_batch, L)
+    target_bpt : float Tensor, shape (R,), on the device of the network
+    informative : scalar Tensor, informative targets of the whole step
+    share : sequences of the micro-batch / sequences of the step
+
+    Returns
+    -------
+    loss : scalar Tensor
+    sums : float64 Tensor, see :func:`figures`
+    """
+    bf16 = settings.precision == "bf16"
+    with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=bf16):
+        output = model(ids[:, :-1])
+    lm = lm_loss(output.logits, ids, informative)
+    rar, sums = rar_loss(
+        output, regions[:, :-1], target_bpt, settings.rar_mask, settings.region_label
+    )
+    rar = rar * share
+    bound = ids.new_zeros(len(ids), dtype=torch.bool)
+    for routing in output.routings:
+        bound = bound | routing.bound_active()
+    tokens = [kept.valid.sum() for kept in output.chunks]
+    scalars = torch.stack([t.detach().double() for t in (lm, rar, bound.sum(), *tokens)])
+    return lm + settings.alpha * rar, torch.cat([scalars, sums.double().flatten()])
+
+
+def figures(
+    sums: Sequence[float], windows: int, bases: int, stages: int, classes: int
+) -> dict[str, Any]:
+    """The log line of a step of pretraining.
+
+    Parameters
+    ----------
+    sums : over micro-batches and processes
+        lm_loss, rar_loss, windows where a bound changed the tokens, tokens of each stage, then
+        positions, kept positions and summed boundary probability of every stage and class.
+    windows, bases : windows of the step, bases that the network saw in them
+    """
+    lm, rar, bound = sums[:3]
+    tokens = [int(value) for value in sums[3 : 3 + stages]]
+    by_class = torch.tensor(sums[3 + stages :], dtype=torch.float64).view(stages, classes, 3)
+    positions, kept, prob = by_class.unbind(-1)
+    counts = [bases, *tokens]
+    return {
+        "lm_loss": lm,
+        "rar_loss": rar,
+        "stage_tokens": tokens,
+        "kept": [after / before if before else 0.0 for before, after in pairwise(counts)],
+        "bpt": bases / max(counts[-1], 1),
+        "F": _rounded(kept / positions),
+        "G": _rounded(prob / positions),
+        "bound_bit": bound / windows,
+    }
+
+
+def _rounded(values: Tensor) -> list[list[float | None]]:
+    """Per stage and class, with None for an absent class (JSON has no NaN)."""
+    return [[None if math.isnan(v) else round(v, 5) for v in row] for row in values.tolist()]
+
+
+def validation_windows(reader: CorpusReader, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Up to ``count`` evenly spread validation windows that hold at least 95 % known bases.
+
+    Returns
+    -------
+    ids, regions : uint8 arrays, shape (n, L); n is 0 where the corpus has none
+    """
+    total = sum(entry["rows"] for entry in reader.files("valid"))
+    every = max(1, total // count)
+    ids, regions, seen = [], [], 0
+    for shard in reader.shards("valid"):
+        rows = np.arange(-seen % every, len(shard.ids), every)
+        rows = rows[is_base(shard.ids[rows]).mean(axis=1) >= MIN_KNOWN]
+        ids.append(shard.ids[rows])
+        regions.append(shard.regions[rows])
+        seen += len(shard.ids)
+    if not ids:
+        return np.zeros((0, 1), dtype=np.uint8), np.zeros((0, 1), dtype=np.uint8)
+    return np.concatenate(ids)[:count], np.concatenate(regions)[:count]
+
+
+def validate(
+    network: GeneZipNetwork,
+    ids: np.ndarray,
+    regions: np.ndarray,
+    target_bpt: Mapping[str, float],
+    region_classes: RegionClasses = GENE7,
+    batch: int = 4,
+) -> dict[str, Any]:
+    """Metrics pooled over windows.
+
+    Parameters
+    ----------
+    network : in eval mode
+    ids, regions : uint8 arrays, shape (n, L)
+        Token ids and region classes.
+    region_classes : the classes of the corpus, each with a target
+
+    Returns
+    -------
+    dict with ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment, tokens per
+    region class and the share of windows where a bound changed the tokens; None where undefined
+    """
+    tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
+    nll, targets, bound = 0.0, 0, 0
+    for labels, result in zip(regions, run(network, list(ids), batch), strict=True):
+        chunk_bp = np.diff(np.append(result.token_starts, len(labels)))
+        density = np.repeat(1.0 / chunk_bp, chunk_bp)
+        tokens += np.bincount(labels, density, minlength=len(region_classes))
+        bases += np.bincount(labels, minlength=len(region_classes))
+        assert result.log_prob is not None
+        nll -= float(np.nansum(result.log_prob, dtype=np.float64))
+        targets += int(np.isfinite(result.log_prob).sum())
+        bound += bool(result.bound_active.any())
+    asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
+    metrics: dict[str, Any] = {
+        "ppl": float(np.exp(nll / max(targets, 1))),
+        "bpt": float(bases.sum() / tokens.sum()),
+        "expected_bpt": float(bases.sum() / asked),
+        "bound_bit": bound / max(len(ids), 1),
+        "windows": len(ids),
+    }
+    for group, names in region_classes.groups.items():
+        members = [region_classes.ids[name] for name in names]
+        share = bases[members].sum() / bases.sum()
+        metrics[f"{group}_enrichment"] = (
+            float(tokens[members].sum() / tokens.sum() / share) if share > 0 else None
+        )
+    return metrics
+
+
+@dataclass
+class TaskObjective:
+    """What a head or a network learns from the examples of a task.
+
+    Attributes
+    ----------
+    name : what messages call it
+    module : whatever of it requires gradients learns
+    settings : whose precision is used on CUDA; weights and moments are fp32
+    loss : micro-batch -> scalar Tensor, its share of the loss of the step
+    score : validation score, the higher the better; NaN where it is undefined; None: no validation
+    metric : name of that score
+    describe : what a message calls a micro-batch; None where it has no words
+    """
+
+    name: str
+    module: nn.Module
+    settings: HeadTraining
+    loss: Callable[[Any], Tensor]
+    score: Callable[[], float] | None
+    metric: str
+    describe: Callable[[Any], str] | None = None
+    remedy: str = field(default="its learning_rate", init=False)
+
+    def __post_init__(self) -> None:
+        self.label = self.name
+
+    def minimise(self, batch: Iterable[Any]) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch, an iterable of micro-batches; there are no other sums."""
+        device = next(self.module.parameters()).device
+        none = torch.empty(0, dtype=torch.float64, device=device)
+
+        def loss(part: Any) -> tuple[Tensor, Tensor]:
+            with precision(device, self.settings):
+                return self.loss(part), none
+
+        describe = self.describe or (lambda part: f"a training batch of {self.name}")
+        return backward(self.module, batch, loss, describe)
+
+    def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
+        """The loss of the step."""
+        return {"loss": loss}
+
+    def shown(self, figures: dict[str, Any]) -> dict[str, str]:
+        """The loss of the step."""
+        return {"loss": f"{figures['loss']:.4g}"}
+
+    def watch(self) -> Watched:
+        """The validation score."""
+        assert self.score is not None
+        score = float(self.score())
+        return Watched(score, {self.metric: score}, f"{self.metric} {score:.4f}")
+
+
+def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:
+    """The ratio loss of fine-tuning, weighted by ``alpha``; zero while the compressor is fixed.
+
+    The ratio loss with one region class and target ``uniform_bpt``, N = target^(1/S) at each
+    of S stages, per sequence, F taken after the bounds; as the authors' release replaces RAR
+    when it fine-tunes (GeneZip release, classification tasks).
+    """
+    if settings.alpha == 0 or not compressor_learns(network):
+        return output.states.new_zeros(())
+    one_class = torch.zeros(output.valid.shape, dtype=torch.int64, device=output.valid.device)
+    target = torch.full((1,), settings.uniform_bpt, device=output.valid.device)
+    return settings.alpha * rar_loss(output, one_class, target, "post")[0]
