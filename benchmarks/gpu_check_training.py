@@ -1,6 +1,6 @@
 """Training for the GPU check: bases per second, peak memory and a falling loss.
 
-The step is the package's own (:mod:`genezip.training.step`), under the settings of the paper but
+The step is the package's own (:mod:`genezip.training.objectives`), under the settings of the paper but
 for a short warm-up: bf16 autocast, activation checkpointing, AdamW. The DNA is made in memory:
 a Markov chain of third order with a fixed seed, so there is something to learn, and how much of
 it there is is known (``source_nats``). Region classes lie in runs.
@@ -26,8 +26,8 @@ from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.layers.ssd import fused_scan
 from genezip.region_classes import CLASSES
 from genezip.training.memory import estimate
-from genezip.training.optim import build_optimizer, set_rate
-from genezip.training.step import figures, training_step
+from genezip.training.objectives import NextBase
+from genezip.training.optimizer import build_optimizer, pretraining_rate, set_rate
 
 ORDER = 3
 RUN_BP = 400  # bases in a row with the same region class
@@ -87,10 +87,9 @@ def region_runs(windows: int, length: int, seed: int = 0) -> np.ndarray:
     return np.repeat(classes.astype(np.uint8), RUN_BP, axis=1)[:, :length]
 
 
-def targets(path: Path = REGIONS) -> list[float]:
-    """bp per token of every class, in order of their ids: the default budget of the paper."""
-    bpt = parse(RegionPreset, read_yaml(path), str(path)).target_bpt()
-    return [bpt[name] for name in CLASSES]
+def targets(path: Path = REGIONS) -> dict[str, float]:
+    """bp per token of every class: the default budget of the paper."""
+    return parse(RegionPreset, read_yaml(path), str(path)).target_bpt()
 
 
 def run_training(report: Report, found: dict[str, Any], runs: Runs) -> None:
@@ -152,7 +151,11 @@ def train(
     with device:
         network: GeneZipNetwork = build(preset(runs.preset))
     network.train().checkpoint_activations(settings.checkpoint_activations)
-    target = torch.tensor(targets(), device=device)
+    none = np.zeros((0, 1), dtype=np.uint8)
+    name = f"GeneZip-{runs.preset}"
+    objective = NextBase(
+        name, name, network, network, settings, targets(), row["window_bp"], none, none
+    )
     need = estimate(network, settings, row["micro_batch"], row["window_bp"])
     row["estimated_mb"] = need.total() / 1e6
     optimizer = build_optimizer(network, settings)
@@ -164,17 +167,15 @@ def train(
             break
         began = time.perf_counter()
         some = np.arange(step * settings.batch, (step + 1) * settings.batch) % len(ids)
-        batch = (torch.from_numpy(each[some]) for each in (ids, regions))
-        set_rate(optimizer, step, settings)
-        values = training_step(network, *batch, target, settings)
+        set_rate(optimizer, settings.learning_rate * pretraining_rate(step, settings))
+        loss, sums = objective.minimise({"ids": ids[some], "regions": regions[some]})
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
-        seen = settings.batch * (row["window_bp"] - 1)
-        line = figures(values.tolist(), settings.batch, seen, network.shape.n_stages, len(target))
+        line = objective.figures(float(loss), sums.tolist())
         losses.append(line["lm_loss"])
         row |= {"steps": step + 1, "bpt": line["bpt"], "peak_mb": peak() / 1e6}
     if row["steps"] <= WARM_STEPS:

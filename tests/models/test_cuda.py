@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from toolkit.dna import random_batch
@@ -24,7 +25,8 @@ from genezip.models.layers.scan import linear_scan, linear_scan_loop
 from genezip.models.layers.ssd import fused_scan, ssd, ssd_loop
 from genezip.models.routing.chunking import chunk, ema_dechunk, ema_dechunk_loop
 from genezip.models.routing.learned import adjacent_cosine, bounded, bounded_loop
-from genezip.training.step import training_step
+from genezip.region_classes import GENE7
+from genezip.training.objectives import NextBase
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "benchmarks"))
@@ -151,10 +153,12 @@ def test_bounded_routing_and_chunks(floor: int | None, ceiling: int | None) -> N
 def step_of(network: GeneZipNetwork, **changes: object) -> tuple[Tensor, list[Tensor]]:
     """Figures and gradients of one training step."""
     drawn = Batches(windows=4, unknown=True).next_batch()
-    ids, regions = (torch.from_numpy(drawn[key]) for key in ("ids", "regions"))
     settings = run_of(**{"batch": 4, "micro_batch": 2, **changes}).settings
-    target = torch.full((7,), 16.0, device=network.embedding.device)
-    values = training_step(network, ids, regions, target, settings)
+    none = np.zeros((0, 1), dtype=np.uint8)
+    targets = dict.fromkeys(GENE7.names, 16.0)
+    length = drawn["ids"].shape[1]
+    objective = NextBase("m", "m", network, network, settings, targets, length, none, none)
+    _, values = objective.minimise(drawn)
     gradients = [p.grad.cpu() for p in network.parameters() if p.grad is not None]
     network.zero_grad(set_to_none=True)
     return values.cpu(), gradients
