@@ -1,7 +1,7 @@
 """Training for the GPU check: bases per second, peak memory and a falling loss.
 
-The step is the package's own (:mod:`genezip.training.objectives`), under the settings of the paper but
-for a short warm-up: bf16 autocast, activation checkpointing, AdamW. The DNA is made in memory:
+The step is that of :class:`genezip.training.objectives.NextBase`, under the settings of the paper
+but for a short warm-up: bf16 autocast, activation checkpointing, AdamW. The DNA is made in memory:
 a Markov chain of third order with a fixed seed, so there is something to learn, and how much of
 it there is is known (``source_nats``). Region classes lie in runs.
 """

@@ -247,7 +247,10 @@ def peak_from_here(device: str) -> Callable[[], float]:
 def out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out: of torch, of the driver or of its libraries."""
     words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+    cause = error.__context__  # the package turns the error of torch into a sentence
+    if isinstance(error, torch.OutOfMemoryError) or isinstance(cause, torch.OutOfMemoryError):
+        return True
+    return any(word in str(error) for word in words)
 
 
 def as_json(case: Case) -> str:
