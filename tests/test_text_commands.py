@@ -24,6 +24,7 @@ import torch
 import yaml
 from toolkit import text_commands
 from toolkit.deposits import pairs
+from toolkit.dna import random_ids
 from toolkit.networks import published_weights, save_toy, small_network
 from toolkit.text_commands import Found
 from typer.main import get_command
@@ -31,6 +32,8 @@ from typer.main import get_command
 from genezip import config
 from genezip.cli import app
 from genezip.inference.tracks import TrackWriter
+from genezip.models.bpe.compressor import BPE
+from genezip.models.bpe.vocabulary import fit_tokenizer
 from genezip.region_classes import CLASSES
 
 REPO = Path(__file__).resolve().parents[1]
@@ -48,6 +51,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         PARSE,
         "test_contributing runs it",
     ),
+    "genezip compress my.fa --model bpe --out words.parquet": (RUN, ""),
+    "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
+    "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_tokenizer fits one of a toy"),
     "genezip fetch --plan": (RUN, ""),
     "genezip models": (RUN, ""),
     "genezip labels fetch": (RUN, ""),
@@ -71,6 +77,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snakemake --cores 16 --set-scatter corpus=64 -- all": (PLAN, ""),
     "snakemake --profile workflow/profiles/demo --directory runs/my --configfile "
     "config/config.yaml config/demo.yaml my.yaml -- all": (PLAN, ""),
+    "snakemake --profile workflow/profiles/demo --directory runs/demo --configfile "
+    "config/config.yaml config/demo.yaml config/tokens.yaml -- all": (PLAN, ""),
     "snakemake --report workflow.html": (PARSE, "of a finished run; test_workflow makes one"),
     "snakemake --lint": (PARSE, "test_workflow runs it"),
     "source .venv/bin/activate": (PARSE, "`make venv` makes the environment"),
@@ -188,6 +196,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if one.kind == "yaml" and name:
             (folder / name[1]).write_text(one.text)
     like_the_demo(folder / "runs" / "demo" / "results" / "pretrain" / "genezip-tiny.seed0")
+    BPE(fit_tokenizer([random_ids(5000)], 64, 4096), 4096).save(folder / "bpe")
     torch.save(published_weights(), folder / "pytorch_model.bin")
     return folder
 

@@ -100,8 +100,8 @@ def compress_fasta(
         chunks.bed.gz with its index and igv_session.xml
     bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
     window_bp : compress independent windows of this length; when absent, 12,800 (or the longest
-        that it takes) for a system that does not stream, and otherwise none: each record is
-        streamed as a whole
+        that it takes, and a multiple of ``window_multiple``) for a system that does not stream,
+        and otherwise none: each record is streamed as a whole
     block_bp : bases of a stream that are read at a time
 
     Raises
@@ -157,7 +157,10 @@ def compress_fasta(
 def _window_bp(compressor: Compressor, asked: int | None) -> int | None:
     """Length of independent windows; None where every record is one stream."""
     if asked is None:
-        return None if compressor.streams else min(WINDOW_BP, compressor.max_bp or WINDOW_BP)
+        if compressor.streams:
+            return None
+        multiple = compressor.window_multiple
+        return max(min(WINDOW_BP, compressor.max_bp or WINDOW_BP) // multiple, 1) * multiple
     if compressor.max_bp is not None and asked > compressor.max_bp:
         raise GenezipError(
             f"--window-bp is {asked}, and {compressor.name} takes at most {compressor.max_bp:,} "

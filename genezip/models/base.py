@@ -160,8 +160,7 @@ class Embedding:
 class Stream(Protocol):
     """One sequence that is read block by block, in memory that does not grow with it.
 
-    What the blocks give in turn equals what the whole gives in one pass; token ids may be left
-    out, because a token that is given where it begins may have bases to come. A system that adapts
+    What the blocks give in turn equals what the whole gives in one pass. A system that adapts
     while it reads keeps what it learned here and nowhere else, so that no result depends on
     what was read before its sequence.
     """
@@ -233,6 +232,14 @@ class Compressor(Protocol):
         """Longest sequence that one pass takes (bp); None is any length.
 
         Where a system does not stream, a longer one goes through it in windows of so many.
+        """
+        ...
+
+    @property
+    def window_multiple(self) -> int:
+        """Length of which windows should be multiples (bp), 1 where any length is as good.
+
+        Cut there, the windows of a vocabulary with blocks give what the whole sequence gives.
         """
         ...
 
@@ -336,6 +343,7 @@ class PlainCompressor:
     causal: bool = False
     streams: bool = False
     max_bp: int | None = None
+    window_multiple: int = 1
     shortest_bp: int = 1
     width: int | None = None
     token_width: int | None = None

@@ -115,8 +115,9 @@ class ExternalModel(PlainCompressor):
     ) -> None:
         self.name, self.width, self.causal, self._facts = name, width, family.causal, facts
         self.max_bp = self._window_bp = max_bp
-        self._model, self._family, self._multiple = model, family, multiple
+        self._model, self._family = model, family
         self._device = next(model.parameters()).device
+        self.window_multiple = multiple
         self._batch_bp = BATCH_BP.get(self._device.type, BATCH_BP["cpu"])
         self._ids = np.full(256, letters[4], dtype=np.int64)
         self._ids[A_ID : A_ID + 4] = letters[:4]
@@ -167,7 +168,7 @@ class ExternalModel(PlainCompressor):
     @torch.inference_mode()
     def _batch(self, sequences: list[np.ndarray]) -> list[np.ndarray]:
         length = len(sequences[0])
-        padded = -(-length // self._multiple) * self._multiple
+        padded = -(-length // self.window_multiple) * self.window_multiple
         batch = np.full((len(sequences), padded), self._ids[N_ID], dtype=np.int64)
         batch[:, :length] = self._ids[np.stack(sequences)]
         ids = torch.from_numpy(batch).to(self._device)

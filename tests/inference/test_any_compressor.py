@@ -25,7 +25,9 @@ from genezip.inference.fasta import compress_fasta
 from genezip.inference.forward import HeldoutWindow, compress_heldout, compress_windows
 from genezip.inference.table import read_compressed, write_compressed
 from genezip.inference.tracks import write_tracks
-from genezip.models import REGISTRY
+from genezip.models import REGISTRY, load
+from genezip.models.bpe.compressor import BPE
+from genezip.models.bpe.vocabulary import fit_tokenizer
 
 RECORDS = {"one": random_dna(433, 1, "ACGTN"), "two": random_dna(12, 2), "three": random_dna(95, 3)}
 TRACKS = {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "chunks.bed.gz.tbi", "igv_session.xml"}
@@ -55,6 +57,26 @@ def expected(stride: int, window_bp: int = 1 << 30) -> list[tuple[str, int, int,
 
 def rows_of(path: Path) -> list[tuple[str, int, int, int]]:
     return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("name", ["fixed:3", "fixed:50", "bpe"])
+def test_by_default_no_token_is_cut(
+    records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A table of a FASTA has the tokens and ids of whole records, also of what does not stream."""
+    monkeypatch.setattr("genezip.inference.fasta.WINDOW_BP", 100)
+    model = load(name) if ":" in name else BPE(fit_tokenizer([random_ids(5000)], 40, 64), 64)
+    compress_fasta(records, model, tmp_path / "o.parquet")
+    found = pq.read_table(tmp_path / "o.parquet")
+    wholes = model.encode(list(RECORDS.values()))
+    chunks = [
+        (a, a + n) for one in wholes for a, n in zip(one.token_starts, one.chunk_bp, strict=True)
+    ]
+    assert list(zip(found["start"].to_pylist(), found["end"].to_pylist(), strict=True)) == chunks
+    assert ("token_id" in found.column_names) == (model.vocabulary is not None)
+    if model.vocabulary is not None:
+        ids = np.concatenate([one.token_ids for one in wholes])
+        assert found["token_id"].to_pylist() == ids.tolist()
 
 
 @pytest.mark.parametrize("block_bp", [5, 100, 8192])

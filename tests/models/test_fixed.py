@@ -9,6 +9,7 @@ from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
 from genezip.models import load
+from genezip.models.base import joined
 from genezip.models.fixed.compressor import Fixed
 
 
@@ -38,10 +39,23 @@ def test_ids_are_numbers_of_kmers(stride: int) -> None:
 
 
 def test_a_stream_gives_a_token_where_it_begins() -> None:
-    stream = load("fixed:4").stream()
-    found = [stream.feed(block).token_starts.tolist() for block in ("ACGTA", "C", "", "GTACG")]
-    assert found == [[0, 4], [], [], [2]]
-    assert stream.feed("ACGT").token_starts.tolist() == [1]
+    stream = load("fixed:8").stream()
+    found = [
+        stream.feed(block).token_starts.tolist() for block in ("ACGTACGTA", "C", "", "GTACGTAC")
+    ]
+    assert found == [[0, 8], [], [], [6]]
+    assert stream.feed("ACGTACG").token_starts.tolist() == [6]
+
+
+def test_tokens_with_ids_go_in_windows_that_cut_none() -> None:
+    model, text = load("fixed:6"), random_dna(100)
+    assert not model.streams and model.window_multiple == 6
+    with pytest.raises(GenezipError, match="fixed-6 gives no stream"):
+        model.stream()
+    (whole,) = model.encode([text])
+    windows = joined(model.encode([text[at : at + 12] for at in range(0, 100, 12)]))
+    assert windows.token_ids.tolist() == whole.token_ids.tolist()
+    assert windows.token_starts.tolist() == whole.token_starts.tolist()
 
 
 def test_a_folder(tmp_path: Path) -> None:

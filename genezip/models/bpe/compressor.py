@@ -52,6 +52,7 @@ class BPE(PlainCompressor):
     ) -> None:
         self.tokenizer, self.block_bp = tokenizer, block_bp
         self.vocabulary = int(tokenizer.get_vocab_size())
+        self.window_multiple = block_bp
         # encoded at a time: a multiple of the blocks, so that no token is cut
         self._pass_bp = self.max_bp = max(ONE_PASS_BP // block_bp, 1) * block_bp
         self.name, self.seed, self.sha256 = name, seed, sha256

@@ -28,7 +28,9 @@ class Fixed(PlainCompressor):
 
     Up to a stride of 6 a token has an id: the number of its k-mer, in base 4 with A, C, G, T as
     0, 1, 2, 3 and the first base in the highest place, or 4^k for a token that has an N or is
-    cut short. There are no vectors, probabilities or likelihoods.
+    cut short. There are no vectors, probabilities or likelihoods. A stream gives a token where it
+    begins, when its id cannot be known, so there is one above a stride of 6; windows of a multiple
+    of the stride give what the whole sequence gives.
 
     Parameters
     ----------
@@ -43,7 +45,6 @@ class Fixed(PlainCompressor):
     """
 
     causal = True
-    streams = True
 
     def __init__(
         self,
@@ -55,7 +56,9 @@ class Fixed(PlainCompressor):
         if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
             raise GenezipError(f"the stride is {stride!r}; give a whole number of at least 1")
         self.stride, self.seed = stride, seed
+        self.window_multiple = stride
         self.vocabulary = 4**stride + 1 if stride <= LONGEST_KMER else None
+        self.streams = self.vocabulary is None
         self.name = name or f"fixed-{stride}"
         self._facts = facts or {}
 
@@ -108,7 +111,9 @@ class Fixed(PlainCompressor):
         return np.zeros(len(lengths))
 
     def stream(self) -> "FixedStream":
-        """Open an empty stream."""
+        """Open an empty stream; refuse where tokens have ids."""
+        if not self.streams:
+            lacks(self.name, "stream")
         return FixedStream(self)
 
     def _token_ids(self, ids: np.ndarray) -> np.ndarray | None:
@@ -123,11 +128,7 @@ class Fixed(PlainCompressor):
 
 
 class FixedStream:
-    """One sequence block by block; all that it keeps is how many bases there were.
-
-    A token is given where it begins. Its other bases may lie in blocks to come, so a stream
-    gives no token ids.
-    """
+    """One sequence block by block; all that it keeps is how many bases there were."""
 
     def __init__(self, model: Fixed, position: int = 0) -> None:
         self._model, self.position = model, position

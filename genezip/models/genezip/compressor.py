@@ -58,6 +58,8 @@ class GeneZip:
     half : bf16 autocast on a GPU; a CPU computes in fp32
     """
 
+    window_multiple = 1
+
     def __init__(self, network: GeneZipNetwork, card: ModelCard, half: bool = False) -> None:
         self.network = network.eval()
         self.card = card
