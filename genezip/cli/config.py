@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from genezip.config.section import alternatives, section_name
 from genezip.errors import GenezipError
 
 app = typer.Typer(help="Show the configuration, its schema and its keys.", no_args_is_help=True)
@@ -71,6 +70,8 @@ def key_tables(schema: dict[str, Any]) -> str:
 
 def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
     """Tables of the sections below a schema, each before those nested in it."""
+    from genezip.config.section import section_name
+
     parts = []
     for key, value in schema["properties"].items():
         by_name = value.get("additionalProperties")
@@ -84,6 +85,8 @@ def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) 
 
 
 def _kinds(schema: dict[str, Any] | bool | None) -> list[dict[str, Any]]:
+    from genezip.config.section import alternatives
+
     return alternatives(schema) if isinstance(schema, dict) else []
 
 
