@@ -122,7 +122,7 @@ def compress_fasta(
     target = destination(out)
     if tracks is not None:
         folder_target(tracks)
-    compressor = load(model, device, bound=bound) if isinstance(model, str | Path) else model
+    compressor = _opened(model, device, bound)
     window_bp = _window_bp(compressor, window_bp)
     with ExitStack() as stack:
         beside = None if target.is_stream else target.path.parent  # nothing lies beside a pipe
@@ -152,6 +152,16 @@ def compress_fasta(
         summary = _join(stream, compressor, parts, finished, run, out, tracks, stop)
         parts.remove()
     return summary
+
+
+def _opened(model: str | Path | Compressor, device: str, bound: str | None) -> Compressor:
+    if isinstance(model, str | Path):
+        return load(model, device, bound=bound)
+    if bound is not None:
+        raise GenezipError(
+            f"the bound {bound} comes too late for {model.name}, which is open; load it with bound"
+        )
+    return model
 
 
 def _window_bp(compressor: Compressor, asked: int | None) -> int | None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyBigWig
 import pytest
+import torch
 from toolkit.command_line import call, succeed
 from toolkit.dna import fasta, random_dna, random_ids
 from toolkit.genomes import simulate
@@ -35,6 +36,8 @@ TRACKS = {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "chunks.bed.gz.tbi", "i
 
 @pytest.fixture(autouse=True)
 def ruler(monkeypatch: pytest.MonkeyPatch) -> None:
+    # other tests compare bits, which follow the number of threads
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     monkeypatch.setitem(REGISTRY, "ruler", "toolkit.rulers:Ruler")
 
 
@@ -137,6 +140,8 @@ def test_what_a_system_does_not_have_is_one_sentence(
     ):
         assert call(*common, *options) == 1
         assert sentence in capsys.readouterr().err
+    with pytest.raises(GenezipError, match="the bound causal comes too late for ruler 7"):
+        compress_fasta(records, Ruler(7), out, bound="causal")
     with pytest.raises(GenezipError, match="has no option untrained; leave it out"):
         compress_heldout("ruler:7", [], Compress(), out, untrained=True)
     assert not out.parent.exists()
