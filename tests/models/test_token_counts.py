@@ -1,5 +1,7 @@
 """Systems without vectors: counts of their token ids take the place of vectors."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from toolkit.crafted import Crafted, Runs, counted_tokens
@@ -9,6 +11,10 @@ from genezip.alphabet import encode
 from genezip.errors import GenezipError
 from genezip.inference import forward
 from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
+from genezip.models import load
+from genezip.models.base import Compressor
+from genezip.models.bpe.compressor import BPE
+from genezip.models.bpe.vocabulary import fit_tokenizer
 from genezip.models.token_counts import TokenCounts, with_vectors
 
 
@@ -23,20 +29,40 @@ def test_the_vectors_of_a_token_add_up_to_one_at_its_id() -> None:
     assert found.vectors.sum() == 4
 
 
-@pytest.mark.parametrize("max_bp", [None, 97])
-def test_any_part_sums_to_the_counts_that_are_there(max_bp: int | None) -> None:
-    """Also where a block or a window ends within a token."""
-    ids = random_ids(500) & 5  # 1, 4, 5: few letters, so runs are long
+def byte_pairs() -> BPE:
+    """A vocabulary fitted on a few letters that repeat."""
+    return BPE(fit_tokenizer([few_letters(4000, seed) for seed in (1, 2)], 60, 64), 64)
+
+
+def few_letters(length: int, seed: int = 0) -> np.ndarray:
+    """Ids of A, C and G, and a run of N."""
+    ids = random_ids(length, seed) & 5  # 1, 4, 5
     ids[ids == 1] = 3
-    model = TokenCounts(Runs(max_bp=max_bp))
+    ids[length // 2 : length // 2 + 9] = 7
+    return ids
+
+
+@pytest.mark.parametrize(
+    "system",
+    [Runs, lambda: Runs(max_bp=97), lambda: load("fixed:3"), byte_pairs],
+    ids=["runs", "windows", "fixed", "bpe"],
+)
+def test_any_part_sums_to_the_counts_that_are_there(
+    system: Callable[[], Compressor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a block or a window ends within a token."""
+    monkeypatch.setattr(forward, "VECTORS_BP", 40)
+    ids, model = few_letters(500), with_vectors(system())
     vectors = np.concatenate(list(base_vectors(model, ids)))
-    windows = [ids[at : at + (max_bp or 500)] for at in range(0, 500, max_bp or 500)]
+    assert vectors.shape == (500, model.vocabulary)
+    step = model.max_bp or 500
     for first, last in ((0, 500), (3, 4), (90, 391)):
         expected = sum(
-            counted_tokens(model, one, first - at, last - at)
-            for one, at in zip(windows, range(0, 500, max_bp or 500), strict=True)
+            counted_tokens(model, ids[at : at + step], first - at, last - at)
+            for at in range(0, 500, step)
         )
         np.testing.assert_allclose(vectors[first:last].sum(axis=0), expected, atol=1e-4)
+        assert expected.sum() > 0
 
 
 def test_long_vectors_come_in_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,5 +104,5 @@ def test_vectors_of_its_own_come_before_counts() -> None:
     network, runs = Crafted("network", 3), Runs()
     assert with_vectors(network) is network
     assert isinstance(with_vectors(runs), TokenCounts)
-    with pytest.raises(GenezipError, match="ruler gives no vectors and no token ids; name a model"):
-        with_vectors(Crafted("ruler", token_bp=16))
+    with pytest.raises(GenezipError, match="fixed-16 gives no vectors and no token ids; name"):
+        with_vectors(load("fixed:16"))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from genezip.alphabet import encode, reverse_complement
 from genezip.config.labels import Labels
 from genezip.data.label_initiation import LabelledSegment, far_from_n
 from genezip.data.real_labels import FILES
+from genezip.errors import GenezipError
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.inference import forward
@@ -286,6 +288,17 @@ def test_elements_are_measured_and_written(run, present, monkeypatch, tmp_path):
     assert tuple(written.columns) == COLUMNS
     chromosome = written[(written["rule"] == "chromosome") & (written["model"] == "counting")]
     assert sorted(chromosome["example"]) == list(range(119))  # each is tested exactly once
+
+
+def test_a_system_without_vectors_is_measured_by_name(run, present, tmp_path):
+    """Counts of trinucleotides tell the made classes apart; there is no seed."""
+    present(made_elements(tmp_path))
+    real_elements.measure_elements(replace(run, settings=ELEMENTS, models=(Path("fixed:3"),)))
+    scores = pd.read_csv(run.out, sep="\t").set_index(["model", "rule", "metric"])
+    assert scores.loc[("fixed-3", "chromosome", "auroc_macro"), "value"] > 0.95
+    assert scores.loc[["fixed-3"], "seed"].isna().all()
+    with pytest.raises(GenezipError, match="fixed-16 gives no vectors and no token ids"):
+        list(replace(run, models=(Path("fixed:16"),)).compressors())
 
 
 def test_pairs_of_one_class_are_undefined_and_say_so():

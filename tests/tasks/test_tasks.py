@@ -1,16 +1,26 @@
-"""Names of tasks and subsets."""
+"""Names of tasks and subsets, and features of any system."""
 
+import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
-from toolkit.deposits import cmp, rsap, tisp
+from sklearn.metrics import roc_auc_score
+from toolkit.command_line import succeed
+from toolkit.deposits import cmp, pairs, rsap, tisp
+from toolkit.dna import random_ids
 
+from genezip.alphabet import encode
 from genezip.config import TASK_SECTIONS
 from genezip.data.prepared import Prepared
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
-from genezip.tasks.tasks import known_task, prepare_task
+from genezip.models import load
+from genezip.models.bpe.compressor import BPE
+from genezip.models.bpe.vocabulary import fit_tokenizer
+from genezip.tasks.tasks import compute_features, known_task, prepare_task
 
 
 def prepare(task: str, subset: str, listing: Path, fasta: Path) -> Path:
@@ -52,3 +62,33 @@ def test_regulatory_activity_asks_for_a_species(tmp_path: Path) -> None:
     listing = rsap.write(tmp_path)
     with pytest.raises(GenezipError, match=r"name a species with --subset \(it has human\)"):
         prepare("rsap", "all", listing, rsap.genome_of(listing))
+
+
+@pytest.mark.parametrize("name", ["fixed-3", "bpe"])
+def test_a_probe_on_token_counts_finds_a_planted_effect(tmp_path: Path, name: str) -> None:
+    """Twelve G or twelve A in the alternative; from a system without vectors to a score."""
+    model = "fixed:3"
+    if name == "bpe":
+        stock = np.tile(encode("GGGAAATTCCGT"), 300)
+        BPE(fit_tokenizer([stock, random_ids(9_000)], 60, 512), 512).save(tmp_path / name)
+        model = str(tmp_path / name)
+    listing = pairs.write_eqtl(tmp_path, more=90, reach=9_000, cases=False)
+    genome = tmp_path / pairs.EQTL_FASTA
+    data, features = (tmp_path / part / "manifest.json" for part in ("data", "features"))
+    files, reference = TaskFiles.load(listing), ReferenceGenome(genome)
+    prepare_task("eqtl", pairs.TISSUE, files, reference, data, TASK_SECTIONS["eqtl"](), 0)
+    task = ("dnalongbench", "features", "eqtl", "--data", data, "--genome", genome)
+    succeed(*task, "--model", model, "--out", features)
+    facts = json.loads(features.read_text())
+    assert facts["model"]["name"] == name and facts["model"]["vectors"] == "token-id counts"
+    out = tmp_path / "predictions.parquet"
+    task = ("dnalongbench", "predict", "eqtl", "--data", data, "--genome", genome)
+    of = ("--subset", "blood", "--official", pairs.TISSUE, "--model", name, "--input", "contrast")
+    succeed(*task, *of, "--features", features, "--out", out)
+    found = pd.read_parquet(out).query("rule == 'paper' and split == 'test'")
+    assert roc_auc_score(found["target"], found["prediction"]) > 0.9
+
+
+def test_a_system_with_neither_vectors_nor_ids_has_no_features(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match="fixed-16 gives no vectors and no token ids; name a"):
+        compute_features("eqtl", load("fixed:16"), tmp_path, tmp_path, "full", None, tmp_path)
