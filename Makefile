@@ -92,12 +92,14 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/latency.py --goals-only --preset tiny
 	python benchmarks/features.py
 	python benchmarks/intervals.py
+	python benchmarks/gpu_check.py --dry-run
 	GENEZIP_REQUIRE_PEERS=1 pytest
 
 # Files made from genezip/config/; tests hold them equal.
 generated: venv
 	genezip config schema > workflow/schemas/config.schema.yaml
 	genezip config docs config/README.md
+	python docs/make_api.py --write
 
 clean:
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .snakemake

@@ -42,9 +42,11 @@ from genezip.data.pair_examples import PairExamples, prepare_pairs
 from genezip.data.task_files import TaskFiles
 from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
-from genezip.models.genezip.compressor import GeneZipBackbone
+from genezip.inference.forward import base_vectors
+from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import build
+from genezip.models.pretrained import ModelCard
 from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -96,16 +98,19 @@ def clocks(run: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
+def compressor(shape: Architecture, name: str) -> GeneZip:
+    """An untrained network, as a compressor."""
+    return GeneZip(build(shape), ModelCard(name, 0, shape, {}, {}))
+
+
 def speed_of_states(figures: Figures) -> float:
     """Against the flat peer; bases per second of CPU time of GeneZip."""
     ids = random_ids(LENGTH)
     shape, flat = held(preset("tiny")), flat_peer()
-    ours, peer = (
-        GeneZipBackbone(build(one), name) for one, name in ((shape, "tiny"), (flat, "flat"))
-    )
+    ours, peer = (compressor(one, name) for one, name in ((shape, "tiny"), (flat, "flat")))
 
-    def through(model: GeneZipBackbone, bases: np.ndarray) -> None:
-        assert sum(len(block) for block in model.states(bases)) == len(bases)
+    def through(model: GeneZip, bases: np.ndarray) -> None:
+        assert sum(len(block) for block in base_vectors(model, bases)) == len(bases)
 
     for model in (ours, peer):
         through(model, ids[:20_000])
@@ -117,7 +122,7 @@ def speed_of_states(figures: Figures) -> float:
         statistics.median(other[clock] / own[clock] for own, other in times) for clock in (0, 1)
     )
     rate = LENGTH / statistics.median(own[1] for own, _ in times)
-    tokens = len(ours.tokens(ids)[0])
+    tokens = len(ours.embed([ids], "token")[0].starts)
     # between stages the bound keeps about the square root of all
     per_stage = [round((LENGTH * tokens) ** 0.5), tokens]
     ceiling = operations(flat, LENGTH, []) / operations(shape, LENGTH, per_stage)
@@ -224,9 +229,9 @@ def weighed() -> None:
         folder = Path(name)
         examples = pair_examples(folder, N_PAIRS)
         manifest = folder / "features" / "manifest.json"
-        model = GeneZipBackbone(build(held(SMALL)), "small")
+        model = compressor(held(SMALL), "small")
         compute_pair_features(model, examples, "authors", manifest)
-        tiny = GeneZipBackbone(build(held(preset("tiny"))), "tiny")
+        tiny = compressor(held(preset("tiny")), "tiny")
         few = PairExamples(examples.prepared, examples.genome)
         few.table = examples.table.iloc[:60]
         compute_pair_features(tiny, few, "authors", manifest)

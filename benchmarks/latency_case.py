@@ -24,7 +24,7 @@ from torch import Tensor
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.models.layers.kernels import fused_scan
+from genezip.models.layers.ssd import fused_scan
 from genezip.models.pretrained import load_card
 
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3
@@ -109,8 +109,10 @@ def contenders(name: str, bpt: float, model: str | None) -> dict[str, Contender]
 
 
 @lru_cache(maxsize=1)
-def _loaded(contender: Contender, device: str) -> GeneZipNetwork:
-    return contender.load().to(device)
+def loaded(contender: Contender, device: str) -> GeneZipNetwork:
+    """The network on its device; the last one stays until the next."""
+    with torch.device(device):  # random weights are drawn there: 636M take long on a CPU
+        return contender.load().to(device)
 
 
 def input_ids(case: Case) -> Tensor:
@@ -161,13 +163,13 @@ def measure(case: Case) -> dict[str, Any]:
     """The row of a case; where memory does not suffice, a row whose note says so."""
     torch.set_num_threads(case.threads)
     contender = contenders(case.preset, case.bpt, case.model)[case.role]
-    network = _loaded(contender, case.device)
+    network = loaded(contender, case.device)
     network.fixed_capacity = case.fixed_capacity
     if case.segment is not None:
         network.segment = {case.device: case.segment}
     hold_to(network, case.length, contender.bpt)
     ids = input_ids(case).to(case.device)
-    peak = _memory(case.device)
+    peak = peak_from_here(case.device)
     row = {**describe(case, contender, network), "loaded_mb": peak() / 1e6}
     tokens: list[int] = []
 
@@ -178,7 +180,7 @@ def measure(case: Case) -> dict[str, Any]:
     try:
         warm_ups, times = timed(once, case.seconds)
     except RuntimeError as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         return {**row, "note": "out of memory"}
     return {
@@ -230,7 +232,7 @@ def processor() -> str:
     return "CPU"
 
 
-def _memory(device: str) -> Callable[[], float]:
+def peak_from_here(device: str) -> Callable[[], float]:
     """A function that reads the peak from here on, in bytes.
 
     On a CPU that is the largest resident set of the process, interpreter included.
@@ -242,8 +244,10 @@ def _memory(device: str) -> Callable[[], float]:
     return peak_bytes
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out: of torch, of the driver or of its libraries."""
+    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "fit into the memory of")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def as_json(case: Case) -> str:

@@ -43,20 +43,21 @@ FLOORS = {
 }
 
 
+def floor_of(device: str, role: str, layout: str) -> Floor | None:
+    """The floor of a model on a device; None where nobody computed it."""
+    for (name, of, its), floor in FLOORS.items():
+        if name in device and (of, its) == (role, layout):
+            return floor
+    return None
+
+
 def distances(table: pd.DataFrame) -> list[str]:
     """A line for the longest pass of every model on a device with known floors."""
     lines = []
     timed = table.dropna(subset=["median_ms"]).sort_values("length_bp")
     for (role, source), rows in timed.groupby(["role", "input"], sort=False):
         row = rows.iloc[-1]
-        floor = next(
-            (
-                floor
-                for (device, of, layout), floor in FLOORS.items()
-                if device in str(row["device"]) and (of, layout) == (role, row["layout"])
-            ),
-            None,
-        )
+        floor = floor_of(str(row["device"]), str(role), str(row["layout"]))
         if floor is None:
             continue
         length, took = int(row["length_bp"]), float(row["median_ms"])

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
 from genezip.models.layers import ssd as ssd_module
-from genezip.models.layers.convolution import causal_convolution
+from genezip.models.layers.mamba2 import causal_convolution
 from genezip.models.layers.ssd import ssd
 from genezip.models.routing.chunking import ema_dechunk, ema_dechunk_loop
 

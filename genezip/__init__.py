@@ -1,22 +1,103 @@
-"""GeneZip: learn where DNA deserves tokens.
+"""GeneZip: learn where DNA deserves tokens, and compare every way of cutting DNA into tokens.
 
-``GeneZip.from_pretrained(folder).compress("ACGT...")`` turns DNA into tokens; the command
-``genezip`` and the Snakemake workflow build everything from genome download to report.
+``import genezip as gz``; ``gz.load(folder).encode(["ACGT..."])`` turns DNA into tokens. What
+``__all__`` names is the public interface (docs/api.md); everything else may move without notice.
+The command ``genezip`` and the Snakemake workflow build everything from genome download to report.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genezip.compress import GeneZip
+    from genezip import models
+    from genezip.config import Regions
+    from genezip.corpus.corpus import CorpusReader as Corpus
+    from genezip.errors import GenezipError
+    from genezip.genome.assembly import ReferenceGenome as Genome
+    from genezip.genome.gene_models import Annotation, read_gene_models
+    from genezip.genome.region_map import RegionMap
+    from genezip.genome.region_rules import build_region_map
+    from genezip.genome.sources.source import Source
+    from genezip.inference.fasta import compress_fasta
+    from genezip.inference.table import read_compressed
+    from genezip.models import load
+    from genezip.models.base import (
+        Compressed,
+        Compressor,
+        Embedding,
+        Likelihood,
+        PlainCompressor,
+        Stream,
+        ids_of,
+        tokens_at,
+    )
+    from genezip.models.genezip.compressor import GeneZip
+    from genezip.region_classes import RegionClasses
 
 __version__ = "0.1.0"
-__all__ = ["GeneZip", "__version__"]
+__all__ = [
+    "Annotation",
+    "Compressed",
+    "Compressor",
+    "Corpus",
+    "Embedding",
+    "GeneZip",
+    "GenezipError",
+    "Genome",
+    "Likelihood",
+    "PlainCompressor",
+    "RegionClasses",
+    "RegionMap",
+    "Regions",
+    "Source",
+    "Stream",
+    "__version__",
+    "build_region_map",
+    "compress_fasta",
+    "ids_of",
+    "load",
+    "models",
+    "read_compressed",
+    "read_gene_models",
+    "tokens_at",
+]
+
+# Where each name lives. A name is loaded on first use, so that genome tools and --help start at
+# once: torch alone takes seconds.
+_HOMES = {
+    "Annotation": "genezip.genome.gene_models:Annotation",
+    "Compressed": "genezip.models.base:Compressed",
+    "Compressor": "genezip.models.base:Compressor",
+    "Corpus": "genezip.corpus.corpus:CorpusReader",
+    "Embedding": "genezip.models.base:Embedding",
+    "GeneZip": "genezip.models.genezip.compressor:GeneZip",
+    "GenezipError": "genezip.errors:GenezipError",
+    "Genome": "genezip.genome.assembly:ReferenceGenome",
+    "Likelihood": "genezip.models.base:Likelihood",
+    "PlainCompressor": "genezip.models.base:PlainCompressor",
+    "RegionClasses": "genezip.region_classes:RegionClasses",
+    "RegionMap": "genezip.genome.region_map:RegionMap",
+    "Regions": "genezip.config:Regions",
+    "Source": "genezip.genome.sources.source:Source",
+    "Stream": "genezip.models.base:Stream",
+    "build_region_map": "genezip.genome.region_rules:build_region_map",
+    "compress_fasta": "genezip.inference.fasta:compress_fasta",
+    "ids_of": "genezip.models.base:ids_of",
+    "load": "genezip.models:load",
+    "models": "genezip.models",
+    "read_compressed": "genezip.inference.table:read_compressed",
+    "read_gene_models": "genezip.genome.gene_models:read_gene_models",
+    "tokens_at": "genezip.models.base:tokens_at",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # torch is loaded on first use, so that genome tools and --help start at once
-    if name == "GeneZip":
-        from genezip.compress import GeneZip
+    if name not in _HOMES:
+        raise AttributeError(f"module 'genezip' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found
 
-        return GeneZip
-    raise AttributeError(f"module 'genezip' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return __all__

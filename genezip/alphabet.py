@@ -49,7 +49,8 @@ def encode(sequence: OneSequence, name: str = "sequence") -> np.ndarray:
     sequence : str, bytes, bytearray, Biopython Seq or SeqRecord, or uint8 array of ASCII codes
         Length L (:func:`ascii_codes`). Any case; U of RNA is T; IUPAC ambiguity codes
         become N. Line breaks, spaces and gaps are refused and not left out, so that
-        positions stay those of the caller.
+        positions stay those of the caller. An array of token ids (3 to 7, which are no ASCII
+        letters) comes back as it is.
     name : str
         What the sequence is called in the error message.
 
@@ -62,7 +63,15 @@ def encode(sequence: OneSequence, name: str = "sequence") -> np.ndarray:
     GenezipError
         For another type, and at the first letter that is no base, with its 0-based position.
     """
+    if isinstance(sequence, np.ndarray) and _are_ids(sequence):
+        return sequence
     return _translated(ascii_codes(sequence, name), _IDS, name).copy()  # bytes stay as they are
+
+
+def _are_ids(array: np.ndarray) -> bool:
+    if array.dtype != np.uint8 or array.ndim != 1 or not len(array):
+        return False
+    return bool(array.min() >= A_ID and array.max() <= N_ID)
 
 
 def upper(codes: np.ndarray, name: str = "sequence") -> np.ndarray:

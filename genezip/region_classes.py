@@ -195,6 +195,27 @@ class RegionClasses:
         return cls(tuple(UserClass(**found) for found in value))
 
 
+def expected_bpt(composition: Mapping[str, float], target_bpt: Mapping[str, float]) -> float:
+    """Bases per token when every region class meets its target (Eq. 13): L / sum of l_r / B_r.
+
+    :func:`genezip.metrics.compression.expected_bpt` is the same formula on arrays.
+
+    Parameters
+    ----------
+    composition : bp of every region class (a manifest's ``composition``)
+    target_bpt : target bp per token of every class that has bases
+
+    Raises
+    ------
+    ValueError
+        If there is no base.
+    """
+    total = sum(composition.values())
+    if not total:
+        raise ValueError("a composition without bases has no expected BPT")
+    return total / sum(bp / target_bpt[name] for name, bp in composition.items() if bp)
+
+
 GENE7: Final = RegionClasses()
 """The seven classes of the paper, and no other."""
 

@@ -14,8 +14,18 @@ REPO = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole workflows first: begun last, they would run long after all else is done."""
+    """Whole workflows first: begun last, they would run long after all else is done.
+
+    Tests marked ``cuda`` skip where there is no such device.
+    """
     items.sort(key=lambda item: "workflow" not in item.path.parts)
+    on_gpu = [item for item in items if item.get_closest_marker("cuda")]
+    if on_gpu:
+        import torch  # not at the top: most tests need it late or never
+
+        if not torch.cuda.is_available():
+            for item in on_gpu:
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
 @pytest.fixture(scope="session")

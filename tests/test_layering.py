@@ -47,7 +47,7 @@ LAYERS = {
         {"torch", "numpy", "safetensors", "psutil"},
     ),
     "inference": (
-        {"artifacts", "config", "formats", "genome", "corpus", "models", "compress"},
+        {"artifacts", "config", "formats", "genome", "corpus", "models", "metrics"},
         NUMBERS | {"torch"},
     ),
     "evaluation": (
@@ -63,7 +63,6 @@ LAYERS = {
         {"artifacts", "config"},
         {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe"},
     ),
-    "compress": ({"models"}, {"numpy"}),
 }
 NO_TORCH = {
     "common", "artifacts", "config", "formats", "download", "genome", "corpus", "metrics",

@@ -12,8 +12,8 @@ from Bio.SeqRecord import SeqRecord
 from toolkit.networks import LONG_CHUNKS, small_network, toy_card
 
 from genezip.alphabet import encode
-from genezip.compress import GeneZip
 from genezip.errors import GenezipError
+from genezip.models.genezip.compressor import GeneZip
 
 TEXT = "acgtUuNNRYkmACGTTGCA" * 10
 

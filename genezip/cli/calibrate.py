@@ -188,7 +188,6 @@ def _shares(
     from genezip.genome.names import match_chrom_style
     from genezip.genome.region_rules import (
         build_region_map,
-        classify_chromosomes,
         read_bed_intervals,
     )
     from genezip.log import quiet
@@ -231,5 +230,5 @@ def _shares(
         with quiet():
             matched = match_chrom_style(sets["genes"], sizes)
             sets = {"genes": on_chromosomes(matched, chosen)}
-            region_map = classify_chromosomes(sets["genes"], chosen, section)
+            region_map = build_region_map(sets["genes"], chosen, section)
     return measure(segments, sets, region_map, n_runs, together, windows, seed)

@@ -75,20 +75,20 @@ def routers(
     from genezip import config
     from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
-    from genezip.evaluation import controls as trivial
+    from genezip.evaluation import controls
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
     from genezip.inference.table import read_compressed
 
     model = read_compressed(like)
     if router == "fixed_stride":
-        trivial.write_fixed_stride(model, out)
+        controls.write_fixed_stride(model, out)
         return
     if router != "gc_cpg":
         raise GenezipError(f"there is no router {router!r}; use fixed_stride or gc_cpg")
     preset = config.parse(config.RegionPreset, config.read_yaml(region_preset), str(region_preset))
     reader = CorpusReader(corpus)
-    trivial.write_gc_cpg(
+    controls.write_gc_cpg(
         model,
         Source.load(source).assembly(),
         RegionMap.read_bed(regions),
@@ -114,18 +114,17 @@ def markov(
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
-    from genezip.evaluation.markov import markov_rows, score_markov
-    from genezip.evaluation.markov_windows import write_markov_windows
-    from genezip.evaluation.windows import read_labels
+    from genezip.evaluation.markov import markov_rows, score_markov, write_markov_windows
+    from genezip.evaluation.windows import read_facts
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
-    labels = read_labels(reader, chosen)
-    scores = score_markov(reader, opened.assembly(), labels, chosen)
-    DNA_SCORES.write(out, markov_rows(scores, labels, scale, opened.kind))
+    facts = read_facts(reader, chosen)
+    scores = score_markov(reader, opened.assembly(), facts, chosen)
+    DNA_SCORES.write(out, markov_rows(scores, facts, scale, opened.kind))
     if windows is not None:
-        write_markov_windows(windows, scores.windows, labels)
+        write_markov_windows(windows, scores.windows, facts)
 
 
 @app.command()
@@ -152,25 +151,23 @@ def compression(
     from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.comparisons import comparison_rows
-    from genezip.evaluation.compression import compression_rows, window_table
-    from genezip.evaluation.corpus_facts import corpus_rows
-    from genezip.evaluation.markov_windows import read_markov_windows
-    from genezip.evaluation.window_sums import collect
-    from genezip.evaluation.windows import read_labels
+    from genezip.evaluation.compression import compression_rows, corpus_rows, window_table
+    from genezip.evaluation.markov import read_markov_windows
+    from genezip.evaluation.windows import collect, read_facts
     from genezip.inference.table import read_compressed
 
     reader = CorpusReader(corpus)
     kind = reader.manifest["source"]
-    labels = read_labels(reader, config.settings(config.Evaluation, settings))
+    facts = read_facts(reader, config.settings(config.Evaluation, settings))
     sums = []
     for path in compressed:
-        sums.append(collect(read_compressed(path), labels))
+        sums.append(collect(read_compressed(path), facts))
         logger.info(f"compression: {path}")
-    rows = [row for one in sums for row in compression_rows(one, labels, scale, kind)]
-    rows += corpus_rows(labels, sums[0], "compression", scale, kind, tertiles=False)
-    context = None if markov is None else read_markov_windows(markov, labels)
-    paired = comparison_rows(sums, labels, reference, control, scale, kind, context)
-    table = pd.concat([window_table(one, labels) for one in sums], ignore_index=True)
+    rows = [row for one in sums for row in compression_rows(one, facts, scale, kind)]
+    rows += corpus_rows(facts, sums[0], "compression", scale, kind, tertiles=False)
+    context = None if markov is None else read_markov_windows(markov, facts)
+    paired = comparison_rows(sums, facts, reference, control, scale, kind, context)
+    table = pd.concat([window_table(one, facts) for one in sums], ignore_index=True)
     DNA_SCORES.write(out, rows)
     DNA_SCORES.write(comparisons, paired)
     write_tsv(windows, table)
@@ -191,8 +188,7 @@ def repeats(
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.repeat_counts import read_routers, tally_routers
-    from genezip.evaluation.repeat_sets import RepeatAnnotation
-    from genezip.evaluation.repeats import repeat_rows
+    from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
     from genezip.inference.table import read_compressed

@@ -83,17 +83,9 @@ def annotation_and_sizes(
 ) -> "tuple[Annotation, dict[str, int]]":
     """Gene models as the settings choose them, and chromosome lengths (bp)."""
     from genezip.formats.chrom_sizes import read_chrom_sizes
-    from genezip.formats.genes import annotation_format
-    from genezip.formats.input_file import is_pipe, shown_path
     from genezip.genome.gene_models import read_gene_models
 
     if annotation is None or chrom_sizes is None:
         raise GenezipError("give --annotation and --chrom-sizes")
-    if format is None and is_pipe(annotation):
-        raise GenezipError(
-            f"{shown_path(annotation)} is a pipe, whose name tells no format; add --format gtf, "
-            "gff3 or bed12"
-        )
-    form = format or annotation_format(annotation)
     sizes = read_chrom_sizes(chrom_sizes)
-    return read_gene_models(annotation, form, section.transcripts, section.gene_types), sizes
+    return read_gene_models(annotation, format, section.transcripts, section.gene_types), sizes

@@ -52,7 +52,6 @@ def build(
     from genezip.artifacts.files import write_text
     from genezip.genome.region_rules import (
         build_region_map,
-        classify_chromosomes,
         read_user_classes,
     )
     from genezip.genome.sources.source import Source
@@ -74,7 +73,7 @@ def build(
     else:
         genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
         user = read_user_classes(section, root, sizes)
-        region_map = classify_chromosomes(genes, sizes, section, user)
+        region_map = build_region_map(genes, sizes, section, user)
         table = region_map.totals()
         table.insert(0, "split", "all")
         total = int(table["bp"].sum())

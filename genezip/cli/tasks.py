@@ -76,21 +76,22 @@ def features(
 
     from genezip import config
     from genezip.errors import GenezipError
+    from genezip.models import load
+    from genezip.models.base import Compressor
     from genezip.models.external import load_comparator
-    from genezip.models.genezip.compressor import Backbone, load_backbone
     from genezip.tasks.tasks import compute_features, known_task
 
     torch.set_num_threads(threads)
     chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
     if (model is None) == (comparator is None):
         raise GenezipError("name either a model folder (--model) or a --comparator")
-    backbone: Backbone
+    compressor: Compressor
     if model is not None:
-        backbone = load_backbone(model, chosen.device, causal=input != "authors")
+        compressor = load(model, chosen.device, streams=input != "authors")
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
-        backbone = load_comparator(section, name, chosen.device)
-    compute_features(task, backbone, data, genome, input, chosen, out)
+        compressor = load_comparator(section, name, chosen.device)
+    compute_features(task, compressor, data, genome, input, chosen, out)
 
 
 def predict(

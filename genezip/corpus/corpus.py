@@ -135,25 +135,6 @@ class CorpusReader:
         )
 
 
-def expected_bpt(composition: Mapping[str, int], target_bpt: Mapping[str, float]) -> float:
-    """Overall bp per token when every region meets its target: L / sum over r of l_r / B_r.
-
-    Parameters
-    ----------
-    composition : bp of every region class (a manifest's ``composition``)
-    target_bpt : target bp per token of every region class
-
-    Raises
-    ------
-    ValueError
-        If there is no base.
-    """
-    total = sum(composition.values())
-    if not total:
-        raise ValueError("a composition without bases has no expected BPT")
-    return total / sum(bp / target_bpt[name] for name, bp in composition.items() if bp)
-
-
 def check_corpus(
     reader: CorpusReader,
     assembly: Assembly | None = None,

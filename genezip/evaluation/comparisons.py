@@ -1,4 +1,4 @@
-"""Paired comparisons: does the learned router do more than a trivial one?
+"""Paired comparisons: does the learned router do more than a control?
 
 A difference or ratio is taken before the bootstrap, without the same block of both models each
 time, so what they share (the windows) cancels. Differences within GC tertiles ask
@@ -16,11 +16,9 @@ import numpy as np
 
 from genezip.artifacts.scores import GC_TERTILE_MEAN, GC_TERTILES, Row, markov_name
 from genezip.errors import GenezipError
-from genezip.evaluation.compression import expand
-from genezip.evaluation.corpus_facts import corpus_rows
-from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.evaluation.windows import N_TERTILES, Labels, Subset
+from genezip.evaluation.compression import corpus_rows, expand
+from genezip.evaluation.markov import MarkovWindows
+from genezip.evaluation.windows import N_TERTILES, Columns, Subset, WindowFacts, WindowSums
 from genezip.metrics import compression as metrics
 from genezip.metrics.bootstrap import Scale, scarcer
 from genezip.region_classes import GROUPS, RegionClasses
@@ -145,10 +143,10 @@ def _check_tokens(reference: WindowSums, other: WindowSums) -> None:
 class _Rows:
     """Collects values per seed, then writes rows per seed and for the mean of the seeds."""
 
-    def __init__(self, labels: Labels, scale: str, source: str) -> None:
+    def __init__(self, facts: WindowFacts, scale: str, source: str) -> None:
         self._common = {
             "task": "comparison",
-            "split": labels.split,
+            "split": facts.split,
             "scale": scale,
             "source": source,
         }
@@ -194,7 +192,7 @@ class _Rows:
 
 def comparison_rows(
     files: list[WindowSums],
-    labels: Labels,
+    facts: WindowFacts,
     reference: str,
     control: str,
     scale: str,
@@ -223,13 +221,13 @@ def comparison_rows(
                 f"no compressed file of {name} is given, only {', '.join(by_name)}; add it to "
                 "--compressed or name another model"
             )
-    collected = _Rows(labels, scale, source)
-    strict = labels.subsets[1]
+    collected = _Rows(facts, scale, source)
+    strict = facts.subsets[1]
     for sums in files:
         for strand in sums.by_strand:
             columns = sums.columns(strand, strict.chosen, strict.strict)
-            inside = tertile_enrichment(columns, strict, labels.region_classes)
-            support = _tertile_support(columns, strict, labels.region_classes)
+            inside = tertile_enrichment(columns, strict, facts.region_classes)
+            support = _tertile_support(columns, strict, facts.region_classes)
             n = int(strict.chosen.sum())
             for name, values in _by_tertile(inside, "enrichment", n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
@@ -238,25 +236,25 @@ def comparison_rows(
             theirs = None if name == reference else _partner(ours, candidates)
             if theirs is not None:
                 _check_tokens(ours, theirs)
-                _compare(ours, theirs, labels, collected, ratio=name == control)
+                _compare(ours, theirs, facts, collected, ratio=name == control)
     if markov is not None:
         for ours in (*by_name[reference], *by_name[control]):
-            _compare_markov(ours, markov, labels, collected)
-    facts = corpus_rows(labels, by_name[reference][0], "comparison", scale, source, tertiles=True)
-    return [*collected.rows(), *facts]
+            _compare_markov(ours, markov, facts, collected)
+    behind = corpus_rows(facts, by_name[reference][0], "comparison", scale, source, tertiles=True)
+    return [*collected.rows(), *behind]
 
 
 def _compare(
-    ours: WindowSums, theirs: WindowSums, labels: Labels, collected: _Rows, *, ratio: bool
+    ours: WindowSums, theirs: WindowSums, facts: WindowFacts, collected: _Rows, *, ratio: bool
 ) -> None:
     for strand in ours.by_strand:
         if strand not in theirs.by_strand:
             continue
-        for subset in labels.subsets:
+        for subset in facts.subsets:
             first, second = (
                 sums.columns(strand, subset.chosen, subset.strict) for sums in (ours, theirs)
             )
-            values = pair_values(first, second, subset, labels.region_classes, ratio=ratio)
+            values = pair_values(first, second, subset, facts.region_classes, ratio=ratio)
             quotient = {"enrichment_ratio": values.pop("enrichment_ratio")} if ratio else {}
             minus, over = f"{ours.name} - {theirs.name}", f"{ours.name} / {theirs.name}"
             collected.add(minus, ours.seed, strand, subset.name, subset, values)
@@ -264,24 +262,24 @@ def _compare(
                 collected.add(over, ours.seed, strand, subset.name, subset, quotient)
             if subset.strict:
                 mine, other = (
-                    tertile_enrichment(each, subset, labels.region_classes)
+                    tertile_enrichment(each, subset, facts.region_classes)
                     for each in (first, second)
                 )
                 difference = mine - other
                 n = int(subset.chosen.sum())
-                support = _tertile_support(first, subset, labels.region_classes)
+                support = _tertile_support(first, subset, facts.region_classes)
                 tertiles = _by_tertile(difference, "enrichment_difference", n, support)
                 for name, inside in tertiles.items():
                     collected.add(minus, ours.seed, strand, name, subset, inside)
 
 
 def _compare_markov(
-    ours: WindowSums, markov: MarkovWindows, labels: Labels, collected: _Rows
+    ours: WindowSums, markov: MarkovWindows, facts: WindowFacts, collected: _Rows
 ) -> None:
     """Difference of perplexity to the Markov model of each order, over the same bases."""
     if "nll" not in ours.by_strand["+"]:
         return
-    for subset in labels.subsets:
+    for subset in facts.subsets:
         first = ours.columns("+", subset.chosen, subset.strict)
         for order in markov.by_order:
             second = markov.columns(order, subset.chosen)

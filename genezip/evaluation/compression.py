@@ -5,18 +5,24 @@ gaps dominate, padding counted) and those with few N (padding left out). Pooled 
 (sums over windows, then the formula) come first; means of windows carry ``window`` in
 their metric name. Enrichment is pooled by default; ``enrichment_window_mean`` is the
 paper's mean over the windows that have the group.
+
+Rows of the model ``corpus`` tell what stands behind the intervals. An interval over windows that
+come from few blocks of DNA is wide however many windows there are, so the number of blocks is
+given for every subset: those with any base of it (region ``all``) and those with promoter bases
+(region ``promoter``: the group of that name, which holds the classes of the user that were put
+into it).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import DNA_SCORES, Row, cell
-from genezip.evaluation.window_sums import Columns, WindowSums
-from genezip.evaluation.windows import Labels, Subset
+from genezip.artifacts.scores import CORPUS, DNA_SCORES, GC_TERTILE_MEAN, GC_TERTILES, Row, cell
+from genezip.evaluation.windows import N_TERTILES, Columns, Subset, WindowFacts, WindowSums
 from genezip.metrics import compression as metrics
-from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, ratio
 from genezip.region_classes import GROUPS, RegionClasses
 
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
@@ -85,7 +91,7 @@ def _pooled(
         ],
         axis=1,
     )
-    share = _divided(sums["bp"], np.broadcast_to(total, sums["bp"].shape))
+    share = ratio(sums["bp"], total)
     enrichment = metrics.enrichment(sums["bp"], sums["tokens"], groups)
     windows = np.append(len(bp), (bp > 0).sum(axis=0))
     grouped = metrics.group_bp(bp, groups)
@@ -116,9 +122,9 @@ def _window_statistics(
     good = np.isfinite(values)
     filled = np.where(good, values, 0.0)
     sums = bootstrap.sums({"n": good.astype(float), "x": filled, "xx": filled**2})
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums["x"] / sums["n"]
-        sd = np.sqrt(np.maximum(sums["xx"] / sums["n"] - mean**2, 0) * sums["n"] / (sums["n"] - 1))
+    n = sums["n"]
+    mean = ratio(sums["x"], n)
+    sd = np.sqrt(ratio(np.maximum(ratio(sums["xx"], n) - mean**2, 0) * n, n - 1))
     windows, support = good.sum(axis=0), bootstrap.support(good)
     return {
         f"{name}_window_mean": (regions, bootstrap.summarise(mean, support, "ratio"), windows),
@@ -154,26 +160,21 @@ def _budget(
     return found
 
 
-def _bounds(bound_bit: np.ndarray, bootstrap: BlockBootstrap) -> Found:
+def _bounds(bound_active: np.ndarray, bootstrap: BlockBootstrap) -> Found:
     """Share of windows whose mask was changed by floor or ceiling: any stage, then each."""
-    shares = {"bound_bit_share": bound_bit.max(axis=1, initial=0.0)}
-    for stage in range(bound_bit.shape[1]):
-        shares[f"bound_bit_share_stage{stage}"] = bound_bit[:, stage]
-    one = np.ones(len(bound_bit))
+    shares = {"bound_bit_share": bound_active.max(axis=1, initial=0.0)}
+    for stage in range(bound_active.shape[1]):
+        shares[f"bound_bit_share_stage{stage}"] = bound_active[:, stage]
+    one = np.ones(len(bound_active))
     sums, support = bootstrap.sums({"one": one, **shares}), bootstrap.support(one)
     return {
         name: (
             ALL,
-            bootstrap.summarise(_divided(sums[name], sums["one"]), support, "share"),
+            bootstrap.summarise(ratio(sums[name], sums["one"]), support, "share"),
             np.array(len(one)),
         )
         for name in shares
     }
-
-
-def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Without its only block a subset holds nothing, and a mean is NaN."""
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
 
 
 def subset_metrics(
@@ -192,26 +193,26 @@ def subset_metrics(
     if target_bpt is not None:
         target = metrics.target_array(target_bpt, region_classes)
         found.update(_budget(bp, tokens, target, bootstrap, region_classes))
-    found.update(_bounds(columns["bound_bit"], bootstrap))
+    found.update(_bounds(columns["bound_active"], bootstrap))
     if "nll" in columns:
         found.update(language_model_metrics(columns, bootstrap, region_classes))
     return found
 
 
-def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) -> list[Row]:
+def compression_rows(sums: WindowSums, facts: WindowFacts, scale: str, source: str) -> list[Row]:
     """Result rows of one file of compressed windows."""
     rows = []
     for strand in sums.by_strand:
-        for subset in labels.subsets:
+        for subset in facts.subsets:
             if not subset.chosen.any():
                 continue
             columns = sums.columns(strand, subset.chosen, subset.strict)
             rows += expand(
-                subset_metrics(columns, sums.target_bpt, subset.bootstrap, labels.region_classes),
+                subset_metrics(columns, sums.target_bpt, subset.bootstrap, facts.region_classes),
                 model=sums.name,
                 task="compression",
                 subset=subset.name,
-                split=labels.split,
+                split=facts.split,
                 strand=strand,
                 seed=sums.seed,
                 scale=scale,
@@ -220,15 +221,15 @@ def compression_rows(sums: WindowSums, labels: Labels, scale: str, source: str) 
     return rows
 
 
-def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
+def window_table(sums: WindowSums, facts: WindowFacts) -> pd.DataFrame:
     """One line per window and strand: what the figures of the page draw (padding counted)."""
-    everything: Subset = labels.subsets[0]
-    groups = metrics.groups_of(labels.region_classes)
+    everything: Subset = facts.subsets[0]
+    groups = metrics.groups_of(facts.region_classes)
     tables = []
     for strand in sums.by_strand:
         columns = sums.columns(strand, everything.chosen, strict=False)
         bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
-        table = labels.table[["chrom", "start", "end", "piece"]].copy()
+        table = facts.table[["chrom", "start", "end", "piece"]].copy()
         table.insert(0, "model", sums.name)
         table.insert(1, "seed", pd.Series([sums.seed] * len(table), dtype="Int64"))
         table["strand"] = strand
@@ -236,7 +237,7 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
         table["bpt"] = metrics.bpt(bp, tokens)
         table["bpt_ratio"] = np.nan
         if sums.target_bpt is not None:
-            target = metrics.target_array(sums.target_bpt, labels.region_classes)
+            target = metrics.target_array(sums.target_bpt, facts.region_classes)
             table["bpt_ratio"] = metrics.bpt_ratio(bp, tokens, target)
         table["ppl"] = np.nan
         if "nll" in columns:
@@ -244,7 +245,72 @@ def window_table(sums: WindowSums, labels: Labels) -> pd.DataFrame:
         enrichment = metrics.enrichment(bp, tokens, groups)
         for group in GROUPS:
             table[f"{group}_enrichment"] = enrichment[:, groups.names.index(group)]
-        table["n_fraction"] = labels.table["n_fraction"]
-        table["bound_bit"] = columns["bound_bit"].max(axis=1, initial=0.0)
+        table["n_fraction"] = facts.table["n_fraction"]
+        table["bound_bit"] = columns["bound_active"].max(axis=1, initial=0.0)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def _fact(
+    value: np.ndarray | float, subset: Subset, *regions: str
+) -> tuple[tuple[str, ...], Estimate, np.ndarray]:
+    """A value without an interval, as :func:`expand` takes it."""
+    value = np.asarray(value, dtype=np.float64)
+    nowhere = np.full(value.shape, np.nan)
+    return regions, Estimate(value, nowhere, nowhere), np.array(int(subset.chosen.sum()))
+
+
+def _promoter(bp: np.ndarray, region_classes: RegionClasses) -> np.ndarray:
+    """Bases of the promoter group: (..., R) -> (...)."""
+    ids = [region_classes.ids[name] for name in region_classes.groups["promoter"]]
+    return np.asarray(bp[..., ids].sum(axis=-1))
+
+
+def block_counts(bp: np.ndarray, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
+    """Blocks with any base and blocks with promoter bases: (n, ..., R) -> int64 (..., 2)."""
+    counted = np.stack([bp.sum(axis=-1), _promoter(bp, region_classes)], axis=-1)
+    return np.asarray(subset.bootstrap.support(counted).sum(axis=0))
+
+
+def window_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
+    """Blocks of both subsets of windows; bases are equal in the sums of any router."""
+    for subset in facts.subsets:
+        bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
+        blocks = block_counts(bp, subset, facts.region_classes)
+        yield subset.name, {"blocks": _fact(blocks, subset, "all", "promoter")}
+
+
+def tertile_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
+    """Upper GC edge, promoter share and blocks of each tertile; the fewest blocks of any."""
+    subset = facts.subsets[1]
+    bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
+    blocks, total = block_counts(bp, subset, facts.region_classes), bp.sum(axis=0)
+    promoter = _promoter(total, facts.region_classes)
+    for number, name in enumerate(GC_TERTILES):
+        found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
+        if number < N_TERTILES - 1:
+            found["gc_upper_edge"] = _fact(facts.gc_edges[number], subset, "all")
+        share = promoter[number] / max(total[number].sum(), 1)
+        found["region_share"] = _fact(share, subset, "promoter")
+        yield name, found
+    yield GC_TERTILE_MEAN, {"blocks": _fact(blocks.min(axis=0), subset, "all", "promoter")}
+
+
+def corpus_rows(
+    facts: WindowFacts, sums: WindowSums, task: str, scale: str, source: str, *, tertiles: bool
+) -> list[Row]:
+    """Result rows of model ``corpus``; ``sums`` of any router tells the bases."""
+    every = [*window_facts(facts, sums), *(tertile_facts(facts, sums) if tertiles else ())]
+    rows = []
+    for name, found in every:
+        rows += expand(
+            found,
+            model=CORPUS,
+            task=task,
+            subset=name,
+            split=facts.split,
+            strand="+",
+            scale=scale,
+            source=source,
+        )
+    return rows

@@ -1,9 +1,8 @@
-"""Trivial routers: what a learned router must beat at an equal number of tokens.
+"""Controls: routers that learn nothing from sequence, which a learned router must beat.
 
 - ``fixed_stride``: tokens at equal distances.
 - ``gc_cpg``: tokens placed by GC content and CpG observed/expected in a sliding window, and
-  by nothing else, because much of a promoter is CpG
-  (:mod:`genezip.evaluation.composition_router`). On a window it spends exactly the tokens of
+  by nothing else, because much of a promoter is CpG. On a window it spends exactly the tokens of
   the model it is compared with, at equal steps of its summed rate. Its sliding window is
   centred, so it also sees the bases to the right, which a causal router cannot: the
   stronger version of the baseline.
@@ -12,24 +11,222 @@ Both copy the windows and token counts of a file of compressed windows, strand '
 count is copied window by window, so they inherit how that model shares its tokens among
 windows (even a fixed stride is above 1 in promoters when windows with promoters get more):
 what is compared is the placement inside a window.
+
+The rate of ``gc_cpg`` is learned on training DNA: the mean budget rate 1 / B_r of the bases whose
+surroundings have a given GC content and CpG observed/expected. Such a mean is drawn towards the
+overall rate wherever one composition is found in several regions, so a router that follows it
+spends too little where tokens are dense. Hence a sharpness: the rate to the power of s. Width of
+the surroundings and sharpness are those with the smallest MicroErr (Eq. 16) on the validation
+windows of the corpus, at the number of tokens that the budget asks for in total: the budget
+that the models are trained for is the one that this router is tuned to.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genezip.alphabet import N_ID
+from genezip.alphabet import N_ID, is_base
 from genezip.config import Evaluation
+from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
-from genezip.evaluation.composition_router import learn_composition_router
+from genezip.genome.assembly import Assembly, Segment
+from genezip.genome.region_map import RegionMap
 from genezip.inference.table import CompressedFile, CompressedWindow, write_compressed
-from genezip.metrics.placement import stride_starts
+from genezip.metrics import compression as metrics
+from genezip.metrics.compression import rate_starts, share_tokens, stride_starts, token_density
+from genezip.metrics.gc_content import gc_and_cpg_around
+from genezip.region_classes import RegionClasses
+
+_GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected
+N_BINS = _GC_BINS * _CPG_BINS + 1  # the last: a window without any base
+_PRIOR_BP = 1000  # pull of the mean rate on a bin, in bases
+_CHUNK_BP = 4_000_000
+_CHOICE_BP = 20_000_000  # evenly spaced windows up to here serve to choose
+
+logger = logging.getLogger(__name__)
 
 
-def padded_ids(assembly: Any, segment: Any, window: CompressedWindow) -> np.ndarray:
+def composition_bins(ids: np.ndarray, width: int) -> np.ndarray:
+    """Bin of GC content and CpG observed/expected around every base, int16 (L,)."""
+    gc, cpg = gc_and_cpg_around(ids, width)
+    known = np.isfinite(gc)
+    bins = np.full(len(ids), N_BINS - 1, dtype=np.int16)
+    gc_bin = np.minimum((gc[known] * _GC_BINS).astype(np.int16), _GC_BINS - 1)
+    cpg_bin = np.minimum(cpg[known] * 10, _CPG_BINS - 1).astype(np.int16)
+    bins[known] = gc_bin * _CPG_BINS + cpg_bin
+    return bins
+
+
+def learn_rates(
+    assembly: Assembly, region_map: RegionMap, target_bpt: dict[str, float], width: int
+) -> np.ndarray:
+    """Mean budget rate (tokens per base) of each composition bin over all training segments.
+
+    Bases are counted once each, not as the training windows sample them. Rare bins are
+    pulled towards the overall mean.
+
+    Returns
+    -------
+    float64 array, shape (N_BINS,)
+    """
+    per_base = 1 / metrics.target_array(target_bpt, region_map.region_classes)
+    count, total = np.zeros(N_BINS), np.zeros(N_BINS)
+    for segment in assembly.segments_of("train"):
+        for start in range(segment.start, segment.end, _CHUNK_BP):
+            end = min(start + _CHUNK_BP, segment.end)
+            low, high = max(segment.start, start - width), min(segment.end, end + width)
+            ids = assembly.ids(segment, low, high)
+            own = slice(start - low, end - low)
+            known = is_base(ids[own])
+            bins = composition_bins(ids, width)[own][known]
+            rate = per_base[region_map.ids(segment.chrom, start, end)[known]]
+            count += np.bincount(bins, minlength=N_BINS)
+            total += np.bincount(bins, weights=rate, minlength=N_BINS)
+    if count.sum() == 0:
+        raise GenezipError("the training segments have no A, C, G or T; gc_cpg cannot learn")
+    mean = total.sum() / count.sum()
+    return np.asarray((total + _PRIOR_BP * mean) / (count + _PRIOR_BP))
+
+
+@dataclass(frozen=True)
+class ChoiceWindows:
+    """Windows on which width and sharpness are chosen: token ids and region classes of each."""
+
+    split: str
+    ids: list[np.ndarray]
+    regions: list[np.ndarray]
+    region_classes: RegionClasses
+
+
+def choice_windows(reader: CorpusReader) -> ChoiceWindows:
+    """Validation windows of the corpus (training windows where there is none), evenly spaced.
+
+    Never a held-out window.
+
+    Raises
+    ------
+    GenezipError
+        If the corpus has neither.
+    """
+    for split in ("valid", "train"):
+        bp = sum(len(window.ids) for window in reader.windows(split))
+        step = max(1, -(-bp // _CHOICE_BP))
+        chosen = [
+            window for number, window in enumerate(reader.windows(split)) if not number % step
+        ]
+        if chosen:
+            ids, regions = [w.ids for w in chosen], [w.regions for w in chosen]
+            return ChoiceWindows(split, ids, regions, reader.region_classes)
+    raise GenezipError(
+        "the corpus has no validation and no training window; gc_cpg cannot choose its width"
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How well one width (bp) and sharpness meet the budget on the windows of the choice."""
+
+    width: int
+    sharpness: float
+    micro_err: float
+    promoter_enrichment: float
+
+
+def try_rates(
+    rates: np.ndarray,
+    width: int,
+    sharpness: Iterable[float],
+    windows: ChoiceWindows,
+    target_bpt: dict[str, float],
+) -> Iterator[Trial]:
+    """Spend the budget of all windows together by the rates to the power of each sharpness.
+
+    The total is the sum of l_r / B_r over the windows; a window gets its share of the summed
+    rate (in whole tokens), and places it by that rate.
+    """
+    target = metrics.target_array(target_bpt, windows.region_classes)
+    groups = metrics.groups_of(windows.region_classes)
+    bins = [composition_bins(ids, width) for ids in windows.ids]
+    length = np.array([len(ids) for ids in windows.ids])
+    n = len(windows.region_classes)
+    bp = np.sum([np.bincount(regions, minlength=n) for regions in windows.regions], axis=0)
+    budget = float((bp / target).sum())
+    for exponent in sharpness:
+        sharp = rates**exponent
+        weight = np.array([sharp[here].sum() for here in bins])
+        tokens = np.zeros(n)
+        shared = share_tokens(budget, weight, length)
+        for here, regions, count in zip(bins, windows.regions, shared, strict=True):
+            placed = token_density(rate_starts(sharp[here], int(count)), len(here))
+            tokens += np.bincount(regions, placed, minlength=n)
+        yield Trial(
+            width,
+            float(exponent),
+            float(metrics.micro_err(bp, tokens, target)),
+            float(metrics.enrichment(bp, tokens, groups)[0]),
+        )
+
+
+@dataclass(frozen=True)
+class CompositionRouter:
+    """The chosen width and sharpness, the rates, and every trial with the split it was on."""
+
+    width: int
+    sharpness: float
+    rates: np.ndarray
+    split: str
+    trials: list[Trial]
+
+    def starts(self, ids: np.ndarray, tokens: int) -> np.ndarray:
+        """First bases of exactly ``tokens`` chunks of a window."""
+        sharp = self.rates**self.sharpness
+        return rate_starts(sharp[composition_bins(ids, self.width)], tokens)
+
+
+def learn_composition_router(
+    assembly: Assembly,
+    region_map: RegionMap,
+    reader: CorpusReader,
+    target_bpt: dict[str, float],
+    settings: Evaluation,
+) -> CompositionRouter:
+    """Learn the rates of each width on training DNA; keep what meets the budget best.
+
+    Best is the smallest MicroErr on the windows of :func:`choice_windows`; of equals, the
+    first in the order of the settings.
+
+    Raises
+    ------
+    GenezipError
+        If region map and corpus have other classes, or there is no DNA to learn from.
+    """
+    if region_map.region_classes.names != reader.region_classes.names:
+        raise GenezipError(
+            f"the region map has the classes {', '.join(region_map.region_classes.names)}, the "
+            f"corpus {', '.join(reader.region_classes.names)}; build the corpus again from this map"
+        )
+    windows = choice_windows(reader)
+    rates: dict[int, np.ndarray] = {}
+    trials: list[Trial] = []
+    for width in settings.composition_windows:
+        rates[width] = learn_rates(assembly, region_map, target_bpt, width)
+        for trial in try_rates(
+            rates[width], width, settings.composition_sharpness, windows, target_bpt
+        ):
+            trials.append(trial)
+            logger.info(
+                f"gc_cpg: {width} bp, sharpness {trial.sharpness:g}: {windows.split} MicroErr "
+                f"{trial.micro_err:.4f}, promoter enrichment {trial.promoter_enrichment:.3f}"
+            )
+    best = min(trials, key=lambda trial: trial.micro_err)
+    return CompositionRouter(best.width, best.sharpness, rates[best.width], windows.split, trials)
+
+
+def padded_ids(assembly: Assembly, segment: Segment, window: CompressedWindow) -> np.ndarray:
     """Token ids of a window, N where it is padded, uint8 (length,)."""
     ids = np.full(window.length, N_ID, dtype=np.uint8)
     ids[: window.end - window.start] = assembly.ids(segment, window.start, window.end)
@@ -82,9 +279,9 @@ def write_fixed_stride(like: CompressedFile, out: str | Path) -> int:
 
 def write_gc_cpg(
     like: CompressedFile,
-    assembly: Any,
-    region_map: Any,
-    reader: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
+    reader: CorpusReader,
     target_bpt: dict[str, float],
     settings: Evaluation,
     out: str | Path,

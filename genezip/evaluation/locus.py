@@ -9,14 +9,16 @@ gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
+from genezip.formats.genes.rows import Transcripts
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import union
+from genezip.genome.region_map import RegionMap
+from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import parse_interval
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.region_classes import CLASS_IDS
@@ -76,7 +78,7 @@ def _windows(file: CompressedFile) -> dict[tuple[str, int], CompressedWindow]:
     }
 
 
-def choose_locus(covered: list[Locus], region_map: Any, length: int = LOCUS_BP) -> Locus:
+def choose_locus(covered: list[Locus], region_map: RegionMap, length: int = LOCUS_BP) -> Locus:
     """The ``length`` bp with most promoter bases inside the covered stretches.
 
     Starts are multiples of 64 bp from the start of a stretch; the first of equals is taken.
@@ -139,7 +141,7 @@ def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) ->
     )
 
 
-def region_rows(region_map: Any, locus: Locus) -> pd.DataFrame:
+def region_rows(region_map: RegionMap, locus: Locus) -> pd.DataFrame:
     """Runs of region classes inside the locus."""
     lengths, classes = region_map.runs(locus.chrom, locus.start, locus.end)
     ends = locus.start + np.cumsum(lengths, dtype=np.int64)
@@ -156,10 +158,10 @@ def region_rows(region_map: Any, locus: Locus) -> pd.DataFrame:
 
 def locus_tables(
     files: list[CompressedFile],
-    region_map: Any,
-    source: Any,
+    region_map: RegionMap,
+    source: Source,
     wanted: str | None,
-    transcripts: Literal["basic", "all", "canonical"] = "basic",
+    transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Locus table and gene table.

@@ -1,4 +1,4 @@
-"""Markov models of order 0 to 11: the trivial language models.
+"""Markov models of order 0 to 11: the plainest language models, controls of perplexity.
 
 Trained on the training segments (every base once, forward strand, N breaks the context) and
 scored on exactly the targets of the learned models: every A, C, G, T of a held-out window
@@ -12,23 +12,32 @@ where c' is c without its oldest base and order -1 is uniform. The strengths are
 order after the other on validation windows (never on held-out ones), from powers of two.
 Close to the window start, or to an N, a base has fewer than k bases of context and the
 longest order that fits is used.
+
+The file of sums per window serves paired comparisons. One row is one held-out window under one
+order: the sum of the negative log likelihood (nats) and the number of predicted bases in each
+region class, in order of class ids.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from genezip.alphabet import A_ID, N_ID, is_base
+from genezip.artifacts.manifest import Kind
 from genezip.artifacts.scores import Row, markov_name
+from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.config import Evaluation
+from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand, language_model_metrics
-from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.evaluation.windows import Labels
+from genezip.evaluation.windows import Columns, WindowFacts
+from genezip.genome.assembly import Assembly, Segment
 from genezip.metrics.bootstrap import Estimate
 
 logger = logging.getLogger(__name__)
@@ -37,6 +46,16 @@ STRENGTHS = tuple(float(2**power) for power in range(15))
 DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on
 _BUFFER_BP = 4_000_000
 _VALIDATION_BP = 4_000_000  # evenly spaced validation windows up to here
+
+KIND = Kind(
+    noun="table of Markov models by window",
+    version=1,
+    first="run `genezip evaluate markov` first",
+    again="run `genezip evaluate markov` again",
+    keys=("split", "classes"),
+)
+
+_PLACE, _SUMS = ["chrom", "start", "end"], ["nll", "predicted"]
 
 
 def _context(ids: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,13 +110,15 @@ def _joined(sequences: Iterable[tuple[np.ndarray, int]]) -> Iterator[tuple[np.nd
         yield buffer()
 
 
-def _chunks(assembly: Any, segments: Iterable[Any], order: int) -> Iterator[tuple[np.ndarray, int]]:
+def _chunks(
+    assembly: Assembly, segments: Iterable[Segment], order: int
+) -> Iterator[tuple[np.ndarray, int]]:
     """Segments in chunks that one buffer holds, each led by the ``order`` bases before it."""
     for segment in segments:
         for start in range(segment.start, segment.end, _BUFFER_BP):
             lead = min(order, start - segment.start)
             end = min(start + _BUFFER_BP, segment.end)
-            yield np.asarray(assembly.ids(segment, start - lead, end)), lead
+            yield assembly.ids(segment, start - lead, end), lead
 
 
 @dataclass(frozen=True)
@@ -215,11 +236,22 @@ def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
     return np.stack([-np.log(p) for p in every])
 
 
+@dataclass(frozen=True)
+class MarkovWindows:
+    """Columns ``nll`` and ``predicted``, float64 (n, R) in the order of WindowFacts, by order."""
+
+    by_order: dict[int, Columns]
+
+    def columns(self, order: int, chosen: np.ndarray) -> Columns:
+        """Columns of some windows under one order."""
+        return {name: values[chosen] for name, values in self.by_order[order].items()}
+
+
 def _window_columns(
-    model: MarkovModel, windows: Iterable[Any], orders: list[int], labels: Labels
+    model: MarkovModel, windows: Iterable[Window], orders: list[int], facts: WindowFacts
 ) -> MarkovWindows:
     """nll and predicted, (n windows, R), of each order."""
-    n_windows, classes = len(labels.cells), len(labels.region_classes)
+    n_windows, classes = len(facts.cells), len(facts.region_classes)
     nll = {order: np.zeros((n_windows, classes)) for order in orders}
     predicted = np.zeros((n_windows, classes))
     for number, window in enumerate(windows):
@@ -233,7 +265,7 @@ def _window_columns(
     return MarkovWindows({order: {"nll": nll[order], "predicted": predicted} for order in orders})
 
 
-def _validation_windows(reader: Any) -> Iterator[np.ndarray]:
+def _validation_windows(reader: CorpusReader) -> Iterator[np.ndarray]:
     size = sum(len(window.ids) for window in reader.windows("valid"))
     step = max(1, -(-size // _VALIDATION_BP))
     for number, window in enumerate(reader.windows("valid")):
@@ -250,9 +282,9 @@ class MarkovScores:
 
 
 def score_markov(
-    reader: Any,
-    assembly: Any,
-    labels: Labels,
+    reader: CorpusReader,
+    assembly: Assembly,
+    facts: WindowFacts,
     settings: Evaluation,
 ) -> MarkovScores:
     """Train on the training segments, choose strengths on validation, score held-out windows."""
@@ -262,11 +294,11 @@ def score_markov(
     model = choose_strengths(model, _validation_windows(reader))
     chosen = ", ".join(f"{value:g}" for value in model.strengths)
     logger.info(f"Markov models: prior strengths {chosen}")
-    windows = _window_columns(model, reader.windows(labels.split), orders, labels)
+    windows = _window_columns(model, reader.windows(facts.split), orders, facts)
     return MarkovScores(windows, model.strengths)
 
 
-def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -> list[Row]:
+def markov_rows(scores: MarkovScores, facts: WindowFacts, scale: str, source: str) -> list[Row]:
     """Result rows of every order, named ``markov<order>``.
 
     The chosen strength is the metric ``prior_strength``.
@@ -274,11 +306,11 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
     rows: list[Row] = []
     nowhere = np.array(np.nan)
     for order in scores.windows.by_order:
-        for subset in labels.subsets:
+        for subset in facts.subsets:
             if not subset.chosen.any():
                 continue
             columns = scores.windows.columns(order, subset.chosen)
-            found: Found = language_model_metrics(columns, subset.bootstrap, labels.region_classes)
+            found: Found = language_model_metrics(columns, subset.bootstrap, facts.region_classes)
             strength = Estimate(np.array(scores.strengths[order]), nowhere, nowhere)
             found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
             rows += expand(
@@ -286,9 +318,67 @@ def markov_rows(scores: MarkovScores, labels: Labels, scale: str, source: str) -
                 model=markov_name(order),
                 task="markov",
                 subset=subset.name,
-                split=labels.split,
+                split=facts.split,
                 strand="+",
                 scale=scale,
                 source=source,
             )
     return rows
+
+
+def write_markov_windows(path: str | Path, windows: MarkovWindows, facts: WindowFacts) -> None:
+    """Write the sums of every window and order (atomically)."""
+    places = facts.table[_PLACE]
+    classes = facts.region_classes.names
+    tables = []
+    for order, columns in windows.by_order.items():
+        table = pa.Table.from_pandas(places.assign(order=order), preserve_index=False)
+        for name, values in columns.items():
+            flat = pa.array(np.ascontiguousarray(values, dtype=np.float64).reshape(-1))
+            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, len(classes)))
+        tables.append(table)
+    head = KIND.head(split=facts.split, classes=classes)
+    write_parquet(path, pa.concat_tables(tables), head)
+
+
+def read_markov_windows(path: str | Path, facts: WindowFacts) -> MarkovWindows:
+    """Read the sums of the windows of a split, in their order.
+
+    Raises
+    ------
+    GenezipError
+        If the file is missing, is something else, or holds other windows or region classes
+        than the corpus.
+    """
+    table, head = read_parquet(path, KIND, [*_PLACE, "order", *_SUMS])
+    if head["split"] != facts.split:
+        raise GenezipError(
+            f"{path} holds {head['split']} windows, not {facts.split} windows; {KIND.again}"
+        )
+    if tuple(head["classes"]) != facts.region_classes.names:
+        raise GenezipError(
+            f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
+            f"{', '.join(facts.region_classes.names)}; {KIND.again}"
+        )
+    places = table.select([*_PLACE, "order"]).to_pandas()
+    wanted = facts.table[_PLACE].reset_index(drop=True)
+    by_order: dict[int, Columns] = {}
+    for order, rows in places.groupby("order").indices.items():
+        here = places.iloc[rows][_PLACE].reset_index(drop=True)
+        if not _equal(here, wanted):
+            raise GenezipError(f"{path} holds other windows than the corpus; {KIND.again}")
+        by_order[int(str(order))] = {
+            name: _matrix(table.column(name), len(head["classes"]))[rows] for name in _SUMS
+        }
+    return MarkovWindows(by_order)
+
+
+def _equal(left: pd.DataFrame, right: pd.DataFrame) -> bool:
+    return len(left) == len(right) and all(
+        (left[name].to_numpy() == right[name].to_numpy()).all() for name in right
+    )
+
+
+def _matrix(column: pa.ChunkedArray, classes: int) -> np.ndarray:
+    flat = pa.concat_arrays([chunk.flatten() for chunk in column.chunks])
+    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, classes)

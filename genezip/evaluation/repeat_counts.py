@@ -9,30 +9,22 @@ to border (:func:`cross_runs`).
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
-from genezip.evaluation.repeat_sets import OUTSIDE, RepeatAnnotation, Scheme
+from genezip.evaluation.repeats import OUTSIDE, RepeatAnnotation, Router, Scheme, Tally
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
+from genezip.genome.region_map import RegionMap
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.region_classes import RegionClasses
 
 logger = logging.getLogger(__name__)
 
 STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the segment
-
-
-@dataclass(frozen=True)
-class Router:
-    """Windows of one router on strand '+', by (split, segment); several files may hold them."""
-
-    name: str
-    seed: int | None
-    windows: dict[tuple[str, str], list[CompressedWindow]]
 
 
 def read_routers(files: Iterable[CompressedFile]) -> list[Router]:
@@ -45,29 +37,6 @@ def read_routers(files: Iterable[CompressedFile]) -> list[Router]:
             kept = replace(window, boundary_prob=None, nll=None)
             router.windows.setdefault((window.split, window.piece), []).append(kept)
     return list(found.values())
-
-
-@dataclass
-class Tally:
-    """Bases and tokens by (block, code, region) and, per shift, by (code, region).
-
-    bp, tokens: lists over segments of (blocks, codes, R), tokens with a leading router axis;
-    shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
-    the number of classes of ``region_classes``.
-    """
-
-    region_classes: RegionClasses
-    routers: list[Router]
-    bp: list[np.ndarray]
-    tokens: list[np.ndarray]
-    shifted_bp: np.ndarray
-    shifted_tokens: np.ndarray
-
-    def add_segment(self, n_blocks: int) -> None:
-        """Zeros for the blocks of one more segment."""
-        shape = (n_blocks, *self.shifted_bp.shape[1:])
-        self.bp.append(np.zeros(shape))
-        self.tokens.append(np.zeros((len(self.routers), *shape)))
 
 
 @dataclass(frozen=True)
@@ -98,9 +67,9 @@ class CoveredBases:
 
 
 def stretches(
-    assembly: Any,
-    region_map: Any,
-    segment: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
+    segment: Segment,
     windows: list[list[CompressedWindow]],
     settings: Evaluation,
     stretch_bp: int,
@@ -228,8 +197,8 @@ def _add_stretch(
 
 def tally_routers(
     routers: list[Router],
-    assembly: Any,
-    region_map: Any,
+    assembly: Assembly,
+    region_map: RegionMap,
     annotation: RepeatAnnotation,
     settings: Evaluation,
     stretch_bp: int = STRETCH_BP,

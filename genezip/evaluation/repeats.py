@@ -2,31 +2,206 @@
 
 Local BPT of a set A of bases is |A| / T_A with the fractional tokens of Eq. 15; above the
 background means fewer tokens. Bases that are N, padding, or in a window with many N do not
-count. The sets and their backgrounds are those of :mod:`genezip.evaluation.repeat_sets`.
+count.
 
 Repeats are rare in promoters, where tokens are dense, so the plain ratio mixes the region
 budget with the repeat. Hence the ratio within each region class, and ``region_adjusted``:
 tokens expected from the background density of the regions that A covers, over tokens
 observed. The control shifts all repeat intervals of a segment by one random offset (circular
 inside the segment) and takes the same ratios.
+
+Which bases are repeats: sets of bases, each with its background in the same segments.
+
+A scheme is a partition of the bases of a segment:
+
+- ``softmask`` (segments that are soft-masked and have TRF calls): ``softmasked_outside_trf``
+  (lower case outside TRF: interspersed repeats and a little low complexity), ``tandem``
+  (TRF) against ``rest`` (neither);
+- ``trf`` (all segments with TRF calls, also those that are not soft-masked, where interspersed
+  repeats are unknown and stay in the background): ``tandem_all_pieces`` against
+  ``outside_trf_all_pieces``;
+- ``rmsk`` (segments with RepeatMasker classes): each class outside TRF, all interspersed ones
+  together (``rmsk_interspersed``) and ``rmsk_tandem`` (TRF) against ``rmsk_rest`` (no
+  RepeatMasker row, no TRF). Classes written with ``?`` or not listed here belong to no set
+  and to no background;
+- ``rmsk_only`` (the same segments, where the source has no TRF calls at all): the classes as
+  RepeatMasker gives them and ``rmsk_simple_repeat`` (its class Simple_repeat), against
+  ``rmsk_rest_without_trf`` (no RepeatMasker row).
+
+TRF calls without RepeatMasker give the first two, RepeatMasker without TRF the last.
 """
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from genezip.artifacts.scores import CORPUS, DNA_SCORES, Row
 from genezip.config import Evaluation
-from genezip.evaluation.repeat_counts import Tally
-from genezip.evaluation.repeat_sets import SCHEMES
-from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, scarcer
+from genezip.evaluation.compression import Found, expand
+from genezip.genome.assembly import Assembly, Segment
+from genezip.genome.intervals import covered_mask
+from genezip.inference.table import CompressedWindow
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, ratio, scarcer
 from genezip.metrics.compression import with_all
+from genezip.region_classes import RegionClasses
+
+RMSK_CLASSES = ("LINE", "SINE", "LTR", "DNA", "Retroposon", "Satellite")
+_INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
+_BLOCK_BP = 1 << 22  # sequence is read in blocks
+OUTSIDE = 255  # code of a base that belongs neither to a set nor to the background
 
 
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(below > 0, above / below, np.nan)
+@dataclass(frozen=True)
+class Scheme:
+    """Repeat sets with one background.
+
+    ``sets`` maps a set to its codes; code 0 is the background.
+    """
+
+    name: str
+    background: str
+    sets: dict[str, tuple[int, ...]]
+    n_codes: int
+
+
+SOFTMASK = Scheme("softmask", "rest", {"softmasked_outside_trf": (1,), "tandem": (2,)}, 3)
+TRF = Scheme("trf", "outside_trf_all_pieces", {"tandem_all_pieces": (1,)}, 2)
+RMSK = Scheme(
+    "rmsk",
+    "rmsk_rest",
+    {
+        **{name: (number + 2,) for number, name in enumerate(RMSK_CLASSES)},
+        "rmsk_interspersed": tuple(RMSK_CLASSES.index(name) + 2 for name in _INTERSPERSED),
+        "rmsk_tandem": (1,),
+    },
+    len(RMSK_CLASSES) + 2,
+)
+
+RMSK_ONLY = Scheme(
+    "rmsk_only",
+    "rmsk_rest_without_trf",
+    {
+        **{name: codes for name, codes in RMSK.sets.items() if name != "rmsk_tandem"},
+        "rmsk_simple_repeat": (1,),
+    },
+    RMSK.n_codes,
+)
+
+SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK, RMSK_ONLY)}
+
+
+class RepeatAnnotation:
+    """Codes of the bases of a segment under each scheme.
+
+    Parameters
+    ----------
+    assembly : Assembly
+    rmsk, trf : DataFrame or None
+        Rows with chrom, start, end; ``rmsk`` also ``repeat_class``.
+    """
+
+    def __init__(
+        self, assembly: Assembly, rmsk: pd.DataFrame | None, trf: pd.DataFrame | None
+    ) -> None:
+        self._assembly = assembly
+        self._rmsk, self._trf = rmsk, trf
+
+    def schemes(self, segment: Segment) -> list[Scheme]:
+        """Schemes for which the annotation of a segment suffices."""
+        classes = segment.rmsk and self._rmsk is not None
+        if not segment.trf or self._trf is None:
+            return [RMSK_ONLY] if classes and not self._any_trf() else []
+        found = [TRF]
+        if segment.soft_masked:
+            found.append(SOFTMASK)
+        if classes:
+            found.append(RMSK)
+        return found
+
+    def _any_trf(self) -> bool:
+        """Whether any segment has TRF calls: sets of one name are then taken outside them."""
+        return self._trf is not None and any(segment.trf for segment in self._assembly.segments)
+
+    def lacking(self) -> list[str]:
+        """What cannot be measured about repeats, one sentence for each table that is missing."""
+        found = []
+        if self._rmsk is None:
+            found.append("the source has no RepeatMasker table, so no class of repeats is measured")
+        if not self._any_trf():
+            found.append(
+                "the source has no TRF table, so tandem repeats are measured as RepeatMasker's "
+                "simple repeats only, and soft-masked bases are not measured"
+                if self._rmsk is not None
+                else "the source has no TRF table, so tandem repeats and soft-masked bases are not "
+                "measured"
+            )
+        return found
+
+    def codes(self, segment: Segment, scheme: Scheme) -> np.ndarray:
+        """Code of every base of a segment (uint8, its length); tandem wins over interspersed."""
+        codes = np.zeros(segment.end - segment.start, dtype=np.uint8)
+        if scheme is SOFTMASK:
+            for low in range(segment.start, segment.end, _BLOCK_BP):
+                high = min(low + _BLOCK_BP, segment.end)
+                lower = self._assembly.sequence(segment, low, high) >= ord("a")
+                codes[low - segment.start : high - segment.start][lower] = 1
+        elif scheme in (RMSK, RMSK_ONLY):
+            here = self._rows(self._rmsk, segment)
+            names = here["repeat_class"]
+            codes[self._covered(here, segment)] = OUTSIDE
+            for number, name in enumerate(RMSK_CLASSES):
+                codes[self._covered(here[names == name], segment)] = number + 2
+            if scheme is RMSK_ONLY:
+                codes[self._covered(here[names == "Simple_repeat"], segment)] = 1
+                return codes
+        tandem = self._covered(self._rows(self._trf, segment), segment)
+        codes[tandem] = 2 if scheme is SOFTMASK else 1
+        return codes
+
+    @staticmethod
+    def _rows(table: pd.DataFrame | None, segment: Segment) -> pd.DataFrame:
+        assert table is not None
+        inside = (table["end"] > segment.start) & (table["start"] < segment.end)
+        return table[(table["chrom"] == segment.chrom) & inside]
+
+    @staticmethod
+    def _covered(table: pd.DataFrame, segment: Segment) -> np.ndarray:
+        starts, ends = (table[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
+        return covered_mask(starts, ends, segment.start, segment.end)
+
+
+@dataclass(frozen=True)
+class Router:
+    """Windows of one router on strand '+', by (split, segment); several files may hold them."""
+
+    name: str
+    seed: int | None
+    windows: dict[tuple[str, str], list[CompressedWindow]]
+
+
+@dataclass
+class Tally:
+    """Bases and tokens by (block, code, region) and, per shift, by (code, region).
+
+    bp, tokens: lists over segments of (blocks, codes, R), tokens with a leading router axis;
+    shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
+    the number of classes of ``region_classes``.
+    """
+
+    region_classes: RegionClasses
+    routers: list[Router]
+    bp: list[np.ndarray]
+    tokens: list[np.ndarray]
+    shifted_bp: np.ndarray
+    shifted_tokens: np.ndarray
+
+    def add_segment(self, n_blocks: int) -> None:
+        """Zeros for the blocks of one more segment."""
+        shape = (n_blocks, *self.shifted_bp.shape[1:])
+        self.bp.append(np.zeros(shape))
+        self.tokens.append(np.zeros((len(self.routers), *shape)))
 
 
 def ratios(
@@ -41,19 +216,19 @@ def ratios(
 
     Returns
     -------
-    bpt, ratio : shape (..., R + 1), all regions first, then each
+    bpt, to_rest : shape (..., R + 1), all regions first, then each
     adjusted : shape (..., 1), expected over observed tokens; bases in a region without
         background are left out
     """
     set_bp, set_tokens = (values[..., list(codes), :].sum(-2) for values in (bp, tokens))
     rest_bp, rest_tokens = bp[..., 0, :], tokens[..., 0, :]
 
-    bpt = _divide(with_all(set_bp), with_all(set_tokens))
-    ratio = bpt / _divide(with_all(rest_bp), with_all(rest_tokens))
+    bpt = ratio(with_all(set_bp), with_all(set_tokens))
+    to_rest = bpt / ratio(with_all(rest_bp), with_all(rest_tokens))
     usable = rest_bp > 0
-    expected = np.where(usable, set_bp * _divide(rest_tokens, rest_bp), 0).sum(-1)
+    expected = np.where(usable, set_bp * ratio(rest_tokens, rest_bp), 0).sum(-1)
     observed = np.where(usable, set_tokens, 0).sum(-1)
-    return bpt, ratio, _divide(expected, observed)[..., None]
+    return bpt, to_rest, ratio(expected, observed)[..., None]
 
 
 def _control(values: np.ndarray) -> Estimate:
@@ -99,14 +274,15 @@ def repeat_rows(
             tokens = np.concatenate([segment[number] for segment in tally.tokens])
             sums = bootstrap.sums({"bp": bp[used], "tokens": tokens[used]})
             for name, codes in sets.items():
-                cells = {"model": router.name, "seed": router.seed, "subset": name}
-                cells |= {"task": "repeats", "split": split, "strand": "+"}
-                cells |= {"scale": scale, "source": source}
+                common = {
+                    "model": router.name, "task": "repeats", "subset": name, "split": split,
+                    "strand": "+", "seed": router.seed, "scale": scale, "source": source,
+                }  # fmt: skip
                 n = bp[:, list(codes)].sum(axis=(0, 1))
                 bases = np.append(n.sum(), n)
-                bpt, ratio, adjusted = ratios(sums["bp"], sums["tokens"], codes)
+                bpt, to_rest, adjusted = ratios(sums["bp"], sums["tokens"], codes)
                 whole = bootstrap.summarise(bpt, blocks[name], "ratio")
-                rows += _rows("bpt", regions, whole, bases, "bases", cells)
+                rows += _counted({"bpt": (regions, whole, bases)}, unit="bases", **common)
                 if name == scheme.background:
                     continue
                 _, moved, moved_adjusted = ratios(
@@ -115,34 +291,18 @@ def repeat_rows(
                 both = scarcer(blocks[name], blocks[scheme.background])
                 shifts = np.where(bases > 0, settings.shifts, 0)
                 for metric, values, control in (
-                    ("bpt_ratio", ratio, moved),
+                    ("bpt_ratio", to_rest, moved),
                     ("bpt_ratio_region_adjusted", adjusted, moved_adjusted),
                 ):
-                    estimate = bootstrap.summarise(values, both[:, : values.shape[1]], "ratio")
-                    rows += _rows(metric, regions, estimate, bases, "bases", cells)
-                    moved_by = _control(control)
-                    rows += _rows(f"{metric}_shifted", regions, moved_by, shifts, "shifts", cells)
+                    k = values.shape[1]  # every region, or all of them together alone
+                    estimate = bootstrap.summarise(values, both[:, :k], "ratio")
+                    found: Found = {metric: (regions[:k], estimate, bases[:k])}
+                    rows += _counted(found, unit="bases", **common)
+                    found = {f"{metric}_shifted": (regions[:k], _control(control), shifts[:k])}
+                    rows += _counted(found, unit="shifts", **common)
     return rows
 
 
-def _rows(
-    metric: str,
-    regions: tuple[str, ...],
-    estimate: Estimate,
-    n: Iterable[float],
-    unit: str,
-    common: dict[str, Any],
-) -> list[Row]:
-    """One row per region, or one alone (the first region) for a single value."""
-    blocks = np.broadcast_to(estimate.blocks, estimate.value.shape)
-    return [
-        DNA_SCORES.row(
-            region=region, metric=metric, value=value, ci_low=low, ci_high=high, n=int(count),
-            unit=unit, blocks=int(held) or None, note=interval_note(value, low, int(held)),
-            **common,
-        )
-        for region, value, low, high, held, count in zip(
-            regions, estimate.value, estimate.low, estimate.high, blocks, n, strict=False
-        )
-        if count
-    ]  # fmt: skip
+def _counted(found: Found, **cells: Any) -> list[Row]:
+    """Rows of the regions in which anything is counted."""
+    return [row for row in expand(found, **cells) if row["n"]]

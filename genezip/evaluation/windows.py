@@ -1,5 +1,10 @@
-"""What is known of the held-out windows: region, GC tertile, N content, bootstrap block."""
+"""What is known of the held-out windows, and the sums over each that every metric needs.
 
+Known is the region class, the GC tertile and the N content of the bases, and the bootstrap block
+of the window. The sums are those of a file of compressed windows.
+"""
+
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +14,25 @@ import pandas as pd
 from genezip.alphabet import is_base
 from genezip.artifacts.scores import GC_TERTILES
 from genezip.config import Evaluation
+from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
-from genezip.evaluation.composition import gc_content
+from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.region_classes import MOST_CLASSES, RegionClasses
+from genezip.metrics.gc_content import gc_around
+from genezip.region_classes import CLASS_IDS, MOST_CLASSES, RegionClasses
+
+logger = logging.getLogger(__name__)
 
 N_TERTILES = len(GC_TERTILES)
 N_STRATA = N_TERTILES + 1  # the last stratum holds N and padding
 GC_WIDTH = 1024  # bp
 _LEVELS = 1024  # GC content is rounded to 1/1024 before it is ranked
 
+_N_CELLS = N_STRATA * MOST_CLASSES
+_DIG = CLASS_IDS["dig"]
+
 Key = tuple[str, int, int]
+Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -33,8 +46,8 @@ class Subset:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Labels of the windows of one split, in corpus order.
+class WindowFacts:
+    """What is known of the windows of one split, in corpus order.
 
     Attributes
     ----------
@@ -74,7 +87,7 @@ def _gc_levels(ids: np.ndarray) -> np.ndarray:
 
     The window is clipped at the ends of the held-out window: a router sees no further.
     """
-    gc = gc_content(ids, GC_WIDTH)
+    gc = gc_around(ids, GC_WIDTH)
     levels = np.full(len(ids), -1, dtype=np.int16)
     known = is_base(ids)
     levels[known] = np.rint(gc[known] * _LEVELS).astype(np.int16)
@@ -87,7 +100,7 @@ def _tertile_levels(histogram: np.ndarray) -> np.ndarray:
     return np.array([int(np.searchsorted(share, k / N_TERTILES - 1e-12)) for k in (1, 2)])
 
 
-def _describe(window: Any) -> dict[str, Any]:
+def _describe(window: Window) -> dict[str, Any]:
     real = window.end - window.start
     return {
         "chrom": window.chrom,
@@ -100,12 +113,12 @@ def _describe(window: Any) -> dict[str, Any]:
     }
 
 
-def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Labels:
-    """Read the labels of a split of the corpus (twice: GC ranks first, then cells).
+def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") -> WindowFacts:
+    """Read what is known of a split of the corpus (in two passes: GC ranks first, then cells).
 
     Parameters
     ----------
-    reader : genezip.corpus.corpus.CorpusReader
+    reader : CorpusReader
     settings : Evaluation
         ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
 
@@ -137,7 +150,7 @@ def read_labels(reader: Any, settings: Evaluation, split: str = "test") -> Label
     index = {key: number for number, key in enumerate(keys)}
     gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
     chosen = subsets(table, settings)
-    return Labels(split, table, cells, index, gc_edges, chosen, reader.region_classes)
+    return WindowFacts(split, table, cells, index, gc_edges, chosen, reader.region_classes)
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
@@ -153,3 +166,134 @@ def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
         bootstrap = BlockBootstrap(blocks[chosen], settings.bootstrap, settings.seed)
         found.append(Subset(name, chosen, strict, bootstrap))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class WindowSums:
+    """Sums of one router over the windows of :class:`WindowFacts`, in the same order.
+
+    ``by_strand`` maps '+' (and 'both', the mean of the strands) to columns:
+
+    - bp, tokens: float64 (n, 4, R), bases and fractional tokens (Eq. 15) by GC stratum and region
+    - padding_bp, padding_tokens: float64 (n,), the part of them that is padding (N, dig)
+    - bound_active: float64 (n, S), whether floor or ceiling changed the mask of a stage
+    - nll, predicted: float64 (n, R), sum of negative log likelihood (nats) and its bases;
+      absent where the router is no language model
+
+    ``target_bpt`` is that of the file, None where it has none or names other classes than the
+    corpus.
+    """
+
+    name: str
+    seed: int | None
+    target_bpt: dict[str, float] | None
+    info: dict[str, Any]
+    by_strand: dict[str, Columns]
+
+    def columns(self, strand: str, chosen: np.ndarray, strict: bool) -> Columns:
+        """Columns of some windows; ``strict`` takes padding out of bp and tokens."""
+        columns = {name: values[chosen] for name, values in self.by_strand[strand].items()}
+        padding_bp, padding_tokens = columns.pop("padding_bp"), columns.pop("padding_tokens")
+        if strict:
+            for name, padding in (("bp", padding_bp), ("tokens", padding_tokens)):
+                columns[name] = columns[name].copy()
+                columns[name][:, N_TERTILES, _DIG] -= padding
+            # Exactly zero, not a rounding remainder, where padding was all there was.
+            columns["tokens"][columns["bp"] == 0] = 0
+        return columns
+
+
+def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) -> Columns:
+    """Sums of one window; shapes as in :class:`WindowSums` without the first axis.
+
+    Parameters
+    ----------
+    cells : as in :class:`WindowFacts`
+    classes : number of region classes, R
+    """
+
+    def by_cell(weights: np.ndarray | None = None) -> np.ndarray:
+        counts = np.bincount(cells, weights=weights, minlength=_N_CELLS)
+        return counts.reshape(N_STRATA, MOST_CLASSES)[:, :classes]
+
+    density = window.token_density()
+    real = window.end - window.start
+    columns: Columns = {
+        "bp": by_cell().astype(np.float64),
+        "tokens": by_cell(density),
+        "padding_bp": np.array(float(window.length - real)),
+        "padding_tokens": np.array(density[real:].sum()),
+        "bound_active": window.bound_bit.astype(np.float64),
+    }
+    if window.nll is not None:
+        predicted = np.isfinite(window.nll)
+        region = cells[predicted] % MOST_CLASSES
+        columns["predicted"] = np.bincount(region, minlength=classes).astype(np.float64)
+        columns["nll"] = np.bincount(region, weights=window.nll[predicted], minlength=classes)
+    return columns
+
+
+def _targets(file: CompressedFile, facts: WindowFacts) -> dict[str, float] | None:
+    """Targets of the file, if its classes are those of the corpus.
+
+    A target is asked for bases of a class; where the corpus calls other bases by that name,
+    or has a class that no target was set for, the budget says nothing.
+    """
+    own, here = set(file.target_bpt or {}), set(facts.region_classes.names)
+    if file.target_bpt is None or own == here:
+        return file.target_bpt
+    odd = ", ".join(sorted(own ^ here))
+    logger.warning(
+        f"{file.name} was made for other region classes than the corpus has ({odd}); metrics "
+        "that need its targets are left out"
+    )
+    return None
+
+
+def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
+    """Sums of every labelled window of a file (windows of other splits are passed over).
+
+    A warning is logged where the targets of the file do not fit the classes of the corpus.
+
+    Raises
+    ------
+    GenezipError
+        If a window is unknown to the corpus, has another length, or is missing.
+    """
+    found: dict[str, dict[int, Columns]] = {"+": {}, "-": {}}
+    for window in file.windows():
+        if window.split != facts.split:
+            continue
+        where = f"{window.chrom}:{window.start}-{window.end}"
+        number = facts.index.get((window.chrom, window.start, window.end))
+        if number is None or len(facts.cells[number]) != window.length:
+            raise GenezipError(
+                f"window {where} of {file.path} is not in the corpus; compress the held-out "
+                "windows of this corpus again"
+            )
+        found[window.strand][number] = window_columns(
+            window, facts.cells[number], len(facts.region_classes)
+        )
+    n_windows = len(facts.cells)
+    for strand, columns in found.items():
+        if len(columns) != n_windows and (strand == "+" or columns):
+            raise GenezipError(
+                f"{file.path} has {len(columns)} of the {n_windows} held-out windows on strand "
+                f"{strand}; compress the held-out windows of this corpus again"
+            )
+    stacked = {
+        strand: _stack([columns[number] for number in range(n_windows)])
+        for strand, columns in found.items()
+        if columns
+    }
+    by_strand = {"+": stacked["+"]}
+    if "-" in stacked:
+        by_strand["both"] = {
+            name: (values + stacked["-"][name]) / 2 for name, values in stacked["+"].items()
+        }
+    targets = _targets(file, facts)
+    return WindowSums(file.name, file.seed, targets, file.info, by_strand)
+
+
+def _stack(windows: list[Columns]) -> Columns:
+    return {name: np.stack([columns[name] for columns in windows]) for name in windows[0]}

@@ -12,12 +12,13 @@ is cut at the origin, so that every row of an annotation lies inside its contig.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
-from genezip.formats.genes import FORMATS
+from genezip.formats.genes import FORMATS, annotation_format
 from genezip.formats.genes.rows import (
     PART_COLUMNS,
     TRANSCRIPT_COLUMNS,
@@ -26,7 +27,8 @@ from genezip.formats.genes.rows import (
     among,
     unique_names,
 )
-from genezip.formats.lines import Input, name_of
+from genezip.formats.input_file import is_pipe, shown_path
+from genezip.formats.lines import Input, TextFile, name_of
 from genezip.genome.intervals import flatten_by_priority
 from genezip.genome.loci import split_loci
 
@@ -100,7 +102,7 @@ class Annotation:
 
 def read_gene_models(
     path: Input,
-    format: str,
+    format: str | None = None,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> Annotation:
@@ -110,8 +112,8 @@ def read_gene_models(
     ----------
     path : str, Path or TextFile
         Plain or gzip; a file or a pipe.
-    format : str
-        gtf, gff3 or bed12.
+    format : str, optional
+        gtf, gff3 or bed12; told by the name of the file when absent.
     transcripts : basic, all or canonical
         As ``regions.transcripts``.
     gene_types : sequence of str or None
@@ -120,12 +122,26 @@ def read_gene_models(
     Raises
     ------
     GenezipError
-        For an unknown format, a damaged file, or a tag or type that the file lacks.
+        For an unknown format, a damaged file, or a tag or type that the file lacks; for a pipe
+        without a format, since its name tells none.
     """
+    if format is None:
+        format = _format_of(path)
     if format not in FORMATS:
         raise GenezipError(f"{format!r} is no annotation format; use {', '.join(FORMATS)}")
     rows = FORMATS[format].read(path, transcripts)
     return of_types(complete(name_of(path), rows), gene_types)
+
+
+def _format_of(given: Input) -> str:
+    if isinstance(given, TextFile):
+        return annotation_format(given.name)
+    if is_pipe(Path(given)):
+        raise GenezipError(
+            f"{shown_path(Path(given))} is a pipe, whose name tells no format; add --format gtf, "
+            "gff3 or bed12"
+        )
+    return annotation_format(given)
 
 
 def complete(name: str, rows: Rows) -> Annotation:

@@ -18,7 +18,7 @@ from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.formats.bed import read_bed
 from genezip.formats.lines import Input, opened
-from genezip.genome.assembly import Assembly
+from genezip.genome.assembly import Assembly, ReferenceGenome
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
 from genezip.genome.names import match_chrom_style, match_intervals
@@ -104,34 +104,6 @@ def _user_intervals(settings: Regions, user: UserIntervals | None) -> UserInterv
     return {found.name: given[found.name] for found in settings.classes}
 
 
-def classify_chromosomes(
-    annotation: Annotation,
-    chrom_sizes: Mapping[str, int],
-    settings: Regions,
-    user: UserIntervals | None = None,
-) -> RegionMap:
-    """Give every base of whole chromosomes its region class; no sequence is needed.
-
-    Parameters
-    ----------
-    annotation : Annotation
-    chrom_sizes : mapping
-        Chromosome -> length (bp); all of them are classified.
-    settings : Regions
-    user : mapping, optional
-        What :func:`read_user_classes` gave, where the settings name classes of the user.
-
-    Raises
-    ------
-    GenezipError
-        If the annotation does not fit the chromosomes, or a required class has no base.
-    """
-    layers = class_layers(match_chrom_style(annotation, chrom_sizes), settings, user)
-    region_map = classify_layers(layers, chrom_sizes, settings.region_classes())
-    _check_classes(region_map, settings)
-    return region_map
-
-
 def classify_layers(
     layers: Mapping[str, list[Intervals]],
     chrom_sizes: Mapping[str, int],
@@ -148,36 +120,64 @@ def classify_layers(
 
 
 def build_region_map(
-    annotations: Mapping[str, Annotation],
-    assembly: Assembly,
-    settings: Regions,
+    genes: Annotation | Mapping[str, Annotation],
+    genome: Assembly | ReferenceGenome | Mapping[str, int],
+    settings: Regions | None = None,
     user: UserIntervals | None = None,
 ) -> RegionMap:
-    """Give every base of every segment its class, from the annotation set the segment names.
+    """Give every base of a genome, or of the segments of an assembly, its region class.
 
     Parameters
     ----------
-    annotations : mapping
-        Set name -> gene models.
-    assembly : Assembly
-    settings : Regions
-        Promoter, NIG distance, classes of the user, and classes that must not be empty.
+    genes : Annotation or mapping
+        Gene models; of an assembly whose segments name several sets, set name -> gene models.
+    genome : Assembly, ReferenceGenome or mapping
+        The segments of an assembly, or whole chromosomes: those of a genome, or chromosome ->
+        length (bp). The sequence is not read.
+    settings : Regions, optional
+        Promoter, NIG distance, classes of the user, and classes that must not be empty; those of
+        the paper when absent.
     user : mapping, optional
         What :func:`read_user_classes` gave, where the settings name classes of the user.
 
     Raises
     ------
     GenezipError
-        If a segment names an unknown set, a set does not fit the assembly, or a required
-        class has no base.
+        If a segment names an unknown set, the gene models do not fit the chromosomes, or a
+        required class has no base.
     """
+    settings = Regions() if settings is None else settings
+    if isinstance(genome, Mapping | ReferenceGenome):
+        sizes = genome if isinstance(genome, Mapping) else genome.sizes
+        if not isinstance(genes, Annotation):
+            raise GenezipError(
+                "several sets of gene models are given for whole chromosomes; give one Annotation"
+            )
+        layers = class_layers(match_chrom_style(genes, sizes), settings, user)
+        region_map = classify_layers(layers, sizes, settings.region_classes())
+    else:
+        region_map = _of_segments(genes, genome, settings, user)
+    _check_classes(region_map, settings)
+    return region_map
+
+
+def _of_segments(
+    genes: Annotation | Mapping[str, Annotation],
+    assembly: Assembly,
+    settings: Regions,
+    user: UserIntervals | None,
+) -> RegionMap:
+    """Classes of every segment, from the set of gene models that the segment names."""
     region_classes = settings.region_classes()
     parts: dict[str, list[Runs]] = {}
     for name in dict.fromkeys(segment.annotation for segment in assembly.segments):
-        if name not in annotations:
+        if isinstance(genes, Annotation):
+            annotation = genes
+        elif name in genes:
+            annotation = genes[name]
+        else:
             raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
-        matched = match_chrom_style(annotations[name], assembly.chrom_sizes)
-        layers = class_layers(matched, settings, user)
+        layers = class_layers(match_chrom_style(annotation, assembly.chrom_sizes), settings, user)
         segments = [segment for segment in assembly.segments if segment.annotation == name]
         chroms = {segment.chrom: assembly.chrom_sizes[segment.chrom] for segment in segments}
         whole = classify_layers(layers, chroms, region_classes)
@@ -189,9 +189,7 @@ def build_region_map(
         cuts.sort(key=lambda cut: int(cut[0][0]))
         starts, ends, classes = (np.concatenate(column) for column in zip(*cuts, strict=True))
         runs[chrom] = (starts, ends, classes)
-    region_map = RegionMap(runs, region_classes)
-    _check_classes(region_map, settings)
-    return region_map
+    return RegionMap(runs, region_classes)
 
 
 def _class_runs(layers: list[Intervals], size: int, region_classes: RegionClasses) -> Runs:

@@ -19,7 +19,6 @@ from genezip.artifacts.destination import destination, folder_target
 from genezip.artifacts.files import atomic_path, check_room, sha256_json
 from genezip.artifacts.journal import StopRequest, stop_request
 from genezip.artifacts.provenance import versions
-from genezip.compress import BLOCK_BP, GeneZip
 from genezip.errors import GenezipError
 from genezip.formats.fasta import FastaStream
 from genezip.formats.input_file import is_packed
@@ -28,10 +27,12 @@ from genezip.inference.join import Join, TokenTable, Totals
 from genezip.inference.parts import Draft, PartFolder, Records
 from genezip.inference.readers import Reader, StreamReader, WindowReader
 from genezip.inference.tracks import BOUNDARY_PROB, CHUNK_BYTES, PROB_BYTES, TrackWriter
+from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import BoundKind
 from genezip.models.pretrained import WEIGHTS
 
 WINDOW_BP = 12_800
+BLOCK_BP = 8192
 LOCUS_BP = 100_000  # what the IGV session shows first
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ def compress_fasta(
     if tracks is not None:
         folder_target(tracks)
     zipper = GeneZip.from_pretrained(model, device, bound)
+    zipper.block_bp = block_bp
     if window_bp is None and zipper.bound == "sequence":
         window_bp = WINDOW_BP
     reader: Reader = (

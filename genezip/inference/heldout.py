@@ -15,10 +15,10 @@ from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.inference.table import CompressedWindow, write_compressed
 from genezip.log import progress
-from genezip.models.device import choose_device
+from genezip.models.base import Compressed, choose_device
 from genezip.models.hnet.architecture import BoundKind
 from genezip.models.hnet.network import GeneZipNetwork, build
-from genezip.models.hnet.windows import WindowResult, run
+from genezip.models.hnet.windows import run
 from genezip.models.pretrained import ModelCard, load_card, load_network
 
 MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough
@@ -125,7 +125,7 @@ def compress_places(
             yield reverse_window(place, result)
 
 
-def forward_window(place: Place, result: WindowResult) -> CompressedWindow:
+def forward_window(place: Place, result: Compressed) -> CompressedWindow:
     """The forward strand as it is."""
     return CompressedWindow(
         chrom=place.chrom,
@@ -135,15 +135,15 @@ def forward_window(place: Place, result: WindowResult) -> CompressedWindow:
         piece=place.piece,
         split=place.split,
         length=len(place.ids),
-        token_starts=result.token_starts,
-        stage_tokens=result.stage_tokens,
-        bound_bit=result.bound_bit,
-        boundary_prob=result.boundary_prob[0] if result.boundary_prob else None,
-        nll=result.nll,
+        token_starts=result.token_starts.astype(np.int32),
+        stage_tokens=result.stage_tokens.astype(np.int32),
+        bound_bit=result.bound_active,
+        boundary_prob=result.boundary_prob,
+        nll=None if result.log_prob is None else -result.log_prob,
     )
 
 
-def reverse_window(place: Place, result: WindowResult) -> CompressedWindow:
+def reverse_window(place: Place, result: Compressed) -> CompressedWindow:
     """The reverse complement, mapped back: chunk [a, b) there is [L - b, L - a) here."""
     forward = forward_window(place, result)
     ends = np.append(result.token_starts[1:], forward.length)
@@ -152,7 +152,7 @@ def reverse_window(place: Place, result: WindowResult) -> CompressedWindow:
         strand="-",
         token_starts=(forward.length - ends[::-1]).astype(np.int32),
         boundary_prob=None,
-        nll=result.nll[::-1],
+        nll=None if forward.nll is None else forward.nll[::-1],
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from genezip.artifacts.tables import head_metadata
 from genezip.inference.parts import Part, Records
 from genezip.inference.tracks import TrackWriter
-from genezip.models.routing.learned import KEPT_BY
+from genezip.models.base import KEPT_BY
 
 ROW_GROUP = 16_384
 

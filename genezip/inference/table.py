@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import open_parquet, parquet_writer, read_head
+from genezip.metrics.compression import token_density
 
 KIND = Kind(
     "file of compressed windows",
@@ -92,8 +93,7 @@ class CompressedWindow:
         A chunk of b bases spreads its one token evenly over them, so the sum over any set
         of bases is the fractional token count of that set.
         """
-        chunk_bp = self.chunk_bp
-        return np.repeat(1.0 / chunk_bp, chunk_bp)
+        return token_density(self.token_starts, self.length)
 
 
 @dataclass(frozen=True)

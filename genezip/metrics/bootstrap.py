@@ -86,6 +86,22 @@ def scarcer(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(one.sum(axis=0) <= other.sum(axis=0), one, other)
 
 
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Quotient of two sums, with and without each block; NaN where nothing is left to divide by.
+
+    Parameters
+    ----------
+    above, below : arrays whose shapes broadcast
+
+    Returns
+    -------
+    float64 array, NaN where ``below`` is not positive
+    """
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    found = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
+    return np.divide(above, below, out=found, where=below > 0)
+
+
 class BlockBootstrap:
     """Blocks, and the resamples of them, drawn once.
 

@@ -1,8 +1,8 @@
-"""The paper's compression metrics (Eq. 12 to 18), as formulas on sums.
+"""The paper's compression metrics (Eq. 12 to 18) as formulas on sums, and tokens placed by a rate.
 
-Every function takes arrays whose last axis is the region class (R of them, seven without
-classes of the user) and works on one window, on the sums over a set of windows, or on the
-sums without each block at once.
+Functions of sums take arrays whose last axis is the region class (R of them, seven without
+classes of the user) and work on one window, on the sums over a set of windows, or on the
+sums without each block at once. Functions of starts take one window.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from genezip.metrics.bootstrap import ratio
 from genezip.region_classes import RegionClasses
 
 
@@ -47,29 +48,24 @@ def target_array(target_bpt: Mapping[str, float], region_classes: RegionClasses)
     return np.array([target_bpt[name] for name in region_classes.names], dtype=np.float64)
 
 
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(below > 0, above / below, np.nan)
-
-
 def bpt(bp: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     """Base pairs per token, all regions together (Eq. 12): (..., R) -> (...)."""
-    return _divide(bp.sum(-1), tokens.sum(-1))
+    return ratio(bp.sum(-1), tokens.sum(-1))
 
 
 def region_bpt(bp: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     """Base pairs per token in each region (l_r / T_r): (..., R) -> (..., R)."""
-    return _divide(bp, tokens)
+    return ratio(bp, tokens)
 
 
 def expected_bpt(bp: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Harmonic mean of the targets, weighted by bases (Eq. 13): (..., R) -> (...)."""
-    return _divide(bp.sum(-1), (bp / target).sum(-1))
+    return ratio(bp.sum(-1), (bp / target).sum(-1))
 
 
 def bpt_ratio(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Realised over expected BPT (Eq. 14) = expected over observed tokens."""
-    return _divide((bp / target).sum(-1), tokens.sum(-1))
+    return ratio((bp / target).sum(-1), tokens.sum(-1))
 
 
 def micro_err(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -78,7 +74,7 @@ def micro_err(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndar
     Weighted by base mass; ``exp`` of it is the typical multiplicative miss.
     """
     miss = np.abs(np.log(np.where(bp > 0, region_bpt(bp, tokens), 1.0) / target))
-    return _divide(np.where(bp > 0, bp * miss, 0.0).sum(-1), bp.sum(-1))
+    return ratio(np.where(bp > 0, bp * miss, 0.0).sum(-1), bp.sum(-1))
 
 
 def enrichment(bp: np.ndarray, tokens: np.ndarray, groups: Groups) -> np.ndarray:
@@ -86,9 +82,9 @@ def enrichment(bp: np.ndarray, tokens: np.ndarray, groups: Groups) -> np.ndarray
 
     NaN for a group without a base.
     """
-    token_share = _divide(tokens @ groups.members, tokens.sum(-1)[..., None])
-    base_share = _divide(bp @ groups.members, bp.sum(-1)[..., None])
-    return _divide(token_share, base_share)
+    token_share = ratio(tokens @ groups.members, tokens.sum(-1)[..., None])
+    base_share = ratio(bp @ groups.members, bp.sum(-1)[..., None])
+    return ratio(token_share, base_share)
 
 
 def group_bp(bp: np.ndarray, groups: Groups) -> np.ndarray:
@@ -103,9 +99,64 @@ def with_all(values: np.ndarray) -> np.ndarray:
 
 def mean_nll(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Mean negative log likelihood in nats, all regions first, then each: (..., R + 1)."""
-    return _divide(with_all(nll), with_all(predicted))
+    return ratio(with_all(nll), with_all(predicted))
 
 
 def perplexity(nll: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """exp of :func:`mean_nll` (Eq. 18): all regions first, then each, (..., R) -> (..., R + 1)."""
     return np.exp(mean_nll(nll, predicted))
+
+
+def stride_starts(length: int, tokens: int) -> np.ndarray:
+    """First bases of ``tokens`` chunks of equal length (to the base), int32 (tokens,)."""
+    return (np.arange(tokens, dtype=np.int64) * length // tokens).astype(np.int32)
+
+
+def rate_starts(rate: np.ndarray, tokens: int) -> np.ndarray:
+    """First bases of ``tokens`` chunks with equal shares of the summed rate.
+
+    Token j starts at the base in which the running sum reaches j / ``tokens`` of the total.
+
+    Parameters
+    ----------
+    rate : float array, shape (L,)
+        Tokens wanted per base, up to a factor; all positive.
+    tokens : int
+        From 1 to L.
+
+    Returns
+    -------
+    int32 array, shape (tokens,)
+        Strictly increasing, first is 0. Where more than one token falls on a base (a rate
+        above one token per base), the later ones move right, at the end of the window left.
+    """
+    before = np.concatenate([[0.0], np.cumsum(rate, dtype=np.float64)])
+    wanted = np.arange(tokens) * (before[-1] / tokens)
+    starts = np.searchsorted(before[:-1], wanted * (1 + 1e-12), side="right") - 1
+    rank = np.arange(tokens)
+    starts = np.maximum.accumulate(starts - rank) + rank
+    starts = np.minimum(starts, len(rate) - tokens + rank)
+    return starts.astype(np.int32)
+
+
+def token_density(starts: np.ndarray, length: int) -> np.ndarray:
+    """Tokens per base, each token spread evenly over its chunk (Eq. 15), float64 (length,).
+
+    The sum over any set of bases is the fractional token count of that set.
+    """
+    chunk_bp = np.diff(np.append(starts.astype(np.int64), length))
+    return np.repeat(1 / chunk_bp, chunk_bp)
+
+
+def share_tokens(total: float, weight: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Whole tokens of each window: ``total`` shared by weight, from 1 to the window's length.
+
+    Rounded on the running sum, so that the counts sum to the rounded total wherever no
+    window is at a limit.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+    """
+    wanted = np.rint(np.cumsum(weight) * (total / weight.sum())).astype(np.int64)
+    return np.clip(np.diff(wanted, prepend=0), 1, length)

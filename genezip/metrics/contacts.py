@@ -30,6 +30,8 @@ from functools import cache
 
 import numpy as np
 
+from genezip.metrics.bootstrap import ratio
+
 OFFSET = 2  # first stratum that the maps hold
 METRICS = ("scc", "scc_hicrep", "scc_hicreppy", "scc_release", "corr")
 _RELEASE_DROPS = 6  # strata above bins - 6 are no part of scc_release
@@ -58,6 +60,18 @@ def n_entries(bins: int) -> int:
     return (bins - OFFSET) * (bins - OFFSET + 1) // 2
 
 
+def entries(bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of every entry of a map, int64 arrays of shape (m,)."""
+    rows, columns = np.triu_indices(bins, OFFSET)
+    return rows, columns
+
+
+def pair_products(values: np.ndarray) -> np.ndarray:
+    """Product of the values of both bins of every entry: (..., bins) -> (..., m)."""
+    rows, columns = entries(values.shape[-1])
+    return np.asarray(values[..., rows] * values[..., columns])
+
+
 def n_bins(entries: int) -> int:
     """Bins of a map with so many entries (99,681 -> 448).
 
@@ -84,7 +98,7 @@ def is_triangle(entries: int) -> bool:
 @cache
 def strata_of(bins: int) -> Strata:
     """Strata of a map with so many bins, at least 3."""
-    rows, columns = np.triu_indices(bins, OFFSET)
+    rows, columns = entries(bins)
     distance = columns - rows - OFFSET
     order = np.argsort(distance, kind="stable")
     stratum = distance[order]
@@ -145,7 +159,7 @@ def stratum_means(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     strata = strata_of(n_bins(len(total)))
     sums = np.bincount(strata.stratum, total[strata.order])
     counts = np.bincount(strata.stratum, count[strata.order])
-    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    means = ratio(sums, counts)
     found = np.empty(len(total))
     found[strata.order] = means[strata.stratum]
     return found

@@ -1,12 +1,39 @@
-"""Pearson's r from sums that add up: over windows, or all blocks but one."""
+"""Pearson's r from sums that add up: over windows, or all blocks but one.
+
+Two tasks of DNALongBench are scored by it. Regulatory activity has three definitions, which
+differ strongly. ``pcc_sequence``: r over all bins and tracks of a sequence, mean over sequences
+(the released analysis of DNALongBench). ``pcc_flat``: one r over everything (its CNN script).
+``pcc_track``: r of each track over sequences and bins, mean over tracks (the convention of
+Enformer, doi 10.1038/s41592-021-01252-x). The first two reward the scale between tracks.
+
+Transcription initiation is r of five assays at base resolution. Each assay has a plus and a
+minus track; both strands and all scored positions are pooled. Stored values are logarithms of
+counts, which the official metric brings to one scale: CAGE and RAMPAGE, v -> log10(10^v - 1 +
+0.1); GRO-cap and PRO-cap, v -> v / ln 10 (DNALongBench, doi 10.1038/s41467-025-65077-4). The
+score is the mean of the five.
+"""
 
 import numpy as np
+
+from genezip.metrics.bootstrap import ratio
 
 NAMES = ("n", "x", "y", "xx", "yy", "xy")
 # A constant leaves a rounding error of about 1e-15 of its sum of squares; less than this
 # share is taken as no variance.
 _NO_VARIANCE = 1e-12
 _VALUES_AT_ONCE = 1 << 18  # 2 MB in float64
+
+ACTIVITY_METRICS = ("pcc_sequence", "pcc_flat", "pcc_track")
+N_TRACKS = 10
+ASSAYS: dict[str, tuple[int, int]] = {
+    "fc": (0, 9),  # FANTOM CAGE: plus and minus track
+    "ec": (1, 8),  # ENCODE CAGE
+    "er": (2, 7),  # ENCODE RAMPAGE
+    "gc": (3, 6),  # GRO-cap
+    "pc": (4, 5),  # PRO-cap
+}
+INITIATION_METRICS = (*(f"pcc_{assay}" for assay in ASSAYS), "pcc_mean")
+_COUNT_LOG10 = ("fc", "ec", "er")  # stored as log10(count + 1); the others as ln(count + 1)
 
 
 def moments(prediction: np.ndarray, target: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -62,3 +89,98 @@ def pearson(sums: np.ndarray) -> np.ndarray:
     defined = (n >= 2) & (var_x > _NO_VARIANCE * xx) & (var_y > _NO_VARIANCE * yy)
     scale = np.sqrt(np.where(defined, var_x, 1)) * np.sqrt(np.where(defined, var_y, 1))
     return np.where(defined, (xy - x * y / count) / scale, np.nan)
+
+
+def track_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Sums of one sequence for every track.
+
+    Parameters
+    ----------
+    prediction, target : float array, shape (bins, tracks)
+
+    Returns
+    -------
+    float64 array, shape (tracks, 6) (:func:`moments`)
+    """
+    return moments(prediction, target, axis=0)
+
+
+def pooled_pcc(sums: np.ndarray) -> np.ndarray:
+    """r over bins and tracks together: (..., tracks, 6) -> (...), NaN if undefined.
+
+    Of the sums of one sequence it is ``pcc_sequence``, of those over sequences ``pcc_flat``.
+    """
+    return pearson(sums.sum(axis=-2))
+
+
+def track_pcc(sums: np.ndarray) -> np.ndarray:
+    """Mean over tracks of r, of sums over sequences: (..., tracks, 6) -> (...).
+
+    Tracks whose r is undefined are left out; NaN without any.
+    """
+    return ratio(*defined_sum(pearson(sums)))
+
+
+def defined_sum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the finite values along the last axis: (..., n) -> two of (...)."""
+    defined = np.isfinite(values)
+    return np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1)
+
+
+def transformed(values: np.ndarray, assay: str) -> np.ndarray:
+    """Stored values on the metric's scale, up to a constant that r does not see.
+
+    The constant is the value at 0: most positions are 0 there, and small numbers keep the
+    sums of squares exact.
+
+    Parameters
+    ----------
+    values : float array, any shape; negative ones count as 0, NaN stays
+
+    Returns
+    -------
+    float64 array of that shape: 0 where values are 0
+    """
+    values = np.maximum(np.asarray(values, dtype=np.float64), 0)
+    if assay in _COUNT_LOG10:
+        return np.log10(10**values - 1 + 0.1) + 1
+    return values / np.log(10)
+
+
+def initiation_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Sums of one window, both strands of an assay together.
+
+    Parameters
+    ----------
+    prediction, target : float array, shape (10, n)
+        Stored scale; a target of NaN is not scored.
+
+    Returns
+    -------
+    float64 array, shape (5, 6): assays in order of ``ASSAYS``, sums of
+    :func:`moments`
+    """
+    return np.stack(
+        [
+            moments(
+                transformed(prediction[list(pair)], name), transformed(target[list(pair)], name)
+            )
+            for name, pair in ASSAYS.items()
+        ]
+    )
+
+
+def initiation_pcc(sums: np.ndarray) -> np.ndarray:
+    """The scores of sums over windows.
+
+    Parameters
+    ----------
+    sums : float array, shape (..., 5, 6)
+
+    Returns
+    -------
+    float64 array, shape (..., 6), in order of ``INITIATION_METRICS``
+        NaN where an assay has no r; the mean is NaN unless all five have one.
+    """
+    each = pearson(sums)
+    return np.concatenate([each, each.mean(axis=-1, keepdims=True)], axis=-1)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from genezip.metrics.bootstrap import ratio
+
 METRICS = ("auroc", "auprc", "auprc_sorted")
 HIDDEN_METRICS = ("auroc_hidden", "auroc_gain")  # of models whose variant can be hidden
 
@@ -124,7 +126,7 @@ def _by_threshold(
 def _shaped(above: object, below: object, weights: np.ndarray | None) -> np.ndarray:
     """The ratio, NaN where the denominator is 0; scalar unless weights were a matrix."""
     top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    found = np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
+    found = ratio(top, bottom)
     if weights is not None and np.ndim(weights) == 2:
         return np.broadcast_to(found, (len(weights),)).copy()
     return found.reshape(())

@@ -1,6 +1,120 @@
-"""Networks that turn bases into tokens; they know tensors, not files of genomes.
+"""Systems that turn DNA into tokens, all behind one protocol.
 
-Begin with ``architecture`` (a layout as plain values) and ``network`` (its stages); ``pretrained``
-reads and writes model folders, ``presets`` names the layouts that are compared. ``release``
-imports the authors' weights and ``comparators`` wraps models of other groups.
+Begin with ``base``: :class:`~genezip.models.base.Compressor` is what every system is, and
+:class:`~genezip.models.base.Compressed` what it makes of a sequence. :data:`REGISTRY` names the
+systems and :func:`load` opens one. To add one, copy ``fixed/``, the smallest, or ``genezip/`` for
+a network; ``layers/``, ``routing/`` and ``hnet/`` are what networks are built of, ``external`` is
+for published models of other groups.
 """
+
+import re
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genezip.artifacts.manifest import Kind
+from genezip.errors import GenezipError
+from genezip.models.hub import HubId, snapshot
+
+if TYPE_CHECKING:
+    from genezip.models.base import Compressor
+
+REGISTRY = {
+    "genezip": "genezip.models.genezip.compressor:GeneZip",
+}
+"""Class of every system, as ``module:Class``, so that only what is used is imported.
+
+Its ``from_pretrained(folder, **options)`` opens a model folder whose ``config.json`` names the
+system under ``compressor``; a file without that key is of a network, ``genezip``. A system outside
+this package is named by its ``module:Class`` wherever a name of this table may stand.
+"""
+
+CONFIG = "config.json"
+KIND = Kind(
+    "genezip model configuration",
+    version=1,
+    first="name a model folder or train one",
+    again="copy the folder again, train again or install the genezip that wrote it",
+    version_key="format_version",
+)
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*")
+
+
+def load(
+    source: str | Path, device: str = "cpu", revision: str | None = None, **options: Any
+) -> "Compressor":
+    """Open a compressor of any system.
+
+    Parameters
+    ----------
+    source : model folder; hub id ``owner/name``; for a system that needs no file, its name and
+        settings, as in ``fixed:16``; or the class of a system outside this package,
+        ``module:Class``, which is made without arguments
+    device : ``cpu``, ``cuda`` or ``auto``
+    revision : branch, tag or commit of a hub id
+    options : further ones of its system, as ``bound`` of GeneZip; None counts as absent
+
+    Raises
+    ------
+    GenezipError
+        If nothing is there, it is of a system that is not known, or it has no such option.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    text = str(source)
+    name, colon, settings = text.partition(":")
+    if colon and not Path(source).exists():
+        if name in REGISTRY:
+            return _call(name, "from_settings", settings, given)
+        if _CLASS.fullmatch(text):
+            return _call(text, "", None, given)
+    hub_id = HubId.parse(source, revision)
+    folder = Path(source) if hub_id is None else snapshot(hub_id, [CONFIG])
+    system = system_of(folder) if hub_id is None or (folder / CONFIG).is_file() else "genezip"
+    where = source if hub_id is not None else folder
+    more = {**given, "device": device, "revision": revision}
+    return _call(system, "from_pretrained", where, more)
+
+
+def system_of(folder: Path) -> str:
+    """Name of the system of a model folder: one of :data:`REGISTRY`, or ``module:Class``.
+
+    Raises
+    ------
+    GenezipError
+        If there is no such folder, its configuration cannot be read, or the system is not known.
+    """
+    found = str(KIND.read(folder / CONFIG).get("compressor", "genezip"))
+    if found not in REGISTRY and not _CLASS.fullmatch(found):
+        raise GenezipError(
+            f"{folder / CONFIG} is of the compressor {found!r}, which is not known; use one of "
+            f"{', '.join(REGISTRY)}, or name its class as module:Class"
+        )
+    return found
+
+
+def _class(name: str) -> Any:
+    """The class of a system, by its name or as ``module:Class``."""
+    module, _, attribute = REGISTRY.get(name, name).partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0] and error.name != module:
+            raise  # a package that the module itself needs
+        raise GenezipError(
+            f"the compressor {name} is no module on Python's path; add its folder to PYTHONPATH"
+        ) from None
+    except AttributeError:
+        raise GenezipError(f"the compressor {name}: {module} has no class {attribute}") from None
+
+
+def _call(name: str, constructor: str, source: Any, options: dict[str, Any]) -> "Compressor":
+    system = _class(name)
+    make = getattr(system, constructor, None) if constructor else system
+    if make is None:
+        raise GenezipError(f"a model of {name} needs a folder; name one in place of {name}:...")
+    unknown = [option for option in options if option not in signature(make).parameters]
+    if unknown:
+        raise GenezipError(f"the compressor {name} has no option {unknown[0]}; leave it out")
+    found: Compressor = make(source, **options) if constructor else make(**options)
+    return found

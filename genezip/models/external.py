@@ -1,4 +1,4 @@
-"""Published models of other groups behind :class:`~genezip.models.genezip.compressor.Backbone`.
+"""Published models of other groups behind :class:`~genezip.models.base.Compressor`.
 
 All are read through the package ``transformers`` from a local folder or the hub, with the code that
 lies beside their weights (``trust_remote_code``): name a ``revision`` to know what is run. The
@@ -29,7 +29,7 @@ Sources: Caduceus arXiv 2403.03234 and ``kuleshov-group/caduceus``; HyenaDNA arX
 ``transformers`` known); NTv3 ``InstaDeepAI/NTv3_*`` (7 down-samplings: multiples of 128).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +42,15 @@ from genezip.alphabet import A_ID, BASES, N_ID
 from genezip.artifacts.files import sha256_file
 from genezip.config.benchmarks import Comparator
 from genezip.errors import GenezipError
-from genezip.models.device import choose_device
+from genezip.models.base import (
+    Compressed,
+    Embedding,
+    Level,
+    PlainCompressor,
+    Sequences,
+    choose_device,
+    ids_of,
+)
 from genezip.models.hub import HubId
 
 BATCH_BP = {"cpu": 16_384, "cuda": 131_072}
@@ -79,7 +87,7 @@ FAMILIES = {
 }
 
 
-class ComparatorBackbone:
+class ExternalModel(PlainCompressor):
     """A ``transformers`` model with one token per base.
 
     A sequence longer than the model's context goes through it in consecutive independent windows.
@@ -94,8 +102,6 @@ class ComparatorBackbone:
     multiple : input lengths are filled with N up to a multiple of this
     """
 
-    token_width = None
-
     def __init__(
         self,
         name: str,
@@ -107,49 +113,56 @@ class ComparatorBackbone:
         multiple: int,
         facts: dict[str, Any],
     ) -> None:
-        self.name, self.width, self.causal, self.facts = name, width, family.causal, facts
-        self.max_bp: int | None = max_bp
+        self.name, self.width, self.causal, self._facts = name, width, family.causal, facts
+        self.max_bp = self._window_bp = max_bp
         self._model, self._family, self._multiple = model, family, multiple
         self._device = next(model.parameters()).device
         self._batch_bp = BATCH_BP.get(self._device.type, BATCH_BP["cpu"])
         self._ids = np.full(256, letters[4], dtype=np.int64)
         self._ids[A_ID : A_ID + 4] = letters[:4]
 
-    def states(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        """Vectors of all bases, window by window: float32 arrays, shape (n, width)."""
-        if len(ids) == 0:
-            raise GenezipError(f"{self.name} was given a sequence without bases; leave it out")
-        assert self.max_bp is not None
-        for start in range(0, len(ids), self.max_bp):
-            yield self._batch([ids[start : start + self.max_bp]])[0]
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What identifies the model, JSON values."""
+        return self._facts
 
-    def pieces(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Vectors of independent sequences: one float32 array (L, width) for each.
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        """Every base is a token, with the vector of the base."""
+        return [
+            Compressed(
+                length=len(found.vectors),
+                token_starts=found.starts,
+                tokens=found.vectors,
+                stage_tokens=np.zeros(0, dtype=np.int64),
+                bound_active=np.zeros(0, dtype=bool),
+            )
+            for found in self.embed(sequences)
+        ]
 
-        These models know no padding, so only sequences of one length share a batch.
+    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
+        """Vectors of independent sequences; a base is its own token, so both levels are the same.
+
+        These models know no padding, so only sequences of one length share a batch. A sequence
+        longer than the context goes through in consecutive independent windows.
         """
-        found: list[np.ndarray | None] = [None] * len(sequences)
-        for length in sorted({len(ids) for ids in sequences}):
-            same = [number for number, ids in enumerate(sequences) if len(ids) == length]
-            at_a_time = max(1, self._batch_bp // max(length, 1))
-            if length > (self.max_bp or length) or length == 0:
-                at_a_time = 1
+        ids = ids_of(sequences)
+        found: list[np.ndarray | None] = [None] * len(ids)
+        for length in sorted({len(one) for one in ids}):
+            same = [number for number, one in enumerate(ids) if len(one) == length]
+            at_a_time = max(1, self._batch_bp // length) if length <= self._window_bp else 1
             for first in range(0, len(same), at_a_time):
                 chosen = same[first : first + at_a_time]
-                if at_a_time == 1:
-                    states = [np.concatenate(list(self.states(sequences[chosen[0]])))]
-                else:
-                    states = self._batch([sequences[number] for number in chosen])
-                for number, one in zip(chosen, states, strict=True):
-                    found[number] = one
-        return [states for states in found if states is not None]
+                windows = [
+                    self._batch([ids[number][at : at + self._window_bp] for number in chosen])
+                    for at in range(0, length, self._window_bp)
+                ]
+                for row, number in enumerate(chosen):
+                    found[number] = np.concatenate([window[row] for window in windows])
+        return [Embedding(one, np.arange(len(one))) for one in found if one is not None]
 
-    def tokens(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Every base is a token: int64 (L,) and its vectors, float32 (L, width)."""
-        return np.arange(len(ids)), np.concatenate(list(self.states(ids)))
-
-    def stream(self) -> None:
-        """None: these models see an input as a whole."""
+    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
+        """Every base begins a token."""
+        return [np.arange(len(ids)) for ids in ids_of(sequences)]
 
     @torch.inference_mode()
     def _batch(self, sequences: list[np.ndarray]) -> list[np.ndarray]:
@@ -173,9 +186,7 @@ class ComparatorBackbone:
         return list(kept)
 
 
-def load_comparator(
-    comparator: Comparator, name: str, device: str | torch.device
-) -> ComparatorBackbone:
+def load_comparator(comparator: Comparator, name: str, device: str | torch.device) -> ExternalModel:
     """Load a published model.
 
     Parameters
@@ -241,7 +252,7 @@ def load_comparator(
             f"benchmarks.comparators.{name}: the configuration of {source} has neither d_model nor "
             "hidden_size, so the length of its vectors is unknown; name another source"
         )
-    return ComparatorBackbone(name, model, letters, family, width, max_bp, multiple, facts)
+    return ExternalModel(name, model, letters, family, width, max_bp, multiple, facts)
 
 
 def _transformers(name: str) -> ModuleType:

@@ -1,5 +1,6 @@
 """What the page says about training."""
 
+from genezip.region_classes import expected_bpt
 from genezip.report.results import Curve, Results
 from genezip.report.scores import plain
 from genezip.report.sections import Section
@@ -20,12 +21,10 @@ def _exposure(results: Results, curve: Curve) -> str | None:
     return f"{text}."
 
 
-def expected_bpt(composition: dict[str, int], target: dict[str, float]) -> float | None:
-    """Bases per token that targets imply for such DNA (Eq. 13); None where it is unknown."""
-    if any(bp and name not in target for name, bp in composition.items()):
-        return None
-    tokens = sum(bp / target[name] for name, bp in composition.items() if bp)
-    return sum(composition.values()) / tokens if tokens else None
+def wanted_bpt(composition: dict[str, int], target: dict[str, float]) -> float | None:
+    """Bases per token that targets imply for such DNA; None where it is unknown."""
+    held = {name: bp for name, bp in composition.items() if bp}
+    return expected_bpt(held, target) if held and held.keys() <= target.keys() else None
 
 
 def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
@@ -37,7 +36,7 @@ def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
     text = f"The target of {results.control} is {plain(next(iter(uniform.values())))} bases per "
     text += f"token everywhere ({origin})."
     train = results.manifest.get("splits", {}).get("train") or {}
-    wanted = expected_bpt(train.get("composition") or {}, target)
+    wanted = wanted_bpt(train.get("composition") or {}, target)
     if wanted:
         text += (
             f" On training windows, which are drawn around genes, the targets of "

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
-from genezip.models.device import choose_device
+from genezip.models.base import choose_device
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
     BinFeatures,

@@ -17,7 +17,7 @@ import pandas as pd
 from genezip.data.initiation import InitiationExamples
 from genezip.genome.names import translate
 from genezip.log import progress
-from genezip.metrics.initiation import METRICS, N_TRACKS
+from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 
@@ -78,7 +78,7 @@ def sites_of(tss: pd.DataFrame, sizes: dict[str, int]) -> dict[str, Sites]:
 
 
 def oriented(values: np.ndarray, plus: bool) -> np.ndarray:
-    """Tracks (10, n) as the gene reads them: a minus strand turns round both axes."""
+    """Tracks (tracks, n) as the gene reads them: a minus strand turns round both axes."""
     return values if plus else values[::-1, ::-1]
 
 
@@ -134,11 +134,23 @@ def laid_out(profile: np.ndarray, sites: Sites, start: int, end: int) -> np.ndar
     """
     found = np.zeros((N_TRACKS, end - start))
     for position, plus in sites.between(start - HALF_BP, end + HALF_BP):
-        first = position - HALF_BP - start
-        low, high = max(first, 0), min(first + profile.shape[1], end - start)
-        if low < high:
-            found[:, low:high] += oriented(profile, plus)[:, low - first : high - first]
+        add_profile(found, profile, position - HALF_BP - start, plus)
     return found
+
+
+def add_profile(found: np.ndarray, profile: np.ndarray, first: int, plus: bool) -> None:
+    """Add the part of a profile that lies in a stretch to it.
+
+    Parameters
+    ----------
+    found : float array, shape (tracks, n), changed in place
+    profile : float array, shape (tracks, width), in the direction of the gene
+    first : place of the profile's left end in the stretch; may be negative
+    plus : False for a gene on the minus strand
+    """
+    low, high = max(first, 0), min(first + profile.shape[1], found.shape[1])
+    if low < high:
+        found[:, low:high] += oriented(profile, plus)[:, low - first : high - first]
 
 
 def predict_initiation(
@@ -163,11 +175,11 @@ def predict_initiation(
     contigs = examples.prepared.facts["training_contigs"]
     profile = mean_profile(examples.tracks.values, sites, contigs, seed)
     with PredictionWriter(out, None, "array", (N_TRACKS, -1)) as writer:
-        for metric in METRICS:
+        for metric in INITIATION_METRICS:
             writer.note(arms["constant"], metric, CONSTANT)
         if profile is None:
             logger.warning(f"tisp: {NO_SITES}")
-            for metric in METRICS:
+            for metric in INITIATION_METRICS:
                 writer.note(arms["tss_profile"], metric, NO_SITES)
             return
         _predict(writer, arms["tss_profile"], examples, sites, profile)

@@ -13,10 +13,10 @@ import numpy as np
 from genezip.data.bins import CMP_FULL, Bins
 from genezip.data.window_examples import WindowExamples
 from genezip.log import progress
-from genezip.metrics.contacts import METRICS, OFFSET, has_signal, n_entries, stratum_means
+from genezip.metrics.contacts import METRICS, has_signal, n_entries, pair_products, stratum_means
+from genezip.metrics.gc_content import gc_content
 from genezip.tasks.arm import baseline_arm
 from genezip.tasks.cell_line import cell_line
-from genezip.tasks.gc_content import gc_of_bins, standardised
 from genezip.tasks.predictions import PredictionWriter
 
 DISTANCE_MEAN_NOTES = dict.fromkeys(
@@ -108,9 +108,26 @@ def gc_product(ids: np.ndarray, bins: Bins = CMP_FULL) -> np.ndarray:
     -------
     float64 array, shape (m,), upper triangle from diagonal 2
     """
-    gc = standardised(gc_of_bins(ids, bins))
-    rows, columns = np.triu_indices(bins.count, OFFSET)
-    return np.asarray(gc[rows] * gc[columns])
+    inside = ids[bins.first_bp : bins.end_bp].reshape(bins.count, bins.width_bp)
+    return pair_products(standardised(gc_content(inside)))
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Mean 0 and standard deviation 1 over finite values; 0 where not finite or all equal.
+
+    Parameters
+    ----------
+    values : float array, shape (n,)
+
+    Returns
+    -------
+    float64 array, shape (n,)
+    """
+    finite = np.isfinite(values)
+    found = np.zeros(len(values))
+    if finite.any() and values[finite].min() < values[finite].max():
+        found[finite] = (values[finite] - values[finite].mean()) / values[finite].std()
+    return found
 
 
 def predict_maps(

@@ -18,10 +18,10 @@ from sklearn.preprocessing import StandardScaler
 
 from genezip.data.pair_examples import PairExamples
 from genezip.genome.assembly import ReferenceGenome
+from genezip.metrics.gc_content import gc_content
 from genezip.metrics.ranking import METRICS
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.folds import Fold, folds_of, no_folds, note_unpredicted, one_class, splits_of
-from genezip.tasks.gc_content import gc_share
 from genezip.tasks.predictions import PredictionWriter
 
 logger = logging.getLogger(__name__)
@@ -111,8 +111,8 @@ def gc_columns(table: pd.DataFrame, genome: ReferenceGenome) -> dict[str, np.nda
     focus, tss = [], []
     columns = ["chrom", "focus_start", "focus_end", "tss"]
     for chrom, start, end, site in table[columns].itertuples(index=False):
-        focus.append(gc_share(genome.ids(chrom, start - FOCUS_BP, end + FOCUS_BP)))
-        tss.append(gc_share(genome.ids(chrom, site - TSS_BP, site + TSS_BP + 1)))
+        focus.append(gc_content(genome.ids(chrom, start - FOCUS_BP, end + FOCUS_BP)))
+        tss.append(gc_content(genome.ids(chrom, site - TSS_BP, site + TSS_BP + 1)))
     return {"gc_focus": np.array(focus), "gc_tss": np.array(tss)}
 
 

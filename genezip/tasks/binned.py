@@ -21,7 +21,8 @@ from genezip.data.bins import Bins
 from genezip.data.prepared import MANIFEST
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.models.genezip.compressor import Backbone
+from genezip.inference.forward import base_vectors
+from genezip.models.base import Compressor
 from genezip.tasks.feature_store import StorePlan, write_store
 
 logger = logging.getLogger(__name__)
@@ -113,18 +114,19 @@ def mirrored(bins: Bins, length: int) -> Bins:
     return Bins(length - bins.first_bp - bins.width_bp * bins.count, bins.width_bp, bins.count)
 
 
-def authors_features(backbone: Backbone, ids: np.ndarray, bins: Bins) -> np.ndarray:
+def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
     """Bins of independent pieces of 12,800 bp, the last one shorter; float32 (count, width)."""
 
     def blocks() -> Iterator[np.ndarray]:
         pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
         for first in range(0, len(pieces), PIECES_AT_A_TIME):
-            yield from backbone.pieces(pieces[first : first + PIECES_AT_A_TIME])
+            for found in compressor.embed(pieces[first : first + PIECES_AT_A_TIME]):
+                yield found.vectors
 
     return pool_states(blocks(), bins)
 
 
-def full_features(backbone: Backbone, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
+def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
     """Bins of the whole window on both strands.
 
     Parameters
@@ -136,20 +138,20 @@ def full_features(backbone: Backbone, ids: np.ndarray, bins: Bins, tap: Tap) -> 
     -------
     float32 array, shape (bins.count, 2, width of the tap): forward, reverse
     """
-    forward = _pooled(backbone, ids, bins, tap)
-    reverse = _pooled(backbone, reverse_complement(ids), mirrored(bins, len(ids)), tap)[::-1]
+    forward = _pooled(compressor, ids, bins, tap)
+    reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), tap)[::-1]
     return np.stack([forward, reverse], axis=1)
 
 
-def _pooled(backbone: Backbone, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
-    if tap == "states" or backbone.token_width is None:
-        return pool_states(backbone.states(ids), bins)
-    starts, vectors = backbone.tokens(ids)
-    return pool_tokens(starts, len(ids), vectors, bins)
+def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, tap: Tap) -> np.ndarray:
+    if tap == "states" or compressor.token_width is None:
+        return pool_states(base_vectors(compressor, ids), bins)
+    (found,) = compressor.embed([ids], "token")
+    return pool_tokens(found.starts, len(ids), found.vectors, bins)
 
 
 def compute_window_features(
-    backbone: Backbone,
+    compressor: Compressor,
     windows: WindowExamples,
     bins: Bins,
     input: Literal["authors", "full"],
@@ -160,7 +162,7 @@ def compute_window_features(
 
     Parameters
     ----------
-    backbone : for ``full`` one that streams; for ``authors`` with its own bound
+    compressor : for ``full`` one that streams; for ``authors`` with its own bound
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
     tap : of the input ``full``; ``authors`` always pools states
     manifest : ``FOLDER/manifest.json`` of the store
@@ -175,9 +177,9 @@ def compute_window_features(
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
     if tap not in ("states", "tokens"):
         raise GenezipError(f"there is no tap {tap}; use states or tokens")
-    if input == "authors" or backbone.token_width is None:
+    if input == "authors" or compressor.token_width is None:
         tap = "states"
-    width = backbone.width if tap == "states" else backbone.token_width
+    width = compressor.width if tap == "states" else compressor.token_width
     assert width is not None
     prepared = windows.prepared
     strands = ("forward",) if input == "authors" else ("forward", "reverse")
@@ -186,7 +188,7 @@ def compute_window_features(
         subset=prepared.subset,
         input=input,
         tap=tap,
-        model={**backbone.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
+        model={**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
         prepared=prepared.folder / MANIFEST,
         examples=windows.table["example"].to_numpy(dtype=np.int64),
         inner=(bins.count,),
@@ -198,12 +200,12 @@ def compute_window_features(
         for row in rows:
             ids = windows.ids(row)
             if input == "authors":
-                one = authors_features(backbone, ids, bins)
+                one = authors_features(compressor, ids, bins)
             else:
-                one = full_features(backbone, ids, bins, tap)
+                one = full_features(compressor, ids, bins, tap)
             found.append(one.reshape(bins.count, -1))
             bases += len(ids) * len(strands)
         return np.stack(found), bases
 
-    logger.info(f"{prepared.task} {prepared.subset}: {tap} of {backbone.name}, input {input}")
+    logger.info(f"{prepared.task} {prepared.subset}: {tap} of {compressor.name}, input {input}")
     write_store(manifest, plan, compute, ROWS_PER_PART)

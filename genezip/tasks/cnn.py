@@ -25,7 +25,7 @@ from genezip.data.pair_sequences import PADDED_BP, padded
 from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
-from genezip.models.device import choose_device
+from genezip.models.base import choose_device
 from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
 from genezip.tasks.live_initiation import METRIC, initiation_score, write_initiation

@@ -12,8 +12,8 @@ from genezip.data.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.data.window_examples import WindowExamples
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import progress
-from genezip.metrics.activity import track_pcc, track_sums
 from genezip.metrics.contacts import contact_scores
+from genezip.metrics.correlation import track_pcc, track_sums
 from genezip.tasks.arm import Arm
 from genezip.tasks.cell_line import cell_line
 from genezip.tasks.heads import squared_error_sum

@@ -18,7 +18,7 @@ from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.contacts import contact_scores, has_signal, n_bins
-from genezip.models.device import choose_device
+from genezip.models.base import choose_device
 from genezip.tasks.arm import Arm
 from genezip.tasks.bin_features import (
     BinFeatures,

@@ -20,7 +20,8 @@ from genezip.data.pair_examples import PairExamples
 from genezip.data.pair_sequences import PairSequences, authors_input
 from genezip.data.prepared import MANIFEST
 from genezip.errors import GenezipError
-from genezip.models.genezip.compressor import Backbone
+from genezip.inference.forward import base_vectors
+from genezip.models.base import Compressor, Stream, vector_width
 from genezip.tasks.feature_store import StorePlan, write_store
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ ROWS_PER_PART = 64
 SEQUENCES_AT_A_TIME = 16  # of 12,800 bp, whose vectors are in memory together
 
 
-def full_features(backbone: Backbone, pair: PairSequences) -> np.ndarray:
+def full_features(compressor: Compressor, pair: PairSequences) -> np.ndarray:
     """Features of one pair, the whole sequence read.
 
     Returns
@@ -49,25 +50,27 @@ def full_features(backbone: Backbone, pair: PairSequences) -> np.ndarray:
     """
     found = {}
     for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):
-        for allele, (last, mean) in zip(ALLELES, _alleles(backbone, oriented), strict=True):
+        for allele, (last, mean) in zip(ALLELES, _alleles(compressor, oriented), strict=True):
             found[f"{strand}.last.{allele}"] = last
             found[f"{strand}.mean.{allele}"] = mean
     return np.stack([found[name] for name in FULL_BLOCKS])
 
 
-def full_features_slow(backbone: Backbone, pair: PairSequences) -> np.ndarray:
+def full_features_slow(compressor: Compressor, pair: PairSequences) -> np.ndarray:
     """The same by one whole pass per allele and strand (slow; the definition)."""
     found = {}
     for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):
         for allele, ids in zip(ALLELES, (oriented.reference, oriented.alternative), strict=True):
-            states = np.concatenate(list(backbone.states(ids)))
+            states = np.concatenate(list(base_vectors(compressor, ids)))
             found[f"{strand}.last.{allele}"] = states[-1]
             tail = states[oriented.focus_start :]
             found[f"{strand}.mean.{allele}"] = tail.mean(0, dtype=np.float64).astype(np.float32)
     return np.stack([found[name] for name in FULL_BLOCKS])
 
 
-def _alleles(backbone: Backbone, pair: PairSequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _alleles(
+    compressor: Compressor, pair: PairSequences
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Last and mean of the reference, then of the alternative."""
     focus = pair.focus_start
     sequences = (pair.reference, pair.alternative)
@@ -75,16 +78,23 @@ def _alleles(backbone: Backbone, pair: PairSequences) -> Iterator[tuple[np.ndarr
         raise GenezipError(
             f"a pair has no base at or after its variant at {focus}; prepare the task again"
         )
-    shared = backbone.stream()
-    if shared is None:
-        start, stop = window(focus, max(len(ids) for ids in sequences), backbone.max_bp)
+    if not compressor.streams:
+        start, stop = window(focus, max(len(ids) for ids in sequences), compressor.max_bp)
         for ids in sequences:
-            yield _summary(_from(backbone.states(ids[start:stop]), focus - start))
+            yield _summary(_from(base_vectors(compressor, ids[start:stop]), focus - start))
         return
-    shared.skip(sequences[0][:focus])
+    shared = compressor.stream()
+    for part in _parts(sequences[0][:focus]):
+        shared.feed(part)
     for ids in sequences:
-        stream = shared.copy()
-        yield _summary(stream.feed(part) for part in _parts(ids[focus:]))
+        yield _summary(_vectors(shared.copy(), ids[focus:]))
+
+
+def _vectors(stream: Stream, ids: np.ndarray) -> Iterator[np.ndarray]:
+    for part in _parts(ids):
+        block = stream.feed(part, vectors=True)
+        assert block.base_vectors is not None
+        yield block.base_vectors
 
 
 def window(focus: int, length: int, max_bp: int | None) -> tuple[int, int]:
@@ -134,7 +144,7 @@ def _summary(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(last, dtype=np.float32), np.asarray(total / count, dtype=np.float32)
 
 
-def authors_features(backbone: Backbone, pairs: Sequence[PairSequences]) -> np.ndarray:
+def authors_features(compressor: Compressor, pairs: Sequence[PairSequences]) -> np.ndarray:
     """Mean vectors of the first 12,800 bp of pairs.
 
     Equal sequences go through the model once: most variants lie beyond the cut, so both alleles
@@ -145,10 +155,10 @@ def authors_features(backbone: Backbone, pairs: Sequence[PairSequences]) -> np.n
     float32 array, shape (len(pairs), 2, width)
         Reference and alternative, as :data:`AUTHORS_BLOCKS`.
     """
-    return _authors(backbone, pairs)[0]
+    return _authors(compressor, pairs)[0]
 
 
-def _authors(backbone: Backbone, pairs: Sequence[PairSequences]) -> tuple[np.ndarray, int]:
+def _authors(compressor: Compressor, pairs: Sequence[PairSequences]) -> tuple[np.ndarray, int]:
     """Also the bases that went through the model."""
     distinct: dict[bytes, int] = {}
     sequences: list[np.ndarray] = []
@@ -162,14 +172,14 @@ def _authors(backbone: Backbone, pairs: Sequence[PairSequences]) -> tuple[np.nda
             places.append(distinct[key])
     means = []
     for start in range(0, len(sequences), SEQUENCES_AT_A_TIME):
-        for states in backbone.pieces(sequences[start : start + SEQUENCES_AT_A_TIME]):
-            means.append(states.mean(0, dtype=np.float64).astype(np.float32))
+        for found in compressor.embed(sequences[start : start + SEQUENCES_AT_A_TIME]):
+            means.append(found.vectors.mean(0, dtype=np.float64).astype(np.float32))
     features = np.stack([means[place] for place in places])
     return features.reshape(len(pairs), 2, -1), sum(len(ids) for ids in sequences)
 
 
 def compute_pair_features(
-    backbone: Backbone,
+    compressor: Compressor,
     examples: PairExamples,
     input: Literal["authors", "full"],
     manifest: str | Path,
@@ -178,7 +188,7 @@ def compute_pair_features(
 
     Parameters
     ----------
-    backbone : for ``full`` one that streams, unless it cannot; for ``authors`` with its own bound
+    compressor : for ``full`` one that streams, unless it cannot; for ``authors`` with its own bound
     input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
     manifest : ``FOLDER/manifest.json`` of the store
 
@@ -196,39 +206,39 @@ def compute_pair_features(
         subset=prepared.subset,
         input=input,
         tap="states",
-        model=backbone.facts,
+        model=compressor.facts,
         prepared=prepared.folder / MANIFEST,
         examples=examples.table["example"].to_numpy(dtype=np.int64),
         inner=(),
-        blocks=dict.fromkeys(names, backbone.width),
+        blocks=dict.fromkeys(names, vector_width(compressor)),
     )
 
     def authors(rows: range) -> tuple[np.ndarray, int]:
-        features, bases = _authors(backbone, [examples.sequences(row) for row in rows])
+        features, bases = _authors(compressor, [examples.sequences(row) for row in rows])
         return features.reshape(len(rows), -1), bases
 
     def full(rows: range) -> tuple[np.ndarray, int]:
         found, bases = [], 0
         for row in rows:
             pair = examples.sequences(row)
-            found.append(full_features(backbone, pair).reshape(-1))
-            bases += bases_read(backbone, pair)
+            found.append(full_features(compressor, pair).reshape(-1))
+            bases += bases_read(compressor, pair)
         return np.stack(found), bases
 
-    logger.info(f"{prepared.task} {prepared.subset}: features of {backbone.name}, input {input}")
+    logger.info(f"{prepared.task} {prepared.subset}: features of {compressor.name}, input {input}")
     # a part is what an interruption may cost, and a whole sequence takes far longer
     rows_per_part = ROWS_PER_PART if input == "authors" else ROWS_PER_PART // 8
     write_store(manifest, plan, authors if input == "authors" else full, rows_per_part)
 
 
-def bases_read(backbone: Backbone, pair: PairSequences) -> int:
+def bases_read(compressor: Compressor, pair: PairSequences) -> int:
     """Bases that go through the model for :func:`full_features` of a pair."""
     total = 0
     for oriented in (pair, pair.reverse_complement()):
         lengths = len(oriented.reference), len(oriented.alternative)
-        if backbone.causal and backbone.max_bp is None:
+        if compressor.streams:
             total += sum(lengths) - oriented.focus_start
         else:
-            start, stop = window(oriented.focus_start, max(lengths), backbone.max_bp)
+            start, stop = window(oriented.focus_start, max(lengths), compressor.max_bp)
             total += sum(min(stop, length) - start for length in lengths)
     return total

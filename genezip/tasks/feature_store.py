@@ -144,7 +144,7 @@ class StorePlan:
     ----------
     task, subset, input : as of :class:`genezip.tasks.arm.Arm`
     tap : ``states`` or ``tokens``, what is pooled
-    model : what identifies the model (:attr:`genezip.models.genezip.compressor.Backbone.facts`)
+    model : what identifies the model (:attr:`genezip.models.base.Compressor.facts`)
     prepared : manifest of the prepared data
     examples : int64 array, shape (n,)
     inner : axes between the rows and the last one: () for pairs, (bins,) for windows

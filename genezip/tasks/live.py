@@ -8,7 +8,7 @@ from genezip.config.benchmarks import Initiation, Pairs, Task
 from genezip.data.initiation import InitiationExamples
 from genezip.data.pair_examples import PairExamples
 from genezip.errors import GenezipError
-from genezip.models.device import choose_device
+from genezip.models.base import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_network
 from genezip.tasks.arm import Arm, run_identity

@@ -20,7 +20,7 @@ from genezip.config.benchmarks import Initiation
 from genezip.data.initiation import InitiationExamples
 from genezip.errors import GenezipError
 from genezip.log import progress
-from genezip.metrics.initiation import initiation_pcc, initiation_sums
+from genezip.metrics.correlation import initiation_pcc, initiation_sums
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.arm import Arm
 from genezip.tasks.heads import ProfileHead, initiation_loss

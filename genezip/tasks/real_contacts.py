@@ -18,14 +18,15 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from genezip.alphabet import A_ID, C_ID, G_ID, T_ID, encode
+from genezip.alphabet import encode
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.data.label_contacts import BIN_BP, OFFSET, ContactMap, read_counts, tiled
+from genezip.data.label_contacts import BIN_BP, ContactMap, read_counts, tiled
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.contacts import contact_scores, stratum_means
-from genezip.models.genezip.compressor import Backbone
+from genezip.metrics.contacts import contact_scores, entries, pair_products, stratum_means
+from genezip.metrics.gc_content import gc_content
+from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import (
@@ -101,7 +102,7 @@ def measure_contacts(run: LabelRun) -> None:
         add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)
         add(baseline_arm("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
         gc = np.stack([_gc(ids[m.segment], m, segments, bins) for m in maps])
-        fitted = _by_fold(targets, folds, _gc_product(gc, bins))
+        fitted = _by_fold(targets, folds, _gc_product(gc))
         add(baseline_arm("gc_product", PART, SUBSET), fitted, {})
         for folder, card in cards(run):
             vectors = bin_vectors(run.load(folder), ids, maps, segments, bins)
@@ -144,13 +145,12 @@ def _mean_map(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.nd
     return lambda number: mean
 
 
-def _gc_product(gc: np.ndarray, bins: int) -> Fit:
+def _gc_product(gc: np.ndarray) -> Fit:
     """Least squares on the product of the GC content of both bins, standardised on training."""
-    rows, columns = np.triu_indices(bins, OFFSET)
 
     def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
         z = (gc - gc[train].mean()) / (gc[train].std() or 1.0)
-        product = z[:, rows] * z[:, columns]
+        product = pair_products(z)
         line = LinearRegression().fit(product[train].reshape(-1, 1), residuals.ravel())
         return lambda number: line.predict(product[number][:, None])
 
@@ -159,10 +159,7 @@ def _gc_product(gc: np.ndarray, bins: int) -> Fit:
 
 def _gc(ids: np.ndarray, contact: ContactMap, segments: list[Segment], bins: int) -> np.ndarray:
     """Share of G and C among the known bases of every bin (0 where none is known)."""
-    inside = _bases(ids, contact, segments, bins)
-    known = (inside >= A_ID) & (inside <= T_ID)
-    strong = (inside == C_ID) | (inside == G_ID)
-    return np.asarray(strong.sum(1) / np.maximum(known.sum(1), 1))
+    return np.nan_to_num(gc_content(_bases(ids, contact, segments, bins)))
 
 
 def _bases(
@@ -175,7 +172,7 @@ def _bases(
 
 
 def bin_vectors(
-    backbone: Backbone,
+    compressor: Compressor,
     ids: dict[int, np.ndarray],
     maps: list[ContactMap],
     segments: list[Segment],
@@ -187,9 +184,9 @@ def bin_vectors(
     -------
     float32 array, shape (maps, bins, width)
     """
-    found = np.zeros((len(maps), bins, backbone.width), dtype=np.float32)
+    found = np.zeros((len(maps), bins, vector_width(compressor)), dtype=np.float32)
     for segment, sequence in ids.items():
-        for states in both_strands(backbone, sequence):
+        for states in both_strands(compressor, sequence):
             for number, contact in enumerate(maps):
                 if contact.segment == segment:
                     found[number] += _bases(states, contact, segments, bins).mean(axis=1) / 2
@@ -207,7 +204,7 @@ def pair_features(vectors: np.ndarray) -> np.ndarray:
     -------
     float array, shape (pairs, 2 width), pairs in the order of ``numpy.triu_indices(bins, 2)``
     """
-    rows, columns = np.triu_indices(len(vectors), OFFSET)
+    rows, columns = entries(len(vectors))
     one, two = vectors[rows], vectors[columns]
     return np.concatenate([one * two, np.abs(one - two)], axis=1)
 

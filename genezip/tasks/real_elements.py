@@ -19,18 +19,19 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from genezip.alphabet import A_ID, C_ID, G_ID, is_base, reverse_complement
+from genezip.alphabet import A_ID, is_base, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.data.label_elements import CLASSES, read_elements, windows
 from genezip.genome.sources.source import Source
-from genezip.metrics.bootstrap import BlockBootstrap, scarcer
+from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
+from genezip.metrics.gc_content import gc_and_cpg
 from genezip.metrics.ranking import auroc
-from genezip.models.genezip.compressor import Backbone
+from genezip.models.base import Compressor, vector_width
 from genezip.tasks.arm import Arm, baseline_arm
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, cards, model_arm
 from genezip.tasks.real_scores import Sheet
-from genezip.tasks.score_rows import mean_of, ranked_support
+from genezip.tasks.score_rows import ranked_support
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ def _score(
     """Macro AUROC (one class against the rest, within folds) and accuracy."""
     ranked = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
     right = sheet.bootstrap.sums({"right": found.argmax(1) == truth, "n": np.ones(len(truth))})
-    accuracy = mean_of(right["right"], right["n"])
+    accuracy = ratio(right["right"], right["n"])
     classes = [ranked_support(sheet.bootstrap, truth == place) for place in range(found.shape[1])]
     each = (("auroc_macro", ranked, reduce(scarcer, classes)), ("accuracy", accuracy, None))
     for metric, values, held in each:
@@ -208,13 +209,8 @@ def lengths(table: pd.DataFrame) -> np.ndarray:
 
 def composition(ids: list[np.ndarray]) -> np.ndarray:
     """GC content, and CpG observed over expected; float64, (n, 2)."""
-    rows = []
-    for sequence in ids:
-        c, g = int((sequence == C_ID).sum()), int((sequence == G_ID).sum())
-        known = max(int(is_base(sequence).sum()), 1)
-        cpg = int(((sequence[:-1] == C_ID) & (sequence[1:] == G_ID)).sum())
-        rows.append(((c + g) / known, cpg * known / max(c * g, 1)))
-    return np.array(rows).reshape(len(ids), 2)
+    found = np.array([gc_and_cpg(sequence) for sequence in ids]).reshape(len(ids), 2)
+    return np.nan_to_num(found)  # 0 where no base is known
 
 
 def kmer_shares(ids: list[np.ndarray], k: int = KMER) -> np.ndarray:
@@ -245,14 +241,14 @@ def _opposite(word: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(3 - base for base in reversed(word))
 
 
-def mean_vectors(backbone: Backbone, ids: list[np.ndarray]) -> np.ndarray:
+def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
     """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
-    found = np.zeros((len(ids), backbone.width))
+    found = np.zeros((len(ids), vector_width(compressor)))
     order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
     for first in range(0, len(order), BATCH):
         rows = order[first : first + BATCH]
         for turn in (lambda sequence: sequence, reverse_complement):
-            vectors = backbone.pieces([turn(ids[row]) for row in rows])
-            for row, states in zip(rows, vectors, strict=True):
-                found[row] += states.mean(axis=0, dtype=np.float64) / 2
+            vectors = compressor.embed([turn(ids[row]) for row in rows])
+            for row, one in zip(rows, vectors, strict=True):
+                found[row] += one.vectors.mean(axis=0, dtype=np.float64) / 2
     return found

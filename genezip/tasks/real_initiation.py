@@ -27,9 +27,9 @@ from genezip.data.label_initiation import (
 )
 from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.correlation import moments, pearson
-from genezip.metrics.initiation import transformed
+from genezip.metrics.correlation import moments, pearson, transformed
 from genezip.tasks.arm import Arm, baseline_arm
+from genezip.tasks.baselines_initiation import add_profile, oriented
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_readings import Readings, local_readings, normed
 from genezip.tasks.real_run import (
@@ -113,8 +113,8 @@ def measure_initiation(run: LabelRun) -> None:
         fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
         add(baseline_arm("local_bases", PART, SUBSET), fitted)
         for folder, card in cards(run):
-            backbone = run.load(folder)
-            readings = [normed(both_strands(backbone, segment.ids)) for segment in segments]
+            compressor = run.load(folder)
+            readings = [normed(both_strands(compressor, segment.ids)) for segment in segments]
             fitted = cross_fitted(cut, targets, readings, sampled, settings.gap_bp)
             add(model_arm(card, PART, SUBSET), fitted)
     TASK_SCORES.write(run.out, sheet.rows(run.control))
@@ -228,21 +228,16 @@ def _profile(
         free = _learned(tested, targets, gap_bp)
         windows = []
         for number, target in enumerate(targets):
-            for at, strand in places[number]:
+            for at, plus in places[number]:
                 low, high = at - PROFILE_BP, at + PROFILE_BP + 1
                 if low >= 0 and high <= target.shape[1] and free[number][low:high].all():
-                    around = target[:, low:high]
-                    windows.append(around if strand == 0 else around[::-1, ::-1])
+                    windows.append(oriented(target[:, low:high], plus))
         profile = np.mean(windows, axis=0) if windows else np.zeros((2, 2 * PROFILE_BP + 1))
 
         def predict(block: Block) -> np.ndarray:
             found = np.zeros((2, block.last - block.first), dtype=np.float32)
-            for at, strand in places[block.segment]:
-                low = at - PROFILE_BP - block.first
-                first, last = max(low, 0), min(low + profile.shape[1], found.shape[1])
-                if first < last:
-                    shown = profile if strand == 0 else profile[::-1, ::-1]
-                    found[:, first:last] += shown[:, first - low : last - low]
+            for at, plus in places[block.segment]:
+                add_profile(found, profile, at - PROFILE_BP - block.first, plus)
             return found
 
         return predict
@@ -250,14 +245,12 @@ def _profile(
     return _by_fold(cut, fit)
 
 
-def _tss_of(segment: LabelledSegment, tss: pd.DataFrame) -> list[tuple[int, int]]:
-    """Place in the segment and strand (0 forward, 1 reverse) of the TSSs near it."""
+def _tss_of(segment: LabelledSegment, tss: pd.DataFrame) -> list[tuple[int, bool]]:
+    """Place in the segment of the TSSs near it, and whether they are on the plus strand."""
     low, high = segment.segment.start - PROFILE_BP, segment.segment.end + PROFILE_BP
     near = tss[(tss["chrom"] == segment.segment.chrom) & tss["position"].between(low, high)]
-    strands = (near["strand"] == "-").astype(int)
-    return list(
-        zip((near["position"] - segment.segment.start).tolist(), strands.tolist(), strict=True)
-    )
+    at, plus = near["position"] - segment.segment.start, near["strand"] != "-"
+    return list(zip(at.tolist(), plus.tolist(), strict=True))
 
 
 def _learned(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:

@@ -14,7 +14,9 @@ from genezip.data.real_labels import missing_reason, unfit_genome
 from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
-from genezip.models.genezip.compressor import Backbone, load_backbone
+from genezip.inference.forward import base_vectors
+from genezip.models import load
+from genezip.models.base import Compressor
 from genezip.models.pretrained import ModelCard, load_card
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter, Values
@@ -75,9 +77,9 @@ class LabelRun:
         TASK_SCORES.write(self.out, [absent_row(part, self.scale, reason)])
         logger.warning(f"labels: {part} not measured: {reason}")
 
-    def load(self, folder: Path) -> Backbone:
+    def load(self, folder: Path) -> Compressor:
         """A frozen model that streams (the bound ``causal`` in place of ``sequence``)."""
-        return load_backbone(folder, self.settings.device, causal=True)
+        return load(folder, self.settings.device, streams=True)
 
 
 def model_arm(card: ModelCard, task: str, subset: str) -> Arm:
@@ -101,7 +103,7 @@ def cards(run: LabelRun) -> list[tuple[Path, ModelCard]]:
     return [(folder, load_card(folder)) for folder in run.models]
 
 
-def both_strands(backbone: Backbone, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def both_strands(compressor: Compressor, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of every base, read forward and read on the reverse complement.
 
     Parameters
@@ -113,6 +115,6 @@ def both_strands(backbone: Backbone, ids: np.ndarray) -> tuple[np.ndarray, np.nd
     Two float32 arrays, shape (L, width). Row i of both belongs to base i: the second is what the
     model made of the complement of base i after reading everything to the right of it.
     """
-    forward = np.concatenate(list(backbone.states(ids)))
-    reverse = np.concatenate(list(backbone.states(reverse_complement(ids))))[::-1]
+    forward = np.concatenate(list(base_vectors(compressor, ids)))
+    reverse = np.concatenate(list(base_vectors(compressor, reverse_complement(ids))))[::-1]
     return forward, reverse

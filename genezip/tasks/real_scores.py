@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE, LABELS, Row
-from genezip.metrics.bootstrap import BlockBootstrap, Scale
+from genezip.metrics.bootstrap import BlockBootstrap, Scale, ratio
 from genezip.tasks.arm import Arm
-from genezip.tasks.score_rows import estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, row
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarr
     """
     finite = np.isfinite(scores)
     sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
-    return mean_of(sums["score"], sums["n"]), int(finite.sum())
+    return ratio(sums["score"], sums["n"]), int(finite.sum())
 
 
 def absent_row(task: str, scale: str, reason: str) -> Row:

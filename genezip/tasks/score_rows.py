@@ -67,8 +67,3 @@ def ranked_support(bootstrap: BlockBootstrap, labels: np.ndarray) -> np.ndarray:
     """
     positive = np.asarray(labels) == 1
     return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
-
-
-def mean_of(total: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Total over n, NaN where nothing is counted; arrays of one shape."""
-    return np.divide(total, n, out=np.full(np.shape(n), np.nan), where=n > 0)

@@ -7,9 +7,8 @@ import pandas as pd
 
 from genezip.artifacts.scores import TASK_SCORES, Row
 from genezip.errors import GenezipError
-from genezip.metrics import activity as metrics_activity
 from genezip.metrics import contacts as metrics_contacts
-from genezip.metrics import initiation as metrics_initiation
+from genezip.metrics import correlation as metrics_correlation
 from genezip.metrics import ranking as metrics_ranking
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import PredictionFile, read_predictions
@@ -24,8 +23,8 @@ _METRICS = {
     "eqtl": metrics_ranking.METRICS,
     "etgp": metrics_ranking.METRICS,
     "cmp": metrics_contacts.METRICS,
-    "tisp": metrics_initiation.METRICS,
-    "rsap": metrics_activity.METRICS,
+    "tisp": metrics_correlation.INITIATION_METRICS,
+    "rsap": metrics_correlation.ACTIVITY_METRICS,
 }
 _NOTHING = "the file holds no prediction of it, and no reason; predict again"
 _ARRAYS = {"cmp": map_rows, "tisp": initiation_rows, "rsap": activity_rows}
@@ -76,8 +75,8 @@ def _check_shape(file: PredictionFile, task: str) -> None:
         wanted = "one axis with the upper triangle of a map"
         fits = len(shape) == 1 and (shape[0] == -1 or metrics_contacts.is_triangle(shape[0]))
     elif task == "tisp":
-        wanted = f"{metrics_initiation.N_TRACKS} tracks and an axis of positions"
-        fits = len(shape) == 2 and shape[0] == metrics_initiation.N_TRACKS
+        wanted = f"{metrics_correlation.N_TRACKS} tracks and an axis of positions"
+        fits = len(shape) == 2 and shape[0] == metrics_correlation.N_TRACKS
     else:
         wanted, fits = "an axis of bins and one of tracks", len(shape) == 2
     if not fits:

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from genezip.artifacts.scores import Row
-from genezip.metrics.activity import flat_pcc, sequence_pcc, track_pcc, track_sums
-from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.correlation import pearson
+from genezip.metrics.bootstrap import BlockBootstrap, ratio
+from genezip.metrics.correlation import defined_sum, pearson, pooled_pcc, track_pcc, track_sums
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, row
 
 UNIT = "loci"
 LOCI_BYTES = 1 << 30
@@ -35,7 +34,7 @@ class _Loci:
         self.merged = False
 
     def add(self, locus: str, sums: np.ndarray) -> None:
-        self.sequences.append((locus, float(sequence_pcc(sums))))
+        self.sequences.append((locus, float(pooled_pcc(sums))))
         key = "" if self.merged else locus
         if key in self.by_locus:
             self.by_locus[key] += sums
@@ -93,7 +92,7 @@ def _sequences(loci: _Loci, bootstrap: int, seed: int) -> Row:
         return {"n": 0, "unit": UNIT, "units": 0, "note": _UNDEFINED}
     boot = BlockBootstrap(np.array([locus for locus, _ in scored], dtype=str), bootstrap, seed)
     sums = boot.sums({"r": np.array([r for _, r in scored]), "one": np.ones(len(scored))})
-    cells = estimated(boot, mean_of(sums["r"], sums["one"]), UNIT, "correlation")
+    cells = estimated(boot, ratio(sums["r"], sums["one"]), UNIT, "correlation")
     return cells | {"n": len(scored), "note": joined(note, cells["note"])}
 
 
@@ -105,7 +104,7 @@ def _pooled(loci: _Loci, bootstrap: int, seed: int) -> dict[str, Row]:
     note = f"{lost} of {len(total)} tracks have no r" if lost else ""
     units = len({locus for locus, _ in loci.sequences})
     found: dict[str, Row] = {}
-    for metric, value in (("pcc_flat", flat_pcc(total)), ("pcc_track", track_pcc(total))):
+    for metric, value in (("pcc_flat", pooled_pcc(total)), ("pcc_track", track_pcc(total))):
         if np.isnan(value):
             cells: Row = {"note": _UNDEFINED}
         elif loci.merged:
@@ -126,12 +125,9 @@ def _flat(boot: BlockBootstrap, sums: np.ndarray) -> np.ndarray:
 
 def _tracks(boot: BlockBootstrap, sums: np.ndarray) -> np.ndarray:
     """:func:`track_pcc` with and without each locus, some tracks at a time."""
-    total, count = 0.0, 0.0
+    total = count = np.zeros(boot.n_blocks + 1)
     for low in range(0, sums.shape[1], _TRACKS_AT_ONCE):
         part = boot.sums({"sums": sums[:, low : low + _TRACKS_AT_ONCE]})["sums"]
-        each = pearson(part)
-        defined = np.isfinite(each)
-        total = total + np.where(defined, each, 0).sum(axis=1)
-        count = count + defined.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total) / np.asarray(count)
+        r, defined = defined_sum(pearson(part))
+        total, count = total + r, count + defined
+    return ratio(total, count)

@@ -11,8 +11,13 @@ import numpy as np
 
 from genezip.artifacts.scores import Row
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.correlation import NAMES
-from genezip.metrics.initiation import ASSAYS, METRICS, initiation_pcc, initiation_sums
+from genezip.metrics.correlation import (
+    ASSAYS,
+    INITIATION_METRICS,
+    NAMES,
+    initiation_pcc,
+    initiation_sums,
+)
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.score_rows import estimated, joined, row
@@ -54,7 +59,7 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
         sums = np.stack(list(scored.values())) if scored else np.zeros((0, *_zeros().shape))
         boot = BlockBootstrap(np.array(list(scored), dtype=str), bootstrap, seed)
         values = initiation_pcc(boot.sums({"sums": sums})["sums"])
-        for metric, found_values in zip(METRICS, values.T, strict=True):
+        for metric, found_values in zip(INITIATION_METRICS, values.T, strict=True):
             cells = estimated(boot, found_values, UNIT, "correlation")
             if cells["value"] is None:
                 cells["note"] = joined(_undefined(metric, values[0], blocks.positions))
@@ -67,7 +72,7 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
 def _undefined(metric: str, values: np.ndarray, positions: int) -> str:
     if not positions:
         return "no position is scored"
-    lost = [name for name, value in zip(METRICS, values, strict=True) if np.isnan(value)]
-    if metric == METRICS[-1] and len(lost) <= len(ASSAYS):
+    lost = [name for name, value in zip(INITIATION_METRICS, values, strict=True) if np.isnan(value)]
+    if metric == INITIATION_METRICS[-1] and len(lost) <= len(ASSAYS):
         return f"undefined, as {', '.join(lost[:-1])} {'is' if len(lost) == 2 else 'are'}"
     return "labels or predictions have no variance, so Pearson's r is undefined"

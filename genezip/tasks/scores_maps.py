@@ -12,11 +12,11 @@ import numpy as np
 
 from genezip.artifacts.scores import Row
 from genezip.errors import GenezipError
-from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.bootstrap import BlockBootstrap, ratio
 from genezip.metrics.contacts import METRICS, contact_scores, has_signal, is_triangle
 from genezip.tasks.arm import Arm
 from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import estimated, joined, mean_of, row
+from genezip.tasks.score_rows import estimated, joined, row
 
 UNIT = "loci"
 FIRST = 100
@@ -76,7 +76,7 @@ def _means(
         if finite.any():
             boot = BlockBootstrap(loci[finite], bootstrap, seed)
             sums = boot.sums({"score": values[finite], "maps": np.ones(int(finite.sum()))})
-            cells = estimated(boot, mean_of(sums["score"], sums["maps"]), UNIT, "correlation")
+            cells = estimated(boot, ratio(sums["score"], sums["maps"]), UNIT, "correlation")
         cells["note"] = joined(note, cells["note"])
         rows.append(row(arm, rule=rule, split=split, metric=metric, n=int(finite.sum()), **cells))
     return rows

@@ -10,7 +10,7 @@ from genezip import config
 from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
-from genezip.models.genezip.compressor import Backbone
+from genezip.models.base import Compressor
 
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
 PAIRS = ("eqtl", "etgp")
@@ -87,7 +87,7 @@ def prepare_task(
 
 def compute_features(
     task: str,
-    backbone: Backbone,
+    compressor: Compressor,
     data: Path,
     genome: Path,
     input: Literal["authors", "full"],
@@ -110,7 +110,7 @@ def compute_features(
         from genezip.data.pair_examples import PairExamples
         from genezip.tasks.contrast import compute_pair_features
 
-        compute_pair_features(backbone, PairExamples.load(data, genome), input, manifest)
+        compute_pair_features(compressor, PairExamples.load(data, genome), input, manifest)
         return
     from genezip.data.bins import CMP_AUTHORS, CMP_FULL, RSAP
     from genezip.data.window_examples import WindowExamples
@@ -120,7 +120,7 @@ def compute_features(
     assert isinstance(settings, config.ContactMaps | config.Activity)
     tap = "states" if input == "authors" else settings.tap
     windows = WindowExamples.load(data, genome)
-    compute_window_features(backbone, windows, bins, input, tap, manifest)
+    compute_window_features(compressor, windows, bins, input, tap, manifest)
 
 
 def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:

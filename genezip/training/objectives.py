@@ -196,7 +196,7 @@ def next_base_loss(
     rar = rar * share
     bound = ids.new_zeros(len(ids), dtype=torch.bool)
     for routing in output.routings:
-        bound = bound | routing.bound_bit()
+        bound = bound | routing.bound_active()
     tokens = [kept.valid.sum() for kept in output.chunks]
     scalars = torch.stack([t.detach().double() for t in (lm, rar, bound.sum(), *tokens)])
     return lm + settings.alpha * rar, torch.cat([scalars, sums.double().flatten()])
@@ -286,9 +286,10 @@ def validate(
         density = np.repeat(1.0 / chunk_bp, chunk_bp)
         tokens += np.bincount(labels, density, minlength=len(region_classes))
         bases += np.bincount(labels, minlength=len(region_classes))
-        nll += float(np.nansum(result.nll, dtype=np.float64))
-        targets += int(np.isfinite(result.nll).sum())
-        bound += bool(result.bound_bit.any())
+        assert result.log_prob is not None
+        nll -= float(np.nansum(result.log_prob, dtype=np.float64))
+        targets += int(np.isfinite(result.log_prob).sum())
+        bound += bool(result.bound_active.any())
     asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
     metrics: dict[str, Any] = {
         "ppl": float(np.exp(nll / max(targets, 1))),

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from genezip import log
 from genezip.errors import GenezipError
-from genezip.models.device import choose_device
+from genezip.models.base import choose_device
 
 # The others wait this long for the first one's validation and writing.
 PATIENCE = timedelta(hours=2)

@@ -19,7 +19,7 @@ from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.manifest import first_difference
 from genezip.artifacts.provenance import versions
 from genezip.config import Pretrain, RegionPreset, parse, read_yaml
-from genezip.corpus.corpus import CorpusReader, expected_bpt
+from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.stream import Batches, WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import Architecture, load_architecture
@@ -33,7 +33,7 @@ from genezip.models.pretrained import (
     save_pretrained,
     save_weights,
 )
-from genezip.region_classes import GENE7, RegionClasses
+from genezip.region_classes import GENE7, RegionClasses, expected_bpt
 from genezip.training.checkpoint import Checkpoint, TrainingState, discard
 from genezip.training.curve import CURVE, open_curve
 from genezip.training.fit import Schedule, fit

@@ -20,7 +20,10 @@ import region_map  # noqa: E402
 import routing  # noqa: E402
 import ssd  # noqa: E402
 
-PROGRAMS = ("corpus", "features", "intervals", "latency", "layers", "region_map", "routing", "ssd")
+PROGRAMS = (
+    "corpus", "features", "gpu_check", "intervals", "latency", "layers", "region_map", "routing",
+    "ssd",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import read_gene_models
-from genezip.genome.region_rules import classify_chromosomes
+from genezip.genome.region_rules import build_region_map
 from genezip.region_classes import CLASSES
 
 IDS = 'gene_id "g"; transcript_id "t";'
@@ -190,7 +190,7 @@ def small(write_gtf):
     genes = read_gene_models(write_gtf(rows), "gtf", "all")
     sizes = {"a": 20_000, "b": 4000}
     settings = Regions(promoter_half_width=100, nig_distance=800, required=[])
-    region_map = classify_chromosomes(genes, sizes, settings)
+    region_map = build_region_map(genes, sizes, settings)
     segments = [
         Segment(c, c, 0, n, "train", "genes", False, False, False) for c, n in sizes.items()
     ]

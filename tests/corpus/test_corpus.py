@@ -11,7 +11,7 @@ import pytest
 
 from genezip.artifacts.files import sha256_file
 from genezip.corpus.build import build_corpus
-from genezip.corpus.corpus import CorpusReader, check_corpus, expected_bpt
+from genezip.corpus.corpus import CorpusReader, check_corpus
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS
 
@@ -194,11 +194,3 @@ def test_manifests_that_cannot_be_read(corpus) -> None:
 def test_an_unknown_split(corpus) -> None:
     with pytest.raises(ValueError, match="split must be"):
         reader_of(corpus).load("validation")
-
-
-def test_expected_bpt_is_the_weighted_harmonic_mean() -> None:
-    # 100 bp at 10 bp per token and 300 bp at 100: 10 + 3 tokens for 400 bp.
-    target = {"promoter": 10.0, "cds": 1.0, "nig": 100.0}
-    assert expected_bpt({"promoter": 100, "cds": 0, "nig": 300}, target) == pytest.approx(400 / 13)
-    with pytest.raises(ValueError, match="without bases"):
-        expected_bpt({"promoter": 0}, target)

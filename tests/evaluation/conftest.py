@@ -1,4 +1,4 @@
-"""An empty toy genome, settings, and writers of compressed windows."""
+"""Settings of the evaluation, and writers of compressed windows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +17,6 @@ from genezip.inference.table import (
     read_compressed,
     write_compressed,
 )
-
-
-@pytest.fixture
-def toy() -> ToyGenome:
-    return ToyGenome()
 
 
 @pytest.fixture

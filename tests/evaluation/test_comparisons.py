@@ -6,9 +6,8 @@ from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
 from genezip.evaluation.comparisons import comparison_rows
-from genezip.evaluation.markov_windows import MarkovWindows
-from genezip.evaluation.window_sums import collect
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.markov import MarkovWindows
+from genezip.evaluation.windows import collect, read_facts
 from genezip.region_classes import MOST_CLASSES
 
 
@@ -27,7 +26,7 @@ def genome(toy):
 
 @pytest.fixture
 def collected(genome, settings, save, compressed_window):
-    labels = read_labels(genome, settings)
+    facts = read_facts(genome.reader(), settings)
 
     def make(name, starts, nll=None, **head):
         windows = [
@@ -36,9 +35,9 @@ def collected(genome, settings, save, compressed_window):
             )
             for place in genome.corpus
         ]
-        return collect(save(name, windows, **head), labels)
+        return collect(save(name, windows, **head), facts)
 
-    return labels, make
+    return facts, make
 
 
 EVEN = range(0, 512, 64)
@@ -57,9 +56,9 @@ def value(rows, model, metric, subset="all", region="promoter", seed=0):
 
 
 def test_identical_files_differ_by_exactly_zero(collected):
-    labels, make = collected
+    facts, make = collected
     files = [make("ours", STEERED, seed=0, nll=1.2), make("twin", STEERED, seed=0, nll=1.2)]
-    rows = comparison_rows(files, labels, "ours", "twin", "test", "simulated")
+    rows = comparison_rows(files, facts, "ours", "twin", "test", "simulated")
     differences = [row for row in rows if row["metric"].endswith("_difference")]
     assert {row["subset"] for row in differences} >= {"all", "n_le_5pct", "gc_tertile_mean"}
     for row in differences:
@@ -70,9 +69,9 @@ def test_identical_files_differ_by_exactly_zero(collected):
 
 
 def test_a_steered_router_beats_an_even_one_in_every_tertile(collected):
-    labels, make = collected
+    facts, make = collected
     files = [make("ours", STEERED, seed=0, nll=1.2), make("even", EVEN, seed=0, nll=1.3)]
-    rows = comparison_rows(files, labels, "ours", "even", "test", "simulated")
+    rows = comparison_rows(files, facts, "ours", "even", "test", "simulated")
     expected = (4 / 8) / (64 / 512) - 1  # four of eight tokens on an eighth of the bases
     assert value(rows, "ours - even", "enrichment_difference")["value"] == pytest.approx(expected)
     for subset in ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3", "gc_tertile_mean"):
@@ -87,12 +86,12 @@ def test_a_steered_router_beats_an_even_one_in_every_tertile(collected):
 
 
 def test_tertile_enrichment_by_hand(collected, genome):
-    labels, make = collected
+    facts, make = collected
     files = [make("ours", STEERED, seed=0), make("even", EVEN, seed=0)]
-    rows = comparison_rows(files, labels, "ours", "even", "test", "simulated")
+    rows = comparison_rows(files, facts, "ours", "even", "test", "simulated")
     tokens = tokens_promoter = bases = bases_promoter = 0.0
     density = np.repeat(1 / np.diff([*STEERED, 512]), np.diff([*STEERED, 512]))
-    for place, cells in zip(genome.corpus, labels.cells, strict=True):
+    for place, cells in zip(genome.corpus, facts.cells, strict=True):
         lowest = cells // MOST_CLASSES == 0
         promoter = lowest & (place.regions == 0)
         tokens, bases = tokens + density[lowest].sum(), bases + lowest.sum()
@@ -103,14 +102,14 @@ def test_tertile_enrichment_by_hand(collected, genome):
 
 
 def test_seeds_are_paired_and_averaged(collected):
-    labels, make = collected
+    facts, make = collected
     files = [
         make("ours", STEERED, seed=0),
         make("ours", EVEN, seed=1),
         make("control", EVEN, seed=0),
         make("control", EVEN, seed=1),
     ]
-    rows = comparison_rows(files, labels, "ours", "control", "test", "simulated")
+    rows = comparison_rows(files, facts, "ours", "control", "test", "simulated")
     per_seed = [
         value(rows, "ours - control", "enrichment_difference", seed=seed)["value"]
         for seed in (0, 1, None)
@@ -121,12 +120,12 @@ def test_seeds_are_paired_and_averaged(collected):
 
 
 def test_routers_of_every_seed_are_compared_and_averaged(collected):
-    labels, make = collected
+    facts, make = collected
     files = [make("control", EVEN, seed=0)]
     for seed, starts in enumerate((STEERED, EVEN)):
         files.append(make("ours", starts, seed=seed))
         files.append(make("fixed_stride", EVEN, seed=seed, like="ours", like_seed=seed))
-    rows = comparison_rows(files, labels, "ours", "control", "test", "simulated")
+    rows = comparison_rows(files, facts, "ours", "control", "test", "simulated")
     for subset in ("all", "gc_tertile_mean"):
         first, second, mean = (
             value(rows, "ours - fixed_stride", "enrichment_difference", subset, seed=seed)["value"]
@@ -138,19 +137,19 @@ def test_routers_of_every_seed_are_compared_and_averaged(collected):
 
 
 def test_a_router_belongs_to_the_run_it_copies(collected):
-    labels, make = collected
+    facts, make = collected
     ours = make("ours", STEERED, seed=0)
     control = make("control", EVEN, seed=0)
     other_seed = make("gc_cpg", EVEN, seed=1, like="ours", like_seed=1)
-    rows = comparison_rows([ours, control, other_seed], labels, "ours", "control", "test", "x")
+    rows = comparison_rows([ours, control, other_seed], facts, "ours", "control", "test", "x")
     assert not any(row["model"] == "ours - gc_cpg" for row in rows)
     stale = make("gc_cpg", [0, 5], seed=0, like="ours", like_seed=0)
     with pytest.raises(GenezipError, match="another run of ours"):
-        comparison_rows([ours, control, stale], labels, "ours", "control", "test", "x")
+        comparison_rows([ours, control, stale], facts, "ours", "control", "test", "x")
 
 
 def test_perplexity_is_compared_with_every_markov_order_window_by_window(collected, settings):
-    labels, make = collected
+    facts, make = collected
     files = [
         make("ours", EVEN, seed=0, nll=1.2),
         make("ours", EVEN, seed=1, nll=1.1),
@@ -168,7 +167,7 @@ def test_perplexity_is_compared_with_every_markov_order_window_by_window(collect
             4: {"nll": predicted * (level + 0.1), "predicted": predicted},
         }
     )
-    rows = comparison_rows(files, labels, "ours", "control", "test", "simulated", markov)
+    rows = comparison_rows(files, facts, "ours", "control", "test", "simulated", markov)
     models = {row["model"] for row in rows if "markov" in row["model"]}
     assert models == {f"{name} - markov{k}" for name in ("ours", "control") for k in (0, 4)}
     row = value(rows, "ours - markov4", "ppl_difference", region="all")
@@ -184,14 +183,14 @@ def test_perplexity_is_compared_with_every_markov_order_window_by_window(collect
     assert seeds[2] == pytest.approx((seeds[0] + seeds[1]) / 2)
     other = MarkovWindows({0: {"nll": predicted, "predicted": predicted + 1}})
     with pytest.raises(GenezipError, match="predict other bases than ours"):
-        comparison_rows(files, labels, "ours", "control", "test", "simulated", other)
+        comparison_rows(files, facts, "ours", "control", "test", "simulated", other)
 
 
 def test_blocks_behind_each_subset_are_counted(collected):
     """Twelve pieces are twelve groups of blocks; windows of 512 bp in blocks of 64 start one."""
-    labels, make = collected
+    facts, make = collected
     files = [make("ours", STEERED, seed=0), make("even", EVEN, seed=0)]
-    rows = comparison_rows(files, labels, "ours", "even", "test", "simulated")
+    rows = comparison_rows(files, facts, "ours", "even", "test", "simulated")
     for subset in ("all", "n_le_5pct"):
         for region in ("all", "promoter"):
             row = value(rows, "corpus", "blocks", subset, region, None)
@@ -202,7 +201,7 @@ def test_blocks_behind_each_subset_are_counted(collected):
                 (
                     (cells // MOST_CLASSES == number) & np.isin(cells % MOST_CLASSES, list(classes))
                 ).any()
-                for cells in labels.cells
+                for cells in facts.cells
             ]
             row = value(rows, "corpus", "blocks", f"gc_tertile_{number + 1}", region, None)
             assert row["value"] == sum(held)
@@ -214,6 +213,6 @@ def test_blocks_behind_each_subset_are_counted(collected):
 
 
 def test_a_missing_model_is_named(collected):
-    labels, make = collected
+    facts, make = collected
     with pytest.raises(GenezipError, match="no compressed file of control is given, only ours"):
-        comparison_rows([make("ours", EVEN)], labels, "ours", "control", "test", "simulated")
+        comparison_rows([make("ours", EVEN)], facts, "ours", "control", "test", "simulated")

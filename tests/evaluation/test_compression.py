@@ -6,8 +6,7 @@ from toolkit.dna import random_dna
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.evaluation.compression import compression_rows, window_table
-from genezip.evaluation.window_sums import collect
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.windows import collect, read_facts
 from genezip.region_classes import CLASS_IDS, CLASSES
 
 TARGET = {**dict.fromkeys(CLASSES, 32.0), "nig": 64.0}
@@ -21,8 +20,8 @@ def striped(toy):
 
 
 def rows_of(file, toy, settings):
-    labels = read_labels(toy, settings)
-    return compression_rows(collect(file, labels), labels, "test", "simulated"), labels
+    facts = read_facts(toy.reader(), settings)
+    return compression_rows(collect(file, facts), facts, "test", "simulated"), facts
 
 
 def cell(rows, metric, region="all", subset="all", strand="+"):
@@ -91,14 +90,14 @@ def test_perplexity_and_bounds(striped, settings, save, compressed_window):
         nll[0] = np.nan
         bound = np.array([number == 0, number < 4])
         windows.append(compressed_window(place, [0, 64], nll=nll, bound_bit=bound))
-    rows, labels = rows_of(file := save("m", windows), striped, settings)
+    rows, facts = rows_of(file := save("m", windows), striped, settings)
     assert cell(rows, "ppl", "promoter")["value"] == pytest.approx(2)
     assert cell(rows, "bits_per_base", "nig")["value"] == pytest.approx(2)
     mean = (63 * np.log(2) + 64 * np.log(4)) / 127
     assert cell(rows, "ppl")["value"] == pytest.approx(np.exp(mean))
     assert cell(rows, "bound_bit_share")["value"] == pytest.approx(0.5)
     assert cell(rows, "bound_bit_share_stage0")["value"] == pytest.approx(1 / 8)
-    table = window_table(collect(file, labels), labels)
+    table = window_table(collect(file, facts), facts)
     assert table["bound_bit"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
     assert table["tokens"].tolist() == [2] * 8
     assert table["ppl"].tolist() == pytest.approx([np.exp(mean)] * 8)

@@ -1,7 +1,5 @@
 """The locus of the page: choice, bins, region runs, gene models."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +15,7 @@ from genezip.evaluation.locus import (
     locus_tables,
     parse_locus,
 )
+from genezip.genome.gene_models import Annotation
 
 
 def annotation():
@@ -34,9 +33,25 @@ def annotation():
     parts = ["chrom", "start", "end", "strand", "transcript_id"]
     exons = [("c", 100, 300, "+", "t1"), ("c", 850, 900, "+", "t1"), ("c", 0, 950, "+", "t2")]
     cds = pd.DataFrame([("c", 150, 280, "+", "t1"), ("c", 850, 860, "+", "t1")], columns=parts)
-    return SimpleNamespace(
-        transcripts=transcripts, exons=pd.DataFrame(exons, columns=parts), cds=cds
-    )
+    exons = pd.DataFrame(exons, columns=parts)
+    return Annotation(transcripts, exons, cds, cds.iloc[:0], "genes")
+
+
+def write_gtf(folder, genes):
+    """The gene models as ``genes.gtf``."""
+    of_transcript = genes.transcripts.set_index("transcript_id")
+    lines = []
+    for feature, table in (
+        ("transcript", genes.transcripts), ("exon", genes.exons), ("CDS", genes.cds),
+    ):  # fmt: skip
+        for row in table.itertuples():
+            gene = of_transcript.loc[row.transcript_id]
+            words = {"gene_id": gene["gene_id"], "transcript_id": row.transcript_id}
+            words |= {"gene_name": gene["gene_name"], "gene_type": gene["gene_type"]}
+            text = "".join(f'{key} "{word}"; ' for key, word in words.items() if pd.notna(word))
+            cells = (row.chrom, "x", feature, row.start + 1, row.end, ".", row.strand, ".")
+            lines.append("\t".join(map(str, cells)) + f'\t{text}tag "basic";\n')
+    (folder / "genes.gtf").write_text("".join(lines))
 
 
 def test_parse():
@@ -58,8 +73,8 @@ def test_most_promoter_bases(toy):
     regions = np.full(1024, 5)
     regions[500:560] = regions[900:910] = 0
     toy.add_segment("c", "A" * 1024, regions)
-    assert choose_locus([Locus("c", 0, 1024)], toy, 256) == Locus("c", 320, 576)
-    assert choose_locus([Locus("c", 0, 100), Locus("c", 128, 256)], toy, 512) == Locus(
+    assert choose_locus([Locus("c", 0, 1024)], toy.region_map(), 256) == Locus("c", 320, 576)
+    assert choose_locus([Locus("c", 0, 100), Locus("c", 128, 256)], toy.region_map(), 512) == Locus(
         "c", 128, 256
     )
 
@@ -98,17 +113,18 @@ def test_tables_of_two_models(toy, save, compressed_window):
     toy.tile(piece, 128)
     windows = [compressed_window(place, [0, 64]) for place in toy.corpus]
     files = [save("a", windows, seed=0), save("b", windows[:3], seed=0)]
-    source = SimpleNamespace(assembly=lambda: toy, annotation=lambda *chosen: annotation())
-    table, genes = locus_tables(files, toy, source, "c:64-320")
+    toy.sizes["c"] = 1000
+    write_gtf(toy.folder, annotation())
+    table, genes = locus_tables(files, toy.region_map(), toy.source(), "c:64-320")
     assert table.columns.tolist() == list(BIN_COLUMNS)
     assert table["model"].value_counts().to_dict() == {"a": 4, "b": 4}
     runs = table[table["kind"] == "region"][["start", "end", "region"]].to_numpy().tolist()
     assert runs == [[64, 100, "nig"], [100, 200, "promoter"], [200, 320, "nig"]]
     assert set(genes["gene_name"]) == {"GENE"}
     with pytest.raises(GenezipError, match=r"c:300-500 is not covered .* inside c:0-384"):
-        locus_tables(files, toy, source, "c:300-500")
+        locus_tables(files, toy.region_map(), toy.source(), "c:300-500")
     toy.add_segment("c:64-320", "ACGT", "nig", split="train")  # a contig that is not held out
     with pytest.raises(GenezipError, match="is 'c:64-320'; write it as c:64-320:120,000-185,536"):
-        locus_tables(files, toy, source, "c:64-320")
-    whole, _ = locus_tables(files, toy, source, None)
+        locus_tables(files, toy.region_map(), toy.source(), "c:64-320")
+    whole, _ = locus_tables(files, toy.region_map(), toy.source(), None)
     assert (whole["start"].min(), whole["end"].max()) == (0, 384)

@@ -18,11 +18,12 @@ from genezip.evaluation.markov import (
     choose_strengths,
     markov_rows,
     negative_log_likelihood,
+    read_markov_windows,
     score_markov,
     train,
+    write_markov_windows,
 )
-from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.windows import read_facts
 
 
 def slow_counts(sequences, order):
@@ -110,8 +111,10 @@ def test_rows_leave_out_first_bases_and_n(toy, settings):
     toy.tile(toy.add_segment("valid", "ACGT" * 50, "nig", split="valid"), 100)
     toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 3]})
-    labels = read_labels(toy, settings)
-    rows = markov_rows(score_markov(toy, toy, labels, settings), labels, "test", "simulated")
+    facts = read_facts(toy.reader(), settings)
+    rows = markov_rows(
+        score_markov(toy.reader(), toy.assembly(), facts, settings), facts, "test", "simulated"
+    )
     ppl = {
         (row["model"], row["region"], row["subset"]): row for row in rows if row["metric"] == "ppl"
     }
@@ -130,11 +133,11 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
     toy.tile(toy.add_segment("train", "ACGT" * 100, "nig", split="train"), 100)
     toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 2]})
-    labels = read_labels(toy, settings)
-    scores = score_markov(toy, toy, labels, settings)
+    facts = read_facts(toy.reader(), settings)
+    scores = score_markov(toy.reader(), toy.assembly(), facts, settings)
     path = tmp_path / "markov.parquet"
-    write_markov_windows(path, scores.windows, labels)
-    found = read_markov_windows(path, labels)
+    write_markov_windows(path, scores.windows, facts)
+    found = read_markov_windows(path, facts)
     assert list(found.by_order) == [0, 2]
     for order, columns in scores.windows.by_order.items():
         for name, values in columns.items():
@@ -144,13 +147,13 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
     second = found.columns(2, np.array([False, True]))
     assert second["nll"].shape == (1, 7)
 
-    toy.corpus.pop()
+    toy.tiles.pop()
     with pytest.raises(GenezipError, match="holds other windows than the corpus"):
-        read_markov_windows(path, read_labels(toy, settings))
+        read_markov_windows(path, read_facts(toy.reader(), settings))
     with pytest.raises(GenezipError, match="run `genezip evaluate markov` first"):
-        read_markov_windows(tmp_path / "none.parquet", labels)
+        read_markov_windows(tmp_path / "none.parquet", facts)
     with pytest.raises(GenezipError, match="holds test windows, not valid windows"):
-        read_markov_windows(path, replace(labels, split="valid"))
+        read_markov_windows(path, replace(facts, split="valid"))
     pq.write_table(pa.table({"x": [1]}), path)
     with pytest.raises(GenezipError, match="is no table of Markov models by window"):
-        read_markov_windows(path, labels)
+        read_markov_windows(path, facts)

@@ -1,8 +1,8 @@
 """A genome with a region class of the user: every sum against a loop over bases."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,19 @@ from toolkit.region_classes import with_enhancer
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.evaluation.comparisons import comparison_rows
-from genezip.evaluation.composition_router import learn_composition_router, learn_rates
 from genezip.evaluation.compression import compression_rows, window_table
+from genezip.evaluation.controls import learn_composition_router, learn_rates
 from genezip.evaluation.locus import Locus, region_rows
-from genezip.evaluation.markov import markov_rows, score_markov
-from genezip.evaluation.markov_windows import read_markov_windows, write_markov_windows
+from genezip.evaluation.markov import (
+    markov_rows,
+    read_markov_windows,
+    score_markov,
+    write_markov_windows,
+)
 from genezip.evaluation.repeat_counts import read_routers, tally_routers
-from genezip.evaluation.repeat_sets import RepeatAnnotation
-from genezip.evaluation.repeats import repeat_rows
-from genezip.evaluation.window_sums import collect
-from genezip.evaluation.windows import read_labels
+from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
+from genezip.evaluation.windows import collect, read_facts
+from genezip.genome.region_map import RegionMap
 from genezip.metrics import compression as metrics
 from genezip.region_classes import CLASSES, GENE7, RegionClasses, UserClass
 
@@ -85,8 +88,8 @@ def by_region(rows, metric, **where):
 
 def test_every_row_of_compression_equals_a_loop_over_bases(world, routed, settings):
     file, windows = routed("m", target_bpt=TARGET)
-    labels = read_labels(world, settings)
-    rows = compression_rows(collect(file, labels), labels, "test", "simulated")
+    facts = read_facts(world.reader(), settings)
+    rows = compression_rows(collect(file, facts), facts, "test", "simulated")
     slow, names = slowly(world, windows), world.region_classes.names
     bp, tokens = slow["bp"], slow["tokens"]
     assert names[7] == "enhancer"
@@ -122,23 +125,23 @@ def test_every_row_of_compression_equals_a_loop_over_bases(world, routed, settin
     assert by_region(rows, "expected_bpt") == {"all": pytest.approx(8 * BP / asked)}
     miss = sum(bp[n] * abs(np.log(bp[n] / tokens[n] / TARGET[n])) for n in names) / (8 * BP)
     assert by_region(rows, "micro_err") == {"all": pytest.approx(miss)}
-    table = window_table(collect(file, labels), labels)
+    table = window_table(collect(file, facts), facts)
     assert table["genic_enrichment"].notna().all()
 
 
 def test_a_model_of_other_classes_keeps_all_but_its_budget(world, routed, settings, messages):
     file, _ = routed("old", target_bpt={name: TARGET[name] for name in CLASSES})
-    labels = read_labels(world, settings)
-    sums = collect(file, labels)
+    facts = read_facts(world.reader(), settings)
+    sums = collect(file, facts)
     assert messages() == [
         "old was made for other region classes than the corpus has (enhancer); metrics that need "
         "its targets are left out"
     ]
-    rows = compression_rows(sums, labels, "test", "simulated")
+    rows = compression_rows(sums, facts, "test", "simulated")
     metrics_found = {row["metric"] for row in rows}
     assert {"bpt", "enrichment", "ppl"} <= metrics_found
     assert not metrics_found & {"target_bpt", "expected_bpt", "bpt_ratio", "micro_err"}
-    assert window_table(sums, labels)["bpt_ratio"].isna().all()
+    assert window_table(sums, facts)["bpt_ratio"].isna().all()
 
 
 def test_a_class_in_the_promoter_group_counts_there(toy, settings, save, compressed_window):
@@ -146,18 +149,18 @@ def test_a_class_in_the_promoter_group_counts_there(toy, settings, save, compres
     own = UserClass("core", before="promoter", label="core", colour="#000000", group="promoter")
     toy.region_classes = RegionClasses((own,))
     toy.tile(toy.add_segment("p", "ACGT" * 4, [0] * 4 + [7] * 4 + [5] * 8), 16)
-    labels = read_labels(toy, settings)
+    facts = read_facts(toy.reader(), settings)
     files = [
         save(name, [compressed_window(place, starts) for place in toy.corpus], seed=0)
         for name, starts in (("ours", [0, 4, 8]), ("even", [0, 8]))
     ]
-    sums = [collect(file, labels) for file in files]
-    rows = compression_rows(sums[0], labels, "test", "simulated")
+    sums = [collect(file, facts) for file in files]
+    rows = compression_rows(sums[0], facts, "test", "simulated")
     found = by_region(rows, "enrichment")
     assert found["promoter"] == pytest.approx((2 / 3) / (8 / 16))
     assert found["core"] == pytest.approx((1 / 3) / (4 / 16))
     assert by_region(rows, "bpt")["promoter"] == pytest.approx(4)
-    paired = comparison_rows(sums, labels, "ours", "even", "test", "simulated")
+    paired = comparison_rows(sums, facts, "ours", "even", "test", "simulated")
     difference = by_region(paired, "enrichment_difference", model="ours - even")
     assert difference["promoter"] == pytest.approx((2 / 3) / (8 / 16) - 1)
     assert set(difference) == {"promoter", "genic", "intergenic"}
@@ -168,8 +171,8 @@ def test_a_class_in_the_promoter_group_counts_there(toy, settings, save, compres
 def test_repeats_are_counted_in_every_class(world, routed, settings):
     file, windows = routed("m")
     trf = pd.DataFrame({"chrom": ["t"], "start": [100], "end": [700]})
-    repeats = RepeatAnnotation(world, None, trf)
-    tallies = tally_routers(read_routers([file]), world, world, repeats, settings)
+    repeats = RepeatAnnotation(world.assembly(), None, trf)
+    tallies = tally_routers(read_routers([file]), *world.mapped(), repeats, settings)
     rows = repeat_rows(tallies, settings, "test", "simulated")
     bp, tokens = Counter(), Counter()
     for place, window in zip(world.windows("test"), windows, strict=True):
@@ -186,39 +189,38 @@ def test_repeats_are_counted_in_every_class(world, routed, settings):
 
 def test_markov_models_are_scored_in_every_class(world, settings, tmp_path):
     settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0]})
-    labels = read_labels(world, settings)
-    scores = score_markov(world, world, labels, settings)
-    found = by_region(markov_rows(scores, labels, "test", "simulated"), "ppl", model="markov0")
+    facts = read_facts(world.reader(), settings)
+    scores = score_markov(world.reader(), world.assembly(), facts, settings)
+    found = by_region(markov_rows(scores, facts, "test", "simulated"), "ppl", model="markov0")
     assert list(found) == ["all", *world.region_classes.names]
     assert 3 < found["enhancer"] < 5
     path = tmp_path / "markov.parquet"
-    write_markov_windows(path, scores.windows, labels)
-    again = read_markov_windows(path, labels).by_order[0]["predicted"]
+    write_markov_windows(path, scores.windows, facts)
+    again = read_markov_windows(path, facts).by_order[0]["predicted"]
     places = list(world.windows("test"))
     assert again.shape == (len(places), 8)
     for row, place in zip(again, places, strict=True):
         assert row.tolist() == np.bincount(place.regions[1:], minlength=8).tolist()
-    world.region_classes = GENE7
     with pytest.raises(GenezipError, match=r"region classes .*enhancer, the corpus has .*dig;"):
-        read_markov_windows(path, SimpleNamespace(split="test", region_classes=GENE7))
+        read_markov_windows(path, replace(facts, region_classes=GENE7))
 
 
 def test_the_composition_router_spends_by_the_users_target(world):
-    rates = learn_rates(world, world, TARGET, 4)
-    cheap = learn_rates(world, world, {**TARGET, "enhancer": 1024.0}, 4)
+    rates = learn_rates(*world.mapped(), TARGET, 4)
+    cheap = learn_rates(*world.mapped(), {**TARGET, "enhancer": 1024.0}, 4)
     assert (rates > cheap).all()
     settings = Evaluation(composition_windows=[4], composition_sharpness=[1])
-    router = learn_composition_router(world, world, world, TARGET, settings)
+    router = learn_composition_router(*world.opened(), TARGET, settings)
     assert router.rates.tolist() == rates.tolist()
-    other = SimpleNamespace(region_classes=GENE7)
+    other = RegionMap({}, GENE7)
     with pytest.raises(GenezipError, match=r"the region map has the classes .*dig, the corpus"):
-        learn_composition_router(world, other, world, TARGET, settings)
+        learn_composition_router(world.assembly(), other, world.reader(), TARGET, settings)
 
 
 def test_the_locus_names_the_class(toy):
     toy.region_classes = with_enhancer()
     toy.add_segment("c", "A" * 64, [5] * 10 + [7] * 20 + [5] * 34)
-    rows = region_rows(toy, Locus("c", 0, 64))
+    rows = region_rows(toy.region_map(), Locus("c", 0, 64))
     assert rows[["end", "region"]].to_numpy().tolist() == [
         [10, "nig"],
         [30, "enhancer"],

@@ -12,15 +12,16 @@ from genezip.evaluation.repeat_counts import (
     read_routers,
     tally_routers,
 )
-from genezip.evaluation.repeat_sets import (
+from genezip.evaluation.repeats import (
     OUTSIDE,
     RMSK,
     RMSK_ONLY,
     SOFTMASK,
     TRF,
     RepeatAnnotation,
+    ratios,
+    repeat_rows,
 )
-from genezip.evaluation.repeats import ratios, repeat_rows
 from genezip.genome.intervals import shifted_runs, value_runs
 
 
@@ -36,7 +37,7 @@ def test_codes_of_the_three_schemes(toy):
     trf = table(("p", 110, 113), ("p", 0, 101), ("q", 100, 116))
     rmsk = table(("p", 104, 108), ("p", 108, 112), ("p", 114, 116))
     rmsk["repeat_class"] = ["SINE", "DNA?", "LTR"]
-    repeats = RepeatAnnotation(toy, rmsk, trf)
+    repeats = RepeatAnnotation(toy.assembly(), rmsk, trf)
     assert repeats.schemes(segment) == [TRF, SOFTMASK, RMSK]
     assert repeats.codes(segment, TRF).tolist() == [1, *[0] * 9, 1, 1, 1, 0, 0, 0]
     assert repeats.codes(segment, SOFTMASK).tolist() == [2, 0, 0, 0, *[1] * 6, 2, 2, 2, 0, 0, 0]
@@ -45,14 +46,14 @@ def test_codes_of_the_three_schemes(toy):
     assert repeats.codes(segment, RMSK).tolist() == expected
     bare = toy.add_segment("q", "ACGT", "nig")
     assert repeats.schemes(bare) == []
-    assert RepeatAnnotation(toy, None, None).schemes(segment) == []
+    assert RepeatAnnotation(toy.assembly(), None, None).schemes(segment) == []
 
 
 def test_codes_of_repeatmasker_alone(toy):
     segment = toy.add_segment("p", "ACGTacgtacgtACGT", "nig", start=100, soft_masked=1, rmsk=1)
     rmsk = table(("p", 104, 108), ("p", 106, 110), ("p", 110, 112), ("p", 113, 114))
     rmsk["repeat_class"] = ["SINE", "Simple_repeat", "Low_complexity", "LTR"]
-    repeats = RepeatAnnotation(toy, rmsk, None)
+    repeats = RepeatAnnotation(toy.assembly(), rmsk, None)
     assert repeats.schemes(segment) == [RMSK_ONLY]
     sine, ltr = RMSK_ONLY.sets["SINE"][0], RMSK_ONLY.sets["LTR"][0]
     simple = RMSK_ONLY.sets["rmsk_simple_repeat"][0]
@@ -64,7 +65,7 @@ def test_codes_of_repeatmasker_alone(toy):
     ]
     # sets of one name mean one thing: where some segment has TRF calls, they are taken outside them
     toy.add_segment("q", "ACGT", "nig", trf=1)
-    assert RepeatAnnotation(toy, rmsk, table(("q", 0, 1))).schemes(segment) == []
+    assert RepeatAnnotation(toy.assembly(), rmsk, table(("q", 0, 1))).schemes(segment) == []
 
 
 def test_a_table_without_the_other_gives_rows_and_an_empty_one_says_so(
@@ -73,7 +74,7 @@ def test_a_table_without_the_other_gives_rows_and_an_empty_one_says_so(
     toy.tile(toy.add_segment("p", "ACGT" * 64, "nig", rmsk=1), 64)
     file = save("m", [compressed_window(place, [0, 32]) for place in toy.corpus], seed=0)
     rmsk = table(("p", 0, 64), ("p", 100, 110)).assign(repeat_class=["LINE", "Simple_repeat"])
-    rows = rows_of([file], toy, RepeatAnnotation(toy, rmsk, None), settings)
+    rows = rows_of([file], toy, RepeatAnnotation(toy.assembly(), rmsk, None), settings)
     assert pick(rows, "bpt_ratio", "LINE")["value"] == pytest.approx(1)
     assert pick(rows, "bpt_ratio", "rmsk_interspersed")["n"] == 64
     assert pick(rows, "bpt_ratio", "rmsk_simple_repeat")["n"] == 10
@@ -83,7 +84,7 @@ def test_a_table_without_the_other_gives_rows_and_an_empty_one_says_so(
         "rmsk_rest_without_trf": 182, "LINE": 64, "rmsk_interspersed": 64,
         "rmsk_simple_repeat": 10, "SINE": 0, "LTR": 0, "DNA": 0, "Retroposon": 0, "Satellite": 0,
     }  # fmt: skip
-    none = rows_of([file], toy, RepeatAnnotation(toy, rmsk.iloc[:0], None), settings)
+    none = rows_of([file], toy, RepeatAnnotation(toy.assembly(), rmsk.iloc[:0], None), settings)
     counts = {r["subset"]: (r["metric"], r["value"]) for r in none if r["model"] == "corpus"}
     assert counts.pop("rmsk_rest_without_trf") == ("bp", 256)
     assert set(counts.values()) == {("bp", 0)}
@@ -149,7 +150,7 @@ def masked(toy):
     other = toy.add_segment("q", "ACGT" * 64, "nig", trf=1)
     toy.tile(other, 64)
     trf = table(("p", 0, 8), ("q", 0, 64))
-    return toy, RepeatAnnotation(toy, None, trf)
+    return toy, RepeatAnnotation(toy.assembly(), None, trf)
 
 
 def test_a_segment_in_stretches_is_counted_like_a_whole_one(
@@ -164,7 +165,13 @@ def test_a_segment_in_stretches_is_counted_like_a_whole_one(
     ]
     settings = settings.model_copy(update={"block_bp": 128})
     whole, cut = (
-        tally_routers(read_routers(files), toy, toy, repeats, settings, stretch_bp=stretch_bp)
+        tally_routers(
+            read_routers(files),
+            *toy.mapped(),
+            repeats,
+            settings,
+            stretch_bp=stretch_bp,
+        )
         for stretch_bp in (10**6, 100)
     )
     assert set(whole) == set(cut) == {("test", "softmask"), ("test", "trf")}
@@ -181,7 +188,7 @@ def test_a_segment_in_stretches_is_counted_like_a_whole_one(
 
 
 def rows_of(files, toy, repeats, settings):
-    tallies = tally_routers(read_routers(files), toy, toy, repeats, settings)
+    tallies = tally_routers(read_routers(files), *toy.mapped(), repeats, settings)
     return repeat_rows(tallies, settings, "test", "simulated")
 
 
@@ -233,7 +240,9 @@ def test_n_and_windows_with_many_n_do_not_count(toy, settings, save, compressed_
     sequence = "ACGT" * 15 + "ACGN" + "ACGT" * 8 + "N" * 32
     toy.tile(toy.add_segment("p", sequence, "nig", soft_masked=1, trf=1), 64)
     file = save("m", [compressed_window(place, [0, 32]) for place in toy.corpus])
-    rows = rows_of([file], toy, RepeatAnnotation(toy, None, table(("p", 0, 1))), settings)
+    rows = rows_of(
+        [file], toy, RepeatAnnotation(toy.assembly(), None, table(("p", 0, 1))), settings
+    )
     assert pick(rows, "bpt", "rest")["n"] == 62
     assert pick(rows, "bpt", "tandem")["n"] == 1
 
@@ -245,7 +254,7 @@ def test_files_of_one_router_are_joined_and_splits_kept_apart(
     segment = toy.add_segment("t", "ACGT" * 32, "nig", split="train", trf=1, rmsk=1)
     toy.tile(segment, 64)
     rmsk = table(("t", 0, 64)).assign(repeat_class="LINE")
-    repeats = RepeatAnnotation(toy, rmsk, table(("p", 0, 8)))
+    repeats = RepeatAnnotation(toy.assembly(), rmsk, table(("p", 0, 8)))
     held = [compressed_window(place, [0, 32]) for place in toy.windows("test")]
     train = [compressed_window(place, [0, 32]) for place in toy.windows("train")]
     first = save("m", held)

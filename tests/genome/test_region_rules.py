@@ -8,7 +8,6 @@ from genezip.genome.gene_models import read_gene_models
 from genezip.genome.intervals import Covered
 from genezip.genome.region_rules import (
     build_region_map,
-    classify_chromosomes,
     promoters,
     tss_distance,
 )
@@ -178,7 +177,7 @@ def test_own_classes_take_their_place_in_the_priority(write_gtf, messages):
         "ctcf": stretches((56, 60)),
     }
     annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
-    region_map = classify_chromosomes(annotation, {"c": 60}, with_own(), own)
+    region_map = build_region_map(annotation, {"c": 60}, with_own(), own)
     letters = np.array(list("pcueindEST"))
     assert "".join(letters[region_map.ids("c", 0, 60)]) == (
         "nnnnnnnpEEEEpuuccccciiiiiiiiiiEccccccccccccuuuuuuunnnSSSTTTT"
@@ -196,13 +195,13 @@ def test_own_classes_take_their_place_in_the_priority(write_gtf, messages):
 def test_own_classes_must_be_read_first(write_gtf):
     annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     with pytest.raises(GenezipError, match="names 'enhancer', but its intervals were not read"):
-        classify_chromosomes(annotation, {"c": 60}, with_own(OWN[0]))
+        build_region_map(annotation, {"c": 60}, with_own(OWN[0]))
 
 
 def test_whole_chromosomes_without_sequence(write_gtf, make_assembly, drawn):
     annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     sizes = {"c": 60, "empty": 9}
-    region_map = classify_chromosomes(annotation, sizes, SMALL)
+    region_map = build_region_map(annotation, sizes, SMALL)
     assert drawn(region_map, "c", 0, 60) == TestByHand.plus_map
     assert drawn(region_map, "empty", 0, 9) == "d" * 9
     assembly = make_assembly({**CHROM, "empty": "A" * 9})
@@ -218,9 +217,9 @@ def test_whole_chromosomes_without_sequence(write_gtf, make_assembly, drawn):
 def test_annotation_and_lengths_of_different_genomes(write_gtf):
     annotation = read_gene_models(write_gtf(PLUS), "gtf", "all")
     with pytest.raises(GenezipError, match="no contig in common"):
-        classify_chromosomes(annotation, {"other": 60}, SMALL)
+        build_region_map(annotation, {"other": 60}, SMALL)
     with pytest.raises(GenezipError, match="ends at c:50, but c has 49 bases: wrong build"):
-        classify_chromosomes(annotation, {"c": 49}, SMALL)
+        build_region_map(annotation, {"c": 49}, SMALL)
 
 
 def test_a_required_class_must_not_be_empty(write_gtf, make_assembly):

@@ -29,14 +29,14 @@ from toolkit.networks import FLAT, FREE, LONG_CHUNKS, save_toy, speaking_network
 from genezip.alphabet import encode
 from genezip.artifacts.tables import HEAD
 from genezip.cli import main
-from genezip.compress import GeneZip
 from genezip.errors import GenezipError
 from genezip.inference import parts as fasta_parts
 from genezip.inference.fasta import Summary, compress_fasta
 from genezip.inference.join import ROW_GROUP, Join
 from genezip.inference.readers import StreamReader
+from genezip.models.base import KEPT_BY
+from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.windows import run_batch
-from genezip.models.routing.learned import KEPT_BY
 
 BLOCKS = {"router": ("block", "block"), "stride": (4, 3), "k_min": (), "bound": "none"}
 COLUMNS = ["chrom", "start", "end", "boundary_prob", "kept_by", "token"]
@@ -139,7 +139,7 @@ def test_streamed_records_equal_one_pass(
         for chrom, sequence in RECORDS.items():
             (whole,) = run_batch(network, [encode(sequence)])
             starts = whole.token_starts
-            prob = whole.boundary_prob[0] if whole.boundary_prob else np.ones(len(sequence))
+            prob = np.ones(len(sequence)) if whole.boundary_prob is None else whole.boundary_prob
             ends = np.append(starts[1:], len(sequence))
             assert np.array_equal(result.column("start", chrom), starts)
             assert np.array_equal(result.column("end", chrom), ends)
@@ -149,8 +149,8 @@ def test_streamed_records_equal_one_pass(
             assert result.column("kept_by", chrom).tolist() == reasons
             values = np.array(track.values(chrom, 0, len(sequence)))
             assert np.abs(values - prob).max() < 1e-4  # the track has four decimals
-            nats += np.nansum(whole.nll, dtype=np.float64)
-            predicted += int((~np.isnan(whole.nll)).sum())
+            nats -= np.nansum(whole.log_prob, dtype=np.float64)
+            predicted += int((~np.isnan(whole.log_prob)).sum())
     assert result.summary.totals.bits_per_base == pytest.approx(nats / predicted / np.log(2))
     assert result.summary.mode == result.facts["mode"] == "stream"
     assert result.facts["block_bp"] == block_bp

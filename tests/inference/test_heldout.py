@@ -94,7 +94,7 @@ def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
     toy.add_segment("b", "ACGT" * 25, "nig", split="test", rmsk=1)
     toy.add_segment("c", "ACGT" * 25, "nig", split="train")
     toy.add_segment("d", "ACGT" * 10, "nig", split="valid", rmsk=1)
-    places = repeat_places(toy, 30)
+    places = repeat_places(toy.assembly(), 30)
     assert len(places) == 4
     for _ in range(2):  # read again for the other strand
         found = [(p.piece, p.split, p.start, p.end) for p in places]
@@ -103,14 +103,14 @@ def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
             ("d", "valid", 0, 30),
         ]  # fmt: skip
     assert next(iter(places)).ids.tolist() == encode("ACGT" * 7 + "AC").tolist()
-    none = repeat_places(toy, 500)
+    none = repeat_places(toy.assembly(), 500)
     assert (len(none), list(none)) == (0, [])
 
 
 def test_repeat_windows_are_bounded_and_evenly_spread(toy) -> None:
     toy.add_segment("a", "A" * 1000, "nig", split="train", rmsk=1)
     toy.add_segment("b", "C" * 1000, "nig", split="train", rmsk=1)
-    places = repeat_places(toy, 10, max_windows=8)
+    places = repeat_places(toy.assembly(), 10, max_windows=8)
     assert len(places) == 8
     assert [(p.piece, p.start) for p in places] == [
         (name, start) for name in "ab" for start in (0, 250, 500, 750)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from toolkit.slow_bootstrap import slow_interval
 
-from genezip.metrics.bootstrap import BlockBootstrap, interval_note, scarcer
+from genezip.metrics.bootstrap import BlockBootstrap, interval_note, ratio, scarcer
 from genezip.metrics.ranking import auroc
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -167,7 +167,7 @@ def test_support_tells_blocks_with_a_denominator():
     assert rare.tolist() == boot.support(weights).tolist()
 
 
-def ratio(boot, hits, weights):
+def hit_ratio(boot, hits, weights):
     sums = boot.sums({"hits": hits, "weights": weights})
     with np.errstate(invalid="ignore"):
         return boot.summarise(sums["hits"] / sums["weights"], boot.support(weights))
@@ -178,12 +178,12 @@ def test_a_region_in_few_blocks_has_a_value_but_no_interval():
     for n_blocks, holding in ((2, 1), (40, 1), (3, 2), (1000, 2)):
         boot = BlockBootstrap(np.arange(n_blocks), 200, seed=0)
         weights = (np.arange(n_blocks) < holding).astype(float)
-        estimate = ratio(boot, 2 * weights, weights)
+        estimate = hit_ratio(boot, 2 * weights, weights)
         assert estimate.value == 2
         assert np.isnan([estimate.low, estimate.high]).all()
         assert estimate.blocks == holding
     three = BlockBootstrap(np.arange(3), 200, seed=0)
-    estimate = ratio(three, np.array([1.0, 2, 3]), np.ones(3))
+    estimate = hit_ratio(three, np.array([1.0, 2, 3]), np.ones(3))
     assert estimate.low < 2 < estimate.high
 
 
@@ -200,7 +200,7 @@ def test_no_interval_where_a_block_cannot_be_left_out():
 
 def test_one_block_and_none():
     alone = BlockBootstrap(np.zeros(5, dtype=int), 100, seed=0)
-    estimate = ratio(alone, np.ones(5), np.ones(5))
+    estimate = hit_ratio(alone, np.ones(5), np.ones(5))
     assert estimate.value == 1
     assert np.isnan(estimate.low)
     empty = BlockBootstrap(np.zeros(0, dtype=int), 10, seed=0)
@@ -236,3 +236,11 @@ def test_nominal_95_percent_are_covered(statistic, effects, blocks):
     found = intervals.coverage(statistic, effects, blocks)
     assert (0.90 if blocks == 8 else 0.925) <= found <= 0.97
     assert intervals.goal(effects, blocks) == (0.90 if blocks == 8 else 0.925, 0.97)
+
+
+def test_a_ratio_is_nan_where_nothing_is_left_to_divide_by():
+    above = np.array([[1.0, 2, 3], [0, 5, 6]])
+    found = ratio(above, np.array([[2], [0]]))
+    assert found[0].tolist() == [0.5, 1, 1.5]
+    assert np.isnan(found[1]).all()
+    assert ratio(np.array(3), np.array(4)) == 0.75

@@ -10,6 +10,7 @@ from genezip.metrics.contacts import (
     contact_scores,
     n_bins,
     n_entries,
+    pair_products,
     strata_of,
     stratum_means,
 )
@@ -180,3 +181,9 @@ def test_hicreppy_gives_the_release_score():
     ours = contact_scores(prediction, target)["scc_release"]
     total = sum(weight.values())
     assert theirs == pytest.approx((near + ours * (total - near)) / total, abs=1e-9)
+
+
+def test_products_of_pairs_are_an_outer_product():
+    values = np.random.default_rng(0).normal(size=(2, 7))
+    for row, found in zip(values, pair_products(values), strict=True):
+        assert found.tolist() == np.outer(row, row)[np.triu_indices(7, 2)].tolist()

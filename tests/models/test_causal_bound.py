@@ -402,7 +402,7 @@ def test_operations_grow_with_the_levels_of_blocks_not_with_positions() -> None:
     assert counts[2] - counts[1] == counts[1] - counts[0] < 400
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_nothing_waits_for_the_device() -> None:
     bound = CausalBound(max_chunk=5, burst=3, rate=(1, 3))
     provisional = torch.stack([noise(5000), noise(5000, 0.1)])

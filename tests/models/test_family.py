@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn.functional import rms_norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from genezip.models.base import KEPT_BY
 from genezip.models.hnet.losses import base_nll, lm_loss, rar_loss
 from genezip.models.hnet.network import GeneZipNetwork, Output
 from genezip.models.hnet.streaming import Stream
-from genezip.models.routing.learned import KEPT_BY
 
 FAMILY: dict[str, dict] = {
     "learned": FREE,
@@ -71,7 +71,7 @@ def test_a_base_changes_nothing_before_it(name: str, t: int) -> None:
     changed = ids.clone()
     changed[0, t] = (ids[0, t] - 3 + 2) % 4 + 3
     one, other = run(network, ids), run(network, changed)
-    assert not any(routing.bound_bit().any() for routing in one.routings) or name == "causal"
+    assert not any(routing.bound_active().any() for routing in one.routings) or name == "causal"
     for mine, theirs in zip(stage_positions(one), stage_positions(other), strict=True):
         assert [p for p in mine if p < t] == [p for p in theirs if p < t]
     for routing, after in zip(one.routings[:1], other.routings, strict=False):
@@ -187,7 +187,9 @@ def test_streaming_equals_the_whole_pass(name: str, sizes: Sequence[int]) -> Non
     tokens = np.concatenate([block.tokens for block in blocks])
     np.testing.assert_allclose(tokens, output.tokens[0].numpy(), atol=1e-9, rtol=0)
     for stage, routing in enumerate(output.routings):
-        found = np.concatenate([block.boundary_prob[stage] for block in blocks])
+        found = np.concatenate(
+            [(block.boundary_prob, *block.inner_prob)[stage] for block in blocks]
+        )
         np.testing.assert_allclose(found, routing.boundary_prob[0].numpy(), atol=1e-9, rtol=0)
 
 

@@ -14,7 +14,8 @@ from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.losses import lm_loss, rar_loss
 from genezip.models.hnet.network import build
 from genezip.models.hnet.windows import run_batch
-from genezip.models.layers.kernels import scan
+from genezip.models.layers import mamba2
+from genezip.models.layers.ssd import scan
 
 small = partial(speaking_network, k_min=(1, 1))
 
@@ -58,7 +59,7 @@ def test_not_causal_where_a_bound_bites(bounds: dict) -> None:
     changed[:, 150:] = random_batch(150, seed=9)
     with torch.no_grad():
         one, other = network(ids), network(changed)
-    assert one.routings[0].bound_bit().all()
+    assert one.routings[0].bound_active().all()
     assert (one.logits[:, :150] - other.logits[:, :150]).abs().max() > 1e-4
 
 
@@ -70,9 +71,10 @@ def test_unequal_lengths_equal_one_by_one() -> None:
         alone = run_batch(network, [window])[0]
         assert result.token_starts.tolist() == alone.token_starts.tolist()
         assert result.stage_tokens.tolist() == alone.stage_tokens.tolist()
-        for together_prob, prob in zip(result.boundary_prob, alone.boundary_prob, strict=True):
+        probs = (alone.boundary_prob, *alone.inner_prob), (result.boundary_prob, *result.inner_prob)
+        for together_prob, prob in zip(*probs, strict=True):
             assert together_prob == pytest.approx(prob, abs=1e-5)
-        assert result.nll == pytest.approx(alone.nll, abs=1e-9, nan_ok=True)
+        assert result.log_prob == pytest.approx(alone.log_prob, abs=1e-9, nan_ok=True)
 
 
 def test_token_starts_follow_both_stages() -> None:
@@ -209,3 +211,19 @@ def test_bf16_training_step_has_finite_gradients() -> None:
     rar, _ = rar_loss(output, torch.zeros(2, 199), torch.full((7,), 16.0))
     (lm_loss(output.logits, ids) + rar).backward()
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.numel())
+
+
+def test_autocast_reaches_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fp32 weights of the convolution must not lift bf16 to fp32, where no fused scan runs."""
+    seen: list[torch.dtype] = []
+    scan = mamba2.scan
+
+    def noted(x: torch.Tensor, *rest: object) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(x.dtype)
+        found: tuple[torch.Tensor, torch.Tensor] = scan(x, *rest)
+        return found
+
+    monkeypatch.setattr(mamba2, "scan", noted)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        small()(random_batch(50))
+    assert set(seen) == {torch.bfloat16}

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from genezip.models.routing.cosine import adjacent_cosine
-from genezip.models.routing.learned import Router, bounded, bounded_loop
+from genezip.models.routing.learned import Router, adjacent_cosine, bounded, bounded_loop
 
 
 def mask_of(text: str) -> torch.Tensor:

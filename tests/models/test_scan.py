@@ -9,7 +9,7 @@ from torch.nn.functional import conv1d, pad
 
 from genezip.models.layers import scan as scan_module
 from genezip.models.layers import ssd as ssd_module
-from genezip.models.layers.convolution import causal_convolution
+from genezip.models.layers.mamba2 import causal_convolution
 from genezip.models.layers.scan import linear_scan, linear_scan_loop, pass_states
 from genezip.models.layers.ssd import ssd, ssd_loop
 

@@ -9,8 +9,8 @@ from toolkit.dna import random_ids_and_n
 from toolkit.networks import CAUSAL, FREE, speaking_network, toy_card
 
 from genezip.alphabet import decode
-from genezip.compress import GeneZip
 from genezip.errors import GenezipError
+from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.losses import base_nll
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.hnet.output import Output
@@ -41,7 +41,7 @@ def blocks(
             forced = [outer, masks[1][inner : inner + count]]
             inner += count
         tensors = None if forced is None else [torch.from_numpy(m).unsqueeze(0) for m in forced]
-        yield stream.feed_ids(part, tensors)
+        yield stream.feed_ids(part, forced=tensors)
 
 
 def joined(parts: list[Block], name: str) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_fp64_masks_identical_and_log_probabilities_to_1e_9(bound: dict, size: i
     np.testing.assert_allclose(joined(parts, "log_prob"), log_prob, atol=1e-9, rtol=0)
     np.testing.assert_allclose(joined(parts, "tokens"), output.tokens[0], atol=1e-9, rtol=0)
     for stage, routing in enumerate(output.routings):
-        found = np.concatenate([part.boundary_prob[stage] for part in parts])
+        found = np.concatenate([(part.boundary_prob, *part.inner_prob)[stage] for part in parts])
         np.testing.assert_allclose(found, routing.boundary_prob[0], atol=1e-9, rtol=0)
 
 
@@ -79,7 +79,7 @@ def test_fp32_with_forced_masks(size: int) -> None:
     parts = list(blocks(network, ids, size, [outer, inner]))
     np.testing.assert_allclose(joined(parts, "log_prob"), log_prob, atol=1e-4, rtol=0)
     for stage, routing in enumerate(output.routings):
-        found = np.concatenate([part.boundary_prob[stage] for part in parts])
+        found = np.concatenate([(part.boundary_prob, *part.inner_prob)[stage] for part in parts])
         np.testing.assert_allclose(found, routing.boundary_prob[0], atol=1e-5, rtol=0)
 
 
@@ -105,7 +105,8 @@ def test_blocks_without_a_boundary_leave_the_inner_states_alone(stage: int) -> N
         kept += count
         trunk = [mixer.ssm for mixer in stream.state.trunk.mixers]
         block = stream.feed_ids(
-            ids[start : start + 50], [torch.from_numpy(mask).unsqueeze(0) for mask in masks]
+            ids[start : start + 50],
+            forced=[torch.from_numpy(mask).unsqueeze(0) for mask in masks],
         )
         found.append(block.log_prob)
         if not masks[1].any():
@@ -136,13 +137,13 @@ def test_a_block_that_fails_leaves_the_stream_where_it_was() -> None:
 def test_a_forced_mask_would_leave_the_causal_bound_behind() -> None:
     masks = [torch.ones(1, 5, dtype=torch.bool)] * 2
     with pytest.raises(GenezipError, match="forced mask would leave the causal bound"):
-        Stream(speaking_network(**CAUSAL)).feed_ids(random_ids_and_n(5), masks)
+        Stream(speaking_network(**CAUSAL)).feed_ids(random_ids_and_n(5), forced=masks)
 
 
 def test_only_the_start_of_the_sequence_has_probability_one() -> None:
     parts = list(blocks(speaking_network(**FREE), random_ids_and_n(200), 20))
-    assert parts[0].boundary_prob[0][0] == 1
-    assert all(part.boundary_prob[0][0] < 1 for part in parts[1:])
+    assert parts[0].boundary_prob[0] == 1
+    assert all(part.boundary_prob[0] < 1 for part in parts[1:])
 
 
 @pytest.mark.parametrize("bound", [FREE, CAUSAL], ids=["free", "causal"])
@@ -213,7 +214,7 @@ def test_the_sequence_bound_refuses_to_stream() -> None:
 
 def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """One window, or an answer; window by window only when asked, and the output says so."""
-    monkeypatch.setattr("genezip.compress.ONE_WINDOW_BP", 500)
+    monkeypatch.setattr("genezip.models.genezip.compressor.ONE_WINDOW_BP", 500)
     model, text = zipper(), decode(random_ids_and_n(700))
     assert model.compress(text[:500]).mode == "one window"
     for call in (model.compress, model.log_likelihood):
@@ -230,16 +231,17 @@ def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch
     assert (found.mode, len(found.looked_ahead)) == ("windows of 200 bp", 4)
     bites = zipper(k_min=(150, 2)).log_likelihood(text[:200])
     assert (bites.mode, bites.looked_ahead.tolist()) == ("one window", [True])
+    assert bites.kind == "looked_ahead"
+    with pytest.raises(GenezipError, match="need an exact likelihood, and this one is looked_a"):
+        _ = bites.bits_per_base
 
 
 @pytest.mark.parametrize(
     "changes", [FREE, CAUSAL, {"router": ("block", "block"), "stride": (3, 4)}]
 )
-def test_compress_streams_to_the_same_result(
-    changes: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("genezip.compress.BLOCK_BP", 64)
+def test_compress_streams_to_the_same_result(changes: dict) -> None:
     model, ids = zipper(**changes), random_ids_and_n(333)
+    model.block_bp = 64
     z = model.compress(decode(ids))
     output, log_prob = whole(model.network, ids)
     starts, _ = output.token_starts()
@@ -247,12 +249,14 @@ def test_compress_streams_to_the_same_result(
     assert z.token_starts.tolist() == starts[0].tolist()
     assert z.chunk_bp.sum() == 333 and (z.chunk_bp > 0).all()
     assert len(z.boundary_prob) == 333
-    assert len(z.boundary_prob_1) == int(output.routings[0].boundary_mask.sum())
+    assert len(z.inner_prob[0]) == int(output.routings[0].boundary_mask.sum())
     assert z.tokens.shape == (len(z.chunk_bp), model.network.shape.d_model[-1])
     found = model.log_likelihood(decode(ids))
-    assert (found.mode, len(found.looked_ahead)) == ("stream", 0)
+    assert (found.kind, found.mode, len(found.looked_ahead)) == ("exact", "stream", 0)
     np.testing.assert_allclose(found.log_prob, log_prob, atol=1e-4)
     assert found.total == pytest.approx(np.nansum(log_prob), rel=1e-5)
+    predicted = np.isfinite(log_prob).sum()
+    assert found.bits_per_base == pytest.approx(-found.total / predicted / np.log(2))
 
 
 def test_windows_of_a_unet_may_end_in_less_than_a_block() -> None:
@@ -273,10 +277,10 @@ def test_kept_by_names_the_bound() -> None:
     floor = zipper(k_min=(200, 3)).compress(decode(random_ids_and_n(300)))
     assert set(floor.kept_by.tolist()) <= {0, 1}
     assert 1 in floor.kept_by
-    assert floor.bound_bit[0]
+    assert floor.bound_active[0]
     forced = zipper(**{**CAUSAL, "max_chunk": (2, 2)}).compress(decode(random_ids_and_n(300)))
     assert 2 in forced.kept_by
-    assert forced.bound_bit.all()
+    assert forced.bound_active.all()
 
 
 def test_shorter_than_one_convolution() -> None:

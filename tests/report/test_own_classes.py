@@ -15,7 +15,7 @@ from genezip.report.corpus_section import corpus_section
 from genezip.report.html import write_report
 from genezip.report.region_style import end_label, key_lines, order_in_words, row_label, text_on
 from genezip.report.results import Results, load
-from genezip.report.training_section import expected_bpt
+from genezip.report.training_section import wanted_bpt
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
@@ -147,8 +147,8 @@ def test_dna_without_any_promoter_says_so(make_results: Callable[..., Path]) -> 
 
 
 def test_the_budget_of_a_model_of_other_classes_is_not_guessed() -> None:
-    assert expected_bpt({"cds": 10, "x": 0}, {"cds": 5.0}) == pytest.approx(5)
-    assert expected_bpt({"cds": 10, "x": 10}, {"cds": 5.0}) is None
+    assert wanted_bpt({"cds": 10, "x": 0}, {"cds": 5.0}) == pytest.approx(5)
+    assert wanted_bpt({"cds": 10, "x": 10}, {"cds": 5.0}) is None
 
 
 @pytest.mark.parametrize(

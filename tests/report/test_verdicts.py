@@ -172,7 +172,7 @@ def test_training_says_what_was_seen_and_why_the_curves_differ(
     assert "60 steps of 2 windows are 120 windows seen, 1.5 Mbp" in text
     assert "206 bases per token everywhere (uniform, expected BPT of x on the valid" in text
     assert "differ by design" in text
-    assert training_section.expected_bpt({"cds": 32, "dig": 512}, {"cds": 32, "dig": 512}) == 272
+    assert training_section.wanted_bpt({"cds": 32, "dig": 512}, {"cds": 32, "dig": 512}) == 272
 
 
 @pytest.mark.parametrize(("scale", "minutes"), [("demo", True), ("test", True), ("full", False)])

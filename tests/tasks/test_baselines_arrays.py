@@ -28,8 +28,8 @@ from genezip.tasks.baselines_maps import (
     distance_mean,
     gc_product,
     predict_maps,
+    standardised,
 )
-from genezip.tasks.gc_content import gc_of_bins, gc_share, standardised
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score
 
@@ -59,14 +59,6 @@ def random_splits(shape, seed=0):
     rng = np.random.default_rng(seed)
     sizes = {"train": 5, "valid": 2, "test": 3}
     return {name: rng.normal(size=(n, *shape)).astype(np.float16) for name, n in sizes.items()}
-
-
-def test_gc_counts_known_bases_only():
-    ids = encode("NNNNGCGCATNNGGNNNNNNAAAAAAAAAANNNNNNNNNNCCCCCCCCCA")
-    assert gc_of_bins(ids, Bins(0, 10, 5)) == pytest.approx([4 / 6, 1, 0, np.nan, 0.9], nan_ok=True)
-    assert gc_of_bins(ids, Bins(10, 10, 2)).tolist() == [1, 0]
-    assert gc_share(encode("GCNAT")) == 0.5
-    assert np.isnan(gc_share(encode("NN")))
 
 
 def test_standardised_values_have_mean_zero_and_deviation_one():

@@ -177,7 +177,7 @@ def test_the_level_of_a_learned_map_does_not_change_a_correlation(name):
     vectors, targets, folds = made_maps()
     fit = {
         "ridge": real_contacts._ridge(vectors, folds),
-        "gc_product": real_contacts._gc_product(vectors[:, :, 0], 8),
+        "gc_product": real_contacts._gc_product(vectors[:, :, 0]),
         "mean_map": real_contacts._mean_map,
     }[name]
     deeper = targets.copy()

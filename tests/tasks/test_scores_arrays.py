@@ -8,9 +8,15 @@ import pytest
 from toolkit.slow_bootstrap import slow_interval
 
 from genezip.errors import GenezipError
-from genezip.metrics.activity import flat_pcc, sequence_pcc, track_pcc, track_sums
 from genezip.metrics.contacts import contact_scores, n_entries
-from genezip.metrics.initiation import METRICS, initiation_pcc, initiation_sums
+from genezip.metrics.correlation import (
+    INITIATION_METRICS,
+    initiation_pcc,
+    initiation_sums,
+    pooled_pcc,
+    track_pcc,
+    track_sums,
+)
 from genezip.tasks import scores_activity
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter
@@ -132,7 +138,7 @@ def test_initiation_pools_positions_and_resamples_blocks(tmp_path):
     found = score([write(tmp_path / "p.parquet", "tisp", (10, -1), rows)], 40, 2, "test")
     sums = [initiation_sums(row[4], row[3]) for row in rows]
     groups = [row[2] for row in rows]
-    for column, metric in enumerate(METRICS):
+    for column, metric in enumerate(INITIATION_METRICS):
         expected = slow_interval(
             groups, lambda rows, c=column: initiation_pcc(sum(sums[i] for i in rows))[c], 40, 2
         )
@@ -167,10 +173,10 @@ def test_activity_in_three_definitions_resampled_by_locus(tmp_path, monkeypatch)
     found = score([write(tmp_path / "p.parquet", "rsap", (4, 5), rows)], 40, 1, "test")
     sums = np.stack([track_sums(row[4], row[3]) for row in rows])
     groups = [str(row[2]) for row in rows]
-    each = sequence_pcc(sums)
+    each = pooled_pcc(sums)
     expected = {
         "pcc_sequence": lambda rows: each[rows].mean(),
-        "pcc_flat": lambda rows: flat_pcc(sums[rows].sum(axis=0)),
+        "pcc_flat": lambda rows: pooled_pcc(sums[rows].sum(axis=0)),
         "pcc_track": lambda rows: track_pcc(sums[rows].sum(axis=0)),
     }
     for metric, statistic in expected.items():

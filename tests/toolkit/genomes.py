@@ -1,26 +1,46 @@
 """Genomes small enough to know every base and every region class."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
-from genezip.alphabet import encode
-from genezip.genome.assembly import Assembly
+from genezip.corpus.corpus import MANIFEST_KIND, CorpusReader, Window
+from genezip.corpus.plan import Plan, ShardPlan
+from genezip.corpus.writer import ShardWriter
+from genezip.genome.assembly import SEGMENT_COLUMNS, Assembly, Segment
+from genezip.genome.intervals import value_runs
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
-from genezip.region_classes import CLASS_IDS, GENE7, RegionClasses
+from genezip.genome.sources.splits import SPLITS
+from genezip.region_classes import GENE7
 from toolkit import gene_files
 from toolkit.command_line import succeed
 from toolkit.dna import fasta
 
 LETTERS = "pcueind"  # promoter, cds, utr, exon, intron, nig, dig
-HEAD = "name chrom start end split annotation soft_masked rmsk trf"
+
+
+def write_segments(
+    folder: Path, segments: Sequence[Segment], dna: Mapping[str, str], sizes: Mapping[str, int]
+) -> dict[str, str]:
+    """Write segments, their sequence by name and the lengths of chromosomes; names of the files."""
+    rows = [[str(int(x) if isinstance(x, bool) else x) for x in astuple(s)] for s in segments]
+    lines = ["\t".join(row) for row in (SEGMENT_COLUMNS, *rows)]
+    (folder / "pieces.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "pieces.fa").write_text(fasta(dna))
+    lengths = "".join(f"{name}\t{bp}\n" for name, bp in sizes.items())
+    (folder / "chrom.sizes").write_text(lengths)
+    return {"fasta": "pieces.fa", "pieces": "pieces.tsv", "chrom_sizes": "chrom.sizes"}
 
 
 def write_assembly(
@@ -30,19 +50,15 @@ def write_assembly(
     annotation: str = "genes",
 ) -> Assembly:
     """Write segments (chrom, start, split, sequence); chromosomes end with them unless told."""
-    rows, records, ends = ["\t".join(HEAD.split())], {}, dict[str, int]()
+    made, records, ends = [], {}, dict[str, int]()
     for chrom, start, split, text in segments:
         end = start + len(text)
         name = f"{chrom}:{start}-{end}"
-        rows.append(f"{name}\t{chrom}\t{start}\t{end}\t{split}\t{annotation}\t0\t0\t0")
+        made.append(Segment(name, chrom, start, end, split, annotation, False, False, False))
         records[name] = text
         ends[chrom] = max(end, ends.get(chrom, 0))
-    (folder / "pieces.fa").write_text(fasta(records))
-    (folder / "pieces.tsv").write_text("\n".join(rows) + "\n")
-    lengths = (sizes or ends).items()
-    (folder / "chrom.sizes").write_text("".join(f"{name}\t{bp}\n" for name, bp in lengths))
-    names = ("pieces.fa", "pieces.tsv", "chrom.sizes")
-    return Assembly.open(*(folder / name for name in names), "tiny")
+    names = write_segments(folder, made, records, sizes or ends)
+    return Assembly.open(*(folder / name for name in names.values()), "tiny")
 
 
 @pytest.fixture
@@ -118,78 +134,112 @@ def simulate(folder: Path, *chromosome_bp: int) -> Source:
     return Source.load(folder / "source.json")
 
 
-@dataclass
 class ToyGenome:
-    """Stands in for CorpusReader, Assembly and RegionMap at once."""
+    """A genome, its region map and a corpus that grow by hand; what is opened lies on disk.
 
-    segments: list[Any] = field(default_factory=list)
-    corpus: list[Any] = field(default_factory=list)
-    dna: dict[str, np.ndarray] = field(default_factory=dict)
-    classes: dict[str, np.ndarray] = field(default_factory=dict)
-    manifest: dict[str, Any] = field(default_factory=lambda: {"source": "simulated"})
-    region_classes: RegionClasses = GENE7
+    Every segment is a chromosome of its own name, which may begin at any base.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.region_classes = GENE7
+        self.segments: list[Segment] = []
+        self.tiles: list[tuple[Segment, int, int, int]] = []  # segment, start, end, window_bp
+        self.dna: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}  # of chromosomes that are longer than their segment
+        self.classes: dict[str, np.ndarray] = {}
+        self._opened = 0
 
     def add_segment(
         self,
         name: str,
         sequence: str,
-        regions: Any,
+        regions: str | Sequence[int] | np.ndarray,
         split: str = "test",
         start: int = 0,
         **marks: int,
-    ) -> Any:
-        flags = {"soft_masked": 0, "rmsk": 0, "trf": 0, **marks}
+    ) -> Segment:
+        """A segment; ``regions`` is the class of all its bases, or the id of each."""
+        flags = {mark: bool(marks.get(mark)) for mark in ("soft_masked", "rmsk", "trf")}
         end = start + len(sequence)
-        segment = SimpleNamespace(
-            name=name, chrom=name, start=start, end=end, split=split, annotation="toy", **flags
-        )
+        segment = Segment(name, name, start, end, split, "toy", **flags)
         self.segments.append(segment)
-        self.dna[name] = np.frombuffer(sequence.encode(), dtype=np.uint8)
+        self.dna[name] = sequence
         if isinstance(regions, str):
             regions = [self.region_classes.ids[regions]] * len(sequence)
         self.classes[name] = np.asarray(regions, dtype=np.uint8)
         return segment
 
-    def tile(self, segment: Any, window_bp: int, pad_last: bool = False) -> None:
+    def tile(self, segment: Segment, window_bp: int, pad_last: bool = False) -> None:
         """Corpus windows of a segment; the short last one is dropped or padded with N."""
         for start in range(segment.start, segment.end, window_bp):
             end = min(start + window_bp, segment.end)
-            missing = window_bp - (end - start)
-            if missing and not pad_last:
-                continue
-            ids = np.concatenate([self.read_ids(segment, start, end), encode("N" * missing)])
-            dig = np.full(missing, CLASS_IDS["dig"], dtype=np.uint8)
-            regions = np.concatenate([self.region_ids(segment.chrom, start, end), dig])
-            self.corpus.append(
-                SimpleNamespace(
-                    chrom=segment.chrom, start=start, end=end, piece=segment.name,
-                    split=segment.split, n_fraction=0.0, ids=ids, regions=regions,
-                )
-            )  # fmt: skip
+            if end - start == window_bp or pad_last:
+                self.tiles.append((segment, start, end, window_bp))
 
-    def windows(self, split: str) -> Iterator[Any]:
-        return (window for window in self.corpus if window.split == split)
+    def source(self) -> Source:
+        """The genome as a source; its annotation set ``toy`` is ``genes.gtf`` of the folder."""
+        self._opened += 1
+        folder = self.folder / f"genome{self._opened}"
+        folder.mkdir()
+        annotations = {"toy": {"path": "../genes.gtf", "format": "gtf"}}
+        sizes = {segment.chrom: segment.end for segment in self.segments} | self.sizes
+        raw = write_segments(folder, self.segments, self.dna, sizes)
+        return Source("simulated", "", "toy", folder, {**raw, "annotations": annotations})
 
-    def segments_of(self, split: str) -> list[Any]:
-        return [segment for segment in self.segments if segment.split == split]
+    def assembly(self) -> Assembly:
+        """The segments with their bases."""
+        return self.source().assembly()
 
-    def sequence(self, segment: Any, start: int, end: int) -> np.ndarray:
-        return self.dna[segment.name][start - segment.start : end - segment.start]
+    def region_map(self) -> RegionMap:
+        """The classes of the bases of every segment."""
+        runs = {}
+        for segment in self.segments:
+            first, classes = value_runs(self.classes[segment.name])
+            starts = segment.start + first.astype(np.int64)
+            runs[segment.chrom] = (starts, np.append(starts[1:], segment.end), classes)
+        return RegionMap(runs, self.region_classes)
 
-    def read_ids(self, segment: Any, start: int, end: int) -> np.ndarray:
-        return encode(self.sequence(segment, start, end))
+    def reader(self) -> CorpusReader:
+        """The corpus of the tiles, one shard per tiled segment."""
+        entries: list[dict[str, Any]] = []
+        folder = self.folder / f"corpus{self._opened + 1}"
+        if self.tiles:
+            plan = Plan({}, pa.table({}), "0" * 64)
+            writer = ShardWriter(plan, self.assembly(), self.region_map(), folder)
+            for (segment, window_bp), group in groupby(self.tiles, itemgetter(0, 3)):
+                rows = [(segment.name, start, end, "tile") for _, start, end, _ in group]
+                columns = ["piece", "start", "end", "sampling_mode"]
+                table = pd.DataFrame(rows, columns=columns)
+                number = sum(entry["split"] == segment.split for entry in entries)
+                entries.append(writer.write(ShardPlan(segment.split, number, window_bp, table)))
+        folder.mkdir(exist_ok=True)
+        facts = {"source": "simulated", "classes": self.region_classes.to_json(), "files": entries}
+        (folder / "manifest.json").write_text(json.dumps(MANIFEST_KIND.head(**facts)))
+        return CorpusReader(folder / "manifest.json")
 
-    def region_ids(self, chrom: str, start: int, end: int) -> np.ndarray:
-        segment = next(segment for segment in self.segments if segment.chrom == chrom)
-        return self.classes[segment.name][start - segment.start : end - segment.start]
+    def mapped(self) -> tuple[Assembly, RegionMap]:
+        """Assembly and region map."""
+        return self.assembly(), self.region_map()
 
-    def ids(self, first: Any, start: int, end: int) -> np.ndarray:
-        """Token ids of a segment (as Assembly), region classes of a chromosome (as RegionMap)."""
-        read = self.region_ids if isinstance(first, str) else self.read_ids
-        return read(first, start, end)
+    def opened(self) -> tuple[Assembly, RegionMap, CorpusReader]:
+        """Assembly, region map and corpus."""
+        return *self.mapped(), self.reader()
 
-    def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        ids = self.region_ids(chrom, start, end)
-        edges = np.flatnonzero(np.diff(ids)) + 1
-        bounds = np.concatenate([[0], edges, [len(ids)]])
-        return np.diff(bounds).astype(np.int32), ids[bounds[:-1]]
+    def windows(self, split: str) -> Iterator[Window]:
+        """Windows of a split of the corpus."""
+        return self.reader().windows(split)
+
+    @property
+    def corpus(self) -> list[Window]:
+        """Windows of every split of the corpus."""
+        reader = self.reader()
+        return [window for split in SPLITS for window in reader.windows(split)]
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> ToyGenome:
+    """A genome without segments, which a test adds."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    return ToyGenome(folder)

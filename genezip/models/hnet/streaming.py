@@ -15,42 +15,37 @@ from torch.nn.functional import cross_entropy
 
 from genezip.alphabet import A_ID, T_ID, OneSequence, decode, encode
 from genezip.errors import GenezipError
+from genezip.models.base import Compressed, joined
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.models.hnet.stream_state import plain, restored
+from genezip.models.hnet.state import plain, restored
 from genezip.models.layers.scan import full_precision
 
+BLOCK_BP = {"cpu": 8192, "cuda": 65_536}  # bases that a stream reads at a time
 
-@dataclass(frozen=True)
-class Block:
+
+@dataclass(frozen=True, kw_only=True)
+class Block(Compressed):
     """What a block of L bases added to a stream.
 
     Attributes
     ----------
     start : position of its first base in the sequence
-    log_prob : float array, shape (L,), natural log of the probability of each base given all
-        before it; NaN where it is not predicted (first base of the sequence, N)
-    boundary_prob : one float array per stage, of the positions that entered the stage: the
-        L bases, then the tokens of stage 0 in this block, ...
-    token_positions : int64 array, shape (M,), base in the sequence where each token stands
-    kept_by : uint8 array, shape (M,), codes of :data:`genezip.models.routing.learned.KEPT_BY`
-    tokens : float array, shape (M, D), trunk output after its closing norm
-    bound_bit : bool array, shape (S,), whether the bound changed the mask of each stage
-    states : float32 array, shape (L, d_model[0]), one vector per base (stage-0 decoder
-        output); None unless they were asked for
+    token_positions : int64 array, shape (M,), base in the sequence where each token stands:
+        the first of its chunk, or the last under blocks that end with their token
     """
 
     start: int
-    log_prob: np.ndarray
-    boundary_prob: list[np.ndarray]
     token_positions: np.ndarray
-    kept_by: np.ndarray
-    tokens: np.ndarray
-    bound_bit: np.ndarray
-    states: np.ndarray | None = None
 
 
 class Stream:
     """One sequence on its way through a network.
+
+    Parameters
+    ----------
+    block_bp : bases that go through the network at a time; what fits the caches of its device
+        when absent
+    half : bf16 autocast on a GPU
 
     Raises
     ------
@@ -58,76 +53,132 @@ class Stream:
         If the network obeys the bound ``sequence``, which needs the whole sequence at once.
     """
 
-    def __init__(self, network: GeneZipNetwork) -> None:
+    def __init__(
+        self, network: GeneZipNetwork, block_bp: int | None = None, half: bool = False
+    ) -> None:
         if network.bound == "sequence":
             raise GenezipError(
                 "the bound sequence looks at the whole sequence, so it can be neither streamed "
                 "nor generated from; use the bound causal or none, or go window by window"
             )
         self.network = network
+        device = network.embedding.device.type
+        self.block_bp = block_bp or BLOCK_BP.get(device, BLOCK_BP["cpu"])
+        self.half = half and device == "cuda"
         self.state = network.start()
         self.position = 0
         self._logits: Tensor | None = None  # of the last base: they predict the next one
+        # boundary probability of the bases whose token is still to come
+        self._tokenless = np.zeros(0, dtype=np.float32)
 
     def copy(self) -> Self:
-        """A snapshot: both go on independently from here."""
+        """Take a snapshot: both go on independently from here."""
         other = type(self).__new__(type(self))
-        other.network = self.network
+        other.network, other.block_bp, other.half = self.network, self.block_bp, self.half
         other.state = self.state.copy()
         other.position = self.position
         other._logits = self._logits
+        other._tokenless = self._tokenless
         return other
 
-    def feed(self, sequence: OneSequence) -> Block:
-        """Read on; ``sequence`` as for :func:`genezip.alphabet.encode`, and one, not a list."""
-        return self.feed_ids(encode(sequence))
-
-    @torch.inference_mode()
-    def feed_ids(
-        self, ids: np.ndarray, forced: list[Tensor] | None = None, keep_states: bool = False
-    ) -> Block:
-        """Read on.
+    def feed(self, sequence: OneSequence, vectors: bool = False) -> Block:
+        """Read on, ``block_bp`` bases at a time.
 
         Parameters
         ----------
-        ids : uint8 array of token ids, shape (L,); L may be 0
+        sequence : one, not a list, of any length, as for :func:`genezip.alphabet.encode`
+        vectors : whether the block brings the vector of every base (stage-0 decoder output)
+        """
+        ids = encode(sequence)
+        if len(ids) == 0:
+            return self._empty(vectors)
+        starts = range(0, len(ids), self.block_bp)
+        blocks = [self.feed_ids(ids[at : at + self.block_bp], vectors) for at in starts]
+        if len(blocks) == 1:
+            return blocks[0]
+        first, positions = blocks[0].start, [block.token_positions for block in blocks]
+        fields = vars(joined(blocks)) | {"start": first}
+        return Block(**fields, token_positions=np.concatenate(positions))
+
+    @torch.inference_mode()
+    def feed_ids(
+        self, ids: np.ndarray, vectors: bool = False, forced: list[Tensor] | None = None
+    ) -> Block:
+        """Read one block.
+
+        Parameters
+        ----------
+        ids : uint8 array of token ids, shape (L,), L at least 1
+        vectors : as of :meth:`feed`
         forced : masks of this block to use instead of the model's own, shape (1, length)
-        keep_states : whether the block brings the vector of every base
         """
         device = self.network.embedding.device
         batch = torch.from_numpy(np.ascontiguousarray(ids)).to(device).unsqueeze(0)
-        start = self.position
-        if len(ids) == 0:
-            stages = self.network.shape.n_stages
-            empty = np.zeros(0, dtype=np.float32)
-            width = self.network.shape.d_model[-1]
-            return Block(
-                start,
-                empty,
-                [empty] * stages,
-                np.zeros(0, dtype=np.int64),
-                np.zeros(0, dtype=np.uint8),
-                np.zeros((0, width), dtype=np.float32),
-                np.zeros(stages, dtype=bool),
-                np.zeros((0, self.network.shape.d_model[0]), np.float32) if keep_states else None,
-            )
         state = self.state.copy()  # a block that fails leaves the stream where it was
-        output = self.network(batch, forced=forced, state=state)
-        positions, _ = output.token_positions()
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
+            output = self.network(batch, forced=forced, state=state)
+        positions = output.token_positions()[0][0].cpu().numpy()
+        prob = [routing.boundary_prob[0].cpu().numpy() for routing in output.routings]
+        starts, start_prob, tokenless = self._chunks(positions, prob[0] if prob else None)
         block = Block(
-            start=start,
-            log_prob=self._log_prob(output.logits[0], batch[0]),
-            boundary_prob=[r.boundary_prob[0].cpu().numpy() for r in output.routings],
-            token_positions=start + positions[0].cpu().numpy(),
-            kept_by=output.kept_by()[0].cpu().numpy(),
+            length=len(ids),
+            start=self.position,
+            token_starts=starts,
+            token_positions=self.position + positions,
             tokens=output.tokens[0].cpu().numpy(),
-            bound_bit=np.array([bool(r.bound_bit()) for r in output.routings], dtype=bool),
-            states=output.states[0].float().cpu().numpy() if keep_states else None,
+            boundary_prob=prob[0] if prob else None,
+            inner_prob=tuple(prob[1:]),
+            start_prob=start_prob,
+            kept_by=output.kept_by()[0].cpu().numpy(),
+            stage_tokens=np.array([int(r.boundary_mask.sum()) for r in output.routings], np.int64),
+            bound_active=np.array([bool(r.bound_active()) for r in output.routings], dtype=bool),
+            log_prob=self._log_prob(output.logits[0], batch[0]),
+            likelihood="exact",
+            base_vectors=output.states[0].float().cpu().numpy() if vectors else None,
+            mode="stream",
         )
-        self.state = state
+        self.state, self._tokenless = state, tokenless
         self.position += len(ids)
         self._logits = output.logits[0, -1:].clone()
         return block
+
+    def _chunks(
+        self, positions: np.ndarray, prob: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """First base of every chunk, counted from that of the block, and its probability.
+
+        The third are the probabilities of the bases behind the last token, where tokens end
+        their chunk: the next one's begins there.
+        """
+        if prob is None or not self.network.shape.marks_end:
+            return positions, None if prob is None else prob[positions], self._tokenless
+        back = len(self._tokenless)
+        known = np.concatenate([self._tokenless, prob])
+        starts = chunk_starts(positions + back, marks_end=True)
+        tokenless = known[positions[-1] + back + 1 :] if len(positions) else known
+        return starts - back, known[starts], tokenless
+
+    def _empty(self, vectors: bool) -> Block:
+        shape = self.network.shape
+        none = np.zeros(0, dtype=np.float32)
+        nowhere = np.zeros(0, dtype=np.int64)
+        return Block(
+            length=0,
+            start=self.position,
+            token_starts=nowhere,
+            token_positions=nowhere,
+            tokens=np.zeros((0, shape.d_model[-1]), dtype=np.float32),
+            boundary_prob=none if shape.n_stages else None,
+            inner_prob=(none,) * (shape.n_stages - 1),
+            start_prob=none if shape.n_stages else None,
+            kept_by=np.zeros(0, dtype=np.uint8),
+            stage_tokens=np.zeros(shape.n_stages, dtype=np.int64),
+            bound_active=np.zeros(shape.n_stages, dtype=bool),
+            log_prob=none,
+            likelihood="exact",
+            base_vectors=np.zeros((0, shape.d_model[0]), np.float32) if vectors else None,
+            mode="stream",
+        )
 
     def _log_prob(self, logits: Tensor, ids: Tensor) -> np.ndarray:
         first = torch.zeros_like(logits[:1]) if self._logits is None else self._logits
@@ -167,12 +218,17 @@ class Stream:
         made = np.empty(length, dtype=np.uint8)
         for number in range(length):
             made[number] = A_ID + _draw(self.next_base(), temperature, random)
-            self.feed_ids(made[number : number + 1])
+            self.feed(made[number : number + 1])
         return decode(made).decode()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, as plain values and tensors (for a resumable file)."""
-        return {"state": plain(self.state), "position": self.position, "logits": self._logits}
+        return {
+            "state": plain(self.state),
+            "position": self.position,
+            "logits": self._logits,
+            "tokenless": torch.from_numpy(self._tokenless.copy()),
+        }
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go on from where :meth:`state_dict` was taken, of the same network."""
@@ -181,6 +237,7 @@ class Stream:
         self.state = restored(values["state"], device)
         self.position = values["position"]
         self._logits = None if logits is None else logits.to(device)
+        self._tokenless = values["tokenless"].numpy()
 
 
 def chunk_starts(token_positions: np.ndarray, marks_end: bool) -> np.ndarray:

@@ -1,63 +1,57 @@
-"""Run a network over windows and hand back plain arrays."""
+"""Windows through a network in one padded batch, and plain arrays back."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from genezip.alphabet import PAD_ID
+from genezip.models.base import Compressed
 from genezip.models.hnet.losses import base_nll
 from genezip.models.hnet.network import GeneZipNetwork
 
 
-@dataclass(frozen=True)
-class WindowResult:
-    """What the network made of one window of L bases.
+def padded(windows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
+    """One batch of windows of any lengths, filled up at their ends.
 
-    Attributes
-    ----------
-    token_starts : int32 array, shape (M,), first base of every chunk
-    stage_tokens : int32 array, shape (S,), tokens kept at each stage
-    bound_bit : bool array, shape (S,), whether floor or ceiling changed the mask
-    boundary_prob : one float32 array per stage, of the positions that entered the stage: the
-        L bases, then the tokens of stage 0, ...
-    kept_by : uint8 array, shape (M,), codes of :data:`genezip.models.routing.learned.KEPT_BY`
-    nll : float32 array, shape (L,), nats; NaN where the base is not predicted
-    tokens : float32 array, shape (M, D), trunk output
+    Returns
+    -------
+    ids : uint8 Tensor, shape (B, L)
+    valid : bool Tensor, shape (B, L), False at the filling
     """
-
-    token_starts: np.ndarray
-    stage_tokens: np.ndarray
-    bound_bit: np.ndarray
-    boundary_prob: list[np.ndarray]
-    kept_by: np.ndarray
-    nll: np.ndarray
-    tokens: np.ndarray
+    longest = max(len(window) for window in windows)
+    ids = np.full((len(windows), longest), PAD_ID, dtype=np.uint8)
+    for row, window in enumerate(windows):
+        ids[row, : len(window)] = window
+    lengths = np.array([len(window) for window in windows])
+    valid = np.arange(longest) < lengths[:, None]
+    return torch.from_numpy(ids).to(device), torch.from_numpy(valid).to(device)
 
 
 @torch.inference_mode()
-def run_batch(network: GeneZipNetwork, windows: list[np.ndarray]) -> list[WindowResult]:
+def base_states(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Vector of every base of each window: float32 arrays, shape (L, d_model[0])."""
+    ids, valid = padded(windows, network.embedding.device)
+    equal = len({len(window) for window in windows}) == 1
+    states = network(ids, None if equal else valid).states.float().cpu().numpy()
+    return [states[row, : len(window)] for row, window in enumerate(windows)]
+
+
+@torch.inference_mode()
+def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Compressed]:
     """Compress windows of any lengths in one forward pass.
 
     Parameters
     ----------
-    windows : list of uint8 arrays of token ids, each at least one base long
+    windows : uint8 arrays of token ids, each at least one base long
 
     Returns
     -------
-    One result per window. Under a U-Net a window shorter than a block has no token.
+    One result per window, in fp32. Under a U-Net a window shorter than a block has no token.
     """
-    longest = max(len(window) for window in windows)
-    ids = np.full((len(windows), longest), PAD_ID, dtype=np.uint8)
-    valid = np.zeros(ids.shape, dtype=bool)
-    for row, window in enumerate(windows):
-        ids[row, : len(window)] = window
-        valid[row, : len(window)] = True
-    device = network.embedding.device
-    batch = torch.from_numpy(ids).to(device)
-    output = network(batch, torch.from_numpy(valid).to(device))
+    batch, valid = padded(windows, network.embedding.device)
+    output = network(batch, valid)
     nll, informative = base_nll(output.logits, batch)
     nll = nn.functional.pad(nll.masked_fill(~informative, torch.nan), (1, 0), value=torch.nan)
     starts, real = output.token_starts()
@@ -68,30 +62,36 @@ def run_batch(network: GeneZipNetwork, windows: list[np.ndarray]) -> list[Window
             routing.boundary_prob.float().cpu().numpy(),
             routing.valid.cpu().numpy(),
             routing.boundary_mask.sum(1).cpu().numpy(),
-            routing.bound_bit().cpu().numpy(),
+            routing.bound_active().cpu().numpy(),
         )
         for routing in output.routings
     ]
     results = []
     for row, window in enumerate(windows):
         here = is_token[row]
+        token_starts = first[row][here].astype(np.int64)
+        probs = [prob[row][inside[row]] for prob, inside, _, _ in stages]
+        active = np.array([bit[row] for _, _, _, bit in stages], dtype=bool)
+        looked_ahead = network.bound == "sequence" and bool(active.any())
         results.append(
-            WindowResult(
-                token_starts=first[row][here].astype(np.int32),
-                stage_tokens=np.array([kept[row] for _, _, kept, _ in stages], dtype=np.int32),
-                bound_bit=np.array([bit[row] for _, _, _, bit in stages], dtype=bool),
-                boundary_prob=[prob[row][inside[row]] for prob, inside, _, _ in stages],
-                kept_by=kept_by[row][here],
-                nll=nll_of[row][: len(window)],
+            Compressed(
+                length=len(window),
+                token_starts=token_starts,
                 tokens=tokens[row][here].astype(np.float32),
+                boundary_prob=probs[0] if probs else None,
+                inner_prob=tuple(probs[1:]),
+                start_prob=probs[0][token_starts] if probs else None,
+                kept_by=kept_by[row][here],
+                stage_tokens=np.array([kept[row] for _, _, kept, _ in stages], dtype=np.int64),
+                bound_active=active,
+                log_prob=-nll_of[row][: len(window)],
+                likelihood="looked_ahead" if looked_ahead else "exact",
             )
         )
     return results
 
 
-def run(
-    network: GeneZipNetwork, windows: Iterator[np.ndarray] | list[np.ndarray], batch: int
-) -> Iterator[WindowResult]:
+def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:
     """Compress windows as they come, ``batch`` at a time (constant memory)."""
     waiting: list[np.ndarray] = []
     for window in windows:

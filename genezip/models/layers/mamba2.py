@@ -2,12 +2,15 @@
 
 Every layer can continue a sequence: given a state, it reads what came before and leaves what
 the next block of positions needs. States are replaced, never written into, so a shallow copy
-of a state is a snapshot.
+is a snapshot.
+
+The convolution is written out as shifted multiply-adds with their gradient: on a CPU this is about
+twice as fast in training as the library's grouped convolution, which a test holds it equal to.
 """
 
 import math
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +18,9 @@ from torch.nn.functional import rms_norm, silu, softplus
 from torch.utils.checkpoint import checkpoint
 
 from genezip.models.hnet.architecture import Architecture
-from genezip.models.layers.convolution import causal_convolution
-from genezip.models.layers.kernels import scan
 from genezip.models.layers.packing import FORGET, Packing
 from genezip.models.layers.scan import full_precision
+from genezip.models.layers.ssd import scan
 
 NORM_EPS = 1e-5
 
@@ -101,7 +103,8 @@ class Mamba2(nn.Module):
         )
         if packed is not None:
             mixed = mixed.masked_fill(packed.gap.unsqueeze(-1), 0.0)
-        mixed = silu(self._convolve(mixed, state))
+        # fp32 weights of the convolution lift bf16 to fp32; the scan runs in what autocast chose
+        mixed = silu(self._convolve(mixed, state)).to(gate.dtype)
         values, b, c = mixed.split([self.inner, self.state, self.state], dim=-1)
         values = values.unflatten(-1, (self.heads, self.headdim))  # (B, L, H, P)
         dt = softplus(full_precision(dt) + self.dt_bias)
@@ -199,3 +202,43 @@ class Stack(nn.Module):
             else:
                 x = block(x, None if state is None else state.mixers[number], packed)
         return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)
+
+
+class _CausalConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        taps = weight.shape[1]
+        y = torch.addcmul(bias, x, weight[:, -1])
+        for back in range(1, min(taps, x.shape[1])):
+            y[:, back:].addcmul_(x[:, :-back], weight[:, taps - 1 - back])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        grad = grads[0].contiguous()
+        x, weight = ctx.saved_tensors
+        taps = weight.shape[1]
+        grad_x = grad * weight[:, -1]
+        grad_weight = torch.zeros_like(weight)
+        grad_weight[:, -1] = (grad * x).sum((0, 1))
+        for back in range(1, min(taps, x.shape[1])):
+            grad_x[:, :-back].addcmul_(grad[:, back:], weight[:, taps - 1 - back])
+            grad_weight[:, taps - 1 - back] = (grad[:, back:] * x[:, :-back]).sum((0, 1))
+        return grad_x, grad_weight, grad.sum((0, 1))
+
+
+def causal_convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """y_t = bias + sum_k weight_k x_{t - taps + 1 + k}, zeros before the sequence.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, L, C)
+    weight : Tensor, shape (C, taps)
+    bias : Tensor, shape (C,)
+
+    Returns
+    -------
+    Tensor, shape (B, L, C)
+    """
+    return _CausalConvolution.apply(x, weight, bias)

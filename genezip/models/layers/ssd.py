@@ -6,13 +6,20 @@ h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t^T and y_t = h_t C_t.
 forms: the factorised form shares one Q x Q matrix among all heads and is several times
 faster on a CPU, but is exact only while a chunk's total decay stays small enough for its
 exponentials; beyond that the masked form with one Q x Q matrix per head takes over.
+
+:func:`scan` is the one place that picks between fused and plain kernels. Plain PyTorch is the
+default and the definition; on a CUDA device with the optional package ``mamba-ssm`` its fused
+Triton scan takes its place.
 """
+
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from genezip.models.layers.scan import exact_log_decay, pass_states
+from genezip.models.layers.scan import exact_log_decay, full_precision, pass_states
 
 # Largest total decay of one chunk, in nats, for the factorised form: its exponentials
 # reach exp(+-75), well inside the range of fp32 (exp(88)).
@@ -143,3 +150,46 @@ def _masked_form(
     decay = gap.to(x.dtype).masked_fill(~below, -torch.inf).exp()
     weights = (c @ b.transpose(-1, -2)).unsqueeze(2) * decay  # (B, K, H, Q, Q)
     return (weights @ inner.transpose(2, 3)).transpose(2, 3) + carried * since_start, state
+
+
+@cache
+def fused_scan() -> Any | None:
+    """The fused scan of mamba-ssm, or None where the package cannot be imported."""
+    try:
+        from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
+    except ImportError:
+        return None
+    return mamba_chunk_scan_combined
+
+
+def scan(
+    x: Tensor,
+    dt: Tensor,
+    a: Tensor,
+    b: Tensor,
+    c: Tensor,
+    chunk: int,
+    state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Outputs and last state of :func:`~genezip.models.layers.ssd.ssd` by the fastest kernel.
+
+    y has the type of ``x``; the state is fp32 (fp64 in an fp64 network).
+    """
+    # in fp32 the fused kernel multiplies in TF32, too coarse for streams to equal the whole
+    half = x.dtype in (torch.bfloat16, torch.float16)
+    fused = fused_scan() if x.is_cuda and half else None
+    if fused is not None:
+        return fused(
+            x,
+            dt,
+            a,
+            b.unsqueeze(2),
+            c.unsqueeze(2),
+            chunk_size=chunk,
+            initial_states=state,
+            return_final_states=True,
+        )
+    with torch.autocast(device_type=x.device.type, enabled=False):
+        x32, dt, a, b, c = (full_precision(t) for t in (x, dt, a, b, c))
+        y, after = ssd(x32, dt, a, b, c, chunk, state)
+        return y.to(x.dtype), after

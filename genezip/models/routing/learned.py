@@ -7,6 +7,7 @@ H-Net reference implementation. Two bounds keep the number of tokens within limi
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,6 @@ from torch.nn.functional import pad
 from genezip.errors import GenezipError
 from genezip.models.layers.scan import full_precision
 from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
-from genezip.models.routing.cosine import adjacent_cosine
-
-# Why a position became a token; the codes of ``kept_by``.
-KEPT_BY = ("router", "floor", "forced")
 
 
 @dataclass
@@ -36,7 +33,7 @@ class Routing:
     valid : bool Tensor, shape (B, L)
         False at padding, which stands at the end.
     kept_by : uint8 Tensor, shape (B, L)
-        At tokens, why they are kept: index into :data:`KEPT_BY`.
+        At tokens, why they are kept: index into :data:`genezip.models.base.KEPT_BY`.
     """
 
     boundary_prob: Tensor
@@ -45,7 +42,7 @@ class Routing:
     valid: Tensor
     kept_by: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
 
-    def bound_bit(self) -> Tensor:
+    def bound_active(self) -> Tensor:
         """Whether the bounds changed the mask of each sequence (bool, shape (B,))."""
         return (self.provisional != self.boundary_mask).any(dim=1)
 
@@ -245,3 +242,48 @@ class Router(nn.Module):
             state.previous = full_precision(states[:, -1:]).clone()
             state.position += states.shape[1]
         return Routing(prob, active, mask, valid, kept_by)
+
+
+def adjacent_cosine(query: Tensor, key: Tensor) -> Tensor:
+    """cos(query_{t-1}, key_t) for t = 1 .. L - 1.
+
+    A zero vector has cosine 0 with everything, and no gradient.
+
+    Parameters
+    ----------
+    query, key : Tensor, shape (B, L, D)
+
+    Returns
+    -------
+    Tensor, shape (B, L - 1)
+    """
+    return _AdjacentCosine.apply(query, key)
+
+
+class _AdjacentCosine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor) -> Tensor:
+        q, k = query[:, :-1], key[:, 1:]
+        q_scale, k_scale = _inverse_norm(q), _inverse_norm(k)
+        cosine = (q * k).sum(-1) * q_scale * k_scale
+        ctx.save_for_backward(query, key, q_scale, k_scale, cosine)
+        return cosine
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        query, key, q_scale, k_scale, cosine = ctx.saved_tensors
+        q, k = query[:, :-1], key[:, 1:]
+        across = (grads[0] * q_scale * k_scale).unsqueeze(-1)
+        along = -grads[0] * cosine
+        grad_q, grad_k = torch.empty_like(query), torch.empty_like(key)
+        grad_q[:, -1], grad_k[:, 0] = 0, 0
+        torch.mul(k, across, out=grad_q[:, :-1])
+        torch.mul(q, across, out=grad_k[:, 1:])
+        grad_q[:, :-1].addcmul_(q, (along * q_scale**2).unsqueeze(-1))
+        grad_k[:, 1:].addcmul_(k, (along * k_scale**2).unsqueeze(-1))
+        return grad_q, grad_k
+
+
+def _inverse_norm(x: Tensor) -> Tensor:
+    norm = torch.linalg.vector_norm(x, dim=-1)
+    return torch.where(norm > 0, 1 / norm, 0.0)

@@ -6,7 +6,7 @@ from toolkit.gene_files import ids, of, spans, starts
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.names import match_chrom_style
-from genezip.genome.region_rules import classify_chromosomes, tss_distance
+from genezip.genome.region_rules import build_region_map, tss_distance
 
 
 def test_two_rows_of_one_id(gtf, gff3):
@@ -136,7 +136,7 @@ def test_trans_splicing_numbered_parts(gff3):
     )
     assert starts(found) == [7000]
     assert len(found.cds) == 3
-    table = classify_chromosomes(found, {"c": 12_000}, QUIET).table()
+    table = build_region_map(found, {"c": 12_000}, QUIET).table()
     introns = table[table["name"] == "intron"]
     assert introns[["start", "end"]].to_numpy().tolist() == [[9030, 9600]]
 
@@ -200,7 +200,7 @@ def test_over_the_origin(gff3, written_as, strand):
     for rows in ((CIRCLE, *gene, *cds), (*cds, *gene[::-1], CIRCLE)):
         found = gff3(*rows)
         assert starts(found) == ([951] if strand == "+" else [60])
-        table = classify_chromosomes(found, {"c": 1000}, QUIET).table()
+        table = build_region_map(found, {"c": 1000}, QUIET).table()
         runs = list(zip(table["start"], table["end"], table["name"], strict=True))
         assert [run[:2] for run in runs if run[2] == "cds"] == [(0, 40), (960, 1000)]
         promoter = (945, 955) if strand == "+" else (54, 64)
@@ -211,7 +211,7 @@ def test_over_the_origin(gff3, written_as, strand):
 
 def test_over_the_origin_promoters_and_distance(gff3):
     found = gff3(CIRCLE, ("gene", 3, 90, "ID=g"))
-    table = classify_chromosomes(found, {"c": 1000}, QUIET).table()
+    table = build_region_map(found, {"c": 1000}, QUIET).table()
     runs = list(zip(table["start"], table["end"], table["name"], strict=True))
     assert [run for run in runs if run[2] in ("promoter", "nig")] == [
         (0, 7, "promoter"),
@@ -221,7 +221,7 @@ def test_over_the_origin_promoters_and_distance(gff3):
     there = [990, 40]
     assert tss_distance(*map(list_array, (there, [2])), 1000).tolist() == [12, 38]
     linear = gff3(("gene", 3, 90, "ID=g"))
-    flat = classify_chromosomes(linear, {"c": 1000}, QUIET).table()
+    flat = build_region_map(linear, {"c": 1000}, QUIET).table()
     assert flat["end"].tolist()[-2:] == [90, 1000]
     with pytest.raises(GenezipError, match=r"circular with 1,000 bases, but it has 900: wrong"):
         match_chrom_style(found, {"c": 900})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from genezip.config import Regions
 from genezip.genome.gene_models import read_gene_models
-from genezip.genome.region_rules import classify_chromosomes
+from genezip.genome.region_rules import build_region_map
 
 SIZES = {"c": 400, "d": 300}
 SMALL = Regions(promoter_half_width=4, nig_distance=40, transcripts="all", required=[])
@@ -139,7 +139,7 @@ WAYS = {
 def mapped(tmp_path, form, text):
     path = tmp_path / "genes"
     path.write_text(text)
-    return classify_chromosomes(read_gene_models(path, form, "all"), SIZES, SMALL).table()
+    return build_region_map(read_gene_models(path, form, "all"), SIZES, SMALL).table()
 
 
 def examples(count):
@@ -197,6 +197,6 @@ def test_rows_of_a_real_file_in_any_order(mirror, tmp_path, name, kind):
     expected = read_gene_models(plain, kind, "basic")
     sizes = dict.fromkeys(expected.transcripts["chrom"].unique(), 250000000)
     first, *others = (
-        classify_chromosomes(each, sizes, Regions()).table() for each in (expected, *found)
+        build_region_map(each, sizes, Regions()).table() for each in (expected, *found)
     )
     assert all(first.equals(other) for other in others)

@@ -1,17 +1,86 @@
-"""Five assays, transformed and pooled, against scipy on the whole arrays."""
+"""Pearson's r of activity and of initiation, against scipy on the whole arrays."""
 
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from genezip.metrics.correlation import moments, pearson
-from genezip.metrics.initiation import (
+from genezip.metrics.correlation import (
     ASSAYS,
-    METRICS,
+    INITIATION_METRICS,
     initiation_pcc,
     initiation_sums,
+    moments,
+    pearson,
+    pooled_pcc,
+    track_pcc,
+    track_sums,
     transformed,
 )
+
+TARGET = np.array(
+    [
+        [[0, 10, 100], [1, 11, 101], [2, 12, 102], [3, 13, 103]],
+        [[4, 14, 104], [5, 15, 105], [6, 16, 106], [7, 17, 107]],
+    ],
+    dtype=np.float32,
+)
+
+
+def summed(prediction, target):
+    return np.stack([track_sums(p, y) for p, y in zip(prediction, target, strict=True)])
+
+
+def test_each_definition_by_scipy_on_the_toy():
+    rng = np.random.default_rng(0)
+    prediction = TARGET + rng.normal(size=TARGET.shape) * 3
+    found = summed(prediction, TARGET)
+    per_sequence = [pearsonr(prediction[i].ravel(), TARGET[i].ravel())[0] for i in range(2)]
+    assert pooled_pcc(found) == pytest.approx(per_sequence, abs=1e-9)
+    whole = pearsonr(prediction.ravel(), TARGET.ravel())[0]
+    assert pooled_pcc(found.sum(axis=0)) == pytest.approx(whole, abs=1e-9)
+    tracks = [pearsonr(prediction[..., t].ravel(), TARGET[..., t].ravel())[0] for t in range(3)]
+    assert track_pcc(found.sum(axis=0)) == pytest.approx(np.mean(tracks), abs=1e-9)
+
+
+def test_knowing_the_scale_of_tracks_pays_only_in_the_first_two():
+    """Within a track, the prediction falls where the target rises."""
+    means = TARGET.mean(axis=(0, 1))
+    prediction = 2 * means - TARGET
+    found = summed(prediction, TARGET)
+    assert track_pcc(found.sum(axis=0)) == pytest.approx(-1)
+    assert pooled_pcc(found.sum(axis=0)) > 0.99
+    assert (pooled_pcc(found) > 0.99).all()
+
+
+def test_the_mean_of_tracks_has_no_track_correlation():
+    prediction = np.broadcast_to(TARGET.mean(axis=(0, 1)), TARGET.shape)
+    found = summed(prediction, TARGET)
+    assert np.isnan(track_pcc(found.sum(axis=0)))
+    assert pooled_pcc(found.sum(axis=0)) > 0.99
+
+
+def test_tracks_without_variance_and_missing_targets_are_left_out():
+    target = TARGET.copy()
+    target[..., 1] = 5
+    target[0, 0, 0] = np.nan
+    prediction = TARGET.copy()
+    prediction[..., 2] *= -1
+    total = summed(prediction, target).sum(axis=0)
+    assert total[:, 0].tolist() == [7, 8, 8]
+    assert track_pcc(total) == pytest.approx(0)  # 1 and -1
+
+
+@pytest.mark.parametrize("axis", [None, 0])
+@pytest.mark.parametrize("at_once", [1, 14, 17, 1 << 18])
+def test_moments_are_plain_sums_in_blocks_of_any_size(monkeypatch, axis, at_once):
+    monkeypatch.setattr("genezip.metrics.correlation._VALUES_AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 5, 7))
+    y[1, 3] = np.nan
+    keep = np.isfinite(y)
+    x0, y0 = np.where(keep, x, 0), np.where(keep, y, 0)
+    plain = [part.sum(axis=axis) for part in (keep, x0, y0, x0 * x0, y0 * y0, x0 * y0)]
+    assert moments(x, y, axis) == pytest.approx(np.stack(plain, axis=-1))
 
 
 def tracks(seed, n=400):
@@ -52,7 +121,9 @@ def test_known_channels_of_five_assays():
     prediction[[1, 8]] = 1 - target[[1, 8]]
     prediction[2], prediction[7] = target[7], target[2]
     prediction[3] *= 2  # r of GRO-cap, v / ln 10, sees no scale
-    found = dict(zip(METRICS, initiation_pcc(initiation_sums(prediction, target)), strict=True))
+    found = dict(
+        zip(INITIATION_METRICS, initiation_pcc(initiation_sums(prediction, target)), strict=True)
+    )
     # RAMPAGE: 8 positions, 2 ones in each of two disjoint sets: (0 - 1/16) / (3/16)
     assert found == pytest.approx(
         {

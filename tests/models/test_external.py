@@ -12,7 +12,8 @@ import torch
 from genezip.alphabet import encode
 from genezip.config.benchmarks import Comparator
 from genezip.errors import GenezipError
-from genezip.models.external import ComparatorBackbone, load_comparator
+from genezip.inference.forward import base_vectors
+from genezip.models.external import ExternalModel, load_comparator
 
 VOCABULARY = {"[CLS]": 0, "[PAD]": 4, "[UNK]": 6, "A": 7, "C": 8, "G": 9, "T": 10, "N": 11}
 
@@ -77,13 +78,13 @@ def fake(
     return asked
 
 
-def load(kind: str, source: str | Path, revision: str | None = None) -> ComparatorBackbone:
+def load(kind: str, source: str | Path, revision: str | None = None) -> ExternalModel:
     section = Comparator(kind=kind, source=str(source), revision=revision)
     return load_comparator(section, "peer", "cpu")
 
 
-def joined(model: ComparatorBackbone, sequence: str) -> list[float]:
-    return np.concatenate(list(model.states(encode(sequence))))[:, 0].tolist()
+def joined(model: ExternalModel, sequence: str) -> list[float]:
+    return np.concatenate(list(base_vectors(model, encode(sequence))))[:, 0].tolist()
 
 
 def test_bases_become_the_tokenizers_ids_and_other_letters_n(
@@ -93,9 +94,25 @@ def test_bases_become_the_tokenizers_ids_and_other_letters_n(
     model = load("hyenadna", tmp_path)
     assert joined(model, "ACGTNR") == [7, 8, 9, 10, 11, 11]
     assert model.width == 3 and model.max_bp == 1000 and model.causal
-    assert model.token_width is None and model.stream() is None
-    starts, vectors = model.tokens(encode("ACG"))
-    assert starts.tolist() == [0, 1, 2] and vectors.dtype == np.float32
+    assert model.token_width is None and not model.streams
+    (found,) = model.embed(["ACG"], "token")
+    assert found.starts.tolist() == [0, 1, 2] and found.vectors.dtype == np.float32
+    (cut,) = model.encode(["ACG"])
+    assert cut.chunk_bp.tolist() == [1, 1, 1] and cut.likelihood is None
+
+
+def test_what_a_published_model_lacks_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake(monkeypatch, {"d_model": 3, "max_seq_len": 1002})
+    model = load("hyenadna", tmp_path)
+    for refused, what in (
+        (lambda: model.log_likelihood(["ACGT"]), "likelihood"),
+        (lambda: model.flops(np.array([4]), np.zeros((1, 0))), "count of operations"),
+        (model.stream, "stream"),
+    ):
+        with pytest.raises(GenezipError, match=f"peer gives no {what}; name a model that does"):
+            refused()
 
 
 def test_a_sequence_longer_than_the_context_goes_in_windows(
@@ -103,9 +120,9 @@ def test_a_sequence_longer_than_the_context_goes_in_windows(
 ) -> None:
     fake(monkeypatch, {"d_model": 2, "max_seq_len": 6})
     model = load("hyenadna", tmp_path)
-    blocks = list(model.states(encode("ACGTACGTAC")))
+    blocks = list(base_vectors(model, encode("ACGTACGTAC")))
     assert [len(block) for block in blocks] == [4, 4, 2]
-    assert [len(states) for states in model.pieces([encode("ACGTAC"), encode("AC")])] == [6, 2]
+    assert [len(one.vectors) for one in model.embed(["ACGTAC", "AC"])] == [6, 2]
 
 
 def test_pieces_come_back_in_order_and_only_equal_lengths_share_a_batch(
@@ -113,8 +130,8 @@ def test_pieces_come_back_in_order_and_only_equal_lengths_share_a_batch(
 ) -> None:
     fake(monkeypatch, {"d_model": 2, "max_seq_len": 102})
     model = load("hyenadna", tmp_path)
-    found = model.pieces([encode(text) for text in ("AC", "GGG", "TN", "A")])
-    assert [states[:, 0].tolist() for states in found] == [[7, 8], [9, 9, 9], [10, 11], [7]]
+    found = model.embed(["AC", "GGG", "TN", "A"])
+    assert [one.vectors[:, 0].tolist() for one in found] == [[7, 8], [9, 9, 9], [10, 11], [7]]
     assert model._model.seen == [[[7]], [[7, 8], [10, 11]], [[9, 9, 9]]]
 
 
@@ -126,7 +143,7 @@ def test_caduceus_ps_has_twice_the_channels(
     model = load("caduceus", tmp_path)
     assert model.width == width and not model.causal
     assert model.max_bp == 131_072  # neither configuration nor tokenizer says
-    assert next(model.states(encode("ACG"))).shape == (3, width)
+    assert model.embed(["ACG"])[0].vectors.shape == (3, width)
 
 
 def test_the_tokenizers_maximum_is_the_context_where_the_configuration_has_none(
@@ -220,7 +237,7 @@ def test_vectors_of_another_width_are_refused(
 ) -> None:
     fake(monkeypatch, {"d_model": 4, "max_seq_len": 102}, gives=6)
     with pytest.raises(GenezipError, match=r"shape \(1, 2, 6\) for \(1, 2\) bases"):
-        next(load("hyenadna", tmp_path).states(encode("AC")))
+        load("hyenadna", tmp_path).embed(["AC"])
     fake(monkeypatch, {"max_seq_len": 102})
     with pytest.raises(GenezipError, match="has neither d_model nor hidden_size"):
         load("hyenadna", tmp_path)

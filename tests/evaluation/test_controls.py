@@ -1,4 +1,4 @@
-"""The GC/CpG router: learned rates, and the choice of width and sharpness."""
+"""Controls copy windows and token counts; the rates and the choices of the GC/CpG router."""
 
 from itertools import pairwise
 
@@ -8,19 +8,23 @@ import pytest
 from genezip.alphabet import encode
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
-from genezip.evaluation.composition_router import (
+from genezip.evaluation.controls import (
     N_BINS,
     choice_windows,
     composition_bins,
     learn_composition_router,
     learn_rates,
     try_rates,
+    write_fixed_stride,
+    write_gc_cpg,
 )
+from genezip.inference.table import read_compressed
 from genezip.metrics import compression as metrics
-from genezip.metrics.placement import rate_starts
+from genezip.metrics.compression import rate_starts
 from genezip.region_classes import CLASSES, GENE7
 
 TARGET = {**dict.fromkeys(CLASSES, 64.0), "promoter": 8.0}
+ISLANDS = {**dict.fromkeys(CLASSES, 64.0), "promoter": 4.0}
 SHARPNESS = [1.0, 1.5, 2.0, 3.0]
 
 
@@ -51,9 +55,9 @@ def oracle_enrichment(windows):
 
 def test_rates_are_means_over_training_bases(toy):
     world(toy, 0.8)
-    rates = learn_rates(toy, toy, TARGET, 8)
-    piece = toy.segments_of("train")[0]
-    bins = composition_bins(toy.read_ids(piece, piece.start, piece.end), 8)
+    rates = learn_rates(*toy.mapped(), TARGET, 8)
+    assembly = toy.assembly()
+    bins = composition_bins(assembly.ids(assembly.segments_of("train")[0]), 8)
     wanted = np.where(toy.classes["a"] == 0, 1 / 8, 1 / 64)
     for number in np.unique(bins):
         here = wanted[bins == number]
@@ -73,8 +77,8 @@ def test_where_composition_tells_the_region_the_router_is_nearly_an_oracle(toy, 
     """Sharpness makes up for regression to the mean, with which a linear router falls behind."""
     world(toy, gc, **shape)
     settings = Evaluation(composition_windows=[width], composition_sharpness=SHARPNESS)
-    router = learn_composition_router(toy, toy, toy, TARGET, settings)
-    oracle = oracle_enrichment(choice_windows(toy))
+    router = learn_composition_router(*toy.opened(), TARGET, settings)
+    oracle = oracle_enrichment(choice_windows(toy.reader()))
     by_sharpness = {trial.sharpness: trial for trial in router.trials}
     linear, chosen = by_sharpness[1.0], by_sharpness[router.sharpness]
     assert chosen.promoter_enrichment == pytest.approx(oracle, rel=0.03)
@@ -86,7 +90,7 @@ def test_where_composition_tells_the_region_the_router_is_nearly_an_oracle(toy, 
 def test_a_rate_that_is_right_as_it_is_stays_linear(toy):
     """Rates of an oracle: the budget is met by the exponent 1, and missed by any other."""
     world(toy, 1.0, run=400, every=2000)
-    windows = choice_windows(toy)
+    windows = choice_windows(toy.reader())
     rates = np.full(N_BINS, 1 / 64)
     for ids, regions in zip(windows.ids, windows.regions, strict=True):
         rates[composition_bins(ids, 1)[regions == 0]] = 1 / 8
@@ -100,7 +104,7 @@ def test_a_rate_that_is_right_as_it_is_stays_linear(toy):
 def test_the_smallest_micro_err_wins_and_a_trial_is_as_described(toy):
     world(toy, 0.8)
     settings = Evaluation(composition_windows=[16, 64], composition_sharpness=[1, 2])
-    router = learn_composition_router(toy, toy, toy, TARGET, settings)
+    router = learn_composition_router(*toy.opened(), TARGET, settings)
     assert [(t.width, t.sharpness) for t in router.trials] == [(16, 1), (16, 2), (64, 1), (64, 2)]
     best = min(router.trials, key=lambda trial: trial.micro_err)
     assert (router.width, router.sharpness) == (best.width, best.sharpness)
@@ -128,37 +132,99 @@ def test_the_smallest_micro_err_wins_and_a_trial_is_as_described(toy):
 
 def test_held_out_windows_are_never_looked_at(toy):
     world(toy, 0.8)
-    asked = []
-    windows = toy.windows
+    asked, reader = [], toy.reader()
+    windows = reader.windows
 
     def spy(split):
         asked.append(split)
         return windows(split)
 
-    toy.windows = spy
+    reader.windows = spy
     settings = Evaluation(composition_windows=[16], composition_sharpness=[1])
-    learn_composition_router(toy, toy, toy, TARGET, settings)
+    learn_composition_router(*toy.mapped(), reader, TARGET, settings)
     assert set(asked) == {"valid"}
 
 
 def test_training_windows_serve_where_there_is_no_validation(toy):
     add(toy, "a", "train", 8000, 0.8)
-    assert choice_windows(toy).split == "train"
-    assert len(choice_windows(toy).ids) == 4
-    toy.corpus.clear()
+    assert choice_windows(toy.reader()).split == "train"
+    assert len(choice_windows(toy.reader()).ids) == 4
+    toy.tiles.clear()
     with pytest.raises(GenezipError, match="gc_cpg cannot choose its width"):
-        choice_windows(toy)
+        choice_windows(toy.reader())
 
 
 def test_a_sharper_rate_is_denser_in_promoters(toy):
     world(toy, 0.7)
-    rates = learn_rates(toy, toy, TARGET, 32)
-    trials = list(try_rates(rates, 32, SHARPNESS, choice_windows(toy), TARGET))
+    rates = learn_rates(*toy.mapped(), TARGET, 32)
+    trials = list(try_rates(rates, 32, SHARPNESS, choice_windows(toy.reader()), TARGET))
     enrichment = [trial.promoter_enrichment for trial in trials]
     assert enrichment == sorted(enrichment)
 
 
-def test_training_dna_without_bases_is_said(toy):
+def test_training_dna_without_bases_is_refused(toy):
     toy.add_segment("a", "N" * 50, "nig", split="train")
     with pytest.raises(GenezipError, match="gc_cpg cannot learn"):
-        learn_rates(toy, toy, TARGET, 8)
+        learn_rates(*toy.mapped(), TARGET, 8)
+
+
+@pytest.fixture
+def islands(toy):
+    """Promoters are CpG islands of 40 bp in AT-rich DNA, on train, valid and test."""
+    rng = np.random.default_rng(4)
+    for name, split, size in (("a", "train", 4000), ("b", "valid", 1200), ("c", "test", 1200)):
+        letters = rng.choice(list("ACGT"), size, p=[0.4, 0.1, 0.1, 0.4])
+        regions = np.full(size, 5)
+        for start in range(100, size - 100, 300):
+            letters[start : start + 40] = list("CG" * 20)
+            regions[start : start + 40] = 0
+        toy.tile(toy.add_segment(name, "".join(letters), regions, split=split), 400)
+    return toy
+
+
+def test_tokens_are_copied_and_the_choice_is_recorded(
+    islands, settings, save, compressed_window, random_cuts, tmp_path
+):
+    rng = np.random.default_rng(0)
+    counts = (5, 31, 200)
+    windows = [
+        compressed_window(place, random_cuts(rng, 400, count))
+        for place, count in zip(islands.windows("test"), counts, strict=True)
+    ]
+    like = save("model", windows, seed=3, target_bpt=ISLANDS)
+    out = tmp_path / "gc_cpg.parquet"
+    write_gc_cpg(like, *islands.opened(), ISLANDS, settings, out)
+    router = read_compressed(out)
+    assert (router.name, router.seed) == ("gc_cpg", 3)
+    assert (router.info["like"], router.info["like_seed"]) == ("model", 3)
+    assert [len(window.token_starts) for window in router.windows()] == list(counts)
+    learned = learn_composition_router(*islands.opened(), ISLANDS, settings)
+    assert router.info["composition_bp"] == learned.width
+    assert router.info["composition_sharpness"] == learned.sharpness
+    assert router.info["chosen_on"] == "valid"
+    trials = router.info["trials"]
+    assert {(trial["width"], trial["sharpness"]) for trial in trials} == {
+        (width, sharpness) for width in (8, 16) for sharpness in (1, 2)
+    }
+    assert all(trial["promoter_enrichment"] > 1.3 for trial in trials)
+    for place, window in zip(islands.windows("test"), router.windows(), strict=True):
+        expected = learned.starts(place.ids, len(window.token_starts))
+        assert window.token_starts.tolist() == expected.tolist()
+    write_fixed_stride(like, out)
+    stride = read_compressed(out)
+    assert [len(window.token_starts) for window in stride.windows()] == list(counts)
+    assert stride.target_bpt is None
+
+
+def test_padded_windows_get_n(islands, settings, save, compressed_window, tmp_path):
+    islands.tile(islands.add_segment("d", "ACGT" * 50, "nig"), 400, pad_last=True)
+    like = save("model", [compressed_window(islands.corpus[-1], [0, 100, 250])])
+    write_gc_cpg(
+        like,
+        *islands.opened(),
+        ISLANDS,
+        settings,
+        tmp_path / "x.parquet",
+    )
+    (window,) = read_compressed(tmp_path / "x.parquet").windows()
+    assert (window.end - window.start, window.length, len(window.token_starts)) == (200, 400, 3)

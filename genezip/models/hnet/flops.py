@@ -1,0 +1,70 @@
+"""Floating-point operations of one pass through a hierarchical network, in closed form.
+
+Matrix products are counted, a multiply-add as two operations, as ``torch.utils.flop_counter``
+counts them when the plain network runs: projections of the Mamba-2 layers and of routers, the
+state-space scan in chunks, the moving average that de-chunks, residual maps and the head.
+Element-wise work (convolutions of four taps, norms, gates) is left out by both. Tokens are the
+realised ones, so a sequence that is cut into more tokens costs more.
+"""
+
+import numpy as np
+
+from genezip.errors import GenezipError
+from genezip.models.hnet.architecture import Architecture
+from genezip.models.layers.scan import BLOCK
+
+
+def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Operations of one pass over each sequence.
+
+    Parameters
+    ----------
+    lengths : int array, shape (n,), bases
+    tokens : int array, shape (n, S), tokens kept at each of the S stages
+
+    Returns
+    -------
+    float64 array, shape (n,)
+
+    Raises
+    ------
+    GenezipError
+        If ``tokens`` has another number of rows or stages.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    tokens = np.asarray(tokens, dtype=np.int64).reshape(len(lengths), -1)
+    if tokens.shape[1] != shape.n_stages:
+        raise GenezipError(
+            f"tokens of {tokens.shape[1]} stages are given for a network of {shape.n_stages}; "
+            "give stage_tokens of what it made"
+        )
+    positions = [lengths, *tokens.T]
+    total = 2.0 * lengths * shape.d_model[0] * shape.vocab_size  # the tied head
+    for s in range(shape.n_stages):
+        width, here, inner = shape.d_model[s], positions[s], positions[s + 1]
+        layers = shape.encoder_layers[s] + shape.decoder_layers[s]
+        total += layers * mamba2_flops(shape, width, here)
+        total += 2.0 * here * width**2  # the residual map
+        if shape.router[s] == "learned":
+            total += 4.0 * here * width**2  # query and key
+            total += np.array([scan_flops(count, width) for count in inner.tolist()])
+    return total + shape.trunk_layers * mamba2_flops(shape, shape.d_model[-1], positions[-1])
+
+
+def mamba2_flops(shape: Architecture, width: int, positions: np.ndarray) -> np.ndarray:
+    """Operations of one Mamba-2 layer over sequences of so many positions: float64 (n,)."""
+    inner, state = shape.expand * width, shape.d_state
+    projections = width * (2 * inner + 2 * state + inner // shape.headdim) + inner * width
+    chunk = np.minimum(shape.ssd_chunk, np.maximum(positions, 1))
+    filled = -(-positions // chunk) * chunk
+    scan = 2 * state * inner + chunk * (state + inner)
+    return 2.0 * (positions * projections + filled * scan)
+
+
+def scan_flops(length: int, width: int) -> float:
+    """Operations of :func:`genezip.models.layers.scan.linear_scan` over rows of ``width``."""
+    total = 0.0
+    while length > BLOCK:
+        length = -(-length // BLOCK)
+        total += 2.0 * length * BLOCK**2 * width
+    return total + 2.0 * length**2 * width

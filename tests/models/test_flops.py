@@ -1,0 +1,42 @@
+"""The closed form counts what the matrix products of a pass really take."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toolkit.dna import random_ids
+from torch.utils.flop_counter import FlopCounterMode
+
+from genezip.errors import GenezipError
+from genezip.models.hnet.architecture import load_architecture
+from genezip.models.hnet.flops import flops
+from genezip.models.hnet.network import GeneZipNetwork, build
+from genezip.models.hnet.windows import run_batch
+
+MODELS = Path(__file__).resolve().parents[2] / "config" / "models"
+
+
+def preset(name: str) -> GeneZipNetwork:
+    return build(load_architecture(MODELS / f"{name}.yaml").resolved([32.0])).eval()
+
+
+@pytest.mark.parametrize(
+    "name", ["genezip-tiny", "stride-tiny", "cpg-tiny", "unet-tiny", "mamba2-tiny"]
+)
+@pytest.mark.parametrize("length", [40, 3001])
+def test_closed_form_and_counter_agree(name: str, length: int) -> None:
+    network = preset(name)
+    with FlopCounterMode(display=False) as counter:
+        (made,) = run_batch(network, [random_ids(length)])
+    found = flops(network.shape, np.array([length]), made.stage_tokens[None])
+    assert found.dtype == np.float64
+    assert found.tolist() == [counter.get_total_flops()]
+
+
+def test_more_tokens_cost_more_and_sequences_are_counted_one_by_one() -> None:
+    shape = preset("genezip-tiny").shape
+    found = flops(shape, np.array([1000, 1000, 500]), np.array([[100, 10], [200, 50], [100, 10]]))
+    assert found[0] < found[1] and found[2] < found[0]
+    assert found[2] == flops(shape, np.array([500]), np.array([[100, 10]]))[0]
+    with pytest.raises(GenezipError, match="tokens of 1 stages are given for a network of 2"):
+        flops(shape, np.array([1000]), np.array([[10]]))
