@@ -70,24 +70,18 @@ def key_tables(schema: dict[str, Any]) -> str:
 
 def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
     """Tables of the sections below a schema, each before those nested in it."""
-    from genezip.config.section import section_name
+    from genezip.config.section import alternatives, section_name
 
     parts = []
     for key, value in schema["properties"].items():
         by_name = value.get("additionalProperties")
         path = f"{prefix}{key}.<name>" if by_name is not None else f"{prefix}{key}"
-        for kind in [value, *_kinds(by_name)]:
+        for kind in [value, *(alternatives(by_name) if isinstance(by_name, dict) else [])]:
             section = definitions.get(section_name(kind))
             if section is not None:
                 parts.append(_table(f"`{path}`{_which(section)}", section, definitions))
                 parts += _sections(f"{path}.", section, definitions)
     return parts
-
-
-def _kinds(schema: dict[str, Any] | bool | None) -> list[dict[str, Any]]:
-    from genezip.config.section import alternatives
-
-    return alternatives(schema) if isinstance(schema, dict) else []
 
 
 def _which(section: dict[str, Any]) -> str:
