@@ -21,16 +21,8 @@ if TYPE_CHECKING:
     from genezip.inference.fasta import compress_fasta
     from genezip.inference.table import read_compressed
     from genezip.models import load
-    from genezip.models.base import (
-        Compressed,
-        Compressor,
-        Embedding,
-        Likelihood,
-        PlainCompressor,
-        Stream,
-        ids_of,
-        tokens_at,
-    )
+    from genezip.models.base import Compressor, PlainCompressor, Stream, ids_of
+    from genezip.models.compressed import Compressed, Embedding, Likelihood, tokens_at
     from genezip.models.genezip.compressor import GeneZip
     from genezip.region_classes import RegionClasses
 
@@ -66,14 +58,14 @@ __all__ = [
 # once: torch alone takes seconds.
 _HOMES = {
     "Annotation": "genezip.genome.gene_models:Annotation",
-    "Compressed": "genezip.models.base:Compressed",
+    "Compressed": "genezip.models.compressed:Compressed",
     "Compressor": "genezip.models.base:Compressor",
     "Corpus": "genezip.corpus.corpus:CorpusReader",
-    "Embedding": "genezip.models.base:Embedding",
+    "Embedding": "genezip.models.compressed:Embedding",
     "GeneZip": "genezip.models.genezip.compressor:GeneZip",
     "GenezipError": "genezip.errors:GenezipError",
     "Genome": "genezip.genome.assembly:ReferenceGenome",
-    "Likelihood": "genezip.models.base:Likelihood",
+    "Likelihood": "genezip.models.compressed:Likelihood",
     "PlainCompressor": "genezip.models.base:PlainCompressor",
     "RegionClasses": "genezip.region_classes:RegionClasses",
     "RegionMap": "genezip.genome.region_map:RegionMap",
@@ -87,7 +79,7 @@ _HOMES = {
     "models": "genezip.models",
     "read_compressed": "genezip.inference.table:read_compressed",
     "read_gene_models": "genezip.genome.gene_models:read_gene_models",
-    "tokens_at": "genezip.models.base:tokens_at",
+    "tokens_at": "genezip.models.compressed:tokens_at",
 }
 
 

@@ -16,7 +16,8 @@ from genezip.genome.assembly import Assembly
 from genezip.inference.table import CompressedWindow, write_compressed
 from genezip.log import progress
 from genezip.models import load
-from genezip.models.base import Compressed, Compressor, vector_width
+from genezip.models.base import Compressor, vector_width
+from genezip.models.compressed import Compressed
 from genezip.models.token_counts import TokenCounts
 
 MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough

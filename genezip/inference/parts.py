@@ -25,7 +25,7 @@ from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
 from genezip.inference.table import TokenTable
 from genezip.inference.tracks import TrackWriter
-from genezip.models.base import Compressed
+from genezip.models.compressed import Compressed
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Part:
         - token_starts: int64, shape (M,), first base of every chunk, which ends where the next
           begins
         - start_prob, kept_by, token_ids, tokens: of every token, as in
-          :class:`~genezip.models.base.Compressed`, where the system gives them
+          :class:`~genezip.models.compressed.Compressed`, where the system gives them
         - boundary_prob: float32, shape (end - start,), where tracks want it
         - nats: float64, summed negative log-probability of every span
     predicted : number of predicted bases (not N, not the first of a sequence)

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import head_metadata, open_parquet, parquet_writer, read_head
 from genezip.metrics.compression import token_density
-from genezip.models.base import KEPT_BY, LikelihoodKind
+from genezip.models.compressed import KEPT_BY, LikelihoodKind
 
 KIND = Kind(
     "file of compressed windows",

@@ -1,10 +1,10 @@
 """Systems that turn DNA into tokens, all behind one protocol.
 
-Begin with ``base``: :class:`~genezip.models.base.Compressor` is what every system is, and
-:class:`~genezip.models.base.Compressed` what it makes of a sequence. :data:`REGISTRY` names the
-systems and :func:`load` opens one. To add one, copy ``fixed/``, the smallest, or ``genezip/`` for
-a network; ``layers/``, ``routing/`` and ``hnet/`` are what networks are built of, ``external`` is
-for published models of other groups.
+Begin with ``base``: :class:`~genezip.models.base.Compressor` is what every system is;
+``compressed`` has what it makes of a sequence. :data:`REGISTRY` names the systems and
+:func:`load` opens one. To add one, copy ``fixed/``, the smallest, or ``genezip/`` for a network;
+``layers/``, ``routing/`` and ``hnet/`` are what networks are built of, ``external`` is for
+published models of other groups.
 """
 
 import re

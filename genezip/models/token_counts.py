@@ -11,17 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from genezip.models.base import (
-    Compressed,
-    Compressor,
-    Embedding,
-    Level,
-    Likelihood,
-    PlainCompressor,
-    Sequences,
-    ids_of,
-    lacks,
-)
+from genezip.models.base import Compressor, Level, PlainCompressor, Sequences, ids_of, lacks
+from genezip.models.compressed import Compressed, Embedding, Likelihood
 
 
 def with_vectors(compressor: Compressor) -> Compressor:

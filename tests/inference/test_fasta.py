@@ -34,7 +34,7 @@ from genezip.inference import parts as fasta_parts
 from genezip.inference.fasta import Summary, compress_fasta
 from genezip.inference.parts import Join
 from genezip.inference.table import ROW_GROUP
-from genezip.models.base import KEPT_BY
+from genezip.models.compressed import KEPT_BY
 from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import run_batch

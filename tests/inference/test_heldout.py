@@ -22,7 +22,7 @@ from genezip.inference.forward import (
     reverse_row,
 )
 from genezip.inference.table import read_compressed
-from genezip.models.base import Compressed
+from genezip.models.compressed import Compressed
 from genezip.models.genezip.compressor import GeneZip
 from genezip.models.routing.bounds import stacked_limits
 

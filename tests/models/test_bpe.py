@@ -15,9 +15,9 @@ from toolkit.dna import random_dna, random_ids
 from genezip.alphabet import encode
 from genezip.errors import GenezipError
 from genezip.models import load
-from genezip.models.base import joined
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import SPECIAL, fit_tokenizer
+from genezip.models.compressed import joined
 
 BLOCK = 64
 WITH_N = [0.24, 0.24, 0.24, 0.24, 0.04]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import rms_norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from genezip.models.base import KEPT_BY
+from genezip.models.compressed import KEPT_BY
 from genezip.models.hnet.losses import base_nll, lm_loss, rar_loss
 from genezip.models.hnet.network import GeneZipNetwork, Output
 from genezip.models.hnet.streaming import Stream

@@ -9,7 +9,7 @@ from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
 from genezip.models import load
-from genezip.models.base import joined
+from genezip.models.compressed import joined
 from genezip.models.fixed.compressor import Fixed
 
 

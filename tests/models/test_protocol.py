@@ -17,20 +17,10 @@ from toolkit.dna import random_ids
 from toolkit.networks import CAUSAL, FLAT, FREE, speaking_network, toy_card
 
 from genezip.alphabet import A_ID, OneSequence, encode, is_base
-from genezip.models.base import (
-    Compressed,
-    Compressor,
-    Embedding,
-    Level,
-    Likelihood,
-    PlainCompressor,
-    Sequences,
-    ids_of,
-    lacks,
-    tokens_at,
-)
+from genezip.models.base import Compressor, Level, PlainCompressor, Sequences, ids_of, lacks
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
+from genezip.models.compressed import Compressed, Embedding, Likelihood, tokens_at
 from genezip.models.fixed.compressor import Fixed
 from genezip.models.genezip.compressor import GeneZip
 

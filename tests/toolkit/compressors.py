@@ -10,7 +10,8 @@ import pytest
 
 from genezip.alphabet import encode
 from genezip.errors import GenezipError
-from genezip.models.base import Compressed, Compressor, Likelihood, Stream, joined
+from genezip.models.base import Compressor, Stream
+from genezip.models.compressed import Compressed, Likelihood, joined
 from toolkit.dna import random_dna
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # a batch, a stream and one window sum in another order

@@ -6,17 +6,8 @@ from typing import Any
 import numpy as np
 
 from genezip.alphabet import A_ID, is_base
-from genezip.models.base import (
-    Compressed,
-    Compressor,
-    Embedding,
-    Level,
-    PlainCompressor,
-    Sequences,
-    ids_of,
-    lacks,
-    tokens_at,
-)
+from genezip.models.base import Compressor, Level, PlainCompressor, Sequences, ids_of, lacks
+from genezip.models.compressed import Compressed, Embedding, tokens_at
 
 
 class Crafted(PlainCompressor):

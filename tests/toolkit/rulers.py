@@ -6,15 +6,8 @@ import numpy as np
 
 from genezip.alphabet import A_ID, OneSequence, encode, is_base
 from genezip.errors import GenezipError
-from genezip.models.base import (
-    Compressed,
-    LikelihoodKind,
-    PlainCompressor,
-    Sequences,
-    ids_of,
-    lacks,
-    tokens_at,
-)
+from genezip.models.base import PlainCompressor, Sequences, ids_of, lacks
+from genezip.models.compressed import Compressed, LikelihoodKind, tokens_at
 
 
 class Ruler(PlainCompressor):

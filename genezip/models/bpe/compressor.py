@@ -11,13 +11,14 @@ from genezip.alphabet import decode
 from genezip.artifacts.files import sha256_file, write_json, write_text
 from genezip.errors import GenezipError
 from genezip.models import CARD, CONFIG, KIND
-from genezip.models.base import Compressed, PlainCompressor, Sequences, ids_of, tokens_at
+from genezip.models.base import PlainCompressor, Sequences, ids_of
 from genezip.models.bpe.vocabulary import (
     TOKENIZER,
     TOKENIZER_CONFIG,
     read_tokenizer,
     save_tokenizer,
 )
+from genezip.models.compressed import Compressed, tokens_at
 from genezip.models.hub import model_folder
 
 ONE_PASS_BP = 1_048_576

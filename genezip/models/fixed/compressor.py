@@ -9,14 +9,8 @@ from genezip.alphabet import A_ID, N_ID, OneSequence, encode, is_base
 from genezip.artifacts.files import write_json, write_text
 from genezip.errors import GenezipError
 from genezip.models import CARD, CONFIG, KIND
-from genezip.models.base import (
-    Compressed,
-    PlainCompressor,
-    Sequences,
-    ids_of,
-    lacks,
-    tokens_at,
-)
+from genezip.models.base import PlainCompressor, Sequences, ids_of, lacks
+from genezip.models.compressed import Compressed, tokens_at
 from genezip.models.hub import model_folder
 
 LONGEST_KMER = 6

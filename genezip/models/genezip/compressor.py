@@ -18,18 +18,8 @@ import torch
 from genezip.alphabet import OneSequence, encode
 from genezip.artifacts.files import sha256_json
 from genezip.errors import GenezipError
-from genezip.models.base import (
-    Compressed,
-    Embedding,
-    Level,
-    Likelihood,
-    LikelihoodKind,
-    Sequences,
-    choose_device,
-    ids_of,
-    joined,
-    lacks,
-)
+from genezip.models.base import Level, Sequences, choose_device, ids_of, lacks
+from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
 from genezip.models.hnet.architecture import BoundKind
 from genezip.models.hnet.flops import flops
 from genezip.models.hnet.network import GeneZipNetwork, build

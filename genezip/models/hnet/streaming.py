@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from genezip.alphabet import A_ID, T_ID, OneSequence, decode, encode
 from genezip.errors import GenezipError
-from genezip.models.base import Compressed, joined
+from genezip.models.compressed import Compressed, joined
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.hnet.state import plain, restored
 from genezip.models.layers.scan import full_precision

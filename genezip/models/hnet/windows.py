@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genezip.alphabet import PAD_ID
-from genezip.models.base import Compressed
+from genezip.models.compressed import Compressed
 from genezip.models.hnet.losses import base_nll
 from genezip.models.hnet.network import GeneZipNetwork
 

@@ -33,7 +33,7 @@ class Routing:
     valid : bool Tensor, shape (B, L)
         False at padding, which stands at the end.
     kept_by : uint8 Tensor, shape (B, L)
-        At tokens, why they are kept: index into :data:`genezip.models.base.KEPT_BY`.
+        At tokens, why they are kept: index into :data:`genezip.models.compressed.KEPT_BY`.
     """
 
     boundary_prob: Tensor
