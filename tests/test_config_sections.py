@@ -243,7 +243,7 @@ def test_a_wrong_entry(load, entry: dict[str, Any], sentence: str) -> None:  # t
     ("layer", "sentence"),
     [
         ({"report": {"control": "words"}}, "report.control names 'words', a bpe; name a network"),
-        ({"benchmarks": {"models": ["ruler"]}}, "benchmarks.models names 'ruler', a fixed; name a"),
+        ({"report": {"reference": "ruler"}}, "report.reference names 'ruler', a fixed; name a net"),
     ],
 )
 def test_what_needs_a_network(load, layer: dict[str, Any], sentence: str) -> None:  # type: ignore[no-untyped-def]

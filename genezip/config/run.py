@@ -78,7 +78,7 @@ class Config(Section):
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")
-            if name not in self.networks():
+            if where.startswith("report.") and name not in self.networks():
                 kind = self.chosen_models()[name].compressor
                 raise ValueError(f"{where} names {name!r}, a {kind}; name a network")
         for name in self.benchmarks.comparators:

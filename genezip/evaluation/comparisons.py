@@ -4,7 +4,8 @@ A difference or ratio is taken before the bootstrap, without the same block of b
 time, so what they share (the windows) cancels. Differences within GC tertiles ask
 whether enrichment is more than GC content: bases are split by the GC content of the 1,024 bp
 around them, and promoter enrichment is taken inside each third, with its own base share.
-Perplexity is also compared with the Markov models, which predict the same bases.
+Perplexity is also compared with the Markov models, which predict the same bases. It is that of
+exact likelihoods: where a bound looked ahead, of the same weights under the causal bound.
 With several seeds there is one row per seed and one with an empty seed, the mean of the
 seeds; its interval covers the choice of windows, not the spread of seeds.
 """
@@ -14,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from genezip.artifacts.scores import GC_TERTILE_MEAN, GC_TERTILES, Row, markov_name
+from genezip.artifacts.scores import (
+    GC_TERTILE_MEAN,
+    GC_TERTILES,
+    Row,
+    markov_name,
+    under_bound,
+)
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import corpus_rows, expand
 from genezip.evaluation.markov import MarkovWindows
@@ -24,6 +31,9 @@ from genezip.metrics.bootstrap import Scale, scarcer
 from genezip.region_classes import GROUPS, RegionClasses
 
 _GROUPS = tuple(GROUPS)
+CAUSAL = "causal"
+LOSS = ("nll", "predicted", "looked_ahead")
+"""Columns of the next-base loss."""
 _SCALES: dict[str, Scale] = {"enrichment": "ratio", "enrichment_ratio": "ratio"}
 
 # metric -> (regions, values of shape (1 + B, regions) with and without each block, windows behind
@@ -174,6 +184,7 @@ class _Rows:
                         support,
                     )
                     for metric, (regions, _, n, support) in first.items()
+                    if all(metric in values for _, _, values in per_seed)
                 }
                 found += self._rows(mean, subset, seed=None, **cells)
         return found
@@ -236,24 +247,51 @@ def comparison_rows(
             theirs = None if name == reference else _partner(ours, candidates)
             if theirs is not None:
                 _check_tokens(ours, theirs)
-                _compare(ours, theirs, facts, collected, ratio=name == control)
+                _compare(ours, theirs, by_name, facts, collected, ratio=name == control)
     if markov is not None:
         for ours in (*by_name[reference], *by_name[control]):
-            _compare_markov(ours, markov, facts, collected)
+            _compare_markov(ours, by_name, markov, facts, collected)
     behind = corpus_rows(facts, by_name[reference][0], "comparison", scale, source, tertiles=True)
     return [*collected.rows(), *behind]
 
 
+def exact_columns(
+    sums: WindowSums, by_name: dict[str, list[WindowSums]], strand: str, subset: Subset
+) -> Columns:
+    """Columns of some windows in which the next-base loss is that of an exact likelihood.
+
+    Where a bound looked ahead in any of them, it is the loss of the same weights under the causal
+    bound, or none where that was not computed.
+    """
+    columns = sums.columns(strand, subset.chosen, subset.strict)
+    if "nll" not in columns or not columns["looked_ahead"].any():
+        return columns
+    found = {name: values for name, values in columns.items() if name not in LOSS}
+    for causal in by_name.get(under_bound(sums.name, CAUSAL), []):
+        if causal.seed == sums.seed and strand in causal.by_strand:
+            exact = causal.columns(strand, subset.chosen, subset.strict)
+            return {**found, **{name: exact[name] for name in LOSS}}
+    return found
+
+
 def _compare(
-    ours: WindowSums, theirs: WindowSums, facts: WindowFacts, collected: _Rows, *, ratio: bool
+    ours: WindowSums,
+    theirs: WindowSums,
+    by_name: dict[str, list[WindowSums]],
+    facts: WindowFacts,
+    collected: _Rows,
+    *,
+    ratio: bool,
 ) -> None:
     for strand in ours.by_strand:
         if strand not in theirs.by_strand:
             continue
         for subset in facts.subsets:
             first, second = (
-                sums.columns(strand, subset.chosen, subset.strict) for sums in (ours, theirs)
+                exact_columns(sums, by_name, strand, subset) for sums in (ours, theirs)
             )
+            if theirs.name == under_bound(ours.name, CAUSAL):  # what looking ahead is worth
+                first = ours.columns(strand, subset.chosen, subset.strict)
             values = pair_values(first, second, subset, facts.region_classes, ratio=ratio)
             quotient = {"enrichment_ratio": values.pop("enrichment_ratio")} if ratio else {}
             minus, over = f"{ours.name} - {theirs.name}", f"{ours.name} / {theirs.name}"
@@ -274,13 +312,17 @@ def _compare(
 
 
 def _compare_markov(
-    ours: WindowSums, markov: MarkovWindows, facts: WindowFacts, collected: _Rows
+    ours: WindowSums,
+    by_name: dict[str, list[WindowSums]],
+    markov: MarkovWindows,
+    facts: WindowFacts,
+    collected: _Rows,
 ) -> None:
     """Difference of perplexity to the Markov model of each order, over the same bases."""
-    if "nll" not in ours.by_strand["+"]:
-        return
     for subset in facts.subsets:
-        first = ours.columns("+", subset.chosen, subset.strict)
+        first = exact_columns(ours, by_name, "+", subset)
+        if "nll" not in first:
+            continue
         for order in markov.by_order:
             second = markov.columns(order, subset.chosen)
             if not np.array_equal(first["predicted"], second["predicted"]):

@@ -179,6 +179,7 @@ class WindowSums:
     - bound_active: float64 (n, S), whether floor or ceiling changed the mask of a stage
     - nll, predicted: float64 (n, R), sum of negative log likelihood (nats) and its bases;
       absent where the router is no language model
+    - looked_ahead: float64 (n,), 1 where a bound saw the future, so that nll is not exact
 
     ``target_bpt`` is that of the file, None where it has none or names other classes than the
     corpus.
@@ -283,6 +284,12 @@ def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
                 f"{file.path} has {len(columns)} of the {n_windows} held-out windows on strand "
                 f"{strand}; compress the held-out windows of this corpus again"
             )
+    with_loss = {"nll" in one for columns in found.values() for one in columns.values()}
+    if len(with_loss) > 1:
+        raise GenezipError(
+            f"{file.path} has a next-base loss for some windows only; compress the held-out "
+            "windows again"
+        )
     stacked = {
         strand: _stack([columns[number] for number in range(n_windows)])
         for strand, columns in found.items()

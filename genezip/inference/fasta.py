@@ -27,6 +27,7 @@ from genezip.inference.table import TokenTable
 from genezip.inference.tracks import BOUNDARY_PROB, TrackWriter, room
 from genezip.models import load
 from genezip.models.base import Compressor
+from genezip.models.compressed import check_tokens
 
 WINDOW_BP = 12_800
 BLOCK_BP = 8192
@@ -70,10 +71,10 @@ class Summary:
 
 
 def compress_fasta(
-    fasta: Path,
+    fasta: str | Path,
     model: str | Path | Compressor,
-    out: Path,
-    tracks: Path | None = None,
+    out: str | Path,
+    tracks: str | Path | None = None,
     bound: str | None = None,
     window_bp: int | None = None,
     block_bp: int = BLOCK_BP,
@@ -104,6 +105,12 @@ def compress_fasta(
         and otherwise none: each record is streamed as a whole
     block_bp : bases of a stream that are read at a time
 
+    Returns
+    -------
+    Summary
+        Totals of records, bases and tokens, bits per base where every likelihood is exact, and how
+        the records went through; ``sentence()`` says it.
+
     Raises
     ------
     GenezipError
@@ -112,6 +119,8 @@ def compress_fasta(
     KeyboardInterrupt
         After a stop was asked for.
     """
+    fasta, out = Path(fasta), Path(out)
+    tracks = None if tracks is None else Path(tracks)
     for name, length in (("--window-bp", window_bp), ("--block-bp", block_bp)):
         if length is not None and length < 1:
             raise GenezipError(f"{name} is {length}; give a length of at least 1")
@@ -240,6 +249,8 @@ def _compress(
                     assert state is not None
                     stream.load_state_dict(state)
             span = compressor.encode([ids])[0] if stream is None else stream.feed(ids)
+            at_first = stream is None or (start == 0 and len(span.token_starts) > 0)
+            check_tokens(span, compressor.name, len(ids), at_first)
             draft.add(first, span)
             at = first + len(ids)
             shown.advance(len(ids))

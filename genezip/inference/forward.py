@@ -17,7 +17,7 @@ from genezip.inference.table import CompressedWindow, write_compressed
 from genezip.log import progress
 from genezip.models import load
 from genezip.models.base import Compressor, vector_width
-from genezip.models.compressed import Compressed
+from genezip.models.compressed import Compressed, check_tokens, joined
 from genezip.models.token_counts import TokenCounts
 
 MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough
@@ -128,8 +128,39 @@ def compress_windows(
         while batch := list(islice(waiting, settings.batch)):
             forward = strand == "+"
             ids = [window.ids if forward else reverse_complement(window.ids) for window in batch]
-            for window, found in zip(batch, compressor.encode(ids), strict=True):
+            for window, found in zip(batch, tokens_of(compressor, ids), strict=True):
                 yield forward_row(window, found) if forward else reverse_row(window, found)
+
+
+def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[Compressed]:
+    """Tokens of independent sequences, with the likelihood of a system that gives it apart.
+
+    A sequence longer than ``max_bp`` goes through in consecutive independent windows.
+
+    Raises
+    ------
+    GenezipError
+        If what the system gives cannot be tokens (:func:`check_tokens`).
+    """
+    longest, multiple = compressor.max_bp, compressor.window_multiple
+    if longest is not None and max(map(len, sequences), default=0) > longest:
+        window_bp = max(longest // multiple, 1) * multiple
+        found = []
+        for ids in sequences:
+            starts = range(0, len(ids), window_bp)
+            parts = [compressor.encode([ids[at : at + window_bp]])[0] for at in starts]
+            found.append(joined(parts, f"windows of {window_bp} bp"))
+    else:
+        found = compressor.encode(list(sequences))
+    for ids, one in zip(sequences, found, strict=True):
+        check_tokens(one, compressor.name, len(ids))
+    if compressor.likelihood is None or any(one.log_prob is not None for one in found):
+        return found
+    apart = compressor.log_likelihood(list(sequences))
+    return [
+        replace(one, log_prob=likely.log_prob, likelihood=likely.kind)
+        for one, likely in zip(found, apart, strict=True)
+    ]
 
 
 def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:
@@ -147,7 +178,7 @@ def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:
         bound_active=found.bound_active,
         boundary_prob=found.boundary_prob,
         nll=None if found.log_prob is None else -found.log_prob,
-        nll_kind=found.likelihood or "exact",
+        **({} if found.likelihood is None else {"nll_kind": found.likelihood}),
     )
 
 

@@ -35,6 +35,7 @@ this package is named by its ``module:Class`` wherever a name of this table may 
 
 CONFIG = "config.json"
 CARD = "README.md"
+_WITHOUT_FILES = ("fixed:16",)  # systems that need no folder, as an example of each
 KIND = Kind(
     "genezip model configuration",
     version=1,
@@ -42,7 +43,8 @@ KIND = Kind(
     again="copy the folder again, train again or install the genezip that wrote it",
     version_key="format_version",
 )
-_CLASS = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*")
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*", re.ASCII)
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def load(
@@ -74,18 +76,34 @@ def load(
     given = {**options, "revision": revision}
     given = {name: value for name, value in given.items() if value is not None}
     wishes = {"device": device, "streams": streams}
+    if device not in DEVICES:
+        raise GenezipError(f"there is no device {device!r}; use cpu, cuda or auto")
     text = str(source)
     name, colon, settings = text.partition(":")
-    if colon and not Path(source).exists():
+    if colon and isinstance(source, str):
         if name in REGISTRY:
             return _call(name, "from_settings", settings, given, wishes)
         if _CLASS.fullmatch(text):
             return _call(text, "", None, given, wishes)
     hub_id = HubId.parse(source, revision)
-    folder = Path(source) if hub_id is None else snapshot(hub_id, [CONFIG])
-    system = system_of(folder) if hub_id is None or (folder / CONFIG).is_file() else "genezip"
-    where = source if hub_id is not None else folder
-    return _call(system, "from_pretrained", where, given, wishes)
+    if hub_id is not None:
+        folder = snapshot(hub_id, [CONFIG])
+        system = system_of(folder) if (folder / CONFIG).is_file() else "genezip"
+        if system not in REGISTRY:  # code of this machine, chosen by a file from elsewhere
+            raise GenezipError(
+                f"{hub_id} on the hub is of the compressor {system}, which is no part of genezip; "
+                "download it and name the folder if you trust it"
+            )
+        return _call(system, "from_pretrained", source, given, wishes)
+    folder = Path(source)
+    if not text or not folder.exists():
+        raise GenezipError(
+            f"there is no model {text!r}; name a model folder, a hub id owner/name, or one of "
+            f"{', '.join(_WITHOUT_FILES)}"
+        )
+    if folder.is_file():
+        raise GenezipError(f"{folder} is a file; name the model folder that holds it")
+    return _call(system_of(folder), "from_pretrained", folder, given, wishes)
 
 
 def system_of(folder: Path) -> str:
@@ -109,7 +127,7 @@ def _class(name: str) -> Any:
     """The class of a system, by its name or as ``module:Class``."""
     module, _, attribute = REGISTRY.get(name, name).partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0] and error.name != module:
             raise  # a package that the module itself needs
@@ -117,7 +135,16 @@ def _class(name: str) -> Any:
             f"the compressor {name} is no module on Python's path; add its folder to PYTHONPATH"
         ) from None
     except AttributeError:
-        raise GenezipError(f"the compressor {name}: {module} has no class {attribute}") from None
+        raise GenezipError(
+            f"the compressor {name} is not there, for {module} has no class {attribute}; correct "
+            "the name"
+        ) from None
+    if not isinstance(found, type) or not callable(getattr(found, "encode", None)):
+        raise GenezipError(
+            f"the compressor {name} is no class with a method encode; derive it from "
+            "genezip.PlainCompressor"
+        )
+    return found
 
 
 def _call(
@@ -133,5 +160,16 @@ def _call(
     if unknown:
         raise GenezipError(f"the compressor {name} has no option {unknown[0]}; leave it out")
     options = options | {wish: value for wish, value in wishes.items() if wish in known}
-    found: Compressor = make(source, **options) if constructor else make(**options)
+    if constructor:
+        made: Compressor = make(source, **options)
+        return made
+    needed = [one.name for one in known.values() if one.default is one.empty and one.kind < 2]
+    if needed:
+        raise GenezipError(
+            f"the compressor {name} cannot be made without {needed[0]}; give it a default, or a "
+            "model folder and from_pretrained"
+        )
+    found: Compressor = make(**options)
+    if not isinstance(getattr(found, "name", None), str):
+        raise GenezipError(f"the compressor {name} has no name; give its class one")
     return found

@@ -6,14 +6,17 @@ A system gives what it has: token ids, vectors, boundary probabilities and likel
 optional, and what it lacks it refuses in one sentence (:func:`lacks`).
 """
 
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, Self
 
 import numpy as np
 
 from genezip.alphabet import OneSequence, encode
+from genezip.artifacts.files import sha256_file
 from genezip.errors import GenezipError
-from genezip.models.compressed import Compressed, Embedding, Likelihood
+from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind
 
 if TYPE_CHECKING:
     import torch
@@ -132,6 +135,11 @@ class Compressor(Protocol):
         ...
 
     @property
+    def likelihood(self) -> LikelihoodKind | None:
+        """What :meth:`log_likelihood` gives at its best; None where there is none."""
+        ...
+
+    @property
     def gives_prob(self) -> bool:
         """Whether tokens come with boundary probabilities."""
         ...
@@ -199,6 +207,19 @@ class Compressor(Protocol):
         """
         ...
 
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder that :func:`genezip.models.load` opens.
+
+        A system with token ids writes the files by which ``transformers`` opens its tokenizer,
+        where it has one of that kind.
+
+        Raises
+        ------
+        GenezipError
+            If the system has no model folder.
+        """
+        ...
+
 
 class PlainCompressor:
     """What a system has that writes no more than ``name`` and ``encode``.
@@ -217,11 +238,18 @@ class PlainCompressor:
     token_width: int | None = None
     vocabulary: int | None = None
     gives_prob: bool = False
+    likelihood: LikelihoodKind | None = None
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The name alone identifies it."""
-        return {"name": self.name}
+        """The name, the class, and the code that it stands in, so that a change of it is seen."""
+        system = type(self)
+        code = inspect.getsourcefile(system)
+        return {
+            "name": self.name,
+            "class": f"{system.__module__}:{system.__qualname__}",
+            "code_sha256": None if code is None else sha256_file(code),
+        }
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -229,8 +257,8 @@ class PlainCompressor:
         return {"model": self.name, **self.facts}
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        """Cut sequences into tokens."""
-        raise NotImplementedError
+        """Refuse: a system must write this."""
+        lacks(self.name, "tokens: its class has no method encode")
 
     def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
         """Refuse: there is none."""
@@ -251,6 +279,10 @@ class PlainCompressor:
     def stream(self) -> Stream:
         """Refuse: a sequence is seen as a whole."""
         lacks(self.name, "stream")
+
+    def save(self, folder: str | Path) -> None:
+        """Refuse: it has no model folder."""
+        lacks(self.name, "model folder")
 
 
 def ids_of(sequences: Sequences) -> list[np.ndarray]:

@@ -112,7 +112,7 @@ class Likelihood:
 
     @property
     def bits_per_base(self) -> float:
-        """Mean of minus log2 of the probability of the predicted bases.
+        """Mean of minus log2 of the probability of the predicted bases; NaN where none is.
 
         Raises
         ------
@@ -124,7 +124,8 @@ class Likelihood:
                 f"bits per base need an exact likelihood, and this one is {self.kind}; use a model "
                 "that reads forward, under the bound causal or none"
             )
-        return -self.total / np.log(2) / max(int(np.isfinite(self.log_prob).sum()), 1)
+        predicted = int(np.isfinite(self.log_prob).sum())
+        return -self.total / np.log(2) / predicted if predicted else float("nan")
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,44 @@ def tokens_at(length: int, token_starts: np.ndarray, **columns: Any) -> Compress
     )
 
 
+def check_tokens(found: Compressed, name: str, length: int, begins: bool = True) -> None:
+    """Refuse what cannot be the tokens of ``length`` bases: the code of a system may be anyone's.
+
+    Parameters
+    ----------
+    found : what the system ``name`` made of them
+    begins : whether a token must begin at the first base: not in later blocks of a stream
+
+    Raises
+    ------
+    GenezipError
+        If the tokens do not tile the bases, or a column has another length than theirs.
+    """
+    starts = found.token_starts
+    fault = None
+    if found.length != length:
+        fault = f"{found.length:,} bases"
+    elif len(starts) and ((np.diff(starts) <= 0).any() or starts[-1] >= length):
+        fault = "tokens that do not follow each other"
+    elif begins and (len(starts) == 0 or starts[0] != 0):
+        fault = "no token that begins at the first base"
+    columns = {
+        **dict.fromkeys(("token_ids", "tokens", "start_prob", "kept_by"), len(starts)),
+        **dict.fromkeys(("boundary_prob", "log_prob", "base_vectors"), length),
+    }
+    for column, size in columns.items():
+        values = getattr(found, column)
+        if fault is None and values is not None and len(values) != size:
+            fault = f"{column} of {len(values):,} values for {size:,}"
+    if fault is None and found.log_prob is not None and found.likelihood is None:
+        fault = "log_prob of no stated likelihood"
+    if fault is not None:
+        raise GenezipError(
+            f"the compressor {name} gives {fault} for a sequence of {length:,} bases; its encode "
+            "must tile every sequence (docs/api.md, Compressed)"
+        )
+
+
 def joined(parts: Sequence[Compressed], mode: str | None = None) -> Compressed:
     """One result of consecutive windows, or blocks of a stream.
 
@@ -175,14 +214,15 @@ def joined(parts: Sequence[Compressed], mode: str | None = None) -> Compressed:
     first = parts[0]
     offsets = np.cumsum([0, *(part.length for part in parts)])
     starts = [part.token_starts + at for part, at in zip(parts, offsets, strict=False)]
-    looked_ahead = any(part.likelihood == "looked_ahead" for part in parts)
+    kinds = {part.likelihood for part in parts}
+    kind = first.likelihood if len(kinds) == 1 else "looked_ahead"
     return Compressed(
         length=int(offsets[-1]),
         token_starts=np.concatenate(starts),
         inner_prob=tuple(map(np.concatenate, zip(*(p.inner_prob for p in parts), strict=True))),
         stage_tokens=np.sum([part.stage_tokens for part in parts], axis=0),
         bound_active=np.any([part.bound_active for part in parts], axis=0),
-        likelihood="looked_ahead" if looked_ahead else first.likelihood,
+        likelihood=None if None in kinds else kind,
         mode=mode or first.mode,
         **{name: _all([getattr(part, name) for part in parts]) for name in _COLUMNS},
     )

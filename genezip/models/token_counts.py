@@ -48,7 +48,8 @@ class TokenCounts(PlainCompressor):
         self.name = compressor.name
         self.max_bp, self.shortest_bp = compressor.max_bp, compressor.shortest_bp
         self.width = self.vocabulary = compressor.vocabulary
-        self.gives_prob = compressor.gives_prob
+        self.gives_prob, self.likelihood = compressor.gives_prob, compressor.likelihood
+        self.window_multiple = compressor.window_multiple
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from genezip.genome.sources.source import Source
 from genezip.inference.forward import base_vectors
 from genezip.models import load
 from genezip.models.base import Compressor, vector_width
-from genezip.models.token_counts import with_vectors
+from genezip.models.token_counts import TokenCounts, with_vectors
 from genezip.tasks.arm import Arm
 from genezip.tasks.predictions import PredictionWriter, Values
 from genezip.tasks.real_scores import absent_row
@@ -109,7 +109,7 @@ def too_many_counts(compressor: Compressor, length: int) -> str | None:
     length : bases, all together
     """
     width = vector_width(compressor)
-    if compressor.vocabulary is None or length * width <= MOST_COUNTS:
+    if not isinstance(compressor, TokenCounts) or length * width <= MOST_COUNTS:
         return None
     return (
         f"{width:,} token-id counts for each of {length:,} bases are {length * width:,} numbers, "

@@ -28,10 +28,13 @@ def genome(toy):
 def collected(genome, settings, save, compressed_window):
     facts = read_facts(genome.reader(), settings)
 
-    def make(name, starts, nll=None, **head):
+    def make(name, starts, nll=None, kind="exact", **head):
         windows = [
             compressed_window(
-                place, starts, nll=None if nll is None else np.full(512, nll, dtype=np.float32)
+                place,
+                starts,
+                nll=None if nll is None else np.full(512, nll, dtype=np.float32),
+                nll_kind=kind,
             )
             for place in genome.corpus
         ]
@@ -66,6 +69,21 @@ def test_identical_files_differ_by_exactly_zero(collected):
             assert (row["value"], row["ci_low"], row["ci_high"]) == (0, 0, 0)
     ratio = value(rows, "ours / twin", "enrichment_ratio")
     assert (ratio["value"], ratio["ci_low"], ratio["ci_high"]) == (1, 1, 1)
+
+
+def test_perplexity_that_looked_ahead_is_compared_under_the_causal_bound(collected):
+    facts, make = collected
+    ours = make("ours", STEERED, seed=0, nll=1.2, kind="looked_ahead")
+    causal, even = make("ours (causal bound)", STEERED, seed=0, nll=1.25), make("even", EVEN, 1.3)
+    alone = comparison_rows([ours, even], facts, "ours", "even", "test", "simulated")
+    names = {(row["model"], row["metric"]) for row in alone}
+    assert ("ours - even", "enrichment_difference") in names
+    assert ("ours - even", "ppl_difference") not in names
+    rows = comparison_rows([ours, causal, even], facts, "ours", "even", "test", "simulated")
+    ppl = value(rows, "ours - even", "ppl_difference", region="all")
+    assert ppl["value"] == pytest.approx(np.exp(1.25) - np.exp(1.3), rel=1e-5)
+    ahead = value(rows, "ours - ours (causal bound)", "ppl_difference", region="all")
+    assert ahead["value"] == pytest.approx(np.exp(1.2) - np.exp(1.25), rel=1e-5)
 
 
 def test_a_steered_router_beats_an_even_one_in_every_tertile(collected):

@@ -88,7 +88,8 @@ def test_all_else_is_as_the_system_has_it() -> None:
     assert (model.name, model.width, model.vocabulary, model.max_bp) == ("runs", 20, 20, 50)
     assert model.boundaries([ids])[0].tolist() == [0, 2] == runs.boundaries([ids])[0].tolist()
     assert model.encode([ids])[0].token_ids.tolist() == [1, 6]
-    assert model.facts == {"name": "runs", "vectors": "token-id counts", "vocabulary": 20}
+    counts = {"vectors": "token-id counts", "vocabulary": 20}
+    assert model.facts == {**runs.facts, **counts} and model.facts["name"] == "runs"
     assert not model.streams and not model.causal
     for refused, call in (
         ("vectors of tokens", lambda: model.embed([ids], "token")),

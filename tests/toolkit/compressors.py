@@ -129,6 +129,7 @@ def check_forms(compressor: Compressor, sequence: str) -> None:
 
 def check_wrong_input(compressor: Compressor) -> None:
     """What is no list of DNA is one sentence."""
+    assert compressor.encode([]) == [] and compressor.boundaries([]) == []
     for wrong in ("ACGT" * 20, ["ACGT" * 20, ""], ["ACGT" * 20 + "J"], [1]):
         refused(lambda wrong=wrong: compressor.encode(wrong))
 
@@ -159,9 +160,11 @@ def check_likelihood(compressor: Compressor, sequences: list[str]) -> None:
         found: list[Likelihood] = compressor.log_likelihood(sequences)
     except GenezipError:
         refused(lambda: compressor.log_likelihood(sequences), "gives no likelihood")
+        assert compressor.likelihood is None
         assert all(one.log_prob is None for one in compressor.encode(sequences))
         return
     for one, sequence in zip(found, sequences, strict=True):
+        assert one.kind in (compressor.likelihood, "exact")
         assert one.log_prob.shape == (len(sequence),) and one.log_prob.dtype == np.float32
         known = np.isfinite(one.log_prob)
         assert (one.log_prob[known] <= 0).all()

@@ -191,3 +191,19 @@ def test_a_dot_in_a_name_is_a_dot(checkout: Path) -> None:
     target = "results/corpus/human-12x8k/manifest.json"
     done = snakemake(checkout, "-n", target)
     assert done.returncode == 1 and "Missing" in done.stdout, done.stdout
+
+
+def test_tokens_of_no_network_are_measured_by_their_counts(checkout: Path) -> None:
+    """Frozen heads on counts of token ids, beside a network that is fine-tuned as well."""
+    text = "benchmarks: {models: [genezip-70m, bpe-4096, fixed-6]}\n"
+    (checkout / "own.yaml").write_text(text, encoding="utf-8")
+    files = ["config/config.yaml", "config/tokens.yaml", "own.yaml"]
+    plan = snakemake(checkout, "-n", "--configfile", *files, "--", "results/eqtl/artery.tsv")
+    assert plan.returncode == 0, plan.stdout[-3000:]
+    made = set(re.findall(r"results/eqtl/predictions/[^\s,]+\.parquet", plan.stdout))
+    for name in ("bpe-4096", "fixed-6"):
+        arms = {path.split(".seed0.")[1] for path in made if f"/{name}." in path}
+        assert arms and all(arm.endswith(".frozen.parquet") for arm in arms), arms
+        assert f"results/pretrain/{name}.seed0/config.json" in plan.stdout
+    arms = {path.split(".")[-2] for path in made if "/genezip-70m." in path}
+    assert arms > {"frozen"}

@@ -48,12 +48,11 @@ rule prepare:
 
 
 rule features:
-    """Vectors of a frozen model, pooled to what a head needs; cached, resumable."""
+    """Vectors of a frozen model (or counts of its token ids), pooled to what a head needs; cached."""
     input:
         data="results/{task}/data/{part}/manifest.json",
         genome=task_genome,
-        weights="results/pretrain/{model}.seed{seed}/model.safetensors",
-        config="results/pretrain/{model}.seed{seed}/config.json",
+        model=model_files,
     output:
         "results/{task}/features/{part}/{model}.seed{seed}.{input}/manifest.json",
     log:
@@ -61,15 +60,15 @@ rule features:
     benchmark:
         "results/benchmarks/{task}/features/{part}/{model}.seed{seed}.{input}.tsv"
     wildcard_constraints:
-        model=one_of(NETWORKS),
+        model=one_of(MODELS),
     conda:
         MODEL_ENV
     threads: MODEL_THREADS
     resources:
-        gpu=MODEL_GPUS,
+        gpu=model_gpus,
     params:
         settings=task_settings("device", "tap"),
-        model=subpath(input.weights, parent=True),
+        model=model_folder,
         malloc=MALLOC,
     message:
         "Features of {wildcards.model}, seed {wildcards.seed}: {wildcards.task}, "

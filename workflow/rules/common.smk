@@ -399,10 +399,15 @@ def comparator(wildcards):
 
 
 def arms_of(task):
-    """``model.seed0.input.mode`` of every model on a task; comparators are frozen only."""
+    """``model.seed0.input.mode`` of every model on a task; what is no network is frozen only."""
     arms = BENCHMARKS[task]["arms"]
     frozen = [arm for arm in arms if arm.endswith(".frozen")]
-    learners = [f"{run}.{arm}" for run in runs(*COMPARED) for arm in arms]
+    learners = [
+        f"{run}.{arm}"
+        for name in COMPARED
+        for run in runs(name)
+        for arm in (arms if name in NETWORKS else frozen)
+    ]
     seed = BENCHMARKS["seed"]
     return learners + [
         f"{name}.seed{seed}.{arm}" for name in COMPARATORS for arm in frozen

@@ -15,6 +15,7 @@ from genezip.models.base import PlainCompressor, Sequences, ids_of
 from genezip.models.bpe.vocabulary import (
     TOKENIZER,
     TOKENIZER_CONFIG,
+    cuts_blocks,
     read_tokenizer,
     save_tokenizer,
 )
@@ -22,7 +23,7 @@ from genezip.models.compressed import Compressed, tokens_at
 from genezip.models.hub import model_folder
 
 ONE_PASS_BP = 1_048_576
-_KEYS = ("name", "seed", "block_bp", "vocabulary", "sha256", "training")
+_TYPES = {"name": str, "block_bp": int, "vocabulary": int, "sha256": dict, "training": dict}
 
 
 class BPE(PlainCompressor):
@@ -72,7 +73,8 @@ class BPE(PlainCompressor):
         """
         path = model_folder(folder, revision, [CONFIG, TOKENIZER, TOKENIZER_CONFIG])
         config = KIND.read(path / CONFIG)
-        if config.get("compressor") != "bpe" or any(key not in config for key in _KEYS):
+        wrong = any(not isinstance(config.get(key), kind) for key, kind in _TYPES.items())
+        if wrong or config.get("compressor") != "bpe":
             raise KIND.foreign(path / CONFIG)
         words = path / TOKENIZER
         if not words.is_file():
@@ -82,11 +84,18 @@ class BPE(PlainCompressor):
                 f"{words} is broken: its sha256 differs from {CONFIG}; copy it again or fit it "
                 "again"
             )
+        tokenizer = read_tokenizer(words)
+        size = tokenizer.get_vocab_size()
+        if not cuts_blocks(tokenizer, config["block_bp"]) or size != config["vocabulary"]:
+            raise GenezipError(
+                f"{words} does not cut DNA into blocks of {config['block_bp']} bp and words of a "
+                f"vocabulary of {config['vocabulary']}, as {CONFIG} says; copy both from one model"
+            )
         return cls(
-            read_tokenizer(words),
+            tokenizer,
             config["block_bp"],
             config["name"],
-            config["seed"],
+            config.get("seed"),
             config["training"],
             config["sha256"][TOKENIZER],
         )

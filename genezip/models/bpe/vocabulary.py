@@ -14,6 +14,7 @@ Sources: Sennrich et al. 2016 (byte-pair encoding of words); DNABERT-2 (arXiv 23
 tokens of DNA and for the special tokens.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -65,6 +66,16 @@ def empty_tokenizer(block_bp: int) -> Tokenizer:
     )
     tokenizer.decoder = decoders.Fuse()
     return tokenizer
+
+
+def cuts_blocks(tokenizer: Tokenizer, block_bp: int) -> bool:
+    """Whether a tokenizer cuts DNA as described above, into blocks of ``block_bp`` bases."""
+    if not 1 <= block_bp <= MAX_BLOCK_BP or tokenizer.pre_tokenizer is None:
+        return False
+    own, wanted = (
+        json.loads(one.to_str())["pre_tokenizer"] for one in (tokenizer, empty_tokenizer(block_bp))
+    )
+    return bool(own == wanted)
 
 
 def fit_tokenizer(sequences: Iterable[np.ndarray], vocabulary: int, block_bp: int) -> Tokenizer:

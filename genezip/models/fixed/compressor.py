@@ -70,9 +70,11 @@ class Fixed(PlainCompressor):
         """Open a model folder, or a hub id ``owner/name``; any ``device`` is as good."""
         path = model_folder(folder, revision, [CONFIG]) / CONFIG
         config = KIND.read(path)
-        if config.get("compressor") != "fixed" or not isinstance(config.get("stride"), int):
+        types = {"name": str, "stride": int, "training": dict}
+        wrong = any(not isinstance(config.get(key), kind) for key, kind in types.items())
+        if wrong or config.get("compressor") != "fixed" or config["stride"] < 1:
             raise KIND.foreign(path)
-        return cls(config["stride"], config.get("name"), config.get("seed"), config.get("training"))
+        return cls(config["stride"], config["name"], config.get("seed"), config["training"])
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder: ``config.json`` is all that is read again, the rest its card."""

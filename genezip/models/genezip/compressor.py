@@ -25,7 +25,7 @@ from genezip.models.hnet.flops import flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import base_states, run_batch
-from genezip.models.pretrained import WEIGHTS, ModelCard, load_network
+from genezip.models.pretrained import WEIGHTS, ModelCard, load_network, save_pretrained
 
 ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one window
 # bases of independent sequences in one batch; on a GPU 40 of 12,800, as the authors' release
@@ -136,6 +136,7 @@ class GeneZip:
             "weights_sha256": self._sha256,
             "architecture_sha256": sha256_json(self.card.architecture.to_dict()),
             "bound": self.bound,
+            "precision": self.facts["precision"],
             "bound_settings": [None if bound is None else asdict(bound) for bound in bounds],
             "target_bpt": self.card.target_bpt,
             "scale": self.card.training.get("scale"),
@@ -180,14 +181,19 @@ class GeneZip:
         """None: tokens are vectors and have no ids."""
 
     @property
+    def likelihood(self) -> LikelihoodKind:
+        """Exact, but under the bound ``sequence``, which may have looked ahead in a window."""
+        return "exact" if self.causal else "looked_ahead"
+
+    @property
     def gives_prob(self) -> bool:
         """Whether there is a router, and so a boundary probability: not in a flat model."""
         return self.network.shape.n_stages > 0
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        """Cut sequences into tokens, all in one padded forward pass.
+        """Cut sequences into tokens, as many in one padded forward pass as memory is meant for.
 
-        A sequence that is longer than 1,048,576 bp is streamed, by itself.
+        Under a bound that never looks ahead a sequence of more than 1,048,576 bp is streamed.
 
         Parameters
         ----------
@@ -201,10 +207,14 @@ class GeneZip:
         windows = ids_of(sequences)
         for ids in windows:
             self._check_window(ids)
-        if any(len(ids) > ONE_WINDOW_BP for ids in windows):
-            return [self._streamed(ids) for ids in windows]
-        with self.precision():
-            return run_batch(self.network, windows)
+        found: list[Compressed] = []
+        for batch in self._batches(windows):
+            if len(batch[0]) > ONE_WINDOW_BP:  # it has no room for a second one
+                found.append(self._streamed(batch[0]))
+                continue
+            with self.precision():
+                found += run_batch(self.network, batch)
+        return found
 
     @overload
     def compress(self, sequence: OneSequence, window_bp: int | None = None) -> Compressed: ...
@@ -301,6 +311,8 @@ class GeneZip:
         windows = ids_of(sequences)
         for ids in windows:
             self._check_window(ids)
+        if level not in ("base", "token"):
+            raise GenezipError(f"there are no vectors of the level {level!r}; use base or token")
         if level == "token":
             if self.token_width is None:
                 lacks(f"{self.name}, a flat model,", "vectors of tokens")
@@ -335,6 +347,10 @@ class GeneZip:
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Floating-point operations of one pass (:func:`genezip.models.hnet.flops.flops`)."""
         return flops(self.network.shape, lengths, tokens)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model folder; the bound in force is not saved, but the model's own."""
+        save_pretrained(folder, self.network, self.card)
 
     def precision(self) -> AbstractContextManager[Any]:
         """Autocast where it is asked for."""

@@ -32,7 +32,9 @@ def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.nd
         If ``tokens`` has another number of rows or stages.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
-    tokens = np.asarray(tokens, dtype=np.int64).reshape(len(lengths), -1)
+    tokens = np.asarray(tokens, dtype=np.int64).reshape(
+        len(lengths), shape.n_stages if not len(lengths) else -1
+    )
     if tokens.shape[1] != shape.n_stages:
         raise GenezipError(
             f"tokens of {tokens.shape[1]} stages are given for a network of {shape.n_stages}; "
