@@ -59,6 +59,10 @@ def run_tests(report: Report, found: dict[str, Any], on_gpu: bool, tests: Path) 
             if code is None:
                 report.leave_out("CUDA tests", NO_TIME)
                 return
+            lacking = NO_MODULE.search(said)
+            if lacking:  # of conftest.py or a plugin, so no test was collected
+                report.leave_out("CUDA tests", lacking[0])
+                return
             raise RuntimeError(f"pytest ended with {code}: {said[-2000:]}")
         found.update(counted(results))
     if code is not None and not found["passed"] + found["failed"] + found["skipped"]:

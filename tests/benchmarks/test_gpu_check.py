@@ -1,8 +1,10 @@
 """The GPU check: a dry run of all parts, a budget that is kept, memory that runs out."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,17 @@ def test_a_real_run_has_the_asked_lengths_and_batches() -> None:
     assert settings.checkpoint_activations and settings.precision == "bf16"
 
 
+@pytest.mark.parametrize(
+    "error", [OSError("not to be run"), subprocess.TimeoutExpired("nvidia-smi", 60)]
+)
+def test_a_driver_that_says_nothing_has_no_version(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(gpu_check.shutil, "which", lambda _: "/bin/nvidia-smi")
+    monkeypatch.setattr(gpu_check.subprocess, "run", raising(error))
+    assert gpu_check.driver() is None
+
+
 # -- budget and report ---------------------------------------------------------------------
 
 
@@ -157,7 +170,9 @@ def test_a_part_inherits_what_the_ones_before_left() -> None:
 
 
 def test_a_cut_run_leaves_a_valid_file_after_every_figure(report: Report) -> None:
+    assert written(report)["exit_status"] is None and not written(report)["parts"]
     with pytest.raises(KeyboardInterrupt), report.part("latency"):
+        assert written(report)["parts"] == {"latency": {"status": "running"}}
         report.figure("time", 2.0, "ms")
         assert written(report)["parts"]["latency"]["status"] == "running"
         raise KeyboardInterrupt
@@ -200,6 +215,14 @@ def test_passed_failed_skipped_and_lacking_packages(report: Report, tmp_path: Pa
     assert reasons == {"no kernel", "No module named 'lacking_package'"}
     assert {item["reason"] for item in report.left_out} == reasons
     assert report.outcome.exit_status() == peers.MISSED
+
+
+def test_a_package_that_all_tests_lack_is_left_out(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import lacking_package\n")
+    (tmp_path / "test_some.py").write_text(TESTS)
+    gpu_check_tests.run_tests(report, {}, False, tmp_path)
+    assert left_out(report) == {"CUDA tests": "No module named 'lacking_package'"}
+    assert report.outcome.exit_status() == peers.MISSING
 
 
 def test_tests_that_take_too_long_are_interrupted(
@@ -383,6 +406,27 @@ def test_training_stops_where_the_time_ends(
         "training at 400 bp, micro-batch 4",
         "training at 2,000 bp, micro-batch 1",
     ]
+
+
+def test_a_slow_first_step_does_not_end_a_run_early(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It compiles, and takes ten times as long as the others."""
+    clock, step, taken = report.budget.clock, NextBase.minimise, []
+
+    def timed(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        taken.append(1)
+        clock.now += 10.0 if len(taken) == 1 else 1.0  # type: ignore[attr-defined]
+        return step(*given)
+
+    monkeypatch.setattr(NextBase, "minimise", timed)
+    monkeypatch.setattr(gpu_check_training.time, "perf_counter", clock)
+    report.budget._end = 36.0
+    runs = replace(gpu_check.DRY_RUNS, cases=gpu_check.DRY_RUNS.cases[:1])
+    found: dict[str, Any] = {}
+    gpu_check_training.run_training(report, found, runs)
+    assert found["rows"][0]["steps"] == runs.steps
+    assert not report.left_out
 
 
 def test_a_loss_that_does_not_fall_misses_its_goal(report: Report) -> None:
