@@ -1,14 +1,18 @@
 """The GPU check: a dry run of all parts, a budget that is kept, memory that runs out."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -236,6 +240,35 @@ def test_tests_that_take_too_long_are_interrupted(
     assert NO_TIME in left_out(report).values()
     if found:  # on a busy machine not even the first ones were reached
         assert (found["passed"], found["failed"]) == (1, 1)
+
+
+def test_sigterm_ends_the_tests_too(tmp_path: Path) -> None:
+    """The check itself writes its report; of its tests no process is left."""
+    (tmp_path / "test_slow.py").write_text(
+        f"import os, time, pytest\nfrom pathlib import Path\n{MARK}\n"
+        f"Path({str(tmp_path / 'half')!r}).write_text(str(os.getpid()))\n"
+        f"os.rename({str(tmp_path / 'half')!r}, {str(tmp_path / 'pid')!r})\n"
+        "time.sleep(300)\n"
+    )
+    out = tmp_path / "check.json"
+    script = REPO / "benchmarks" / "gpu_check.py"
+    command = ["--dry-run", "--parts", "tests", "--tests", str(tmp_path), "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    check = subprocess.Popen([sys.executable, str(script), *command], env=environment)
+    try:
+        for _ in range(600):
+            if (tmp_path / "pid").exists():
+                break
+            time.sleep(0.1)
+        child = psutil.Process(int((tmp_path / "pid").read_text()))
+        check.terminate()
+        assert check.wait(30) == 128 + signal.SIGTERM
+        assert not child.is_running()
+    finally:
+        check.kill()
+        check.wait()
+    said = json.loads(out.read_text())
+    assert said["exit_status"] is None and said["parts"]["tests"]["status"] == "running"
 
 
 def test_without_pytest_or_marked_tests(
