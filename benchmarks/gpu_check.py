@@ -13,6 +13,7 @@ A dry run judges no device: what it leaves out does not count.
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import psutil
 import torch
@@ -123,7 +125,10 @@ def driver() -> str | None:
     if shutil.which("nvidia-smi") is None:
         return None
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):  # a version is not worth the check
+        return None
     return (done.stdout.splitlines() or [None])[0] if done.returncode == 0 else None
 
 
@@ -158,6 +163,12 @@ def main(argv: list[str] | None = None, spent: float = 0.0) -> int:
     return status
 
 
+def terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """End on SIGTERM as on Ctrl-C: the report is written, and no test is left running."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, terminated)
     # what Python took to start and to import torch belongs to the minutes
     sys.exit(main(spent=time.time() - psutil.Process().create_time()))

@@ -1,7 +1,7 @@
 """What a GPU check found: a budget of minutes, figures beside goals, one JSON file.
 
-The file is written anew after every figure, so that a run that is cut leaves a valid one that
-says how far it came.
+The file is written at the start, when a part begins and after every figure, so that a run that is
+cut leaves a valid one that says how far it came; its ``exit_status`` is null until it is known.
 """
 
 import math
@@ -61,11 +61,13 @@ class Report:
     """
 
     def __init__(self, path: Path, facts: dict[str, Any], budget: Budget, judged: bool) -> None:
-        self.path, self.facts, self.budget, self.judged = path, facts, budget, judged
+        self.path, self.budget, self.judged = path, budget, judged
+        self.facts = {**facts, "exit_status": None}
         self.parts: dict[str, dict[str, Any]] = {}
         self.figures: list[dict[str, Any]] = []
         self.left_out: list[dict[str, str]] = []
         self.outcome = Outcome()
+        self.write()  # in the place of a file of an earlier run
 
     @contextmanager
     def part(self, name: str) -> Iterator[dict[str, Any]]:
@@ -74,6 +76,7 @@ class Report:
         began = self.budget.clock()
         found: dict[str, Any] = {"status": "running"}
         self.parts[name] = found
+        self.write()
         print(f"== {name}: {self.budget.left():.0f} s", flush=True)
         try:
             yield found
@@ -94,7 +97,14 @@ class Report:
         goal: str | None = None,
         met: bool | None = None,
     ) -> None:
-        """Remember and print a figure beside its goal; one without a goal is always met."""
+        """Add a figure to the report and print it beside its goal.
+
+        Parameters
+        ----------
+        value : None where nothing could be measured
+        goal : what the value should be, in words; None where nothing is asked of it
+        met : whether the value reaches the goal; only False counts as missed
+        """
         self.figures.append({"name": name, "value": value, "unit": unit, "goal": goal, "met": met})
         shown = "-" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
         beside = "no goal" if goal is None else f"goal: {goal}: {'met' if met else 'MISSED'}"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def run_tests(report: Report, found: dict[str, Any], on_gpu: bool, tests: Path) 
             if code is None:
                 report.leave_out("CUDA tests", NO_TIME)
                 return
+            lacking = NO_MODULE.search(said)
+            if lacking:  # of conftest.py or a plugin, so no test was collected
+                report.leave_out("CUDA tests", lacking[0])
+                return
             raise RuntimeError(f"pytest ended with {code}: {said[-2000:]}")
         found.update(counted(results))
     if code is not None and not found["passed"] + found["failed"] + found["skipped"]:
@@ -77,12 +82,14 @@ def in_time(
 ) -> tuple[int | None, str]:
     """Exit code and output of a program; the code is None where it had to be interrupted.
 
-    It is interrupted as by Ctrl-C, upon which pytest still writes down what it has.
+    It is interrupted as by Ctrl-C, upon which pytest still writes down what it has. It leads a
+    group of processes of its own, which is killed where this one is interrupted.
     """
     with tempfile.TemporaryFile("w+") as output:
         program = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
         code: int | None = None
         try:
             code = program.wait(seconds)
@@ -91,10 +98,19 @@ def in_time(
             try:
                 program.wait(GRACE)
             except subprocess.TimeoutExpired:
-                program.kill()
-                program.wait()
+                end_group(program)
+        except BaseException:  # Ctrl-C, or the exit that SIGTERM asks for
+            end_group(program)
+            raise
         output.seek(0)
         return code, output.read()
+
+
+def end_group(program: subprocess.Popen[bytes]) -> None:
+    """Kill a program that leads a group of processes, and the group."""
+    with suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
+    program.wait()
 
 
 def environment(on_gpu: bool) -> dict[str, str]:

@@ -7,7 +7,6 @@ alternative sequence padded or cut to 450,000 bp (the benchmark's variant task r
 alone, which cannot see the variant); the hidden score is that of the reference.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
 from genezip.tasks.live_initiation import METRIC, initiation_score, write_initiation
 from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
 from genezip.tasks.onehot_cnn import InitiationCNN, PairCNN
+from genezip.training.checkpoint import discard
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective
 from genezip.training.step import in_full_precision, precision
@@ -62,7 +62,7 @@ def predict_cnn(
     settings : steps or epochs, batch, validation and precision are taken from here; the
         learning rate, its schedule and the weight decay are the benchmark's
     out : prediction file, written atomically
-    work_folder : checkpoints; an interrupted call goes on from there, and it is deleted at the end
+    work_folder : checkpoints; an interrupted call goes on from there, and removes them at the end
     padded_bp : length of the input in tasks of pairs
 
     Raises
@@ -96,7 +96,7 @@ def predict_cnn(
         )
     else:
         raise GenezipError(f"{task!r} is no task here; use cmp, eqtl, etgp, tisp or rsap")
-    shutil.rmtree(work_folder, ignore_errors=True)
+    discard(work_folder)
 
 
 def cnn_settings(settings: Task) -> Task:

@@ -1,7 +1,6 @@
 """Predictions of models that are trained on a task with the network in the graph."""
 
 import logging
-import shutil
 from pathlib import Path
 
 from genezip.config.benchmarks import Initiation, Pairs, Task
@@ -14,6 +13,7 @@ from genezip.models.pretrained import WEIGHTS, load_network
 from genezip.tasks.arm import Arm, run_identity
 from genezip.tasks.live_initiation import tune_initiation, write_initiation
 from genezip.tasks.live_pairs import tune_pairs, write_pairs
+from genezip.training.checkpoint import discard
 from genezip.training.trainable import set_mode
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def predict_live(
     official : name of the subset in the deposit; the prepared data are of it already
     seed : of the head, the adapters and the order of examples
     out : prediction file, written atomically
-    work_folder : checkpoints; an interrupted call goes on from there, and it is deleted at the end
+    work_folder : checkpoints; an interrupted call goes on from there, and removes them at the end
 
     Raises
     ------
@@ -74,7 +74,7 @@ def predict_live(
         pairs = PairExamples.load(prepared_manifest, genome)
         live = tune_pairs(pairs, network, arm, settings, seed, identity, work_folder)
         write_pairs(pairs, live.scores, arm, out)
-    shutil.rmtree(work_folder, ignore_errors=True)
+    discard(work_folder)
 
 
 def _causal(network: GeneZipNetwork, targets: list[float]) -> None:

@@ -199,9 +199,10 @@ class Checkpoint:
         )
 
     def _forget_lost_best(self, best: Path, state: TrainingState) -> None:
-        """Forget the best score where the file holds the weights of another one.
+        """Forget the best score of the state if the file of best weights does not belong to it.
 
-        So it does after a crash between a validation and its checkpoint.
+        The file is written at a validation and the state at the next checkpoint. If a run crashes
+        between the two, the file holds weights that are newer than the state.
         """
         if not best.exists() or sha256_file(best) != state.best_sha256:
             logger.warning(
@@ -212,9 +213,9 @@ class Checkpoint:
 
 
 def discard(folder: Path) -> None:
-    """Remove the states of a run, and the folder if nothing else is in it."""
-    for name in (STATE, PREVIOUS):
-        (folder / name).unlink(missing_ok=True)
+    """Remove the states of a run, damaged ones too, and the folder if nothing else is in it."""
+    for path in (folder / STATE, folder / PREVIOUS, *folder.glob("*.damaged.pt")):
+        path.unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()
 

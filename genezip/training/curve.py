@@ -1,6 +1,7 @@
 """The learning curve: one JSON line per step and validation, and TensorBoard scalars beside it.
 
-Both are cut at the checkpoint a run goes on from, so neither shows a step twice.
+Both are cut at the checkpoint a run goes on from, so neither shows a step twice. A validation that
+the checkpoint does not know is repeated, and its first line dropped.
 """
 
 import json
@@ -24,14 +25,15 @@ class Curve:
     ----------
     folder : checkpoint folder
     step : optimiser steps done; later lines of an earlier part of the run are dropped
+    validated : step of the last validation; lines of later ones are dropped too
     classes : names of the region classes, in order of their ids
     """
 
-    def __init__(self, folder: Path, step: int, classes: Sequence[str]) -> None:
+    def __init__(self, folder: Path, step: int, validated: int, classes: Sequence[str]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.classes = classes
-        _cut(folder / CURVE, step)
+        _cut(folder / CURVE, step, validated)
         if step == 0:
             shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
         self.lines = open(folder / CURVE, "a", encoding="utf-8")  # noqa: SIM115
@@ -70,10 +72,10 @@ class Curve:
 
 
 @contextmanager
-def open_curve(folder: Path, step: int, classes: Sequence[str]) -> Iterator[Curve]:
+def open_curve(folder: Path, step: int, validated: int, classes: Sequence[str]) -> Iterator[Curve]:
     """The open curve; a full disk while writing it is one sentence."""
     try:
-        curve = Curve(folder, step, classes)
+        curve = Curve(folder, step, validated, classes)
         try:
             yield curve
         finally:
@@ -85,14 +87,15 @@ def open_curve(folder: Path, step: int, classes: Sequence[str]) -> Iterator[Curv
         ) from error
 
 
-def _cut(curve: Path, step: int) -> None:
-    """Keep the log up to a step, so that a resumed run continues it without a seam."""
+def _cut(curve: Path, step: int, validated: int) -> None:
+    """Keep the log up to a step and a validation, so that a resumed run continues it seamlessly."""
     lines = curve.read_text(encoding="utf-8").splitlines() if curve.exists() else []
     kept = []
     for line in lines:
         try:
-            if json.loads(line)["step"] <= step and step > 0:
-                kept.append(line)
+            values = json.loads(line)
         except json.JSONDecodeError:
             break  # a line cut off by a crash
+        if step > 0 and values["step"] <= (validated if "valid" in values else step):
+            kept.append(line)
     write_text(curve, "".join(f"{line}\n" for line in kept))

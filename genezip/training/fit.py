@@ -63,7 +63,10 @@ class Schedule:
     around_validations: bool = False
 
     def validation_due(self, state: TrainingState) -> bool:
-        """Whether to validate the weights of now."""
+        """Whether the present step asks for a validation that has not been made yet.
+
+        A run that was stopped before a validation makes it first when it goes on.
+        """
         if self.validate_every is None or state.validated == state.step:
             return False
         return state.step == self.steps or state.step % self.validate_every == 0
@@ -89,7 +92,7 @@ def fit(
     schedule: Schedule,
     checkpoint: Checkpoint,
     ranks: Ranks = ALONE,
-    open_curve: Callable[[int], AbstractContextManager[Curve]] | None = None,
+    open_curve: Callable[[int, int], AbstractContextManager[Curve]] | None = None,
 ) -> TrainingState:
     """Train ``objective.module`` in place and leave it in eval mode; go on from the checkpoint.
 
@@ -98,7 +101,7 @@ def fit(
 
     Parameters
     ----------
-    open_curve : steps done -> the open learning curve, a context
+    open_curve : steps done, step of the last validation -> the open learning curve, a context
 
     Returns
     -------
@@ -110,8 +113,14 @@ def fit(
         If the checkpoint is of another run or cannot be read, loss or gradient stop being
         finite, or a GPU has no memory left; the last checkpoint stays.
     KeyboardInterrupt
-        On Ctrl-C, after the step or validation in progress, with a checkpoint written.
+        On Ctrl-C, after the step or validation in progress, with a checkpoint written; a
+        validation that is due then is left to the run that goes on.
     """
+    best_in_state = checkpoint.best_file is None
+    assert schedule.select == "last" or (best_in_state and ranks.world == 1), (
+        "only one process alone takes its best weights, from its state"
+    )
+    keeps_best = schedule.select == "best" or not best_in_state
     module, name = objective.module, objective.name
     with ranks.together():
         state = checkpoint.load(module, optimizer, batches)
@@ -135,15 +144,23 @@ def fit(
         saved = time.monotonic()
 
     shown = log.Progress(objective.label, schedule.steps, "step", state.step, show=ranks.main)
-    lines = open_curve(state.step) if open_curve and ranks.main else nullcontext()
+    lines = open_curve(state.step, state.validated) if open_curve and ranks.main else nullcontext()
     asked = write = False
     module.train()
     optimizer.zero_grad(set_to_none=True)
     with shown, stop_request(again_at_once=ranks.world == 1) as stop, lines as curve:
         while True:
-            if schedule.validation_due(state):
-                if schedule.around_validations:  # before one, which may take long, and after it
-                    save()
+            due = schedule.validation_due(state)
+            if write or (due and schedule.around_validations):  # a validation may take long
+                save()
+            if schedule.finished(state) and not due:
+                break
+            if asked:
+                logger.info(
+                    f"{name}: stopped at step {state.step}; the same command goes on from there"
+                )
+                ranks.interrupt()
+            if due:
                 found = _watch(objective, ranks)
                 if curve is not None:
                     curve.valid(state.step, found.metrics)
@@ -151,20 +168,11 @@ def fit(
                 logger.info(f"{where}, validation {found.words}")
                 better = _note(state, found, schedule.undefined_counts)
                 with ranks.together():
-                    if better and ranks.main:
+                    if better and keeps_best and ranks.main:
                         checkpoint.keep_best(state, module)
                 asked = ranks.of_main(asked or bool(stop))
-                write = write or asked or schedule.around_validations
-            finished = schedule.finished(state)
-            if write:
-                save()
-            if finished:
-                break
-            if asked:
-                logger.info(
-                    f"{name}: stopped at step {state.step}; the same command goes on from there"
-                )
-                ranks.interrupt()
+                write = write or asked or schedule.around_validations or schedule.finished(state)
+                continue
             with ranks.together():  # a shard may be damaged for one process alone
                 batch = batches.next_batch()
             rate = schedule.rate(state.step)
@@ -174,9 +182,12 @@ def fit(
             late = ranks.main and time.monotonic() - saved >= CHECKPOINT_SECONDS
             loss, sums, norm, asked, late = read_step(ranks, *gradients, clipped, bool(stop), late)
             if not math.isfinite(loss + norm):
+                # a checkpoint of the old settings would refuse new ones
+                kept = checkpoint.exists()
+                again = f"delete {checkpoint.folder} to train anew" if kept else "train again"
                 ranks.refuse(
                     f"training of {name} became not finite (loss {loss:.4g}, gradient {norm:.4g}) "
-                    f"at step {state.step}; lower {objective.remedy} and train again"
+                    f"at step {state.step}; lower {objective.remedy} and {again}"
                 )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -211,7 +222,7 @@ def read_step(
 
 
 def _watch(objective: Objective, ranks: Ranks) -> Watched:
-    """What the first process finds in a validation, at every process."""
+    """Validate on the first process alone, and give what it found to all processes."""
     found = None
     with ranks.together():
         if ranks.main:

@@ -23,6 +23,7 @@ from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.region_classes import GENE7
 from genezip.training.objectives import next_base_loss
+from genezip.training.step import memory_advice
 
 logger = logging.getLogger(__name__)
 
@@ -199,17 +200,11 @@ def check_memory(
     )
     if available is None or total <= available:
         return
-    advice = []
     fitting = need.fitting(available)
-    if need.windows > 1:
-        lower = f"{fitting} would fit" if fitting else "1 does not fit either"
-        advice.append(f"lower pretrain.micro_batch ({lower})")
-    if not settings.checkpoint_activations:
-        advice.append("set pretrain.checkpoint_activations")
-    advice.append("train on shorter windows (corpus.window_bp)")
+    lower = f" ({fitting} would fit)" if fitting else " (1 does not fit either)"
     raise GenezipError(
         f"training {name} needs about {_gb(total)}, but {device.type} has {_gb(available or 0)} "
-        f"free; {', or '.join(advice)}"
+        f"free; {memory_advice(settings, need.windows, lower)}"
     )
 
 

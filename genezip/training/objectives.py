@@ -25,7 +25,7 @@ from genezip.models.hnet.output import Output
 from genezip.models.hnet.windows import run
 from genezip.region_classes import GENE7, RegionClasses
 from genezip.training.ranks import ALONE, Ranks
-from genezip.training.step import backward, precision
+from genezip.training.step import backward, memory_advice, precision
 from genezip.training.trainable import compressor_learns
 
 MIN_KNOWN = 0.95
@@ -65,7 +65,7 @@ class Objective(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """Whatever of it requires gradients learns."""
+        """The module that is trained: those of its parameters that require gradients learn."""
 
     def minimise(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Add up the gradients of a batch in place, see :func:`genezip.training.step.backward`.
@@ -142,7 +142,8 @@ class NextBase:
 
         parts = [slice(start, start + size) for start in range(0, rows, size)]
         what = f"a training batch of {self.name}"
-        return backward(self.model, parts, loss, lambda _: what, self.ranks)
+        advice = memory_advice(self.settings, min(size, rows))
+        return backward(self.model, parts, loss, lambda _: what, self.ranks, advice)
 
     def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
         """Losses, tokens, kept shares and boundary probabilities, see :func:`figures`."""
@@ -213,6 +214,15 @@ def figures(
         lm_loss, rar_loss, windows where a bound changed the tokens, tokens of each stage, then
         positions, kept positions and summed boundary probability of every stage and class.
     windows, bases : windows of the step, bases that the network saw in them
+
+    Returns
+    -------
+    dict of JSON values
+        lm_loss and rar_loss (nats per base, no unit); stage_tokens, tokens of each stage; kept,
+        the share of positions that each stage keeps; bpt, bases per token of the last stage; F
+        and G, for every stage and class the share of kept positions and the mean boundary
+        probability (None for a class that is absent); bound_bit, the share of windows where a
+        bound changed the tokens.
     """
     lm, rar, bound = sums[:3]
     tokens = [int(value) for value in sums[3 : 3 + stages]]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genezip.config import Pretrain
 from genezip.config.benchmarks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.training.ranks import ALONE, Ranks, local_gradients
@@ -29,9 +30,12 @@ def in_full_precision(head: nn.Module, features: Tensor) -> Tensor:
     return found
 
 
+SMALLER = "take a smaller input or a GPU with more memory"
+
+
 @contextmanager
-def enough_memory(what: Callable[[], str]) -> Iterator[None]:
-    """Turn a GPU that has no memory left into one sentence about ``what()``.
+def enough_memory(what: Callable[[], str], advice: str = SMALLER) -> Iterator[None]:
+    """Turn a GPU that has no memory left into one sentence about ``what()`` that ends with advice.
 
     Raises
     ------
@@ -41,10 +45,24 @@ def enough_memory(what: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        raise GenezipError(
-            f"{what()} does not fit into the memory of the GPU; take a smaller input or a GPU "
-            "with more memory"
-        ) from None
+        raise GenezipError(f"{what()} does not fit into the memory of the GPU; {advice}") from None
+
+
+def memory_advice(settings: Pretrain, windows: int, lower: str = "") -> str:
+    """What makes pretraining need less memory, as the end of a sentence.
+
+    Parameters
+    ----------
+    windows : windows that are computed at a time
+    lower : what to add about how far the micro-batch would have to go down
+    """
+    advice = []
+    if windows > 1:
+        advice.append(f"lower pretrain.micro_batch{lower}")
+    if not settings.checkpoint_activations:
+        advice.append("set pretrain.checkpoint_activations")
+    advice.append("train on shorter windows (corpus.window_bp)")
+    return ", or ".join(advice)
 
 
 def backward(
@@ -53,6 +71,7 @@ def backward(
     loss: Callable[[Any], tuple[Tensor, Tensor]],
     describe: Callable[[Any], str],
     ranks: Ranks = ALONE,
+    advice: str = SMALLER,
 ) -> tuple[Tensor, Tensor]:
     """Add up the gradients of a step's micro-batches in place; nothing is read from the device.
 
@@ -63,6 +82,7 @@ def backward(
     loss : micro-batch -> its share of the loss of the step (scalar Tensor), and float64 Tensor
         (n,) of what else is summed over the step
     describe : what a message calls a micro-batch that does not fit into memory
+    advice : what the same message says would help
 
     Returns
     -------
@@ -80,7 +100,8 @@ def backward(
     found: tuple[Tensor, Tensor] | None = None
     for number, part in enumerate(parts):
         more = number + 1 < count
-        with enough_memory(partial(describe, part)), local_gradients(model, more):
+        memory = enough_memory(partial(describe, part), advice)
+        with memory, local_gradients(model, more):
             value, sums = loss(part)
             # the processes' gradients are averaged, the loss is their sum
             (value * ranks.world).backward()

@@ -1,12 +1,18 @@
 """The GPU check: a dry run of all parts, a budget that is kept, memory that runs out."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -142,6 +148,17 @@ def test_a_real_run_has_the_asked_lengths_and_batches() -> None:
     assert settings.checkpoint_activations and settings.precision == "bf16"
 
 
+@pytest.mark.parametrize(
+    "error", [OSError("not to be run"), subprocess.TimeoutExpired("nvidia-smi", 60)]
+)
+def test_a_driver_that_says_nothing_has_no_version(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(gpu_check.shutil, "which", lambda _: "/bin/nvidia-smi")
+    monkeypatch.setattr(gpu_check.subprocess, "run", raising(error))
+    assert gpu_check.driver() is None
+
+
 # -- budget and report ---------------------------------------------------------------------
 
 
@@ -157,7 +174,9 @@ def test_a_part_inherits_what_the_ones_before_left() -> None:
 
 
 def test_a_cut_run_leaves_a_valid_file_after_every_figure(report: Report) -> None:
+    assert written(report)["exit_status"] is None and not written(report)["parts"]
     with pytest.raises(KeyboardInterrupt), report.part("latency"):
+        assert written(report)["parts"] == {"latency": {"status": "running"}}
         report.figure("time", 2.0, "ms")
         assert written(report)["parts"]["latency"]["status"] == "running"
         raise KeyboardInterrupt
@@ -202,6 +221,14 @@ def test_passed_failed_skipped_and_lacking_packages(report: Report, tmp_path: Pa
     assert report.outcome.exit_status() == peers.MISSED
 
 
+def test_a_package_that_all_tests_lack_is_left_out(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import lacking_package\n")
+    (tmp_path / "test_some.py").write_text(TESTS)
+    gpu_check_tests.run_tests(report, {}, False, tmp_path)
+    assert left_out(report) == {"CUDA tests": "No module named 'lacking_package'"}
+    assert report.outcome.exit_status() == peers.MISSING
+
+
 def test_tests_that_take_too_long_are_interrupted(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +240,35 @@ def test_tests_that_take_too_long_are_interrupted(
     assert NO_TIME in left_out(report).values()
     if found:  # on a busy machine not even the first ones were reached
         assert (found["passed"], found["failed"]) == (1, 1)
+
+
+def test_sigterm_ends_the_tests_too(tmp_path: Path) -> None:
+    """The check itself writes its report; of its tests no process is left."""
+    (tmp_path / "test_slow.py").write_text(
+        f"import os, time, pytest\nfrom pathlib import Path\n{MARK}\n"
+        f"Path({str(tmp_path / 'half')!r}).write_text(str(os.getpid()))\n"
+        f"os.rename({str(tmp_path / 'half')!r}, {str(tmp_path / 'pid')!r})\n"
+        "time.sleep(300)\n"
+    )
+    out = tmp_path / "check.json"
+    script = REPO / "benchmarks" / "gpu_check.py"
+    command = ["--dry-run", "--parts", "tests", "--tests", str(tmp_path), "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    check = subprocess.Popen([sys.executable, str(script), *command], env=environment)
+    try:
+        for _ in range(600):
+            if (tmp_path / "pid").exists():
+                break
+            time.sleep(0.1)
+        child = psutil.Process(int((tmp_path / "pid").read_text()))
+        check.terminate()
+        assert check.wait(30) == 128 + signal.SIGTERM
+        assert not child.is_running()
+    finally:
+        check.kill()
+        check.wait()
+    said = json.loads(out.read_text())
+    assert said["exit_status"] is None and said["parts"]["tests"]["status"] == "running"
 
 
 def test_without_pytest_or_marked_tests(
@@ -383,6 +439,27 @@ def test_training_stops_where_the_time_ends(
         "training at 400 bp, micro-batch 4",
         "training at 2,000 bp, micro-batch 1",
     ]
+
+
+def test_a_slow_first_step_does_not_end_a_run_early(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It compiles, and takes ten times as long as the others."""
+    clock, step, taken = report.budget.clock, NextBase.minimise, []
+
+    def timed(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        taken.append(1)
+        clock.now += 10.0 if len(taken) == 1 else 1.0  # type: ignore[attr-defined]
+        return step(*given)
+
+    monkeypatch.setattr(NextBase, "minimise", timed)
+    monkeypatch.setattr(gpu_check_training.time, "perf_counter", clock)
+    report.budget._end = 36.0
+    runs = replace(gpu_check.DRY_RUNS, cases=gpu_check.DRY_RUNS.cases[:1])
+    found: dict[str, Any] = {}
+    gpu_check_training.run_training(report, found, runs)
+    assert found["rows"][0]["steps"] == runs.steps
+    assert not report.left_out
 
 
 def test_a_loss_that_does_not_fall_misses_its_goal(report: Report) -> None:

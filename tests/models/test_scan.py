@@ -1,6 +1,8 @@
 """The linear scan and the state-space scan against their recurrences."""
 
+import builtins
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from genezip.models.layers import scan as scan_module
 from genezip.models.layers import ssd as ssd_module
 from genezip.models.layers.mamba2 import causal_convolution
 from genezip.models.layers.scan import linear_scan, linear_scan_loop, pass_states
-from genezip.models.layers.ssd import ssd, ssd_loop
+from genezip.models.layers.ssd import fused_scan, ssd, ssd_loop
 
 # Largest error beside the largest value of the exact result (the loop in fp64).
 CLOSE = {torch.float64: 1e-12, torch.float32: 3e-6}
@@ -227,3 +229,35 @@ def test_causal_convolution_equals_library(length: int) -> None:
     want = conv1d(pad(x.transpose(1, 2), (3, 0)), weight.unsqueeze(1), bias, groups=6)
     assert torch.allclose(causal_convolution(x, weight, bias), want.transpose(1, 2))
     assert torch.autograd.gradcheck(causal_convolution, (x, weight, bias))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ModuleNotFoundError("No module named 'mamba_ssm'", name="mamba_ssm"), False),
+        (ImportError("undefined symbol"), True),
+        (RuntimeError("0 active drivers"), True),
+    ],
+)
+def test_without_a_fused_scan_that_works_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+    messages: Callable[[], list[str]],
+    error: Exception,
+    told: bool,
+) -> None:
+    """A package that is there but broken is told, once."""
+    load = builtins.__import__
+
+    def broken(name: str, *given: Any, **named: Any) -> Any:
+        if name.startswith("mamba_ssm"):
+            raise error
+        return load(name, *given, **named)
+
+    fused_scan.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", broken)
+    try:
+        assert fused_scan() is None and fused_scan() is None
+    finally:
+        fused_scan.cache_clear()
+    assert len(messages()) == told
+    assert all(str(error) in message for message in messages())

@@ -32,7 +32,7 @@ def test_tensorboard_shows_what_the_curve_holds(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         pretrain(run_of(), StopsAt(6), tmp_path / "model", tmp_path / "c")
     # steps 8 and 9 of a part that crashed before its next checkpoint
-    crashed = Curve(tmp_path / "c", 7, CLASSES)
+    crashed = Curve(tmp_path / "c", 7, 4, CLASSES)
     for step in (8, 9):
         crashed.step(step, {**LINE, "lm_loss": 99.0})
     crashed.close()
@@ -54,7 +54,7 @@ def test_tensorboard_shows_what_the_curve_holds(tmp_path: Path) -> None:
 
 def test_a_new_run_begins_with_an_empty_curve(tmp_path: Path) -> None:
     for value in (1.0, 3.0):
-        with open_curve(tmp_path, 0, CLASSES) as curve:
+        with open_curve(tmp_path, 0, 0, CLASSES) as curve:
             curve.step(1, {**LINE, "lm_loss": value})
     assert scalars(tmp_path)["train/lm_loss"] == [(1, 3.0)]
     assert "F_stage0/cds" not in scalars(tmp_path)  # an absent class
@@ -64,7 +64,7 @@ def test_a_new_run_begins_with_an_empty_curve(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     with (
         pytest.raises(GenezipError, match=r"cannot write .*curve\.jsonl: no room; free space"),
-        open_curve(tmp_path, 0, CLASSES) as curve,
+        open_curve(tmp_path, 0, 0, CLASSES) as curve,
     ):
         curve.step(1, LINE)
         raise OSError(28, "no room")

@@ -173,7 +173,8 @@ def test_the_best_weights_are_kept_and_a_tie_keeps_the_earlier(tmp_path: Path) -
 def test_the_last_weights_stay_where_nothing_is_selected(tmp_path: Path) -> None:
     net, seen = module(), []
     done = train(net, tmp_path, scripted([0.9, 0.1, 0.1], seen), select="last", patience=1)
-    assert done.step == 12
+    assert done.step == 12 and done.best_step == 4
+    assert torch.load(tmp_path / STATE, weights_only=True)["best_weights"] is None
     assert all(torch.equal(a, b) for a, b in zip(weights(net), seen[2], strict=True))
 
 
@@ -230,6 +231,7 @@ def test_a_finished_run_trains_no_more_until_it_is_discarded(tmp_path: Path) -> 
     other = module()
     assert train(other, tmp_path / "w", draw=never) == expected
     assert all(torch.equal(a, b) for a, b in zip(weights(net), weights(other), strict=True))
+    (tmp_path / "w" / STATE).with_suffix(".damaged.pt").touch()
     discard(tmp_path / "w")
     assert not (tmp_path / "w").exists()
 
@@ -280,8 +282,20 @@ def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> No
     def broken(step: int) -> list[tuple[Tensor, Tensor, int]]:
         return [(X * (math.nan if step == 2 else 1), Y, 20)]
 
-    with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan.*at step 2"):
+    with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan.*at step 2") as said:
         train(module(), tmp_path, draw=broken)
+    assert str(said.value).endswith("lower its learning_rate and train again")
+
+
+def test_where_a_checkpoint_of_the_old_rate_lies_the_sentence_says_to_delete_it(
+    tmp_path: Path,
+) -> None:
+    def broken(step: int) -> list[tuple[Tensor, Tensor, int]]:
+        return [(X * (math.nan if step == 6 else 1), Y, 20)]
+
+    with pytest.raises(GenezipError) as said:
+        train(module(), tmp_path, draw=broken)
+    assert str(said.value).endswith(f"its learning_rate and delete {tmp_path} to train anew")
 
 
 def test_a_gpu_without_memory_ends_in_one_sentence(tmp_path: Path) -> None:

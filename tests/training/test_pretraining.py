@@ -187,3 +187,21 @@ def test_cuda_asked_for_but_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GenezipError, match="cuda is asked for, but none is there"):
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
+
+
+def test_a_gpu_without_memory_is_told_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(objectives, "next_base_loss", full)
+    with pytest.raises(GenezipError) as said:
+        pretrain(
+            run_of(checkpoint_activations=False), Batches(), tmp_path / "model", tmp_path / "c"
+        )
+    assert str(said.value) == (
+        "a training batch of toy does not fit into the memory of the GPU; lower "
+        "pretrain.micro_batch, or set pretrain.checkpoint_activations, or train on shorter windows "
+        "(corpus.window_bp)"
+    )

@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toolkit.networks import SMALL_YAML, small_network
-from toolkit.training import FIVE_STEPS, Batches, curve_of, double_network, run_of
+from toolkit.training import FIVE_STEPS, Batches, curve_of, double_network, next_base, run_of
 
 from genezip.errors import GenezipError
-from genezip.training import setup
-from genezip.training.checkpoint import STATE
+from genezip.training import fit, setup
+from genezip.training.checkpoint import STATE, Checkpoint
+from genezip.training.optimizer import build_optimizer
 from genezip.training.ranks import Ranks
 from genezip.training.setup import pretrain
 
@@ -151,3 +152,12 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(GenezipError, match="4 processes share 2 GPUs"):
         Ranks(0, 4, 0, 4).device("auto")
+
+
+def test_the_best_weights_of_one_process_cannot_serve_several(tmp_path: Path) -> None:
+    network, run = small_network(0), run_of()
+    optimizer = build_optimizer(network, run.settings)
+    schedule = fit.Schedule(12, 0, lambda step: 1e-3, 1.0, validate_every=4, select="best")
+    kept = Checkpoint(tmp_path, "toy", {})
+    with pytest.raises(AssertionError, match="only one process alone takes its best weights"):
+        fit.fit(next_base(network, run), Batches(), optimizer, schedule, kept, Ranks(0, 2))

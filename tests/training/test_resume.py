@@ -15,7 +15,7 @@ from torch import nn
 from genezip.config.benchmarks import FineTuning
 from genezip.models.pretrained import BEST
 from genezip.training import fit, objectives, setup
-from genezip.training.checkpoint import STATE
+from genezip.training.checkpoint import STATE, Checkpoint
 from genezip.training.fit import fine_tune, fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 from genezip.training.setup import pretrain
@@ -172,20 +172,45 @@ def another_process() -> None:
     np.random.seed(99)
 
 
-@pytest.mark.parametrize("step", [0, 3, 6])
+@pytest.mark.parametrize("step", [0, 3, 6, STEPS - 1])
 def test_a_stopped_run_goes_on_bit_for_bit(
     whole: tuple[Use, dict], tmp_path: Path, step: int, messages: Callable[[], list[str]]
 ) -> None:
-    """After the first step, after one with a validation, and between two validations."""
+    """After the first step, where a validation is due, between two, and after the last step.
+
+    A validation that is due is left to the run that goes on.
+    """
     use, expected = whole
     with pytest.raises(KeyboardInterrupt):
         use(tmp_path, at(step, ctrl_c))
     assert messages()[-1] == (
         f"toy: stopped at step {step + 1}; the same command goes on from there"
     )
+    assert sum("validation" in message for message in messages()) == step // 4
     another_process()
     use(tmp_path, nothing)
     assert f"toy: resuming at step {step + 1} of {STEPS}" in messages()
+    assert_same(end_of(tmp_path), expected)
+
+
+def test_a_stop_inside_a_validation_goes_on_bit_for_bit(
+    whole: tuple[Use, dict], tmp_path: Path
+) -> None:
+    """It is finished and in the checkpoint."""
+    use, expected = whole
+    watch = fit._watch
+
+    def asked(*given: Any) -> Any:
+        ctrl_c()
+        return watch(*given)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fit, "_watch", asked)
+        use(tmp_path, nothing)
+    state = torch.load(tmp_path / STATE, weights_only=True)["progress"]
+    assert state["step"] == state["validated"] == 4
+    another_process()
+    use(tmp_path, nothing)
     assert_same(end_of(tmp_path), expected)
 
 
@@ -236,3 +261,18 @@ def test_the_curve_of_a_resumed_pretraining_has_no_seam(
     pretraining(folders[1], nothing)
     lines = [curve_of(folder / "model") for folder in folders]
     assert lines[0] == lines[1] and len(lines[0]) == STEPS + 3
+
+
+def test_a_crash_after_a_validation_shows_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoint is of the same step, but from before the validation."""
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
+    pretraining(tmp_path / "whole", nothing)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="crashed"):
+        patch.setattr(Checkpoint, "keep_best", lambda *given: crash())
+        pretraining(tmp_path / "parts", nothing)
+    kept = curve_of(tmp_path / "parts")
+    assert [line["step"] for line in kept if "valid" in line] == [4]
+    pretraining(tmp_path / "parts", nothing)
+    assert curve_of(tmp_path / "parts" / "model") == curve_of(tmp_path / "whole" / "model")

@@ -12,6 +12,7 @@ default and the definition; on a CUDA device with the optional package ``mamba-s
 Triton scan takes its place.
 """
 
+import logging
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from genezip.models.layers.scan import exact_log_decay, full_precision, pass_states
+
+logger = logging.getLogger(__name__)
 
 # Largest total decay of one chunk, in nats, for the factorised form: its exponentials
 # reach exp(+-75), well inside the range of fp32 (exp(88)).
@@ -154,10 +157,16 @@ def _masked_form(
 
 @cache
 def fused_scan() -> Any | None:
-    """The fused scan of mamba-ssm, or None where the package cannot be imported."""
+    """The fused scan of mamba-ssm, or None where the package cannot be imported.
+
+    A package that is there but cannot be imported is told once.
+    """
     try:
         from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
-    except ImportError:
+    except Exception as error:  # compiled parts of another torch or GPU raise all kinds of errors
+        if not (isinstance(error, ModuleNotFoundError) and error.name == "mamba_ssm"):
+            said = f"{type(error).__name__}: {error}"
+            logger.warning(f"mamba-ssm cannot be imported ({said}); plain PyTorch is used instead")
         return None
     return mamba_chunk_scan_combined
 
