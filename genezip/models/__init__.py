@@ -35,7 +35,6 @@ this package is named by its ``module:Class`` wherever a name of this table may 
 
 CONFIG = "config.json"
 CARD = "README.md"
-_WITHOUT_FILES = ("fixed:16",)  # systems that need no folder, as an example of each
 KIND = Kind(
     "genezip model configuration",
     version=1,
@@ -98,8 +97,8 @@ def load(
     folder = Path(source)
     if not text or not folder.exists():
         raise GenezipError(
-            f"there is no model {text!r}; name a model folder, a hub id owner/name, or one of "
-            f"{', '.join(_WITHOUT_FILES)}"
+            f"there is no model {text!r}; name a model folder, a hub id owner/name, or a system "
+            "such as fixed:16"
         )
     if folder.is_file():
         raise GenezipError(f"{folder} is a file; name the model folder that holds it")

@@ -13,23 +13,18 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
+from genezip import models
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
-from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
+from genezip.models import CONFIG
 from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.hub import HubId, snapshot
 
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"
-CONFIG = "config.json"
-KIND = Kind(
-    "genezip model configuration",
-    version=1,
-    first="name a model folder or train one",
-    again="copy the folder again, train again or install the genezip that wrote it",
-    keys=("name", "seed", "architecture", "target_bpt", "sha256", "training"),
-    version_key="format_version",
+KIND = replace(
+    models.KIND, keys=("name", "seed", "architecture", "target_bpt", "sha256", "training")
 )
 
 
@@ -87,10 +82,17 @@ def load_card(folder: str | Path) -> ModelCard:
     Raises
     ------
     GenezipError
-        If folder or file is missing, unreadable, or of another format version.
+        If folder or file is missing, unreadable, of another format version, or of a system that
+        is no network.
     """
     path = Path(folder) / CONFIG
-    config = KIND.read(path)
+    config = models.KIND.read(path)
+    if (system := config.get("compressor", "genezip")) != "genezip":
+        raise GenezipError(
+            f"{path} is of the compressor {system}, which is no network; open it with "
+            "genezip.load, or name a network"
+        )
+    config = KIND.checked(path, config)
     if not all(isinstance(config[key], dict) for key in ("target_bpt", "sha256", "training")):
         raise KIND.foreign(path)
     return ModelCard(

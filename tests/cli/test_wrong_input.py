@@ -369,7 +369,7 @@ def test_compress_own_dna(own: Path, model: Path, tmp_path: Path, works: Cli) ->
 @pytest.mark.parametrize(
     ("breakage", "sentence"),
     [
-        ("folder", "config.json does not exist; name a model folder"),
+        ("folder", "; name a model folder, a hub id owner/name, or a system such as fixed:16"),
         ("version", "has format_version 99"),
         ("weights", "is broken"),
     ],

@@ -13,6 +13,7 @@ from toolkit.networks import SMALL, save_toy, small_network, toy_card
 
 from genezip import GeneZip
 from genezip.errors import GenezipError
+from genezip.models.fixed.compressor import Fixed
 from genezip.models.hnet.network import build
 from genezip.models.pretrained import load_network, save_pretrained, save_weights
 
@@ -189,3 +190,9 @@ def test_failed_save_keeps_the_old_folder(folder: Path, monkeypatch: pytest.Monk
         save_pretrained(folder, small_network(2), load_card)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     shutil.rmtree(folder)
+
+
+def test_a_system_that_is_no_network_is_named(tmp_path: Path) -> None:
+    Fixed(6).save(tmp_path)
+    with pytest.raises(GenezipError, match="of the compressor fixed, which is no network; open it"):
+        GeneZip.from_pretrained(tmp_path)
