@@ -7,6 +7,7 @@ Begin with ``base``: :class:`~genezip.models.base.Compressor` is what every syst
 published models of other groups.
 """
 
+import os
 import re
 from importlib import import_module
 from inspect import signature
@@ -79,7 +80,8 @@ def load(
         raise GenezipError(f"there is no device {device!r}; use cpu, cuda or auto")
     text = str(source)
     name, colon, settings = text.partition(":")
-    if colon and isinstance(source, str):
+    # Path.exists raises for a name that is too long
+    if colon and not os.path.exists(text):  # noqa: PTH110
         if name in REGISTRY:
             return _call(name, "from_settings", settings, given, wishes)
         if _CLASS.fullmatch(text):

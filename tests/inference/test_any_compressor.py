@@ -27,8 +27,10 @@ from genezip.inference.forward import HeldoutWindow, compress_heldout, compress_
 from genezip.inference.table import read_compressed, write_compressed
 from genezip.inference.tracks import write_tracks
 from genezip.models import REGISTRY, load
+from genezip.models.base import PlainCompressor, Sequences, ids_of
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
+from genezip.models.compressed import Compressed, Likelihood, tokens_at
 
 RECORDS = {"one": random_dna(433, 1, "ACGTN"), "two": random_dna(12, 2), "three": random_dna(95, 3)}
 TRACKS = {"tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "chunks.bed.gz.tbi", "igv_session.xml"}
@@ -212,3 +214,57 @@ def test_the_window_table_keeps_the_kind_of_likelihood(tmp_path: Path, kind: str
     rows = list(compress_windows(model, windows, Compress()))
     write_compressed(tmp_path / "z", rows, name="ruler")
     assert [row.likelihood for row in read_compressed(tmp_path / "z").windows()] == [kind] * 2
+
+
+class Masked(PlainCompressor):
+    """Guesses every base from both sides, by passes of its own."""
+
+    name = "masked"
+    likelihood = "pseudo"
+
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        return [tokens_at(len(ids), [0, 9]) for ids in ids_of(sequences)]
+
+    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
+        guess = np.float32(np.log(0.5))
+        return [
+            Likelihood(
+                log_prob=np.full(len(ids), guess), kind="pseudo", looked_ahead=np.zeros(0, bool)
+            )
+            for ids in ids_of(sequences)
+        ]
+
+
+def heldout(*lengths: int) -> list[HeldoutWindow]:
+    return [HeldoutWindow("chr9", 0, n, "s", "test", random_ids(n, n)) for n in lengths]
+
+
+def test_a_likelihood_that_needs_passes_of_its_own_reaches_the_table() -> None:
+    rows = list(compress_windows(Masked(), heldout(50, 60), Compress(batch=2)))
+    assert [row.likelihood for row in rows] == ["pseudo"] * len(rows)
+    assert all(row.nll is not None and row.nll[3] == pytest.approx(np.log(2)) for row in rows)
+    assert all(
+        row.likelihood is None for row in compress_windows(Ruler(7), heldout(50), Compress())
+    )
+
+
+def test_a_window_longer_than_a_system_takes_goes_through_in_parts() -> None:
+    short = Ruler(7, 100)
+    (row, *_) = compress_windows(short, heldout(250), Compress(batch=1, both_strands=False))
+    wanted = [at for at in range(250) if at % 100 % 7 == 0]
+    assert row.token_starts.tolist() == wanted and row.chunk_bp.sum() == 250
+
+
+def test_tokens_that_do_not_tile_are_refused_by_both_paths(records: Path, tmp_path: Path) -> None:
+    class Late(PlainCompressor):
+        name = "late"
+
+        def encode(self, sequences: Sequences) -> list[Compressed]:
+            return [tokens_at(len(ids), [3, 9]) for ids in ids_of(sequences)]
+
+    fault = "compressor late gives no token that begins at the first base"
+    with pytest.raises(GenezipError, match=fault):
+        compress_fasta(records, Late(), tmp_path / "tokens.parquet", tracks=tmp_path / "tracks")
+    with pytest.raises(GenezipError, match=fault):
+        list(compress_windows(Late(), heldout(50), Compress()))
+    assert not (tmp_path / "tokens.parquet").exists() and not (tmp_path / "tracks").exists()

@@ -106,6 +106,7 @@ class Soft(Toy):
 
     width = token_width = 5
     gives_prob = True
+    likelihood = "pseudo"
 
     def cut(self, ids: np.ndarray) -> Compressed:
         prob = np.where(ids == np.append(0, ids[:-1]), 0.2, 0.7).astype(np.float32)
