@@ -6,7 +6,6 @@ trunk, and reads the same DNA as 6-mers that do not overlap. It gives states, no
 """
 
 import gc
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -25,7 +24,7 @@ from latency_case import (
     measure,
     out_of_memory,
     peak_from_here,
-    timed,
+    timed_row,
 )
 from latency_floors import AIM, MILLION, floor_of
 from latency_models import GENEZIP_BPT, parameters, preset
@@ -265,18 +264,4 @@ def measure_llama(case: Case) -> dict[str, Any]:
             wait()
             return time.perf_counter() - began
 
-    try:
-        warm_ups, times = timed(once, case.seconds)
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        return {**row, "note": "out of memory"}
-    return {
-        **row,
-        "median_ms": 1000 * statistics.median(times),
-        "mean_ms": 1000 * statistics.fmean(times),
-        "sd_ms": 1000 * statistics.stdev(times),
-        "warm_ups": warm_ups,
-        "repeats": len(times),
-        "peak_mb": peak() / 1e6,
-    }
+    return timed_row(row, once, case.seconds, peak)

@@ -32,6 +32,8 @@ RULE = (
     f"{WARM_UPS} warm-ups and {REPEATS} repeats; warming up ends early after a quarter of the "
     f"seconds of a case, repeating after all of them, but not before 1 and {FEWEST}"
 )
+OUT_OF_MEMORY = "out of memory"
+
 COLUMNS = [
     "model",
     "role",
@@ -177,12 +179,34 @@ def measure(case: Case) -> dict[str, Any]:
         took, tokens[:] = forward(network, ids)
         return took
 
+    found = timed_row(row, once, case.seconds, peak)
+    if found["note"] == OUT_OF_MEMORY:
+        return found
+    return {
+        **found,
+        "tokens_per_stage": ",".join(str(count) for count in tokens),
+        "bpt": case.length / tokens[-1] if tokens and tokens[-1] else None if tokens else 1.0,
+    }
+
+
+def timed_row(
+    row: dict[str, Any], once: Callable[[], float], seconds: float, peak: Callable[[], float]
+) -> dict[str, Any]:
+    """A row with times and peak memory, or with the note that memory ran out.
+
+    Parameters
+    ----------
+    row : what is known before
+    once : runs the model, and returns the seconds that it took
+    seconds : for the repeats
+    peak : bytes at most so far
+    """
     try:
-        warm_ups, times = timed(once, case.seconds)
+        warm_ups, times = timed(once, seconds)
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        return {**row, "note": "out of memory"}
+        return {**row, "note": OUT_OF_MEMORY}
     return {
         **row,
         "median_ms": 1000 * statistics.median(times),
@@ -190,8 +214,6 @@ def measure(case: Case) -> dict[str, Any]:
         "sd_ms": 1000 * statistics.stdev(times),
         "warm_ups": warm_ups,
         "repeats": len(times),
-        "tokens_per_stage": ",".join(str(count) for count in tokens),
-        "bpt": case.length / tokens[-1] if tokens and tokens[-1] else None if tokens else 1.0,
         "peak_mb": peak() / 1e6,
     }
 

@@ -19,6 +19,7 @@ from genezip.alphabet import is_base
 from genezip.config import Pretrain
 from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.corpus.corpus import CorpusReader
+from genezip.metrics.compression import token_density
 from genezip.models.hnet.losses import count_targets, lm_loss, rar_loss
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.hnet.output import Output
@@ -292,8 +293,7 @@ def validate(
     tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
     nll, targets, bound = 0.0, 0, 0
     for labels, result in zip(regions, run(network, list(ids), batch), strict=True):
-        chunk_bp = np.diff(np.append(result.token_starts, len(labels)))
-        density = np.repeat(1.0 / chunk_bp, chunk_bp)
+        density = token_density(result.token_starts, len(labels))
         tokens += np.bincount(labels, density, minlength=len(region_classes))
         bases += np.bincount(labels, minlength=len(region_classes))
         assert result.log_prob is not None
