@@ -38,8 +38,6 @@ from peak import peak_bytes
 from peers import Outcome
 
 from genezip.alphabet import A_ID, T_ID
-from genezip.data.pair_examples import PairExamples, prepare_pairs
-from genezip.data.task_files import TaskFiles
 from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
 from genezip.inference.forward import base_vectors
@@ -47,7 +45,9 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import build
 from genezip.models.pretrained import ModelCard
-from genezip.tasks.contrast import bases_read, compute_pair_features, full_features
+from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
+from genezip.tasks.pairs.features import bases_read, compute_pair_features, full_features
+from genezip.tasks.task_files import TaskFiles
 
 sys.path.insert(0, str(ROOT / "tests"))
 from toolkit.deposits import pairs as deposit

@@ -38,10 +38,6 @@ LAYERS = {
         | {"huggingface_hub", "transformers", "tokenizers"},
     ),
     "metrics": (set[str](), NUMBERS | {"sklearn"}),
-    "data": (
-        {"artifacts", "config", "formats", "download", "genome", "corpus"},
-        NUMBERS | {"pyBigWig"},
-    ),
     "training": (
         {"artifacts", "config", "corpus", "models", "metrics"},
         {"torch", "numpy", "safetensors", "psutil"},
@@ -55,9 +51,9 @@ LAYERS = {
         NUMBERS | {"sklearn"},
     ),
     "tasks": (
-        {"artifacts", "config", "formats", "download", "genome", "corpus", "data", "metrics"}
+        {"artifacts", "config", "formats", "download", "genome", "corpus", "metrics"}
         | {"models", "training", "inference", "evaluation"},
-        NUMBERS | {"torch", "sklearn"},
+        NUMBERS | {"torch", "sklearn", "pyBigWig"},
     ),
     "report": (
         {"artifacts", "config"},

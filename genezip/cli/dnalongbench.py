@@ -38,7 +38,7 @@ def fetch(
     ),
 ) -> None:
     """Fetch the files of one task; TASK.json or TASK.intervals.json is written last."""
-    from genezip.download.dnalongbench import fetch_task, plan_task
+    from genezip.tasks.deposits import fetch_task, plan_task
 
     fetched = inputs.fetched_folder(fetched)
     if plan:

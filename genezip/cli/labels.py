@@ -48,9 +48,9 @@ def fetch(
     A part that cannot be had is left out; labels.json says why.
     """
     from genezip import config
-    from genezip.data.public_labels import PublicLabels
-    from genezip.data.real_labels import fetch_labels
     from genezip.genome.sources.source import Source
+    from genezip.tasks.label_files import fetch_labels
+    from genezip.tasks.public_labels import PublicLabels
 
     parts = config.settings(config.Labels, settings).tasks
     genome = None if source is None or plan else Source.load(source)
@@ -85,11 +85,11 @@ def measure(
 ) -> None:
     """Frozen models and trivial baselines on one kind of label."""
     from genezip import config
-    from genezip.tasks.real_contacts import measure_contacts
-    from genezip.tasks.real_elements import measure_elements
-    from genezip.tasks.real_enhancer_gene import measure_enhancer_gene
-    from genezip.tasks.real_initiation import measure_initiation
+    from genezip.tasks.classification.elements import measure_elements
+    from genezip.tasks.initiation.procap import measure_initiation
+    from genezip.tasks.pairs.crispri import measure_enhancer_gene
     from genezip.tasks.real_run import LabelRun
+    from genezip.tasks.windows.hic import measure_contacts
 
     chosen = config.settings(config.Labels, settings)
     run = LabelRun(listing, source, tuple(model or ()), control, chosen, scale, out, predictions)

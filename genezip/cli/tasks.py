@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def genome(task: Task, files: Files, out: Out) -> None:
     """Unpack the FASTA of a deposit, with its index."""
-    from genezip.data.task_files import TaskFiles
     from genezip.formats.fasta import unpack_fasta
+    from genezip.tasks.task_files import TaskFiles
     from genezip.tasks.tasks import FASTA, known_task
 
     endings = FASTA[known_task(task, among=tuple(FASTA))]
@@ -48,8 +48,8 @@ def prepare(
 ) -> None:
     """Convert deposited files once: examples, targets, manifest with counts per split."""
     from genezip import config
-    from genezip.data.task_files import TaskFiles
     from genezip.genome.assembly import ReferenceGenome
+    from genezip.tasks.task_files import TaskFiles
     from genezip.tasks.tasks import known_task, prepare_task
 
     chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
@@ -117,7 +117,7 @@ def predict(
 
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.tasks.arm import Arm
+    from genezip.tasks.base import Arm
     from genezip.tasks.tasks import known_task
 
     torch.set_num_threads(threads)

@@ -177,7 +177,7 @@ class Lifted:
 
 
 def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
-    """Lift the spans of gene-element pairs (:func:`genezip.data.gene_pairs.pair_spans`)."""
+    """Lift the spans of gene-element pairs (:func:`genezip.tasks.pairs.gene_pairs.pair_spans`)."""
     rows: list[tuple[str, int, int, str, str]] = []
     names: dict[str, list[tuple[str, str]]] = {}
     spans = spans.drop_duplicates()

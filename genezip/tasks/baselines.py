@@ -6,10 +6,10 @@ import pandas as pd
 
 from genezip.config.benchmarks import Pairs, Task
 from genezip.errors import GenezipError
-from genezip.tasks.baselines_activity import predict_activity
-from genezip.tasks.baselines_initiation import predict_initiation
-from genezip.tasks.baselines_maps import predict_maps
-from genezip.tasks.baselines_pairs import predict_pairs
+from genezip.tasks.initiation.baselines import predict_initiation
+from genezip.tasks.pairs.baselines import predict_pairs
+from genezip.tasks.windows.baselines_activity import predict_activity
+from genezip.tasks.windows.contact_baselines import predict_maps
 
 
 def predict_baselines(

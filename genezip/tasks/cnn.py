@@ -18,18 +18,18 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Activity, ContactMaps, HeadTraining, Initiation, Pairs, Task
-from genezip.data.initiation import InitiationExamples
-from genezip.data.pair_examples import PairExamples
-from genezip.data.pair_sequences import PADDED_BP, padded
-from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.models.base import choose_device
-from genezip.tasks.arm import Arm, run_identity
-from genezip.tasks.cnn_windows import MICRO_BATCH, predict_window_cnn
-from genezip.tasks.live_initiation import METRIC, initiation_score, write_initiation
-from genezip.tasks.live_pairs import SELECTION, pair_score, write_pairs
+from genezip.tasks.base import Arm, run_identity
+from genezip.tasks.initiation.examples import InitiationExamples
+from genezip.tasks.initiation.network import METRIC, initiation_score, write_initiation
 from genezip.tasks.onehot_cnn import InitiationCNN, PairCNN
+from genezip.tasks.pairs.examples import PairExamples
+from genezip.tasks.pairs.network import SELECTION, pair_score, write_pairs
+from genezip.tasks.pairs.sequences import PADDED_BP, padded
+from genezip.tasks.windows.cnn import MICRO_BATCH, predict_window_cnn
+from genezip.tasks.windows.examples import WindowExamples
 from genezip.training.checkpoint import discard
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective

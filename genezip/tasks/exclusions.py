@@ -12,9 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
-from genezip.data.gene_pairs import pair_spans, read_flanks, read_pairs, read_settings
-from genezip.data.initiation_windows import HELD_OUT
-from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
@@ -22,6 +19,9 @@ from genezip.genome.liftover import Liftover, lift_pairs
 from genezip.genome.names import match_intervals
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import quiet
+from genezip.tasks.initiation.windows import HELD_OUT
+from genezip.tasks.pairs.gene_pairs import pair_spans, read_flanks, read_pairs, read_settings
+from genezip.tasks.task_files import TaskFiles
 
 logger = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 
 from genezip.config.benchmarks import Activity, ContactMaps, Pairs, Task
-from genezip.data.prepared import Prepared
-from genezip.data.window_examples import WindowExamples
 from genezip.errors import GenezipError
-from genezip.tasks.activity_head import predict_activity
-from genezip.tasks.arm import Arm, run_identity
-from genezip.tasks.cell_line import cell_line
-from genezip.tasks.contact_head import predict_contacts
-from genezip.tasks.feature_store import FEATURES, FeatureStore
-from genezip.tasks.pair_probe import predict_pairs
+from genezip.tasks.base import Arm, run_identity
+from genezip.tasks.examples import Prepared
+from genezip.tasks.features import FEATURES, FeatureStore
+from genezip.tasks.pairs.probe import predict_pairs
 from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.windows.activity_head import predict_activity
+from genezip.tasks.windows.cell_line import cell_line
+from genezip.tasks.windows.contact_head import predict_contacts
+from genezip.tasks.windows.examples import WindowExamples
 from genezip.training.checkpoint import discard
 
 

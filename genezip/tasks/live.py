@@ -4,15 +4,15 @@ import logging
 from pathlib import Path
 
 from genezip.config.benchmarks import Initiation, Pairs, Task
-from genezip.data.initiation import InitiationExamples
-from genezip.data.pair_examples import PairExamples
 from genezip.errors import GenezipError
 from genezip.models.base import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.pretrained import WEIGHTS, load_network
-from genezip.tasks.arm import Arm, run_identity
-from genezip.tasks.live_initiation import tune_initiation, write_initiation
-from genezip.tasks.live_pairs import tune_pairs, write_pairs
+from genezip.tasks.base import Arm, run_identity
+from genezip.tasks.initiation.examples import InitiationExamples
+from genezip.tasks.initiation.network import tune_initiation, write_initiation
+from genezip.tasks.pairs.examples import PairExamples
+from genezip.tasks.pairs.network import tune_pairs, write_pairs
 from genezip.training.checkpoint import discard
 from genezip.training.trainable import set_mode
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from genezip.artifacts.tables import open_parquet, read_head
 from genezip.errors import GenezipError
 from genezip.log import Progress
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
 from genezip.tasks.predictions import COLUMNS, FLOAT, KIND, Values, schema_of
 
 ARM_COLUMNS = ["task", "subset", "model", "seed", "input", "mode"]

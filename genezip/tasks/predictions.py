@@ -24,7 +24,7 @@ import pyarrow as pa
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import add_head, parquet_writer
 from genezip.errors import GenezipError
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
 
 Values = Literal["scalar", "array"]
 KIND = Kind(

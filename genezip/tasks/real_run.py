@@ -10,17 +10,17 @@ import numpy as np
 from genezip.alphabet import reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.config.labels import Labels
-from genezip.data.real_labels import missing_reason, unfit_genome
-from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.inference.forward import base_vectors
 from genezip.models import load
 from genezip.models.base import Compressor, vector_width
 from genezip.models.token_counts import TokenCounts, with_vectors
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
+from genezip.tasks.label_files import missing_reason, unfit_genome
 from genezip.tasks.predictions import PredictionWriter, Values
-from genezip.tasks.real_scores import absent_row
+from genezip.tasks.sheet import absent_row
+from genezip.tasks.task_files import TaskFiles
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from genezip.artifacts.scores import MEASURED, TASK_SCORES, Row, cell
 from genezip.metrics.bootstrap import BlockBootstrap, Scale, interval_note, scarcer
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
 
 
 def row(arm: Arm, **cells: Any) -> Row:

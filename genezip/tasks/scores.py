@@ -10,13 +10,13 @@ from genezip.errors import GenezipError
 from genezip.metrics import contacts as metrics_contacts
 from genezip.metrics import correlation as metrics_correlation
 from genezip.metrics import ranking as metrics_ranking
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
+from genezip.tasks.initiation.scores import initiation_rows
+from genezip.tasks.pairs.scores import pair_rows
 from genezip.tasks.prediction_files import PredictionFile, read_predictions
 from genezip.tasks.score_rows import joined, row
-from genezip.tasks.scores_activity import activity_rows
-from genezip.tasks.scores_initiation import initiation_rows
-from genezip.tasks.scores_maps import map_rows
-from genezip.tasks.scores_pairs import pair_rows
+from genezip.tasks.windows.scores_activity import activity_rows
+from genezip.tasks.windows.scores_maps import map_rows
 
 _KINDS = {"eqtl": "scalar", "etgp": "scalar", "cmp": "array", "tisp": "array", "rsap": "array"}
 _METRICS = {

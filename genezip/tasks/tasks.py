@@ -7,11 +7,11 @@ from typing import Literal
 import pandas as pd
 
 from genezip import config
-from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.models.base import Compressor
 from genezip.models.token_counts import with_vectors
+from genezip.tasks.task_files import TaskFiles
 
 TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
 PAIRS = ("eqtl", "etgp")
@@ -67,20 +67,20 @@ def prepare_task(
                 f"{', '.join(known)})"
             )
     if task == "cmp":
-        from genezip.data.contact_maps import prepare_contact_maps
+        from genezip.tasks.windows.contact_maps import prepare_contact_maps
 
         prepare_contact_maps(files, genome, manifest)
     elif task == "rsap":
-        from genezip.data.regulatory_activity import prepare_activity
+        from genezip.tasks.windows.regulatory_activity import prepare_activity
 
         prepare_activity(files, subset, genome, manifest)
     elif task == "tisp":
-        from genezip.data.initiation import prepare_initiation
+        from genezip.tasks.initiation.examples import prepare_initiation
 
         assert isinstance(settings, config.Initiation)
         prepare_initiation(files, genome, manifest, seed, settings.train_windows)
     else:
-        from genezip.data.pair_examples import prepare_pairs
+        from genezip.tasks.pairs.examples import prepare_pairs
 
         assert isinstance(settings, config.Pairs)
         prepare_pairs(task, subset, files, genome, manifest, settings.folds, seed)
@@ -112,14 +112,14 @@ def compute_features(
         )
     compressor = with_vectors(compressor)
     if task in PAIRS:
-        from genezip.data.pair_examples import PairExamples
-        from genezip.tasks.contrast import compute_pair_features
+        from genezip.tasks.pairs.examples import PairExamples
+        from genezip.tasks.pairs.features import compute_pair_features
 
         compute_pair_features(compressor, PairExamples.load(data, genome), input, manifest)
         return
-    from genezip.data.bins import CMP_AUTHORS, CMP_FULL, RSAP
-    from genezip.data.window_examples import WindowExamples
-    from genezip.tasks.binned import compute_window_features
+    from genezip.tasks.windows.bins import CMP_AUTHORS, CMP_FULL, RSAP
+    from genezip.tasks.windows.examples import WindowExamples
+    from genezip.tasks.windows.features import compute_window_features
 
     bins = RSAP if task == "rsap" else CMP_AUTHORS if input == "authors" else CMP_FULL
     assert isinstance(settings, config.ContactMaps | config.Activity)

@@ -11,9 +11,9 @@ import pytest
 from genezip import cli
 from genezip.download import SourceUnavailable
 from genezip.download.dataverse import parse
-from genezip.download.dnalongbench import TASKS, fetch_task, is_interval_file, plan_task
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
+from genezip.tasks.deposits import TASKS, fetch_task, is_interval_file, plan_task
 
 HTTP = Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4)
 LISTING = "api/datasets/:persistentId"

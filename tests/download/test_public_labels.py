@@ -12,13 +12,14 @@ import pytest
 
 from genezip.cli import main
 from genezip.config import Genome
-from genezip.data import label_elements, real_labels
-from genezip.data.public_labels import INTERVALS, PUBLIC, PublicLabels
 from genezip.download.catalogue import read_sources
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source
+from genezip.tasks import label_files as real_labels
+from genezip.tasks.classification import label_elements
+from genezip.tasks.public_labels import INTERVALS, PUBLIC, PublicLabels
 
 HTTP = Http(timeout_s=0.4, attempts=1, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
 PARTS = list(PUBLIC)

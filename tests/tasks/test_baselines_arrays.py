@@ -8,20 +8,24 @@ import pytest
 
 from genezip.alphabet import encode
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
-from genezip.data.bins import Bins
 from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, n_entries
-from genezip.tasks import baselines_activity, baselines_initiation, baselines_maps
 from genezip.tasks.baselines import predict_baselines
-from genezip.tasks.baselines_activity import bin_means
-from genezip.tasks.baselines_initiation import (
+from genezip.tasks.initiation import baselines as baselines_initiation
+from genezip.tasks.initiation.baselines import (
     Sites,
     laid_out,
     mean_profile,
     oriented,
     sites_of,
 )
-from genezip.tasks.baselines_maps import (
+from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.scores import score
+from genezip.tasks.windows import baselines_activity
+from genezip.tasks.windows import contact_baselines as baselines_maps
+from genezip.tasks.windows.baselines_activity import bin_means
+from genezip.tasks.windows.bins import Bins
+from genezip.tasks.windows.contact_baselines import (
     DISTANCE_MEAN_NOTES,
     LineFit,
     MapMean,
@@ -30,8 +34,6 @@ from genezip.tasks.baselines_maps import (
     predict_maps,
     standardised,
 )
-from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.scores import score
 
 BINS = Bins(4, 10, 6)  # six bins of 10 bp in windows of 68
 ENTRIES = n_entries(6)

@@ -5,14 +5,14 @@ import pandas as pd
 from toolkit.deposits import cmp, rsap, tisp
 
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
-from genezip.data.contact_maps import prepare_contact_maps
-from genezip.data.initiation import prepare_initiation
-from genezip.data.regulatory_activity import prepare_activity
-from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.baselines import predict_baselines
+from genezip.tasks.initiation.examples import prepare_initiation
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.scores import score
+from genezip.tasks.task_files import TaskFiles
+from genezip.tasks.windows.contact_maps import prepare_contact_maps
+from genezip.tasks.windows.regulatory_activity import prepare_activity
 
 
 def test_contact_maps_of_one_cell_line(tmp_path):

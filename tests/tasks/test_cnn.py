@@ -15,13 +15,13 @@ from toolkit.dna import random_ids
 
 from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Activity, ContactMaps, Initiation, Pairs
-from genezip.data.pair_sequences import PairSequences, padded
 from genezip.errors import GenezipError
 from genezip.tasks import cnn as module
-from genezip.tasks import cnn_windows
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
 from genezip.tasks.cnn import cnn_settings, predict_cnn
-from genezip.tasks.cnn_windows import WindowCNN
+from genezip.tasks.pairs.sequences import PairSequences, padded
+from genezip.tasks.windows import cnn as cnn_windows
+from genezip.tasks.windows.cnn import WindowCNN
 
 CPU = torch.device("cpu")
 TRACKS = ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"]

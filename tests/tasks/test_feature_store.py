@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.tasks.feature_store import FeatureStore, StorePlan, write_store
+from genezip.tasks.features import FeatureStore, StorePlan, write_store
 
 N = 10
 

@@ -15,10 +15,10 @@ import pytest
 
 from genezip.artifacts.tables import HEAD
 from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiation
-from genezip.data.prepared import preparing
 from genezip.errors import GenezipError
-from genezip.tasks.arm import Arm
-from genezip.tasks.feature_store import StorePlan, write_store
+from genezip.tasks.base import Arm
+from genezip.tasks.examples import preparing
+from genezip.tasks.features import StorePlan, write_store
 from genezip.tasks.frozen import predict_frozen
 from genezip.tasks.scores import score
 

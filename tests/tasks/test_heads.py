@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from genezip.tasks.heads import (
+from genezip.tasks.networks import (
     ActivityHead,
     ContactHead,
     PairHead,

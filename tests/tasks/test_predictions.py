@@ -9,7 +9,7 @@ import pytest
 
 from genezip.artifacts.tables import HEAD
 from genezip.errors import GenezipError
-from genezip.tasks.arm import Arm
+from genezip.tasks.base import Arm
 from genezip.tasks.prediction_files import PredictionFile, read_predictions
 from genezip.tasks.predictions import COLUMNS, PredictionWriter
 

@@ -13,19 +13,22 @@ from toolkit.dna import random_ids
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.config.labels import Labels
-from genezip.data.label_initiation import LabelledSegment, far_from_n
-from genezip.data.real_labels import FILES
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.inference import forward
 from genezip.models.token_counts import TokenCounts
-from genezip.tasks import real_contacts, real_elements, real_enhancer_gene, real_initiation
+from genezip.tasks.classification import elements as real_elements
+from genezip.tasks.initiation import procap as real_initiation
+from genezip.tasks.initiation.label_initiation import LabelledSegment, far_from_n
+from genezip.tasks.initiation.procap import measure_initiation
+from genezip.tasks.label_files import FILES
+from genezip.tasks.pairs import crispri as real_enhancer_gene
 from genezip.tasks.prediction_files import PredictionFile
 from genezip.tasks.predictions import COLUMNS
-from genezip.tasks.real_contacts import measure_contacts
-from genezip.tasks.real_initiation import measure_initiation
 from genezip.tasks.real_run import LabelRun, both_strands, too_many_counts
+from genezip.tasks.windows import hic as real_contacts
+from genezip.tasks.windows.hic import measure_contacts
 
 SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20)
 ELEMENTS = Labels(tasks=["elements"], folds=3, bootstrap=20, element_bp=40)

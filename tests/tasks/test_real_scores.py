@@ -11,8 +11,10 @@ from toolkit.slow_bootstrap import slow_interval
 from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.tasks import real_contacts, real_elements, real_scores
-from genezip.tasks.arm import Arm
+from genezip.tasks import sheet as real_scores
+from genezip.tasks.base import Arm
+from genezip.tasks.classification import elements as real_elements
+from genezip.tasks.windows import hic as real_contacts
 
 ONE = Arm("elements", "s", "ours", 0, "full", "frozen")
 OTHER = Arm("elements", "s", "control", 0, "full", "frozen")

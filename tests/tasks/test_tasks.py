@@ -13,13 +13,13 @@ from toolkit.dna import random_ids
 
 from genezip.alphabet import encode
 from genezip.config import TASK_SECTIONS
-from genezip.data.prepared import Prepared
-from genezip.data.task_files import TaskFiles
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.models import load
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
+from genezip.tasks.examples import Prepared
+from genezip.tasks.task_files import TaskFiles
 from genezip.tasks.tasks import compute_features, known_task, prepare_task
 
 

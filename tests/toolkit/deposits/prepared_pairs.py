@@ -4,10 +4,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from genezip.data.pair_examples import PairExamples, prepare_pairs
-from genezip.data.prepared import Prepared
-from genezip.data.task_files import TaskFiles
 from genezip.genome.assembly import ReferenceGenome
+from genezip.tasks.examples import Prepared
+from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
+from genezip.tasks.task_files import TaskFiles
 from toolkit.deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 
 

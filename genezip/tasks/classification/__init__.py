@@ -1,0 +1,1 @@
+"""One class per sequence: regulatory elements and any labelled set of sequences."""

@@ -1,0 +1,282 @@
+"""Features of a frozen model on disk: one array of numbers per example.
+
+A store is a folder: ``features.npy`` (float32, one row per example), ``examples.npy`` (int64, the
+``example`` of every row) and ``manifest.json``, which comes last and says which model made it
+from which data. A store in the making lies in a hidden folder beside it; an interrupted call is
+taken up where it stopped, as long as model, data and settings are the same.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genezip.artifacts.files import check_room, sha256_file, write_json
+from genezip.artifacts.folder import resumed_folder
+from genezip.artifacts.journal import Journal
+from genezip.artifacts.manifest import Kind, file_entries
+from genezip.artifacts.provenance import versions
+from genezip.errors import GenezipError
+from genezip.log import Progress
+from genezip.tasks.examples import MANIFEST
+from genezip.tasks.windows.records import npy_head
+
+logger = logging.getLogger(__name__)
+
+KIND = Kind("manifest of features", 1, "compute the features first", "compute the features again")
+FEATURES = "features.npy"
+EXAMPLES = "examples.npy"
+PROGRESS = "progress.json"
+OWN = (MANIFEST, FEATURES, EXAMPLES, PROGRESS)
+
+# rows -> their features, float32 (rows, *inner, C), and the bases that went through the model
+Compute = Callable[[range], tuple[np.ndarray, int]]
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """A finished store.
+
+    Attributes
+    ----------
+    folder : Path
+    array : float32 memory map, shape (n, C) of pairs or (n, bins, C) of windows
+    blocks : name -> slice of the last axis
+    examples : int64 array, shape (n,), column ``example`` of the prepared table, row by row
+    facts : dict
+        The manifest: task, subset, input, tap, model, prepared_sha256, bases, seconds, ...
+    """
+
+    folder: Path
+    array: np.memmap
+    blocks: dict[str, slice]
+    examples: np.ndarray
+    facts: dict[str, Any]
+
+    @classmethod
+    def load(cls, manifest: str | Path, prepared: str | Path | None = None) -> "FeatureStore":
+        """Read a store.
+
+        Parameters
+        ----------
+        manifest : ``FOLDER/manifest.json``
+        prepared : manifest of the prepared data that the features must be of
+
+        Raises
+        ------
+        GenezipError
+            If manifest or a file is missing, unreadable or incomplete, or the features are of
+            other data.
+        """
+        path = Path(manifest)
+        facts = _read(path)
+        KIND.check_files(path, facts["files"])
+        if prepared is not None and _sha256(prepared) != facts["prepared_sha256"]:
+            raise GenezipError(
+                f"{path} holds features of other data than {prepared}; compute the features again"
+            )
+        try:
+            array = np.load(path.parent / FEATURES, mmap_mode="r")
+            examples = np.load(path.parent / EXAMPLES)
+        except (OSError, ValueError) as error:
+            raise KIND.unreadable(path.parent, error) from None
+        if list(array.shape) != facts["shape"] or len(examples) != len(array):
+            raise GenezipError(
+                f"{path.parent / FEATURES} has the shape {array.shape}, not "
+                f"{tuple(facts['shape'])} of its manifest; compute the features again"
+            )
+        blocks = {name: slice(*ends) for name, ends in facts["blocks"].items()}
+        return cls(path.parent, array, blocks, examples, facts)
+
+    def block(self, name: str) -> np.ndarray:
+        """The part of the last axis with this name (a view); an unknown name is an error."""
+        if name not in self.blocks:
+            raise GenezipError(
+                f"{self.folder} has no features {name}, only {', '.join(self.blocks)}; compute "
+                "them with another input"
+            )
+        return np.asarray(self.array[..., self.blocks[name]])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    facts = KIND.read(path)
+    if not _whole(facts):
+        raise KIND.foreign(path)
+    return facts
+
+
+def _whole(facts: dict[str, Any]) -> bool:
+    """Whether a manifest has what a store is read by; other steps write manifests, too."""
+    try:
+        names = {entry["path"] for entry in facts["files"] if entry["bytes"] >= 0}
+        ends = [(int(start), int(stop)) for start, stop in facts["blocks"].values()]
+        return (
+            names == {FEATURES, EXAMPLES}
+            and len(ends) > 0
+            and isinstance(facts["shape"], list)
+            and isinstance(facts["model"], dict)
+            and all(isinstance(facts[key], str) for key in ("task", "input", "prepared_sha256"))
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _sha256(path: str | Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise GenezipError(
+            f"{path} cannot be read ({error.strerror}); prepare the task first"
+        ) from None
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    """What a store will hold.
+
+    Attributes
+    ----------
+    task, subset, input : as of :class:`genezip.tasks.base.Arm`
+    layer : ``states`` or ``tokens``, what is pooled; ``tap`` in the manifest
+    model : what identifies the model (:attr:`genezip.models.base.Compressor.facts`)
+    prepared : manifest of the prepared data
+    examples : int64 array, shape (n,)
+    inner : axes between the rows and the last one: () for pairs, (bins,) for windows
+    blocks : name -> width on the last axis, in order
+    """
+
+    task: str
+    subset: str
+    input: str
+    layer: str
+    model: Mapping[str, Any]
+    prepared: Path
+    examples: np.ndarray
+    inner: tuple[int, ...]
+    blocks: Mapping[str, int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return (len(self.examples), *self.inner, sum(self.blocks.values()))
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the numbers; part of the manifest."""
+        ends = np.cumsum([0, *self.blocks.values()]).tolist()
+        spans = pairwise(ends)
+        return KIND.head(
+            task=self.task,
+            subset=self.subset,
+            input=self.input,
+            tap=self.layer,
+            model=dict(self.model),
+            prepared_sha256=_sha256(self.prepared),
+            shape=list(self.shape),
+            blocks={name: list(span) for name, span in zip(self.blocks, spans, strict=True)},
+        )
+
+
+def write_store(
+    manifest: str | Path, plan: StorePlan, compute: Compute, rows_per_part: int
+) -> None:
+    """Compute the features of all examples; parts of ``rows_per_part`` rows survive a stop.
+
+    Parameters
+    ----------
+    manifest : ``FOLDER/manifest.json``; the folder is replaced as a whole
+
+    Raises
+    ------
+    GenezipError
+        For a folder with foreign files, a disk without room, a failed write, or a feature that
+        is no finite number.
+    """
+    identity = plan.identity()
+    row_bytes = 4 * int(np.prod(plan.shape[1:]))
+    whole = row_bytes * len(plan.examples)
+    logger.info(f"features of {len(plan.examples):,} examples take {whole:,} bytes on disk")
+    with resumed_folder(Path(manifest).parent, OWN) as folder:
+        journal = Journal(folder / PROGRESS, identity)
+        made = _begun(journal, plan.shape)
+        if made.rows:
+            logger.info(f"taken up after {made.rows:,} of {len(plan.examples):,} examples")
+        check_room(Path(manifest).parent, whole - row_bytes * made.rows)
+        _fill(journal, plan, compute, rows_per_part, made)
+        np.save(folder / EXAMPLES, plan.examples.astype(np.int64))
+        logger.info(
+            f"{len(plan.examples):,} examples, {made.bases:,} bases in "
+            f"{made.seconds:,.1f} s ({made.rate()})"
+        )
+        spent = {"bases": made.bases, "seconds": made.seconds}
+        files = file_entries(folder, (FEATURES, EXAMPLES))
+        write_json(folder / MANIFEST, {**identity, **spent, "files": files, "versions": versions()})
+        journal.clear()
+
+
+@dataclass
+class _Made:
+    """How much of a store is there; what the journal notes of :data:`FEATURES`."""
+
+    rows: int = 0
+    bases: int = 0
+    seconds: float = 0.0
+
+    def rate(self) -> str:
+        """Bases per second so far, in words."""
+        return f"{self.bases / max(self.seconds, 1e-9):,.0f} bp/s"
+
+
+def _begun(journal: Journal, shape: tuple[int, ...]) -> _Made:
+    """What an earlier call left of the same store; otherwise a file with no row yet."""
+    features = journal.path.with_name(FEATURES)
+    if FEATURES in journal.done and features.is_file():
+        with suppress(TypeError):  # of a version that noted other facts
+            return _Made(**journal.done[FEATURES])
+    journal.clear()
+    journal.path.with_name(MANIFEST).unlink(missing_ok=True)
+    features.write_bytes(npy_head(shape, "<f4"))
+    return _Made()
+
+
+def _fill(
+    journal: Journal, plan: StorePlan, compute: Compute, rows_per_part: int, made: _Made
+) -> None:
+    """Compute and write what is missing, part by part; ``made`` keeps count."""
+    total = len(plan.examples)
+    first, row_bytes = len(npy_head(plan.shape, "<f4")), 4 * int(np.prod(plan.shape[1:]))
+    # plain writes at an offset: a full disk is an error here, not a crash as in a memory map
+    with (
+        open(journal.path.with_name(FEATURES), "r+b") as file,
+        Progress("features", total, "example", made.rows) as shown,
+    ):
+        while made.rows < total:
+            rows = range(made.rows, min(made.rows + rows_per_part, total))
+            began = time.perf_counter()
+            part, bases = compute(rows)
+            made.seconds += time.perf_counter() - began
+            made.bases += bases
+            _check(part, rows, plan)
+            file.seek(first + rows.start * row_bytes)
+            file.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
+            made.rows = rows.stop
+            journal.note(FEATURES, vars(made), data=file)
+            shown.show(speed=made.rate())
+            shown.advance(len(rows))
+
+
+def _check(part: np.ndarray, rows: range, plan: StorePlan) -> None:
+    if part.shape != (len(rows), *plan.shape[1:]):
+        raise ValueError(f"features of {rows} have the shape {part.shape}, not {plan.shape[1:]}")
+    wrong = ~np.isfinite(part).reshape(len(rows), -1).all(axis=1)
+    if wrong.any():
+        example = int(plan.examples[rows[int(np.flatnonzero(wrong)[0])]])
+        raise GenezipError(
+            f"the features of example {example} of {plan.task} {plan.subset} are not finite; the "
+            "model is broken, train it again"
+        )

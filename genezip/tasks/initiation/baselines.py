@@ -1,0 +1,210 @@
+"""Transcription initiation from annotation alone: the mean profile around annotated TSSs.
+
+The profile (1 kb on each side, ten tracks) is the mean over TSSs of the training contigs, those
+on the minus strand turned round in both axes. A window's prediction is the sum of the profile
+at each of its TSSs. ``constant`` predicts one value; it has no Pearson correlation, so its
+cells say that instead of holding predictions.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genezip.genome.names import translate
+from genezip.log import progress
+from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
+from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.initiation.examples import InitiationExamples
+from genezip.tasks.predictions import PredictionWriter
+
+logger = logging.getLogger(__name__)
+
+HALF_BP = 1_000
+MAX_SITES = 20_000  # training TSSs behind the profile, drawn at random where there are more
+CONSTANT = "the prediction is constant, so Pearson's r is undefined"
+NO_SITES = "no annotated TSS on the training contigs, so there is no profile"
+
+
+@dataclass(frozen=True)
+class Sites:
+    """TSSs of one chromosome, sorted, each place and strand once.
+
+    Attributes
+    ----------
+    positions : int64 array, shape (s,), 0-based
+    plus : bool array, shape (s,), False on the minus strand
+    """
+
+    positions: np.ndarray
+    plus: np.ndarray
+
+    def between(self, start: int, end: int) -> Iterator[tuple[int, bool]]:
+        """Position and strand of the TSSs in [start, end)."""
+        low, high = np.searchsorted(self.positions, [start, end])
+        for index in range(low, high):
+            yield int(self.positions[index]), bool(self.plus[index])
+
+
+NO_TSS = Sites(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
+
+
+def sites_of(tss: pd.DataFrame, sizes: dict[str, int]) -> dict[str, Sites]:
+    """TSSs by the FASTA's chromosome names.
+
+    Parameters
+    ----------
+    tss : DataFrame
+        chrom, position, strand; rows on chromosomes that the FASTA lacks are left out.
+    sizes : chromosome -> length (bp) of the FASTA
+    """
+    names = {chrom: translate(chrom, sizes) for chrom in tss["chrom"].unique()}
+    table = pd.DataFrame(
+        {
+            "chrom": tss["chrom"].map(names),
+            "position": tss["position"],
+            "plus": tss["strand"] != "-",
+        }
+    )
+    table = table[table["chrom"].isin(sizes)].drop_duplicates()
+    table = table.sort_values(["chrom", "position", "plus"])
+    return {
+        str(chrom): Sites(part["position"].to_numpy(np.int64), part["plus"].to_numpy(bool))
+        for chrom, part in table.groupby("chrom")
+    }
+
+
+def oriented(values: np.ndarray, plus: bool) -> np.ndarray:
+    """Tracks (tracks, n) as the gene reads them: a minus strand turns round both axes."""
+    return values if plus else values[::-1, ::-1]
+
+
+def mean_profile(
+    values: Callable[[str, int, int], np.ndarray],
+    sites: dict[str, Sites],
+    contigs: dict[str, int],
+    seed: int,
+) -> np.ndarray | None:
+    """Mean tracks around TSSs, in the direction of the gene.
+
+    Parameters
+    ----------
+    values : callable
+        (chrom, start, end) -> float array, shape (10, end - start).
+    sites : chromosome -> TSSs
+    contigs : contig -> length (bp) of the training contigs
+    seed : int
+        Which TSSs are taken where there are more than ``MAX_SITES``.
+
+    Returns
+    -------
+    float64 array, shape (10, 2_001), or None without a TSS 1 kb inside a training contig
+    """
+    places = [
+        (chrom, position, plus)
+        for chrom, length in contigs.items()
+        for position, plus in sites.get(chrom, NO_TSS).between(HALF_BP, length - HALF_BP)
+    ]
+    if not places:
+        return None
+    if len(places) > MAX_SITES:
+        chosen = np.random.default_rng(seed).choice(len(places), MAX_SITES, replace=False)
+        places = [places[index] for index in np.sort(chosen)]
+    total = np.zeros((N_TRACKS, 2 * HALF_BP + 1))
+    for chrom, position, plus in progress(places, "TSSs", unit="TSS"):
+        total += oriented(values(chrom, position - HALF_BP, position + HALF_BP + 1), plus)
+    return total / len(places)
+
+
+def laid_out(profile: np.ndarray, sites: Sites, start: int, end: int) -> np.ndarray:
+    """The profile added at every TSS whose profile reaches [start, end).
+
+    Parameters
+    ----------
+    profile : float array, shape (10, 2_001)
+    sites : Sites of the chromosome
+    start, end : int, 0-based, half-open
+
+    Returns
+    -------
+    float64 array, shape (10, end - start)
+    """
+    found = np.zeros((N_TRACKS, end - start))
+    for position, plus in sites.between(start - HALF_BP, end + HALF_BP):
+        add_profile(found, profile, position - HALF_BP - start, plus)
+    return found
+
+
+def add_profile(found: np.ndarray, profile: np.ndarray, first: int, plus: bool) -> None:
+    """Add the part of a profile that lies in a stretch to it.
+
+    Parameters
+    ----------
+    found : float array, shape (tracks, n), changed in place
+    profile : float array, shape (tracks, width), in the direction of the gene
+    first : place of the profile's left end in the stretch; may be negative
+    plus : False for a gene on the minus strand
+    """
+    low, high = max(first, 0), min(first + profile.shape[1], found.shape[1])
+    if low < high:
+        found[:, low:high] += oriented(profile, plus)[:, low - first : high - first]
+
+
+def predict_initiation(
+    subset: str,
+    manifest: str | Path,
+    genome: str | Path,
+    seed: int,
+    out: str | Path,
+    tss: pd.DataFrame | None,
+) -> None:
+    """Predictions of ``tss_profile`` on the kept parts of valid and test; notes of ``constant``.
+
+    Parameters
+    ----------
+    tss : DataFrame or None
+        chrom, position (0-based), strand; without one on a training contig the file
+        has notes alone.
+    """
+    examples = InitiationExamples.load(manifest, genome)
+    arms = {name: baseline_arm(name, "tisp", subset) for name in ("tss_profile", "constant")}
+    sites = {} if tss is None else sites_of(tss, examples.genome.sizes)
+    contigs = examples.prepared.facts["training_contigs"]
+    profile = mean_profile(examples.tracks.values, sites, contigs, seed)
+    with PredictionWriter(out, None, "array", (N_TRACKS, -1)) as writer:
+        for metric in INITIATION_METRICS:
+            writer.note(arms["constant"], metric, CONSTANT)
+        if profile is None:
+            logger.warning(f"tisp: {NO_SITES}")
+            for metric in INITIATION_METRICS:
+                writer.note(arms["tss_profile"], metric, NO_SITES)
+            return
+        _predict(writer, arms["tss_profile"], examples, sites, profile)
+
+
+def _predict(
+    writer: PredictionWriter,
+    arm: Arm,
+    examples: InitiationExamples,
+    sites: dict[str, Sites],
+    profile: np.ndarray,
+) -> None:
+    table = examples.table
+    held = np.flatnonzero(table["split"].isin(["valid", "test"]))
+    for number in progress(held, "windows", unit="window"):
+        cells = table.iloc[number]
+        start, end = int(cells["keep_start"]), int(cells["keep_end"])
+        offset = start - int(cells["start"])
+        target = examples.targets(int(number))[:, offset : offset + end - start]
+        target = np.where(examples.scored(int(number)), target, np.nan)
+        writer.add(
+            split=cells["split"],
+            example=np.array([cells["example"]]),
+            group=[cells["block"]],
+            target=[target],
+            prediction=[laid_out(profile, sites.get(cells["chrom"], NO_TSS), start, end)],
+            arm=arm,
+        )

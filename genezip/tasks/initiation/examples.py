@@ -1,0 +1,188 @@
+"""Examples of the task tisp: 100,000 bp of sequence and ten tracks, read window by window.
+
+Rule: DNALongBench (doi 10.1038/s41467-025-65077-4); see :mod:`genezip.tasks.initiation.windows` and
+:mod:`genezip.tasks.initiation.tracks`. Nothing is copied from the bigWigs but their paths.
+"""
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genezip.alphabet import is_base
+from genezip.artifacts.files import sha256_json
+from genezip.genome.assembly import ReferenceGenome
+from genezip.log import progress
+from genezip.tasks.examples import Prepared, preparing
+from genezip.tasks.initiation.tracks import (
+    TRACKS,
+    InitiationTracks,
+    list_files,
+    track_files,
+)
+from genezip.tasks.initiation.windows import (
+    HELD_OUT,
+    WINDOW_BP,
+    TrainingWindows,
+    tiling,
+    training_contigs,
+    unknown_bases,
+)
+from genezip.tasks.task_files import FILES, TaskFiles
+
+logger = logging.getLogger(__name__)
+
+NEAR_N_BP = 500
+"""Positions with an N within so many bases are not scored."""
+
+BLOCK_BP = 1_000_000
+"""Positions of one block are resampled together."""
+
+
+def prepare_initiation(
+    files: TaskFiles,
+    genome: ReferenceGenome,
+    manifest: str | Path,
+    seed: int,
+    train_windows: int,
+) -> Prepared:
+    """Lay out windows and check the tracks against the genome.
+
+    Parameters
+    ----------
+    seed : int
+        Joined with the 3 of the published sampler; decides the training windows alone.
+    train_windows : int
+        Number of random training windows.
+
+    Raises
+    ------
+    GenezipError
+        For a missing or wrong file, or tracks and FASTA of different builds.
+    """
+    bigwigs, lists = track_files(files), list_files(files)
+    tracks = InitiationTracks(bigwigs, lists, genome)
+    contigs = training_contigs(genome.sizes, tracks.check(genome))
+    logger.info(
+        f"tisp: training windows come from {len(contigs)} contigs, {sum(contigs.values()):,} bp"
+    )
+    windows = TrainingWindows(contigs, unknown_bases(genome, contigs), seed)
+    tiles = [
+        tiling(genome.length(chrom)).assign(chrom=genome.name_of(chrom), split=split)
+        for chrom, split in HELD_OUT.items()
+    ]
+    table = pd.concat([_training(windows, train_windows), *tiles], ignore_index=True)
+    table.insert(0, "example", table.groupby("split").cumcount())
+    blocks = (table["keep_start"] // BLOCK_BP).astype(str)
+    table["block"] = table["chrom"] + ":" + blocks
+    inputs = {path.name: path for path in (*bigwigs, *lists)}
+    folder = Path(manifest).resolve().parent
+    with preparing(manifest, "tisp", "all", inputs) as draft:
+        columns = ["split", "chrom", "start", "end", "keep_start", "keep_end", "block"]
+        draft.write_examples(table[["example", *columns]])
+        draft.facts = {
+            "tracks": list(TRACKS),
+            "bigwigs": [_place(path, folder) for path in bigwigs],
+            "lists": [_place(path, folder) for path in lists],
+            "build": genome.build(),
+            "sizes_sha256": sha256_json(genome.sizes),
+            "training_contigs": contigs,
+            "seed": seed,
+        }
+    return Prepared.load(manifest, "tisp")
+
+
+class InitiationExamples:
+    """Windows of the task tisp, with sequence and targets.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    table : DataFrame
+        example (number within its split), split, chrom (the FASTA's name), start, end,
+        keep_start, keep_end (the part that is scored; of training windows all of it), block
+        (unit of the bootstrap: chromosome and million bases of keep_start, ``chr8:12``).
+        0-based, half-open, on the chromosome.
+    """
+
+    def __init__(
+        self, prepared: Prepared, genome: ReferenceGenome, tracks: InitiationTracks
+    ) -> None:
+        self.prepared = prepared
+        self.genome = genome
+        self.tracks = tracks
+        self.table: pd.DataFrame = prepared.table()
+        self._rows = list(
+            self.table[["chrom", "start", "end", "keep_start", "keep_end"]].itertuples(
+                index=False, name=None
+            )
+        )
+        self._training = np.flatnonzero(self.table["split"] == "train")
+
+    @classmethod
+    def load(cls, manifest: str | Path, genome: str | Path) -> "InitiationExamples":
+        """Open a prepared folder, the FASTA it was prepared with, and the tracks.
+
+        Raises
+        ------
+        GenezipError
+            If one of them is missing or not the same any more.
+        """
+        prepared = Prepared.load(manifest, "tisp")
+        reference = prepared.genome(genome)
+        listed = prepared.facts["bigwigs"], prepared.facts["lists"]
+        again = replace(FILES, again="fetch it and prepare the task again")
+        again.check_files(manifest, [*listed[0], *listed[1]])
+        bigwigs, lists = ([prepared.folder / entry["path"] for entry in part] for part in listed)
+        return cls(prepared, reference, InitiationTracks(bigwigs, lists, reference))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def ids(self, row: int) -> np.ndarray:
+        """Token ids of a window (uint8, shape (100_000,)); ``row`` is a position in the table."""
+        chrom, start, end, *_ = self._rows[row]
+        return self.genome.ids(chrom, start, end)
+
+    def targets(self, row: int) -> np.ndarray:
+        """Tracks of the whole window (float32, shape (10, 100_000), stored log scale)."""
+        chrom, start, end, *_ = self._rows[row]
+        return self.tracks.values(chrom, start, end)
+
+    def scored(self, row: int) -> np.ndarray:
+        """True where a position of the kept part counts (bool, shape (keep_end - keep_start,)).
+
+        It does not where any of the 1,001 bases around it is N.
+        """
+        chrom, _, _, start, end = self._rows[row]
+        bases = self.genome.ids(chrom, start - NEAR_N_BP, end + NEAR_N_BP)
+        unknown = np.concatenate([[0], np.cumsum(~is_base(bases))])
+        box = 2 * NEAR_N_BP + 1
+        return np.asarray(unknown[box:] == unknown[:-box])
+
+    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The ``number``-th training window; after the last one comes the first again.
+
+        Returns
+        -------
+        ids : uint8 array, shape (100_000,)
+        targets : float32 array, shape (10, 100_000)
+        """
+        row = int(self._training[number % len(self._training)])
+        return self.ids(row), self.targets(row)
+
+
+def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
+    numbers = progress(range(count), "training windows", unit="window")
+    drawn = [windows.draw(number) for number in numbers]
+    table = pd.DataFrame(drawn, columns=["chrom", "start"])
+    end = table["start"] + WINDOW_BP
+    return table.assign(end=end, keep_start=table["start"], keep_end=end, split="train")
+
+
+def _place(path: Path, folder: Path) -> dict[str, str | int]:
+    """Where a file lies from the prepared folder, so that both can be moved together."""
+    return {"path": os.path.relpath(path.resolve(), folder), "bytes": path.stat().st_size}

@@ -1,0 +1,78 @@
+"""Scores of tisp: one Pearson per assay over all scored positions, and the mean of the five.
+
+Sums are kept per block of 1 Mb, so that leaving one out costs next to nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genezip.artifacts.scores import Row
+from genezip.metrics.bootstrap import BlockBootstrap
+from genezip.metrics.correlation import (
+    ASSAYS,
+    INITIATION_METRICS,
+    NAMES,
+    initiation_pcc,
+    initiation_sums,
+)
+from genezip.tasks.base import Arm
+from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.score_rows import estimated, joined, row
+
+UNIT = "blocks"
+
+
+def _zeros() -> np.ndarray:
+    return np.zeros((len(ASSAYS), len(NAMES)))
+
+
+@dataclass
+class _Blocks:
+    """Sums of one arm, rule and split by block."""
+
+    positions: int = 0
+    sums: dict[str, np.ndarray] = field(default_factory=lambda: defaultdict(_zeros))
+
+
+def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
+    """Rows of every arm, rule and split.
+
+    Parameters
+    ----------
+    files : of one task and subset
+    bootstrap : number of resamples
+    seed : of the resamples
+    """
+    found: dict[tuple[Arm, str, str], _Blocks] = defaultdict(_Blocks)
+    for file in files:
+        for each in file.rows():
+            blocks = found[each.arm, each.rule, each.split]
+            blocks.positions += int(np.isfinite(each.target).any(axis=0).sum())
+            blocks.sums[each.group] += initiation_sums(each.prediction, each.target)
+    rows: list[Row] = []
+    for (arm, rule, split), blocks in found.items():
+        # a block without a scored position could be drawn, but would say nothing
+        scored = {name: sums for name, sums in blocks.sums.items() if sums[:, 0].any()}
+        sums = np.stack(list(scored.values())) if scored else np.zeros((0, *_zeros().shape))
+        boot = BlockBootstrap(np.array(list(scored), dtype=str), bootstrap, seed)
+        values = initiation_pcc(boot.sums({"sums": sums})["sums"])
+        for metric, found_values in zip(INITIATION_METRICS, values.T, strict=True):
+            cells = estimated(boot, found_values, UNIT, "correlation")
+            if cells["value"] is None:
+                cells["note"] = joined(_undefined(metric, values[0], blocks.positions))
+            rows.append(
+                row(arm, rule=rule, split=split, metric=metric, n=blocks.positions, **cells)
+            )
+    return rows
+
+
+def _undefined(metric: str, values: np.ndarray, positions: int) -> str:
+    if not positions:
+        return "no position is scored"
+    lost = [name for name, value in zip(INITIATION_METRICS, values, strict=True) if np.isnan(value)]
+    if metric == INITIATION_METRICS[-1] and len(lost) <= len(ASSAYS):
+        return f"undefined, as {', '.join(lost[:-1])} {'is' if len(lost) == 2 else 'are'}"
+    return "labels or predictions have no variance, so Pearson's r is undefined"

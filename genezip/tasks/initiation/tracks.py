@@ -1,0 +1,160 @@
+"""The ten bigWig tracks of the task tisp, and the two lists of intervals where one is replaced.
+
+Files: deposit doi:10.7910/DVN/VXQKWO of DNALongBench (doi 10.1038/s41467-025-65077-4), which took
+them from the training set of Puffin-D. Track k on the plus strand and track 9 - k on the minus
+strand are the same assay, so the other strand is the target with both axes reversed.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyBigWig
+
+from genezip.errors import GenezipError
+from genezip.formats.bigwig import open_bigwig
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.names import translate
+from genezip.tasks.initiation.windows import HELD_OUT
+from genezip.tasks.interval_list import IntervalList
+from genezip.tasks.task_files import FILES, TaskFiles
+
+TRACKS = {
+    "fantom_cage.plus": "agg.plus.bw.bedgraph.bw",
+    "encode_cage.plus": "agg.encodecage.plus.v2.bedgraph.bw",
+    "encode_rampage.plus": "agg.encoderampage.plus.v2.bedgraph.bw",
+    "gro_cap.plus": "agg.plus.grocap.bedgraph.sorted.merged.bw",
+    "pro_cap.plus": "agg.plus.allprocap.bedgraph.sorted.merged.bw",
+    "pro_cap.minus": "agg.minus.allprocap.bedgraph.sorted.merged.bw",
+    "gro_cap.minus": "agg.minus.grocap.bedgraph.sorted.merged.bw",
+    "encode_rampage.minus": "agg.encoderampage.minus.v2.bedgraph.bw",
+    "encode_cage.minus": "agg.encodecage.minus.v2.bedgraph.bw",
+    "fantom_cage.minus": "agg.minus.bw.bedgraph.bw",
+}
+"""Name -> file, in the order of the rows of a target."""
+
+REPLACED = (("plus", 0, 1), ("minus", 9, 8))
+"""Strand of a list, track that it replaces, track that the values come from."""
+
+FACTOR = 0.61357
+"""Replaced values are this times the other track, in the stored logarithmic scale."""
+
+
+def track_files(files: TaskFiles) -> list[Path]:
+    """The ten bigWigs in the order of :data:`TRACKS`.
+
+    Raises
+    ------
+    GenezipError
+        If one is not listed, missing, or not as long as the list says: of a bigWig that is cut
+        short or damaged, parts read well.
+    """
+    found = [files.one(f"/{name}") for name in TRACKS.values()]
+    entries = zip(files.paths, files.facts["files"], strict=True)
+    sized = [entry for path, entry in entries if path in found and "bytes" in entry]
+    FILES.check_files(files.listing, sized)
+    return found
+
+
+def list_files(files: TaskFiles) -> list[Path]:
+    """The BED files of both strands, wherever they lie: some copies have no ``blacklists/``."""
+    return [files.one(f"/fantom.blacklist8.{strand}.bed.gz") for strand, *_ in REPLACED]
+
+
+class InitiationTracks:
+    """Values of the tracks at any place.
+
+    Files are opened when first read, once per process: their handles cannot be handed to another.
+
+    Parameters
+    ----------
+    paths : ten bigWigs in the order of :data:`TRACKS`
+    lists : BED files of the plus and the minus strand
+    genome : ReferenceGenome
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], lists: Sequence[Path], genome: ReferenceGenome
+    ) -> None:
+        self.paths = list(paths)
+        self.replaced = [IntervalList.read(path, genome) for path in lists]
+        self._open: dict[int, list[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_open": {}}
+
+    def _handles(self) -> list[Any]:
+        process = os.getpid()
+        if process not in self._open:
+            self._open = {process: [open_bigwig(path) for path in self.paths]}
+        return self._open[process]
+
+    def check(self, genome: ReferenceGenome) -> dict[str, int]:
+        """Compare the lengths of all chromosomes with the FASTA's.
+
+        Returns
+        -------
+        dict, contig -> length (bp)
+            Those of the FASTA, under its names, that every bigWig has.
+
+        Raises
+        ------
+        GenezipError
+            If a length differs, or a bigWig lacks chr8, chr9 or chr10.
+        """
+        found = dict(genome.sizes)
+        for path, handle in zip(self.paths, self._handles(), strict=True):
+            lengths = {translate(name, found): int(n) for name, n in handle.chroms().items()}
+            for name, length in lengths.items():
+                if name in genome.sizes and length != genome.sizes[name]:
+                    raise GenezipError(
+                        f"{path} has {name} with {length:,} bases, {genome.path} has "
+                        f"{genome.sizes[name]:,} (it looks like {genome.build()}); give tracks "
+                        "and FASTA of one build"
+                    )
+            for chrom in HELD_OUT:
+                if genome.name_of(chrom) not in lengths:
+                    raise GenezipError(f"{path} has no chromosome {chrom}; fetch it again")
+            found = {name: length for name, length in found.items() if name in lengths}
+        return found
+
+    def values(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Targets of an interval.
+
+        In the intervals of the plus list track 0 is 0.61357 times track 1, in those of the minus
+        list track 9 is 0.61357 times track 8; after that missing values are 0.
+
+        Parameters
+        ----------
+        chrom : str, a name of the FASTA
+        start, end : int
+            0-based, half-open, inside the chromosome.
+
+        Returns
+        -------
+        float32 array, shape (10, end - start), in the stored scale
+
+        Raises
+        ------
+        GenezipError
+            If a bigWig is damaged there.
+        """
+        found = np.empty((len(self.paths), end - start), dtype=np.float32)
+        arrays = {"numpy": True} if pyBigWig.numpy else {}  # not every build of it knows numpy
+        for track, handle in enumerate(self._handles()):
+            own = translate(chrom, handle.chroms())
+            try:
+                found[track] = handle.values(own, start, end, **arrays)
+            except RuntimeError as error:
+                raise GenezipError(
+                    f"{self.paths[track]} cannot be read at {own}:{start}-{end} ({error}); fetch "
+                    "it again and prepare the task again"
+                ) from None
+        for (_, target, source), intervals in zip(REPLACED, self.replaced, strict=True):
+            for low, high in zip(*intervals.within(chrom, start, end), strict=True):
+                inside = slice(int(low) - start, int(high) - start)
+                found[target, inside] = FACTOR * found[source, inside]
+        found[np.isnan(found)] = 0
+        return found

@@ -1,0 +1,182 @@
+"""What eqtl and etgp give away without reading the sequence between gene and variant.
+
+``distance``: closer is more likely; nothing is trained. ``distance_gc``: logistic regression on
+log10(distance + 1) and the GC content around variant (or element) and TSS. ``class_prior``: the
+positive rate of the training rows. ``gene_rate``: that of the training rows of the same gene,
+which shows how far knowing the gene goes when genes recur in training.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from genezip.genome.assembly import ReferenceGenome
+from genezip.metrics.gc_content import gc_content
+from genezip.metrics.ranking import METRICS
+from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.pairs.examples import PairExamples
+from genezip.tasks.pairs.folds import (
+    Fold,
+    folds_of,
+    no_folds,
+    note_unpredicted,
+    one_class,
+    splits_of,
+)
+from genezip.tasks.predictions import PredictionWriter
+
+logger = logging.getLogger(__name__)
+
+FOCUS_BP = 500  # on both sides of variant or element, the benchmark's flanks
+TSS_BP = 3_000
+PRIOR_WEIGHT = 1.0  # training rows that the class prior counts for in `gene_rate`
+
+Fitted = Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
+
+
+def distance(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Minus the distance from TSS to the variant's or element's start (bp)."""
+    return -rows["distance"].to_numpy(dtype=np.float64)
+
+
+def class_prior(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Positive rate of the training rows, the same for every row."""
+    return np.full(len(rows), train["label"].mean())
+
+
+def gene_rate(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Positive rate of the gene's training rows, drawn towards the class prior by one row."""
+    prior = train["label"].mean()
+    seen = train.groupby("gene_id")["label"].agg(["sum", "size"])
+    positive = rows["gene_id"].map(seen["sum"]).fillna(0).to_numpy(dtype=np.float64)
+    count = rows["gene_id"].map(seen["size"]).fillna(0).to_numpy(dtype=np.float64)
+    return (positive + PRIOR_WEIGHT * prior) / (count + PRIOR_WEIGHT)
+
+
+def distance_gc(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Probability of a logistic regression on distance and two GC contents.
+
+    Rows need the columns distance, gc_focus, gc_tss; a window without a base takes the mean of
+    the training rows.
+    """
+    features = [_features(part, train) for part in (train, rows)]
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model.fit(features[0], train["label"])
+    return np.asarray(model.predict_proba(features[1])[:, 1])
+
+
+BASELINES: dict[str, Fitted] = {
+    "distance": distance,
+    "distance_gc": distance_gc,
+    "class_prior": class_prior,
+    "gene_rate": gene_rate,
+}
+
+
+def predict_pairs(
+    task: str,
+    subset: str,
+    manifest: str | Path,
+    genome: str | Path,
+    rules: Sequence[str],
+    out: str | Path,
+) -> None:
+    """Predictions of all four for every rule: test rows, and valid rows of ``paper``.
+
+    The file's facts hold the share of test rows whose gene, and whose variant or element,
+    occurs in training; its notes say why a baseline has no predictions under a rule, or none in
+    some folds.
+    """
+    examples = PairExamples.load(manifest, genome)
+    table = examples.table.assign(**gc_columns(examples.table, examples.genome))
+    with PredictionWriter(out, None, "scalar", of=(task, subset)) as writer:
+        for rule in rules:
+            folds = list(folds_of(table, rule))
+            if not folds:
+                logger.warning(f"{task} {subset}: {no_folds(rule)}, so no baseline of that rule")
+            for name, fitted in BASELINES.items():
+                arm = baseline_arm(name, task, subset)
+                made = [_predict_fold(writer, arm, fitted, table, rule, fold) for fold in folds]
+                lost = [reason for reason in made if reason]
+                for reason in lost:
+                    logger.warning(f"{task} {subset}, {rule}, {reason}; no prediction of {name}")
+                reasons = lost if folds else [no_folds(rule)]
+                some = len(lost) < len(folds)
+                note_unpredicted(writer, arm, rule, METRICS, reasons, some)
+            for metric, value, n in seen_in_training(table, folds):
+                writer.fact(rule, "test", metric, value, n)
+
+
+def gc_columns(table: pd.DataFrame, genome: ReferenceGenome) -> dict[str, np.ndarray]:
+    """GC share around the variant or element (+-500 bp) and around the TSS (+-3 kb)."""
+    focus, tss = [], []
+    columns = ["chrom", "focus_start", "focus_end", "tss"]
+    for chrom, start, end, site in table[columns].itertuples(index=False):
+        focus.append(gc_content(genome.ids(chrom, start - FOCUS_BP, end + FOCUS_BP)))
+        tss.append(gc_content(genome.ids(chrom, site - TSS_BP, site + TSS_BP + 1)))
+    return {"gc_focus": np.array(focus), "gc_tss": np.array(tss)}
+
+
+def seen_in_training(
+    table: pd.DataFrame, folds: Sequence[Fold]
+) -> list[tuple[str, float | None, int]]:
+    """Share of tested rows whose gene, or variant or element, is in training.
+
+    Returns
+    -------
+    list of (metric, share or None without a tested row, number of tested rows)
+    """
+    tested = int(sum(fold.test.sum() for fold in folds))
+    found: list[tuple[str, float | None, int]] = []
+    for metric, column in (
+        ("test_genes_in_train", "gene_id"),
+        ("test_regions_in_train", "region_id"),
+    ):
+        names = table[column]
+        seen = sum(int(names[f.test].isin(names[f.train]).sum()) for f in folds)
+        found.append((metric, seen / tested if tested else None, tested))
+    return found
+
+
+def _predict_fold(
+    writer: PredictionWriter,
+    arm: Arm,
+    fitted: Fitted,
+    table: pd.DataFrame,
+    rule: str,
+    fold: Fold,
+) -> str:
+    """Write a fold's predictions; why there are none, or an empty text."""
+    train = table[fold.train]
+    reason = one_class(train["label"].to_numpy())
+    if reason and (fitted is distance_gc or (fitted is not distance and train.empty)):
+        return reason if fold.number < 0 else f"fold {fold.number}: {reason}"
+    masks = {"valid": fold.valid, "test": fold.test}
+    for split in splits_of(rule):
+        rows = table[masks[split]]
+        if len(rows):
+            writer.add(
+                rule=rule,
+                fold=fold.number,
+                split=split,
+                example=rows["example"].to_numpy(),
+                group=rows["gene_id"].tolist(),
+                target=rows["label"].to_numpy(),
+                prediction=fitted(train, rows),
+                arm=arm,
+            )
+    return ""
+
+
+def _features(rows: pd.DataFrame, train: pd.DataFrame) -> np.ndarray:
+    columns = [np.log10(rows["distance"].to_numpy(dtype=np.float64) + 1)]
+    for name in ("gc_focus", "gc_tss"):
+        known = train[name].mean()
+        columns.append(rows[name].fillna(known if np.isfinite(known) else 0.0).to_numpy())
+    return np.stack(columns, axis=1)

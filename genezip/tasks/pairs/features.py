@@ -1,0 +1,244 @@
+"""Features of a pair: what a model makes of a gene's sequence with either allele.
+
+The full sequence of a pair is read with the variant (or element) inside, on both strands. Up to
+the variant both alleles are the same bases, so a model that can be streamed reads them once, and
+both alleles go on from a snapshot. ``last`` is the vector of the last base, ``mean`` the mean over
+all bases from the variant on; earlier bases of a causal model cannot differ.
+
+The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): the first 12,800 bp of the
+forward strand, mean over all of them, N included.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from genezip.errors import GenezipError
+from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
+from genezip.models.base import Compressor, Stream, vector_width
+from genezip.tasks.examples import MANIFEST
+from genezip.tasks.features import StorePlan, write_store
+from genezip.tasks.pairs.examples import PairExamples
+from genezip.tasks.pairs.sequences import PairSequences, authors_input
+
+logger = logging.getLogger(__name__)
+
+STRANDS = ("forward", "reverse")
+SUMMARIES = ("last", "mean")
+ALLELES = ("reference", "alternative")
+FULL_BLOCKS = tuple(f"{s}.{m}.{a}" for s in STRANDS for m in SUMMARIES for a in ALLELES)
+AUTHORS_BLOCKS = tuple(f"forward.mean.{allele}" for allele in ALLELES)
+ROWS_PER_PART = 64
+SEQUENCES_AT_A_TIME = 16  # of 12,800 bp, whose vectors are in memory together
+
+
+def full_features(compressor: Compressor, pair: PairSequences) -> np.ndarray:
+    """Features of one pair, the whole sequence read.
+
+    Returns
+    -------
+    float32 array, shape (8, width)
+        In the order of :data:`FULL_BLOCKS`.
+
+    Raises
+    ------
+    GenezipError
+        If nothing is left at or after the variant.
+    """
+    found = {}
+    for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):
+        for allele, (last, mean) in zip(ALLELES, _alleles(compressor, oriented), strict=True):
+            found[f"{strand}.last.{allele}"] = last
+            found[f"{strand}.mean.{allele}"] = mean
+    return np.stack([found[name] for name in FULL_BLOCKS])
+
+
+def full_features_slow(compressor: Compressor, pair: PairSequences) -> np.ndarray:
+    """The same by one whole pass per allele and strand (slow; the definition)."""
+    found = {}
+    for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):
+        for allele, ids in zip(ALLELES, (oriented.reference, oriented.alternative), strict=True):
+            states = np.concatenate(list(base_vectors(compressor, ids)))
+            found[f"{strand}.last.{allele}"] = states[-1]
+            tail = states[oriented.focus_start :]
+            found[f"{strand}.mean.{allele}"] = tail.mean(0, dtype=np.float64).astype(np.float32)
+    return np.stack([found[name] for name in FULL_BLOCKS])
+
+
+def _alleles(
+    compressor: Compressor, pair: PairSequences
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Last and mean of the reference, then of the alternative."""
+    focus = pair.focus_start
+    sequences = (pair.reference, pair.alternative)
+    if focus >= min(len(ids) for ids in sequences):
+        raise GenezipError(
+            f"a pair has no base at or after its variant at {focus}; prepare the task again"
+        )
+    if not compressor.streams:
+        start, stop = window(focus, max(len(ids) for ids in sequences), compressor.max_bp)
+        for ids in sequences:
+            yield _summary(_from(base_vectors(compressor, ids[start:stop]), focus - start))
+        return
+    shared, step = compressor.stream(), vectors_bp(compressor)
+    for part in _parts(sequences[0][:focus], step):
+        shared.feed(part)
+    for ids in sequences:
+        yield _summary(_vectors(shared.copy(), ids[focus:], step))
+
+
+def _vectors(stream: Stream, ids: np.ndarray, step: int) -> Iterator[np.ndarray]:
+    for part in _parts(ids, step):
+        block = stream.feed(part, vectors=True)
+        assert block.base_vectors is not None
+        yield block.base_vectors
+
+
+def window(focus: int, length: int, max_bp: int | None) -> tuple[int, int]:
+    """Where both alleles are cut for a model that reads at most ``max_bp`` bases.
+
+    The end of the sequence where that holds the variant's first base, else the variant in the
+    middle. Both alleles are cut at the same places, so they still begin alike.
+
+    Parameters
+    ----------
+    focus : first base of the variant
+    length : of the longer allele
+
+    Returns
+    -------
+    start, stop : 0-based, half-open
+    """
+    if max_bp is None or length <= max_bp:
+        return 0, length
+    start = length - max_bp
+    if focus < start:
+        start = max(0, focus - max_bp // 2)
+    return start, start + max_bp
+
+
+def _parts(ids: np.ndarray, step: int) -> Iterator[np.ndarray]:
+    """Consecutive parts of ``step`` bases, the last one shorter."""
+    for start in range(0, len(ids), step):
+        yield ids[start : start + step]
+
+
+def _from(blocks: Iterable[np.ndarray], first: int) -> Iterator[np.ndarray]:
+    """Blocks without the first ``first`` bases."""
+    for block in blocks:
+        if first < len(block):
+            yield block[first:]
+        first = max(0, first - len(block))
+
+
+def _summary(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Last vector and mean, summed in float64; float32 arrays, shape (width,)."""
+    total, count, last = 0.0, 0, np.zeros(0)
+    for block in blocks:
+        total = total + block.sum(0, dtype=np.float64)
+        count += len(block)
+        last = block[-1]
+    return np.array(last, dtype=np.float32), np.asarray(total / count, dtype=np.float32)
+
+
+def authors_features(compressor: Compressor, pairs: Sequence[PairSequences]) -> np.ndarray:
+    """Mean vectors of the first 12,800 bp of pairs.
+
+    Equal sequences go through the model once: most variants lie beyond the cut, so both alleles
+    of a pair, and pairs of one gene, often are the same bases.
+
+    Returns
+    -------
+    float32 array, shape (len(pairs), 2, width)
+        Reference and alternative, as :data:`AUTHORS_BLOCKS`.
+    """
+    return _authors(compressor, pairs)[0]
+
+
+def _authors(compressor: Compressor, pairs: Sequence[PairSequences]) -> tuple[np.ndarray, int]:
+    """Also the bases that went through the model."""
+    distinct: dict[bytes, int] = {}
+    sequences: list[np.ndarray] = []
+    places = []
+    for pair in pairs:
+        for ids in authors_input(pair):
+            key = ids.tobytes()
+            if key not in distinct:
+                distinct[key] = len(sequences)
+                sequences.append(ids)
+            places.append(distinct[key])
+    means = [
+        vectors.mean(0, dtype=np.float64).astype(np.float32)
+        for vectors in sequence_vectors(compressor, sequences, SEQUENCES_AT_A_TIME)
+    ]
+    features = np.stack([means[place] for place in places])
+    return features.reshape(len(pairs), 2, -1), sum(len(ids) for ids in sequences)
+
+
+def compute_pair_features(
+    compressor: Compressor,
+    examples: PairExamples,
+    input: Literal["authors", "full"],
+    manifest: str | Path,
+) -> None:
+    """Write the feature store of all pairs of a prepared folder.
+
+    Parameters
+    ----------
+    compressor : for ``full`` one that streams, unless it cannot; for ``authors`` with its own bound
+    input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
+    manifest : ``FOLDER/manifest.json`` of the store
+
+    Raises
+    ------
+    GenezipError
+        For another input, and whatever :func:`~genezip.tasks.features.write_store` raises.
+    """
+    if input not in ("authors", "full"):
+        raise GenezipError(f"there are no features of the input {input}; use authors or full")
+    names = AUTHORS_BLOCKS if input == "authors" else FULL_BLOCKS
+    prepared = examples.prepared
+    plan = StorePlan(
+        task=prepared.task,
+        subset=prepared.subset,
+        input=input,
+        layer="states",
+        model=compressor.facts,
+        prepared=prepared.folder / MANIFEST,
+        examples=examples.table["example"].to_numpy(dtype=np.int64),
+        inner=(),
+        blocks=dict.fromkeys(names, vector_width(compressor)),
+    )
+
+    def authors(rows: range) -> tuple[np.ndarray, int]:
+        features, bases = _authors(compressor, [examples.sequences(row) for row in rows])
+        return features.reshape(len(rows), -1), bases
+
+    def full(rows: range) -> tuple[np.ndarray, int]:
+        found, bases = [], 0
+        for row in rows:
+            pair = examples.sequences(row)
+            found.append(full_features(compressor, pair).reshape(-1))
+            bases += bases_read(compressor, pair)
+        return np.stack(found), bases
+
+    logger.info(f"{prepared.task} {prepared.subset}: features of {compressor.name}, input {input}")
+    # a part is what an interruption may cost, and a whole sequence takes far longer
+    rows_per_part = ROWS_PER_PART if input == "authors" else ROWS_PER_PART // 8
+    write_store(manifest, plan, authors if input == "authors" else full, rows_per_part)
+
+
+def bases_read(compressor: Compressor, pair: PairSequences) -> int:
+    """Bases that go through the model for :func:`full_features` of a pair."""
+    total = 0
+    for oriented in (pair, pair.reverse_complement()):
+        lengths = len(oriented.reference), len(oriented.alternative)
+        if compressor.streams:
+            total += sum(lengths) - oriented.focus_start
+        else:
+            start, stop = window(oriented.focus_start, max(lengths), compressor.max_bp)
+            total += sum(min(stop, length) - start for length in lengths)
+    return total

@@ -1,0 +1,226 @@
+"""Pairs of gene and region with the network in the graph (modes other than ``frozen``).
+
+Input ``authors``: the first 12,800 bp of the alternative sequence under the network's own
+bound; the mean of its base states, bases N included, goes to a linear head (GeneZip
+Appendix D, authors' release). Input ``full``: both alleles from end to end on both strands; the
+last state and the mean from the first base of the variant (or element) on, of the reference, the
+alternative and their difference, go to the head: 12 x width numbers.
+
+On ``full`` a bound of the whole sequence gives way to the causal one. Its limits count tokens of
+the window the model was trained on, and the frozen features of the same input obey the causal
+one as well. All four passes of an example (alleles, strands) are in memory at a time: 173 kB per
+base of the pair, measured on the 70M layout in fp32 with recomputed activations and one token in 36
+bases; 17 GB for a pair of 100,000 bp and 78 GB for one of 450,000 bp.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from genezip.config.benchmarks import FineTuning, Pairs
+from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
+from genezip.metrics.ranking import auprc, auroc
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.tasks.base import Arm
+from genezip.tasks.networks import PairHead
+from genezip.tasks.pairs.examples import PairExamples
+from genezip.tasks.pairs.sequences import AUTHORS_BP, PairSequences, authors_input
+from genezip.tasks.predictions import PredictionWriter
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective, ratio_term
+from genezip.training.step import enough_memory, in_full_precision, precision
+
+INPUTS = ("authors", "full")
+SELECTION = {"eqtl": "auroc", "etgp": "auprc"}
+GPU_MICRO_BATCH = 8  # sequences of 12,800 bp at a time on a GPU
+
+
+class PairModel(nn.Module):
+    """A network with a linear head on two classes.
+
+    Parameters
+    ----------
+    network : with its bound set
+    input : ``authors`` or ``full``
+    seed : of the head's initial values
+    """
+
+    def __init__(self, network: GeneZipNetwork, input: str, seed: int) -> None:
+        super().__init__()
+        self.network = network
+        width = network.shape.d_model[0]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = PairHead(width if input == "authors" else 12 * width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.network.embedding.device
+
+    def authors(self, windows: list[np.ndarray]) -> tuple[Tensor, list]:
+        """Mean state of windows of one length: (B, width), and what the network made of them."""
+        ids = torch.from_numpy(np.stack(windows)).to(self.device)
+        output = self.network(ids)
+        return output.states.float().mean(1), [output]
+
+    def full(self, pair: PairSequences, hidden: bool = False) -> tuple[Tensor, list]:
+        """Contrast of the alleles on both strands: (1, 12 x width), and the network's outputs.
+
+        ``hidden`` puts the reference in the place of the alternative.
+        """
+        features, outputs = [], []
+        for strand in (pair, pair.reverse_complement()):
+            reference, output = self._summary(strand.reference, strand.focus_start)
+            outputs.append(output)
+            alternative = reference
+            if not hidden:
+                alternative, output = self._summary(strand.alternative, strand.focus_start)
+                outputs.append(output)
+            features += [reference, alternative, alternative - reference]
+        return torch.cat(features).unsqueeze(0), outputs
+
+    def _summary(self, ids: np.ndarray, focus_start: int) -> tuple[Tensor, object]:
+        """Last state and mean from the focus on, (2 x width,)."""
+        output = self.network(torch.from_numpy(np.ascontiguousarray(ids)[None]).to(self.device))
+        states = output.states[0].float()
+        return torch.cat([states[-1], states[focus_start:].mean(0)]), output
+
+
+class LivePairs:
+    """Loss and scores of the pairs of one table."""
+
+    def __init__(
+        self, model: PairModel, examples: PairExamples, input: str, settings: FineTuning
+    ) -> None:
+        self.model, self.examples, self.input, self.settings = model, examples, input, settings
+        table = examples.table
+        self.rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
+        self.labels = table["label"].to_numpy(dtype=np.int64)
+        on_gpu = model.device.type == "cuda" and input == "authors"
+        self.micro_batch = min(settings.batch, GPU_MICRO_BATCH) if on_gpu else 1
+
+    def loss(self, numbers: np.ndarray) -> Tensor:
+        """Mean cross-entropy of training pairs, and the ratio loss while the network learns."""
+        rows = self.rows["train"][numbers]
+        labels = torch.from_numpy(self.labels[rows]).to(self.model.device)
+        features, outputs = self._features(rows, hidden=False)
+        terms = [ratio_term(self.model.network, output, self.settings) for output in outputs]
+        logits = in_full_precision(self.model.head, features)
+        return cross_entropy(logits, labels) + sum(terms) / len(terms)
+
+    def scores(self, split: str, hidden: bool = False) -> np.ndarray:
+        """Probability of class 1 of every pair of a split, float64, in the order of its rows."""
+        rows, found = self.rows[split], []
+        for start in range(0, len(rows), self.micro_batch):
+            part = rows[start : start + self.micro_batch]
+            memory = enough_memory(partial(self._named, part))
+            with memory, torch.no_grad(), precision(self.model.device, self.settings):
+                features, _ = self._features(part, hidden)
+                logits = in_full_precision(self.model.head, features)
+            # in double precision, or confident scores would tie at 1
+            found.append(logits.double().softmax(1)[:, 1].cpu().numpy())
+        return np.concatenate(found) if found else np.zeros(0)
+
+    def validation_score(self, task: str) -> float:
+        """AUROC (eqtl) or average precision (etgp) of the validation pairs."""
+        labels = self.labels[self.rows["valid"]]
+        return pair_score(SELECTION[task], labels, self.scores("valid"))
+
+    def describe(self, numbers: np.ndarray) -> str:
+        """Training pairs by their number in the table and their length."""
+        return self._named(self.rows["train"][numbers])
+
+    def _named(self, rows: np.ndarray) -> str:
+        names = self.examples.table["example"].to_numpy()[rows]
+        lengths = [len(self.examples.sequences(int(row)).alternative) for row in rows]
+        if self.input == "authors":
+            lengths = [AUTHORS_BP] * len(rows)
+        return ", ".join(f"example {n} ({bp:,} bp)" for n, bp in zip(names, lengths, strict=True))
+
+    def _features(self, rows: np.ndarray, hidden: bool) -> tuple[Tensor, list]:
+        pairs = [self.examples.sequences(int(row)) for row in rows]
+        if self.input == "authors":
+            return self.model.authors([authors_input(pair)[0 if hidden else 1] for pair in pairs])
+        found = [self.model.full(pair, hidden) for pair in pairs]
+        return torch.cat([f for f, _ in found]), [o for _, outputs in found for o in outputs]
+
+
+def pair_score(metric: str, labels: np.ndarray, scores: np.ndarray) -> float:
+    """``auroc`` or ``auprc`` of scored pairs; NaN where only one class is there."""
+    if len(np.unique(labels)) < 2:
+        return float("nan")
+    return float({"auroc": auroc, "auprc": auprc}[metric](labels, scores))
+
+
+def tune_pairs(
+    examples: PairExamples,
+    network: GeneZipNetwork,
+    arm: Arm,
+    settings: Pairs,
+    seed: int,
+    identity: dict,
+    work_folder: Path,
+) -> LivePairs:
+    """Train on the deposit's training pairs and leave the best weights in the model.
+
+    Parameters
+    ----------
+    network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
+        bound set, on its device
+    identity : what must not change between two parts of the run
+
+    Raises
+    ------
+    GenezipError
+        If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
+    """
+    if arm.input not in INPUTS:
+        raise GenezipError(f"{arm.label}: pairs are trained on the inputs authors and full alone")
+    live = LivePairs(PairModel(network, arm.input, seed), examples, arm.input, settings)
+    live.model.to(network.embedding.device)
+    count = len(live.rows["train"])
+    objective = TaskObjective(
+        name=arm.label,
+        module=live.model,
+        settings=settings,
+        loss=live.loss,
+        score=lambda: live.validation_score(arm.task),
+        metric=SELECTION[arm.task],
+        describe=live.describe,
+    )
+    draws = settings.epochs * count
+    fine_tune(objective, count, draws, seed, identity, work_folder, live.micro_batch)
+    return live
+
+
+def write_pairs(
+    examples: PairExamples,
+    scores: Callable[[str, bool], np.ndarray],
+    arm: Arm,
+    out: Path,
+) -> None:
+    """Write the prediction file of validation and test pairs under the rule ``paper``.
+
+    ``scores`` takes a split and whether the variant is hidden, and returns one number per pair.
+    """
+    table = examples.table
+    with PredictionWriter(out, arm, "scalar") as writer:
+        for split in ("valid", "test"):
+            rows = table[table["split"] == split]
+            if rows.empty:
+                continue
+            writer.add(
+                split=split,
+                example=rows["example"].to_numpy(),
+                group=rows["gene_id"].to_numpy(),
+                target=rows["label"].to_numpy(dtype=np.float64),
+                prediction=scores(split, False),
+                hidden=scores(split, True),
+            )

@@ -1,0 +1,277 @@
+"""Gene pairs (eqtl, etgp) from cached features: regularised logistic regression.
+
+What a probe sees depends on the input:
+
+========  =====================================================================
+authors   the mean state of the alternative's first 12,800 bp
+full      both strands, last and mean state of the reference, of the alternative,
+          and their difference (alternative - reference)
+contrast  those differences alone
+========  =====================================================================
+
+Every pair is scored twice: as it is, and with the variant (or element) hidden, that is with the
+reference in the alternative's place. Then all differences are 0, and a probe of ``contrast``
+gives every pair one score. A difference column that is rounding beside its reference
+(``standard.ROUNDING``) counts for nothing.
+"""
+
+import logging
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from genezip.config.benchmarks import Pairs
+from genezip.metrics.ranking import HIDDEN_METRICS, METRICS, auroc
+from genezip.tasks.pairs.folds import (
+    Fold,
+    folds_of,
+    no_folds,
+    note_unpredicted,
+    one_class,
+    splits_of,
+)
+from genezip.tasks.standard import ROUNDING, Moments, Standard
+
+if TYPE_CHECKING:
+    from genezip.tasks.features import FeatureStore
+    from genezip.tasks.predictions import PredictionWriter
+
+logger = logging.getLogger(__name__)
+
+STRANDS = ("forward", "reverse")
+SUMMARIES = ("last", "mean")
+PENALTIES = tuple(10.0**power for power in range(-4, 3))
+"""Inverse penalty strengths C that are tried, strongest penalty first."""
+DEFAULT_PENALTY = 0.01
+"""C where the validation examples cannot tell: they are all of one class, or there are none."""
+ITERATIONS = 5000
+_COLUMNS_AT_ONCE = 4096  # beyond 8192 einsum goes through buffers, and one row sums as none else
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a probe sees of every pair.
+
+    Attributes
+    ----------
+    visible, hidden : float32 array, shape (n, columns)
+        The pairs as they are, and with the variant hidden.
+    centred : bool
+        Whether columns are centred; differences alone are not, so that 0 stays 0.
+    differences : list of (slice, float32 array, shape (n, c))
+        Columns of ``visible`` that are differences, and what was subtracted there.
+    """
+
+    visible: np.ndarray
+    hidden: np.ndarray
+    centred: bool
+    differences: list[tuple[slice, np.ndarray]] = field(default_factory=list)
+
+    def least(self, rows: np.ndarray) -> np.ndarray:
+        """Root mean square below which a column is rounding, over rows (a mask); 0 for most.
+
+        Returns
+        -------
+        float64 array, shape (columns,)
+        """
+        found = np.zeros(self.visible.shape[1])
+        for columns, reference in self.differences if rows.any() else ():
+            size = np.square(reference[rows].astype(np.float64)).mean(0)
+            found[columns] = ROUNDING * np.sqrt(size)
+        return found
+
+
+def design(store: "FeatureStore", input: str) -> Design:
+    """Columns of an input (``authors``, ``full``, ``contrast``), from the store's blocks."""
+    differences: list[tuple[slice, np.ndarray]] = []
+    if input == "authors":
+        visible = np.asarray(store.block("forward.mean.alternative"))
+        hidden = np.asarray(store.block("forward.mean.reference"))
+    else:
+        shown: list[np.ndarray] = []
+        unseen: list[np.ndarray] = []
+        for strand in STRANDS:
+            for summary in SUMMARIES:
+                reference = np.asarray(store.block(f"{strand}.{summary}.reference"))
+                alternative = np.asarray(store.block(f"{strand}.{summary}.alternative"))
+                difference = alternative - reference
+                if input == "full":
+                    shown += [reference, alternative]
+                    unseen += [reference, reference]
+                before = sum(part.shape[1] for part in shown)
+                differences.append((slice(before, before + difference.shape[1]), reference))
+                shown.append(difference)
+                unseen.append(np.zeros_like(difference))
+        visible, hidden = np.concatenate(shown, 1), np.concatenate(unseen, 1)
+    return Design(visible, hidden, input != "contrast", differences)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A fitted probe.
+
+    Attributes
+    ----------
+    standard : of the training rows
+    weights : float64 array, shape (columns,)
+    intercept : float
+    penalty : C, the inverse strength of the L2 penalty
+    converged : whether the solver did within its iterations
+    valid_auroc : of the penalty chosen; NaN where validation cannot tell
+    """
+
+    standard: Standard
+    weights: np.ndarray
+    intercept: float
+    penalty: float
+    converged: bool
+    valid_auroc: float
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """Log odds of class 1, float64 (n,), of rows as in :class:`Design`.
+
+        Log odds and not probabilities: those round to equal values near 1. Equal rows have
+        equal scores, wherever they stand.
+        """
+        return linear(self.standard.apply(rows), self.weights) + self.intercept
+
+
+def linear(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Product of rows (n, columns) and weights (columns,), each row summed in the same order.
+
+    A matrix product sums some rows of a block in another order than the rest, so that equal
+    rows would differ in the last digit and their ties be broken by where they stand.
+    """
+    rows, found = np.ascontiguousarray(rows), np.zeros(len(rows))
+    for low in range(0, len(weights), _COLUMNS_AT_ONCE):
+        part = slice(low, low + _COLUMNS_AT_ONCE)
+        found += np.einsum("ij,j->i", rows[:, part], weights[part])
+    return found
+
+
+def fit_probe(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    valid_rows: np.ndarray,
+    valid_labels: np.ndarray,
+    centred: bool,
+    least: np.ndarray | None = None,
+) -> Probe:
+    """Logistic regression with the penalty of the highest validation AUROC (ties: the stronger).
+
+    Rows are standardised by the training rows. Nothing is drawn at random. Without both
+    classes among the validation labels C is ``DEFAULT_PENALTY``.
+
+    Parameters
+    ----------
+    rows, valid_rows : float array, shape (n, columns)
+    labels, valid_labels : array, shape (n,), 0 or 1; ``labels`` holds both
+    centred : see :class:`Design`
+    least : float array, shape (columns,), or None
+        See :meth:`Design.least`.
+    """
+    moments = Moments(rows.shape[1])
+    moments.add(rows)
+    standard = moments.standard(centred, least)
+    seen, tested = standard.apply(rows), standard.apply(valid_rows)
+    telling = len(np.unique(valid_labels)) == 2
+    best: Probe | None = None
+    for penalty in PENALTIES if telling else (DEFAULT_PENALTY,):
+        model = LogisticRegression(C=penalty, solver="lbfgs", max_iter=ITERATIONS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # noted in `converged`
+            model.fit(seen, labels)
+        weights, intercept = model.coef_[0], float(model.intercept_[0])
+        value = float(auroc(valid_labels, linear(tested, weights))) if telling else np.nan
+        if best is None or value > best.valid_auroc:
+            converged = bool(model.n_iter_[0] < ITERATIONS)
+            best = Probe(standard, weights, intercept, penalty, converged, value)
+    assert best is not None
+    return best
+
+
+def predict_pairs(
+    store: "FeatureStore",
+    table: pd.DataFrame,
+    input: str,
+    settings: Pairs,
+    writer: "PredictionWriter",
+) -> None:
+    """Fit every fold of every rule of ``settings.rules`` and write scores of its test pairs.
+
+    Validation scores are written for ``paper`` only; for the others every pair is a test pair
+    once. A fold whose training pairs are all of one class has no rows; a line and the file's
+    notes say so, and likewise where a rule has no folds.
+
+    Parameters
+    ----------
+    table : the prepared examples, in the order of the store
+    """
+    seen = design(store, input)
+    labels = table["label"].to_numpy()
+    for rule in settings.rules:
+        folds = list(folds_of(table, rule))
+        reasons: list[str] = []
+        if not folds:
+            reasons.append(no_folds(rule))
+            logger.warning(f"{rule}: {reasons[0]}; no predictions")
+        predicted = 0
+        for fold in folds:
+            name = rule if fold.number < 0 else f"{rule}, fold {fold.number}"
+            reason = one_class(labels[fold.train])
+            if reason:
+                reasons.append(reason if fold.number < 0 else f"fold {fold.number}: {reason}")
+                logger.warning(f"{name}: {reason}; no predictions")
+                continue
+            probe = fit_probe(
+                seen.visible[fold.train],
+                labels[fold.train],
+                seen.visible[fold.valid],
+                labels[fold.valid],
+                seen.centred,
+                seen.least(fold.train),
+            )
+            logger.info(f"{name}: {_fit_in_words(probe)}")
+            _write(writer, probe, seen, table, rule, fold)
+            predicted += 1
+        assert writer.arm is not None
+        metrics = (*METRICS, *HIDDEN_METRICS)
+        note_unpredicted(writer, writer.arm, rule, metrics, reasons, predicted > 0)
+
+
+def _write(
+    writer: "PredictionWriter",
+    probe: Probe,
+    seen: Design,
+    table: pd.DataFrame,
+    rule: str,
+    fold: Fold,
+) -> None:
+    """Scores of a fold's pairs."""
+    masks = {"valid": fold.valid, "test": fold.test}
+    for split in splits_of(rule):
+        rows = np.flatnonzero(masks[split])
+        writer.add(
+            rule=rule,
+            fold=fold.number,
+            split=split,
+            example=table["example"].to_numpy()[rows],
+            group=table["gene_id"].astype(str).to_numpy()[rows],
+            target=table["label"].to_numpy()[rows].astype(np.float64),
+            prediction=probe.score(seen.visible[rows]),
+            hidden=probe.score(seen.hidden[rows]),
+        )
+
+
+def _fit_in_words(probe: Probe) -> str:
+    """One line about a fit."""
+    if np.isnan(probe.valid_auroc):
+        text = f"C = {probe.penalty:g}, because the validation pairs do not have both labels"
+    else:
+        text = f"C = {probe.penalty:g}, validation AUROC {probe.valid_auroc:.4f}"
+    return text if probe.converged else f"{text}; not converged in {ITERATIONS} iterations"

@@ -1,0 +1,195 @@
+"""Rows of the measurements on real labels: values, intervals and paired differences.
+
+All arms of a sheet are taken without the same unit each time, so a difference of two of them is a
+paired one.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE, LABELS, Row
+from genezip.metrics.bootstrap import BlockBootstrap, Scale, ratio
+from genezip.tasks.base import Arm
+from genezip.tasks.score_rows import estimated, joined, row
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric of one arm.
+
+    Attributes
+    ----------
+    arm, metric, note : what was measured
+    values : float64 array, shape (1 + B,), of the sample (row 0) and without each unit
+    n, positives : numbers of examples
+    candidate : whether a baseline may be the best one
+    scale, support : what values the metric can take, and units that hold what it measures, as of
+        :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
+    units : float64 array, scores of the units whose mean ``values`` is, NaN where undefined; None
+        where it is no such mean
+    """
+
+    arm: Arm
+    metric: str
+    values: np.ndarray
+    n: int
+    positives: int | None
+    note: str
+    candidate: bool = True
+    units: np.ndarray | None = None
+    scale: Scale = "share"
+    support: np.ndarray | None = None
+
+
+@dataclass
+class Sheet:
+    """Scores of all arms on one set of examples.
+
+    Attributes
+    ----------
+    bootstrap : resamples of the units
+    unit : what is resampled (blocks, maps, loci, genes)
+    rule, split, scale : as in the columns
+    """
+
+    bootstrap: BlockBootstrap
+    unit: str
+    rule: str
+    split: str
+    scale: str
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(
+        self,
+        arm: Arm,
+        metric: str,
+        values: np.ndarray | None,
+        n: int,
+        positives: int | None = None,
+        note: str = "",
+        candidate: bool = True,
+        scale: Scale = "share",
+        support: np.ndarray | None = None,
+    ) -> None:
+        """Add a metric; ``values`` is None where it is undefined, which ``note`` explains.
+
+        A baseline that is no ``candidate`` is shown, and no model is compared with it.
+        """
+        empty = np.full(1, np.nan)
+        found = empty if values is None else values
+        entry = Entry(arm, metric, found, n, positives, note, candidate, None, scale, support)
+        self.entries.append(entry)
+
+    def add_mean(self, arm: Arm, metric: str, scores: np.ndarray) -> None:
+        """Add the mean of one correlation per unit; units without a finite score are left out.
+
+        Parameters
+        ----------
+        scores : float array, shape (units,)
+        """
+        values, n = mean_values(scores, self.bootstrap)
+        lost = len(scores) - n
+        note = f"{lost} {self.unit} without a defined score" if lost else ""
+        units = np.asarray(scores)
+        held = self.bootstrap.support(np.isfinite(units))
+        entry = Entry(arm, metric, values, n, None, note, True, units, "correlation", held)
+        self.entries.append(entry)
+
+    def rows(self, control: str | None = None) -> list[Row]:
+        """Every value, then the paired differences of the models.
+
+        Each model is compared with the candidate among the baselines whose value of that metric
+        is highest (``<metric>_minus_best_baseline``), and with the model named ``control``
+        (``<metric>_minus_control``): its run of the same seed, or of the lowest where there is
+        none. The difference of two means of units is taken over the units where both are defined.
+        """
+        rows = [self._row(e, e.metric, e.values, e.note) for e in self.entries]
+        for entry in self.entries:
+            if entry.arm.mode == BASELINE or not np.isfinite(entry.values[0]):
+                continue
+            for name, other in (
+                (AGAINST_BASELINE, self._best_baseline(entry.metric)),
+                (AGAINST_CONTROL, self._control(entry, control)),
+            ):
+                if other is not None:
+                    rows.append(self._difference(entry, other, entry.metric + name))
+        return rows
+
+    def _difference(self, entry: Entry, other: Entry, metric: str) -> Row:
+        note = f"against {other.arm.model}"
+        if other.arm.seed not in (entry.arm.seed, None) and other.arm.mode != BASELINE:
+            note += f" (seed {other.arm.seed})"
+        if entry.units is None or other.units is None:
+            entry = replace(entry, scale="difference")
+            return self._row(entry, metric, entry.values - other.values, note)
+        units = entry.units - other.units
+        values, n = mean_values(units, self.bootstrap)
+        held = self.bootstrap.support(np.isfinite(units))
+        if n < len(entry.units):
+            note += f"; over the {n} of {len(entry.units)} {self.unit} where both are defined"
+        entry = replace(entry, n=n, scale="difference", support=held)
+        return self._row(entry, metric, values, note)
+
+    def _best_baseline(self, metric: str) -> Entry | None:
+        known = [
+            entry
+            for entry in self.entries
+            if entry.metric == metric
+            and entry.arm.mode == BASELINE
+            and entry.candidate
+            and np.isfinite(entry.values[0])
+        ]
+        return max(known, key=lambda entry: float(entry.values[0]), default=None)
+
+    def _control(self, of: Entry, name: str | None) -> Entry | None:
+        """The run of the control that a model is compared with; none for the control itself."""
+        known = [
+            entry
+            for entry in self.entries
+            if entry.metric == of.metric
+            and entry.arm.model == name != of.arm.model
+            and np.isfinite(entry.values[0])
+        ]
+        same = [entry for entry in known if entry.arm.seed == of.arm.seed]
+        return min(same or known, key=lambda entry: entry.arm.seed or 0, default=None)
+
+    def _row(self, entry: Entry, metric: str, values: np.ndarray, note: str) -> Row:
+        if np.isfinite(values[0]):
+            cells = estimated(self.bootstrap, values, self.unit, entry.scale, entry.support)
+            note = joined(note, cells["note"])
+        else:
+            cells = {"unit": self.unit, "units": self.bootstrap.n_blocks}
+            note = note or "undefined on these examples"
+        return row(
+            entry.arm,
+            rule=self.rule,
+            split=self.split,
+            metric=metric,
+            n=entry.n,
+            positives=entry.positives,
+            scale=self.scale,
+            **{**cells, "note": note},
+        )
+
+
+def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
+    """Mean of the finite scores with and without each unit, and their number.
+
+    Parameters
+    ----------
+    scores : float array, shape (units,)
+
+    Returns
+    -------
+    float64 array, shape (1 + B,), NaN where no score is finite; int
+    """
+    finite = np.isfinite(scores)
+    sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
+    return ratio(sums["score"], sums["n"]), int(finite.sum())
+
+
+def absent_row(task: str, scale: str, reason: str) -> Row:
+    """The row of a part that was not measured, with the reason."""
+    arm = Arm(task, "", LABELS, None, "", "")
+    return row(arm, metric="available", value=0, note=reason, scale=scale)

@@ -1,0 +1,160 @@
+"""Stored one-hot bases against the FASTA: the only proof that a record belongs to its row.
+
+Records carry no coordinates. Each is compared base by base; a shard that is missing or read out
+of order, and a FASTA of another build, then differ at about three bases of four. Copies of one
+build differ at single bases (patches, what is masked); those are counted and do not stop a run.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.alphabet import A_ID, C_ID, G_ID, T_ID
+from genezip.errors import GenezipError
+from genezip.genome.assembly import ReferenceGenome
+
+MOST_DIFFERING = 0.001
+"""Share of the bases of a record that may differ from the FASTA."""
+
+_PROBE_BP = 64
+_PROBE_DIFFERING = _PROBE_BP // 4  # bases that agree by chance alone leave three times as many
+# One row of four bytes (columns A, C, G, T) read as one number; N is all zeros.
+_CODES = np.zeros(256, dtype="<u4")
+_CODES[[A_ID, C_ID, G_ID, T_ID]] = [1, 1 << 8, 1 << 16, 1 << 24]
+_LETTERS = {0: "N", 1: "A", 1 << 8: "C", 1 << 16: "G", 1 << 24: "T"}
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Records of a split whose bases are not quite those of the FASTA.
+
+    Attributes
+    ----------
+    records : int, how many
+    bases : int, that differ in all of them
+    worst_bases : int, that differ in the worst of them
+    worst_row : int or None, its row among the split's rows; the first of equal ones
+    """
+
+    records: int = 0
+    bases: int = 0
+    worst_bases: int = 0
+    worst_row: int | None = None
+
+    def with_record(self, row: int, bases: int) -> "Differences":
+        """The same and one record more, of which ``bases`` differ."""
+        return self if not bases else self + Differences(1, bases, bases, row)
+
+    def __add__(self, later: "Differences") -> "Differences":
+        worst = later if later.worst_bases > self.worst_bases else self
+        return Differences(
+            self.records + later.records,
+            self.bases + later.bases,
+            worst.worst_bases,
+            worst.worst_row,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+def check_record(
+    stored: bytes,
+    rows: pd.DataFrame,
+    place: int,
+    genome: ReferenceGenome,
+    where: str,
+    remark: str,
+    advice: str,
+) -> int:
+    """Compare the bases of a record with its window.
+
+    Parameters
+    ----------
+    stored : bytes, shape (L, 4) row by row
+        0 or 1, columns A, C, G, T; a row of zeros is N.
+    rows : DataFrame with example, split, chrom, start, end
+        Stored windows of all splits (:func:`genezip.tasks.windows.window_rows.read_rows`).
+    place : int
+        Position of the record's window in ``rows``.
+    where : str
+        The record, for messages.
+    remark : str
+        What is known about missing shards; may be empty.
+    advice : str
+        Which FASTA to give.
+
+    Returns
+    -------
+    int
+        How many bases differ: at most :data:`MOST_DIFFERING` of them.
+
+    Raises
+    ------
+    GenezipError
+        If more differ, with the first of them and the likely cause, or if a base is no one-hot
+        row.
+    """
+    codes = np.frombuffer(stored, dtype="<u4")
+    differs = codes != _window(rows, place, genome)
+    if not differs.any():
+        return 0
+    at = np.flatnonzero(differs)
+    odd = ~np.isin(codes[at], list(_LETTERS))
+    if odd.any():
+        raise GenezipError(
+            f"{where}: base {at[odd][0]} of its sequence is no one-hot row of A, C, G, T; "
+            "fetch the file again"
+        )
+    if len(at) <= MOST_DIFFERING * len(codes):
+        return len(at)
+    number, split, chrom, start, end = rows.iloc[place][
+        ["example", "split", "chrom", "start", "end"]
+    ]
+    first = int(at[0])
+    wanted = _LETTERS[int(_CODES[genome.ids(chrom, start + first, start + first + 1)][0])]
+    other = _matching_row(codes, rows, genome)
+    if other is None:
+        cause = f"no row of it matches and the FASTA looks like {genome.build()}; {advice}"
+    else:
+        row = rows.iloc[other]
+        cause = (
+            f"it is row {row['example']} of {row['split']} "
+            f"({row['chrom']}:{row['start']}-{row['end']}) instead: a shard is missing or out of "
+            f"order{remark}, or sequences.bed is not that of the shards; fetch all of them again"
+        )
+    raise GenezipError(
+        f"{where} is not row {number} of {split} in sequences.bed ({chrom}:{start}-{end}), read "
+        f"from {genome.path}: {len(at):,} of {len(codes):,} bases differ, first "
+        f"{chrom}:{start + first} (stored {_LETTERS[int(codes[first])]}, FASTA {wanted}); {cause}"
+    )
+
+
+def _window(rows: pd.DataFrame, place: int, genome: ReferenceGenome) -> np.ndarray:
+    chrom, start, end = rows.iloc[place][["chrom", "start", "end"]]
+    return np.asarray(_CODES[genome.ids(chrom, int(start), int(end))])
+
+
+def _matching_row(codes: np.ndarray, rows: pd.DataFrame, genome: ReferenceGenome) -> int | None:
+    """Position of the row of any split whose window the bases are; None if there is none.
+
+    A short stretch is compared first: reading every window would take minutes.
+    """
+    unknown = np.concatenate([[0], np.cumsum(codes == 0)])
+    known = np.flatnonzero(unknown[_PROBE_BP:] == unknown[:-_PROBE_BP])
+    if not len(known):
+        return None
+    at = int(known[0])
+    probe = codes[at : at + _PROBE_BP]
+    places = zip(rows["chrom"], rows["start"], strict=True)
+    for place, (chrom, start) in enumerate(places):
+        here = genome.ids(chrom, start + at, start + at + _PROBE_BP)
+        if np.count_nonzero(_CODES[here] != probe) > _PROBE_DIFFERING:
+            continue
+        differing = np.count_nonzero(codes != _window(rows, place, genome))
+        if differing <= MOST_DIFFERING * len(codes):
+            return place
+    return None

@@ -1,0 +1,176 @@
+"""Contact maps without a model: the mean map, the map of GC content, the map of distance.
+
+``mean_map``: the mean training map, the same for every window. ``gc_product``: GC content of
+the bins, standardised in the window, as an outer product, with slope and intercept fitted by
+least squares to the training maps.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from genezip.log import progress
+from genezip.metrics.contacts import METRICS, has_signal, n_entries, pair_products, stratum_means
+from genezip.metrics.gc_content import gc_content
+from genezip.tasks.base import baseline_arm
+from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.windows.bins import CMP_FULL, Bins
+from genezip.tasks.windows.cell_line import cell_line
+from genezip.tasks.windows.examples import WindowExamples
+
+DISTANCE_MEAN_NOTES = dict.fromkeys(
+    [name for name in METRICS if name.startswith("scc")],
+    "the prediction is constant within a diagonal, so SCC is undefined",
+)
+"""Why ``distance_mean`` has no SCC: metric -> reason."""
+
+
+class MapMean:
+    """Mean of maps, entry by entry, over finite values; maps of one value are left out.
+
+    Attributes
+    ----------
+    total, count : float64 arrays, shape (m,)
+    """
+
+    def __init__(self, entries: int) -> None:
+        self.total, self.count = np.zeros(entries), np.zeros(entries)
+
+    def add(self, target: np.ndarray) -> None:
+        """Add one map, shape (m,)."""
+        if has_signal(target):
+            finite = np.isfinite(target)
+            self.total += np.where(finite, target, 0)
+            self.count += finite
+
+    def mean(self) -> np.ndarray:
+        """Float64 array, shape (m,); an entry never seen takes the mean of its diagonal, or 0."""
+        seen = self.count > 0
+        found = np.where(seen, self.total / np.maximum(self.count, 1), self.by_distance())
+        return np.where(np.isfinite(found), found, 0.0)
+
+    def by_distance(self) -> np.ndarray:
+        """Mean of each diagonal laid on the map, NaN in diagonals never seen."""
+        return stratum_means(self.total, self.count)
+
+
+class LineFit:
+    """Least squares of one number on another, from sums."""
+
+    def __init__(self) -> None:
+        self.sums = np.zeros(5)  # n, x, y, xx, xy
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Add pairs of numbers, shape (m,) each; those with a y that is not finite are left out."""
+        finite = np.isfinite(y)
+        x, y = x[finite].astype(np.float64), y[finite].astype(np.float64)
+        self.sums += [len(x), x.sum(), y.sum(), x @ x, x @ y]
+
+    def line(self) -> tuple[float, float]:
+        """Intercept and slope; slope 0 where x has no variance."""
+        n, x, y, xx, xy = self.sums
+        variance = xx - x * x / max(n, 1)
+        slope = (xy - x * y / n) / variance if variance > 1e-12 * xx else 0.0
+        return float((y - slope * x) / max(n, 1)), float(slope)
+
+
+def distance_mean(maps: Iterable[np.ndarray], bins: int) -> np.ndarray:
+    """Mean over maps of each diagonal, for raw counts, which fall with distance.
+
+    Observed over expected values have no such decay. SCC is undefined for it
+    (``DISTANCE_MEAN_NOTES``).
+
+    Parameters
+    ----------
+    maps : of float arrays, shape (m,), upper triangles from diagonal 2; NaN is ignored
+    bins : int
+
+    Returns
+    -------
+    float64 array, shape (m,); a diagonal never seen is 0
+    """
+    mean = MapMean(n_entries(bins))
+    for target in maps:
+        mean.add(target)
+    return np.nan_to_num(mean.by_distance())
+
+
+def gc_product(ids: np.ndarray, bins: Bins = CMP_FULL) -> np.ndarray:
+    """Outer product of the standardised GC content of the bins.
+
+    Parameters
+    ----------
+    ids : uint8 array, shape (L,), token ids of the window
+    bins : Bins
+
+    Returns
+    -------
+    float64 array, shape (m,), upper triangle from diagonal 2
+    """
+    inside = ids[bins.first_bp : bins.end_bp].reshape(bins.count, bins.width_bp)
+    return pair_products(standardised(gc_content(inside)))
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Mean 0 and standard deviation 1 over finite values; 0 where not finite or all equal.
+
+    Parameters
+    ----------
+    values : float array, shape (n,)
+
+    Returns
+    -------
+    float64 array, shape (n,)
+    """
+    finite = np.isfinite(values)
+    found = np.zeros(len(values))
+    if finite.any() and values[finite].min() < values[finite].max():
+        found[finite] = (values[finite] - values[finite].mean()) / values[finite].std()
+    return found
+
+
+def predict_maps(
+    subset: str,
+    track: str,
+    manifest: str | Path,
+    genome: str | Path,
+    out: str | Path,
+    bins: Bins = CMP_FULL,
+) -> None:
+    """Predictions of ``mean_map`` and ``gc_product`` for one cell line, valid and test.
+
+    Parameters
+    ----------
+    subset, track : short and official name of the cell line
+    """
+    windows = WindowExamples.load(manifest, genome)
+    column = cell_line(windows.prepared, track)
+    splits = windows.table["split"].to_numpy()
+    entries = n_entries(bins.count)
+    mean, line = MapMean(entries), LineFit()
+    train = windows.targets("train")
+    rows = np.flatnonzero(splits == "train")
+    for number, place in enumerate(progress(rows, "training maps", unit="map")):
+        target = np.asarray(train[number, column])
+        mean.add(target)
+        if has_signal(target):
+            line.add(gc_product(windows.ids(int(place)), bins), target)
+    flat = mean.mean()
+    intercept, slope = line.line()
+    arms = [baseline_arm(name, "cmp", subset) for name in ("mean_map", "gc_product")]
+    with PredictionWriter(out, None, "array", (entries,)) as writer:
+        for split in ("valid", "test"):
+            targets = windows.targets(split)
+            for number, place in enumerate(np.flatnonzero(splits == split)):
+                cells = windows.table.iloc[place]
+                found = (flat, intercept + slope * gc_product(windows.ids(int(place)), bins))
+                for arm, prediction in zip(arms, found, strict=True):
+                    writer.add(
+                        split=split,
+                        example=np.array([cells["example"]]),
+                        group=[cells["locus"]],
+                        target=[np.asarray(targets[number, column])],
+                        prediction=[prediction],
+                        arm=arm,
+                    )

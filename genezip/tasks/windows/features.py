@@ -1,0 +1,206 @@
+"""Features of a window: one vector per bin of a map or a track.
+
+One of two layers is pooled: token states (``tokens``), by exact base coverage (a bin is the mean
+over its bases of the vector of the chunk each base lies in), or the hidden states of the bases
+(``states``), of which a bin is the mean.
+
+The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent pieces of
+12,800 bp, forward strand, states. The input ``full`` reads the whole window, on both strands; bins
+of the reverse strand are turned back, so a bin is the same bases in both.
+"""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from genezip.alphabet import reverse_complement
+from genezip.errors import GenezipError
+from genezip.inference.forward import base_vectors, sequence_vectors
+from genezip.models.base import Compressor, vector_width
+from genezip.tasks.examples import MANIFEST
+from genezip.tasks.features import StorePlan, write_store
+from genezip.tasks.windows.bins import Bins
+from genezip.tasks.windows.examples import WindowExamples
+
+logger = logging.getLogger(__name__)
+
+PIECE_BP = 12_800  # context of the published models
+PIECES_AT_A_TIME = 16  # whose vectors are in memory together
+ROWS_PER_PART = 4
+
+Layer = Literal["states", "tokens"]
+
+
+def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins) -> np.ndarray:
+    """Bins of the vectors of chunks, by exact base coverage.
+
+    A bin is the sum over chunks of (bases of the chunk in the bin) x vector / width of the bin.
+    A chunk ends where the next begins, the last one at ``length``; bases before the first chunk
+    belong to none and count as zero.
+
+    Parameters
+    ----------
+    starts : int64 array, shape (M,), first base of every chunk, rising
+    length : bases of the sequence
+    vectors : float array, shape (M, D)
+
+    Returns
+    -------
+    float32 array, shape (bins.count, D)
+    """
+    _check(bins, length)
+    if len(starts) == 0:
+        return np.zeros((bins.count, vectors.shape[1]), dtype=np.float32)
+    edges = bins.first_bp + bins.width_bp * np.arange(bins.count + 1)
+    inside = starts[(starts > edges[0]) & (starts < edges[-1])]
+    # between two neighbouring cuts every base is of one chunk and one bin
+    cuts = np.union1d(edges, inside)
+    chunk = np.searchsorted(starts, cuts[:-1], side="right") - 1
+    bin_of = (cuts[:-1] - bins.first_bp) // bins.width_bp
+    share = np.diff(cuts) / bins.width_bp
+    known = chunk >= 0
+    weights = csr_matrix(
+        (share[known], (bin_of[known], chunk[known])), shape=(bins.count, len(starts))
+    )
+    return np.asarray(weights @ vectors, dtype=np.float32)
+
+
+def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
+    """Mean of every bin, from vectors of bases that come in blocks of any lengths.
+
+    Only one block and the bins are in memory.
+
+    Parameters
+    ----------
+    blocks : float32 arrays, shape (n, D), of consecutive bases from base 0 on
+
+    Returns
+    -------
+    float32 array, shape (bins.count, D); sums are float64
+
+    Raises
+    ------
+    ValueError
+        If the blocks end before the last bin does.
+    """
+    total: np.ndarray | None = None
+    at, end = 0, bins.first_bp + bins.width_bp * bins.count
+    for block in blocks:
+        if total is None:
+            total = np.zeros((bins.count, block.shape[1]))
+        position, stop = max(at, bins.first_bp), min(at + len(block), end)
+        while position < stop:
+            number = (position - bins.first_bp) // bins.width_bp
+            until = min(stop, bins.first_bp + (number + 1) * bins.width_bp)
+            total[number] += block[position - at : until - at].sum(0, dtype=np.float64)
+            position = until
+        at += len(block)
+    _check(bins, at)
+    assert total is not None
+    return (total / bins.width_bp).astype(np.float32)
+
+
+def _check(bins: Bins, length: int) -> None:
+    end = bins.first_bp + bins.width_bp * bins.count
+    if end > length:
+        raise ValueError(f"the bins end at base {end:,}, the sequence at {length:,}")
+
+
+def mirrored(bins: Bins, length: int) -> Bins:
+    """The same bins counted from the other end of a sequence of ``length`` bases."""
+    return Bins(length - bins.first_bp - bins.width_bp * bins.count, bins.width_bp, bins.count)
+
+
+def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
+    """Bins of independent pieces of 12,800 bp, the last one shorter; float32 (count, width)."""
+    pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
+    return pool_states(sequence_vectors(compressor, pieces, PIECES_AT_A_TIME), bins)
+
+
+def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
+    """Bins of the whole window on both strands.
+
+    Parameters
+    ----------
+    ids : uint8 array of token ids, shape (L,)
+    layer : ``tokens`` or ``states``; where every base is its own token both are the same
+
+    Returns
+    -------
+    float32 array, shape (bins.count, 2, width of the layer): forward, reverse
+    """
+    forward = _pooled(compressor, ids, bins, layer)
+    reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), layer)[::-1]
+    return np.stack([forward, reverse], axis=1)
+
+
+def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
+    if layer == "states" or compressor.token_width is None:
+        return pool_states(base_vectors(compressor, ids), bins)
+    (found,) = compressor.embed([ids], "token")
+    return pool_tokens(found.starts, len(ids), found.vectors, bins)
+
+
+def compute_window_features(
+    compressor: Compressor,
+    windows: WindowExamples,
+    bins: Bins,
+    input: Literal["authors", "full"],
+    layer: Layer,
+    manifest: str | Path,
+) -> None:
+    """Write the feature store of all windows of a prepared folder.
+
+    Parameters
+    ----------
+    compressor : for ``full`` one that streams; for ``authors`` with its own bound
+    bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
+    layer : of the input ``full``; ``authors`` always pools states
+    manifest : ``FOLDER/manifest.json`` of the store
+
+    Raises
+    ------
+    GenezipError
+        For another input or layer, and whatever
+        :func:`~genezip.tasks.features.write_store` raises.
+    """
+    if input not in ("authors", "full"):
+        raise GenezipError(f"there are no features of the input {input}; use authors or full")
+    if layer not in ("states", "tokens"):
+        raise GenezipError(f"there is no layer {layer}; use states or tokens")
+    if input == "authors" or compressor.token_width is None:
+        layer = "states"
+    width = compressor.token_width if layer == "tokens" else None
+    prepared = windows.prepared
+    strands = ("forward",) if input == "authors" else ("forward", "reverse")
+    plan = StorePlan(
+        task=prepared.task,
+        subset=prepared.subset,
+        input=input,
+        layer=layer,
+        model={**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
+        prepared=prepared.folder / MANIFEST,
+        examples=windows.table["example"].to_numpy(dtype=np.int64),
+        inner=(bins.count,),
+        blocks=dict.fromkeys(strands, width or vector_width(compressor)),
+    )
+
+    def compute(rows: range) -> tuple[np.ndarray, int]:
+        found, bases = [], 0
+        for row in rows:
+            ids = windows.ids(row)
+            if input == "authors":
+                one = authors_features(compressor, ids, bins)
+            else:
+                one = full_features(compressor, ids, bins, layer)
+            found.append(one.reshape(bins.count, -1))
+            bases += len(ids) * len(strands)
+        return np.stack(found), bases
+
+    pooled = compressor.facts.get("vectors", layer)
+    logger.info(f"{prepared.task} {prepared.subset}: {pooled} of {compressor.name}, input {input}")
+    write_store(manifest, plan, compute, ROWS_PER_PART)

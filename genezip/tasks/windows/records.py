@@ -1,0 +1,273 @@
+"""Records of shards into ``targets.SPLIT.npy``, one at a time, shard by shard.
+
+A deposit has up to 360 GB of targets: each goes from its shard straight into its place in the
+file. Shards that are done are noted, so that an interrupted conversion goes on at the next one.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.artifacts.files import check_room, sha256_file
+from genezip.artifacts.journal import Journal
+from genezip.errors import GenezipError
+from genezip.formats.tfrecord import parse_example, read_payloads
+from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress
+from genezip.tasks.windows.check import MOST_DIFFERING, Differences, check_record
+from genezip.tasks.windows.shards import Shards
+
+logger = logging.getLogger(__name__)
+
+_STATE = "done.json"
+
+
+def targets_name(split: str) -> str:
+    """File of the targets of a split."""
+    return f"targets.{split}.npy"
+
+
+TARGETS = tuple(targets_name(split) for split in SPLITS)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a deposit stores its windows.
+
+    Attributes
+    ----------
+    task : str
+    window_bp : int
+        Bases of a stored sequence.
+    widened_bp : int
+        Bases that the input adds on each side.
+    tracks : list of str
+    stored : tuple of int
+        Shape of a stored target (float16, little-endian, row by row).
+    turned : bool
+        Whether its axes change places in the ``.npy`` file.
+    advice : str
+        Which FASTA the sequences were cut from and where to name it, for messages.
+    facts : dict
+        More for the manifest.
+    """
+
+    task: str
+    window_bp: int
+    widened_bp: int
+    tracks: list[str]
+    stored: tuple[int, int]
+    turned: bool
+    advice: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of a target in the ``.npy`` file."""
+        return self.stored[::-1] if self.turned else self.stored
+
+    @property
+    def target_bytes(self) -> int:
+        """Bytes of a target."""
+        return 2 * self.stored[0] * self.stored[1]
+
+    def target(self, content: bytes) -> bytes:
+        """A stored target as it goes into the ``.npy`` file."""
+        if not self.turned:
+            return content
+        return np.frombuffer(content, dtype="<f2").reshape(self.stored).T.tobytes()
+
+
+class Conversion:
+    """Writes targets into ``work``; ``done.json`` there says which shards are finished.
+
+    A shard counts as finished while its file is the same (size and date) and it begins at the
+    same row: a damaged one can be fetched anew without losing the others.
+
+    Parameters
+    ----------
+    layout : Layout
+    rows : DataFrame of :func:`genezip.tasks.windows.window_rows.read_rows`
+    genome : ReferenceGenome
+    work : folder that stays when the conversion is interrupted
+    """
+
+    def __init__(
+        self, layout: Layout, rows: pd.DataFrame, genome: ReferenceGenome, work: Path
+    ) -> None:
+        self.layout = layout
+        self.all_rows = rows
+        self.rows = {split: np.flatnonzero(rows["split"] == split) for split in SPLITS}
+        self.genome = genome
+        self.work = work
+        self.differences: dict[str, Differences] = {}
+        self.journal: Journal
+
+    def begin(self, inputs: Mapping[str, Path]) -> None:
+        """Take up what an earlier run left, or make empty files."""
+        # not of the list of files: it is written anew when one of them is fetched again
+        known = {name: sha256_file(path) for name, path in inputs.items() if name != "listing"}
+        identity = {
+            "shape": list(self.layout.shape),
+            "inputs": known,
+            "most_differing": MOST_DIFFERING,
+        }
+        self.journal = Journal(self.work / _STATE, identity)
+        done = len(self.journal.done)
+        if done and self._files_are_whole():
+            logger.info(f"{self.layout.task}: going on after {done:,} finished shards")
+            return
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        self.journal.clear()
+        whole = sum(map(len, self.rows.values())) * self.layout.target_bytes
+        check_room(self.work.parent, whole, files=len(SPLITS))
+        for split in SPLITS:
+            with open(self.work / targets_name(split), "wb") as handle:
+                handle.write(self._head(split))
+                handle.truncate(self._file_bytes(split))
+
+    def convert(self, shards: Shards) -> None:
+        """Convert the shards of a split that are not finished, and compare the counts.
+
+        What differs from the FASTA, finished shards included, goes into ``differences`` and
+        into one warning.
+        """
+        split, own = shards.split, self.rows[shards.split]
+        differences = Differences()
+        offset = len(self._head(split))
+        row = 0
+        with (
+            open(self.work / targets_name(split), "r+b") as out,
+            Progress(split, len(own), "record") as shown,
+        ):
+            for path in shards.paths:
+                mark = self._mark(path, row)
+                found = self.journal.done.get(path.name, {})
+                if found.items() >= mark.items():
+                    row += found["records"]
+                    differences += Differences(**found["differences"])
+                    shown.advance(found["records"])
+                    continue
+                self.journal.forget(path.name)
+                first, differing = row, Differences()
+                records = enumerate(read_payloads(path))
+                for number, payload in islice(records, len(own) - row):
+                    where = f"record {number} of {path}"
+                    target, bases = self._target(payload, where, row, shards)
+                    differing = differing.with_record(row, bases)
+                    out.seek(offset + row * self.layout.target_bytes)
+                    out.write(target)
+                    row += 1
+                    shown.advance()
+                surplus = sum(1 for _ in records)
+                if surplus:
+                    raise GenezipError(self._counts(shards, row + surplus, path))
+                facts = {**mark, "records": row - first, "differences": differing.facts()}
+                self.journal.note(path.name, facts, data=out)
+                differences += differing
+                logger.info(
+                    f"{self.layout.task}: {path.name}, {row - first:,} records "
+                    f"({row:,} of {len(own):,} rows of {split})"
+                )
+        if row < len(own):
+            raise GenezipError(self._counts(shards, row, shards.paths[-1]))
+        self.differences[split] = differences
+        if differences.records:
+            logger.warning(
+                f"{self.layout.task}: {differences.records:,} of {len(own):,} records of {split} "
+                f"differ from the FASTA, at {differences.bases:,} bases in all (at most "
+                f"{differences.worst_bases:,} of {self.layout.window_bp:,}, row "
+                f"{differences.worst_row})"
+            )
+
+    def _target(self, payload: bytes, where: str, row: int, shards: Shards) -> tuple[bytes, int]:
+        """The target of a record whose parts have the right length, and how many bases differ."""
+        example = parse_example(payload, where)
+        sequence = self._part(example, "sequence", 4 * self.layout.window_bp, where)
+        target = self._part(example, "target", self.layout.target_bytes, where)
+        bases = check_record(
+            sequence,
+            self.all_rows,
+            int(self.rows[shards.split][row]),
+            self.genome,
+            where,
+            shards.gap(),
+            self.layout.advice,
+        )
+        return self.layout.target(target), bases
+
+    def _part(
+        self, example: dict[str, bytes | list[int]], key: str, wanted: int, where: str
+    ) -> bytes:
+        value = example.get(key)
+        if not isinstance(value, bytes):
+            raise GenezipError(f"{where} has no byte string `{key}`; fetch the file again")
+        if len(value) != wanted:
+            remark = ""
+            per_track = self.layout.target_bytes // len(self.layout.tracks)
+            if key == "target" and value and len(value) % per_track == 0:
+                found = len(value) // per_track
+                remark = f" ({found:,} tracks instead of {len(self.layout.tracks):,})"
+            raise GenezipError(
+                f"{where} has a {key} of {len(value):,} bytes, not {wanted:,}{remark}; "
+                "fetch the files of the task again"
+            )
+        return value
+
+    def _counts(self, shards: Shards, records: int, last: Path) -> str:
+        """The sentence for records and rows that differ in number."""
+        rows = len(self.rows[shards.split])
+        until = f"up to {last}" if records > rows else f"the last is {last}"
+        return (
+            f"the {len(shards.paths)} {shards.split} shards hold {records:,} records ({until})"
+            f"{shards.gap()}, but sequences.bed has {rows:,} {shards.split} rows; "
+            "fetch the files of the task again"
+        )
+
+    def _head(self, split: str) -> bytes:
+        return npy_head((len(self.rows[split]), *self.layout.shape))
+
+    def _file_bytes(self, split: str) -> int:
+        return len(self._head(split)) + len(self.rows[split]) * self.layout.target_bytes
+
+    @staticmethod
+    def _mark(path: Path, row: int) -> dict[str, int]:
+        """What must be the same for a shard that is finished to stay so."""
+        about = path.stat()
+        return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "first_row": row}
+
+    def _files_are_whole(self) -> bool:
+        """Whether the files of an earlier run are there and may be written into."""
+        try:
+            about = {split: (self.work / targets_name(split)).stat() for split in SPLITS}
+        except OSError:
+            return False
+        # A run that was killed at its very end leaves files that the finished folder has too:
+        # writing here would change that one under its manifest.
+        return all(
+            one.st_nlink == 1 and one.st_size == self._file_bytes(split)
+            for split, one in about.items()
+        )
+
+
+def npy_head(shape: tuple[int, ...], dtype: str = "<f2") -> bytes:
+    """The first bytes of a ``.npy`` file in C order (format 1.0).
+
+    Parameters
+    ----------
+    dtype : with its byte order, such as ``<f2`` for float16, little-endian
+    """
+    head = BytesIO()
+    about = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, about)
+    return head.getvalue()

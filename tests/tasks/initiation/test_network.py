@@ -1,0 +1,263 @@
+"""Initiation with the network in the graph: strands, scored positions, selection, files."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toolkit.dna import random_ids
+from toolkit.networks import FREE, speaking_network
+
+from genezip.alphabet import reverse_complement
+from genezip.config.benchmarks import Initiation
+from genezip.errors import GenezipError
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.tasks.base import Arm
+from genezip.tasks.initiation import network as live_initiation
+from genezip.tasks.initiation.network import (
+    InitiationModel,
+    LiveInitiation,
+    initiation_score,
+    scored_part,
+    tune_initiation,
+    write_initiation,
+)
+from genezip.training.objectives import ratio_term
+from genezip.training.trainable import MODES, set_mode
+
+WINDOW = 60
+
+
+def network() -> GeneZipNetwork:
+    return speaking_network(**FREE).train()
+
+
+class FakeWindows:
+    """Windows of 60 bases; tracks 0 to 4 are high at G, tracks 5 to 9 at C."""
+
+    def __init__(self) -> None:
+        splits = ["train"] * 6 + ["valid"] * 2 + ["test"] * 3
+        starts = np.arange(len(splits)) * 30
+        held_out = np.array(splits) != "train"
+        self.table = pd.DataFrame(
+            {
+                "example": [0, 1, 2, 3, 4, 5, 0, 1, 0, 1, 2],
+                "split": splits,
+                "start": starts,
+                "end": starts + WINDOW,
+                "keep_start": starts + 15 * held_out,
+                "keep_end": starts + np.where(held_out, 45, WINDOW),
+                "block": [f"chr8:{number // 2}" for number in range(len(splits))],
+            }
+        )
+
+    def ids(self, row: int) -> np.ndarray:
+        return random_ids(WINDOW, row)
+
+    def targets(self, row: int) -> np.ndarray:
+        ids = self.ids(row)
+        weights = np.arange(1, 6)[:, None] / 5
+        return np.concatenate([weights * (ids == 5), weights[::-1] * (ids == 4)]).astype(np.float32)
+
+    def scored(self, row: int) -> np.ndarray:
+        window = self.table.iloc[row]
+        found = np.ones(window["keep_end"] - window["keep_start"], dtype=bool)
+        found[3:5] = False
+        return found
+
+    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.ids(number), self.targets(number)
+
+
+def settings(**changes: Any) -> Initiation:
+    values = {
+        "steps": 4, "batch": 2, "learning_rate": 0.01, "evaluate_every": 2, "lora_rank": 2,
+        "device": "cpu",
+    }  # fmt: skip
+    return Initiation(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def arm(input: str = "authors", mode: str = "full") -> Arm:
+    return Arm("tisp", "procap", "tiny", 0, input, mode)
+
+
+def tuned(
+    folder: Path, input: str, mode: str, windows: Any = None, **changes: Any
+) -> LiveInitiation:
+    found, chosen = network(), settings(**changes)
+    set_mode(found, mode, chosen, 0)
+    return tune_initiation(
+        windows or FakeWindows(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder
+    )
+
+
+def live(input: str, **changes: Any) -> LiveInitiation:
+    model = InitiationModel(network(), seed=0)
+    return LiveInitiation(model, FakeWindows(), input, settings(**changes))  # type: ignore[arg-type]
+
+
+def test_rates_under_autocast_come_from_a_head_in_full_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In training, too; bases of different states have different rates."""
+    bf16, seen = torch.autocast("cpu", dtype=torch.bfloat16), []
+    monkeypatch.setattr(live_initiation, "precision", lambda device, chosen: bf16)
+    found = live("authors", alpha=0)
+    states: list[torch.Tensor] = []
+
+    def note(head: torch.nn.Module, given: tuple[torch.Tensor], rates: torch.Tensor) -> None:
+        seen.append(rates.dtype)
+        states.append(given[0][0])
+
+    found.model.head.register_forward_hook(note)
+    rates = found.predict(FakeWindows().ids(0))
+    distinct = len(states[0].unique(dim=0))
+    assert [len(set(track)) for track in rates.tolist()] == [distinct] * 10 and distinct > 50
+    with bf16:
+        found.loss(np.array([0, 1])).backward()
+    assert set(seen) == {torch.float32}
+
+
+def test_a_gpu_without_memory_ends_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(network: GeneZipNetwork, ids: torch.Tensor) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(GeneZipNetwork, "forward", full)
+    with pytest.raises(GenezipError, match=r"training on training example \d does not fit"):
+        tuned(tmp_path, "authors", "full")
+    with pytest.raises(GenezipError, match=r"^a window of 60 bp does not fit"):
+        live("authors").predict(FakeWindows().ids(0))
+
+
+def test_authors_predict_the_rate_of_the_forward_strand() -> None:
+    one, ids = live("authors"), FakeWindows().ids(0)
+    with torch.no_grad():
+        states = one.model.network(torch.from_numpy(ids)[None]).states[0]
+        normed = torch.nn.functional.layer_norm(states, (16,))
+        rates = one.model.head.rates
+        expected = (normed @ rates.weight.T + rates.bias).exp().T
+    assert one.predict(ids).shape == (10, WINDOW) and one.predict(ids).dtype == np.float32
+    assert np.allclose(one.predict(ids), expected.numpy(), atol=1e-5)
+    assert (one.predict(ids) > 0).all()
+
+
+def test_full_averages_both_strands_after_reversing_both_axes() -> None:
+    both, forward, ids = live("full"), live("authors"), FakeWindows().ids(0)
+    back = forward.predict(reverse_complement(ids))
+    expected = np.zeros((10, WINDOW))
+    for track in range(10):
+        for base in range(WINDOW):
+            expected[track, base] = back[9 - track, WINDOW - 1 - base] / 2
+    expected += forward.predict(ids) / 2
+    assert np.allclose(both.predict(ids), expected, atol=1e-6)
+    assert not np.allclose(both.predict(ids), forward.predict(ids), atol=1e-3)
+    # so the other strand of a window gets the same prediction, seen from the other side
+    other = both.predict(reverse_complement(ids))[::-1, ::-1]
+    assert np.allclose(other, both.predict(ids), atol=1e-6)
+
+
+def test_the_loss_is_that_of_the_release_plus_the_ratio_term() -> None:
+    one, windows = live("authors", alpha=0.5), FakeWindows()
+    by_hand = 0.0
+    for number in (1, 4):
+        ids, target = windows.training(number)
+        output = one.model.network(torch.from_numpy(ids)[None])
+        term = ratio_term(one.model.network, output, settings(alpha=0.5))
+        rate = one.predict(ids).astype(np.float64)
+        loss = target * np.log((target + 1e-5) / (rate + 1e-5)) + rate - target
+        by_hand += (loss.mean() + float(term.detach())) / 2
+    assert float(one.loss(np.array([1, 4])).detach()) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_only_the_kept_part_is_handed_on_and_what_is_not_scored_is_nan() -> None:
+    windows = FakeWindows()
+    row = 7
+    target, prediction = scored_part(
+        windows,  # type: ignore[arg-type]
+        row,
+        lambda ids: np.arange(600, dtype=np.float32).reshape(10, 60),
+    )
+    assert target.shape == prediction.shape == (10, 30)
+    assert prediction[2].tolist() == list(range(2 * 60 + 15, 2 * 60 + 45))
+    assert np.isnan(target[:, 3:5]).all()
+    rest = np.delete(target, [3, 4], axis=1)
+    assert np.array_equal(rest, np.delete(windows.targets(row)[:, 15:45], [3, 4], axis=1))
+
+
+def test_the_score_is_the_mean_of_five_assays_over_the_validation_windows() -> None:
+    windows = FakeWindows()
+    by_ids = {windows.ids(row).tobytes(): windows.targets(row) for row in range(11)}
+    assert initiation_score(windows, lambda ids: by_ids[ids.tobytes()]) == pytest.approx(1)  # type: ignore[arg-type]
+    wrong = initiation_score(windows, lambda ids: by_ids[ids.tobytes()][::-1])  # type: ignore[arg-type]
+    assert wrong < 0.5
+    only_test = FakeWindows()
+    only_test.table = only_test.table[only_test.table["split"] == "test"].reset_index(drop=True)
+    assert np.isnan(initiation_score(only_test, lambda ids: by_ids[ids.tobytes()]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_learns(tmp_path: Path, mode: str) -> None:
+    first = live("authors")
+    after = tuned(tmp_path, "authors", mode)
+    assert not np.array_equal(first.predict(FakeWindows().ids(0)), after.predict(
+        FakeWindows().ids(0)))  # fmt: skip
+    learned = {n for n, p in after.model.network.named_parameters() if p.requires_grad}
+    assert bool(learned) == (mode != "head_only")
+
+
+def test_full_training_finds_a_planted_signal(tmp_path: Path) -> None:
+    windows = FakeWindows()
+    before = initiation_score(windows, live("full").predict)  # type: ignore[arg-type]
+    after = tuned(
+        tmp_path, "full", "full", windows, steps=120, batch=2, evaluate_every=60, learning_rate=0.02
+    )
+    found = initiation_score(windows, after.predict)  # type: ignore[arg-type]
+    assert before < 0.6 < 0.8 < found
+
+
+def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
+    class Stops(FakeWindows):
+        def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+            if number == 5:
+                signal.raise_signal(signal.SIGINT)
+            return super().training(number)
+
+    whole = tuned(tmp_path / "a", "authors", "lora")
+    with pytest.raises(KeyboardInterrupt):
+        tuned(tmp_path / "b", "authors", "lora", Stops())
+    parts = tuned(tmp_path / "b", "authors", "lora")
+    ids = FakeWindows().ids(8)
+    assert np.array_equal(whole.predict(ids), parts.predict(ids))
+
+
+def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> None:
+    windows, out = FakeWindows(), tmp_path / "x.parquet"
+    one = live("authors")
+    write_initiation(windows, one.predict, arm(), out)  # type: ignore[arg-type]
+    rows = windows.table[windows.table["split"] != "train"]
+    splits, examples, groups = [], [], []
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(out).to_pandas()
+    for number, (_, line) in enumerate(table.iterrows()):
+        splits.append(line["split"])
+        examples.append(line["example"])
+        groups.append(line["group"])
+        row = int(rows.index[number])
+        target, prediction = scored_part(windows, row, one.predict)  # type: ignore[arg-type]
+        stored = np.frombuffer(line["prediction"], "<f2").reshape(10, 30)
+        truth = np.frombuffer(line["target"], "<f2").reshape(10, 30)
+        assert np.array_equal(stored, prediction.astype("<f2"))
+        assert np.array_equal(truth, target.astype("<f2"), equal_nan=True)
+    assert splits == rows["split"].tolist() and len(table) == 5
+    assert examples == rows["example"].tolist() and groups == rows["block"].tolist()
+
+
+def test_other_inputs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match="inputs authors and full alone"):
+        tuned(tmp_path, "contrast", "full")
