@@ -45,9 +45,9 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import build
 from genezip.models.pretrained import ModelCard
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import bases_read, compute_pair_features, full_features
-from genezip.tasks.task_files import TaskFiles
 
 sys.path.insert(0, str(ROOT / "tests"))
 from toolkit.deposits import pairs as deposit

@@ -55,7 +55,7 @@ def predictions(
         return
     if not from_predictions or out is None:
         raise GenezipError("give --from-predictions FILE and --out TSV, or name a command")
-    from genezip.tasks.scores import score
+    from genezip.tasks.run import score
 
     TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale))
 

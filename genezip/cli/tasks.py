@@ -1,15 +1,29 @@
-"""``genezip dnalongbench genome | prepare | features | predict | baselines | table``."""
+"""``genezip tasks``; ``genezip dnalongbench`` and ``genezip labels`` are names for parts of it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from genezip.cli import inputs
+
+app = typer.Typer(help="Questions with targets, put to every compressor.", no_args_is_help=True)
+dnalongbench = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
+labels = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
+
 Task = Annotated[str, typer.Argument(help="cmp, eqtl, etgp, tisp or rsap.")]
+AnyTask = Annotated[str, typer.Argument(help="Name of a task, see `genezip tasks list`.")]
 Files = Annotated[Path, typer.Option(help="TASK.json of `genezip dnalongbench fetch`.")]
 Data = Annotated[Path, typer.Option(help="manifest.json of `dnalongbench prepare`.")]
 Genome = Annotated[Path, typer.Option(help="FASTA, or source.json of whole chromosomes.")]
 Settings = Annotated[str | None, typer.Option(help="Section of the task as JSON, or a YAML file.")]
+LabelSettings = Annotated[
+    str | None,
+    typer.Option(
+        "--settings",
+        help="Section `labels` as JSON, or a YAML file with it or of a whole configuration.",
+    ),
+]
 Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
 Official = Annotated[str | None, typer.Option(help="Name of the subset in the deposit.")]
 Input = Annotated[Literal["authors", "full", "contrast"], typer.Option(help="What the model sees.")]
@@ -19,21 +33,114 @@ Mode = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.", min=1)]
 Out = Annotated[Path, typer.Option(help="File to write.")]
+Sources = Annotated[Path, typer.Option(help="Table of sources.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to ``genezip dnalongbench``."""
+def register(root: typer.Typer) -> None:
+    """Add these commands to the root command, under all three nouns."""
     for command in (genome, prepare, features, predict, baselines, table):
         app.command()(command)
+        dnalongbench.command()(command)
+    root.add_typer(app, name="tasks")
+    root.add_typer(dnalongbench, name="dnalongbench")
+    root.add_typer(labels, name="labels")
+
+
+@app.callback()
+def _tasks() -> None:
+    """Questions with targets, put to every compressor."""
+
+
+@dnalongbench.callback()
+def _dnalongbench() -> None:
+    """The tasks of DNALongBench."""
+
+
+@dnalongbench.command()
+def fetch(
+    task: Task,
+    out: Annotated[Path, typer.Option(help="Folder of all tasks.")] = Path(
+        "resources/dnalongbench"
+    ),
+    only: Annotated[
+        Literal["intervals", "all"],
+        typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
+    ] = "intervals",
+    plan: inputs.PlanOption = False,
+    fetched: inputs.FetchedOption = None,
+    sources: Sources = Path("resources/sources.tsv"),
+) -> None:
+    """Fetch the files of one task; TASK.json or TASK.intervals.json is written last."""
+    from genezip.tasks.deposits import fetch_task, plan_task
+
+    fetched = inputs.fetched_folder(fetched)
+    if plan:
+        for line in plan_task(task, out, only, sources, fetched):
+            typer.echo(line)
+        return
+    result = fetch_task(task, out, only, sources, fetched)
+    typer.echo(f"dnalongbench: {task}, {only} -> {result}")
+
+
+@labels.command("fetch")
+def fetch_labels(
+    out: Annotated[Path, typer.Option(help="Folder of the label files.")] = Path(
+        "resources/labels"
+    ),
+    mirror: Annotated[
+        Path | None,
+        typer.Option(help="Folder of real data; default: environment variable GENEZIP_MIRROR."),
+    ] = None,
+    settings: LabelSettings = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="source.json of `genezip fetch`; `elements` are cut from its pieces."),
+    ] = None,
+    sources: Sources = Path("resources/sources.tsv"),
+    plan: inputs.PlanOption = False,
+    fetched: inputs.FetchedOption = None,
+) -> None:
+    """Get the label files: from the mirror folder, else from public servers.
+
+    A part that cannot be had is left out; labels.json says why.
+    """
+    from genezip import config
+    from genezip.genome.sources.source import Source
+    from genezip.tasks.label_files import fetch_labels
+    from genezip.tasks.public_labels import PublicLabels
+
+    parts = config.settings(config.Labels, settings).tasks
+    genome = None if source is None or plan else Source.load(source)
+    public = PublicLabels(sources, out.parent / "downloads", genome, inputs.fetched_folder(fetched))
+    if plan:
+        for line in public.plan(parts).lines():
+            typer.echo(line)
+        return
+    fetch_labels(inputs.mirror_folder(mirror), parts, out, public, genome)
+
+
+@app.command("list")
+def show() -> None:
+    """The tasks, with their metrics and what the bootstrap resamples."""
+    from genezip.tasks import tasks
+
+    for name, task in tasks.items():
+        metrics = ", ".join(task.metrics)
+        units = ", ".join(dict.fromkeys(task.metrics.values()))
+        typer.echo(f"{name}\t{metrics}\t{units}\t{', '.join(sorted(task.modes))}")
 
 
 def genome(task: Task, files: Files, out: Out) -> None:
     """Unpack the FASTA of a deposit, with its index."""
+    from genezip.errors import GenezipError
     from genezip.formats.fasta import unpack_fasta
-    from genezip.tasks.task_files import TaskFiles
-    from genezip.tasks.tasks import FASTA, known_task
+    from genezip.tasks import tasks
+    from genezip.tasks.deposits import TaskFiles
 
-    endings = FASTA[known_task(task, among=tuple(FASTA))]
+    endings = tasks[task].fasta
+    if not endings:
+        known = ", ".join(name for name, one in tasks.items() if one.fasta)
+        raise GenezipError(f"{task} has no FASTA of its own; those with one are {known}")
     unpack_fasta(TaskFiles.load(files).one(*endings), out)
 
 
@@ -48,13 +155,11 @@ def prepare(
 ) -> None:
     """Convert deposited files once: examples, targets, manifest with counts per split."""
     from genezip import config
-    from genezip.genome.assembly import ReferenceGenome
-    from genezip.tasks.task_files import TaskFiles
-    from genezip.tasks.tasks import known_task, prepare_task
+    from genezip.tasks import run, tasks
+    from genezip.tasks.deposits import TaskFiles
 
-    chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
-    found = TaskFiles.load(files)
-    prepare_task(task, subset, found, ReferenceGenome(genome), out, chosen, seed)
+    chosen: Any = config.settings(tasks[task].settings, settings)
+    run.prepare(task, subset, TaskFiles.load(files), genome, out, chosen, seed)
 
 
 def features(
@@ -79,10 +184,10 @@ def features(
     from genezip.models import load
     from genezip.models.base import Compressor
     from genezip.models.external import load_comparator
-    from genezip.tasks.tasks import compute_features, known_task
+    from genezip.tasks import run, tasks
 
     torch.set_num_threads(threads)
-    chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
+    chosen: Any = config.settings(tasks[task].settings, settings)
     if (model is None) == (comparator is None):
         raise GenezipError("name either a model folder (--model) or a --comparator")
     compressor: Compressor
@@ -91,7 +196,7 @@ def features(
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)
-    compute_features(task, compressor, data, genome, input, chosen, out)
+    run.features(task, compressor, data, genome, input, chosen, out)
 
 
 def predict(
@@ -116,33 +221,16 @@ def predict(
     import torch
 
     from genezip import config
-    from genezip.errors import GenezipError
-    from genezip.tasks.base import Arm
-    from genezip.tasks.tasks import known_task
+    from genezip.tasks import run, tasks
+    from genezip.tasks.base import CNN, Method
 
     torch.set_num_threads(threads)
-    chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
-    work = out.parent / f".{out.stem}.work"
+    chosen: Any = config.settings(tasks[task].settings, settings)
+    method = Method(task, subset, model, seed, input, mode)
+    if model == CNN:
+        method = Method(task, subset, CNN, seed, "authors", "full")
     name = official or subset
-    if model == "cnn":
-        from genezip.tasks.cnn import predict_cnn
-
-        arm = Arm(task, subset, "cnn", seed, "authors", "full")
-        predict_cnn(task, data, genome, arm, name, chosen, seed, out, work)
-        return
-    arm = Arm(task, subset, model, seed, input, mode)
-    if mode == "frozen":
-        if features is None:
-            raise GenezipError("the mode frozen reads cached features; name them with --features")
-        from genezip.tasks.frozen import predict_frozen
-
-        predict_frozen(task, data, genome, features, arm, name, chosen, seed, out, work)
-        return
-    if folder is None:
-        raise GenezipError(f"the mode {mode} trains a model; name its folder with --folder")
-    from genezip.tasks.live import predict_live
-
-    predict_live(task, data, genome, folder, arm, name, chosen, seed, out, work)
+    run.predict(task, data, genome, method, name, chosen, seed, out, features, folder)
 
 
 def baselines(
@@ -160,12 +248,11 @@ def baselines(
 ) -> None:
     """Predictions of baselines that see no more than distance, composition or position."""
     from genezip import config
-    from genezip.tasks.baselines import predict_baselines
-    from genezip.tasks.tasks import annotated_tss, known_task
+    from genezip.tasks import run, tasks
 
-    chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
-    genes = None if source is None else annotated_tss(source, transcripts, gene_type)
-    predict_baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
+    chosen: Any = config.settings(tasks[task].settings, settings)
+    genes = None if source is None else run.annotated_tss(source, transcripts, gene_type)
+    run.baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
 
 
 def table(
@@ -178,8 +265,37 @@ def table(
 ) -> None:
     """All subsets of a task, with the published numbers beside them."""
     from genezip import config
+    from genezip.tasks import tasks
     from genezip.tasks.table import write_table
-    from genezip.tasks.tasks import known_task
 
-    chosen = config.settings(config.TASK_SECTIONS[known_task(task)], settings)
+    chosen: Any = config.settings(tasks[task].settings, settings)
     write_table(task, scores, paper, chosen.subsets, scale, out)
+
+
+@labels.command()
+def measure(
+    part: Annotated[
+        Literal["initiation", "contacts", "elements", "enhancer_gene"],
+        typer.Argument(help="PRO-cap counts, Hi-C counts, regulatory elements or CRISPRi pairs."),
+    ],
+    listing: Annotated[
+        Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")
+    ],
+    source: Annotated[Path, typer.Option(help="source.json of `genezip fetch`.")],
+    out: Annotated[Path, typer.Option(help="TSV of scores to write.")],
+    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
+    scale: Annotated[str, typer.Option(help="Stamped on every row: full, demo, test.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder; give it once per model.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Model that the others are compared with.")
+    ] = None,
+    settings: LabelSettings = None,
+) -> None:
+    """Frozen models and trivial baselines on one kind of label."""
+    from genezip import config
+    from genezip.tasks import run
+
+    chosen = config.settings(config.Labels, settings)
+    run.measure(part, listing, source, model or (), control, chosen, scale, out, predictions)

@@ -15,8 +15,8 @@ from genezip.artifacts.manifest import file_entries
 from genezip.download import SourceUnavailable
 from genezip.genome.sources.mirror import check_file, checksums
 from genezip.genome.sources.source import Source
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.public_labels import PublicLabels
-from genezip.tasks.task_files import TaskFiles
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Heads on cached features: which data, features and arm belong together, and what is written."""
+"""Heads on cached features: which data, features and method belong together, and what is written."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 from genezip.artifacts.tables import HEAD
 from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiation
 from genezip.errors import GenezipError
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.examples import preparing
 from genezip.tasks.features import StorePlan, write_store
 from genezip.tasks.frozen import predict_frozen
@@ -116,10 +116,10 @@ def predict(
     if task in ("cmp", "rsap"):
         small |= {"steps": 4, "batch": 2, "evaluate_every": 2}
     sections = {"cmp": ContactMaps, "eqtl": EQTL, "etgp": ETGP, "rsap": Activity}
-    arm = Arm(task, "short", "tiny", 0, input, "frozen")
+    method = Method(task, "short", "tiny", 0, input, "frozen")
     settings = sections.get(task, Initiation)(**{**small, **keys})
     work = out.parent / "work"
-    predict_frozen(task, prepared, genome, features, arm, official, settings, 0, out, work)
+    predict_frozen(task, prepared, genome, features, method, official, settings, 0, out, work)
     return pq.read_table(out).to_pandas()
 
 

@@ -9,12 +9,11 @@ import pytest
 
 from genezip.artifacts.tables import HEAD
 from genezip.errors import GenezipError
-from genezip.tasks.base import Arm
-from genezip.tasks.prediction_files import PredictionFile, read_predictions
-from genezip.tasks.predictions import COLUMNS, PredictionWriter
+from genezip.tasks.base import Method
+from genezip.tasks.predictions import COLUMNS, PredictionFile, PredictionWriter, read_predictions
 
-PAIRS = Arm("eqtl", "artery", "tiny", 3, "full", "frozen")
-MAPS = Arm("cmp", "HFF", "tiny", 0, "full", "frozen")
+PAIRS = Method("eqtl", "artery", "tiny", 3, "full", "frozen")
+MAPS = Method("cmp", "HFF", "tiny", 0, "full", "frozen")
 
 
 def add_pairs(writer, examples=(4, 9), split="test", **cells):
@@ -30,14 +29,14 @@ def add_pairs(writer, examples=(4, 9), split="test", **cells):
     writer.add(**(defaults | cells))
 
 
-def pairs_file(path, arm=PAIRS, **cells):
-    with PredictionWriter(path, arm, "scalar") as writer:
+def pairs_file(path, method=PAIRS, **cells):
+    with PredictionWriter(path, method, "scalar") as writer:
         add_pairs(writer, **cells)
     return path
 
 
-def maps_file(path, maps, shape=(3,), arm=MAPS):
-    with PredictionWriter(path, arm, "array", shape) as writer:
+def maps_file(path, maps, shape=(3,), method=MAPS):
+    with PredictionWriter(path, method, "array", shape) as writer:
         for number, (target, prediction) in enumerate(maps):
             writer.add(
                 rule="paper",
@@ -74,9 +73,9 @@ def test_pairs_come_back_with_every_column(tmp_path):
 
 
 def test_a_baseline_without_seed_and_hidden_scores_has_empty_cells(tmp_path):
-    arm = Arm("eqtl", "artery", "distance", None, "", "baseline")
-    file = PredictionFile.open(pairs_file(tmp_path / "p.parquet", arm))
-    assert file.arms == [arm]
+    method = Method("eqtl", "artery", "distance", None, "", "baseline")
+    file = PredictionFile.open(pairs_file(tmp_path / "p.parquet", method))
+    assert file.methods == [method]
     assert file.frame()[["seed", "hidden"]].isna().all(axis=None)
 
 
@@ -84,7 +83,7 @@ def test_arrays_come_back_little_endian_with_predictions_of_maps_in_float32(tmp_
     maps = [(np.array([0.5, np.nan, 2]), np.array([1e9, 3, -1e9], dtype=np.float32))]
     path = maps_file(tmp_path / "p.parquet", maps)
     (row,) = PredictionFile.open(path).rows()
-    assert (row.arm, row.rule, row.fold, row.split) == (MAPS, "paper", -1, "test")
+    assert (row.method, row.rule, row.fold, row.split) == (MAPS, "paper", -1, "test")
     assert (row.example, row.group) == (0, "0")
     np.testing.assert_array_equal(row.target, np.array([0.5, np.nan, 2], np.float16))
     assert row.prediction.tolist() == [1e9, 3, -1e9]
@@ -94,8 +93,10 @@ def test_arrays_come_back_little_endian_with_predictions_of_maps_in_float32(tmp_
 
 
 def test_predictions_of_other_tasks_are_float16_and_keep_to_its_range(tmp_path):
-    arm = Arm("rsap", "human", "tiny", 0, "full", "frozen")
-    path = maps_file(tmp_path / "p.parquet", [(np.zeros(3), np.array([1e9, 3, -1e9]))], arm=arm)
+    method = Method("rsap", "human", "tiny", 0, "full", "frozen")
+    path = maps_file(
+        tmp_path / "p.parquet", [(np.zeros(3), np.array([1e9, 3, -1e9]))], method=method
+    )
     (row,) = PredictionFile.open(path).rows()
     assert row.prediction.dtype == np.float16
     assert row.prediction.tolist() == [65504, 3, -65504]
@@ -147,7 +148,7 @@ def test_a_wrong_shape_is_an_error_of_the_caller(tmp_path):
 
 
 def test_notes_and_facts_are_kept(tmp_path):
-    other = Arm("eqtl", "artery", "prior", None, "", "baseline")
+    other = Method("eqtl", "artery", "prior", None, "", "baseline")
     path = tmp_path / "p.parquet"
     with PredictionWriter(path, PAIRS, "scalar") as writer:
         add_pairs(writer)
@@ -155,7 +156,7 @@ def test_notes_and_facts_are_kept(tmp_path):
         writer.note(PAIRS, "auroc", "fold 2 lacks it", "gene", "test", value_stands=True)
         writer.fact("paper", "test", "test_genes_in_train", 0.5, 12)
     file = PredictionFile.open(path)
-    assert file.arms == [PAIRS, other]
+    assert file.methods == [PAIRS, other]
     assert file.task == ("eqtl", "artery")
     assert [tuple(note.values()) for note in file.notes] == [
         ("prior.baseline", "paper", "test", "auroc", "it is constant", False),
@@ -167,9 +168,9 @@ def test_notes_and_facts_are_kept(tmp_path):
 
 
 def test_unknown_axes_take_the_size_that_all_rows_have(tmp_path):
-    arm = Arm("rsap", "human", "cnn", 0, "authors", "full")
+    method = Method("rsap", "human", "cnn", 0, "authors", "full")
     maps = [(np.zeros((2, 3)), np.full((2, 3), number)) for number in range(2)]
-    path = maps_file(tmp_path / "p.parquet", maps, (-1, -1), arm)
+    path = maps_file(tmp_path / "p.parquet", maps, (-1, -1), method)
     file = PredictionFile.open(path)
     assert file.shape == (2, 3)
     assert [row.prediction.shape for row in file.rows()] == [(2, 3), (2, 3)]
@@ -248,13 +249,13 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     same = pairs_file(tmp_path / "b.parquet")
     with pytest.raises(GenezipError, match=r"both hold tiny\.seed3\.full\.frozen"):
         read_predictions([first, same])
-    blood = pairs_file(tmp_path / "c.parquet", Arm("eqtl", "blood", "tiny", 4, "full", "frozen"))
+    blood = pairs_file(tmp_path / "c.parquet", Method("eqtl", "blood", "tiny", 4, "full", "frozen"))
     with pytest.raises(GenezipError, match=r"is of eqtl artery and .* of eqtl blood; score them"):
         read_predictions([first, blood])
     mixed = tmp_path / "mixed.parquet"
     with PredictionWriter(mixed, None, "scalar") as writer:
-        add_pairs(writer, arm=PAIRS)
-        add_pairs(writer, arm=Arm("etgp", "K562", "tiny", 3, "full", "frozen"))
+        add_pairs(writer, method=PAIRS)
+        add_pairs(writer, method=Method("etgp", "K562", "tiny", 3, "full", "frozen"))
     with pytest.raises(GenezipError, match="mixes eqtl artery and etgp K562"):
         read_predictions([mixed])
 

@@ -18,8 +18,8 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.models import load
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.task_files import TaskFiles
 from genezip.tasks.tasks import compute_features, known_task, prepare_task
 
 

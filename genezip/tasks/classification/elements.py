@@ -27,12 +27,12 @@ from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
 from genezip.metrics.gc_content import gc_and_cpg
 from genezip.metrics.ranking import auroc
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.classification.label_elements import CLASSES, read_elements, windows
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, model_arm
-from genezip.tasks.score_rows import ranked_support
-from genezip.tasks.sheet import Sheet
+from genezip.tasks.real_run import LabelRun, model_method
+from genezip.tasks.scores import ranked_support
+from genezip.tasks.scores import Sheet
 
 logger = logging.getLogger(__name__)
 
@@ -68,16 +68,16 @@ def measure_elements(run: LabelRun) -> None:
             run.give_up(PART, f"{reason} (split {rule}, {len(table):,} elements)")
             return
     kmers, shares = kmer_shares(ids), composition(ids)
-    features: list[tuple[Arm, np.ndarray | None]] = [
-        (baseline_arm(PRIOR, PART, SUBSET), None),
-        (baseline_arm(LENGTH, PART, SUBSET), lengths(table)),
-        (baseline_arm("gc_cpg", PART, SUBSET), shares),
-        (baseline_arm("kmer4", PART, SUBSET), kmers),
-        (baseline_arm("gc_cpg_kmer4", PART, SUBSET), np.hstack([shares, kmers])),
+    features: list[tuple[Method, np.ndarray | None]] = [
+        (baseline_method(PRIOR, PART, SUBSET), None),
+        (baseline_method(LENGTH, PART, SUBSET), lengths(table)),
+        (baseline_method("gc_cpg", PART, SUBSET), shares),
+        (baseline_method("kmer4", PART, SUBSET), kmers),
+        (baseline_method("gc_cpg_kmer4", PART, SUBSET), np.hstack([shares, kmers])),
     ]
     notes = {PRIOR: left_out, LENGTH: UNSEEN}
     for model in run.compressors():
-        features.append((model_arm(model, PART, SUBSET), mean_vectors(model, ids)))
+        features.append((model_method(model, PART, SUBSET), mean_vectors(model, ids)))
         logger.info(f"labels: elements, {model.name}: vectors of {len(ids):,} elements")
     sheets = []
     with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
@@ -88,14 +88,14 @@ def measure_elements(run: LabelRun) -> None:
             truth, groups = rows["class"].to_numpy(), rows["locus"].to_numpy()
             bootstrap = BlockBootstrap(groups, settings.bootstrap, settings.seed)
             sheet = Sheet(bootstrap, "loci", rule, "test", run.scale)
-            for arm, x in features:
-                learn = _length_trees if arm.model == LENGTH else _probabilities
+            for method, x in features:
+                learn = _length_trees if method.model == LENGTH else _probabilities
                 found = np.concatenate([learn(table, x, a, b, settings.seed) for _, a, b in folds])
-                _score(sheet, arm, truth, found, of_fold, notes.get(arm.model, ""))
+                _score(sheet, method, truth, found, of_fold, notes.get(method.model, ""))
                 for fold, _, _ in folds:
                     of = of_fold == fold
                     writer.add(
-                        arm=arm,
+                        method=method,
                         rule=rule,
                         fold=fold,
                         split="test",
@@ -141,7 +141,7 @@ def unlearnable(table: pd.DataFrame, folds: list[Fold]) -> str | None:
 
 
 def _score(
-    sheet: Sheet, arm: Arm, truth: np.ndarray, found: np.ndarray, folds: np.ndarray, note: str
+    sheet: Sheet, method: Method, truth: np.ndarray, found: np.ndarray, folds: np.ndarray, note: str
 ) -> None:
     """Macro AUROC (one class against the rest, within folds) and accuracy."""
     ranked = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
@@ -150,8 +150,8 @@ def _score(
     classes = [ranked_support(sheet.bootstrap, truth == place) for place in range(found.shape[1])]
     each = (("auroc_macro", ranked, reduce(scarcer, classes)), ("accuracy", accuracy, None))
     for metric, values, held in each:
-        compared = arm.model != LENGTH
-        sheet.add(arm, metric, values, len(truth), note=note, candidate=compared, support=held)
+        compared = method.model != LENGTH
+        sheet.add(method, metric, values, len(truth), note=note, candidate=compared, support=held)
 
 
 def macro_auroc(

@@ -17,7 +17,7 @@ import pandas as pd
 from genezip.genome.names import translate
 from genezip.log import progress
 from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.initiation.examples import InitiationExamples
 from genezip.tasks.predictions import PredictionWriter
 
@@ -170,24 +170,24 @@ def predict_initiation(
         has notes alone.
     """
     examples = InitiationExamples.load(manifest, genome)
-    arms = {name: baseline_arm(name, "tisp", subset) for name in ("tss_profile", "constant")}
+    methods = {name: baseline_method(name, "tisp", subset) for name in ("tss_profile", "constant")}
     sites = {} if tss is None else sites_of(tss, examples.genome.sizes)
     contigs = examples.prepared.facts["training_contigs"]
     profile = mean_profile(examples.tracks.values, sites, contigs, seed)
     with PredictionWriter(out, None, "array", (N_TRACKS, -1)) as writer:
         for metric in INITIATION_METRICS:
-            writer.note(arms["constant"], metric, CONSTANT)
+            writer.note(methods["constant"], metric, CONSTANT)
         if profile is None:
             logger.warning(f"tisp: {NO_SITES}")
             for metric in INITIATION_METRICS:
-                writer.note(arms["tss_profile"], metric, NO_SITES)
+                writer.note(methods["tss_profile"], metric, NO_SITES)
             return
-        _predict(writer, arms["tss_profile"], examples, sites, profile)
+        _predict(writer, methods["tss_profile"], examples, sites, profile)
 
 
 def _predict(
     writer: PredictionWriter,
-    arm: Arm,
+    method: Method,
     examples: InitiationExamples,
     sites: dict[str, Sites],
     profile: np.ndarray,
@@ -206,5 +206,5 @@ def _predict(
             group=[cells["block"]],
             target=[target],
             prediction=[laid_out(profile, sites.get(cells["chrom"], NO_TSS), start, end)],
-            arm=arm,
+            method=method,
         )

@@ -16,6 +16,7 @@ from genezip.alphabet import is_base
 from genezip.artifacts.files import sha256_json
 from genezip.genome.assembly import ReferenceGenome
 from genezip.log import progress
+from genezip.tasks.deposits import FILES, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.initiation.tracks import (
     TRACKS,
@@ -31,7 +32,6 @@ from genezip.tasks.initiation.windows import (
     training_contigs,
     unknown_bases,
 )
-from genezip.tasks.task_files import FILES, TaskFiles
 
 logger = logging.getLogger(__name__)
 

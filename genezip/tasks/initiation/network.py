@@ -21,7 +21,7 @@ from genezip.errors import GenezipError
 from genezip.log import progress
 from genezip.metrics.correlation import initiation_pcc, initiation_sums
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.initiation.examples import InitiationExamples
 from genezip.tasks.networks import ProfileHead, initiation_loss
 from genezip.tasks.predictions import PredictionWriter
@@ -127,7 +127,7 @@ def scored_part(
 def tune_initiation(
     examples: InitiationExamples,
     network: GeneZipNetwork,
-    arm: Arm,
+    method: Method,
     settings: Initiation,
     seed: int,
     identity: dict,
@@ -146,12 +146,12 @@ def tune_initiation(
     GenezipError
         If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
-    if arm.input not in INPUTS:
-        raise GenezipError(f"{arm.label}: tisp is trained on the inputs authors and full alone")
+    if method.input not in INPUTS:
+        raise GenezipError(f"{method.label}: tisp is trained on the inputs authors and full alone")
     model = InitiationModel(network, seed).to(network.embedding.device)
-    live = LiveInitiation(model, examples, arm.input, settings)
+    live = LiveInitiation(model, examples, method.input, settings)
     objective = TaskObjective(
-        name=arm.label,
+        name=method.label,
         module=model,
         settings=settings,
         loss=live.loss,
@@ -166,14 +166,14 @@ def tune_initiation(
 def write_initiation(
     examples: InitiationExamples,
     predict: Predict,
-    arm: Arm,
+    method: Method,
     out: Path,
 ) -> None:
     """Write the kept part of every validation and test window, one row per window."""
-    with PredictionWriter(out, arm, "array", (TRACKS, -1)) as writer:
+    with PredictionWriter(out, method, "array", (TRACKS, -1)) as writer:
         for split in ("valid", "test"):
             count = int((examples.table["split"] == split).sum())
-            logger.info(f"{arm.label}: predicting {count:,} windows of the split {split}")
+            logger.info(f"{method.label}: predicting {count:,} windows of the split {split}")
             for row in _rows(examples, split, f"predicting {split}"):
                 target, prediction = scored_part(examples, row, predict)
                 writer.add(

@@ -18,7 +18,7 @@ from genezip.artifacts.scores import TASK_SCORES
 from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.correlation import moments, pearson, transformed
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.initiation.base_features import BaseFeatures, local_features, normed
 from genezip.tasks.initiation.baselines import add_profile, oriented
 from genezip.tasks.initiation.label_initiation import (
@@ -35,11 +35,11 @@ from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import (
     LabelRun,
     both_strands,
-    model_arm,
+    model_method,
     too_long,
     too_many_counts,
 )
-from genezip.tasks.sheet import Sheet
+from genezip.tasks.scores import Sheet
 from genezip.tasks.tasks import annotated_tss
 
 logger = logging.getLogger(__name__)
@@ -81,20 +81,20 @@ def measure_initiation(run: LabelRun) -> None:
 
     with PredictionWriter(run.predictions, None, "array", (2, -1)) as writer:
 
-        def add(arm: Arm, predicted: list[np.ndarray]) -> None:
+        def add(method: Method, predicted: list[np.ndarray]) -> None:
             sums = np.stack([_sums(p, t) for p, t in zip(predicted, truth, strict=True)])
             r = pearson(bootstrap.sums({"moments": sums})["moments"])
-            if arm.model == CONSTANT:
-                sheet.add(arm, "pcc", None, scored, note=FLAT)
-                writer.note(arm, "pcc", FLAT)
+            if method.model == CONSTANT:
+                sheet.add(method, "pcc", None, scored, note=FLAT)
+                writer.note(method, "pcc", FLAT)
                 score = FLAT
             else:
-                sheet.add(arm, "pcc", r, scored, scale="correlation")
+                sheet.add(method, "pcc", r, scored, scale="correlation")
                 score = f"r = {r[0]:.3f}"
             for fold in range(settings.folds):
                 of = [number for number, block in enumerate(cut) if block.fold == fold]
                 writer.add(
-                    arm=arm,
+                    method=method,
                     rule="blocks",
                     fold=fold,
                     split="test",
@@ -103,23 +103,23 @@ def measure_initiation(run: LabelRun) -> None:
                     target=[truth[number] for number in of],
                     prediction=[predicted[number] for number in of],
                 )
-            logger.info(f"labels: initiation, {arm.model}: {score}")
+            logger.info(f"labels: initiation, {method.model}: {score}")
 
         tss = annotated_tss(run.source, "basic", None)
-        add(baseline_arm(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
+        add(baseline_method(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
         profile = _profile(cut, targets, segments, tss, settings.gap_bp)
-        add(baseline_arm("tss_profile", PART, SUBSET), profile)
+        add(baseline_method("tss_profile", PART, SUBSET), profile)
         local = [local_features(segment.ids) for segment in segments]
         fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
-        add(baseline_arm("local_bases", PART, SUBSET), fitted)
+        add(baseline_method("local_bases", PART, SUBSET), fitted)
         for model in run.compressors():
-            arm = model_arm(model, PART, SUBSET)
+            method = model_method(model, PART, SUBSET)
             if reason := too_many_counts(model, sum(len(segment.ids) for segment in segments)):
-                sheet.add(arm, "pcc", None, 0, note=reason)
-                logger.warning(f"labels: initiation, {arm.model} not measured: {reason}")
+                sheet.add(method, "pcc", None, 0, note=reason)
+                logger.warning(f"labels: initiation, {method.model} not measured: {reason}")
                 continue
             vectors = [normed(both_strands(model, segment.ids)) for segment in segments]
-            add(arm, cross_fitted(cut, targets, vectors, sampled, settings.gap_bp))
+            add(method, cross_fitted(cut, targets, vectors, sampled, settings.gap_bp))
     TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 

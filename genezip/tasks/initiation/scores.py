@@ -18,9 +18,9 @@ from genezip.metrics.correlation import (
     initiation_pcc,
     initiation_sums,
 )
-from genezip.tasks.base import Arm
-from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import estimated, joined, row
+from genezip.tasks.base import Method
+from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.scores import estimated, joined, row
 
 UNIT = "blocks"
 
@@ -31,14 +31,14 @@ def _zeros() -> np.ndarray:
 
 @dataclass
 class _Blocks:
-    """Sums of one arm, rule and split by block."""
+    """Sums of one method, rule and split by block."""
 
     positions: int = 0
     sums: dict[str, np.ndarray] = field(default_factory=lambda: defaultdict(_zeros))
 
 
 def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every arm, rule and split.
+    """Rows of every method, rule and split.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
     bootstrap : number of resamples
     seed : of the resamples
     """
-    found: dict[tuple[Arm, str, str], _Blocks] = defaultdict(_Blocks)
+    found: dict[tuple[Method, str, str], _Blocks] = defaultdict(_Blocks)
     for file in files:
         for each in file.rows():
-            blocks = found[each.arm, each.rule, each.split]
+            blocks = found[each.method, each.rule, each.split]
             blocks.positions += int(np.isfinite(each.target).any(axis=0).sum())
             blocks.sums[each.group] += initiation_sums(each.prediction, each.target)
     rows: list[Row] = []
-    for (arm, rule, split), blocks in found.items():
+    for (method, rule, split), blocks in found.items():
         # a block without a scored position could be drawn, but would say nothing
         scored = {name: sums for name, sums in blocks.sums.items() if sums[:, 0].any()}
         sums = np.stack(list(scored.values())) if scored else np.zeros((0, *_zeros().shape))
@@ -64,7 +64,7 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
             if cells["value"] is None:
                 cells["note"] = joined(_undefined(metric, values[0], blocks.positions))
             rows.append(
-                row(arm, rule=rule, split=split, metric=metric, n=blocks.positions, **cells)
+                row(method, rule=rule, split=split, metric=metric, n=blocks.positions, **cells)
             )
     return rows
 

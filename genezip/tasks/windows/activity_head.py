@@ -17,7 +17,7 @@ from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.models.base import choose_device
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.networks import ActivityHead, poisson_sum
 from genezip.tasks.windows.bin_features import (
     BinFeatures,
@@ -41,7 +41,7 @@ _BYTES_PER_VALUE = 32  # rate, target, loss terms and their gradients, float32
 def predict_activity(
     array: np.ndarray,
     windows: "WindowExamples",
-    arm: Arm,
+    method: Method,
     settings: Activity,
     seed: int,
     identity: dict[str, Any],
@@ -63,7 +63,7 @@ def predict_activity(
     GenezipError
         If bins and targets do not belong together, or there are no training windows.
     """
-    rows, name = rows_of(windows.table), f"rsap {arm.subset} {arm.label}"
+    rows, name = rows_of(windows.table), f"rsap {method.subset} {method.label}"
     targets = {split: windows.targets(split) for split in SPLITS}
     bins, tracks = targets["train"].shape[1:]
     if array.shape[1] != bins:
@@ -106,7 +106,7 @@ def predict_activity(
     loss = partial(activity_loss, head)
     objective = TaskObjective(name, head, settings, loss, validate, "negative loss")
     fit_task(objective, batch, settings.steps, seed, identity, work_folder)
-    write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
+    write_windows(out, method, windows, target, predict, ROWS_PER_WRITE)
 
 
 def spread(count: int, most: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from genezip.log import progress
-from genezip.tasks.base import baseline_arm
+from genezip.tasks.base import baseline_method
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.windows.examples import WindowExamples
 
@@ -44,7 +44,7 @@ def predict_activity(
     table = windows.table[windows.table["split"] == "test"]
     with PredictionWriter(out, None, "array", by_bin.shape) as writer:
         for name, prediction in found.items():
-            arm = baseline_arm(name, "rsap", subset)
+            method = baseline_method(name, "rsap", subset)
             for number, (example, locus) in enumerate(
                 table[["example", "locus"]].itertuples(index=False)
             ):
@@ -54,5 +54,5 @@ def predict_activity(
                     group=[locus],
                     target=[np.asarray(targets[number])],
                     prediction=[prediction],
-                    arm=arm,
+                    method=method,
                 )

@@ -13,9 +13,9 @@ from torch import Tensor
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
+from genezip.tasks.features import Moments, Standard
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.standard import Moments, Standard
 
 if TYPE_CHECKING:
     from genezip.tasks.windows.examples import WindowExamples
@@ -95,7 +95,7 @@ def kept_where(rows: np.ndarray, keep: Callable[[int], bool], name: str) -> np.n
 
 def write_windows(
     out: Path,
-    arm: Arm,
+    method: Method,
     windows: "WindowExamples",
     target: Callable[[str, np.ndarray], np.ndarray],
     predict: Callable[[np.ndarray], np.ndarray],
@@ -113,7 +113,7 @@ def write_windows(
     sizes = target("test", np.arange(0)).shape[1:]
     total = len(rows["valid"]) + len(rows["test"])
     bar = Progress("predictions", total, "window")
-    with PredictionWriter(out, arm, "array", sizes) as writer, bar as shown, torch.no_grad():
+    with PredictionWriter(out, method, "array", sizes) as writer, bar as shown, torch.no_grad():
         for split in ("valid", "test"):
             for places in blocks(np.arange(len(rows[split])), rows_per_write):
                 here = rows[split][places]

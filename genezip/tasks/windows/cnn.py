@@ -12,9 +12,9 @@ from genezip.genome.sources.splits import SPLITS
 from genezip.log import progress
 from genezip.metrics.contacts import contact_scores
 from genezip.metrics.correlation import track_pcc, track_sums
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.networks import squared_error_sum
-from genezip.tasks.onehot_cnn import ActivityCNN, ContactCNN
+from genezip.tasks.networks import ActivityCNN, ContactCNN
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.windows.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.tasks.windows.cell_line import cell_line
@@ -125,7 +125,7 @@ class WindowCNN:
 def predict_window_cnn(
     task: str,
     examples: WindowExamples,
-    arm: Arm,
+    method: Method,
     official: str,
     settings: ContactMaps | Activity,
     seed: int,
@@ -140,12 +140,12 @@ def predict_window_cnn(
     """
     cnn = WindowCNN(task, examples, official, settings, seed, device)
     objective = TaskObjective(
-        arm.label, cnn.module, settings, cnn.loss, cnn.validation_score, cnn.metric
+        method.label, cnn.module, settings, cnn.loss, cnn.validation_score, cnn.metric
     )
     count, draws = len(cnn.rows["train"]), settings.steps * settings.batch
     fine_tune(objective, count, draws, seed, identity, work_folder, MICRO_BATCH)
     shape = (-1,) if task == "cmp" else (-1, -1)
-    with PredictionWriter(out, arm, "array", shape) as writer:
+    with PredictionWriter(out, method, "array", shape) as writer:
         for split in ("valid", "test"):
             rows = cnn.rows[split]
             for number, row in enumerate(progress(rows, f"predicting {split}", unit="window")):

@@ -13,7 +13,7 @@ import numpy as np
 from genezip.log import progress
 from genezip.metrics.contacts import METRICS, has_signal, n_entries, pair_products, stratum_means
 from genezip.metrics.gc_content import gc_content
-from genezip.tasks.base import baseline_arm
+from genezip.tasks.base import baseline_method
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.windows.bins import CMP_FULL, Bins
 from genezip.tasks.windows.cell_line import cell_line
@@ -158,19 +158,19 @@ def predict_maps(
             line.add(gc_product(windows.ids(int(place)), bins), target)
     flat = mean.mean()
     intercept, slope = line.line()
-    arms = [baseline_arm(name, "cmp", subset) for name in ("mean_map", "gc_product")]
+    methods = [baseline_method(name, "cmp", subset) for name in ("mean_map", "gc_product")]
     with PredictionWriter(out, None, "array", (entries,)) as writer:
         for split in ("valid", "test"):
             targets = windows.targets(split)
             for number, place in enumerate(np.flatnonzero(splits == split)):
                 cells = windows.table.iloc[place]
                 found = (flat, intercept + slope * gc_product(windows.ids(int(place)), bins))
-                for arm, prediction in zip(arms, found, strict=True):
+                for method, prediction in zip(methods, found, strict=True):
                     writer.add(
                         split=split,
                         example=np.array([cells["example"]]),
                         group=[cells["locus"]],
                         target=[np.asarray(targets[number, column])],
                         prediction=[prediction],
-                        arm=arm,
+                        method=method,
                     )

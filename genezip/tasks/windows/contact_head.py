@@ -19,7 +19,7 @@ from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.contacts import contact_scores, has_signal, n_bins
 from genezip.models.base import choose_device
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.networks import ContactHead, squared_error_sum
 from genezip.tasks.windows.bin_features import (
     BinFeatures,
@@ -47,7 +47,7 @@ def predict_contacts(
     array: np.ndarray,
     windows: "WindowExamples",
     track: int,
-    arm: Arm,
+    method: Method,
     settings: ContactMaps,
     seed: int,
     identity: dict[str, Any],
@@ -68,7 +68,7 @@ def predict_contacts(
     GenezipError
         If bins and targets do not belong together, or no training map has signal.
     """
-    rows, name = rows_of(windows.table), f"cmp {arm.subset} {arm.label}"
+    rows, name = rows_of(windows.table), f"cmp {method.subset} {method.label}"
     targets = {split: windows.targets(split) for split in SPLITS}
     bins = n_bins(targets["train"].shape[-1])
     if array.shape[1] != bins:
@@ -115,7 +115,7 @@ def predict_contacts(
     loss = partial(contact_loss, head)
     objective = TaskObjective(name, head, settings, loss, validate, "scc")
     fit_task(objective, batch, settings.steps, seed, identity, work_folder, "last")
-    write_windows(out, arm, windows, target, predict, ROWS_PER_WRITE)
+    write_windows(out, method, windows, target, predict, ROWS_PER_WRITE)
 
 
 def contact_loss(head: nn.Module, part: tuple[Tensor, Tensor, int]) -> Tensor:

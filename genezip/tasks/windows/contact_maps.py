@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from genezip.genome.assembly import ReferenceGenome
-from genezip.tasks.task_files import TaskFiles
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.windows.bins import CMP_BP, CMP_FULL
 from genezip.tasks.windows.records import Layout
 from genezip.tasks.windows.shards import find_shards

@@ -8,7 +8,6 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
+from genezip.tasks.features import npy_head
 from genezip.tasks.windows.check import MOST_DIFFERING, Differences, check_record
 from genezip.tasks.windows.shards import Shards
 
@@ -258,16 +258,3 @@ class Conversion:
             one.st_nlink == 1 and one.st_size == self._file_bytes(split)
             for split, one in about.items()
         )
-
-
-def npy_head(shape: tuple[int, ...], dtype: str = "<f2") -> bytes:
-    """The first bytes of a ``.npy`` file in C order (format 1.0).
-
-    Parameters
-    ----------
-    dtype : with its byte order, such as ``<f2`` for float16, little-endian
-    """
-    head = BytesIO()
-    about = {"descr": dtype, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(head, about)
-    return head.getvalue()

@@ -14,7 +14,7 @@ from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
-from genezip.tasks.task_files import TaskFiles
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.windows.bins import RSAP, RSAP_STORED_BP, RSAP_WIDENED
 from genezip.tasks.windows.records import Layout
 from genezip.tasks.windows.shards import find_shards

@@ -1,8 +1,8 @@
 """Scores of rsap: the three Pearson correlations, with intervals by locus.
 
 Sums are kept per locus and track. With thousands of tracks they take memory: above
-``LOCI_BYTES`` for an arm they are added up, and ``pcc_flat`` and ``pcc_track`` have no
-interval. The sums of an arm are dropped as soon as its last row was read.
+``LOCI_BYTES`` for a method they are added up, and ``pcc_flat`` and ``pcc_track`` have no
+interval. The sums of a method are dropped as soon as its last row was read.
 """
 
 from collections import Counter, defaultdict
@@ -13,20 +13,20 @@ import numpy as np
 from genezip.artifacts.scores import Row
 from genezip.metrics.bootstrap import BlockBootstrap, ratio
 from genezip.metrics.correlation import defined_sum, pearson, pooled_pcc, track_pcc, track_sums
-from genezip.tasks.base import Arm
-from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import estimated, joined, row
+from genezip.tasks.base import Method
+from genezip.tasks.predictions import METHOD_COLUMNS, PredictionFile, method_of
+from genezip.tasks.scores import estimated, joined, row
 
 UNIT = "loci"
 LOCI_BYTES = 1 << 30
 _TRACKS_AT_ONCE = 256  # their sums without each of 2,000 loci are 25 MB
-_Key = tuple[Arm, str, str]  # arm, rule, split
+_Key = tuple[Method, str, str]  # method, rule, split
 _NO_MEMORY = "no interval: sums of every locus would not fit in memory"
 _UNDEFINED = "labels or predictions have no variance, so Pearson's r is undefined"
 
 
 class _Loci:
-    """Sums of one arm, rule and split."""
+    """Sums of one method, rule and split."""
 
     def __init__(self) -> None:
         self.sequences: list[tuple[str, float]] = []  # locus, r of the sequence
@@ -46,7 +46,7 @@ class _Loci:
 
 
 def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every arm, rule and split.
+    """Rows of every method, rule and split.
 
     Parameters
     ----------
@@ -60,26 +60,28 @@ def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) ->
         done: dict[_Key, list[Row]] = {}
         keys = file.keys
         left = Counter(
-            (arm_of(cells), rule, split)
-            for *cells, rule, split in keys[[*ARM_COLUMNS, "rule", "split"]].itertuples(index=False)
+            (method_of(cells), rule, split)
+            for *cells, rule, split in keys[[*METHOD_COLUMNS, "rule", "split"]].itertuples(
+                index=False
+            )
         )
         for each in file.rows():
-            key = (each.arm, each.rule, each.split)
+            key = (each.method, each.rule, each.split)
             found[key].add(each.group, track_sums(each.prediction, each.target))
             left[key] -= 1
-            if not left[key]:  # its sums take up to LOCI_BYTES, so they go before the next arm's
+            if not left[key]:  # its sums take up to LOCI_BYTES, so they go before the next method's
                 done[key] = _finished(key, found.pop(key), bootstrap, seed)
         rows += [each for found_rows in done.values() for each in found_rows]
     return rows
 
 
 def _finished(key: _Key, loci: _Loci, bootstrap: int, seed: int) -> list[Row]:
-    """Rows of one arm, rule and split."""
-    arm, rule, split = key
+    """Rows of one method, rule and split."""
+    method, rule, split = key
     common = {"rule": rule, "split": split}
-    rows = [row(arm, metric="pcc_sequence", **common, **_sequences(loci, bootstrap, seed))]
+    rows = [row(method, metric="pcc_sequence", **common, **_sequences(loci, bootstrap, seed))]
     for metric, cells in _pooled(loci, bootstrap, seed).items():
-        rows.append(row(arm, metric=metric, n=len(loci.sequences), **common, **cells))
+        rows.append(row(method, metric=metric, n=len(loci.sequences), **common, **cells))
     return rows
 
 

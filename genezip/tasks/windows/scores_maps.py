@@ -14,9 +14,9 @@ from genezip.artifacts.scores import Row
 from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap, ratio
 from genezip.metrics.contacts import METRICS, contact_scores, has_signal, is_triangle
-from genezip.tasks.base import Arm
-from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.score_rows import estimated, joined, row
+from genezip.tasks.base import Method
+from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.scores import estimated, joined, row
 
 UNIT = "loci"
 FIRST = 100
@@ -24,7 +24,7 @@ FIRST = 100
 
 @dataclass
 class _Maps:
-    """Scores of the maps of one arm, rule and split."""
+    """Scores of the maps of one method, rule and split."""
 
     examples: list[int] = field(default_factory=list)
     loci: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class _Maps:
 
 
 def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every arm, rule and split.
+    """Rows of every method, rule and split.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list
     bootstrap : number of resamples
     seed : of the resamples
     """
-    found: dict[tuple[Arm, str, str], _Maps] = defaultdict(_Maps)
+    found: dict[tuple[Method, str, str], _Maps] = defaultdict(_Maps)
     for file in files:
         for each in file.rows():
             if not is_triangle(each.target.size):
@@ -49,22 +49,28 @@ def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list
                     f"{file.path} holds {each.target.size:,} values for {each.split} example "
                     f"{each.example}, which is no upper triangle of a map; predict again"
                 )
-            maps = found[each.arm, each.rule, each.split]
+            maps = found[each.method, each.rule, each.split]
             maps.examples.append(each.example)
             maps.loci.append(each.group)
             maps.scores.append(contact_scores(each.prediction, each.target))
             maps.flat.append(not has_signal(each.target))
     rows: list[Row] = []
-    for (arm, rule, split), maps in found.items():
+    for (method, rule, split), maps in found.items():
         order = np.argsort(maps.examples, kind="stable")
-        rows += _means(arm, rule, split, maps, order, bootstrap, seed)
+        rows += _means(method, rule, split, maps, order, bootstrap, seed)
         if split == "valid":
-            rows += _means(arm, rule, f"valid{FIRST}", maps, order[:FIRST], bootstrap, seed)
+            rows += _means(method, rule, f"valid{FIRST}", maps, order[:FIRST], bootstrap, seed)
     return rows
 
 
 def _means(
-    arm: Arm, rule: str, split: str, maps: _Maps, chosen: np.ndarray, bootstrap: int, seed: int
+    method: Method,
+    rule: str,
+    split: str,
+    maps: _Maps,
+    chosen: np.ndarray,
+    bootstrap: int,
+    seed: int,
 ) -> list[Row]:
     loci, flat = np.array(maps.loci)[chosen], np.array(maps.flat)[chosen]
     rows = []
@@ -78,7 +84,9 @@ def _means(
             sums = boot.sums({"score": values[finite], "maps": np.ones(int(finite.sum()))})
             cells = estimated(boot, ratio(sums["score"], sums["maps"]), UNIT, "correlation")
         cells["note"] = joined(note, cells["note"])
-        rows.append(row(arm, rule=rule, split=split, metric=metric, n=int(finite.sum()), **cells))
+        rows.append(
+            row(method, rule=rule, split=split, metric=metric, n=int(finite.sum()), **cells)
+        )
     return rows
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
-from genezip.tasks.task_files import TaskFiles
+from genezip.tasks.deposits import TaskFiles
 
 _NAME = re.compile(r"(train|valid|test)(?:-[0-9]+)*-([0-9]+)[.]tfr")
 

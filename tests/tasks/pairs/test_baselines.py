@@ -12,6 +12,7 @@ from toolkit.deposits import pairs
 from genezip.config.benchmarks import EQTL
 from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.baselines import predict_baselines
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.pairs import baselines as baselines_pairs
 from genezip.tasks.pairs.baselines import (
     class_prior,
@@ -23,9 +24,8 @@ from genezip.tasks.pairs.baselines import (
 )
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.folds import folds_of
-from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import score
-from genezip.tasks.task_files import TaskFiles
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.inference import forward
 from genezip.models.genezip.compressor import GeneZip
 from genezip.models.token_counts import TokenCounts
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import (
@@ -33,7 +34,6 @@ from genezip.tasks.pairs.features import (
     window,
 )
 from genezip.tasks.pairs.sequences import AUTHORS_BP, PairSequences, authors_input
-from genezip.tasks.task_files import TaskFiles
 
 
 def compressor(bound: dict, double: bool = True, block_bp: int = 64) -> GeneZip:

@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from genezip.config.benchmarks import EQTL
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
+from genezip.tasks.features import Moments
 from genezip.tasks.pairs import probe as pair_probe
 from genezip.tasks.pairs.probe import PENALTIES, Probe, design, fit_probe, predict_pairs
-from genezip.tasks.standard import Moments
 
 WIDTH = 3
 FULL = [
@@ -40,14 +40,14 @@ class Rows:
     """Collects what a prediction writer would write."""
 
     def __init__(self) -> None:
-        self.arm = Arm("eqtl", "artery", "tiny", 0, "full", "frozen")
+        self.method = Method("eqtl", "artery", "tiny", 0, "full", "frozen")
         self.parts: list[pd.DataFrame] = []
         self.notes: set[tuple[str, str, str, bool]] = set()  # rule, split, reason, value stands
 
     def note(
-        self, arm: Arm, metric: str, reason: str, rule: str, split: str, *, value_stands: bool
+        self, method: Method, metric: str, reason: str, rule: str, split: str, *, value_stands: bool
     ) -> None:
-        assert arm is self.arm
+        assert method is self.method
         self.notes.add((rule, split, reason, value_stands))
 
     def add(self, **columns: Any) -> None:
