@@ -32,8 +32,8 @@ from genezip.tasks.classification.baselines import (
 from genezip.tasks.classification.probe import linear_probe, mean_vectors, unlearnable
 from genezip.tasks.classification.splits import Fold, balanced_folds, folds_of, loci
 from genezip.tasks.deposits import FETCH
+from genezip.tasks.label_files import CLASSES, COLUMNS, SPLITS
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.public_labels import CLASSES, COLUMNS, SPLITS
 from genezip.tasks.real_run import LabelRun, model_method
 from genezip.tasks.scores import Sheet, ranked_support
 
