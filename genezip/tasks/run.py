@@ -413,7 +413,7 @@ def measure(
     method = baseline_method("", name, task.own_subset)
     writer = PredictionWriter(predictions, task.layout, of=(name, task.own_subset))
     try:
-        files = TaskFiles.load(listing)
+        files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
         task.prepare(files, source, task.own_subset, settings, settings.seed, data)
     except NotMeasured as error:
         with writer:
