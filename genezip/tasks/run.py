@@ -95,10 +95,10 @@ def features(
     from genezip.models.token_counts import with_vectors
 
     task = tasks[name]
-    Prepared.load(data, name)
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
     compressor = with_vectors(compressor)
+    Prepared.load(data, name)
     reading = task.features(compressor, task.open(data, genome), input, settings)
     plan = reading.plan
     logger.info(f"{name} {plan.subset}: {plan.layer} of {compressor.name}, input {input}")
@@ -140,11 +140,8 @@ def predict(
     from genezip.training.checkpoint import discard
 
     task = tasks[name]
-    learns = "full" if method.model == CNN else method.mode
-    if learns not in task.modes and method.model != CNN:
-        raise GenezipError(
-            f"{name} has no mode {learns}; use the mode {' or '.join(sorted(task.modes))}"
-        )
+    if method.model != CNN:
+        task.refuse_mode(method.mode)
     prepared = Prepared.load(data, name)
     _check_subset(task, prepared, official)
     job: Job[Any] = Job(
