@@ -122,9 +122,9 @@ def fetch_labels(
 @app.command("list")
 def show() -> None:
     """The tasks, with their metrics and what the bootstrap resamples."""
-    from genezip.tasks import tasks
+    from genezip.tasks import TASKS
 
-    for name, task in tasks.items():
+    for name, task in TASKS.items():
         metrics = ", ".join(task.metrics)
         units = ", ".join(dict.fromkeys(task.metrics.values()))
         typer.echo(f"{name}\t{metrics}\t{units}\t{', '.join(sorted(task.modes))}")
@@ -134,12 +134,12 @@ def genome(task: Task, files: Files, out: Out) -> None:
     """Unpack the FASTA of a deposit, with its index."""
     from genezip.errors import GenezipError
     from genezip.formats.fasta import unpack_fasta
-    from genezip.tasks import tasks
+    from genezip.tasks import TASKS
     from genezip.tasks.deposits import TaskFiles
 
-    endings = tasks[task].fasta
+    endings = TASKS[task].fasta
     if not endings:
-        known = ", ".join(name for name, one in tasks.items() if one.fasta)
+        known = ", ".join(name for name, one in TASKS.items() if one.fasta)
         raise GenezipError(f"{task} has no FASTA of its own; those with one are {known}")
     unpack_fasta(TaskFiles.load(files).one(*endings), out)
 
@@ -155,10 +155,10 @@ def prepare(
 ) -> None:
     """Convert deposited files once: examples, targets, manifest with counts per split."""
     from genezip import config
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
     from genezip.tasks.deposits import TaskFiles
 
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     run.prepare(task, subset, TaskFiles.load(files), genome, out, chosen, seed)
 
 
@@ -184,10 +184,10 @@ def features(
     from genezip.models import load
     from genezip.models.base import Compressor
     from genezip.models.external import load_comparator
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
 
     torch.set_num_threads(threads)
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     if (model is None) == (comparator is None):
         raise GenezipError("name either a model folder (--model) or a --comparator")
     compressor: Compressor
@@ -221,11 +221,11 @@ def predict(
     import torch
 
     from genezip import config
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
     from genezip.tasks.base import CNN, Method
 
     torch.set_num_threads(threads)
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     method = Method(task, subset, model, seed, input, mode)
     if model == CNN:
         method = Method(task, subset, CNN, seed, "authors", "full")
@@ -248,9 +248,9 @@ def baselines(
 ) -> None:
     """Predictions of baselines that see no more than distance, composition or position."""
     from genezip import config
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
 
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     genes = None if source is None else run.annotated_tss(source, transcripts, gene_type)
     run.baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
 
@@ -265,10 +265,10 @@ def table(
 ) -> None:
     """All subsets of a task, with the published numbers beside them."""
     from genezip import config
-    from genezip.tasks import tasks
+    from genezip.tasks import TASKS
     from genezip.tasks.table import write_table
 
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     write_table(task, scores, paper, chosen.subsets, scale, out)
 
 

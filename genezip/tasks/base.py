@@ -239,7 +239,8 @@ class Task(Protocol[E]):
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
     caches : whether features go to disk; False where they are vectors of every base
-    own_subset : subset of a task with a small deposit, which is measured in one call
+    own_subset : subset of a task with a small deposit, which is measured in one call, where it
+        has one
     """
 
     name: str
@@ -349,6 +350,10 @@ class Task(Protocol[E]):
         control : model that others are compared with, where the task has paired differences
         """
         raise NotImplementedError
+
+    def subsets(self, settings: Any) -> Subsets:
+        """What is measured in one call: the subsets of the section, or the task's only one."""
+        return getattr(settings, "subsets", None) or {self.own_subset: self.own_subset}
 
     def annotated_tss(self, source: Path) -> pd.DataFrame | None:
         """TSSs that the baselines of a task with a small deposit read; None where none does."""

@@ -17,7 +17,7 @@ from genezip.errors import GenezipError
 from genezip.models import load
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
-from genezip.tasks import tasks
+from genezip.tasks import TASKS
 from genezip.tasks.deposits import DEPOSITS, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.run import features
@@ -27,15 +27,15 @@ from genezip.tasks.run import prepare as run_prepare
 def prepare(task: str, subset: str, listing: Path, fasta: Path) -> Path:
     manifest = listing.parent / "data" / "all" / "manifest.json"
     values = {"train_windows": 3} if task == "tisp" else {}
-    settings = tasks[task].settings(**values)
+    settings = TASKS[task].settings(**values)
     run_prepare(task, subset, TaskFiles.load(listing), fasta, manifest, settings, 0)
     return manifest
 
 
 def test_a_task_that_does_not_exist_is_one_sentence() -> None:
-    assert "maps" not in tasks
+    assert "maps" not in TASKS
     with pytest.raises(GenezipError, match="'maps' is no task here; use one of cmp, eqtl, etgp"):
-        tasks["maps"]
+        TASKS["maps"]
 
 
 @pytest.mark.parametrize("subset", ["all", "procap", "PRO-cap"])
@@ -75,7 +75,7 @@ def test_a_probe_on_token_counts_finds_a_planted_effect(tmp_path: Path, name: st
     listing = pairs.write_eqtl(tmp_path, more=90, reach=9_000, cases=False)
     genome = tmp_path / pairs.EQTL_FASTA
     data, features = (tmp_path / part / "manifest.json" for part in ("data", "features"))
-    settings = tasks["eqtl"].settings()
+    settings = TASKS["eqtl"].settings()
     run_prepare("eqtl", pairs.TISSUE, TaskFiles.load(listing), genome, data, settings, 0)
     task = ("dnalongbench", "features", "eqtl", "--data", data, "--genome", genome)
     succeed(*task, "--model", model, "--out", features)
@@ -99,9 +99,9 @@ def test_there_are_no_features_of_the_input_contrast(tmp_path: Path) -> None:
         features("eqtl", load("fixed:3"), tmp_path, tmp_path, "contrast", None, tmp_path)
 
 
-@pytest.mark.parametrize("name", tasks)
+@pytest.mark.parametrize("name", TASKS)
 def test_every_task_says_what_it_is(name: str) -> None:
-    task = tasks[name]
+    task = TASKS[name]
     assert task.name == name and task.metrics and task.modes
     assert (task.layout.kind == "scalar") == (task.layout.shape == ())
     assert issubclass(task.settings, Section)

@@ -19,7 +19,7 @@ from genezip.alphabet import N_ID
 from genezip.config.benchmarks import EQTL, Pairs
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks import run, tasks
+from genezip.tasks import TASKS, run
 from genezip.tasks.base import Job, Method
 from genezip.tasks.pairs import network as live_pairs
 from genezip.tasks.pairs.network import (
@@ -292,7 +292,7 @@ def test_the_file_has_a_row_per_validation_and_test_pair(tmp_path: Path) -> None
         return scores[split, hidden] + np.arange(6) / 10
 
     rows = predict_pairs(examples, SimpleNamespace(scores=given))  # type: ignore[arg-type]
-    run.write_predictions(tasks["eqtl"], out, method(), rows)
+    run.write_predictions(TASKS["eqtl"], out, method(), rows)
     found = pq.read_table(out).to_pandas()
     table = examples.table
     for split, first in (("valid", 0.0), ("test", 2.0)):
