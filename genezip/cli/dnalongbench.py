@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from genezip.cli import inputs, tasks
+from genezip.cli import options, tasks
 
 app = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
 tasks.register(app)
@@ -31,8 +31,8 @@ def fetch(
         Literal["intervals", "all"],
         typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
     ] = "intervals",
-    plan: inputs.PlanOption = False,
-    fetched: inputs.FetchedOption = None,
+    plan: options.Plan = False,
+    fetched: options.Fetched = None,
     sources: Annotated[Path, typer.Option(help="Table of sources.")] = Path(
         "resources/sources.tsv"
     ),
@@ -40,7 +40,7 @@ def fetch(
     """Fetch the files of one task; TASK.json or TASK.intervals.json is written last."""
     from genezip.tasks.deposits import fetch_task, plan_task
 
-    fetched = inputs.fetched_folder(fetched)
+    fetched = options.fetched_folder(fetched)
     if plan:
         for line in plan_task(task, out, only, sources, fetched):
             typer.echo(line)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from genezip.cli import inputs
+from genezip.cli import options
 
 app = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
 
@@ -40,8 +40,8 @@ def fetch(
     sources: Annotated[Path, typer.Option(help="Table of sources.")] = Path(
         "resources/sources.tsv"
     ),
-    plan: inputs.PlanOption = False,
-    fetched: inputs.FetchedOption = None,
+    plan: options.Plan = False,
+    fetched: options.Fetched = None,
 ) -> None:
     """Get the label files: from the mirror folder, else from public servers.
 
@@ -54,12 +54,14 @@ def fetch(
 
     parts = config.settings(config.Labels, settings).tasks
     genome = None if source is None or plan else Source.load(source)
-    public = PublicLabels(sources, out.parent / "downloads", genome, inputs.fetched_folder(fetched))
+    public = PublicLabels(
+        sources, out.parent / "downloads", genome, options.fetched_folder(fetched)
+    )
     if plan:
         for line in public.plan(parts).lines():
             typer.echo(line)
         return
-    fetch_labels(inputs.mirror_folder(mirror), parts, out, public, genome)
+    fetch_labels(options.mirror_folder(mirror), parts, out, public, genome)
 
 
 @app.command()
