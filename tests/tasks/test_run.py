@@ -1,4 +1,4 @@
-"""Heads on cached features: which data, features and method belong together, and what is written."""
+"""The verbs: which data, features and method belong together, and what is written."""
 
 import json
 import os
