@@ -142,13 +142,20 @@ class Note:
 
 @dataclass(frozen=True)
 class Fact:
-    """A number about the examples of a split (share of genes seen in training, ...)."""
+    """A number beside the scores: about the examples of a split, or about the method.
+
+    Attributes
+    ----------
+    metric, value, n : name (share of genes seen in training, ...), and over how many examples
+    of_method : whether it is the method's (its bases per token, ...)
+    """
 
     metric: str
     value: float | None
     n: int
     rule: str = "paper"
     split: str = "test"
+    of_method: bool = False
 
 
 Found = Predictions | Note | Fact
