@@ -199,7 +199,8 @@ def features(
         raise GenezipError("name either a model folder (--model) or a --comparator")
     compressor: Compressor
     if model is not None:
-        compressor = load(model, chosen.device, streams=input != "authors")
+        streams = TASKS[task].streams and input != "authors"
+        compressor = load(model, chosen.device, streams=streams)
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)

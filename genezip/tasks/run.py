@@ -450,7 +450,7 @@ def _measure_model(
     from genezip.models import load
     from genezip.models.token_counts import with_vectors
 
-    compressor = with_vectors(load(model, job.settings.device, streams=True))
+    compressor = with_vectors(load(model, job.settings.device, streams=task.streams))
     seed = compressor.metadata.get("seed")
     method = replace(job.method, model=compressor.name, seed=seed, input="full", mode="frozen")
     job = replace(job, method=method)
