@@ -49,7 +49,7 @@ def report(
     from genezip import config
     from genezip.errors import GenezipError
     from genezip.report.files import TASK_TABLES
-    from genezip.report.html import write_report
+    from genezip.report.page import write_report
     from genezip.report.results import load
 
     if scale not in ("full", "demo", "test"):

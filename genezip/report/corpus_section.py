@@ -1,8 +1,8 @@
 """What the page says about the DNA: splits, leaks, what held-out DNA shares with training DNA."""
 
+from genezip.report.chapter import Cell, Section, Table
 from genezip.report.region_style import region_label
 from genezip.report.results import Results
-from genezip.report.sections import Cell, Section, Table
 
 VALIDATION = {
     "paper": "were drawn from training pieces in the same way as training windows",

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from genezip.report import label_rows, style
+from genezip.report.chapters.labels import label_of
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.label_rows import Measure, PartRows
-from genezip.report.labels_section import label_of
 from genezip.report.results import Results
 from genezip.report.scores import Number
 

@@ -8,31 +8,23 @@ import pandas as pd
 
 from genezip.artifacts.files import write_text
 from genezip.artifacts.tables import write_tsv
-from genezip.report import (
-    figures_compression,
-    figures_corpus,
-    figures_enrichment,
-    figures_labels,
-    figures_locus,
-    figures_repeats,
-    figures_training,
-    style,
-)
+from genezip.report import figures_labels, style
+from genezip.report.chapters import compression, corpus, locus, repeats, tokens, training
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.results import Results
 
 XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 FIGURES: Final[dict[str, Callable[[Results], Drawing | None]]] = {
-    "corpus": figures_corpus.corpus,
-    "curves": figures_training.curves,
-    "steering": figures_training.steering,
-    "perplexity": figures_compression.perplexity,
-    "bpt": figures_compression.bpt,
-    "enrichment": figures_enrichment.enrichment,
-    "gc_thirds": figures_enrichment.gc_thirds,
-    "locus": figures_locus.locus,
-    "repeats": figures_repeats.repeats,
+    "corpus": corpus.corpus,
+    "curves": training.curves,
+    "steering": training.steering,
+    "perplexity": compression.perplexity,
+    "bpt": compression.bpt,
+    "enrichment": tokens.enrichment,
+    "gc_thirds": tokens.gc_thirds,
+    "locus": locus.locus,
+    "repeats": repeats.repeats,
     "labels": figures_labels.labels,
 }
 

@@ -1,9 +1,9 @@
 """What the page says about training."""
 
 from genezip.region_classes import expected_bpt
+from genezip.report.chapter import Section
 from genezip.report.results import Curve, Results
 from genezip.report.scores import plain
-from genezip.report.sections import Section
 
 
 def _exposure(results: Results, curve: Curve) -> str | None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.report.benchmarks_section import benchmarks_section
+from genezip.report.chapters.benchmarks import benchmarks_section
 
 
 def row(**cells: object) -> dict[str, object]:

@@ -9,15 +9,8 @@ import pandas as pd
 import pytest
 
 from genezip.config import Report
-from genezip.report import (
-    figures_compression,
-    figures_locus,
-    figures_repeats,
-    figures_training,
-    gallery,
-    repeat_sets,
-    style,
-)
+from genezip.report import gallery, repeat_sets, style
+from genezip.report.chapters import compression, locus, repeats, training
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
 
@@ -65,19 +58,19 @@ def test_figures_without_numbers_are_left_out_but_written(
 
 def test_a_long_run_is_thinned() -> None:
     values = pd.Series(range(30_600))
-    thin = figures_training._thin(values)
-    assert len(thin) == figures_training.MAX_POINTS
+    thin = training._thin(values)
+    assert len(thin) == training.MAX_POINTS
     assert thin.iloc[0] == 0 and thin.iloc[-1] == 30_599
 
 
 def test_labels_are_moved_apart_inside_the_axes() -> None:
-    assert figures_training.spread([1, 1.5, 9], 1, 0, 10) == [1, 2, 9]
-    assert figures_training.spread([9.5, 9.8, 10], 1, 0, 10) == [8, 9, 10]
-    assert figures_training.spread([-3, 0], 1, 0, 10) == [0, 1]
+    assert training.spread([1, 1.5, 9], 1, 0, 10) == [1, 2, 9]
+    assert training.spread([9.5, 9.8, 10], 1, 0, 10) == [8, 9, 10]
+    assert training.spread([-3, 0], 1, 0, 10) == [0, 1]
 
 
 def test_lanes_keep_genes_apart() -> None:
-    assert figures_locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
+    assert locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
 
 
 def test_models_have_styles_of_their_own() -> None:
@@ -97,7 +90,7 @@ def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
     few = (frame["metric"] == "bpt") & (frame["region"] == "promoter")
     frame["note"] = few.map({True: "few blocks", False: ""})
     frame.to_csv(path, sep="\t", index=False)
-    drawing = figures_compression.bpt(load(folder, SETTINGS, "demo"))
+    drawing = compression.bpt(load(folder, SETTINGS, "demo"))
     assert drawing is not None
     marked = drawing.data[drawing.data["few_blocks"]]
     assert set(marked["region"]) == {"promoter"} and set(marked["metric"]) == {"bpt"}
@@ -107,7 +100,7 @@ def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
 
 @pytest.mark.parametrize("half", [1.1, 1.6, 3, 20, 1e3, 1e9])
 def test_ratios_have_few_round_ticks_however_wide_an_interval_is(half: float) -> None:
-    ticks = figures_repeats._ticks(1 / half, half)
+    ticks = repeats._ticks(1 / half, half)
     assert 1 in ticks and 2 <= len(ticks) <= 8
     assert all(1 / half <= tick <= half for tick in ticks)
 

@@ -10,9 +10,9 @@ import pytest
 
 from genezip.cli import main
 from genezip.config import Report
+from genezip.report.chapters.provenance import clock
 from genezip.report.drawing import Drawing
-from genezip.report.html import render
-from genezip.report.provenance_section import clock
+from genezip.report.page import render
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")

@@ -7,10 +7,10 @@ import pytest
 
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.report import style
+from genezip.report.chapters.labels import labels_section
+from genezip.report.chapters.provenance import data_section
 from genezip.report.figures_labels import labels
 from genezip.report.label_rows import read_parts
-from genezip.report.labels_section import labels_section
-from genezip.report.provenance_section import data_section
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 CELLS = {

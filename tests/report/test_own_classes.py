@@ -10,9 +10,10 @@ import pytest
 
 from genezip.config import Report
 from genezip.region_classes import GENE7, RegionClasses, UserClass
-from genezip.report import figures_corpus, gallery, lead, verdicts
+from genezip.report import gallery, summary, verdicts
+from genezip.report.chapters import corpus
 from genezip.report.corpus_section import corpus_section
-from genezip.report.html import write_report
+from genezip.report.page import write_report
 from genezip.report.region_style import end_label, key_lines, order_in_words, row_label, text_on
 from genezip.report.results import Results, load
 from genezip.report.training_section import wanted_bpt
@@ -43,10 +44,10 @@ def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -
 
 
 def test_the_enlarged_bars_hold_gene_classes_and_own_ones(eight: Results) -> None:
-    assert figures_corpus.small_classes(eight.region_classes) == (
+    assert corpus.small_classes(eight.region_classes) == (
         "promoter", "cds", "utr", "exon", "enhancer",
     )  # fmt: skip
-    table = figures_corpus.corpus_table(eight)
+    table = corpus.corpus_table(eight)
     held_out = table[table["split"] == "test"].set_index("region")
     assert held_out.loc["enhancer", "bp"] == 60_000
     assert held_out["share"].sum() == pytest.approx(1)
@@ -143,7 +144,7 @@ def test_dna_without_any_promoter_says_so(make_results: Callable[..., Path]) -> 
     assert drawings["enrichment"].svg.count(verdicts.NO_BASE) == 2
     assert "no such base" in drawings["corpus"].svg
     assert "gc_thirds" not in drawings
-    assert lead.finding(results).startswith("Held-out DNA of this run holds no promoter base")
+    assert summary.finding(results).startswith("Held-out DNA of this run holds no promoter base")
 
 
 def test_the_budget_of_a_model_of_other_classes_is_not_guessed() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
-from genezip.report import figures_compression, sections, training_section, verdicts
-from genezip.report.html import render
+from genezip.report import chapter, training_section, verdicts
+from genezip.report.chapters import compression
+from genezip.report.page import render
 from genezip.report.repeat_sets import SETS, background, band, remarks
 from genezip.report.results import Results, load
 from genezip.report.scores import Number, decimals_of
@@ -138,7 +139,7 @@ def test_a_class_without_bases_keeps_its_row(make_results: Callable[..., Path]) 
     manifest["splits"]["test"]["composition"]["dig"] = 0
     (folder / "corpus" / "main" / "manifest.json").write_text(json.dumps(manifest))
     results = loaded(folder)
-    for figure in (figures_compression.bpt, figures_compression.perplexity):
+    for figure in (compression.bpt, compression.perplexity):
         drawing = figure(results)
         assert drawing is not None and verdicts.NO_BASE in drawing.svg
         assert (drawing.data["note"] == verdicts.NO_BASE).sum() == 2
@@ -150,11 +151,11 @@ def test_rows_are_given_once_where_no_window_is_left_out(
     make_results: Callable[..., Path],
 ) -> None:
     folder = make_results()
-    table = sections.numbers_section(loaded(folder)).tables[0]
+    table = chapter.numbers_section(loaded(folder)).tables[0]
     assert {row[2] for row in table.rows} == {"N ≤ 5 %"}
     assert table.note.startswith("No held-out window has more than 5 % N")
     edit(folder / "compress" / "compression.tsv", {"n": 150}, metric="bpt", subset="n_le_5pct")
-    table = sections.numbers_section(loaded(folder)).tables[0]
+    table = chapter.numbers_section(loaded(folder)).tables[0]
     assert {row[2] for row in table.rows} == {"all", "N ≤ 5 %"}
     assert table.note.startswith("7 held-out windows have more than 5 % N")
 
@@ -248,7 +249,7 @@ def test_missing_repeats_are_said(make_results: Callable[..., Path]) -> None:
     train = next(a for a in SETS if a.subset == "rmsk_interspersed" and a.split == "train")
     assert "no TRF calls" in background(results, held)
     assert background(results, train) == train.background
-    text = " ".join(sections.repeats_section(results).text)
+    text = " ".join(chapter.repeats_section(results).text)
     assert "unknown, not zero" in text
     repeat_bases(folder, only=1)
     results = replace(loaded(folder), source={"repeats": {"rmsk": None, "trf": None}})

@@ -1,11 +1,11 @@
 """What the words of the page mean."""
 
 from genezip.region_classes import GROUPS, RegionClasses
-from genezip.report.figures_training import share_f
+from genezip.report.chapter import Section
+from genezip.report.chapters.training import share_f
 from genezip.report.region_style import own_labels
 from genezip.report.results import Results
 from genezip.report.scores import FEW, FEW_BLOCKS, listed
-from genezip.report.sections import Section
 
 
 def _own_in_groups(region_classes: RegionClasses) -> str:

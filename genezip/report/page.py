@@ -11,17 +11,8 @@ from markupsafe import Markup
 
 from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
-from genezip.report import (
-    benchmarks_section,
-    corpus_section,
-    gallery,
-    glossary,
-    labels_section,
-    lead,
-    provenance_section,
-    sections,
-    training_section,
-)
+from genezip.report import chapter, corpus_section, gallery, summary, training_section
+from genezip.report.chapters import benchmarks, glossary, labels, provenance
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results
 
@@ -74,27 +65,27 @@ def _provenance_line(results: Results) -> str:
     return "Provenance: " + "; ".join(part for part in parts if part) + "."
 
 
-def _sections(results: Results) -> list[sections.Section]:
+def _sections(results: Results) -> list[chapter.Section]:
     found = [
-        sections.claims_section(results),
+        chapter.claims_section(results),
         corpus_section.corpus_section(results),
         training_section.training_section(results),
-        sections.tokens_section(results),
-        sections.locus_section(results),
-        sections.perplexity_section(results),
-        sections.repeats_section(results),
-        benchmarks_section.benchmarks_section(results),
-        labels_section.labels_section(results),
-        sections.numbers_section(results),
+        chapter.tokens_section(results),
+        chapter.locus_section(results),
+        chapter.perplexity_section(results),
+        chapter.repeats_section(results),
+        benchmarks.benchmarks_section(results),
+        labels.labels_section(results),
+        chapter.numbers_section(results),
         glossary.glossary_section(results),
-        provenance_section.time_section(results),
-        provenance_section.settings_section(results),
-        provenance_section.data_section(results),
+        provenance.time_section(results),
+        provenance.settings_section(results),
+        provenance.data_section(results),
     ]
     return [section for section in found if section is not None]
 
 
-def _filled(section: sections.Section, drawings: dict[str, Drawing], folder: str) -> dict[str, Any]:
+def _filled(section: chapter.Section, drawings: dict[str, Drawing], folder: str) -> dict[str, Any]:
     """A section with its pictures; names of figures without numbers go into ``missing``."""
     shown = [
         {
@@ -129,7 +120,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         If the page would be larger than 5 MB.
     """
     notice, badges = _badges(results)
-    sentences = (lead.third_sentence, lead.seed_sentence, lead.interval_sentence)
+    sentences = (summary.third_sentence, summary.seed_sentence, summary.interval_sentence)
     more = [sentence(results) for sentence in sentences]
     page = Page(
         title=f"What {results.reference} made of DNA it had never seen",
@@ -137,7 +128,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         badges=badges,
         source_line=_source_line(results),
         provenance_line=_provenance_line(results),
-        finding=lead.finding(results),
+        finding=summary.finding(results),
         summary=[sentence for sentence in more if sentence],
         sections=[_filled(section, drawings, folder) for section in _sections(results)],
         footer="Written by genezip report; every measured number is read from the result files.",

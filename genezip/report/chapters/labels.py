@@ -6,6 +6,7 @@ import pandas as pd
 
 from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL
 from genezip.report import label_rows, style
+from genezip.report.chapter import Cell, Section, Table
 from genezip.report.label_rows import (
     BASELINE,
     SHOWN,
@@ -14,7 +15,6 @@ from genezip.report.label_rows import (
 )
 from genezip.report.results import Results
 from genezip.report.scores import FEW_BLOCKS, Number, listed, marked_few, measured, plain, signed
-from genezip.report.sections import Cell, Section, Table
 
 NAMES = {
     "constant": "constant",

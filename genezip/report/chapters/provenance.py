@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from genezip.report.chapter import Cell, Section, Table
 from genezip.report.results import Results
 from genezip.report.scores import plain, records
-from genezip.report.sections import Cell, Section, Table
 
 METHOD = (
     "GeneZip: region-aware compression for long-context DNA models, arXiv:2602.17739; the "

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from genezip.artifacts.scores import CORPUS, GC_TERTILE_MEAN, GC_TERTILES
 from genezip.region_classes import GROUPS
-from genezip.report import claims, lead, style
+from genezip.report import claims, style, summary
 from genezip.report.drawing import Drawing, interval_words, new_figure, record
 from genezip.report.region_style import group_title
 from genezip.report.results import Results
@@ -163,7 +163,7 @@ def gc_thirds(results: Results) -> Drawing | None:
         f"{results.reference} minus each of the others, in colour and marker of the other, both "
         "measured on the same resampled blocks. With an interval that touches the vertical line "
         "no difference is shown. The highest third has no upper edge, so composition still "
-        f"varies inside it. {interval_words(rows)}{lead.third_blocks(results)}"
+        f"varies inside it. {interval_words(rows)}{summary.third_blocks(results)}"
         + (
             " Marks are means over training runs where every run was compared, else the lowest "
             "seed."

@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from genezip.region_classes import RegionClasses
 from genezip.report import style
+from genezip.report.chapters.training import BPT_TICKS
 from genezip.report.drawing import Drawing, new_figure
-from genezip.report.figures_training import BPT_TICKS
 from genezip.report.region_style import key_extra_in, region_colour, region_key
 from genezip.report.results import Results
 from genezip.report.scores import records

@@ -7,9 +7,9 @@ import pandas as pd
 
 from genezip.artifacts.scores import MEAN, MEASURED, PAPER
 from genezip.errors import GenezipError
+from genezip.report.chapter import Cell, Section, Table
 from genezip.report.results import Results
 from genezip.report.scores import Number, fixed, marked_few, measured, plain, records
-from genezip.report.sections import Cell, Section, Table
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from genezip.artifacts.scores import CORPUS
 from genezip.region_classes import GROUPS
-from genezip.report import claims, lead, repeat_sets, style, verdicts
+from genezip.report import claims, repeat_sets, style, summary, verdicts
 from genezip.report.results import Results
 from genezip.report.scores import fixed, measured, plain, records
 
@@ -72,9 +72,9 @@ def claims_section(results: Results) -> Section:
         "as in the paper's Table 6, averages over the windows that hold the region; for the "
         "second claim it is one window mean over the other, without an interval."
     )
-    if counted := lead.blocks_text(results):
+    if counted := summary.blocks_text(results):
         note += f" Behind the intervals are {counted}"
-        note += ", few enough that they are rough." if lead.rough(results) else "."
+        note += ", few enough that they are rough." if summary.rough(results) else "."
     head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
     return Section(
         "claims",
