@@ -9,17 +9,18 @@ import pandas as pd
 import pytest
 
 from genezip.config import Report
-from genezip.report import gallery, repeat_sets, style
-from genezip.report.chapters import compression, locus, repeats, training
+from genezip.report import style
+from genezip.report.chapters import FIGURES, locus, repeats, tokens, training
 from genezip.report.drawing import Drawing
+from genezip.report.page import write_figures
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
 
 def test_every_figure_is_drawn_and_written(drawings: dict[str, Drawing], tmp_path: Path) -> None:
-    assert list(drawings) == list(gallery.FIGURES)
-    gallery.write(drawings, tmp_path / "figures")
+    assert list(drawings) == list(FIGURES)
+    write_figures(drawings, tmp_path / "figures")
     for name, drawing in drawings.items():
         assert drawing.name == name and drawing.caption.endswith(".")
         root = ElementTree.parse(tmp_path / "figures" / f"{name}.svg").getroot()
@@ -36,7 +37,7 @@ def test_ids_in_one_page_do_not_collide(drawings: dict[str, Drawing]) -> None:
 
 
 def test_equal_results_give_equal_svg(results: Results) -> None:
-    first, second = (gallery.FIGURES["corpus"](results) for _ in range(2))
+    first, second = (FIGURES["corpus"](results) for _ in range(2))
     assert first is not None and second is not None
     assert first.svg == second.svg
     assert "<text" in first.svg and "aria-label" in first.svg
@@ -49,11 +50,11 @@ def test_figures_without_numbers_are_left_out_but_written(
     for name in ("compress/locus.tsv", "compress/locus_genes.tsv", "repeats/repeats.tsv"):
         (folder / name).unlink()
     results = load(folder, SETTINGS, "demo")
-    assert gallery.FIGURES["locus"](results) is None
-    assert gallery.FIGURES["repeats"](results) is None
-    gallery.write({}, tmp_path / "figures")
+    assert FIGURES["locus"](results) is None
+    assert FIGURES["repeats"](results) is None
+    write_figures({}, tmp_path / "figures")
     assert "nothing was computed" in (tmp_path / "figures" / "locus.svg").read_text()
-    assert {p.stem for p in (tmp_path / "figures").glob("*.tsv")} == set(gallery.FIGURES)
+    assert {p.stem for p in (tmp_path / "figures").glob("*.tsv")} == set(FIGURES)
 
 
 def test_a_long_run_is_thinned() -> None:
@@ -90,7 +91,7 @@ def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
     few = (frame["metric"] == "bpt") & (frame["region"] == "promoter")
     frame["note"] = few.map({True: "few blocks", False: ""})
     frame.to_csv(path, sep="\t", index=False)
-    drawing = compression.bpt(load(folder, SETTINGS, "demo"))
+    drawing = tokens.bpt(load(folder, SETTINGS, "demo"))
     assert drawing is not None
     marked = drawing.data[drawing.data["few_blocks"]]
     assert set(marked["region"]) == {"promoter"} and set(marked["metric"]) == {"bpt"}
@@ -114,5 +115,5 @@ def test_the_table_of_repeats_counts_the_blocks_of_its_rows(
     frame["blocks"] = 12
     frame.to_csv(path, sep="\t", index=False)
     found = load(folder, SETTINGS, "demo")
-    assert {repeat_sets.blocks(found, repeat) for repeat in repeat_sets.SETS} <= {12, None}
-    assert any(repeat_sets.blocks(found, repeat) == 12 for repeat in repeat_sets.SETS)
+    assert {repeats.blocks(found, repeat) for repeat in repeats.SETS} <= {12, None}
+    assert any(repeats.blocks(found, repeat) == 12 for repeat in repeats.SETS)
