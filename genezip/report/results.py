@@ -61,10 +61,20 @@ class Curve:
     valid: pd.DataFrame
     config: dict[str, Any]
 
+    @property
+    def training(self) -> dict[str, Any]:
+        """How the model was trained, as its card says; empty where it does not."""
+        return self.config.get("training") or {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of training."""
+        return self.training.get("settings") or {}
+
     @cached_property
     def region_classes(self) -> RegionClasses:
         """The region classes that the model was trained with."""
-        return RegionClasses.from_json((self.config.get("training") or {}).get("classes") or [])
+        return RegionClasses.from_json(self.training.get("classes") or [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +98,15 @@ class Results(HeldOut):
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
 
+    def split(self, name: str) -> dict[str, Any]:
+        """What the manifest says of a split of the corpus; empty where there is none."""
+        return self.manifest.get("splits", {}).get(name) or {}
+
     def no_base(self, region: str) -> bool:
         """Whether held-out DNA holds no base of a class, by its scores or else by the corpus."""
-        held_out = self.manifest.get("splits", {}).get("test") or {}
         if self.number(Metric.REGION_SHARE, self.reference, region=region):
             return super().no_base(region)
-        return held_out.get("composition", {}).get(region) == 0
+        return self.split("test").get("composition", {}).get(region) == 0
 
 
 def _curve(path: Path) -> Curve:

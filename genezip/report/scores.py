@@ -46,6 +46,19 @@ class Number:
         return "below" if self.high < point else "around"
 
 
+def key_of(
+    metric: str,
+    model: str,
+    *,
+    subset: str = "all",
+    region: str = "all",
+    split: str = "test",
+    strand: str = "+",
+) -> tuple[str, ...]:
+    """The cells that name a row, in the order of :data:`KEY`; all but its seed."""
+    return model, metric, subset, region, split, strand
+
+
 @dataclass(frozen=True)
 class Scores:
     """The rows of one or several result files."""
@@ -73,46 +86,30 @@ class Scores:
         return sorted({int(seed) for seed in rows})
 
     def find(
-        self,
-        metric: str,
-        model: str,
-        *,
-        subset: str = "all",
-        region: str = "all",
-        split: str = "test",
-        strand: str = "+",
-        seed: int | None = None,
+        self, metric: str, model: str, *, seed: int | None = None, **where: str
     ) -> Number | None:
         """The single row that matches; None where there is none, or its value is missing.
 
-        Without ``seed`` the lowest one counts (or the row without a seed, if there is no other).
+        ``where`` are cells of :func:`key_of`. Without ``seed`` the lowest one counts, or the row
+        without a seed where there is no other.
 
         Raises
         ------
         GenezipError
             If several rows match: result files that say two things are wrong.
         """
-        key = (model, metric, subset, region, split, strand)
+        key = key_of(metric, model, **where)
         by_seed = self._rows.get(key, {})
         known = [value for value in by_seed if value is not None]
         return self._single(key, min(known, default=None) if seed is None else seed)
 
-    def over_seeds(
-        self,
-        metric: str,
-        model: str,
-        *,
-        subset: str = "all",
-        region: str = "all",
-        split: str = "test",
-        strand: str = "+",
-    ) -> tuple[Number | None, list[int]]:
+    def over_seeds(self, metric: str, model: str, **where: str) -> tuple[Number | None, list[int]]:
         """The mean over training seeds, and the seeds behind it.
 
         The mean is the row with an empty seed, which is written where there are several seeds.
         Without such a row it is the row of the lowest seed, and that seed alone is returned.
         """
-        key = (model, metric, subset, region, split, strand)
+        key = key_of(metric, model, **where)
         by_seed = self._rows.get(key, {})
         known = sorted(value for value in by_seed if value is not None)
         if len(known) > 1 and None in by_seed and (mean := self._single(key, None)):

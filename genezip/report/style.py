@@ -89,24 +89,15 @@ _UNTRAINED: Final = ModelStyle("untrained", "#A98BC4", "^", True)
 _SPARE: Final = ("#00606B", "#8C2D04", "#3F4A8A", "#5B7F2B")
 
 
-def model_styles(names: list[str], reference: str, control: str) -> dict[str, ModelStyle]:
-    """A style for every model name; the same name always gets the same one.
+def looks(results: HeldOut, names: list[str] | None = None) -> dict[str, ModelStyle]:
+    """Styles of the named models and routers, or of all; a name always gets the same one.
 
-    Parameters
-    ----------
-    names : list of str
-        Models and routers, in any order.
-    reference, control : str
-        The two models that the page compares.
-
-    Returns
-    -------
-    dict
-        Name -> style, in drawing order: reference, control, routers, the rest.
+    They are in drawing order: reference, control, routers, the rest.
     """
+    names = results.models if names is None else names
     styles = {
-        reference: ModelStyle(reference, "#6A1FA0", "o", True),
-        control: ModelStyle(control, "#111111", "o", False),
+        results.reference: ModelStyle(results.reference, "#6A1FA0", "o", True),
+        results.control: ModelStyle(results.control, "#111111", "o", False),
     }
     styles |= {name: style for name, style in _ROUTERS.items() if name in names}
     spare = iter(_SPARE * len(names))
@@ -116,12 +107,6 @@ def model_styles(names: list[str], reference: str, control: str) -> dict[str, Mo
         else:
             styles[name] = ModelStyle(name, next(spare), "v", True)
     return {name: style for name, style in styles.items() if name in names}
-
-
-def looks(results: HeldOut, names: list[str] | None = None) -> dict[str, ModelStyle]:
-    """The styles of named models, or of all models of a run."""
-    names = results.models if names is None else names
-    return model_styles(names, results.reference, results.control)
 
 
 def pair(results: HeldOut) -> dict[str, ModelStyle]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report import style
 from genezip.report.chapters import FIGURES, locus, repeats, tokens, training
@@ -74,9 +76,9 @@ def test_lanes_keep_genes_apart() -> None:
     assert locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
 
 
-def test_models_have_styles_of_their_own() -> None:
+def test_models_have_styles_of_their_own(results: Results) -> None:
     names = ["gc_cpg", "hnet-tiny", "genezip-tiny", "fixed_stride", "untrained", "extra"]
-    looks = style.model_styles(names, "genezip-tiny", "hnet-tiny")
+    looks = style.looks(results, names)
     assert list(looks)[:2] == ["genezip-tiny", "hnet-tiny"]
     assert set(looks) == set(names)
     assert len({(look.colour, look.marker) for look in looks.values()}) == len(names)
@@ -117,3 +119,20 @@ def test_the_table_of_repeats_counts_the_blocks_of_its_rows(
     found = load(folder, SETTINGS, "demo")
     assert {repeats.blocks(found, repeat) for repeat in repeats.SETS} <= {12, None}
     assert any(repeats.blocks(found, repeat) == 12 for repeat in repeats.SETS)
+
+
+def test_the_label_of_the_claim_keeps_off_the_axis_however_many_models_there_are(
+    make_results: Callable[..., Path],
+) -> None:
+    folder = make_results()
+    path = folder / "compress" / "compression.tsv"
+    frame = DNA_SCORES.read(path)
+    more = [frame[frame["model"] == "untrained"].assign(model=name) for name in ("a", "b", "c")]
+    DNA_SCORES.write(path, pd.concat([frame, *more]))
+    drawing = tokens.enrichment(load(folder, SETTINGS, "demo"))
+    assert drawing is not None
+    axes = drawing.figure.axes[0]
+    assert len(axes.get_yticklabels()) == 8
+    (label,) = (text for text in axes.texts if text.get_text().startswith("claim"))
+    FigureCanvasAgg(drawing.figure).draw()
+    assert label.get_window_extent().y0 > axes.bbox.y0

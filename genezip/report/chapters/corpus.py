@@ -120,8 +120,8 @@ def corpus_table(results: Results) -> pd.DataFrame:
         training = annotated[annotated["split"] == "train"]
         found[ALL_TRAINING] = dict(zip(training["class"], training["bp"], strict=True))
     for split in SPLITS:
-        entry = results.manifest.get("splits", {}).get(split)
-        if entry and entry.get("windows"):
+        entry = results.split(split)
+        if entry.get("windows"):
             found[split] = entry["composition"]
     rows = [
         (split, name, int(composition.get(name, 0)), composition.get(name, 0) / total)
@@ -197,10 +197,9 @@ def corpus(results: Results) -> Drawing | None:
     )
     right.set_yticklabels([])
     style.region_key(figure, region_classes, 0.135, 1 - 0.16 / height)
-    counts = results.manifest["splits"]
     sizes = "; ".join(
-        f"{SPLITS[split]} {counts[split]['windows']:,} windows, "
-        f"{counts[split]['bp'] / 1e6:,.1f} Mbp"
+        f"{SPLITS[split]} {results.split(split)['windows']:,} windows, "
+        f"{results.split(split)['bp'] / 1e6:,.1f} Mbp"
         for split in splits
     )
     return Drawing(

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from genezip.report.chapter import Cell, Chapter, Section, Table
-from genezip.report.results import Results
+from genezip.report.results import Curve, Results
 from genezip.report.scores import records
 from genezip.report.words import plain
 
@@ -79,7 +79,7 @@ def settings_section(results: Results) -> Section:
     tables = []
     trained = [curve for curve in results.curves if curve.config]
     if trained:
-        columns = [dict(_flat(_training(curve.config))) for curve in trained]
+        columns = [dict(_flat(_training(curve))) for curve in trained]
         keys = list(dict.fromkeys(key for column in columns for key in column))
         rows: list[list[Cell]] = [
             [{"code": key}, *[column.get(key, "–") for column in columns]] for key in keys
@@ -108,13 +108,13 @@ def settings_section(results: Results) -> Section:
     return Section(tables=tables, dense=True)
 
 
-def _training(config: dict[str, Any]) -> dict[str, Any]:
+def _training(curve: Curve) -> dict[str, Any]:
     """The part of a model's ``config.json`` that a reader compares between models."""
     chosen: dict[str, Any] = {
-        key: config[key] for key in ("parameters", "target_bpt") if key in config
+        key: curve.config[key] for key in ("parameters", "target_bpt") if key in curve.config
     }
-    chosen["architecture"] = config.get("architecture") or {}
-    return {**chosen, **((config.get("training") or {}).get("settings") or {})}
+    chosen["architecture"] = curve.config.get("architecture") or {}
+    return {**chosen, **curve.settings}
 
 
 def data_section(results: Results) -> Section:

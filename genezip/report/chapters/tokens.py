@@ -241,7 +241,11 @@ def enrichment(results: Results) -> Drawing | None:
     )
     limit = claims.MIN_ENRICHMENT
     panels[0].axvline(limit, color=style.SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
-    panels[0].text(limit, -0.47, f"claim: > {limit} ", fontsize=7.5, color=style.SOFT, ha="right")
+    panels[0].annotate(
+        f"claim: > {limit}", (limit, 0), xycoords=("data", "axes fraction"), xytext=(-3, 2.5),
+        textcoords="offset points", fontsize=7.5, color=style.SOFT, ha="right",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+    )  # fmt: skip
     panels[1].set_xlabel("enrichment: share of tokens / share of bases (1 = as if cut evenly)")
     return Drawing(
         Metric.ENRICHMENT,

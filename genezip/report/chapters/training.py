@@ -23,10 +23,8 @@ LEAST_SHARE = 1e-2  # smaller shares are drawn here, as a log axis has no zero
 
 def _exposure(results: Results, curve: Curve) -> str | None:
     """How much DNA one training run saw: steps x batch windows."""
-    settings = (curve.config.get("training") or {}).get("settings") or {}
-    steps = int(curve.steps["step"].max())
-    batch = settings.get("batch")
-    train = results.manifest.get("splits", {}).get("train") or {}
+    steps, batch = int(curve.steps["step"].max()), curve.settings.get("batch")
+    train = results.split("train")
     if not batch:
         return None
     text = f"{steps:,} steps of {batch:,} windows are {steps * batch:,} windows seen"
@@ -44,13 +42,13 @@ def wanted_bpt(composition: dict[str, int], target: dict[str, float]) -> float |
 
 def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
     """What the control's target was matched on, and why training curves differ by design."""
-    origin = (theirs.config.get("training") or {}).get("targets")
+    origin = theirs.training.get("targets")
     target, uniform = (curve.config.get("target_bpt") or {} for curve in (ours, theirs))
     if not origin or not target or not uniform:
         return None
     text = f"The target of {results.control} is {plain(next(iter(uniform.values())))} bases per "
     text += f"token everywhere ({origin})."
-    train = results.manifest.get("splits", {}).get("train") or {}
+    train = results.split("train")
     wanted = wanted_bpt(train.get("composition") or {}, target)
     if wanted:
         text += (
@@ -283,7 +281,7 @@ def curves(results: Results) -> Drawing | None:
 
 def share_f(curve: Curve | None) -> str:
     """What F counts, by the run's own setting (``rar_mask``)."""
-    settings = ((curve.config if curve else {}).get("training") or {}).get("settings") or {}
+    settings = curve.settings if curve else {}
     counted = {
         "pre": "whose boundary probability is above one half, before the bounds on tokens per "
         "window (the projection) change any of them",
