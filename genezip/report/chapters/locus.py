@@ -1,4 +1,4 @@
-"""Figure of one held-out locus: genes, regions, and where each model puts its tokens.
+"""One held-out locus: genes, regions, and where each model puts its tokens.
 
 The layout follows Figure 4 of the paper (arXiv 2602.17739).
 """
@@ -11,13 +11,21 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from genezip.region_classes import RegionClasses
 from genezip.report import style
+from genezip.report.chapter import Chapter, Section
 from genezip.report.drawing import Drawing, new_figure
-from genezip.report.figures_training import BPT_TICKS
-from genezip.report.region_style import key_extra_in, region_colour, region_key
 from genezip.report.results import Results
 from genezip.report.scores import records
 
 LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the locus
+
+
+def section(results: Results) -> Section:
+    """Where the locus comes from."""
+    text = [
+        "Unless one was named in the settings, this is the held-out stretch with most promoter "
+        "bases, chosen by annotation alone and not by how the models look there."
+    ]
+    return Section(text)
 
 
 def lanes(spans: list[tuple[float, float]]) -> list[int]:
@@ -85,7 +93,7 @@ def _bare(axes: Axes) -> None:
 def _draw_regions(axes: Axes, regions: pd.DataFrame, region_classes: RegionClasses) -> None:
     for row in records(regions):
         start, width = row["start"], row["end"] - row["start"]
-        colour = region_colour(region_classes, row["region"])
+        colour = style.region_colour(region_classes, row["region"])
         axes.add_patch(Rectangle((start, 0), width, 1, color=colour, linewidth=0))
     axes.set_ylim(0, 1)
     _bare(axes)
@@ -122,18 +130,18 @@ def locus(results: Results) -> Drawing | None:
     if bins.empty:
         return None
     names = [n for n in (results.reference, results.control) if n in set(bins["model"])]
-    looks = style.model_styles(names, results.reference, results.control)
+    looks = style.looks(results, names)
     low, high, chrom = int(bins["start"].min()), int(bins["end"].max()), bins["chrom"].iloc[0]
     genes = results.locus_genes
     depth = 1 + max(_transcripts(genes, high - low)["lane"], default=0)
     heights = [0.22 * depth + 0.12, 0.17, *[0.85] * len(names), 0.95]
-    extra = key_extra_in(results.region_classes, 0.165)
+    extra = style.key_extra_in(results.region_classes, 0.165)
     figure = new_figure(sum(heights) + 1.25 + extra)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     total = figure.get_figheight()
     top = 1 - (0.4 + extra) / total
     figure.subplots_adjust(left=0.165, right=0.985, bottom=0.48 / total, top=top, hspace=0.28)
-    region_key(figure, results.region_classes, 0.165, 1 - 0.16 / total)
+    style.region_key(figure, results.region_classes, 0.165, 1 - 0.16 / total)
     _draw_genes(panels[0], genes, low, high)
     _label(panels[0], "genes")
     _draw_regions(panels[1], table[table["kind"] == "region"], results.region_classes)
@@ -149,7 +157,7 @@ def locus(results: Results) -> Drawing | None:
         )  # fmt: skip
     last = panels[-1]
     last.set_yscale("log")
-    last.yaxis.set_major_locator(FixedLocator(BPT_TICKS))
+    last.yaxis.set_major_locator(FixedLocator(style.BPT_TICKS))
     last.yaxis.set_minor_locator(NullLocator())
     last.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
     values = bins["bpt"].astype(float)
@@ -157,7 +165,7 @@ def locus(results: Results) -> Drawing | None:
     _label(last, "bases per token\n(finer above)")
     for row in records(table[(table["kind"] == "region") & (table["region"] == "promoter")]):
         for axes in panels[2:]:
-            colour = region_colour(results.region_classes, "promoter")
+            colour = style.region_colour(results.region_classes, "promoter")
             axes.axvspan(row["start"], row["end"], color=colour, alpha=0.13, linewidth=0)
     last.set_xlim(low, high)
     last.xaxis.set_major_locator(MaxNLocator(7))
@@ -177,3 +185,6 @@ def locus(results: Results) -> Drawing | None:
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )
+
+
+CHAPTER = Chapter("locus", "One place in the genome", section, {"locus": locus})

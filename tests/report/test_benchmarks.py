@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.report.benchmarks_section import benchmarks_section
+from genezip.report.chapters.benchmarks import section as of_results
 
 
 def row(**cells: object) -> dict[str, object]:
@@ -22,7 +22,7 @@ def row(**cells: object) -> dict[str, object]:
 
 def section(scale: str = "full", **tables: list[dict[str, object]]):
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-    return benchmarks_section(SimpleNamespace(task_tables=frames, scale=scale))  # type: ignore[arg-type]
+    return of_results(SimpleNamespace(task_tables=frames, scale=scale))  # type: ignore[arg-type]
 
 
 def test_measured_and_published_stand_in_one_table() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from genezip.config import Report
-from genezip.report.corpus_section import corpus_section
+from genezip.report.chapters.corpus import section
 from genezip.report.results import Results, load
 
 LEAKAGE = pd.DataFrame(
@@ -46,13 +46,13 @@ def results(make_results) -> Results:
 
 
 def text_of(results: Results, **parts: pd.DataFrame) -> str:
-    return " ".join(corpus_section(dataclasses.replace(results, **parts)).text)
+    return " ".join(section(dataclasses.replace(results, **parts)).text)
 
 
 def test_without_proofs_nothing_is_said(results) -> None:
     assert "written files" not in text_of(results)
     assert "Held-out is not" not in text_of(results)
-    assert not corpus_section(results).tables
+    assert not section(results).tables
 
 
 def test_windows_that_keep_off(results) -> None:
@@ -79,11 +79,11 @@ def test_shared_sequence_by_chromosome(results) -> None:
 
 
 def test_the_published_composition_at_full_scale_only(results) -> None:
-    (table,) = corpus_section(dataclasses.replace(results, table5=TABLE5)).tables
+    (table,) = section(dataclasses.replace(results, table5=TABLE5)).tables
     assert table.rows == [
         ["main, train", "promoter", "15.25", "14.93", "+0.32"],
         ["main, train", "N", "0.50", "0.00", "+0.50"],
         ["main, train", "CDS", "2.00", "2.67", "\N{MINUS SIGN}0.67"],
     ]
     demo = dataclasses.replace(results, table5=TABLE5, scale="demo")
-    assert not corpus_section(demo).tables
+    assert not section(demo).tables

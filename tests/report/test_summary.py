@@ -10,7 +10,7 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Evaluation, Report
-from genezip.report import lead
+from genezip.report import summary
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
@@ -40,7 +40,7 @@ def add(path: Path, **cells: Any) -> None:
 
 
 def test_an_interval_above_zero(make_results: Callable[..., Path]) -> None:
-    sentence = lead.finding(loaded(make_results(gc_difference=0.8, inside=0.4)))
+    sentence = summary.finding(loaded(make_results(gc_difference=0.8, inside=0.4)))
     assert "genezip-tiny (training seed 0)" in sentence and "2.90 against 2.10" in sentence
     assert "+0.80 (95 % interval 0.50 to 1.10), so genezip-tiny does better" in sentence
     assert "+0.40 (95 % interval 0.15 to 0.65) on average, so genezip-tiny does better" in sentence
@@ -50,13 +50,13 @@ def test_an_interval_above_zero(make_results: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize("value", [0.1, -0.1])
 def test_an_interval_with_zero(make_results: Callable[..., Path], value: float) -> None:
-    sentence = lead.finding(loaded(make_results(gc_difference=value, inside=value)))
+    sentence = summary.finding(loaded(make_results(gc_difference=value, inside=value)))
     assert sentence.count("so the two are not shown to differ") == 2
     assert "better" not in sentence
 
 
 def test_an_interval_below_zero(make_results: Callable[..., Path]) -> None:
-    sentence = lead.finding(loaded(make_results(gc_difference=-0.8, inside=-0.5)))
+    sentence = summary.finding(loaded(make_results(gc_difference=-0.8, inside=-0.5)))
     assert "−0.80 (95 % interval −1.10 to −0.50), so the composition router does better" in sentence
     assert sentence.count("the composition router does better") == 2
     assert "genezip-tiny does better" not in sentence
@@ -65,9 +65,9 @@ def test_an_interval_below_zero(make_results: Callable[..., Path]) -> None:
 def test_without_an_interval_nothing_is_shown(make_results: Callable[..., Path]) -> None:
     folder = make_results()
     edit(comparisons(folder), {"ci_low": None, "ci_high": None}, **PAIR)
-    sentence = lead.finding(loaded(folder))
+    sentence = summary.finding(loaded(folder))
     assert sentence.count("without an interval, so nothing is shown") == 2
-    thirds = lead.third_sentence(loaded(folder))
+    thirds = summary.third_sentence(loaded(folder))
     assert thirds is not None and thirds.count("no interval, so nothing is shown") == 3
 
 
@@ -77,7 +77,7 @@ def test_every_third_has_its_verdict(make_results: Callable[..., Path]) -> None:
     edit(comparisons(folder), low, **PAIR, subset="gc_tertile_2")
     none = {"value": 0.0, "ci_low": -0.2, "ci_high": 0.2}
     edit(comparisons(folder), none, **PAIR, subset="gc_tertile_1")
-    sentence = lead.third_sentence(loaded(folder))
+    sentence = summary.third_sentence(loaded(folder))
     assert sentence is not None
     assert "lowest, no difference shown (0.00, −0.20 to 0.20)" in sentence
     assert "middle, worse (−0.200, −0.500 to −0.004)" in sentence  # −0.00 would look like zero
@@ -90,8 +90,8 @@ def test_without_the_router(make_results: Callable[..., Path]) -> None:
     frame = pd.read_csv(comparisons(folder), sep="\t")
     rest = frame[~frame["model"].str.contains("gc_cpg")]
     rest.to_csv(comparisons(folder), sep="\t", index=False)
-    assert lead.finding(loaded(folder)).startswith("This run did not compare")
-    assert lead.third_sentence(loaded(folder)) is None
+    assert summary.finding(loaded(folder)).startswith("This run did not compare")
+    assert summary.third_sentence(loaded(folder)) is None
 
 
 def test_several_seeds_lead_with_their_mean(make_results: Callable[..., Path]) -> None:
@@ -100,9 +100,9 @@ def test_several_seeds_lead_with_their_mean(make_results: Callable[..., Path]) -
     mean = {"value": 0.5, "ci_low": 0.2, "ci_high": 0.8}
     add(comparisons(folder), **PAIR, subset="n_le_5pct", **mean)
     results = loaded(folder)
-    sentence = lead.finding(results)
+    sentence = summary.finding(results)
     assert "mean of training seeds 0 and 1" in sentence and "+0.50 (95 %" in sentence
-    seeds = lead.seed_sentence(results)
+    seeds = summary.seed_sentence(results)
     assert "seed 0: +0.80, 0.50 to 1.10; seed 1: +0.20, −0.10 to 0.50" in seeds
     assert "2.90, 2.90 for genezip-tiny" in seeds
 
@@ -113,21 +113,21 @@ def test_a_seed_that_was_not_compared_is_named(make_results: Callable[..., Path]
     gone = (frame["model"] == PAIR["model"]) & (frame["seed"] == 1)
     frame[~gone].to_csv(comparisons(folder), sep="\t", index=False)
     results = loaded(folder)
-    assert "genezip-tiny (training seed 0)" in lead.finding(results)
-    assert "Seed 1 was not compared with the router." in lead.seed_sentence(results)
+    assert "genezip-tiny (training seed 0)" in summary.finding(results)
+    assert "Seed 1 was not compared with the router." in summary.seed_sentence(results)
 
 
 def test_one_seed_says_so(make_results: Callable[..., Path]) -> None:
-    assert "trained once" in lead.seed_sentence(loaded(make_results()))
+    assert "trained once" in summary.seed_sentence(loaded(make_results()))
 
 
 def test_intervals_are_explained(make_results: Callable[..., Path]) -> None:
     folder = make_results()
-    assert "neighbouring windows" in lead.interval_sentence(loaded(folder))
+    assert "neighbouring windows" in summary.interval_sentence(loaded(folder))
     how = Evaluation(block_bp=1000, bootstrap=20)
     results = load(folder, SETTINGS, "demo", evaluation=how)
-    assert "blocks of 1,000 bp (20 resamples)" in lead.interval_sentence(results)
-    assert "rough" not in lead.interval_sentence(results)
+    assert "blocks of 1,000 bp (20 resamples)" in summary.interval_sentence(results)
+    assert "rough" not in summary.interval_sentence(results)
 
 
 @pytest.mark.parametrize(("promoter", "few"), [(3, True), (7, True), (8, False)])
@@ -140,5 +140,5 @@ def test_few_blocks_make_rough_intervals(
         add(folder / "compress" / "compression.tsv", **row, subset="n_le_5pct")
     results = load(folder, SETTINGS, "demo", evaluation=Evaluation(block_bp=131_072))
     assert "corpus" not in results.models
-    assert lead.blocks_text(results) == f"40 blocks of 131 kb, {promoter} with promoter bases"
-    assert ("are marked “few blocks”: they are rough" in lead.interval_sentence(results)) == few
+    assert summary.blocks_text(results) == f"40 blocks of 131 kb, {promoter} with promoter bases"
+    assert ("are marked “few blocks”: they are rough" in summary.interval_sentence(results)) == few

@@ -7,10 +7,8 @@ import pytest
 
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.report import style
-from genezip.report.figures_labels import labels
-from genezip.report.label_rows import read_parts
-from genezip.report.labels_section import labels_section
-from genezip.report.provenance_section import data_section
+from genezip.report.chapters.labels import labels, read_parts, section
+from genezip.report.chapters.provenance import data_section
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 CELLS = {
@@ -49,7 +47,7 @@ def shown(page):
 
 
 def test_a_run_without_the_measurements_has_no_chapter(page):
-    assert labels_section(shown(page)) is None
+    assert section(shown(page)) is None
     assert labels(shown(page)) is None
 
 
@@ -64,7 +62,7 @@ def test_a_run_without_the_measurements_has_no_chapter(page):
 )
 def test_who_is_better_is_said_only_where_the_paired_interval_excludes_zero(page, low, high, told):
     write(page.folder, "initiation", initiation(low, high))
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert told in text
     assert "mean profile at annotated TSSs" in text
     assert ("better" in text) == (told == "is better than the best baseline")
@@ -76,7 +74,7 @@ def test_few_units_give_numbers_and_no_verdict(page, low, high):
     against = {"metric": "pcc_minus_control", "value": -0.2, "ci_low": -0.3, "ci_high": -0.1}
     rows.append({"model": REFERENCE, "seed": 0, "note": "against control", "units": 7} | against)
     write(page.folder, "initiation", rows)
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "only 7 blocks, too few to tell which is better" in text
     assert "is 0.25 (0.20 to 0.30)" in text
     assert "0.20 (0.10 to 0.30); the difference is +0.05" in text
@@ -90,7 +88,7 @@ def test_few_units_that_hold_what_is_measured_give_no_verdict(page):
     for row in rows:
         row["note"] = f"{row.get('note', '')}; few blocks: 5 blocks".removeprefix("; ")
     write(page.folder, "initiation", rows)
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "Too few blocks hold what is measured to tell which is better" in text
     assert "is 0.25 (0.20 to 0.30, few blocks)" in text
     assert "is better than" not in text
@@ -118,7 +116,7 @@ UP, AROUND = (0.01, 0.03), (-0.01, 0.03)
 
 def test_a_metric_that_cannot_tell_is_said_where_the_headline_can(page):
     write(page.folder, "elements", elements(UP, AROUND, UP, AROUND))
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "is better than the best baseline, 4-mers (logistic) (macro AUROC, new chrom" in text
     assert "by accuracy, new chromosomes it and the best baseline" in text
     assert "by accuracy, published split it and the best baseline" in text
@@ -127,32 +125,32 @@ def test_a_metric_that_cannot_tell_is_said_where_the_headline_can(page):
 
 def test_metrics_that_agree_are_said_once(page):
     write(page.folder, "elements", elements(UP, UP, UP, UP))
-    assert "; by " not in " ".join(labels_section(shown(page)).text)
+    assert "; by " not in " ".join(section(shown(page)).text)
 
 
 def test_lengths_that_give_classes_away_are_told_and_never_the_best_baseline(page):
     rows = elements(UP, UP, UP, UP)
     write(page.folder, "elements", rows)
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "published lengths alone have macro AUROC, new chromosomes 0.98" in text
     assert "nearly give the classes away" in text
     kept = [row for row in rows if row["model"] != REFERENCE]
     kept[0] |= {"value": 0.8}
     write(page.folder, "elements", kept)
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "Regulatory elements: 4-mers (logistic) has macro AUROC" in text
     assert "nearly" not in text
 
 
 def test_the_opening_counts_the_parts_and_says_of_each_only_what_holds(page):
     write(page.folder, "initiation", initiation(0.01, 0.09))
-    text = labels_section(shown(page)).text[0]
+    text = section(shown(page)).text[0]
     assert text.startswith("One kind of measured labels")
     assert "tested on blocks that they did not learn." in text
     assert "published split" not in text
     write(page.folder, "elements", elements(UP, UP, UP, UP))
     write(page.folder, "enhancer_gene", screens())
-    text = labels_section(shown(page)).text[0]
+    text = section(shown(page)).text[0]
     assert text.startswith("Three kinds of measured labels")
     assert "For transcription initiation and regulatory elements a small head" in text
     assert "tested on blocks and chromosomes that they did not learn; in the published" in text
@@ -160,13 +158,13 @@ def test_the_opening_counts_the_parts_and_says_of_each_only_what_holds(page):
 
 def test_the_opening_claims_nothing_of_the_dna_of_this_run_for_the_screens(page):
     write(page.folder, "enhancer_gene", screens())
-    text = labels_section(shown(page)).text[0]
+    text = section(shown(page)).text[0]
     assert text == "One kind of measured labels, each beside trivial baselines."
 
 
 def test_the_table_shows_the_first_two_metrics_of_a_part(page):
     write(page.folder, "elements", elements(UP, UP, UP, UP))
-    (table,) = labels_section(shown(page)).tables
+    (table,) = section(shown(page)).tables
     shown_metrics = list(dict.fromkeys(row[0] for row in table.rows))
     assert shown_metrics == [
         "regulatory elements: macro AUROC, new chromosomes",
@@ -176,7 +174,7 @@ def test_the_table_shows_the_first_two_metrics_of_a_part(page):
 
 def test_a_missing_value_is_a_dash_with_its_reason(page):
     write(page.folder, "initiation", initiation(0.01, 0.09))
-    (table,) = labels_section(shown(page)).tables
+    (table,) = section(shown(page)).tables
     constant = next(row for row in table.rows if row[1] == "constant")
     assert constant[3] == "–"
     assert constant[-1] == "Pearson is undefined"
@@ -193,7 +191,7 @@ def test_another_metric_that_says_otherwise_is_told_too(page):
             | {"note": "against mean_map"}
         )
     write(page.folder, "contacts", rows)
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "cannot be told apart" in text
     assert "by Pearson's r it is worse" in text
 
@@ -202,10 +200,10 @@ def test_labels_that_were_not_there_are_one_sentence(page):
     for part in ("initiation", "contacts"):
         absent = {"model": "labels", "metric": "available", "value": 0, "note": "no folder"}
         write(page.folder, part, [absent])
-    section = labels_section(shown(page))
-    assert section.text == ["The labels were not there: no folder."]
-    assert section.tables == []
-    assert section.figures == ()
+    found = section(shown(page))
+    assert found.text == ["The labels were not there: no folder."]
+    assert found.tables == []
+    assert not found.illustrated
     assert labels(shown(page)) is None
 
 
@@ -222,7 +220,7 @@ def screens() -> list[dict[str, object]]:
 
 def test_a_part_without_a_model_names_the_baseline_and_why(page):
     write(page.folder, "enhancer_gene", screens())
-    text = " ".join(labels_section(shown(page)).text)
+    text = " ".join(section(shown(page)).text)
     assert "distance to the TSS has AUROC 0.83 (0.78 to 0.87)" in text
     assert "because only 5 of 10 pairs are inside" in text
 

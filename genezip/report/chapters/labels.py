@@ -1,20 +1,174 @@
-"""What the page says about real labels: a table, and a sentence per part made from its numbers."""
+"""Real labels: models against trivial baselines, a sentence and a panel per part."""
 
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.axes import Axes
 
-from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL
-from genezip.report import label_rows, style
-from genezip.report.label_rows import (
+from genezip.artifacts.scores import (
+    AGAINST_BASELINE,
+    AGAINST_CONTROL,
     BASELINE,
-    SHOWN,
-    Measure,
-    PartRows,
+    LABELS,
+    TASK_SCORES,
 )
+from genezip.report import style
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.drawing import Drawing, interval_words, name_rows, new_figure, record, rule_rows
 from genezip.report.results import Results
-from genezip.report.scores import FEW_BLOCKS, Number, listed, marked_few, measured, plain, signed
-from genezip.report.sections import Cell, Section, Table
+from genezip.report.scores import FEW_BLOCKS, Number, marked_few, number_of, records
+from genezip.report.words import capital, listed, measured, plain, signed
+
+LINES = "Lines are 95 % intervals (bootstrap over the units that the table names)."
+_ROW_IN = 0.27
+_HEAD_IN = 0.95
+_BASELINE = style.ModelStyle("baseline", "#7A7A7A", "s", True)
+NOT_COMPARED = ("length",)  # baselines that know what no model sees
+SHOWN = 2  # metrics of a part that the table has
+
+
+class Measure(NamedTuple):
+    """A metric that the page shows, and which rows hold it."""
+
+    metric: str
+    name: str
+    rule: str
+    headline: bool = False
+
+
+class Part(NamedTuple):
+    """One part of the chapter.
+
+    Attributes
+    ----------
+    id : name of its file
+    title, counted : for people
+    measures : metrics, the headline first; the page's table shows the first two
+    apart : what heads are tested on and never learned, by the headline; empty without heads
+    """
+
+    id: str
+    title: str
+    counted: str
+    measures: tuple[Measure, ...]
+    apart: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Its title at the start of a sentence."""
+        return capital(self.title)
+
+    @property
+    def short(self) -> str:
+        """Its title without what was measured."""
+        return self.title.split(" (")[0]
+
+
+PARTS = (
+    Part(
+        "initiation",
+        "transcription initiation (PRO-cap)",
+        "bases",
+        (Measure("pcc", "Pearson's r", "blocks", True),),
+        "blocks",
+    ),
+    Part(
+        "contacts",
+        "contact maps (Hi-C)",
+        "maps",
+        (
+            Measure("scc", "SCC", "blocks", True),
+            Measure("corr", "Pearson's r", "blocks"),
+            Measure("corr_oe", "Pearson's r, observed over expected", "blocks"),
+        ),
+        "maps",
+    ),
+    Part(
+        "elements",
+        "regulatory elements",
+        "elements",
+        (
+            Measure("auroc_macro", "macro AUROC, new chromosomes", "chromosome", True),
+            Measure("accuracy", "accuracy, new chromosomes", "chromosome"),
+            Measure("auroc_macro", "macro AUROC, published split", "paper"),
+            Measure("accuracy", "accuracy, published split", "paper"),
+        ),
+        "chromosomes",
+    ),
+    Part(
+        "enhancer_gene",
+        "enhancers and genes (CRISPRi)",
+        "pairs",
+        (Measure("auroc", "AUROC", "paper", True), Measure("auprc", "AUPRC", "paper")),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PartRows:
+    """The rows of one part.
+
+    Attributes
+    ----------
+    part : which
+    frame : its result file
+    absent : why it was not measured; None where it was
+    """
+
+    part: Part
+    frame: pd.DataFrame
+    absent: str | None
+
+    @property
+    def models(self) -> list[str]:
+        """Baselines and models, in file order."""
+        return list(dict.fromkeys(self.frame["model"]))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Baselines that a model may be compared with, in file order."""
+        names = dict.fromkeys(self.frame.loc[self.frame["mode"] == BASELINE, "model"])
+        return [name for name in names if name not in NOT_COMPARED]
+
+    @property
+    def subset(self) -> str:
+        """The subset that the page shows: all cell types, or the only one."""
+        names = list(dict.fromkeys(self.frame["subset"]))
+        return "all" if "all" in names else names[0]
+
+    def row(self, model: str, measure: Measure, against: str = "") -> dict[str, Any] | None:
+        """The held-out row of a model, lowest seed; ``against`` picks a paired difference."""
+        frame = self.frame
+        chosen = frame[
+            (frame["model"] == model)
+            & (frame["metric"] == measure.metric + against)
+            & (frame["rule"] == measure.rule)
+            & (frame["split"] == "test")
+            & (frame["subset"] == self.subset)
+        ]
+        return records(chosen.sort_values("seed", kind="stable"))[0] if len(chosen) else None
+
+    def number(self, model: str, measure: Measure, against: str = "") -> Number | None:
+        """Value and interval of :meth:`row`; None where there is no value."""
+        row = self.row(model, measure, against)
+        return None if row is None else number_of(row)
+
+
+def read_parts(folder: Path, parts: Collection[str]) -> list[PartRows]:
+    """Read ``labels/<part>.tsv`` of a results folder, in the order of the page."""
+    found = []
+    for part in PARTS:
+        if part.id not in parts:
+            continue
+        frame = TASK_SCORES.read(folder / "labels" / f"{part.id}.tsv")
+        missing = frame[frame["model"] == LABELS]
+        absent = str(missing["note"].iloc[0]) if len(missing) else None
+        found.append(PartRows(part, frame[frame["model"] != LABELS], absent))
+    return found
+
 
 NAMES = {
     "constant": "constant",
@@ -37,23 +191,25 @@ def label_of(results: Results, model: str) -> str:
     """Name of a model or baseline for people."""
     if model in NAMES:
         return NAMES[model]
-    return style.model_styles([model], results.reference, results.control)[model].label
+    return style.looks(results, [model])[model].label
 
 
-def labels_section(results: Results) -> Section | None:
+def section(results: Results) -> Section | None:
     """The chapter on real labels; None where a run has no such results."""
-    parts = label_rows.read_parts(results.folder, results.label_parts)
+    parts = read_parts(results.folder, results.label_parts)
     if not parts:
         return None
     there = [part for part in parts if part.absent is None]
     text = [_opening(results, there), *(_sentence(results, part) for part in there)]
-    text += [f"{_title(part)} was not measured: {part.absent}." for part in parts if part.absent]
+    text += [
+        f"{part.part.heading} was not measured: {part.absent}." for part in parts if part.absent
+    ]
     if not there:
         reasons = dict.fromkeys(str(part.absent) for part in parts)
         text = [f"The labels were not there: {listed(list(reasons))}."]
     rows = [row for part in there for row in _rows(results, part)]
     tables = [_table(rows)] if rows else []
-    return Section("labels", "On real labels", text, ("labels",) if there else (), tables)
+    return Section(text, tables, illustrated=bool(there))
 
 
 COUNTS = ("No kind", "One kind", "Two kinds", "Three kinds", "Four kinds")
@@ -83,11 +239,6 @@ def _measured(results: Results, part: PartRows) -> bool:
     return part.number(results.reference, part.part.measures[0]) is not None
 
 
-def _title(part: PartRows) -> str:
-    title = part.part.title
-    return title[0].upper() + title[1:]
-
-
 PLAIN = 0.9  # an AUROC from which classes are nearly given away
 
 
@@ -103,7 +254,7 @@ def _sentence(results: Results, part: PartRows) -> str:
         said = _verdicts(results, part, AGAINST_BASELINE)
         if _sides(results, part, AGAINST_CONTROL) & {"above", "below"}:
             said += [f"it {verdict}" for verdict in _verdicts(results, part, AGAINST_CONTROL)]
-        text = f"{_title(part)}: {results.reference} {'; '.join(said)}."
+        text = f"{part.part.heading}: {results.reference} {'; '.join(said)}."
     return text + _given_away(part, headline)
 
 
@@ -122,7 +273,7 @@ def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
     if row["units"] < FEW_BLOCKS:
         few = f"There are only {int(row['units'])} {row['unit']}, too few"
     return (
-        f"{_title(part)}: {measure.name} of {results.reference} is "
+        f"{part.part.heading}: {measure.name} of {results.reference} is "
         f"{measured(part.number(results.reference, measure))}, of the best baseline, "
         f"{label_of(results, best)}, {measured(part.number(best, measure))}; the difference is "
         f"{signed(difference)}. {few} to tell which is better."
@@ -193,11 +344,12 @@ def _without_model(results: Results, part: PartRows, measure: Measure) -> str:
     known = [(part.number(name, measure), name) for name in part.baselines]
     found = [(number, name) for number, name in known if number is not None]
     if not found:
-        return f"{_title(part)}: nothing could be measured."
+        return f"{part.part.heading}: nothing could be measured."
     number, name = max(found, key=lambda pair: pair[0].value)
     row = part.row(results.reference, measure)
     why = f"; no model was run, because {row['note']}" if row and _has(row["note"]) else ""
-    return f"{_title(part)}: {label_of(results, name)} has {measure.name} {measured(number)}{why}."
+    best = f"{label_of(results, name)} has {measure.name} {measured(number)}"
+    return f"{part.part.heading}: {best}{why}."
 
 
 def _has(note: Any) -> bool:
@@ -239,3 +391,67 @@ def _table(rows: list[list[Cell]]) -> Table:
         "metrics and splits, the paired differences, the cell types and the training screen."
     )
     return Table(head, rows, (2, 3), "Models and baselines on real labels", note)
+
+
+def labels(results: Results) -> Drawing | None:
+    """One panel per part, its headline metric of every model and baseline with a value."""
+    panels = [
+        (part, measure, found)
+        for part in read_parts(results.folder, results.label_parts)
+        for measure in part.part.measures
+        if measure.headline and (found := _found(part, measure))
+    ]
+    if not panels:
+        return None
+    heights = [_ROW_IN * len(found) + _HEAD_IN for _, _, found in panels]
+    total = sum(heights)
+    figure = new_figure(total)
+    data: list[dict[str, Any]] = []
+    top = total
+    for (part, measure, found), height in zip(panels, heights, strict=True):
+        low = top - height + 0.5
+        rect = (0.3, low / total, 0.66, _ROW_IN * len(found) / total)
+        axes = figure.add_axes(rect)
+        data += _panel(axes, results, part, measure, found)
+        top -= height
+    return Drawing(
+        "labels",
+        "Models against trivial baselines on real labels",
+        "Squares are baselines, circles the frozen models (filled: "
+        f"{results.reference}, open: {results.control}) with a small head. Higher is better. "
+        f"{interval_words(data, LINES)} Intervals of two rows may overlap although their paired "
+        "difference is clear, and the other way round; the text goes by the paired differences.",
+        figure,
+        pd.DataFrame(data),
+    )
+
+
+def _found(part: PartRows, measure: Measure) -> list[tuple[str, Number]]:
+    known = [(name, part.number(name, measure)) for name in part.models]
+    return [(name, number) for name, number in known if number is not None]
+
+
+def _panel(
+    axes: Axes,
+    results: Results,
+    part: PartRows,
+    measure: Measure,
+    found: list[tuple[str, Number]],
+) -> list[dict[str, Any]]:
+    looks = style.looks(results, [name for name, _ in found])
+    data = []
+    for row, (name, number) in enumerate(found):
+        y = len(found) - 1 - row
+        told = part.row(name, measure)
+        baseline = told is not None and told["mode"] == BASELINE
+        look = _BASELINE if baseline else looks[name]
+        style.dot(axes, number.value, y, look, number.low, number.high, size=5.5)
+        data.append(record(number, part=part.part.id, metric=measure.metric, model=name))
+    rule_rows(axes, len(found))
+    name_rows(axes, [label_of(results, name) for name, _ in found])
+    axes.set_title(part.part.title)
+    axes.set_xlabel(measure.name)
+    return data
+
+
+CHAPTER = Chapter("labels", "On real labels", section, {"labels": labels})

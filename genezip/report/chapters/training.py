@@ -1,4 +1,4 @@
-"""Figures of training: losses, bases per token, and how the ratio loss steers each region."""
+"""Training: how much DNA was seen with which targets, losses, and how each region is steered."""
 
 from typing import Any
 
@@ -8,16 +8,86 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from genezip.region_classes import expected_bpt
 from genezip.report import style
+from genezip.report.chapter import Chapter, Section
 from genezip.report.drawing import Drawing, new_figure
-from genezip.report.region_style import end_label
 from genezip.report.results import Curve, Results
+from genezip.report.words import plain
 
 SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
 MAX_POINTS = 400  # of a line, so that long runs do not make heavy pages
 PERCENT_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 LEAST_SHARE = 1e-2  # smaller shares are drawn here, as a log axis has no zero
-BPT_TICKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+def _exposure(results: Results, curve: Curve) -> str | None:
+    """How much DNA one training run saw: steps x batch windows."""
+    steps, batch = int(curve.steps["step"].max()), curve.settings.get("batch")
+    train = results.split("train")
+    if not batch:
+        return None
+    text = f"{steps:,} steps of {batch:,} windows are {steps * batch:,} windows seen"
+    if train.get("windows") and train.get("bp"):
+        bp = steps * batch * train["bp"] / train["windows"]
+        text += f", {bp / 1e6:,.1f} Mbp, of the {train['windows']:,} in the corpus"
+    return f"{text}."
+
+
+def wanted_bpt(composition: dict[str, int], target: dict[str, float]) -> float | None:
+    """Bases per token that targets imply for such DNA; None where it is unknown."""
+    held = {name: bp for name, bp in composition.items() if bp}
+    return expected_bpt(held, target) if held and held.keys() <= target.keys() else None
+
+
+def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
+    """What the control's target was matched on, and why training curves differ by design."""
+    origin = theirs.training.get("targets")
+    target, uniform = (curve.config.get("target_bpt") or {} for curve in (ours, theirs))
+    if not origin or not target or not uniform:
+        return None
+    text = f"The target of {results.control} is {plain(next(iter(uniform.values())))} bases per "
+    text += f"token everywhere ({origin})."
+    train = results.split("train")
+    wanted = wanted_bpt(train.get("composition") or {}, target)
+    if wanted:
+        text += (
+            f" On training windows, which are drawn around genes, the targets of "
+            f"{results.reference} imply {plain(wanted)}, so the training curves of bases per token "
+            "differ by design."
+        )
+    return text
+
+
+def section(results: Results) -> Section:
+    """How much was trained, with which targets; curves."""
+    logged = [curve for curve in results.curves if not curve.steps.empty]
+    if not logged:
+        return Section()
+    runs = "run" if len(logged) == 1 else "runs"
+    text = [
+        f"{len(logged)} training {runs}. {results.reference} is asked for another number of bases "
+        f"per token in every region; the control {results.control} draws from the same corpus and "
+        "is asked for one number everywhere. The regions enter only this loss: no model ever sees "
+        "an annotation as input."
+    ]
+    first = {
+        name: next((c for c in logged if c.model == name), None)
+        for name in (results.reference, results.control)
+    }
+    ours, theirs = first.values()
+    seen = {sentence for c in logged if (sentence := _exposure(results, c))}
+    if len(seen) == 1:
+        text.append(f"In each run, {seen.pop()}")
+    else:
+        text += [
+            f"{c.model}, seed {c.seed}: {sentence}"
+            for c in logged
+            if (sentence := _exposure(results, c))
+        ]
+    if ours and theirs and (sentence := _targets(results, ours, theirs)):
+        text.append(sentence)
+    return Section(text)
 
 
 def _chosen(results: Results) -> list[Curve]:
@@ -122,7 +192,7 @@ def _scalar_panel(
     axes: Axes, results: Results, curves: list[Curve], column: str, valid: str | None = None
 ) -> list[pd.DataFrame]:
     """One number over training, a line per model; rings are validations."""
-    looks = style.model_styles([c.model for c in curves], results.reference, results.control)
+    looks = style.looks(results, [c.model for c in curves])
     frames, ends, smoothed = [], [], []
     for curve in curves:
         values, look = _scalar(curve, column), looks[curve.model]
@@ -145,7 +215,7 @@ def _scalar_panel(
         low, high = together.min(), together.quantile(0.985)
         axes.set_ylim(low - 0.3 * (high - low), high + 0.3 * (high - low))
         if column == "bpt":
-            _log_axis(axes, BPT_TICKS)
+            _log_axis(axes, style.BPT_TICKS)
             axes.set_ylim(together.min() / 1.4, together.max() * 1.4)
         _end_labels(axes, ends)
     return frames
@@ -153,7 +223,7 @@ def _scalar_panel(
 
 def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.DataFrame]:
     """Share of positions kept at each stage, a line per model and stage."""
-    looks = style.model_styles([c.model for c in curves], results.reference, results.control)
+    looks = style.looks(results, [c.model for c in curves])
     frames, ends = [], []
     for curve in curves:
         look = looks[curve.model]
@@ -211,7 +281,7 @@ def curves(results: Results) -> Drawing | None:
 
 def share_f(curve: Curve | None) -> str:
     """What F counts, by the run's own setting (``rar_mask``)."""
-    settings = ((curve.config if curve else {}).get("training") or {}).get("settings") or {}
+    settings = curve.settings if curve else {}
     counted = {
         "pre": "whose boundary probability is above one half, before the bounds on tokens per "
         "window (the projection) change any of them",
@@ -248,7 +318,7 @@ def steering(results: Results) -> Drawing | None:
                 if smooth.empty:
                     continue
                 label, colour = (
-                    end_label(curve.region_classes, name),
+                    style.end_label(curve.region_classes, name),
                     curve.region_classes.colours[name],
                 )
                 axes.plot(smooth.index, smooth, color=colour)
@@ -275,3 +345,6 @@ def steering(results: Results) -> Drawing | None:
         figure,
         pd.concat(frames, ignore_index=True),
     )
+
+
+CHAPTER = Chapter("training", "Training", section, {"curves": curves, "steering": steering})

@@ -11,11 +11,12 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
-from genezip.report import figures_compression, sections, training_section, verdicts
-from genezip.report.html import render
-from genezip.report.repeat_sets import SETS, background, band, remarks
+from genezip.report.chapters import compression, repeats, tokens, training
+from genezip.report.drawing import NO_BASE
+from genezip.report.page import render
 from genezip.report.results import Results, load
-from genezip.report.scores import Number, decimals_of
+from genezip.report.scores import Number
+from genezip.report.words import decimals_of
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
@@ -57,7 +58,7 @@ def test_repeats(
     for metric in ("bpt_ratio", "bpt_ratio_region_adjusted"):
         edit(path, estimate(*numbers), **where, subset="softmasked_outside_trf", metric=metric)
         edit(path, estimate(1.0, 0.9, 1.1), **where, subset="tandem", metric=metric)
-    direction, found = verdicts.repeats(loaded(folder))
+    direction, found = repeats.verdict(loaded(folder))
     interspersed, tandem = found.split(" Tandem")
     assert "published direction is fewer tokens in repeats. Of 4 comparisons" in direction
     assert shown in direction
@@ -67,8 +68,8 @@ def test_repeats(
 
 
 def test_a_range_that_ends_at_zero_is_kept() -> None:
-    assert band(Number(1.0, 0.0, 1.2)) == (0.0, 1.2)
-    assert band(Number(1.0)) == (1.0, 1.0)
+    assert repeats.band(Number(1.0, 0.0, 1.2)) == (0.0, 1.2)
+    assert repeats.band(Number(1.0)) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +88,14 @@ def test_genic(
     where = {"model": "genezip-tiny", "region": "genic", "metric": "enrichment"}
     edit(path, estimate(*numbers), **where)
     edit(path, estimate(1.3, 1.1, 1.5), **where, seed=1.0)
-    sentence = verdicts.genic(loaded(folder))
+    sentence = tokens.genic(loaded(folder))
     assert sentence is not None and said in sentence
     assert "more tokens than an even cut" in sentence  # of seed 1, always
     assert "seed 0: " in sentence and "seed 1: 1.30 (1.10 to 1.50)" in sentence
 
 
 def test_budget(make_results: Callable[..., Path]) -> None:
-    sentence = verdicts.budget(loaded(make_results()))
+    sentence = tokens.budget(loaded(make_results()))
     assert sentence is not None
     assert "promoter 2.19, CDS 4.06" in sentence  # 70 of 32 and 130 of 32 bases per token
     missed = "Promoter, CDS, UTR, non-coding exon and distal intergenic miss their targets"
@@ -114,7 +115,7 @@ def test_perplexity(
     make_results: Callable[..., Path], numbers: tuple[float, float, float], said: str
 ) -> None:
     folder = make_results()
-    sentence = verdicts.perplexity(loaded(folder))
+    sentence = compression.against_markov(loaded(folder))
     assert sentence is not None and "a paired difference was not computed" in sentence
     assert "is above that of the best Markov model on this DNA (order 9" in sentence
     row = DNA_SCORES.row(
@@ -123,7 +124,7 @@ def test_perplexity(
     )  # fmt: skip
     path = folder / "compress" / "comparisons.tsv"
     pd.DataFrame([row]).to_csv(path, sep="\t", index=False, header=False, mode="a")
-    sentence = verdicts.perplexity(loaded(folder))
+    sentence = compression.against_markov(loaded(folder))
     assert sentence is not None and said in sentence
 
 
@@ -138,11 +139,11 @@ def test_a_class_without_bases_keeps_its_row(make_results: Callable[..., Path]) 
     manifest["splits"]["test"]["composition"]["dig"] = 0
     (folder / "corpus" / "main" / "manifest.json").write_text(json.dumps(manifest))
     results = loaded(folder)
-    for figure in (figures_compression.bpt, figures_compression.perplexity):
+    for figure in (tokens.bpt, compression.perplexity):
         drawing = figure(results)
-        assert drawing is not None and verdicts.NO_BASE in drawing.svg
-        assert (drawing.data["note"] == verdicts.NO_BASE).sum() == 2
-    sentence = verdicts.budget(results)
+        assert drawing is not None and NO_BASE in drawing.svg
+        assert (drawing.data["note"] == NO_BASE).sum() == 2
+    sentence = tokens.budget(results)
     assert sentence is not None and "Distal intergenic: no such base in held-out DNA." in sentence
 
 
@@ -150,11 +151,11 @@ def test_rows_are_given_once_where_no_window_is_left_out(
     make_results: Callable[..., Path],
 ) -> None:
     folder = make_results()
-    table = sections.numbers_section(loaded(folder)).tables[0]
+    table = compression.numbers_section(loaded(folder)).tables[0]
     assert {row[2] for row in table.rows} == {"N ≤ 5 %"}
     assert table.note.startswith("No held-out window has more than 5 % N")
     edit(folder / "compress" / "compression.tsv", {"n": 150}, metric="bpt", subset="n_le_5pct")
-    table = sections.numbers_section(loaded(folder)).tables[0]
+    table = compression.numbers_section(loaded(folder)).tables[0]
     assert {row[2] for row in table.rows} == {"all", "N ≤ 5 %"}
     assert table.note.startswith("7 held-out windows have more than 5 % N")
 
@@ -168,11 +169,11 @@ def test_training_says_what_was_seen_and_why_the_curves_differ(
     config["target_bpt"] = dict.fromkeys(config["target_bpt"], 206.0)
     config["training"]["targets"] = "uniform, expected BPT of x on the valid windows"
     path.write_text(json.dumps(config))
-    text = " ".join(training_section.training_section(loaded(folder)).text)
+    text = " ".join(training.section(loaded(folder)).text)
     assert "60 steps of 2 windows are 120 windows seen, 1.5 Mbp" in text
     assert "206 bases per token everywhere (uniform, expected BPT of x on the valid" in text
     assert "differ by design" in text
-    assert training_section.wanted_bpt({"cds": 32, "dig": 512}, {"cds": 32, "dig": 512}) == 272
+    assert training.wanted_bpt({"cds": 32, "dig": 512}, {"cds": 32, "dig": 512}) == 272
 
 
 @pytest.mark.parametrize(("scale", "minutes"), [("demo", True), ("test", True), ("full", False)])
@@ -236,23 +237,23 @@ def repeat_bases(folder: Path, **bases: int) -> None:
 
 def test_missing_repeats_are_said(make_results: Callable[..., Path]) -> None:
     folder = make_results()
-    assert remarks(loaded(folder)) == []  # results of before say nothing about it
+    assert repeats.remarks(loaded(folder)) == []  # results of before say nothing about it
     repeat_bases(folder, rmsk_rest_without_trf=5, SINE=0, rmsk_simple_repeat=0, LINE=7)
     results = replace(loaded(folder), source={"repeats": {"rmsk": "rmsk.out", "trf": None}})
-    assert remarks(results) == [
+    assert repeats.remarks(results) == [
         "The source has no TRF calls (genome.trf); what needs them is unknown, not zero.",
         "Looked for, but no base of the DNA measured is one (held out): SINE, simple repeats "
         "(RepeatMasker).",
     ]
-    held = next(a for a in SETS if a.subset == "rmsk_interspersed" and a.split == "test")
-    train = next(a for a in SETS if a.subset == "rmsk_interspersed" and a.split == "train")
-    assert "no TRF calls" in background(results, held)
-    assert background(results, train) == train.background
-    text = " ".join(sections.repeats_section(results).text)
+    held = next(a for a in repeats.SETS if a.subset == "rmsk_interspersed" and a.split == "test")
+    train = next(a for a in repeats.SETS if a.subset == "rmsk_interspersed" and a.split == "train")
+    assert "no TRF calls" in repeats.background(results, held)
+    assert repeats.background(results, train) == train.background
+    text = " ".join(repeats.section(results).text)
     assert "unknown, not zero" in text
     repeat_bases(folder, only=1)
     results = replace(loaded(folder), source={"repeats": {"rmsk": None, "trf": None}})
-    assert remarks(results) == [
+    assert repeats.remarks(results) == [
         "The source has no RepeatMasker classes (genome.rmsk) and no TRF calls (genome.trf); what "
         "needs them is unknown, not zero.",
         "No repeat was measured.",

@@ -1,4 +1,4 @@
-"""What the page says about DNALongBench: each task's table, measured beside published."""
+"""DNALongBench: each task's table, measured beside published."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +7,10 @@ import pandas as pd
 
 from genezip.artifacts.scores import MEAN, MEASURED, PAPER
 from genezip.errors import GenezipError
+from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
-from genezip.report.scores import Number, fixed, marked_few, measured, plain, records
-from genezip.report.sections import Cell, Section, Table
+from genezip.report.scores import number_of, records
+from genezip.report.words import fixed, measured, plain
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,11 @@ def _who(row: dict[str, Any]) -> str:
 
 
 def _cell(row: dict[str, Any] | None) -> Cell:
-    if row is None or pd.isna(row["value"]):
+    number = None if row is None else number_of(row)
+    if row is None or number is None:
         return "–"
-    low, high = (None if pd.isna(row[key]) else float(row[key]) for key in ("ci_low", "ci_high"))
-    number = Number(float(row["value"]), low, high, few=marked_few(row))
     text = measured(number, lambda v: fixed(v, 3))
-    return f"{text}" if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
+    return text if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
 
 
 def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
@@ -178,7 +178,7 @@ def _counts(chosen: pd.DataFrame, column: str, names: list[str]) -> str:
     return f"Examples: {', '.join(dict.fromkeys(parts))}{over}."
 
 
-def benchmarks_section(results: Results) -> Section | None:
+def section(results: Results) -> Section | None:
     """The chapter on DNALongBench; None where no task was evaluated."""
     tables = [
         table
@@ -195,4 +195,7 @@ def benchmarks_section(results: Results) -> Section | None:
     ]
     if results.scale != "full":
         text.append("At this scale the numbers say nothing about the paper's.")
-    return Section("benchmarks", "DNALongBench", text, tables=tables)
+    return Section(text, tables)
+
+
+CHAPTER = Chapter("benchmarks", "DNALongBench", section)

@@ -1,16 +1,17 @@
 """What the words of the page mean."""
 
 from genezip.region_classes import GROUPS, RegionClasses
-from genezip.report.figures_training import share_f
-from genezip.report.region_style import own_labels
+from genezip.report import style
+from genezip.report.chapter import Chapter, Section
+from genezip.report.chapters.training import share_f
 from genezip.report.results import Results
-from genezip.report.scores import FEW, FEW_BLOCKS, listed
-from genezip.report.sections import Section
+from genezip.report.scores import FEW, FEW_BLOCKS
+from genezip.report.words import listed
 
 
 def _own_in_groups(region_classes: RegionClasses) -> str:
     """Which groups hold classes of the user; starts with a space, empty where none does."""
-    found = {group: own_labels(region_classes, group) for group in GROUPS}
+    found = {group: style.own_labels(region_classes, group) for group in GROUPS}
     return "".join(
         f" In this run {group} also means {listed(own)}." for group, own in found.items() if own
     )
@@ -25,7 +26,7 @@ def _own_classes(region_classes: RegionClasses) -> str:
     return f" {listed(own)} {classes} of this run's own, taken from BED files."
 
 
-def glossary_section(results: Results) -> Section:
+def section(results: Results) -> Section:
     """Definitions, in plain words, with the paper's equation numbers."""
     curve = next((c for c in results.curves if c.model == results.reference), None)
     region_classes = results.region_classes
@@ -74,4 +75,7 @@ def glossary_section(results: Results) -> Section:
          "(heavy tails), which makes it too narrow; one over fewer blocks is marked "
          f"“{FEW}”. It covers the choice of DNA, not the spread between training runs."),
     ]  # fmt: skip
-    return Section("glossary", "What the words mean", terms=terms)
+    return Section(terms=terms)
+
+
+CHAPTER = Chapter("glossary", "What the words mean", section)

@@ -11,18 +11,10 @@ from markupsafe import Markup
 
 from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
-from genezip.report import (
-    benchmarks_section,
-    corpus_section,
-    gallery,
-    glossary,
-    labels_section,
-    lead,
-    provenance_section,
-    sections,
-    training_section,
-)
-from genezip.report.drawing import Drawing
+from genezip.report import style, summary
+from genezip.report.chapter import Chapter, Section
+from genezip.report.chapters import CHAPTERS, FIGURES
+from genezip.report.drawing import Drawing, not_computed
 from genezip.report.results import Results
 
 MAX_BYTES = 5_000_000
@@ -74,28 +66,25 @@ def _provenance_line(results: Results) -> str:
     return "Provenance: " + "; ".join(part for part in parts if part) + "."
 
 
-def _sections(results: Results) -> list[sections.Section]:
-    found = [
-        sections.claims_section(results),
-        corpus_section.corpus_section(results),
-        training_section.training_section(results),
-        sections.tokens_section(results),
-        sections.locus_section(results),
-        sections.perplexity_section(results),
-        sections.repeats_section(results),
-        benchmarks_section.benchmarks_section(results),
-        labels_section.labels_section(results),
-        sections.numbers_section(results),
-        glossary.glossary_section(results),
-        provenance_section.time_section(results),
-        provenance_section.settings_section(results),
-        provenance_section.data_section(results),
-    ]
-    return [section for section in found if section is not None]
+def draw(results: Results) -> dict[str, Drawing]:
+    """All figures whose numbers were computed, by name, in the order of the page."""
+    with style.applied():
+        found = {name: function(results) for name, function in FIGURES.items()}
+    return {name: drawing for name, drawing in found.items() if drawing is not None}
 
 
-def _filled(section: sections.Section, drawings: dict[str, Drawing], folder: str) -> dict[str, Any]:
+def write_figures(drawings: dict[str, Drawing], folder: Path) -> None:
+    """Write every figure of the page; one without numbers says so."""
+    for name in FIGURES:
+        drawing = drawings.get(name) or not_computed(name)
+        drawing.write(folder)
+
+
+def _filled(
+    chapter: Chapter, section: Section, drawings: dict[str, Drawing], folder: str
+) -> dict[str, Any]:
     """A section with its pictures; names of figures without numbers go into ``missing``."""
+    names = list(chapter.figures) if section.illustrated else []
     shown = [
         {
             "name": name,
@@ -104,12 +93,13 @@ def _filled(section: sections.Section, drawings: dict[str, Drawing], folder: str
             "svg": Markup(drawings[name].svg),
             "folder": folder,
         }
-        for name in section.figures
+        for name in names
         if name in drawings
     ]
-    missing = [name for name in section.figures if name not in drawings]
+    missing = [name for name in names if name not in drawings]
     sentence = f"Nothing was computed for: {', '.join(missing)}." if missing else ""
-    return {**vars(section), "drawings": shown, "missing": sentence}
+    heading = {"id": chapter.id, "title": chapter.title}
+    return {**heading, **vars(section), "drawings": shown, "missing": sentence}
 
 
 def render(results: Results, drawings: dict[str, Drawing], folder: str = "figures") -> str:
@@ -119,7 +109,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     ----------
     results : Results
     drawings : dict
-        Figures by name (:func:`genezip.report.gallery.draw`).
+        Figures by name (:func:`draw`).
     folder : str
         Where the figure files lie, as the captions name it.
 
@@ -129,7 +119,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         If the page would be larger than 5 MB.
     """
     notice, badges = _badges(results)
-    sentences = (lead.third_sentence, lead.seed_sentence, lead.interval_sentence)
+    sentences = (summary.third_sentence, summary.seed_sentence, summary.interval_sentence)
     more = [sentence(results) for sentence in sentences]
     page = Page(
         title=f"What {results.reference} made of DNA it had never seen",
@@ -137,9 +127,13 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         badges=badges,
         source_line=_source_line(results),
         provenance_line=_provenance_line(results),
-        finding=lead.finding(results),
+        finding=summary.finding(results),
         summary=[sentence for sentence in more if sentence],
-        sections=[_filled(section, drawings, folder) for section in _sections(results)],
+        sections=[
+            _filled(chapter, section, drawings, folder)
+            for chapter in CHAPTERS
+            if (section := chapter.section(results)) is not None
+        ],
         footer="Written by genezip report; every measured number is read from the result files.",
     )
     environment = Environment(
@@ -162,9 +156,9 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
 
 def write_report(results: Results, out: Path, figures: Path) -> int:
     """Write page and figures; return the size of the page in bytes."""
-    drawings = gallery.draw(results)
+    drawings = draw(results)
     folder = os.path.relpath(figures, out.parent).replace(os.sep, "/")
     text = render(results, drawings, folder)
-    gallery.write(drawings, figures)
+    write_figures(drawings, figures)
     write_text(out, text)
     return len(text.encode())

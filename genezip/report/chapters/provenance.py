@@ -4,9 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.report.results import Results
-from genezip.report.scores import plain, records
-from genezip.report.sections import Cell, Section, Table
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.results import Curve, Results
+from genezip.report.scores import records
+from genezip.report.words import plain
 
 METHOD = (
     "GeneZip: region-aware compression for long-context DNA models, arXiv:2602.17739; the "
@@ -31,7 +32,7 @@ def time_section(results: Results) -> Section:
     frame = results.benchmarks
     if frame.empty:
         text = ["The stages were not timed (they did not run inside the workflow)."]
-        return Section("time", "Seconds per stage", text)
+        return Section(text)
     longest = float(frame["seconds"].max())
     rows: list[list[Cell]] = [
         [
@@ -49,7 +50,7 @@ def time_section(results: Results) -> Section:
         "written."
     )
     head = ["stage", "seconds", "", "peak memory (MB)"]
-    return Section("time", "Seconds per stage", tables=[Table(head, rows, (1, 3), note=note)])
+    return Section(tables=[Table(head, rows, (1, 3), note=note)])
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -78,7 +79,7 @@ def settings_section(results: Results) -> Section:
     tables = []
     trained = [curve for curve in results.curves if curve.config]
     if trained:
-        columns = [dict(_flat(_training(curve.config))) for curve in trained]
+        columns = [dict(_flat(_training(curve))) for curve in trained]
         keys = list(dict.fromkeys(key for column in columns for key in column))
         rows: list[list[Cell]] = [
             [{"code": key}, *[column.get(key, "–") for column in columns]] for key in keys
@@ -104,16 +105,16 @@ def settings_section(results: Results) -> Section:
     if record.get("versions"):
         rows = [[name, str(value)] for name, value in record["versions"].items()]
         tables.append(Table(["software", "version"], rows))
-    return Section("settings", "Settings and provenance", tables=tables, dense=True)
+    return Section(tables=tables, dense=True)
 
 
-def _training(config: dict[str, Any]) -> dict[str, Any]:
+def _training(curve: Curve) -> dict[str, Any]:
     """The part of a model's ``config.json`` that a reader compares between models."""
     chosen: dict[str, Any] = {
-        key: config[key] for key in ("parameters", "target_bpt") if key in config
+        key: curve.config[key] for key in ("parameters", "target_bpt") if key in curve.config
     }
-    chosen["architecture"] = config.get("architecture") or {}
-    return {**chosen, **((config.get("training") or {}).get("settings") or {})}
+    chosen["architecture"] = curve.config.get("architecture") or {}
+    return {**chosen, **curve.settings}
 
 
 def data_section(results: Results) -> Section:
@@ -138,4 +139,9 @@ def data_section(results: Results) -> Section:
     else:
         text.append("Data: please cite the releases named below; each comes under its own licence.")
     tables = [Table(head, rows, (4,))] if rows else []
-    return Section("data", "Data, licences, citation", text, tables=tables)
+    return Section(text, tables)
+
+
+TIME = Chapter("time", "Seconds per stage", time_section)
+SETTINGS = Chapter("settings", "Settings and provenance", settings_section)
+DATA = Chapter("data", "Data, licences, citation", data_section)

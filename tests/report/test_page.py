@@ -10,9 +10,10 @@ import pytest
 
 from genezip.cli import main
 from genezip.config import Report
+from genezip.report.chapters import CHAPTERS, FIGURES
+from genezip.report.chapters.provenance import clock
 from genezip.report.drawing import Drawing
-from genezip.report.html import render
-from genezip.report.provenance_section import clock
+from genezip.report.page import render
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
@@ -151,6 +152,19 @@ def test_command_with_a_missing_file(
     error = capsys.readouterr().err
     assert error.startswith("genezip: ") and error.count("\n") == 1 and "compression.tsv" in error
     assert not (folder / "report.html").exists() and not (folder / "figures").exists()
+
+
+def test_the_command_lists_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["report", "--list"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.split() == list(FIGURES)
+
+
+def test_chapters_and_figures_have_names_of_their_own() -> None:
+    ids = [chapter.id for chapter in CHAPTERS]
+    assert len(set(ids)) == len(ids)
+    assert len(FIGURES) == sum(len(chapter.figures) for chapter in CHAPTERS)
 
 
 @pytest.mark.parametrize(
