@@ -42,7 +42,7 @@ from genezip.tasks.scores import Sheet, fact_rows, ranked_support
 
 logger = logging.getLogger(__name__)
 
-UNIT = "families"
+UNIT = "groups"
 ROWS_PER_PART = 2_048
 FLOOR = 1  # of KEPT_BY; whatever is above the router is a bound
 
@@ -158,7 +158,7 @@ class LabelledSequences(Task[Labelled]):
             for place, one in zip(
                 counted, compressor.encode([ids[place] for place in counted]), strict=True
             ):
-                forced = one.bound_active.any()
+                forced = bool(one.bound_active.any())
                 if one.kept_by is not None:
                     forced = bool((one.kept_by >= FLOOR).any())
                 found[place, -2:] = len(one.token_starts), forced
@@ -247,8 +247,15 @@ class LabelledSequences(Task[Labelled]):
                 predicted = found.argmax(axis=1)
                 for metric, (_, scale) in METRICS.items():
                     values = with_and_without(draws, metric, truth, predicted, classes)
-                    cells = {"n": len(truth), "positives": positives, "scale": scale}
-                    sheet.add(method, metric, values, support=support, **cells)
+                    sheet.add(
+                        method,
+                        metric,
+                        values,
+                        len(truth),
+                        positives,
+                        scale=scale,
+                        support=support,
+                    )
                 if method.mode == BASELINE and (mark := _solved(method.model, found, truth)):
                     marks.append(mark)
             own_rows = sheet.rows(control)
