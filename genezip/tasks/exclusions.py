@@ -18,7 +18,7 @@ from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.names import match_intervals
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import quiet
-from genezip.tasks import tasks
+from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def evaluation_intervals(
     if chosen:
         _check_assembly(chrom_sizes)
     for name in chosen:
-        reader = _READERS.get(name, tasks[name].evaluation_intervals)
+        reader = _READERS.get(name, TASKS[name].evaluation_intervals)
         found = reader(Path(folder))
         _check_splits(found, folder)
         yield found

@@ -131,10 +131,13 @@ class PredictionWriter:
         GenezipError
             If a prediction that is scored is not finite, or a target of numbers is not 0 or 1.
         """
-        if isinstance(found, Fact):
-            self._facts.append(asdict(found))
-            return
         method = method or self.method
+        if isinstance(found, Fact):
+            cells = asdict(found)
+            if cells.pop("of_method") and method is not None:
+                cells |= {"arm": method.label, "subset": method.subset}
+            self._facts.append(cells)
+            return
         if method is None:
             raise ValueError("no method was given, neither for the file nor for these rows")
         method = replace(
@@ -287,7 +290,8 @@ class PredictionFile:
     task : task and subset; None in a file that holds nothing
     methods : methods with rows or notes
     notes : dicts of arm (label of the method), subset, rule, split, metric, reason, value_stands
-    facts : numbers about the examples (dicts of rule, split, metric, value, n)
+    facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with arm and
+        subset, about a method
     """
 
     path: Path

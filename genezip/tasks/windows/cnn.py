@@ -13,8 +13,7 @@ from genezip.log import progress
 from genezip.metrics.contacts import contact_scores
 from genezip.metrics.correlation import track_pcc, track_sums
 from genezip.tasks.base import Method
-from genezip.tasks.networks import squared_error_sum
-from genezip.tasks.networks import ActivityCNN, ContactCNN
+from genezip.tasks.networks import ActivityCNN, ContactCNN, squared_error_sum
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.windows.bins import CMP_BP, CMP_FULL, RSAP
 from genezip.tasks.windows.cell_line import cell_line
