@@ -20,7 +20,6 @@ from genezip.genome.sources.splits import SPLITS
 from genezip.log import quiet
 from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.initiation.windows import HELD_OUT
 
 logger = logging.getLogger(__name__)
 
@@ -130,15 +129,6 @@ def _activity(folder: Path) -> EvaluationIntervals:
     )
 
 
-def _initiation(folder: Path) -> EvaluationIntervals:
-    rows = [
-        (chrom, 0, hg38_sizes()[chrom], split, "transcription initiation chromosome")
-        for chrom, split in HELD_OUT.items()
-    ]
-    columns = ["chrom", "start", "end", "split", "reason"]
-    return on_hg38("tisp", pd.DataFrame(rows, columns=columns))
-
-
 def split_windows(path: Path) -> pd.DataFrame:
     """Validation and test rows of a BED with the split in column 4."""
     table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, todo="fetch it again")
@@ -147,6 +137,5 @@ def split_windows(path: Path) -> pd.DataFrame:
 
 _READERS: dict[str, Callable[[Path], EvaluationIntervals]] = {
     "cmp": _contact_maps,
-    "tisp": _initiation,
     "rsap": _activity,
 }

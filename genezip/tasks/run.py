@@ -123,8 +123,8 @@ def predict(
     ----------
     data : ``manifest.json`` of the prepared data
     genome : FASTA (or ``source.json``) that they were prepared with
-    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, the others
-        train the model in the folder ``model``
+    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, or the model
+        in the folder ``model`` where a task caches nothing; the others train that model
     official : name of the subset in the deposit
     seed : of initial weights, dropout, adapters and the order of examples
     out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it: an
@@ -155,6 +155,8 @@ def predict(
     )
     if method.model == CNN:
         found = task.train_cnn(job)
+    elif method.mode == "frozen" and not task.caches:
+        found = _uncached(task, job, model)
     elif method.mode == "frozen":
         found = _frozen(task, job, prepared, data, store)
     else:
@@ -204,6 +206,19 @@ def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> N
             f"{store.folder} holds features of other examples than the prepared data; compute "
             "the features again"
         )
+
+
+def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Iterator[Found]:
+    """Predictions of a head on vectors of a frozen model that are not cached."""
+    from genezip.models import load
+    from genezip.models.token_counts import with_vectors
+
+    if model is None:
+        raise GenezipError(
+            f"{task.name} reads vectors of every base, which are not cached; name the model's "
+            "folder with --folder"
+        )
+    return task.fit_uncached(with_vectors(load(model, job.settings.device, streams=True)), job)
 
 
 def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found]:
