@@ -6,20 +6,17 @@ from typing import Annotated
 
 import typer
 
+from genezip.cli import options
+
 logger = logging.getLogger(__name__)
-
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.command()(report)
 
 
 def report(
     results: Annotated[Path, typer.Option(help="The results folder of a run.")],
-    settings: Annotated[str, typer.Option(help="Config section `report` (JSON or YAML file).")],
+    settings: Annotated[str, options.section("report")],
     out: Annotated[Path, typer.Option(help="The page (HTML).")],
     figures: Annotated[Path, typer.Option(help="Folder for the figures (SVG and TSV).")],
-    scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
+    scale: options.Scale = "full",
     source: Annotated[
         Path | None, typer.Option(help="source.json of the run: names the data files.")
     ] = None,
@@ -45,7 +42,13 @@ def report(
         Path | None, typer.Option(help="labels.json of `genezip labels fetch`: names the files.")
     ] = None,
 ) -> None:
-    """Write the report: one self-contained page, and every figure as SVG with its numbers."""
+    """Write the report: one self-contained page, and every figure as SVG with its numbers.
+
+    \b
+    Example:
+      genezip report --results runs/demo/results --scale demo \\
+        --settings config/demo.yaml --out report.html --figures figures
+    """
     from genezip import config
     from genezip.errors import GenezipError
     from genezip.report.files import TASK_TABLES

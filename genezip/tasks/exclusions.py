@@ -16,7 +16,7 @@ from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.names import match_intervals
 from genezip.log import quiet
-from genezip.tasks import tasks
+from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.initiation.windows import HELD_OUT
 
@@ -51,7 +51,7 @@ def evaluation_intervals(
     if chosen:
         _check_assembly(chrom_sizes)
     for name in chosen:
-        reader = _READERS.get(name, tasks[name].evaluation_intervals)
+        reader = _READERS.get(name, TASKS[name].evaluation_intervals)
         found = reader(Path(folder))
         _check_splits(found, folder)
         yield found

@@ -31,8 +31,7 @@ from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.classification.label_elements import CLASSES, read_elements, windows
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.real_run import LabelRun, model_method
-from genezip.tasks.scores import ranked_support
-from genezip.tasks.scores import Sheet
+from genezip.tasks.scores import Sheet, ranked_support
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from genezip.log import Progress
 from genezip.tasks.base import Predictions
 from genezip.tasks.examples import Prepared
 
-TASKS = ("cmp", "rsap")
+_TASKS = ("cmp", "rsap")
 UNIT = "loci"
 """What the bootstrap resamples: windows of one split that overlap (:func:`loci`)."""
 HELD_OUT = ("valid", "test")
@@ -110,9 +110,9 @@ class WindowExamples:
             FASTA.
         """
         prepared = Prepared.load(manifest)
-        if prepared.task not in TASKS:
+        if prepared.task not in _TASKS:
             raise GenezipError(
-                f"{manifest} holds the task {prepared.task}, not one of {', '.join(TASKS)}; "
+                f"{manifest} holds the task {prepared.task}, not one of {', '.join(_TASKS)}; "
                 "name another"
             )
         if not isinstance(genome, ReferenceGenome):

@@ -1,4 +1,4 @@
-"""Heads on cached features: which data, features and method belong together, and what is written."""
+"""The verbs: which data, features and method belong together, and what is written."""
 
 import json
 import os
@@ -18,9 +18,9 @@ from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiat
 from genezip.errors import GenezipError
 from genezip.tasks.base import Method
 from genezip.tasks.examples import preparing
-from genezip.tasks.features import StorePlan, write_store
-from genezip.tasks.frozen import predict_frozen
-from genezip.tasks.scores import score
+from genezip.tasks.features import Reading, StorePlan, write_store
+from genezip.tasks.run import predict as run_predict
+from genezip.tasks.run import score
 
 FULL = [
     f"{strand}.{summary}.{allele}"
@@ -98,7 +98,8 @@ def store(prepared: Path, folder: Path, task: str, input: str, **keys: Any) -> P
         dict.fromkeys(blocks, 3),
     )
     values = np.random.default_rng(6).normal(size=plan.shape).astype(np.float32)
-    write_store(folder / "manifest.json", plan, lambda r: (values[r.start : r.stop], 1), 50)
+    reading = Reading(plan, lambda r: (values[r.start : r.stop], 1), 50)
+    write_store(folder / "manifest.json", reading)
     return folder / "manifest.json"
 
 
@@ -118,8 +119,7 @@ def predict(
     sections = {"cmp": ContactMaps, "eqtl": EQTL, "etgp": ETGP, "rsap": Activity}
     method = Method(task, "short", "tiny", 0, input, "frozen")
     settings = sections.get(task, Initiation)(**{**small, **keys})
-    work = out.parent / "work"
-    predict_frozen(task, prepared, genome, features, method, official, settings, 0, out, work)
+    run_predict(task, prepared, genome, method, official, settings, 0, out, features)
     return pq.read_table(out).to_pandas()
 
 
@@ -168,7 +168,7 @@ def test_contact_maps_of_one_cell_line_are_written(tmp_path: Path, genome: Path)
     assert list(found["target"][2:]) == [row.tobytes() for row in stored]
     facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["kind"] == "array" and facts["shape"] == [10] and facts["dtype"] == "<f4"
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / ".p.work").exists()
 
 
 def test_activity_of_all_tracks_is_written(tmp_path: Path, genome: Path) -> None:
@@ -181,7 +181,7 @@ def test_activity_of_all_tracks_is_written(tmp_path: Path, genome: Path) -> None
     assert list(found["target"][:2]) == [row.tobytes() for row in stored]
     facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["shape"] == [5, 2]
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / ".p.work").exists()
 
 
 def test_a_checkpoint_of_other_features_is_refused(
