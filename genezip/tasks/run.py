@@ -101,7 +101,8 @@ def features(
     Prepared.load(data, name)
     reading = task.features(compressor, task.open(data, genome), input, settings)
     plan = reading.plan
-    logger.info(f"{name} {plan.subset}: {plan.layer} of {compressor.name}, input {input}")
+    kind = plan.model.get("vectors", plan.layer)
+    logger.info(f"{name} {plan.subset}: {kind} of {compressor.name}, input {input}")
     write_store(manifest, reading)
 
 
