@@ -18,6 +18,7 @@ from genezip.config.benchmarks import (
     FineTuning,
     HeadTraining,
     Initiation,
+    OwnLabels,
     Pairs,
     Task,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Labels",
     "Leakage",
     "ModelEntry",
+    "OwnLabels",
     "Pairs",
     "Pretrain",
     "RegionPreset",

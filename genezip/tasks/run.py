@@ -395,8 +395,8 @@ def _own(method: Method) -> Row:
 
 
 def measure(
-    name: str,
-    listing: Path,
+    task: Task[Any],
+    files: TaskFiles,
     source: Path | None,
     models: Sequence[str | Path],
     control: str | None,
@@ -409,7 +409,7 @@ def measure(
 
     Parameters
     ----------
-    listing : list of the deposited files
+    files : the deposited files
     source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
     models : sources as of :func:`genezip.models.load`: folders, or names with settings
     control : name of the model that the others are compared with, or None
@@ -425,8 +425,7 @@ def measure(
         As the verbs do. What cannot be measured on the data at hand is no error: the score table
         then has a row with the reason.
     """
-    task = TASKS[name]
-    files, subsets = TaskFiles.load(listing), task.subsets(settings)
+    subsets = task.subsets(settings)
     work = predictions.parent / f".{predictions.stem}.work"
     of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
     reasons: dict[str, str] = {}

@@ -120,7 +120,8 @@ class LabelledSequences(Task[Labelled]):
             table[f"fold_{scheme}"] = _numbers(folds, len(table))
             logger.info(f"{self.name} {subset}: split {scheme}: {notes[scheme]}")
         names = table.drop_duplicates("class").sort_values("class")["label"]
-        with preparing(manifest, self.name, subset, {"files": files.listing}) as draft:
+        inputs = {path.name: path for path in (files.listing, *files.paths)}
+        with preparing(manifest, self.name, subset, inputs) as draft:
             draft.write_examples(table)
             draft.facts = {
                 "classes": names.astype(str).tolist(),
