@@ -1,7 +1,87 @@
-"""Questions with targets: DNALongBench and measurements on the demo's own files.
+"""Questions with targets that are put to every compressor in the same way.
 
-Begin with ``tasks`` (which task has which examples, features and head) and ``arm`` (what one column
-of a comparison is). Features come from ``contrast``, ``binned`` and ``feature_store``, predictions
-go into ``prediction_files``, and every score is computed from these by ``scores``. For a new task
-copy the modules of ``etgp``-like pairs: ``pair_probe``, ``baselines_pairs``, ``scores_pairs``.
+Begin with ``base`` (what a task is) and ``run`` (the verbs: prepare, features, predict, baselines,
+score, and ``measure``, all of them in one call). ``pairs``, ``windows``, ``initiation`` and
+``classification`` are families of tasks. To add one, copy ``classification/task.py``, name it in
+:data:`REGISTRY` and give it a section in :mod:`genezip.config`. ``genezip.tasks["eqtl"]`` is one.
 """
+
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from genezip.errors import GenezipError
+
+if TYPE_CHECKING:
+    from genezip.tasks.base import Task
+
+REGISTRY = {
+    "cmp": "genezip.tasks.windows.contacts:CMP",
+    "eqtl": "genezip.tasks.pairs.task:EQTL",
+    "etgp": "genezip.tasks.pairs.task:ETGP",
+    "tisp": "genezip.tasks.initiation.task:TISP",
+    "rsap": "genezip.tasks.windows.activity:RSAP",
+    "initiation": "genezip.tasks.initiation.procap:PROcap",
+    "contacts": "genezip.tasks.windows.hic:HiC",
+    "elements": "genezip.tasks.classification.elements:Elements",
+    "classification": "genezip.tasks.classification.task:Classification",
+    "enhancer_gene": "genezip.tasks.pairs.crispri:CRISPRi",
+}
+"""Class of every task, as ``module:Class``, so that only what is used is imported.
+
+A task outside this package is named by its ``module:Class`` wherever a name of this table may
+stand.
+"""
+
+
+class _Tasks(Mapping[str, "Task[Any]"]):
+    """The tasks by name; a task is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> "Task[Any]":
+        """The task of a name.
+
+        Raises
+        ------
+        GenezipError
+            If there is none.
+        """
+        if name not in REGISTRY and ":" not in name:
+            raise GenezipError(f"{name!r} is no task here; use one of {', '.join(REGISTRY)}")
+        module, _, cls = REGISTRY.get(name, name).partition(":")
+        try:
+            made: Task[Any] = getattr(import_module(module), cls)()
+        except (ImportError, AttributeError) as error:
+            if name in REGISTRY:
+                raise
+            raise GenezipError(
+                f"{name!r} cannot be imported ({error}); name a class as module:Class, with the "
+                "folder of the module on PYTHONPATH"
+            ) from None
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name in REGISTRY
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(REGISTRY)
+
+    def __len__(self) -> int:
+        return len(REGISTRY)
+
+
+TASKS = _Tasks()
+
+
+class _Module(ModuleType):
+    """This package, which can be asked for a task as :data:`TASKS` can."""
+
+    def __getitem__(self, name: str) -> "Task[Any]":
+        return TASKS[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TASKS)
+
+
+sys.modules[__name__].__class__ = _Module

@@ -1,23 +1,52 @@
-"""What was compared: one model, fed in one way, with one kind of head, on one subset."""
+"""What a task is: a question with targets that is put to every compressor in the same way.
 
-from dataclasses import dataclass
+:class:`Task` is what a task says and can do. It yields what it finds (:class:`Predictions`,
+:class:`Note`, :class:`Fact`) and writes no result: identity, refusal of what another run left,
+seeds, resuming and files are those of :mod:`genezip.tasks.run`, the same for all tasks.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, get_args
+
+import numpy as np
+import pandas as pd
 
 from genezip.artifacts.files import sha256_file
-from genezip.artifacts.scores import BASELINE
+from genezip.artifacts.scores import BASELINE, Row
+from genezip.config import Section
+from genezip.config.benchmarks import Input, Mode
+from genezip.errors import GenezipError
+from genezip.tasks.deposits import Deposit, TaskFiles
+
+if TYPE_CHECKING:
+    from genezip.corpus.exclusions import EvaluationIntervals
+    from genezip.models.base import Compressor
+    from genezip.models.hnet.network import GeneZipNetwork
+    from genezip.tasks.examples import Prepared
+    from genezip.tasks.features import FeatureStore, Reading
+    from genezip.tasks.predictions import PredictionFile
+
+Values = Literal["scalar", "array"]
+Subsets = Mapping[str, str]
+"""Short name of a subset, as in result paths, -> name in the deposit."""
+ALL = "all"
+"""Subset of a task whose subsets read one prepared folder, and of all kinds of example together."""
+CNN = "cnn"
+"""Model name of the one-hot CNN, the learned baseline."""
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One column of a comparison.
+class Method:
+    """One column of a comparison: a model, fed in one way, with one kind of head, on one subset.
 
     Attributes
     ----------
-    task : cmp, eqtl, etgp, tisp or rsap
+    task : name of the task
     subset : short name, as in result paths (artery, HFF, ...)
     model : name of a model, comparator or baseline
-    seed : training seed; None for baselines that learn nothing at random
+    seed : training seed; None for what learns nothing at random
     input : ``authors``, ``full`` or ``contrast``; empty for baselines without sequence input
     mode : ``frozen``, ``head_only``, ``release``, ``lora`` or ``full``; ``baseline``
     """
@@ -36,16 +65,329 @@ class Arm:
         return ".".join([self.model, *seed, *filter(None, (self.input, self.mode))])
 
 
-def run_identity(arm: Arm, prepared_manifest: str | Path) -> dict[str, Any]:
+def baseline_method(name: str, task: str, subset: str) -> Method:
+    """Method of a baseline without a model."""
+    return Method(task, subset, name, None, "", BASELINE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What one prediction of a task is.
+
+    Attributes
+    ----------
+    kind : ``scalar`` or ``array``
+    shape : of one array, -1 where it depends on the data; empty for ``scalar``
+    prediction, target : dtype on disk of arrays; numbers are float64
+    holds : what an array has, for messages
+    """
+
+    kind: Values
+    shape: tuple[int, ...] = ()
+    prediction: str = "<f2"
+    target: str = "<f2"
+    holds: str = "numbers"
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether arrays of a file can be of the task; an axis of -1 fits any size."""
+        pairs = zip(shape, self.shape, strict=False)
+        return len(shape) == len(self.shape) and all(-1 in (a, b) or a == b for a, b in pairs)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was predicted for some examples of one split, beside what is true.
+
+    Attributes
+    ----------
+    split : ``valid`` or ``test``; ``train`` where a baseline learned nothing there
+    example : int array, shape (n,), numbers of the examples
+    group : n names, what the bootstrap resamples
+    target, prediction : arrays, shape (n,), or n arrays in the layout of the task
+    rule : split scheme: ``paper`` (the deposit's own), ``gene``, ``chromosome``, ...
+    fold : number of the fold, -1 where the scheme has one
+    hidden : float array, shape (n,), scores with the variant or element hidden, or None
+    model : name of the baseline; None where the method says it
+    subset : short name, where a task's file holds several; None where the method says it
+    """
+
+    split: str
+    example: np.ndarray
+    group: Sequence[Any] | np.ndarray
+    target: Sequence[Any] | np.ndarray
+    prediction: Sequence[Any] | np.ndarray
+    rule: str = "paper"
+    fold: int = -1
+    hidden: np.ndarray | None = None
+    model: str | None = None
+    subset: str | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Why a metric does not apply: its cell is empty and gives the reason.
+
+    With ``value_stands`` the cell keeps a value that it has, and gives the reason beside it.
+    ``model`` and ``subset`` as of :class:`Predictions`.
+    """
+
+    metric: str
+    reason: str
+    rule: str = "paper"
+    split: str = "test"
+    value_stands: bool = False
+    model: str | None = None
+    subset: str | None = None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number beside the scores: about the examples of a split, or about the method.
+
+    Attributes
+    ----------
+    metric, value, n : name (share of genes seen in training, ...), and over how many examples
+    of_method : whether it is the method's (its bases per token, ...)
+    """
+
+    metric: str
+    value: float | None
+    n: int
+    rule: str = "paper"
+    split: str = "test"
+    of_method: bool = False
+
+
+Found = Predictions | Note | Fact
+"""What a task yields; :mod:`genezip.tasks.run` writes it."""
+
+E = TypeVar("E")
+"""Examples of a task, opened."""
+Columns = Mapping[str, tuple[str, str]]
+"""Column of a published table -> subset and metric."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Numbers of the paper that stand beside ours (arXiv 2602.17739v1).
+
+    Attributes
+    ----------
+    columns : subsets -> what the columns of the table hold; None where no table was recovered
+    missing : metric whose row says that its published value could not be had
+    mode : what of a model learned in the paper; None where it has no setting for the task
+    split : our split that the published numbers are of
+    """
+
+    columns: Callable[[Subsets], Columns] | None = None
+    missing: str | None = None
+    mode: Mode | None = None
+    split: str = "test"
+
+
+@dataclass(frozen=True)
+class Job(Generic[E]):
+    """One method on one subset: what a task needs to predict, and nothing of where it goes.
+
+    Attributes
+    ----------
+    method : what is asked for
+    official : name of the subset in the deposit
+    examples : the prepared examples, opened
+    settings : the task's section
+    seed : of initial weights, dropout and the order of examples
+    identity : what must be equal between two parts of a run
+    work : folder of the checkpoint; it is removed when the predictions are written
+    """
+
+    method: Method
+    official: str
+    examples: E
+    settings: Any
+    seed: int
+    identity: dict[str, Any] = field(default_factory=dict)
+    work: Path = Path()
+
+    @property
+    def name(self) -> str:
+        """``task subset model.seed0.input.mode``, for messages."""
+        return f"{self.method.task} {self.method.subset} {self.method.label}"
+
+
+def run_identity(method: Method, prepared_manifest: str | Path) -> dict[str, Any]:
     """What ties a checkpoint to its data and its column of the tables."""
     return {
-        "task": arm.task,
-        "subset": arm.subset,
-        "model": arm.label,
+        "task": method.task,
+        "subset": method.subset,
+        "model": method.label,
         "data": sha256_file(prepared_manifest),
     }
 
 
-def baseline_arm(name: str, task: str, subset: str) -> Arm:
-    """Arm of a baseline without a model."""
-    return Arm(task, subset, name, None, "", BASELINE)
+class NotMeasured(GenezipError):
+    """A task that cannot be measured on what is at hand; a run goes on and says why."""
+
+
+class Task(Protocol[E]):
+    """A question with targets. Derive from it and write what the task can do.
+
+    What a task cannot do it refuses in one sentence; only :meth:`prepare`, :meth:`open`,
+    :meth:`baselines` and :meth:`scores` have to be there.
+
+    Attributes
+    ----------
+    name : in result paths, score rows and :data:`genezip.tasks.REGISTRY`
+    settings : class of its section of the configuration
+    metrics : name of a metric -> what its bootstrap resamples (genes, loci, blocks, ...)
+    layout : what one prediction is
+    deposit : where its files are from; None where the user has them
+    modes : what may learn: a head on cached features (``frozen``), or more with the model in memory
+    published : numbers of the paper
+    fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
+    one_folder : whether all subsets read one prepared folder
+    caches : whether features go to disk; False where they are vectors of every base
+    streams : whether models read sequences block by block where they can, under the causal bound
+    own_subset : subset of a task with a small deposit, which is measured in one call, where it
+        has one
+    """
+
+    name: str
+    settings: type[Section]
+    metrics: Mapping[str, str]
+    layout: Layout
+    deposit: Deposit | None = None
+    modes: frozenset[Mode] = frozenset({"frozen"})
+    published: Published = Published()
+    fasta: tuple[str, ...] = ()
+    one_folder: bool = False
+    caches: bool = True
+    streams: bool = True
+    own_subset: str = ALL
+
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: Any,
+        seed: int,
+        manifest: Path,
+    ) -> "Prepared":
+        """Convert deposited files into a folder of examples.
+
+        Parameters
+        ----------
+        genome : FASTA, or ``source.json``
+        subset : name in the deposit
+        seed : of folds and of windows that are drawn
+        manifest : ``FOLDER/manifest.json``; the folder is replaced as a whole
+
+        Raises
+        ------
+        NotMeasured
+            If the files or the genome at hand hold nothing that can be measured.
+        GenezipError
+            If files are missing, wrong or damaged, or the subset is unknown.
+        """
+        raise NotImplementedError
+
+    def open(self, manifest: Path, genome: Path) -> E:
+        """Open a prepared folder with the genome that it was prepared with."""
+        raise NotImplementedError
+
+    def evaluation_intervals(self, folder: Path) -> "EvaluationIntervals":
+        """The DNA of validation and test inputs, from the small files of a folder.
+
+        Raises
+        ------
+        GenezipError
+            If a file is missing or malformed, or the task lists no such intervals.
+        """
+        raise GenezipError(f"{self.name} has no list of evaluation intervals; name another task")
+
+    def features(
+        self, compressor: "Compressor", examples: E, input: Input, settings: Any
+    ) -> "Reading":
+        """What a frozen model makes of the examples, to be cached.
+
+        Parameters
+        ----------
+        input : ``authors`` or ``full``
+
+        Raises
+        ------
+        GenezipError
+            If the task has no such features.
+        """
+        raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
+
+    def fit(self, features: "FeatureStore", job: Job[E]) -> Iterator[Found]:
+        """Learn on cached features (mode ``frozen``) and predict."""
+        raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
+
+    def fit_uncached(self, compressor: "Compressor", job: Job[E]) -> Iterator[Found]:
+        """Learn on the vectors of a frozen model that are too many to be cached, and predict."""
+        raise GenezipError(f"{self.name} reads cached features; compute them first")
+
+    def tune(self, network: "GeneZipNetwork", job: Job[E]) -> Iterator[Found]:
+        """Learn with the network in the graph, as the mode has it set up, and predict."""
+        raise GenezipError(f"{self.name} is learnt from frozen features alone; use the mode frozen")
+
+    def train_cnn(self, job: Job[E]) -> Iterator[Found]:
+        """Train the one-hot CNN from nothing, and predict."""
+        raise GenezipError(f"{self.name} has no CNN; leave it out")
+
+    def baselines(self, job: Job[E], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """Predict without a model: from distance, composition, position or the mean.
+
+        Parameters
+        ----------
+        job : ``method`` names task and subset alone
+        tss : annotated TSSs, where the caller has them: chrom, position (0-based), strand
+        """
+        raise NotImplementedError
+
+    def scores(
+        self, files: Sequence["PredictionFile"], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """Rows of every method, split scheme and split, from prediction files alone.
+
+        Parameters
+        ----------
+        bootstrap : number of resamples
+        seed : of the resamples, the same for all methods, which makes differences paired
+        control : model that others are compared with, where the task has paired differences
+        """
+        raise NotImplementedError
+
+    def subsets(self, settings: Any) -> Subsets:
+        """What is measured in one call: the subsets of the section, or the task's only one."""
+        return getattr(settings, "subsets", None) or {self.own_subset: self.own_subset}
+
+    def annotated_tss(self, source: Path) -> pd.DataFrame | None:
+        """TSSs that the baselines of a task with a small deposit read; None where none does."""
+        return None
+
+    def undefined_rows(self, method: Method, note: str) -> list[dict[str, Any]]:
+        """Cells of a method without any prediction: every metric, empty."""
+        return [
+            {"rule": "paper", "split": "test", "metric": metric, "note": note}
+            for metric in self.metrics
+        ]
+
+    def refuse_mode(self, mode: str) -> None:
+        """Raise GenezipError where the task cannot be learned in a mode."""
+        if mode in self.modes:
+            return
+        if mode == "frozen":
+            raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
+        if self.modes == {"frozen"}:
+            raise GenezipError(
+                f"{self.name} is learnt from frozen features alone; use the mode frozen"
+            )
+        raise GenezipError(f"{self.name} has no mode {mode}; use {self.modes_named()}")
+
+    def modes_named(self) -> str:
+        """``the mode head_only, release or full``, for messages."""
+        *others, last = [mode for mode in get_args(Mode) if mode in self.modes]
+        return f"the mode {', '.join(others)} or {last}" if others else f"the mode {last}"

@@ -1,14 +1,17 @@
-"""The five DNALongBench tasks that have public deposits (Nature Communications 16:10108).
+"""The files of tasks with public deposits: DNALongBench (Nature Communications 16:10108).
 
 Files lie below one folder as their deposits arrange them. ``TASK.intervals.json`` lists the
 small files with the intervals of validation and test inputs; ``TASK.json`` lists all.
+:class:`TaskFiles` reads such a list, whatever task it is of.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from genezip.artifacts.files import write_json
+from genezip.artifacts.manifest import Kind
 from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.dataverse import SCHEME, deposit_items, listing, listing_name, listing_url
@@ -25,30 +28,30 @@ CHAIN = "chain"
 
 
 @dataclass(frozen=True)
-class Task:
-    """One task of the benchmark.
+class Deposit:
+    """Where the files of a task are from.
 
     Attributes
     ----------
-    deposit : str
-        DOI of its data.
+    doi : str
+        Of its data.
     shared : tuple of str
         Rows of the table of sources that it needs besides that of its name.
     listed : bool
         Whether its interval files are found in the file list of the deposit.
     """
 
-    deposit: str
+    doi: str
     shared: tuple[str, ...] = ()
     listed: bool = False
 
 
-TASKS = {
-    "cmp": Task("doi:10.7910/DVN/AZM25S"),
-    "eqtl": Task("doi:10.7910/DVN/YUP2G5"),
-    "etgp": Task("doi:10.7910/DVN/CTEQXX", shared=(CHAIN,), listed=True),
-    "tisp": Task("doi:10.7910/DVN/VXQKWO"),
-    "rsap": Task("doi:10.7910/DVN/MNUEZR", listed=True),
+DEPOSITS = {
+    "cmp": Deposit("doi:10.7910/DVN/AZM25S"),
+    "eqtl": Deposit("doi:10.7910/DVN/YUP2G5"),
+    "etgp": Deposit("doi:10.7910/DVN/CTEQXX", shared=(CHAIN,), listed=True),
+    "tisp": Deposit("doi:10.7910/DVN/VXQKWO"),
+    "rsap": Deposit("doi:10.7910/DVN/MNUEZR", listed=True),
 }
 
 
@@ -121,7 +124,7 @@ def fetch_task(
             f"{error}; run again to go on, or name a folder of files fetched elsewhere with --from"
         ) from None
     result = out / (f"{task}.json" if only == "all" else f"{task}.intervals.json")
-    write_json(result, {"task": task, "doi": _bare(TASKS[task]), "files": files})
+    write_json(result, {"task": task, "doi": _bare(DEPOSITS[task]), "files": files})
     return result
 
 
@@ -148,12 +151,12 @@ def plan_task(
     try:
         items = wanted(task, only, table, store, keep=False)
     except GenezipError as error:
-        if task not in TASKS or not table.is_file():
+        if task not in DEPOSITS or not table.is_file():
             raise
         rows, server = _rows(task, table)
         items = [item(group) for group in rows if not group[0].url.startswith(SCHEME)]
         chosen = [wish for wish in items if only == "all" or _is_small(task, wish)]
-        doi = TASKS[task].deposit
+        doi = DEPOSITS[task].doi
         return [
             f"file list of {doi}: {listing_name(doi)}: unknown ({error})",
             f"    {listing_url(server, doi)}",
@@ -172,14 +175,14 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
     GenezipError
         An unknown task, a table without its rows, or a deposit without its interval files.
     """
-    if task not in TASKS:
-        raise GenezipError(f"{task!r} is no DNALongBench task; use one of {', '.join(TASKS)}")
+    if task not in DEPOSITS:
+        raise GenezipError(f"{task!r} is no DNALongBench task; use one of {', '.join(DEPOSITS)}")
     if only == "intervals" and task == "tisp":
         return []
     rows, server = _rows(task, table)
     items = [item(group) for group in rows if not group[0].url.startswith(SCHEME)]
     deposits = [group[0] for group in rows if group[0].url.startswith(SCHEME)]
-    if only == "all" or TASKS[task].listed:
+    if only == "all" or DEPOSITS[task].listed:
         for row in deposits:
             known = {wish.rows[0].path for wish in items}
             others = [wish for wish in items if only == "all" or _is_small(task, wish)]
@@ -194,10 +197,10 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
     if only == "all":
         return items
     chosen = [wish for wish in items if _is_small(task, wish)]
-    if all(wish.rows[0].name in TASKS[task].shared for wish in chosen):
+    if all(wish.rows[0].name in DEPOSITS[task].shared for wish in chosen):
         raise GenezipError(
             f"no interval file of {task} is in {table} or in the file list of "
-            f"{TASKS[task].deposit}; the deposit may have changed"
+            f"{DEPOSITS[task].doi}; the deposit may have changed"
         )
     return chosen
 
@@ -205,16 +208,16 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
 def _is_small(task: str, wish: Item) -> bool:
     """Whether a file is one of the intervals, or a shared file that reading them needs."""
     row = wish.rows[0]
-    return row.name in TASKS[task].shared or is_interval_file(task, row.path)
+    return row.name in DEPOSITS[task].shared or is_interval_file(task, row.path)
 
 
 def _rows(task: str, table: Path) -> tuple[list[list[Row]], str]:
     """Rows of a task by name, and the address of the Dataverse server."""
     sources = read_sources(table)
     names = [name for name in sources if name == task or name.startswith(f"{task}/")]
-    names += TASKS[task].shared
-    missing = [name for name in (SERVER, *TASKS[task].shared) if name not in sources]
-    if missing or len(names) == len(TASKS[task].shared):
+    names += DEPOSITS[task].shared
+    missing = [name for name in (SERVER, *DEPOSITS[task].shared) if name not in sources]
+    if missing or len(names) == len(DEPOSITS[task].shared):
         raise GenezipError(f"{table} has no row named {', '.join(missing) or task}")
     return [sources[name] for name in names], sources[SERVER][0].url.rstrip("/")
 
@@ -223,9 +226,77 @@ def _store(out: Path, http: Http, fetched: Path | None) -> Store:
     return Store(out, lock_path(out), http, fetched, copied=True)
 
 
-def _bare(task: Task) -> str:
-    return task.deposit.removeprefix(SCHEME)
+def _bare(deposit: Deposit) -> str:
+    return deposit.doi.removeprefix(SCHEME)
 
 
 def _lines(found: Plan) -> list[str]:
     return found.lines() if found.files else ["no file is needed"]
+
+
+FETCH = ("fetch the labels first", "fetch the labels again")
+"""What to do where a file of labels is missing, or damaged."""
+FILES = Kind("list of files", None, "fetch it first", "fetch it again", keys=("files",))
+"""What a list must have, and what to do where it or a file of it is wrong."""
+
+
+@dataclass(frozen=True)
+class TaskFiles:
+    """Files named in ``TASK.json`` or ``TASK.intervals.json``.
+
+    Attributes
+    ----------
+    listing : Path, the JSON
+    paths : tuple of Path, every file it lists
+    facts : what the JSON holds
+    """
+
+    listing: Path
+    paths: tuple[Path, ...]
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, listing: str | Path, advice: str = "fetch it again") -> "TaskFiles":
+        """Read a list; paths in it are relative to its folder.
+
+        Raises
+        ------
+        GenezipError
+            If the list is missing (``advice`` says what to do) or unreadable.
+        """
+        listing = Path(listing)
+        facts = replace(FILES, first=advice).read(listing)
+        try:
+            paths = tuple(listing.parent / entry["path"] for entry in facts["files"])
+        except (KeyError, TypeError):
+            raise FILES.foreign(listing) from None
+        return cls(listing, paths, facts)
+
+    def ending(self, *endings: str) -> list[Path]:
+        """Files whose path ends so, in the order of the list; at least one, all there.
+
+        Raises
+        ------
+        GenezipError
+            If the list has none, or one of them does not exist.
+        """
+        found = [path for path in self.paths if str(path).endswith(endings)]
+        if not found:
+            raise GenezipError(
+                f"{self.listing} lists no file {' or '.join(endings)}; fetch it again"
+            )
+        for path in found:
+            if not path.is_file():
+                raise GenezipError(
+                    f"{path}, which {self.listing} lists, does not exist; fetch it again"
+                )
+        return found
+
+    def one(self, *endings: str) -> Path:
+        """The first of :meth:`ending`."""
+        return self.ending(*endings)[0]
+
+    def optional(self, *endings: str) -> Path | None:
+        """The first file whose path ends so and that exists; None without one."""
+        found = [path for path in self.paths if str(path).endswith(endings) and path.is_file()]
+        return found[0] if found else None

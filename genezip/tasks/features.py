@@ -1,9 +1,9 @@
 """Features of a frozen model on disk: one array of numbers per example.
 
-A store is a folder: ``features.npy`` (float32, one row per example), ``examples.npy`` (int64, the
-``example`` of every row) and ``manifest.json``, which comes last and says which model made it
-from which data. A store in the making lies in a hidden folder beside it; an interrupted call is
-taken up where it stopped, as long as model, data and settings are the same.
+A store is a folder: ``features.npy`` (one row per example), ``examples.npy`` (int64, the number
+of every row's example) and ``manifest.json``, which comes last and says which model made it from
+which data. A store in the making lies in a hidden folder beside it; an interrupted call is taken
+up where it stopped, as long as model, data and settings are the same.
 """
 
 import logging
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
 from genezip.log import Progress
 from genezip.tasks.examples import MANIFEST
-from genezip.tasks.windows.records import npy_head
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,10 @@ KIND = Kind("manifest of features", 1, "compute the features first", "compute th
 FEATURES = "features.npy"
 EXAMPLES = "examples.npy"
 PROGRESS = "progress.json"
+FLOAT = "<f4"
 OWN = (MANIFEST, FEATURES, EXAMPLES, PROGRESS)
 
-# rows -> their features, float32 (rows, *inner, C), and the bases that went through the model
+# rows -> their features, (rows, *inner, C), and the bases that went through the model
 Compute = Callable[[range], tuple[np.ndarray, int]]
 
 
@@ -46,7 +47,8 @@ class FeatureStore:
     Attributes
     ----------
     folder : Path
-    array : float32 memory map, shape (n, C) of pairs or (n, bins, C) of windows
+    array : memory map, shape (n, C) of pairs or (n, bins, C) of windows; float32 unless the task
+        says otherwise
     blocks : name -> slice of the last axis
     examples : int64 array, shape (n,), column ``example`` of the prepared table, row by row
     facts : dict
@@ -142,13 +144,14 @@ class StorePlan:
 
     Attributes
     ----------
-    task, subset, input : as of :class:`genezip.tasks.base.Arm`
+    task, subset, input : as of :class:`genezip.tasks.base.Method`
     layer : ``states`` or ``tokens``, what is pooled; ``tap`` in the manifest
     model : what identifies the model (:attr:`genezip.models.base.Compressor.facts`)
     prepared : manifest of the prepared data
     examples : int64 array, shape (n,)
     inner : axes between the rows and the last one: () for pairs, (bins,) for windows
     blocks : name -> width on the last axis, in order
+    dtype : of a number on disk
     """
 
     task: str
@@ -160,6 +163,12 @@ class StorePlan:
     examples: np.ndarray
     inner: tuple[int, ...]
     blocks: Mapping[str, int]
+    dtype: str = FLOAT
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of an example."""
+        return np.dtype(self.dtype).itemsize * int(np.prod(self.shape[1:]))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -170,7 +179,9 @@ class StorePlan:
         """Everything that decides the numbers; part of the manifest."""
         ends = np.cumsum([0, *self.blocks.values()]).tolist()
         spans = pairwise(ends)
+        precise = {} if self.dtype == FLOAT else {"dtype": self.dtype}
         return KIND.head(
+            **precise,
             task=self.task,
             subset=self.subset,
             input=self.input,
@@ -182,10 +193,24 @@ class StorePlan:
         )
 
 
-def write_store(
-    manifest: str | Path, plan: StorePlan, compute: Compute, rows_per_part: int
-) -> None:
-    """Compute the features of all examples; parts of ``rows_per_part`` rows survive a stop.
+@dataclass(frozen=True)
+class Reading:
+    """How the features of a task's examples are made.
+
+    Attributes
+    ----------
+    plan : what the store will hold
+    compute : rows of the examples -> their features, and the bases that went through the model
+    rows_per_part : what an interruption may cost
+    """
+
+    plan: StorePlan
+    compute: Compute
+    rows_per_part: int
+
+
+def write_store(manifest: str | Path, reading: Reading) -> None:
+    """Compute the features of all examples; finished parts survive a stop.
 
     Parameters
     ----------
@@ -197,17 +222,17 @@ def write_store(
         For a folder with foreign files, a disk without room, a failed write, or a feature that
         is no finite number.
     """
+    plan = reading.plan
     identity = plan.identity()
-    row_bytes = 4 * int(np.prod(plan.shape[1:]))
-    whole = row_bytes * len(plan.examples)
+    whole = plan.row_bytes * len(plan.examples)
     logger.info(f"features of {len(plan.examples):,} examples take {whole:,} bytes on disk")
     with resumed_folder(Path(manifest).parent, OWN) as folder:
         journal = Journal(folder / PROGRESS, identity)
-        made = _begun(journal, plan.shape)
+        made = _begun(journal, plan)
         if made.rows:
             logger.info(f"taken up after {made.rows:,} of {len(plan.examples):,} examples")
-        check_room(Path(manifest).parent, whole - row_bytes * made.rows)
-        _fill(journal, plan, compute, rows_per_part, made)
+        check_room(Path(manifest).parent, whole - plan.row_bytes * made.rows)
+        _fill(journal, reading, made)
         np.save(folder / EXAMPLES, plan.examples.astype(np.int64))
         logger.info(
             f"{len(plan.examples):,} examples, {made.bases:,} bases in "
@@ -232,7 +257,7 @@ class _Made:
         return f"{self.bases / max(self.seconds, 1e-9):,.0f} bp/s"
 
 
-def _begun(journal: Journal, shape: tuple[int, ...]) -> _Made:
+def _begun(journal: Journal, plan: StorePlan) -> _Made:
     """What an earlier call left of the same store; otherwise a file with no row yet."""
     features = journal.path.with_name(FEATURES)
     if FEATURES in journal.done and features.is_file():
@@ -240,30 +265,28 @@ def _begun(journal: Journal, shape: tuple[int, ...]) -> _Made:
             return _Made(**journal.done[FEATURES])
     journal.clear()
     journal.path.with_name(MANIFEST).unlink(missing_ok=True)
-    features.write_bytes(npy_head(shape, "<f4"))
+    features.write_bytes(npy_head(plan.shape, plan.dtype))
     return _Made()
 
 
-def _fill(
-    journal: Journal, plan: StorePlan, compute: Compute, rows_per_part: int, made: _Made
-) -> None:
+def _fill(journal: Journal, reading: Reading, made: _Made) -> None:
     """Compute and write what is missing, part by part; ``made`` keeps count."""
-    total = len(plan.examples)
-    first, row_bytes = len(npy_head(plan.shape, "<f4")), 4 * int(np.prod(plan.shape[1:]))
+    plan, total = reading.plan, len(reading.plan.examples)
+    first = len(npy_head(plan.shape, plan.dtype))
     # plain writes at an offset: a full disk is an error here, not a crash as in a memory map
     with (
         open(journal.path.with_name(FEATURES), "r+b") as file,
         Progress("features", total, "example", made.rows) as shown,
     ):
         while made.rows < total:
-            rows = range(made.rows, min(made.rows + rows_per_part, total))
+            rows = range(made.rows, min(made.rows + reading.rows_per_part, total))
             began = time.perf_counter()
-            part, bases = compute(rows)
+            part, bases = reading.compute(rows)
             made.seconds += time.perf_counter() - began
             made.bases += bases
             _check(part, rows, plan)
-            file.seek(first + rows.start * row_bytes)
-            file.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
+            file.seek(first + rows.start * plan.row_bytes)
+            file.write(np.ascontiguousarray(part, dtype=plan.dtype).tobytes())
             made.rows = rows.stop
             journal.note(FEATURES, vars(made), data=file)
             shown.show(speed=made.rate())
@@ -280,3 +303,89 @@ def _check(part: np.ndarray, rows: range, plan: StorePlan) -> None:
             f"the features of example {example} of {plan.task} {plan.subset} are not finite; the "
             "model is broken, train it again"
         )
+
+
+def npy_head(shape: tuple[int, ...], dtype: str = "<f2") -> bytes:
+    """The first bytes of a ``.npy`` file in C order (format 1.0).
+
+    Parameters
+    ----------
+    dtype : with its byte order, such as ``<f2`` for float16, little-endian
+    """
+    head = BytesIO()
+    about = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, about)
+    return head.getvalue()
+
+
+# Features are float32: a spread below this share of a channel's size is rounding, not signal.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What is subtracted from each channel and what it is divided by.
+
+    Attributes
+    ----------
+    centre, scale : float64 array, shape (channels,)
+        ``scale`` is infinite for a channel that is constant in training, which so becomes 0
+        everywhere.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """(values - centre) / scale, float64, shape (..., channels)."""
+        return (values - self.centre) / self.scale
+
+
+class Moments:
+    """Mean and mean square of channels, float64, from blocks of any size.
+
+    Blocks are merged by the rule of Chan, Golub and LeVeque (1979), so that a large mean costs
+    no digits of the spread.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.mean = np.zeros(channels)
+        self._spread = np.zeros(channels)  # sum of squared deviations from the mean
+
+    def add(self, block: np.ndarray) -> None:
+        """Take in an array of shape (..., channels)."""
+        rows = np.asarray(block, dtype=np.float64).reshape(-1, len(self.mean))
+        if not len(rows):
+            return
+        mean = rows.mean(0)
+        spread = np.square(rows - mean).sum(0)
+        total = self.count + len(rows)
+        apart = mean - self.mean
+        self._spread += spread + apart**2 * (self.count * len(rows) / total)
+        self.mean += apart * (len(rows) / total)
+        self.count = total
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Standard deviation (divided by n), float64 (channels,)."""
+        return np.sqrt(self._spread / self.count)
+
+    def standard(self, centred: bool = True, least: np.ndarray | None = None) -> Standard:
+        """By mean and standard deviation; by the root mean square alone if not ``centred``.
+
+        Without centring 0 stays 0.
+
+        Parameters
+        ----------
+        least : float array, shape (channels,), or None
+            A channel whose root mean square is below it counts for nothing: a difference that
+            is small beside what it was taken from is rounding (``ROUNDING``).
+        """
+        sd, mean = self.sd, self.mean
+        size = np.sqrt(sd**2 + mean**2)
+        signal = sd > ROUNDING * np.abs(mean) if centred else size > 0
+        if least is not None:
+            signal &= size >= least
+        centre = mean if centred else np.zeros_like(mean)
+        return Standard(centre, np.where(signal, sd if centred else size, np.inf))

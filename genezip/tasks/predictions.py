@@ -1,32 +1,34 @@
-"""Prediction files: what an arm predicted beside what was true, one row per example.
+"""Prediction files: what a method predicted beside what was true, one row per example.
 
-Parquet with the columns ``COLUMNS``. Scores are computed from these files alone. In tasks of
-pairs target (0 or 1), prediction and hidden are numbers; hidden may be null. In tasks of arrays
-target and prediction are the bytes of little-endian arrays in C order, which are read one row at
-a time; a target of NaN is not scored. Arrays are float16, predictions of maps float32: a
-correlation does not see an offset, but float16 spends its 11 bits on it. The file's metadata has,
-under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one array, -1 where
-rows differ), ``dtype`` (of a prediction), ``task``, ``subset``, ``arms``, ``notes`` (why cells of
-an arm are empty, or a remark beside their value) and ``facts`` (numbers about the examples
+Parquet with the columns ``COLUMNS``. Scores are computed from these files alone. Of numbers,
+target (0 or 1), prediction and hidden are floats; hidden may be null. Arrays are the bytes of
+little-endian arrays in C order, which are read one row at a time; a target of NaN is not scored.
+The :class:`Layout` of a task says which of the two it has, and in which precision. The file's
+metadata has, under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one
+array, -1 where rows differ), ``dtype`` (of a prediction), ``target_dtype`` (float16 in files of
+earlier versions, which lack it), ``task``, ``subset``, ``methods`` (the methods), ``notes`` (why cells
+of a method are empty, or a remark beside their value) and ``facts`` (numbers about the examples
 themselves).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from genezip.artifacts.manifest import Kind
-from genezip.artifacts.tables import add_head, parquet_writer
+from genezip.artifacts.tables import add_head, open_parquet, parquet_writer, read_head
 from genezip.errors import GenezipError
-from genezip.tasks.base import Arm
+from genezip.log import Progress
+from genezip.tasks.base import ALL, Fact, Found, Layout, Method, Note, Predictions, Values
 
-Values = Literal["scalar", "array"]
 KIND = Kind(
     "prediction file",
     None,
@@ -34,10 +36,10 @@ KIND = Kind(
     "predict again",
     keys=("kind", "shape", "dtype", "task", "subset", "arms", "notes", "facts"),
 )
-FLOAT = np.dtype("<f2")
-DTYPES = {"cmp": np.dtype("<f4")}
-"""Task -> dtype of its predictions, where it is not ``FLOAT``."""
 _BUFFER_BYTES = 32 << 20  # of a row group, before compression
+
+METHOD_COLUMNS = ["task", "subset", "model", "seed", "input", "mode"]
+NOTE = ("rule", "split", "metric", "reason", "value_stands")
 
 _HEAD = [
     ("task", pa.string()),
@@ -68,30 +70,26 @@ class PredictionWriter:
     Parameters
     ----------
     path : path
-    arm : Arm or None
+    layout : what one prediction of the task is. The file names the size of an axis that turned
+        out the same in all rows.
+    method : Method or None
         Whose predictions they are; None where :meth:`add` names it for each batch.
-    kind : ``scalar`` or ``array``
-    shape : sequence of int
-        Of one array, -1 where rows may differ; empty for ``scalar``. The file names the
-        size of an axis that turned out the same in all rows.
     of : (task, subset) or None
-        Of a file without ``arm`` that may come to hold no rows and no notes.
+        Of a file without ``method`` that may come to hold no rows and no notes.
     """
 
     def __init__(
         self,
         path: str | Path,
-        arm: Arm | None,
-        kind: Values,
-        shape: Sequence[int] = (),
+        layout: Layout,
+        method: Method | None = None,
         of: tuple[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
-        self.arm = arm
-        self.kind: Values = kind
-        self.shape = tuple(int(size) for size in shape)
-        self._schema = schema_of(kind)
-        self._arms: dict[Arm, None] = {} if arm is None else {arm: None}  # in order
+        self.layout = layout
+        self.method = method
+        self._schema = schema_of(layout.kind)
+        self._methods: dict[Method, None] = {} if method is None else {method: None}  # in order
         self._of = of
         self._seen: set[tuple[int, ...]] = set()  # shapes of arrays
         self._notes: list[dict[str, Any]] = []
@@ -119,66 +117,56 @@ class PredictionWriter:
             raise
         self._open.__exit__(kind, error, trace)
 
-    def add(
-        self,
-        *,
-        rule: str = "paper",
-        fold: int = -1,
-        split: str,
-        example: np.ndarray,
-        group: Sequence[Any] | np.ndarray,
-        target: Sequence[Any] | np.ndarray,
-        prediction: Sequence[Any] | np.ndarray,
-        hidden: np.ndarray | None = None,
-        arm: Arm | None = None,
-    ) -> None:
-        """Add examples of one split; the order of rows is kept.
+    def add(self, found: Found, method: Method | None = None) -> None:
+        """Add what a task found; the order of rows is kept.
 
         Parameters
         ----------
-        rule : ``paper`` (the deposit's own split), ``gene`` or ``chromosome``
-        fold : int, -1 for ``paper``
-        split : ``valid`` or ``test``
-        example : int array, shape (n,)
-        group : n names, what the bootstrap resamples
-        target, prediction : arrays, shape (n,), or n arrays of the file's shape
-            Numbers have a target of 0 or 1. Finite values beyond the range of float16
+        method : whose it is; the file's where it is None. ``model`` and ``subset`` of what was
+            found come before those of the method. Finite values beyond the range of a dtype
             become its ends.
-        hidden : float array, shape (n,), or None
-            Scores with the variant or element hidden, NaN where unknown; ``scalar`` only.
 
         Raises
         ------
         GenezipError
-            If a prediction that is scored is not finite, or a target of pairs is not 0 or 1.
+            If a prediction that is scored is not finite, or a target of numbers is not 0 or 1.
         """
-        arm = arm or self.arm
-        if arm is None:
-            raise ValueError("no arm was given, neither for the file nor for these rows")
-        self._arms[arm] = None
-        n = len(example)
+        method = method or self.method
+        if isinstance(found, Fact):
+            cells = asdict(found)
+            if cells.pop("of_method") and method is not None:
+                cells |= {"arm": method.label, "subset": method.subset}
+            self._facts.append(cells)
+            return
+        if method is None:
+            raise ValueError("no method was given, neither for the file nor for these rows")
+        method = replace(
+            method, model=found.model or method.model, subset=found.subset or method.subset
+        )
+        self._methods[method] = None
+        if isinstance(found, Note):
+            cells = {name: getattr(found, name) for name in NOTE}
+            self._notes.append({"arm": method.label, "subset": method.subset, **cells})
+            return
+        self._rows(found, method)
+
+    def _rows(self, found: Predictions, method: Method) -> None:
+        n = len(found.example)
+        hidden = np.full(n, np.nan) if found.hidden is None else found.hidden
         columns: dict[str, Any] = {
-            "task": [arm.task] * n,
-            "subset": [arm.subset] * n,
-            "model": [arm.model] * n,
-            "seed": [arm.seed] * n,
-            "input": [arm.input] * n,
-            "mode": [arm.mode] * n,
-            "rule": [rule] * n,
-            "fold": [fold] * n,
-            "split": [split] * n,
-            "example": np.asarray(example, dtype=np.int64),
-            "group": [str(name) for name in group],
-            "target": self._values(target, n, "target", FLOAT),
-            "prediction": self._values(prediction, n, "prediction", DTYPES.get(arm.task, FLOAT)),
-            "hidden": np.full(n, np.nan) if hidden is None else np.asarray(hidden, np.float64),
+            **{name: [getattr(method, name)] * n for name in METHOD_COLUMNS},
+            **{name: [getattr(found, name)] * n for name in ("rule", "fold", "split")},
+            "example": np.asarray(found.example, dtype=np.int64),
+            "group": [str(name) for name in found.group],
+            "target": self._values(found.target, n, "target"),
+            "prediction": self._values(found.prediction, n, "prediction"),
+            "hidden": np.asarray(hidden, np.float64),
         }
-        if self.kind == "scalar":
-            self._check_labels(arm, columns["example"], columns["target"])
-            unknown = np.isnan(columns["hidden"])
-            known = np.where(unknown, 0, columns["hidden"])
-            self._check(arm, split, columns["example"], "hidden", target, known)
-        self._check(arm, split, columns["example"], "prediction", target, prediction)
+        if self.layout.kind == "scalar":
+            self._check_labels(method, columns["example"], columns["target"])
+            known = np.where(np.isnan(columns["hidden"]), 0, columns["hidden"])
+            self._check(method, found, "hidden", known)
+        self._check(method, found, "prediction", found.prediction)
         batch = pa.RecordBatch.from_arrays(
             [
                 pa.array(columns[field.name], field.type, from_pandas=field.name == "hidden")
@@ -191,86 +179,60 @@ class PredictionWriter:
         if self._waiting_bytes >= _BUFFER_BYTES:
             self._flush()
 
-    def note(
-        self,
-        arm: Arm,
-        metric: str,
-        reason: str,
-        rule: str = "paper",
-        split: str = "test",
-        *,
-        value_stands: bool = False,
-    ) -> None:
-        """Note why a metric does not apply to an arm: its cell is empty and gives the reason.
-
-        With ``value_stands`` the cell keeps a value that it has, and gives the reason beside it.
-        """
-        self._arms[arm] = None
-        place = {"arm": arm.label, "rule": rule, "split": split, "metric": metric}
-        self._notes.append({**place, "reason": reason, "value_stands": value_stands})
-
-    def fact(self, rule: str, split: str, metric: str, value: float | None, n: int) -> None:
-        """Note a number about the examples of a split (share of genes seen in training, ...)."""
-        self._facts.append(
-            {"rule": rule, "split": split, "metric": metric, "value": value, "n": int(n)}
-        )
-
     def _values(
-        self, values: Sequence[Any] | np.ndarray, n: int, name: str, dtype: np.dtype
+        self, values: Sequence[Any] | np.ndarray, n: int, name: Literal["target", "prediction"]
     ) -> Any:
         if len(values) != n:
             raise ValueError(f"{len(values)} values of {name} for {n} examples")
-        if self.kind == "scalar":
+        if self.layout.kind == "scalar":
             return np.asarray(values, dtype=np.float64)
+        dtype = np.dtype(getattr(self.layout, name))
         return [self._bytes(np.asarray(each), name, dtype) for each in values]
 
     def _bytes(self, array: np.ndarray, name: str, dtype: np.dtype) -> bytes:
-        if array.ndim != len(self.shape) or any(
-            want not in (-1, have) for want, have in zip(self.shape, array.shape, strict=True)
-        ):
-            raise ValueError(f"{name} has the shape {array.shape}, the file {self.shape}")
+        if not self.layout.fits(array.shape):
+            raise ValueError(f"{name} has the shape {array.shape}, not {self.layout.shape}")
         self._seen.add(array.shape)
         if not np.can_cast(array.dtype, dtype):
             finite, most = np.isfinite(array), float(np.finfo(dtype).max)
             array = np.where(finite, np.clip(array, -most, most), array)
         return array.astype(dtype).tobytes()
 
-    def _check_labels(self, arm: Arm, example: np.ndarray, labels: np.ndarray) -> None:
+    def _check_labels(self, method: Method, example: np.ndarray, labels: np.ndarray) -> None:
         wrong = ~np.isin(labels, (0, 1))
         if wrong.any():
             place = int(np.argmax(wrong))
             raise GenezipError(
-                f"example {example[place]} of {arm.task} {arm.subset} has the target "
+                f"example {example[place]} of {method.task} {method.subset} has the target "
                 f"{labels[place]:g}, not 0 or 1; prepare the task again"
             )
 
-    def _check(
-        self, arm: Arm, split: str, example: np.ndarray, name: str, target: Any, found: Any
-    ) -> None:
+    def _check(self, method: Method, found: Predictions, name: str, values: Any) -> None:
         """Refuse a prediction that is no number where the target is one."""
-        if self.kind == "scalar":
-            lost = np.isfinite(np.asarray(target, dtype=float)) & ~np.isfinite(found)
+        if self.layout.kind == "scalar":
+            lost = np.isfinite(np.asarray(found.target, dtype=float)) & ~np.isfinite(values)
         else:
-            pairs = zip(target, found, strict=True)
+            pairs = zip(found.target, values, strict=True)
             lost = np.array([bool((np.isfinite(t) & ~np.isfinite(p)).any()) for t, p in pairs])
         if lost.any():
             raise GenezipError(
-                f"{arm.label} gives no finite {name} for {split} example "
-                f"{example[int(np.argmax(lost))]} of {arm.task} {arm.subset}; its training has "
-                "diverged, lower its learning rate"
+                f"{method.label} gives no finite {name} for {found.split} example "
+                f"{found.example[int(np.argmax(lost))]} of {method.task} {method.subset}; its "
+                "training has diverged, lower its learning rate"
             )
 
     def _finish(self) -> None:
         self._flush()
-        places = dict.fromkeys((arm.task, arm.subset) for arm in self._arms)
+        places = dict.fromkeys((method.task, method.subset) for method in self._methods)
         task, subset = self._of or next(iter(places), (None, None))
         head = KIND.head(
-            kind=self.kind,
+            kind=self.layout.kind,
             shape=self._sizes(),
-            dtype=DTYPES.get(str(task), FLOAT).str,
+            dtype=np.dtype(self.layout.prediction).str,
+            target_dtype=np.dtype(self.layout.target).str,
             task=task,
             subset=subset,
-            arms=[asdict(arm) for arm in self._arms],
+            arms=[asdict(method) for method in self._methods],
             notes=self._notes,
             facts=self._facts,
         )
@@ -279,7 +241,7 @@ class PredictionWriter:
     def _sizes(self) -> list[int]:
         """Size of every axis of an array, -1 where rows differ."""
         if not self._seen:
-            return list(self.shape)
+            return list(self.layout.shape)
         each = [set(sizes) for sizes in zip(*self._seen, strict=True)]
         return [next(iter(sizes)) if len(sizes) == 1 else -1 for sizes in each]
 
@@ -287,3 +249,209 @@ class PredictionWriter:
         if self._waiting:
             self._file.write_table(pa.Table.from_batches(self._waiting, self._schema))
         self._waiting, self._waiting_bytes = [], 0
+
+
+_KEYS = ["rule", "fold", "split", "example", "group"]
+_BATCH_ROWS = 16
+
+
+@dataclass(frozen=True)
+class ArrayRow:
+    """One example of an array task.
+
+    Attributes
+    ----------
+    method : Method
+    rule, split, group : str
+    fold, example : int
+    target, prediction : float arrays of one shape, read-only, in the precision of the layout
+    """
+
+    method: Method
+    rule: str
+    fold: int
+    split: str
+    example: int
+    group: str
+    target: np.ndarray
+    prediction: np.ndarray
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """A prediction file, its arrays unread.
+
+    Attributes
+    ----------
+    path : Path
+    kind : ``scalar`` or ``array``
+    shape : tuple of int, of one array; -1 where rows differ
+    dtype, target_dtype : of a prediction and of a target
+    task : task and subset; None in a file that holds nothing
+    methods : methods with rows or notes
+    notes : dicts of method (label of the method), subset, rule, split, metric, reason, value_stands
+    facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with method and
+        subset, about a method
+    """
+
+    path: Path
+    kind: Values
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    target_dtype: np.dtype
+    task: tuple[str, str] | None
+    methods: list[Method]
+    notes: list[dict[str, Any]]
+    facts: list[dict[str, Any]]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "PredictionFile":
+        """Read the file's metadata and check its columns.
+
+        Raises
+        ------
+        GenezipError
+            If it is missing, no Parquet, no prediction file, or lacks a column.
+        """
+        path = Path(path)
+        raw = read_head(path, KIND)
+        with open_parquet(path, KIND) as file:
+            schema = file.schema_arrow
+        try:
+            found = cls(
+                path,
+                raw["kind"],
+                tuple(raw["shape"]),
+                np.dtype(raw["dtype"]),
+                np.dtype(raw.get("target_dtype", "<f2")),
+                None if raw["task"] is None else (raw["task"], raw["subset"]),
+                [Method(**cells) for cells in raw["arms"]],
+                raw["notes"],
+                raw["facts"],
+            )
+        except (ValueError, TypeError):
+            raise KIND.foreign(path) from None
+        missing = [name for name in COLUMNS if name not in schema.names]
+        if missing:
+            raise GenezipError(f"{path} lacks the column {missing[0]}; predict again")
+        for field in schema_of(found.kind):
+            if schema.field(field.name).type != field.type:
+                raise GenezipError(
+                    f"{path} has {schema.field(field.name).type} in the column {field.name} "
+                    f"instead of {field.type}; predict again"
+                )
+        return found
+
+    @cached_property
+    def keys(self) -> pd.DataFrame:
+        """Every column but target, prediction and hidden; seed is Int64 (may be missing)."""
+        table = self._read([*METHOD_COLUMNS, *_KEYS])
+        return table.astype({"seed": "Int64"})
+
+    def frame(self) -> pd.DataFrame:
+        """The whole table of a ``scalar`` file (column seed Int64)."""
+        assert self.kind == "scalar"
+        return self._read(list(COLUMNS)).astype({"seed": "Int64"})
+
+    def rows(self) -> Iterator[ArrayRow]:
+        """Rows of an ``array`` file, one row group in memory at a time; progress is shown."""
+        assert self.kind == "array"
+        columns = [*METHOD_COLUMNS, *_KEYS, "target", "prediction"]
+        with (
+            open_parquet(self.path, KIND, pre_buffer=False) as file,
+            Progress(self.path.name, file.metadata.num_rows, "example") as shown,
+        ):
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                parts = [batch.column(name) for name in columns]
+                for cells in zip(*parts, strict=True):
+                    yield self._row(cells)
+                    shown.advance()
+
+    def _row(self, cells: Sequence[Any]) -> ArrayRow:
+        small = [cell.as_py() for cell in cells[:-2]]
+        target = self._array(cells[-2], small, self.target_dtype)
+        prediction = self._array(cells[-1], small, self.dtype)
+        if target.shape != prediction.shape:
+            raise GenezipError(
+                f"{self.path} has a target of {target.size:,} values and a prediction of "
+                f"{prediction.size:,} for example {small[9]}; predict again"
+            )
+        rule, fold, split, example, group = small[6:]
+        return ArrayRow(method_of(small[:6]), rule, fold, split, example, group, target, prediction)
+
+    def _array(self, cell: pa.Scalar, small: Sequence[Any], dtype: np.dtype) -> np.ndarray:
+        try:
+            return np.frombuffer(cell.as_buffer(), dtype=dtype).reshape(self.shape)
+        except (ValueError, TypeError, AttributeError):
+            raise GenezipError(
+                f"{self.path} has an array that is not of the shape {self.shape} for example "
+                f"{small[9]}; predict again"
+            ) from None
+
+    def _read(self, columns: list[str]) -> pd.DataFrame:
+        with open_parquet(self.path, KIND) as file:
+            return file.read(columns).to_pandas()
+
+
+def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
+    """Open prediction files of one task and subset.
+
+    Raises
+    ------
+    GenezipError
+        If there is none, one cannot be read, they are of several tasks or subsets, a method is
+        in two of them, or an example is twice in one split of a method.
+    """
+    if not paths:
+        raise GenezipError("no prediction file was given; name at least one")
+    # a file that names no task holds neither rows nor notes, so it takes nothing from the others
+    files = [file for file in map(PredictionFile.open, paths) if file.task is not None]
+    if not files:
+        raise GenezipError(f"{paths[0]} has no predictions; predict again")
+    first, place = files[0], _place(files[0])
+    seen: dict[Method, Path] = {}
+    for file in files:
+        if _place(file) != place or file.kind != first.kind:
+            raise GenezipError(
+                f"{first.path} is of {place} and {file.path} of {_place(file)}; score them apart"
+            )
+        for method in file.methods:
+            if method in seen:
+                raise GenezipError(
+                    f"{seen[method]} and {file.path} both hold {method.label}; name only one of "
+                    "them"
+                )
+            seen[method] = file.path
+        _no_example_twice(file)
+    return files
+
+
+def _place(file: PredictionFile) -> str:
+    """Task and subset of a file; methods of another are an error.
+
+    A file of the subset ``all`` may hold parts of it under their own names.
+    """
+    assert file.task is not None
+    own = ((m.task, m.subset if file.task[1] != ALL else ALL) for m in file.methods)
+    found = dict.fromkeys([file.task, *own])
+    if len(found) > 1:
+        names = " and ".join(" ".join(each) for each in list(found)[:2])
+        raise GenezipError(f"{file.path} mixes {names}; predict them apart")
+    return " ".join(file.task)
+
+
+def _no_example_twice(file: PredictionFile) -> None:
+    twice = file.keys.duplicated([*METHOD_COLUMNS, "rule", "split", "example"])
+    if twice.any():
+        row = file.keys[twice].iloc[0]
+        method = method_of(row[METHOD_COLUMNS].tolist())
+        raise GenezipError(
+            f"{file.path} has {row['split']} example {row['example']} of {method.label} twice "
+            f"under the rule {row['rule']}; predict again"
+        )
+
+
+def method_of(cells: Sequence[Any]) -> Method:
+    """A method of cells in order of ``METHOD_COLUMNS``."""
+    task, subset, model, seed, fed, mode = cells
+    return Method(task, subset, model, None if pd.isna(seed) else int(seed), fed, mode)

@@ -1,119 +1,276 @@
-"""Scores from prediction files alone, whatever made the predictions."""
+"""Score rows: cells that name the method, a statistic with its interval, and sheets of methods.
+
+A :class:`Sheet` holds the scores of all methods on one set of examples. All of them are taken
+without the same unit each time, so a difference of two of them is a paired one.
+"""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import pandas as pd
+import numpy as np
 
-from genezip.artifacts.scores import TASK_SCORES, Row
-from genezip.errors import GenezipError
-from genezip.metrics import contacts as metrics_contacts
-from genezip.metrics import correlation as metrics_correlation
-from genezip.metrics import ranking as metrics_ranking
-from genezip.tasks.base import Arm
-from genezip.tasks.initiation.scores import initiation_rows
-from genezip.tasks.pairs.scores import pair_rows
-from genezip.tasks.prediction_files import PredictionFile, read_predictions
-from genezip.tasks.score_rows import joined, row
-from genezip.tasks.windows.scores_activity import activity_rows
-from genezip.tasks.windows.scores_maps import map_rows
-
-_KINDS = {"eqtl": "scalar", "etgp": "scalar", "cmp": "array", "tisp": "array", "rsap": "array"}
-_METRICS = {
-    "eqtl": metrics_ranking.METRICS,
-    "etgp": metrics_ranking.METRICS,
-    "cmp": metrics_contacts.METRICS,
-    "tisp": metrics_correlation.INITIATION_METRICS,
-    "rsap": metrics_correlation.ACTIVITY_METRICS,
-}
-_NOTHING = "the file holds no prediction of it, and no reason; predict again"
-_ARRAYS = {"cmp": map_rows, "tisp": initiation_rows, "rsap": activity_rows}
+from genezip.artifacts.scores import (
+    AGAINST_BASELINE,
+    AGAINST_CONTROL,
+    BASELINE,
+    EXAMPLES,
+    MEASURED,
+    TASK_SCORES,
+    Row,
+    cell,
+)
+from genezip.metrics.bootstrap import BlockBootstrap, Scale, interval_note, ratio, scarcer
+from genezip.tasks.base import Method
+from genezip.tasks.predictions import PredictionFile
 
 
-def score(paths: Sequence[str | Path], bootstrap: int, seed: int, scale: str) -> pd.DataFrame:
-    """Every score of some prediction files of one task and subset.
+def row(method: Method, **cells: Any) -> Row:
+    """A row of a method with every column; unknown names raise, absent ones stay empty."""
+    own = {
+        "model": method.model,
+        "task": method.task,
+        "subset": method.subset,
+        "input": method.input,
+        "mode": method.mode,
+        "seed": method.seed,
+        "origin": MEASURED,
+        "note": "",
+    }
+    return TASK_SCORES.row(**(own | cells))
+
+
+def joined(*notes: str) -> str:
+    """Notes in one cell."""
+    return "; ".join(note for note in notes if note)
+
+
+def estimated(
+    bootstrap: BlockBootstrap,
+    values: np.ndarray,
+    unit: str,
+    scale: Scale = "difference",
+    support: np.ndarray | None = None,
+) -> Row:
+    """Cells value, ci_low, ci_high, unit, units and note of one statistic.
 
     Parameters
     ----------
-    paths : prediction files (:mod:`genezip.tasks.predictions`)
-    bootstrap : number of resamples of genes, loci or blocks behind each 95 % interval
-    seed : of the resamples
-    scale : full, demo or test; goes into every row
+    bootstrap : BlockBootstrap
+    values : float array, shape (1 + B,)
+        Row 0 is the sample itself, the others leave one unit out; NaN where undefined.
+    unit : str, plural of what is resampled
+    scale : what values the statistic can take
+    support : bool array, shape (B,), units that hold what is measured; None for all
+    """
+    found = bootstrap.summarise(np.asarray(values, dtype=np.float64), support, scale)
+    return {
+        "value": cell(found.value),
+        "ci_low": cell(found.low),
+        "ci_high": cell(found.high),
+        "unit": unit,
+        "units": bootstrap.n_blocks,
+        "note": interval_note(float(found.value), float(found.low), int(found.blocks), unit),
+    }
+
+
+def ranked_support(bootstrap: BlockBootstrap, labels: np.ndarray) -> np.ndarray:
+    """Units with a positive, or those with a negative where these are fewer; bool, (B,).
+
+    Parameters
+    ----------
+    labels : array, shape (n,), 1 or True for a positive
+    """
+    positive = np.asarray(labels) == 1
+    return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
+
+
+def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
+    """The facts of prediction files: about the examples, or about a method where it is named."""
+    found = []
+    for file in files:
+        assert file.task is not None
+        methods = {(method.label, method.subset): method for method in file.methods}
+        for fact in file.facts:
+            method = Method(*file.task, EXAMPLES, None, "", "")
+            if "arm" in fact:
+                method = methods[fact["arm"], fact["subset"]]
+            cells = {name: fact[name] for name in ("rule", "split", "metric", "n")}
+            value = None if fact["value"] is None else cell(fact["value"])
+            found.append(row(method, value=value, **cells))
+    return found
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric of one method.
+
+    Attributes
+    ----------
+    method, metric, note : what was measured
+    values : float64 array, shape (1 + B,), of the sample (row 0) and without each unit
+    n, positives : numbers of examples
+    candidate : whether a baseline may be the best one
+    scale, support : what values the metric can take, and units that hold what it measures, as of
+        :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
+    units : float64 array, scores of the units whose mean ``values`` is, NaN where undefined; None
+        where it is no such mean
+    """
+
+    method: Method
+    metric: str
+    values: np.ndarray
+    n: int
+    positives: int | None
+    note: str
+    candidate: bool = True
+    units: np.ndarray | None = None
+    scale: Scale = "share"
+    support: np.ndarray | None = None
+
+
+@dataclass
+class Sheet:
+    """Scores of all methods on one set of examples.
+
+    Attributes
+    ----------
+    bootstrap : resamples of the units
+    unit : what is resampled (blocks, maps, loci, genes)
+    rule, split, scale : as in the columns
+    """
+
+    bootstrap: BlockBootstrap
+    unit: str
+    rule: str
+    split: str
+    scale: str
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(
+        self,
+        method: Method,
+        metric: str,
+        values: np.ndarray | None,
+        n: int,
+        positives: int | None = None,
+        note: str = "",
+        candidate: bool = True,
+        scale: Scale = "share",
+        support: np.ndarray | None = None,
+    ) -> None:
+        """Add a metric; ``values`` is None where it is undefined, which ``note`` explains.
+
+        A baseline that is no ``candidate`` is shown, and no model is compared with it.
+        """
+        empty = np.full(1, np.nan)
+        found = empty if values is None else values
+        entry = Entry(method, metric, found, n, positives, note, candidate, None, scale, support)
+        self.entries.append(entry)
+
+    def add_mean(self, method: Method, metric: str, scores: np.ndarray) -> None:
+        """Add the mean of one correlation per unit; units without a finite score are left out.
+
+        Parameters
+        ----------
+        scores : float array, shape (units,)
+        """
+        values, n = mean_values(scores, self.bootstrap)
+        lost = len(scores) - n
+        note = f"{lost} {self.unit} without a defined score" if lost else ""
+        units = np.asarray(scores)
+        held = self.bootstrap.support(np.isfinite(units))
+        entry = Entry(method, metric, values, n, None, note, True, units, "correlation", held)
+        self.entries.append(entry)
+
+    def rows(self, control: str | None = None) -> list[Row]:
+        """Every value, then the paired differences of the models.
+
+        Each model is compared with the candidate among the baselines whose value of that metric
+        is highest (``<metric>_minus_best_baseline``), and with the model named ``control``
+        (``<metric>_minus_control``): its run of the same seed, or of the lowest where there is
+        none. The difference of two means of units is taken over the units where both are defined.
+        """
+        rows = [self._row(e, e.metric, e.values, e.note) for e in self.entries]
+        for entry in self.entries:
+            if entry.method.mode == BASELINE or not np.isfinite(entry.values[0]):
+                continue
+            for name, other in (
+                (AGAINST_BASELINE, self._best_baseline(entry.metric)),
+                (AGAINST_CONTROL, self._control(entry, control)),
+            ):
+                if other is not None:
+                    rows.append(self._difference(entry, other, entry.metric + name))
+        return rows
+
+    def _difference(self, entry: Entry, other: Entry, metric: str) -> Row:
+        note = f"against {other.method.model}"
+        if other.method.seed not in (entry.method.seed, None) and other.method.mode != BASELINE:
+            note += f" (seed {other.method.seed})"
+        if entry.units is None or other.units is None:
+            entry = replace(entry, scale="difference")
+            return self._row(entry, metric, entry.values - other.values, note)
+        units = entry.units - other.units
+        values, n = mean_values(units, self.bootstrap)
+        held = self.bootstrap.support(np.isfinite(units))
+        if n < len(entry.units):
+            note += f"; over the {n} of {len(entry.units)} {self.unit} where both are defined"
+        entry = replace(entry, n=n, scale="difference", support=held)
+        return self._row(entry, metric, values, note)
+
+    def _best_baseline(self, metric: str) -> Entry | None:
+        known = [
+            entry
+            for entry in self.entries
+            if entry.metric == metric
+            and entry.method.mode == BASELINE
+            and entry.candidate
+            and np.isfinite(entry.values[0])
+        ]
+        return max(known, key=lambda entry: float(entry.values[0]), default=None)
+
+    def _control(self, of: Entry, name: str | None) -> Entry | None:
+        """The run of the control that a model is compared with; none for the control itself."""
+        known = [
+            entry
+            for entry in self.entries
+            if entry.metric == of.metric
+            and entry.method.model == name != of.method.model
+            and np.isfinite(entry.values[0])
+        ]
+        same = [entry for entry in known if entry.method.seed == of.method.seed]
+        return min(same or known, key=lambda entry: entry.method.seed or 0, default=None)
+
+    def _row(self, entry: Entry, metric: str, values: np.ndarray, note: str) -> Row:
+        if np.isfinite(values[0]):
+            cells = estimated(self.bootstrap, values, self.unit, entry.scale, entry.support)
+            note = joined(note, cells["note"])
+        else:
+            cells = {"unit": self.unit, "units": self.bootstrap.n_blocks}
+            note = note or "undefined on these examples"
+        return row(
+            entry.method,
+            rule=self.rule,
+            split=self.split,
+            metric=metric,
+            n=entry.n,
+            positives=entry.positives,
+            scale=self.scale,
+            **{**cells, "note": note},
+        )
+
+
+def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
+    """Mean of the finite scores with and without each unit, and their number.
+
+    Parameters
+    ----------
+    scores : float array, shape (units,)
 
     Returns
     -------
-    DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
-        A score that is undefined, or does not apply, has an empty value and a note.
-
-    Raises
-    ------
-    GenezipError
-        If a file is no prediction file, or they do not belong together.
+    float64 array, shape (1 + B,), NaN where no score is finite; int
     """
-    files = read_predictions(paths)
-    assert files[0].task is not None
-    task, _ = files[0].task
-    if _KINDS.get(task) != files[0].kind:
-        raise GenezipError(
-            f"{files[0].path} holds predictions of kind {files[0].kind} for the task {task!r}; "
-            f"the tasks are {', '.join(_KINDS)}, predict again"
-        )
-    for file in files if task in _ARRAYS else ():
-        _check_shape(file, task)
-    if task in _ARRAYS:
-        rows = _ARRAYS[task](files, bootstrap, seed)
-    else:
-        rows = pair_rows(files, bootstrap, seed)
-    rows = _noted(rows, files)
-    return TASK_SCORES.frame({**each, "scale": scale} for each in rows)
-
-
-def _check_shape(file: PredictionFile, task: str) -> None:
-    """Refuse arrays that cannot be of the task; an axis of -1 is looked at row by row."""
-    shape = file.shape
-    if task == "cmp":
-        wanted = "one axis with the upper triangle of a map"
-        fits = len(shape) == 1 and (shape[0] == -1 or metrics_contacts.is_triangle(shape[0]))
-    elif task == "tisp":
-        wanted = f"{metrics_correlation.N_TRACKS} tracks and an axis of positions"
-        fits = len(shape) == 2 and shape[0] == metrics_correlation.N_TRACKS
-    else:
-        wanted, fits = "an axis of bins and one of tracks", len(shape) == 2
-    if not fits:
-        raise GenezipError(
-            f"{file.path} holds arrays of the shape {shape}, but those of {task} have {wanted}; "
-            "predict again"
-        )
-
-
-def _noted(rows: list[Row], files: Sequence[PredictionFile]) -> list[Row]:
-    """Apply the notes: cells of metrics that do not apply to an arm are emptied, and say why.
-
-    An arm without rows and notes has empty cells too.
-    """
-    for file in files:
-        arms = {arm.label: arm for arm in file.arms}
-        for note in file.notes:
-            arm, reason = arms[note["arm"]], note["reason"]
-            place = {name: note[name] for name in ("rule", "split", "metric")}
-            own = _own(arm) | place
-            mine = [each for each in rows if own.items() <= each.items()]
-            if not mine:
-                rows.append(row(arm, note=reason, **place))
-            for each in mine:
-                if note["value_stands"]:
-                    each["note"] = joined(each["note"], reason)
-                else:
-                    each.update(value=None, ci_low=None, ci_high=None, note=reason)
-        for arm in file.arms:
-            if not any(_own(arm).items() <= each.items() for each in rows):
-                rows += [
-                    row(arm, rule="paper", split="test", metric=metric, note=_NOTHING)
-                    for metric in _METRICS[arm.task]
-                ]
-    return rows
-
-
-def _own(arm: Arm) -> Row:
-    """Cells that tell an arm's rows from others."""
-    return {name: row(arm)[name] for name in ("model", "input", "mode", "seed")}
+    finite = np.isfinite(scores)
+    sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
+    return ratio(sums["score"], sums["n"]), int(finite.sum())

@@ -13,8 +13,9 @@ import pandas as pd
 from genezip.artifacts.scores import COMPARED_SCORES, MEAN, MEASURED, PAPER, TASK_SCORES
 from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
+from genezip.tasks import TASKS
+from genezip.tasks.base import CNN, Task
 
-CNN = "cnn"
 ALIASES = {
     "genezip-70m": ("GeneZip",),
     "hnet-128bpt-70m": ("HNet-128BPT", "HNet"),
@@ -24,20 +25,16 @@ ALIASES = {
 }
 """Our names of models that the paper's tables have under others."""
 
-PAPER_MODES = {"cmp": "frozen", "eqtl": "release", "etgp": "lora", "tisp": "full"}
-"""Task -> mode that the paper trained its models in; its CNN always learned in full."""
-
 NOT_RECOVERED = "the published value could not be had"
 
 
 def published_rows(
-    task: str, paper: str | Path | None, subsets: Mapping[str, str]
+    task: Task[Any], paper: str | Path | None, subsets: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Published values as rows of :data:`genezip.artifacts.scores.COMPARED_SCORES`.
 
     Parameters
     ----------
-    task : cmp, eqtl, etgp, tisp or rsap
     paper : CSV of the published table; None where there is none
     subsets : short name -> official name, which the CSV has
 
@@ -46,13 +43,14 @@ def published_rows(
     GenezipError
         If the CSV is missing, cannot be read, or lacks a column of a subset.
     """
-    common = {"task": task, "origin": PAPER, "rule": "paper", "split": "test"}
-    if paper is None:
-        if task != "tisp":
+    published = task.published
+    common = {"task": task.name, "origin": PAPER, "rule": "paper", "split": "test"}
+    if paper is None or published.columns is None:
+        if published.missing is None:
             return []
-        empty = {"subset": MEAN, "model": "GeneZip", "metric": "pcc_mean", "note": NOT_RECOVERED}
-        return [common | empty]
-    columns = _published_columns(task, subsets)
+        empty = {"subset": MEAN, "model": "GeneZip", "note": NOT_RECOVERED}
+        return [common | empty | {"metric": published.missing}]
+    columns = published.columns(subsets)
     todo = "restore the published table"
     table = read_tsv(paper, ["model", *columns], first=todo, again=todo, separator=",")
     rows = []
@@ -67,19 +65,6 @@ def published_rows(
     return rows
 
 
-def _published_columns(task: str, subsets: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Column of the published CSV -> subset and metric."""
-    if task == "cmp":
-        named = {name: short for short, name in subsets.items()} | {"Avg": MEAN}
-        pairs = [(name, short, metric) for name, short in named.items() for metric in _MAP_METRICS]
-        return {f"{name}_{metric}": (short, metric) for name, short, metric in pairs}
-    if task == "eqtl":
-        return {name: (short, "auroc") for short, name in subsets.items()}
-    only = next(iter(subsets))
-    return {"auroc": (only, "auroc"), "auprc": (only, "auprc_sorted")}
-
-
-_MAP_METRICS = ("scc", "corr")
 _GROUP = ["task", "model", "seed", "input", "mode", "rule", "split", "metric", "scale"]
 
 
@@ -102,7 +87,7 @@ def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
 
 
 def task_table(
-    task: str,
+    task: Task[Any],
     scores: Sequence[pd.DataFrame],
     paper: str | Path | None,
     subsets: Mapping[str, str],
@@ -112,9 +97,8 @@ def task_table(
 
     A measured value has the columns ``paper`` and ``difference`` (ours minus the paper's) where
     the paper has one of the same model, subset and metric, and what was measured can be compared:
-    scale ``full``, the deposit's split, the authors' input, the paper's mode (``PAPER_MODES``).
-    Contact maps are compared on the first
-    100 validation maps (``valid100``), because those are what the release reports.
+    scale ``full``, the deposit's split scheme, the authors' input, and split and mode of
+    :class:`~genezip.tasks.base.Published`. The paper's CNN always learned in full.
 
     Parameters
     ----------
@@ -129,16 +113,15 @@ def task_table(
         (row.model, row.subset, row.metric): row.value
         for row in published.dropna(subset=["value"]).itertuples()
     }
-    compared_split = "valid100" if task == "cmp" else "test"
 
     def beside(row: pd.Series) -> list[Any]:
         names = (*ALIASES.get(row["model"], ()), row["model"])
         comparable = (
             scale == "full"
             and row["rule"] == "paper"
-            and row["split"] == compared_split
+            and row["split"] == task.published.split
             and row["input"] == "authors"
-            and row["mode"] == ("full" if row["model"] == CNN else PAPER_MODES.get(task))
+            and row["mode"] == ("full" if row["model"] == CNN else task.published.mode)
         )
         for name in names if comparable else ():
             value = known.get((name, row["subset"], row["metric"]))
@@ -154,7 +137,7 @@ def task_table(
 
 
 def write_table(
-    task: str,
+    name: str,
     scores: Sequence[Path],
     paper: Path | None,
     subsets: Mapping[str, str],
@@ -171,7 +154,7 @@ def write_table(
     tables = []
     for path in scores:
         found = TASK_SCORES.read(path)
-        if set(found["task"]) - {task}:
-            raise GenezipError(f"{path} holds scores of {found['task'].iloc[0]}, not of {task}")
+        if set(found["task"]) - {name}:
+            raise GenezipError(f"{path} holds scores of {found['task'].iloc[0]}, not of {name}")
         tables.append(found)
-    COMPARED_SCORES.write(out, task_table(task, tables, paper, subsets, scale))
+    COMPARED_SCORES.write(out, task_table(TASKS[name], tables, paper, subsets, scale))

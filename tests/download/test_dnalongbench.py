@@ -13,7 +13,7 @@ from genezip.download import SourceUnavailable
 from genezip.download.dataverse import parse
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
-from genezip.tasks.deposits import TASKS, fetch_task, is_interval_file, plan_task
+from genezip.tasks.deposits import DEPOSITS, fetch_task, is_interval_file, plan_task
 
 HTTP = Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4)
 LISTING = "api/datasets/:persistentId"
@@ -340,4 +340,4 @@ def test_the_command(
     monkeypatch.delenv("GENEZIP_FETCHED")
     with pytest.raises(SystemExit):
         cli.main(["dnalongbench", "fetch", "hic", *options])
-    assert f"use one of {', '.join(TASKS)}" in capsys.readouterr().err
+    assert f"use one of {', '.join(DEPOSITS)}" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from genezip.tasks.initiation.baselines import (
     oriented,
     sites_of,
 )
-from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import score
 from genezip.tasks.windows import baselines_activity
 from genezip.tasks.windows import contact_baselines as baselines_maps
@@ -119,7 +119,7 @@ def test_maps_are_predicted_from_training_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(baselines_maps.WindowExamples, "load", lambda *_: windows)
     predict_maps("gm", "GM12878", "manifest", "genome", tmp_path / "b.parquet", BINS)
     rows = list(PredictionFile.open(tmp_path / "b.parquet").rows())
-    assert [(r.arm.model, r.split, r.example, r.group) for r in rows[:3]] == [
+    assert [(r.method.model, r.split, r.example, r.group) for r in rows[:3]] == [
         ("mean_map", "valid", 0, "0"),
         ("gc_product", "valid", 0, "0"),
         ("mean_map", "valid", 1, "7"),
@@ -131,7 +131,7 @@ def test_maps_are_predicted_from_training_alone(tmp_path, monkeypatch):
     for row in rows:
         place = {"valid": 5, "test": 7}[row.split] + row.example
         np.testing.assert_array_equal(row.target, splits[row.split][row.example, 2])
-        if row.arm.model == "mean_map":
+        if row.method.model == "mean_map":
             expected = train.mean(axis=0)
         else:
             expected = intercept + slope * gc_product(windows.ids(place), BINS)
@@ -160,11 +160,11 @@ def test_activity_means_are_of_training(tmp_path, monkeypatch):
     by_bin = np.nanmean(train, axis=0)
     assert bin_means(splits["train"]) == pytest.approx(by_bin)
     rows = list(PredictionFile.open(out).rows())
-    assert [(r.arm.model, r.split, r.example) for r in rows] == [
+    assert [(r.method.model, r.split, r.example) for r in rows] == [
         (name, "test", number) for name in ("track_mean", "bin_mean") for number in range(3)
     ]
     for row in rows:
-        wide = by_bin if row.arm.model == "bin_mean" else np.tile(by_bin.mean(axis=0), (4, 1))
+        wide = by_bin if row.method.model == "bin_mean" else np.tile(by_bin.mean(axis=0), (4, 1))
         assert row.prediction == pytest.approx(wide, abs=2e-3)
         np.testing.assert_array_equal(row.target, splits["test"][row.example])
     found = score([out], 10, 0, "test").set_index(["model", "metric"])

@@ -7,10 +7,10 @@ from toolkit.deposits import cmp, rsap, tisp
 from genezip.config.benchmarks import Activity, ContactMaps, Initiation
 from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.baselines import predict_baselines
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.initiation.examples import prepare_initiation
-from genezip.tasks.prediction_files import PredictionFile
+from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import score
-from genezip.tasks.task_files import TaskFiles
 from genezip.tasks.windows.contact_maps import prepare_contact_maps
 from genezip.tasks.windows.regulatory_activity import prepare_activity
 
@@ -21,7 +21,7 @@ def test_contact_maps_of_one_cell_line(tmp_path):
     prepare_contact_maps(files, ReferenceGenome(fasta), manifest)
     settings = ContactMaps()
     predict_baselines("cmp", manifest, fasta, "imr", "IMR90", settings, 0, out, None)
-    rows = [row for row in PredictionFile.open(out).rows() if row.arm.model == "mean_map"]
+    rows = [row for row in PredictionFile.open(out).rows() if row.method.model == "mean_map"]
     trained = [cmp.target(record, "train")[:, 3].astype(float) for record in (0, 2, 3)]
     for row in rows:
         np.testing.assert_array_equal(row.target, cmp.target(row.example, row.split)[:, 3])

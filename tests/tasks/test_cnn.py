@@ -17,7 +17,7 @@ from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Activity, ContactMaps, Initiation, Pairs
 from genezip.errors import GenezipError
 from genezip.tasks import cnn as module
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.cnn import cnn_settings, predict_cnn
 from genezip.tasks.pairs.sequences import PairSequences, padded
 from genezip.tasks.windows import cnn as cnn_windows
@@ -127,8 +127,8 @@ def settings(task: str, **changes: Any) -> Any:
     return section(**{**values, **changes})
 
 
-def arm(task: str, input: str = "authors") -> Arm:
-    return Arm(task, "HFF" if task == "cmp" else "x", "cnn", 0, input, "full")
+def method(task: str, input: str = "authors") -> Method:
+    return Method(task, "HFF" if task == "cmp" else "x", "cnn", 0, input, "full")
 
 
 def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
@@ -139,7 +139,7 @@ def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
     official = "GM12878" if task == "cmp" else "x"
     chosen = settings(task, **changes)
     predict_cnn(
-        task, manifest, folder / "genome.fa", arm(task), official, chosen, seed, out,
+        task, manifest, folder / "genome.fa", method(task), official, chosen, seed, out,
         folder / "work", padded_bp=64,
     )  # fmt: skip
     return out
@@ -305,7 +305,7 @@ def test_an_unknown_cell_line_or_task_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(GenezipError, match="'xyz' is no task here"):
         predict_cnn(
-            "xyz", tmp_path / "x.json", tmp_path, arm("tisp"), "x", settings("tisp"), 0,
+            "xyz", tmp_path / "x.json", tmp_path, method("tisp"), "x", settings("tisp"), 0,
             tmp_path / "o", tmp_path / "w",
         )  # fmt: skip
 

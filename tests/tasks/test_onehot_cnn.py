@@ -7,7 +7,7 @@ from toolkit.dna import random_batch
 from torch import nn
 
 from genezip.alphabet import PAD_ID, encode
-from genezip.tasks.onehot_cnn import (
+from genezip.tasks.networks import (
     ActivityCNN,
     ContactCNN,
     InitiationCNN,

@@ -26,8 +26,7 @@ from genezip.tasks.initiation.label_initiation import LabelledSegment, far_from_
 from genezip.tasks.initiation.procap import measure_initiation
 from genezip.tasks.label_files import FILES
 from genezip.tasks.pairs import crispri as real_enhancer_gene
-from genezip.tasks.prediction_files import PredictionFile
-from genezip.tasks.predictions import COLUMNS
+from genezip.tasks.predictions import COLUMNS, PredictionFile
 from genezip.tasks.real_run import LabelRun, both_strands, too_many_counts
 from genezip.tasks.windows import hic as real_contacts
 from genezip.tasks.windows.hic import measure_contacts
@@ -74,7 +73,7 @@ def test_without_labels_both_files_are_there_and_the_scores_say_why(run, measure
     measure(run)
     assert tuple(pd.read_parquet(run.predictions).columns) == COLUMNS
     assert len(pd.read_parquet(run.predictions)) == 0
-    assert PredictionFile.open(run.predictions).arms == []
+    assert PredictionFile.open(run.predictions).methods == []
     (row,) = pd.read_csv(run.out, sep="\t").to_dict("records")
     assert row["model"] == "labels"
     assert row["value"] == 0

@@ -10,13 +10,13 @@ from toolkit.slow_bootstrap import slow_interval
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.tasks import sheet as real_scores
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.windows import hic as real_contacts
 
-ONE = Arm("elements", "s", "ours", 0, "full", "frozen")
-OTHER = Arm("elements", "s", "control", 0, "full", "frozen")
-GOOD = Arm("elements", "s", "good", None, "", "baseline")
-POOR = Arm("elements", "s", "poor", None, "", "baseline")
+ONE = Method("elements", "s", "ours", 0, "full", "frozen")
+OTHER = Method("elements", "s", "control", 0, "full", "frozen")
+GOOD = Method("elements", "s", "good", None, "", "baseline")
+POOR = Method("elements", "s", "poor", None, "", "baseline")
 
 
 def sheet(units: int = 4) -> real_scores.Sheet:

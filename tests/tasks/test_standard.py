@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genezip.tasks.standard import Moments
+from genezip.tasks.features import Moments
 
 
 @pytest.mark.parametrize("sizes", [(7,), (3, 4), (1, 0, 5, 1)])

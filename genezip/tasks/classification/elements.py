@@ -21,7 +21,7 @@ from genezip.genome.assembly import Assembly
 from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
 from genezip.metrics.ranking import macro_auroc
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.classification.baselines import (
     LENGTH,
     PRIOR,
@@ -33,7 +33,7 @@ from genezip.tasks.classification.probe import linear_probe, mean_vectors, unlea
 from genezip.tasks.classification.splits import Fold, balanced_folds, folds_of, loci
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.public_labels import CLASSES, COLUMNS, SPLITS
-from genezip.tasks.real_run import LabelRun, model_arm
+from genezip.tasks.real_run import LabelRun, model_method
 from genezip.tasks.score_rows import ranked_support
 from genezip.tasks.sheet import Sheet
 from genezip.tasks.task_files import FETCH
@@ -65,10 +65,10 @@ def measure_elements(run: LabelRun) -> None:
             run.give_up(PART, f"{reason} (split {rule}, {len(table):,} elements)")
             return
     baselines = {PRIOR: np.zeros((len(ids), 0)), LENGTH: lengths(table)} | composition_features(ids)
-    features = [(baseline_arm(name, PART, SUBSET), x) for name, x in baselines.items()]
+    features = [(baseline_method(name, PART, SUBSET), x) for name, x in baselines.items()]
     notes = {PRIOR: left_out, LENGTH: UNSEEN}
     for model in run.compressors():
-        features.append((model_arm(model, PART, SUBSET), mean_vectors(model, ids)))
+        features.append((model_method(model, PART, SUBSET), mean_vectors(model, ids)))
         logger.info(f"labels: elements, {model.name}: vectors of {len(ids):,} elements")
     sheets = []
     with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
@@ -79,15 +79,15 @@ def measure_elements(run: LabelRun) -> None:
             truth, groups = classes[tested], units[tested]
             bootstrap = BlockBootstrap(groups, settings.bootstrap, settings.seed)
             sheet = Sheet(bootstrap, "loci", rule, "test", run.scale)
-            for arm, x in features:
+            for method, x in features:
                 found = np.concatenate(
-                    [_learn(arm.model, x, classes, units, fold, settings.seed) for fold in folds]
+                    [_learn(method.model, x, classes, units, fold, settings.seed) for fold in folds]
                 )
-                _score(sheet, arm, truth, found, of_fold, notes.get(arm.model, ""))
+                _score(sheet, method, truth, found, of_fold, notes.get(method.model, ""))
                 for fold in folds:
                     of = of_fold == fold.number
                     writer.add(
-                        arm=arm,
+                        method=method,
                         rule=rule,
                         fold=fold.number,
                         split="test",
@@ -124,7 +124,7 @@ def lengths(table: pd.DataFrame) -> np.ndarray:
 
 
 def _score(
-    sheet: Sheet, arm: Arm, truth: np.ndarray, found: np.ndarray, folds: np.ndarray, note: str
+    sheet: Sheet, method: Method, truth: np.ndarray, found: np.ndarray, folds: np.ndarray, note: str
 ) -> None:
     """Macro AUROC (one class against the rest, within folds) and accuracy."""
     ranked = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
@@ -133,8 +133,8 @@ def _score(
     classes = [ranked_support(sheet.bootstrap, truth == place) for place in range(found.shape[1])]
     each = (("auroc_macro", ranked, reduce(scarcer, classes)), ("accuracy", accuracy, None))
     for metric, values, held in each:
-        compared = arm.model != LENGTH
-        sheet.add(arm, metric, values, len(truth), note=note, candidate=compared, support=held)
+        compared = method.model != LENGTH
+        sheet.add(method, metric, values, len(truth), note=note, candidate=compared, support=held)
 
 
 def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:

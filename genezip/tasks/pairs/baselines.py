@@ -7,8 +7,7 @@ which shows how far knowing the gene goes when genes recur in training.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,17 +18,16 @@ from sklearn.preprocessing import StandardScaler
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.gc_content import gc_content
 from genezip.metrics.ranking import METRICS
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Fact, Found, Predictions
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.folds import (
     Fold,
     folds_of,
     no_folds,
-    note_unpredicted,
     one_class,
     splits_of,
+    unpredicted,
 )
-from genezip.tasks.predictions import PredictionWriter
 
 logger = logging.getLogger(__name__)
 
@@ -79,38 +77,34 @@ BASELINES: dict[str, Fitted] = {
 }
 
 
-def predict_pairs(
-    task: str,
-    subset: str,
-    manifest: str | Path,
-    genome: str | Path,
-    rules: Sequence[str],
-    out: str | Path,
-) -> None:
+def predict_baselines(examples: PairExamples, name: str, rules: Sequence[str]) -> Iterator[Found]:
     """Predictions of all four for every rule: test rows, and valid rows of ``paper``.
 
-    The file's facts hold the share of test rows whose gene, and whose variant or element,
-    occurs in training; its notes say why a baseline has no predictions under a rule, or none in
-    some folds.
+    Facts are the share of test rows whose gene, and whose variant or element, occurs in training;
+    notes say why a baseline has no predictions under a rule, or none in some folds.
+
+    Parameters
+    ----------
+    name : task and subset, for messages
     """
-    examples = PairExamples.load(manifest, genome)
     table = examples.table.assign(**gc_columns(examples.table, examples.genome))
-    with PredictionWriter(out, None, "scalar", of=(task, subset)) as writer:
-        for rule in rules:
-            folds = list(folds_of(table, rule))
-            if not folds:
-                logger.warning(f"{task} {subset}: {no_folds(rule)}, so no baseline of that rule")
-            for name, fitted in BASELINES.items():
-                arm = baseline_arm(name, task, subset)
-                made = [_predict_fold(writer, arm, fitted, table, rule, fold) for fold in folds]
-                lost = [reason for reason in made if reason]
-                for reason in lost:
-                    logger.warning(f"{task} {subset}, {rule}, {reason}; no prediction of {name}")
-                reasons = lost if folds else [no_folds(rule)]
-                some = len(lost) < len(folds)
-                note_unpredicted(writer, arm, rule, METRICS, reasons, some)
-            for metric, value, n in seen_in_training(table, folds):
-                writer.fact(rule, "test", metric, value, n)
+    for rule in rules:
+        folds = list(folds_of(table, rule))
+        if not folds:
+            logger.warning(f"{name}: {no_folds(rule)}, so no baseline of that rule")
+        for model, fitted in BASELINES.items():
+            lost = []
+            for fold in folds:
+                reason = _unfit(fitted, table[fold.train], fold)
+                if reason:
+                    lost.append(reason)
+                    logger.warning(f"{name}, {rule}, {reason}; no prediction of {model}")
+                    continue
+                yield from _predicted(model, fitted, table, rule, fold)
+            reasons = lost if folds else [no_folds(rule)]
+            yield from unpredicted(rule, METRICS, reasons, len(lost) < len(folds), model)
+        for metric, value, n in seen_in_training(table, folds):
+            yield Fact(metric, value, n, rule)
 
 
 def gc_columns(table: pd.DataFrame, genome: ReferenceGenome) -> dict[str, np.ndarray]:
@@ -144,34 +138,31 @@ def seen_in_training(
     return found
 
 
-def _predict_fold(
-    writer: PredictionWriter,
-    arm: Arm,
-    fitted: Fitted,
-    table: pd.DataFrame,
-    rule: str,
-    fold: Fold,
-) -> str:
-    """Write a fold's predictions; why there are none, or an empty text."""
-    train = table[fold.train]
+def _unfit(fitted: Fitted, train: pd.DataFrame, fold: Fold) -> str:
+    """Why a baseline cannot learn a fold, or an empty text."""
     reason = one_class(train["label"].to_numpy())
     if reason and (fitted is distance_gc or (fitted is not distance and train.empty)):
         return reason if fold.number < 0 else f"fold {fold.number}: {reason}"
+    return ""
+
+
+def _predicted(
+    model: str, fitted: Fitted, table: pd.DataFrame, rule: str, fold: Fold
+) -> Iterator[Predictions]:
     masks = {"valid": fold.valid, "test": fold.test}
     for split in splits_of(rule):
         rows = table[masks[split]]
         if len(rows):
-            writer.add(
-                rule=rule,
-                fold=fold.number,
-                split=split,
+            yield Predictions(
+                split,
                 example=rows["example"].to_numpy(),
                 group=rows["gene_id"].tolist(),
                 target=rows["label"].to_numpy(),
-                prediction=fitted(train, rows),
-                arm=arm,
+                prediction=fitted(table[fold.train], rows),
+                rule=rule,
+                fold=fold.number,
+                model=model,
             )
-    return ""
 
 
 def _features(rows: pd.DataFrame, train: pd.DataFrame) -> np.ndarray:

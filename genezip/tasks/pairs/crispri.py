@@ -13,12 +13,11 @@ from genezip.artifacts.scores import TASK_SCORES
 from genezip.genome.sources.source import Source
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.ranking import auprc, auroc
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.pairs.label_pairs import inside_segments, read_screens
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, model_arm
-from genezip.tasks.score_rows import ranked_support
-from genezip.tasks.sheet import Sheet
+from genezip.tasks.real_run import LabelRun, model_method
+from genezip.tasks.scores import Sheet, ranked_support
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +46,11 @@ def measure_enhancer_gene(run: LabelRun) -> None:
             bootstrap = BlockBootstrap(genes, run.settings.bootstrap, run.settings.seed)
             sheet = Sheet(bootstrap, "genes", "paper", split, run.scale)
             for name, values in scores.items():
-                arm = baseline_arm(name, PART, subset)
-                _score(sheet, arm, truth, values[rows])
+                method = baseline_method(name, PART, subset)
+                _score(sheet, method, truth, values[rows])
                 if split == "test" and subset == ALL:
                     writer.add(
-                        arm=arm,
+                        method=method,
                         split=split,
                         example=chosen["example"].to_numpy(),
                         group=genes,
@@ -61,7 +60,7 @@ def measure_enhancer_gene(run: LabelRun) -> None:
             if split == "test" and subset == ALL:
                 for model in run.compressors():
                     for metric in METRICS:
-                        sheet.add(model_arm(model, PART, subset), metric, None, 0, note=note)
+                        sheet.add(model_method(model, PART, subset), metric, None, 0, note=note)
             sheets.append(sheet)
     logger.info(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
     TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
@@ -76,17 +75,17 @@ def _sets(pairs: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
     return [*found, ("train", ALL, ~test)]
 
 
-def _score(sheet: Sheet, arm: Arm, truth: np.ndarray, values: np.ndarray) -> None:
+def _score(sheet: Sheet, method: Method, truth: np.ndarray, values: np.ndarray) -> None:
     """AUROC and average precision, ties counted as scikit-learn does."""
     positives = int(truth.sum())
     for name, function in METRICS.items():
         if positives in (0, len(truth)):
             kind = "positives" if positives else "negatives"
             note = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
-            sheet.add(arm, name, None, len(truth), positives, note)
+            sheet.add(method, name, None, len(truth), positives, note)
             continue
         values_without = sheet.bootstrap.of_weights(
             lambda weights, f=function: f(truth, values, weights)  # type: ignore[misc]
         )
         held = ranked_support(sheet.bootstrap, truth)
-        sheet.add(arm, name, values_without, len(truth), positives, support=held)
+        sheet.add(method, name, values_without, len(truth), positives, support=held)

@@ -15,8 +15,8 @@ from genezip.alphabet import encode
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import translate
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.pairs.gene_pairs import Flanks, read_flanks, read_pair_table, read_settings
-from genezip.tasks.task_files import TaskFiles
 
 LABELS = {"positive": 1, "negative": 0}
 MOST_DIFFERING = 0.1

@@ -19,6 +19,7 @@ from genezip.artifacts.files import sha256_json
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared, by_split, preparing
 from genezip.tasks.interval_list import IntervalList
 from genezip.tasks.pairs.deposit import (
@@ -29,13 +30,12 @@ from genezip.tasks.pairs.deposit import (
     refuse_other_build,
     refuse_other_name,
 )
+from genezip.tasks.pairs.folds import chromosome_folds, gene_folds
 from genezip.tasks.pairs.gene_pairs import between_windows, pair_windows, why_dropped
-from genezip.tasks.pairs.pair_folds import chromosome_folds, gene_folds
 from genezip.tasks.pairs.sequences import (
     PairSequences,
     pair_sequences,
 )
-from genezip.tasks.task_files import TaskFiles
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def prepare_pairs(
     ----------
     task : eqtl or etgp
     subset : official name, see :meth:`genezip.tasks.pairs.deposit.PairDeposit.find`
-    folds, seed : of the splits by gene and by chromosome (:mod:`genezip.tasks.pairs.pair_folds`)
+    folds, seed : of the splits by gene and by chromosome (:mod:`genezip.tasks.pairs.folds`)
 
     Raises
     ------

@@ -9,22 +9,18 @@ The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): the fir
 forward strand, mean over all of them, N included.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from genezip.config.benchmarks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width
 from genezip.tasks.examples import MANIFEST
-from genezip.tasks.features import StorePlan, write_store
+from genezip.tasks.features import Reading, StorePlan
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.sequences import PairSequences, authors_input
-
-logger = logging.getLogger(__name__)
 
 STRANDS = ("forward", "reverse")
 SUMMARIES = ("last", "mean")
@@ -178,27 +174,14 @@ def _authors(compressor: Compressor, pairs: Sequence[PairSequences]) -> tuple[np
     return features.reshape(len(pairs), 2, -1), sum(len(ids) for ids in sequences)
 
 
-def compute_pair_features(
-    compressor: Compressor,
-    examples: PairExamples,
-    input: Literal["authors", "full"],
-    manifest: str | Path,
-) -> None:
-    """Write the feature store of all pairs of a prepared folder.
+def pair_features(compressor: Compressor, examples: PairExamples, input: Input) -> Reading:
+    """How the features of all pairs of a prepared folder are made.
 
     Parameters
     ----------
     compressor : for ``full`` one that streams, unless it cannot; for ``authors`` with its own bound
     input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
-    manifest : ``FOLDER/manifest.json`` of the store
-
-    Raises
-    ------
-    GenezipError
-        For another input, and whatever :func:`~genezip.tasks.features.write_store` raises.
     """
-    if input not in ("authors", "full"):
-        raise GenezipError(f"there are no features of the input {input}; use authors or full")
     names = AUTHORS_BLOCKS if input == "authors" else FULL_BLOCKS
     prepared = examples.prepared
     plan = StorePlan(
@@ -225,10 +208,10 @@ def compute_pair_features(
             bases += bases_read(compressor, pair)
         return np.stack(found), bases
 
-    logger.info(f"{prepared.task} {prepared.subset}: features of {compressor.name}, input {input}")
     # a part is what an interruption may cost, and a whole sequence takes far longer
-    rows_per_part = ROWS_PER_PART if input == "authors" else ROWS_PER_PART // 8
-    write_store(manifest, plan, authors if input == "authors" else full, rows_per_part)
+    if input == "authors":
+        return Reading(plan, authors, ROWS_PER_PART)
+    return Reading(plan, full, ROWS_PER_PART // 8)
 
 
 def bases_read(compressor: Compressor, pair: PairSequences) -> int:

@@ -1,15 +1,113 @@
-"""Split rules of pairs: which rows train, validate and test, and what to say where none can."""
+"""Split schemes of pairs: folds that share nothing, and which rows train, validate and test.
 
+In the deposits' own split genes, variants and loci recur in training and test. Here rows that
+share a gene, a TSS, a name of the variant or element, or bases of it are one group, and a group is
+never divided. Groups are dealt greedily, so that positives and then rows are about equal.
+"""
+
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-if TYPE_CHECKING:
-    from genezip.tasks.base import Arm
-    from genezip.tasks.predictions import PredictionWriter
+from genezip.genome.intervals import components
+from genezip.tasks.base import Note
+
+NO_FOLD = -1
+"""Fold of every row where there are fewer groups than folds."""
+
+
+def gene_folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
+    """Folds in which no gene and no variant or element occurs twice.
+
+    Parameters
+    ----------
+    table : DataFrame
+        gene_id, region_id, chrom, tss, focus_start, focus_end, label (0 or 1).
+    folds, seed : int
+
+    Returns
+    -------
+    int8 array, shape (n,)
+        0 to folds - 1, the same for any order of the rows; :data:`NO_FOLD` throughout where
+        there are fewer groups than folds.
+    """
+    return _dealt(_group_names(table), table["label"].to_numpy(), folds, seed)
+
+
+def chromosome_folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
+    """Folds of whole chromosomes; columns chrom and label, otherwise as :func:`gene_folds`."""
+    return _dealt(table["chrom"].to_numpy(), table["label"].to_numpy(), folds, seed)
+
+
+def groups(table: pd.DataFrame) -> np.ndarray:
+    """Connected components of rows that share a gene, a TSS, a region_id or a base of the focus.
+
+    A table of several sources may have one gene under two names; its rows then have the same
+    chromosome and TSS and belong together. Two genes that begin at one base are joined too.
+
+    Returns
+    -------
+    int64 array, shape (n,), numbers of the groups
+    """
+    rows = np.arange(len(table))
+    edges = [
+        pd.factorize(table["gene_id"])[0],
+        table.groupby(["chrom", "tss"], sort=False).ngroup().to_numpy(),
+        pd.factorize(table["region_id"])[0],
+        components(
+            table["focus_start"].to_numpy(),
+            table["focus_end"].to_numpy(),
+            pd.factorize(table["chrom"])[0],
+        ),
+    ]
+    offset, sources, targets = len(table), [], []
+    for codes in edges:  # every gene, name and stretch is a node that joins its rows
+        sources.append(rows)
+        targets.append(codes + offset)
+        offset += int(codes.max(initial=-1)) + 1
+    pairs = (np.concatenate(sources), np.concatenate(targets))
+    graph = coo_array((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(offset, offset))
+    _, found = connected_components(graph, directed=False)
+    return np.asarray(found[: len(table)], dtype=np.int64)
+
+
+def _group_names(table: pd.DataFrame) -> np.ndarray:
+    """A name of every row's group that does not depend on the order of the rows."""
+    table = table.reset_index(drop=True)
+    genes = pd.Series(table["gene_id"].to_numpy(dtype=object))
+    return genes.groupby(groups(table)).transform("min").to_numpy(dtype=object)
+
+
+def _dealt(names: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal groups, those with most positives first, to the fold that has fewest so far.
+
+    Groups without a positive follow and go by rows alone. Equal groups come in an order drawn
+    by the seed.
+    """
+    by_group = pd.DataFrame({"name": names, "label": labels}).groupby("name")["label"]
+    sizes = by_group.agg(["sum", "size"]).sort_index()
+    if len(sizes) < folds:
+        return np.full(len(names), NO_FOLD, dtype=np.int8)
+    drawn = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in sizes.index]
+    order = sizes.assign(drawn=drawn).sort_values(
+        ["sum", "size", "drawn"], ascending=[False, False, True]
+    )
+    positives, rows = [0] * folds, [0] * folds
+    chosen: dict[str, int] = {}
+    for name, positive, size in zip(order.index, order["sum"], order["size"], strict=True):
+        if positive:
+            fold = min(range(folds), key=lambda f: (positives[f], rows[f], f))
+        else:
+            fold = min(range(folds), key=lambda f: (rows[f], f))
+        positives[fold] += int(positive)
+        rows[fold] += int(size)
+        chosen[name] = fold
+    return np.array([chosen[name] for name in names], dtype=np.int8)
 
 
 @dataclass(frozen=True)
@@ -71,22 +169,18 @@ def one_class(labels: np.ndarray) -> str:
     return f"all {len(labels)} training pairs have the label {int(kinds[0])}"
 
 
-def note_unpredicted(
-    writer: "PredictionWriter",
-    arm: "Arm",
-    rule: str,
-    metrics: Sequence[str],
-    reasons: Sequence[str],
-    some: bool,
-) -> None:
-    """Note why pairs of a rule have no prediction; without a reason nothing is noted.
+def unpredicted(
+    rule: str, metrics: Sequence[str], reasons: Sequence[str], some: bool, model: str | None = None
+) -> Iterator[Note]:
+    """Why pairs of a split scheme have no prediction; nothing without a reason.
 
     Parameters
     ----------
     metrics : whose cells give the reasons
-    reasons : one of the rule, or one per fold that could not be predicted
+    reasons : one of the scheme, or one per fold that could not be predicted
     some : whether other folds were predicted, so that values stand beside the reasons
+    model : name of the baseline, or None
     """
     for split in splits_of(rule) if reasons else ():
         for metric in metrics:
-            writer.note(arm, metric, "; ".join(reasons), rule, split, value_stands=some)
+            yield Note(metric, "; ".join(reasons), rule, split, some, model)

@@ -5,6 +5,7 @@ Columns and rule: the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4); 
 0-based and half-open.
 """
 
+import logging
 import re
 import warnings
 from dataclasses import dataclass
@@ -13,15 +14,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genezip.corpus.exclusions import EvaluationIntervals
 from genezip.errors import GenezipError
+from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes
 from genezip.formats.lines import read_rows
+from genezip.genome.liftover import Liftover, lift_pairs
+from genezip.genome.names import match_intervals
 from genezip.genome.sources.splits import SPLITS
+from genezip.tasks.exclusions import listed, on_hg38
+
+logger = logging.getLogger(__name__)
 
 _TEXT = ("gene_chrom", "gene_strand", "gene_id", "region_chrom", "subset")
 _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")
 TWO_CHROMOSOMES = "gene and region on two chromosomes"
 NO_STRAND = "gene without strand"
 TOO_FAR = "windows further apart than the cutoff"
+_NO_END = 1 << 62
 _COORDINATE = "[0-9]{1,12}"  # \d would take the digits of other scripts; more overflow
 
 
@@ -215,3 +224,59 @@ def pair_spans(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
     table = names.rename(columns={"gene_chrom": "chrom", "subset": "split"})
     table = table.join(windows.drop(columns=["tss", "gap"]))
     return table[why_dropped(pairs, windows, flanks) == ""].reset_index(drop=True)
+
+
+def eqtl_intervals(folder: Path) -> EvaluationIntervals:
+    """Spans of gene and variant, table by table (one per tissue)."""
+    tables = listed(folder, "eqtl", ".data.tsv")
+    configs = {path.name: path for path in listed(folder, "eqtl", ".config", ".data.tsv")}
+    frames, skipped = [], 0
+    for path in tables:
+        tissue = path.name.removesuffix(".data.tsv")
+        own = configs.get(f"gtex_hg38.{tissue}.config")
+        pairs = read_pairs(path)
+        spans = pair_spans(pairs, read_flanks(own))
+        skipped += len(pairs) - len(spans)
+        reason = "gene " + spans["gene_id"] + " with variant " + spans["region_id"]
+        frames.append(spans[["chrom", "start", "end", "split"]].assign(reason=reason))
+    table = pd.concat(frames, ignore_index=True)
+    logger.info(
+        f"eqtl: {len(table):,} validation and test rows of {len(tables)} tables; {skipped:,} more "
+        "never become inputs (too far apart, two chromosomes, or no strand)"
+    )
+    return on_hg38("eqtl", table)
+
+
+def etgp_intervals(folder: Path) -> EvaluationIntervals:
+    """Spans of gene and element, lifted from hg19."""
+    (config,) = listed(folder, "etgp", "CRISPRi_EPI_K562_hg19.config")[:1]
+    name = read_settings(config).get("EPI_file")
+    if not name:
+        raise GenezipError(f"{config} names no EPI_file; fetch it again")
+    (path,) = listed(folder, "etgp", f"/{Path(name).name}")[:1]
+    (chain,) = listed(folder, "etgp", ".chain.gz", ".chain")[:1]
+    lift = Liftover(chain, hg19_sizes(), hg38_sizes())
+    pairs = read_pairs(path)
+    spans = pair_spans(pairs, read_flanks(config))
+    skipped = len(pairs) - len(spans)
+    if skipped:
+        logger.info(
+            f"etgp: {skipped:,} validation and test rows never become inputs (too far apart, two "
+            "chromosomes, or no strand)"
+        )
+    lifted = lift_pairs(_named_as_hg19(spans), lift)
+    return on_hg38("etgp", lifted.table, lifted.widened, lifted.not_lifted)
+
+
+def _named_as_hg19(spans: pd.DataFrame) -> pd.DataFrame:
+    """Spans under UCSC's names of chromosomes, which the chains have.
+
+    Those on other sequences stay, so that the liftover counts and names them as lost.
+    """
+    if spans.empty:
+        return spans
+    # without ends: flanks reach beyond a chromosome, and what lies there does not lift
+    open_ended = dict.fromkeys(hg19_sizes(), _NO_END)
+    known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended)
+    others = spans.drop(index=known["row"].to_list())
+    return pd.concat([known.drop(columns="row"), others], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Pairs of gene and region with the network in the graph (modes other than ``frozen``).
+"""Pairs of gene and region with a network in the graph (modes other than ``frozen``), and the CNN.
 
 Input ``authors``: the first 12,800 bp of the alternative sequence under the network's own
 bound; the mean of its base states, bases N included, goes to a linear head (GeneZip
@@ -13,31 +13,35 @@ base of the pair, measured on the 70M layout in fp32 with recomputed activations
 bases; 17 GB for a pair of 100,000 bp and 78 GB for one of 450,000 bp.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genezip.config.benchmarks import FineTuning, Pairs
+from genezip.config.benchmarks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.ranking import auprc, auroc
+from genezip.models.base import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks.base import Arm
-from genezip.tasks.networks import PairHead
+from genezip.tasks.base import Job, Predictions
+from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, seeded
 from genezip.tasks.pairs.examples import PairExamples
-from genezip.tasks.pairs.sequences import AUTHORS_BP, PairSequences, authors_input
-from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.pairs.sequences import (
+    AUTHORS_BP,
+    PADDED_BP,
+    PairSequences,
+    authors_input,
+    padded,
+)
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective, ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
 
 INPUTS = ("authors", "full")
-SELECTION = {"eqtl": "auroc", "etgp": "auprc"}
 GPU_MICRO_BATCH = 8  # sequences of 12,800 bp at a time on a GPU
 
 
@@ -55,9 +59,7 @@ class PairModel(nn.Module):
         super().__init__()
         self.network = network
         width = network.shape.d_model[0]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.head = PairHead(width if input == "authors" else 12 * width)
+        self.head = seeded(lambda: PairHead(width if input == "authors" else 12 * width), seed)
 
     @property
     def device(self) -> torch.device:
@@ -100,9 +102,7 @@ class LivePairs:
         self, model: PairModel, examples: PairExamples, input: str, settings: FineTuning
     ) -> None:
         self.model, self.examples, self.input, self.settings = model, examples, input, settings
-        table = examples.table
-        self.rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
-        self.labels = table["label"].to_numpy(dtype=np.int64)
+        self.rows, self.labels = split_rows(examples)
         on_gpu = model.device.type == "cuda" and input == "authors"
         self.micro_batch = min(settings.batch, GPU_MICRO_BATCH) if on_gpu else 1
 
@@ -128,11 +128,6 @@ class LivePairs:
             found.append(logits.double().softmax(1)[:, 1].cpu().numpy())
         return np.concatenate(found) if found else np.zeros(0)
 
-    def validation_score(self, task: str) -> float:
-        """AUROC (eqtl) or average precision (etgp) of the validation pairs."""
-        labels = self.labels[self.rows["valid"]]
-        return pair_score(SELECTION[task], labels, self.scores("valid"))
-
     def describe(self, numbers: np.ndarray) -> str:
         """Training pairs by their number in the table and their length."""
         return self._named(self.rows["train"][numbers])
@@ -152,6 +147,60 @@ class LivePairs:
         return torch.cat([f for f, _ in found]), [o for _, outputs in found for o in outputs]
 
 
+class PairsCNN:
+    """Loss and scores of the one-hot CNN on pairs.
+
+    It reads the alternative sequence padded or cut to 450,000 bp (the benchmark's variant task
+    reads the reference alone, which cannot see the variant); the hidden score is that of the
+    reference.
+
+    Parameters
+    ----------
+    length : of the input (bp)
+    """
+
+    def __init__(
+        self,
+        examples: PairExamples,
+        settings: HeadTraining,
+        seed: int,
+        device: torch.device,
+        length: int = PADDED_BP,
+    ) -> None:
+        self.examples, self.settings, self.length, self.device = examples, settings, length, device
+        self.module = seeded(PairCNN, seed).to(device)
+        self.rows, self.labels = split_rows(examples)
+        self.train = self.rows["train"]
+
+    def loss(self, numbers: np.ndarray) -> Tensor:
+        """Mean cross-entropy of training pairs."""
+        rows = self.train[numbers]
+        labels = torch.from_numpy(self.labels[rows]).to(self.device)
+        return cross_entropy(self._logits(rows, hidden=False), labels)
+
+    def scores(self, split: str, hidden: bool = False) -> np.ndarray:
+        """Probability of class 1 of every pair of a split."""
+        found = []
+        for row in self.rows[split]:
+            with torch.no_grad(), precision(self.device, self.settings):
+                logits = self._logits(np.array([row]), hidden)
+            found.append(float(logits[0].double().softmax(0)[1]))
+        return np.array(found)
+
+    def _logits(self, rows: np.ndarray, hidden: bool) -> Tensor:
+        pairs = [self.examples.sequences(int(row)) for row in rows]
+        ids = [padded(p.reference if hidden else p.alternative, self.length) for p in pairs]
+        cnn, batch = self.module, torch.from_numpy(np.stack(ids)).to(self.device)
+        return in_full_precision(cnn.classify, cnn.tower(cnn.onehot(batch)).amax(2))
+
+
+def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Rows of every split, and the label of every pair (int64)."""
+    table = examples.table
+    rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
+    return rows, table["label"].to_numpy(dtype=np.int64)
+
+
 def pair_score(metric: str, labels: np.ndarray, scores: np.ndarray) -> float:
     """``auroc`` or ``auprc`` of scored pairs; NaN where only one class is there."""
     if len(np.unique(labels)) < 2:
@@ -159,68 +208,85 @@ def pair_score(metric: str, labels: np.ndarray, scores: np.ndarray) -> float:
     return float({"auroc": auroc, "auprc": auprc}[metric](labels, scores))
 
 
-def tune_pairs(
-    examples: PairExamples,
-    network: GeneZipNetwork,
-    arm: Arm,
-    settings: Pairs,
-    seed: int,
-    identity: dict,
-    work_folder: Path,
-) -> LivePairs:
+def validation_score(found: LivePairs | PairsCNN, metric: str) -> float:
+    """:func:`pair_score` of the validation pairs."""
+    return pair_score(metric, found.labels[found.rows["valid"]], found.scores("valid"))
+
+
+def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> LivePairs:
     """Train on the deposit's training pairs and leave the best weights in the model.
 
     Parameters
     ----------
     network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
         bound set, on its device
-    identity : what must not change between two parts of the run
+    metric : chooses the weights
 
     Raises
     ------
     GenezipError
         If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
-    if arm.input not in INPUTS:
-        raise GenezipError(f"{arm.label}: pairs are trained on the inputs authors and full alone")
-    live = LivePairs(PairModel(network, arm.input, seed), examples, arm.input, settings)
-    live.model.to(network.embedding.device)
-    count = len(live.rows["train"])
+    method, settings = job.method, job.settings
+    if method.input not in INPUTS:
+        raise GenezipError(
+            f"{method.label}: pairs are trained on the inputs authors and full alone"
+        )
+    model = PairModel(network, method.input, job.seed).to(network.embedding.device)
+    live = LivePairs(model, job.examples, method.input, settings)
     objective = TaskObjective(
-        name=arm.label,
+        name=method.label,
         module=live.model,
         settings=settings,
         loss=live.loss,
-        score=lambda: live.validation_score(arm.task),
-        metric=SELECTION[arm.task],
+        score=lambda: validation_score(live, metric),
+        metric=metric,
         describe=live.describe,
     )
+    count = len(live.rows["train"])
     draws = settings.epochs * count
-    fine_tune(objective, count, draws, seed, identity, work_folder, live.micro_batch)
+    fine_tune(objective, count, draws, job.seed, job.identity, job.work, live.micro_batch)
     return live
 
 
-def write_pairs(
-    examples: PairExamples,
-    scores: Callable[[str, bool], np.ndarray],
-    arm: Arm,
-    out: Path,
-) -> None:
-    """Write the prediction file of validation and test pairs under the rule ``paper``.
+def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED_BP) -> PairsCNN:
+    """Train the one-hot CNN and leave the best weights in it.
 
-    ``scores`` takes a split and whether the variant is hidden, and returns one number per pair.
+    Parameters
+    ----------
+    metric : chooses the weights
+    padded_bp : length of the input
     """
+    settings = cnn_settings(job.settings)
+    device = choose_device(settings.device)
+    found = PairsCNN(job.examples, settings, job.seed, device, padded_bp)
+    objective = TaskObjective(
+        job.method.label,
+        found.module,
+        settings,
+        found.loss,
+        lambda: validation_score(found, metric),
+        metric,
+    )
+    identity = {**job.identity, "subset": job.official, "padded_bp": padded_bp}
+    count = len(found.train)
+    draws = settings.epochs * count
+    fine_tune(objective, count, draws, job.seed, identity, job.work, CNN_MICRO_BATCH)
+    return found
+
+
+def predict_pairs(examples: PairExamples, found: LivePairs | PairsCNN) -> Iterator[Predictions]:
+    """Scores of validation and test pairs under the rule ``paper``."""
     table = examples.table
-    with PredictionWriter(out, arm, "scalar") as writer:
-        for split in ("valid", "test"):
-            rows = table[table["split"] == split]
-            if rows.empty:
-                continue
-            writer.add(
-                split=split,
-                example=rows["example"].to_numpy(),
-                group=rows["gene_id"].to_numpy(),
-                target=rows["label"].to_numpy(dtype=np.float64),
-                prediction=scores(split, False),
-                hidden=scores(split, True),
-            )
+    for split in ("valid", "test"):
+        rows = table[table["split"] == split]
+        if rows.empty:
+            continue
+        yield Predictions(
+            split,
+            example=rows["example"].to_numpy(),
+            group=rows["gene_id"].to_numpy(),
+            target=rows["label"].to_numpy(dtype=np.float64),
+            prediction=found.scores(split, False),
+            hidden=found.scores(split, True),
+        )

@@ -12,11 +12,12 @@ contrast  those differences alone
 Every pair is scored twice: as it is, and with the variant (or element) hidden, that is with the
 reference in the alternative's place. Then all differences are 0, and a probe of ``contrast``
 gives every pair one score. A difference column that is rounding beside its reference
-(``standard.ROUNDING``) counts for nothing.
+(``ROUNDING``) counts for nothing.
 """
 
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,19 +28,19 @@ from sklearn.linear_model import LogisticRegression
 
 from genezip.config.benchmarks import Pairs
 from genezip.metrics.ranking import HIDDEN_METRICS, METRICS, auroc
+from genezip.tasks.base import Note, Predictions
+from genezip.tasks.features import ROUNDING, Moments, Standard
 from genezip.tasks.pairs.folds import (
     Fold,
     folds_of,
     no_folds,
-    note_unpredicted,
     one_class,
     splits_of,
+    unpredicted,
 )
-from genezip.tasks.standard import ROUNDING, Moments, Standard
 
 if TYPE_CHECKING:
     from genezip.tasks.features import FeatureStore
-    from genezip.tasks.predictions import PredictionWriter
 
 logger = logging.getLogger(__name__)
 
@@ -196,17 +197,13 @@ def fit_probe(
 
 
 def predict_pairs(
-    store: "FeatureStore",
-    table: pd.DataFrame,
-    input: str,
-    settings: Pairs,
-    writer: "PredictionWriter",
-) -> None:
-    """Fit every fold of every rule of ``settings.rules`` and write scores of its test pairs.
+    store: "FeatureStore", table: pd.DataFrame, input: str, settings: Pairs
+) -> Iterator[Predictions | Note]:
+    """Fit every fold of every rule of ``settings.rules`` and score its test pairs.
 
-    Validation scores are written for ``paper`` only; for the others every pair is a test pair
-    once. A fold whose training pairs are all of one class has no rows; a line and the file's
-    notes say so, and likewise where a rule has no folds.
+    Validation scores come for ``paper`` only; for the others every pair is a test pair once. A
+    fold whose training pairs are all of one class has no rows; a line and notes say so, and
+    likewise where a rule has no folds.
 
     Parameters
     ----------
@@ -237,33 +234,26 @@ def predict_pairs(
                 seen.least(fold.train),
             )
             logger.info(f"{name}: {_fit_in_words(probe)}")
-            _write(writer, probe, seen, table, rule, fold)
+            yield from _scored(probe, seen, table, rule, fold)
             predicted += 1
-        assert writer.arm is not None
-        metrics = (*METRICS, *HIDDEN_METRICS)
-        note_unpredicted(writer, writer.arm, rule, metrics, reasons, predicted > 0)
+        yield from unpredicted(rule, (*METRICS, *HIDDEN_METRICS), reasons, predicted > 0)
 
 
-def _write(
-    writer: "PredictionWriter",
-    probe: Probe,
-    seen: Design,
-    table: pd.DataFrame,
-    rule: str,
-    fold: Fold,
-) -> None:
+def _scored(
+    probe: Probe, seen: Design, table: pd.DataFrame, rule: str, fold: Fold
+) -> Iterator[Predictions]:
     """Scores of a fold's pairs."""
     masks = {"valid": fold.valid, "test": fold.test}
     for split in splits_of(rule):
         rows = np.flatnonzero(masks[split])
-        writer.add(
-            rule=rule,
-            fold=fold.number,
-            split=split,
+        yield Predictions(
+            split,
             example=table["example"].to_numpy()[rows],
             group=table["gene_id"].astype(str).to_numpy()[rows],
             target=table["label"].to_numpy()[rows].astype(np.float64),
             prediction=probe.score(seen.visible[rows]),
+            rule=rule,
+            fold=fold.number,
             hidden=probe.score(seen.hidden[rows]),
         )
 

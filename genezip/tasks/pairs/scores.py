@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import EXAMPLES, Row, cell
+from genezip.artifacts.scores import Row
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.ranking import METRICS, auprc, auprc_sorted, auroc
-from genezip.tasks.base import Arm
-from genezip.tasks.prediction_files import ARM_COLUMNS, PredictionFile, arm_of
-from genezip.tasks.score_rows import estimated, joined, ranked_support, row
+from genezip.tasks.base import Method
+from genezip.tasks.predictions import METHOD_COLUMNS, PredictionFile, method_of
+from genezip.tasks.scores import estimated, fact_rows, joined, ranked_support, row
 
 Metric = Callable[..., np.ndarray]
 
@@ -27,13 +27,13 @@ _WORDS = {"auroc": "AUROC", "auprc": "AUPRC", "auprc_sorted": "AUPRC"}
 
 
 def pair_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every arm, rule and split, then the facts of the files.
+    """Rows of every method, rule and split, then the facts of the files.
 
     Parameters
     ----------
     files : of one task and subset
     bootstrap : number of resamples
-    seed : of the resamples; the same for every arm, which makes differences paired
+    seed : of the resamples; the same for every method, which makes differences paired
     """
     frames = [file.frame() for file in files]
     # a file without rows has columns without a dtype, which would change those of the others
@@ -41,26 +41,26 @@ def pair_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> lis
     table = table.sort_values("example", kind="stable")  # ties keep the order of the deposit
     distance = table[(table["model"] == "distance") & (table["mode"] == "baseline")]
     found: list[Row] = []
-    for cells, own in table.groupby(ARM_COLUMNS, dropna=False, sort=False):
-        arm = arm_of(cells)
+    for cells, own in table.groupby(METHOD_COLUMNS, dropna=False, sort=False):
+        method = method_of(cells)
         for (rule, split), part in own.groupby(["rule", "split"], sort=False):
             assert isinstance(rule, str) and isinstance(split, str)
             reference = distance[(distance["rule"] == rule) & (distance["split"] == split)]
-            scored = _Scored(arm, rule, split, part, bootstrap, seed)
+            scored = _Scored(method, rule, split, part, bootstrap, seed)
             found += scored.plain(_missing(part, reference))
             found += scored.hidden()
-            if arm.model != "distance":
+            if method.model != "distance":
                 found += scored.against(reference)
-    return found + _fact_rows(files)
+    return found + fact_rows(files)
 
 
 class _Scored:
-    """The pairs of one arm, rule and split."""
+    """The pairs of one method, rule and split."""
 
     def __init__(
-        self, arm: Arm, rule: str, split: str, pairs: pd.DataFrame, bootstrap: int, seed: int
+        self, method: Method, rule: str, split: str, pairs: pd.DataFrame, bootstrap: int, seed: int
     ) -> None:
-        self.arm, self.rule, self.split, self.pairs = arm, rule, split, pairs
+        self.method, self.rule, self.split, self.pairs = method, rule, split, pairs
         self._draws = (bootstrap, seed)
 
     def plain(self, missing: str) -> list[Row]:
@@ -107,7 +107,7 @@ class _Scored:
             units = {"unit": UNIT, "units": pairs["group"].nunique()}
             return [
                 row(
-                    self.arm,
+                    self.method,
                     metric=name,
                     note=joined(f"{reason}: {_WORDS.get(name, 'AUROC')} is undefined", note),
                     **place,
@@ -131,7 +131,7 @@ class _Scored:
             values = each_way[first] - (each_way[second[0]] if second else 0)
             cells = estimated(boot, values, UNIT, "difference" if second else "share", support)
             cells["note"] = joined(cells["note"], note)
-            found.append(row(self.arm, metric=name, **place, **cells))
+            found.append(row(self.method, metric=name, **place, **cells))
         return found
 
 
@@ -153,31 +153,10 @@ def undefined_reason(labels: np.ndarray, strata: np.ndarray, split: str) -> str:
 
 
 def _missing(pairs: pd.DataFrame, reference: pd.DataFrame) -> str:
-    """What the distance baseline covers and this arm does not."""
+    """What the distance baseline covers and this method does not."""
     lost = reference[~reference["example"].isin(pairs["example"])]
     if lost.empty:
         return ""
     folds = sorted({int(fold) for fold in lost["fold"] if fold >= 0})
     where = f" (folds {', '.join(map(str, folds))})" if folds else ""
     return f"{len(lost)} of {len(reference)} pairs have no prediction{where}"
-
-
-def _fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
-    found = []
-    for file in files:
-        assert file.task is not None
-        task, subset = file.task
-        arm = Arm(task, subset, EXAMPLES, None, "", "")
-        for fact in file.facts:
-            value = fact["value"]
-            found.append(
-                row(
-                    arm,
-                    rule=fact["rule"],
-                    split=fact["split"],
-                    metric=fact["metric"],
-                    value=None if value is None else cell(value),
-                    n=fact["n"],
-                )
-            )
-    return found

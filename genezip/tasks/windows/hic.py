@@ -27,10 +27,10 @@ from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.contacts import contact_scores, entries, pair_products, stratum_means
 from genezip.metrics.gc_content import gc_content
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.base import Arm, baseline_arm
+from genezip.tasks.base import Method, baseline_method
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, model_arm
-from genezip.tasks.sheet import Sheet
+from genezip.tasks.real_run import LabelRun, model_method
+from genezip.tasks.scores import Sheet
 from genezip.tasks.windows.label_contacts import BIN_BP, ContactMap, read_counts, tiled
 
 logger = logging.getLogger(__name__)
@@ -68,18 +68,18 @@ def measure_contacts(run: LabelRun) -> None:
 
     with PredictionWriter(run.predictions, None, "array", (targets.shape[1],)) as writer:
 
-        def add(arm: Arm, predicted: list[Predicted], undefined: dict[str, str]) -> None:
+        def add(method: Method, predicted: list[Predicted], undefined: dict[str, str]) -> None:
             scores = np.array([_scores(p, t) for p, t in zip(predicted, targets, strict=True)])
             for column, metric in enumerate(METRICS):
                 if metric in undefined:
-                    sheet.add(arm, metric, None, 0, note=undefined[metric])
-                    writer.note(arm, metric, undefined[metric])
+                    sheet.add(method, metric, None, 0, note=undefined[metric])
+                    writer.note(method, metric, undefined[metric])
                     continue
-                sheet.add_mean(arm, metric, scores[:, column])
+                sheet.add_mean(method, metric, scores[:, column])
             for fold in range(run.settings.folds):
                 of = np.flatnonzero(folds == fold)
                 writer.add(
-                    arm=arm,
+                    method=method,
                     rule="blocks",
                     fold=fold,
                     split="test",
@@ -88,18 +88,20 @@ def measure_contacts(run: LabelRun) -> None:
                     target=[targets[number] for number in of],
                     prediction=[sum(predicted[number]) for number in of],
                 )
-            logger.info(f"labels: contacts, {arm.model}: {len(maps)} maps")
+            logger.info(f"labels: contacts, {method.model}: {len(maps)} maps")
 
         nothing = {"scc": FLAT, "corr_oe": NO_OE}
-        add(baseline_arm("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing)
-        add(baseline_arm("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
+        add(
+            baseline_method("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing
+        )
+        add(baseline_method("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
         gc = np.stack([_gc(ids[m.segment], m, segments, bins) for m in maps])
         fitted = _by_fold(targets, folds, _gc_product(gc))
-        add(baseline_arm("gc_product", PART, SUBSET), fitted, {})
+        add(baseline_method("gc_product", PART, SUBSET), fitted, {})
         for model in run.compressors():
             vectors = bin_vectors(model, ids, maps, segments, bins)
             fitted = _by_fold(targets, folds, _ridge(vectors, folds))
-            add(model_arm(model, PART, SUBSET), fitted, {})
+            add(model_method(model, PART, SUBSET), fitted, {})
     TASK_SCORES.write(run.out, sheet.rows(run.control))
 
 

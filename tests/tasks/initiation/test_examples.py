@@ -12,10 +12,10 @@ from toolkit.deposits import tisp
 from genezip.alphabet import decode
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.initiation.examples import InitiationExamples, prepare_initiation
 from genezip.tasks.initiation.tracks import TRACKS
-from genezip.tasks.task_files import TaskFiles
 
 FACTOR = 0.61357
 

@@ -15,7 +15,7 @@ from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.initiation import network as live_initiation
 from genezip.tasks.initiation.network import (
     InitiationModel,
@@ -23,7 +23,6 @@ from genezip.tasks.initiation.network import (
     initiation_score,
     scored_part,
     tune_initiation,
-    write_initiation,
 )
 from genezip.training.objectives import ratio_term
 from genezip.training.trainable import MODES, set_mode
@@ -80,8 +79,8 @@ def settings(**changes: Any) -> Initiation:
     return Initiation(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def arm(input: str = "authors", mode: str = "full") -> Arm:
-    return Arm("tisp", "procap", "tiny", 0, input, mode)
+def method(input: str = "authors", mode: str = "full") -> Method:
+    return Method("tisp", "procap", "tiny", 0, input, mode)
 
 
 def tuned(
@@ -90,7 +89,7 @@ def tuned(
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
     return tune_initiation(
-        windows or FakeWindows(), found, arm(input, mode), chosen, 0, {"data": "x"}, folder
+        windows or FakeWindows(), found, method(input, mode), chosen, 0, {"data": "x"}, folder
     )
 
 
@@ -238,7 +237,7 @@ def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
 def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> None:
     windows, out = FakeWindows(), tmp_path / "x.parquet"
     one = live("authors")
-    write_initiation(windows, one.predict, arm(), out)  # type: ignore[arg-type]
+    write_initiation(windows, one.predict, method(), out)  # type: ignore[arg-type]
     rows = windows.table[windows.table["split"] != "train"]
     splits, examples, groups = [], [], []
     import pyarrow.parquet as pq

@@ -14,9 +14,9 @@ from toolkit.dna import fasta
 from genezip.config import EQTL, ETGP
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.pairs.deposit import PUBLISHED_ROWS, PairDeposit, differing_alleles
 from genezip.tasks.pairs.examples import OTHER_ALLELE
-from genezip.tasks.task_files import TaskFiles
 
 TABLE = f"eQTL/targets/{TISSUE}.data.tsv"
 MASK = f"eQTL/blacklist/{TISSUE}.blacklist.bed.gz"

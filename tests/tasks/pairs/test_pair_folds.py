@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genezip.tasks.pairs.pair_folds import NO_FOLD, chromosome_folds, gene_folds, groups
+from genezip.tasks.pairs.folds import NO_FOLD, chromosome_folds, gene_folds, groups
 
 
 def table(rows: list[tuple[str, str, str, int, int, int]]) -> pd.DataFrame:

@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from toolkit.predictions import add
 from toolkit.slow_bootstrap import slow_interval
 
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Fact, Layout, Method, Note
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.scores import score
+from genezip.tasks.run import score
 
-MODEL = Arm("eqtl", "artery", "tiny", 0, "full", "frozen")
-DISTANCE = Arm("eqtl", "artery", "distance", None, "", "baseline")
+MODEL = Method("eqtl", "artery", "tiny", 0, "full", "frozen")
+DISTANCE = Method("eqtl", "artery", "distance", None, "", "baseline")
 
 
 def data(seed=0, n=120, genes=15):
@@ -25,13 +26,14 @@ def data(seed=0, n=120, genes=15):
     return table
 
 
-def write(path, arms, table, rule="paper", split="test", fold=None, notes=()):
+def write(path, methods, table, rule="paper", split="test", fold=None, notes=()):
     fold = np.full(len(table), -1) if fold is None else fold
-    with PredictionWriter(path, None, "scalar") as writer:
-        for arm, column, hidden in arms:
+    with PredictionWriter(path, Layout("scalar")) as writer:
+        for method, column, hidden in methods:
             for number in np.unique(fold):
                 rows = table[fold == number]
-                writer.add(
+                add(
+                    writer,
                     rule=rule,
                     fold=int(number),
                     split=split,
@@ -40,10 +42,11 @@ def write(path, arms, table, rule="paper", split="test", fold=None, notes=()):
                     target=rows["label"].to_numpy(),
                     prediction=rows[column].to_numpy(),
                     hidden=None if hidden is None else rows[hidden].to_numpy(),
-                    arm=arm,
+                    method=method,
                 )
         for note in notes:
-            writer.note(*note)
+            method, *cells = note
+            writer.add(Note(*cells), method)
     return path
 
 
@@ -57,8 +60,8 @@ def cell(table, metric, model="tiny", **where):
 
 def test_values_and_the_interval_by_gene_equal_a_loop(tmp_path):
     table = data()
-    arms = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
-    found = score([write(tmp_path / "p.parquet", arms, table)], 60, 5, "test")
+    methods = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
+    found = score([write(tmp_path / "p.parquet", methods, table)], 60, 5, "test")
 
     def auc(column, rows=slice(None)):
         return roc_auc_score(table["label"].to_numpy()[rows], table[column].to_numpy()[rows])
@@ -81,8 +84,8 @@ def test_values_and_the_interval_by_gene_equal_a_loop(tmp_path):
 
 
 def test_rows_have_all_columns_and_baselines_fewer_metrics(tmp_path):
-    arms = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
-    found = score([write(tmp_path / "p.parquet", arms, data())], 10, 0, "demo")
+    methods = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
+    found = score([write(tmp_path / "p.parquet", methods, data())], 10, 0, "demo")
     assert list(found) == list(TASK_SCORES.columns)
     assert set(found.loc[found["model"] == "distance", "metric"]) == {
         "auroc",
@@ -100,10 +103,10 @@ def test_rows_have_all_columns_and_baselines_fewer_metrics(tmp_path):
 
 def test_order_of_the_file_does_not_matter(tmp_path):
     table = data()
-    arms = [(MODEL, "real", "hidden")]
-    first = score([write(tmp_path / "a.parquet", arms, table)], 30, 1, "test")
+    methods = [(MODEL, "real", "hidden")]
+    first = score([write(tmp_path / "a.parquet", methods, table)], 30, 1, "test")
     shuffled = table.sample(frac=1, random_state=3)
-    second = score([write(tmp_path / "b.parquet", arms, shuffled)], 30, 1, "test")
+    second = score([write(tmp_path / "b.parquet", methods, shuffled)], 30, 1, "test")
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -111,8 +114,8 @@ def test_folds_are_never_compared_with_each_other(tmp_path):
     table = data()
     fold = table["gene"].astype(int).to_numpy() % 3
     table["moved"] = table["real"] + 1000 * fold
-    arms = [(MODEL, "moved", None)]
-    found = score([write(tmp_path / "p.parquet", arms, table, "gene", fold=fold)], 20, 0, "test")
+    methods = [(MODEL, "moved", None)]
+    found = score([write(tmp_path / "p.parquet", methods, table, "gene", fold=fold)], 20, 0, "test")
     won = pairs = 0
     for number in range(3):
         rows = table[fold == number]
@@ -139,8 +142,8 @@ def test_a_score_that_ignores_the_variant_gains_exactly_nothing(tmp_path):
 @pytest.mark.parametrize(("label", "word"), [(0, "negatives"), (1, "positives")])
 def test_a_split_of_one_class_has_an_empty_value_and_the_reason(tmp_path, label, word):
     table = data(n=12).assign(label=label)
-    arms = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
-    found = score([write(tmp_path / "p.parquet", arms, table)], 10, 0, "test")
+    methods = [(MODEL, "real", "hidden"), (DISTANCE, "distance", None)]
+    found = score([write(tmp_path / "p.parquet", methods, table)], 10, 0, "test")
     assert len(found) == 9
     assert found[["value", "ci_low", "ci_high"]].isna().all(axis=None)
     row = cell(found, "auroc")
@@ -186,8 +189,9 @@ def test_pairs_without_prediction_are_told_by_the_distance_baseline(tmp_path):
 def test_facts_and_notes_become_rows(tmp_path):
     table = data()
     path = tmp_path / "p.parquet"
-    with PredictionWriter(path, MODEL, "scalar") as writer:
-        writer.add(
+    with PredictionWriter(path, Layout("scalar"), MODEL) as writer:
+        add(
+            writer,
             rule="paper",
             fold=-1,
             split="test",
@@ -196,10 +200,10 @@ def test_facts_and_notes_become_rows(tmp_path):
             target=table["label"].to_numpy(),
             prediction=table["real"].to_numpy(),
         )
-        writer.fact("paper", "test", "test_genes_in_train", 0.75, 120)
-        writer.fact("gene", "test", "test_genes_in_train", None, 0)
-        writer.note(MODEL, "auprc", "not asked")
-        writer.note(DISTANCE, "auroc", "no coordinates")
+        writer.add(Fact("test_genes_in_train", 0.75, 120))
+        writer.add(Fact("test_genes_in_train", None, 0, "gene"))
+        writer.add(Note("auprc", "not asked"), MODEL)
+        writer.add(Note("auroc", "no coordinates"), DISTANCE)
     found = score([path], 10, 0, "test")
     fact = cell(found, "test_genes_in_train", "examples", rule="paper")
     assert (fact["value"], fact["n"]) == (0.75, 120)
@@ -215,10 +219,10 @@ def test_facts_and_notes_become_rows(tmp_path):
 def test_an_arm_that_could_predict_nothing_has_empty_cells_with_the_reason(tmp_path):
     table = data()
     known = write(tmp_path / "d.parquet", [(DISTANCE, "distance", None)], table)
-    with PredictionWriter(tmp_path / "m.parquet", MODEL, "scalar") as writer:
-        writer.note(MODEL, "auroc", "all 9 training pairs have the label 1", "gene")
-    silent = Arm("eqtl", "artery", "silent", 0, "full", "frozen")
-    with PredictionWriter(tmp_path / "s.parquet", silent, "scalar"):
+    with PredictionWriter(tmp_path / "m.parquet", Layout("scalar"), MODEL) as writer:
+        writer.add(Note("auroc", "all 9 training pairs have the label 1", "gene"), MODEL)
+    silent = Method("eqtl", "artery", "silent", 0, "full", "frozen")
+    with PredictionWriter(tmp_path / "s.parquet", Layout("scalar"), silent):
         pass
     files = [tmp_path / "m.parquet", known, tmp_path / "s.parquet"]
     found = score(files, 10, 0, "test")
@@ -236,15 +240,16 @@ def test_an_arm_that_could_predict_nothing_has_empty_cells_with_the_reason(tmp_p
 def test_where_other_folds_were_predicted_the_value_stands_beside_the_reason(tmp_path):
     table = data()
     fold = table["gene"].astype(int).to_numpy() % 3
-    arms = [(MODEL, "real", None)]
-    path = write(tmp_path / "a.parquet", arms, table, "gene", fold=fold)
+    methods = [(MODEL, "real", None)]
+    path = write(tmp_path / "a.parquet", methods, table, "gene", fold=fold)
     value = cell(score([path], 10, 0, "test"), "auroc")["value"]
-    with PredictionWriter(tmp_path / "b.parquet", MODEL, "scalar") as writer:
-        writer.note(MODEL, "auroc", "fold 3: no training pair", "gene", value_stands=True)
-        writer.note(MODEL, "auprc", "does not apply", "paper")
+    with PredictionWriter(tmp_path / "b.parquet", Layout("scalar"), MODEL) as writer:
+        writer.add(Note("auroc", "fold 3: no training pair", "gene", value_stands=True), MODEL)
+        writer.add(Note("auprc", "does not apply", "paper"), MODEL)
         for number in range(3):
             rows = table[fold == number]
-            writer.add(
+            add(
+                writer,
                 rule="gene",
                 fold=number,
                 split="test",

@@ -14,7 +14,7 @@ import torch
 
 from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.networks import ActivityHead, poisson_sum
 from genezip.tasks.windows import activity_head
 from genezip.tasks.windows.activity_head import activity_loss, predict_activity, spread
@@ -22,7 +22,7 @@ from genezip.training.objectives import TaskObjective
 
 BINS, WIDTH, TRACKS = 5, 4, 3
 SPLITS = ["train"] * 20 + ["valid"] * 6 + ["test"] * 5
-ARM = Arm("rsap", "human", "tiny", 0, "full", "frozen")
+ARM = Method("rsap", "human", "tiny", 0, "full", "frozen")
 
 
 @dataclass

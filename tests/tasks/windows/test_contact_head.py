@@ -18,7 +18,7 @@ import torch
 from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, has_signal
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.networks import ContactHead
 from genezip.tasks.windows.bin_features import rows_of
 from genezip.tasks.windows.contact_head import contact_loss, predict_contacts
@@ -28,7 +28,7 @@ from genezip.training.objectives import TaskObjective
 BINS, WIDTH, TRACKS, TRACK = 12, 4, 2, 1
 ENTRIES = 10 * 11 // 2
 SPLITS = ["train"] * 12 + ["valid"] * 3 + ["test"] * 4
-ARM = Arm("cmp", "HFF", "tiny", 0, "full", "frozen")
+ARM = Method("cmp", "HFF", "tiny", 0, "full", "frozen")
 
 
 @dataclass

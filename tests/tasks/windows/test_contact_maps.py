@@ -11,8 +11,8 @@ from toolkit.deposits.files import write_fasta, write_listing
 
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.task_files import TaskFiles
 from genezip.tasks.windows.bins import CMP_BP
 from genezip.tasks.windows.contact_maps import prepare_contact_maps
 

@@ -14,8 +14,8 @@ from toolkit.deposits import rsap, tfrecords
 from genezip.errors import GenezipError
 from genezip.formats.fasta import unpack_fasta
 from genezip.formats.tfrecord import read_payloads
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.task_files import TaskFiles
 from genezip.tasks.windows.regulatory_activity import prepare_activity
 
 

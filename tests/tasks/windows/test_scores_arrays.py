@@ -17,7 +17,7 @@ from genezip.metrics.correlation import (
     track_pcc,
     track_sums,
 )
-from genezip.tasks.base import Arm
+from genezip.tasks.base import Method
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.scores import score
 from genezip.tasks.windows import scores_activity
@@ -25,8 +25,8 @@ from genezip.tasks.windows import scores_activity
 
 def write(path, task, shape, rows, model="tiny", notes=()):
     """Rows are (split, example, group, target, prediction)."""
-    arm = Arm(task, "one", model, 0, "full", "frozen")
-    with PredictionWriter(path, arm, "array", shape) as writer:
+    method = Method(task, "one", model, 0, "full", "frozen")
+    with PredictionWriter(path, method, "array", shape) as writer:
         for split, example, group, target, prediction in rows:
             writer.add(
                 rule="paper",
@@ -114,8 +114,8 @@ def test_valid100_is_the_first_hundred_validation_maps(tmp_path):
 
 
 def test_a_metric_that_does_not_apply_is_empty_and_says_why(tmp_path):
-    arm = Arm("cmp", "one", "tiny", 0, "full", "frozen")
-    notes = [(arm, "scc", "it is constant within a diagonal")]
+    method = Method("cmp", "one", "tiny", 0, "full", "frozen")
+    notes = [(method, "scc", "it is constant within a diagonal")]
     path = write(tmp_path / "p.parquet", "cmp", (n_entries(12),), list(map_rows(6)), notes=notes)
     found = score([path], 10, 0, "test")
     assert np.isnan(cell(found, "scc")["value"])
@@ -262,7 +262,7 @@ def test_the_sums_of_an_arm_go_before_those_of_the_next_are_made(tmp_path, monke
                     group=[group],
                     target=[target],
                     prediction=[prediction],
-                    arm=Arm("rsap", "one", model, 0, "full", "frozen"),
+                    method=Method("rsap", "one", model, 0, "full", "frozen"),
                 )
     expected = score([path], 10, 0, "test")
     assert list(dict.fromkeys(expected["model"])) == ["one", "two", "three"]

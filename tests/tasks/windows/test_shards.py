@@ -6,7 +6,7 @@ import pytest
 from toolkit.deposits.files import write_listing
 
 from genezip.errors import GenezipError
-from genezip.tasks.task_files import TaskFiles
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.windows.shards import Shards, find_shards
 
 NAMES = ("train-0", "train-10", "train-2", "valid-0", "test-0", "test-1")

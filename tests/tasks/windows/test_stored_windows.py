@@ -13,10 +13,10 @@ from toolkit.deposits import rsap, tfrecords
 from genezip.artifacts import journal
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.task_files import TaskFiles
+from genezip.tasks.features import npy_head
 from genezip.tasks.windows import stored_windows
-from genezip.tasks.windows.records import npy_head
 from genezip.tasks.windows.regulatory_activity import prepare_activity
 
 CHR1 = rsap.bases(3 * rsap.STORED_BP + 10_000, 0)

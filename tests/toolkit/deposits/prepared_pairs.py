@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from genezip.genome.assembly import ReferenceGenome
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
-from genezip.tasks.task_files import TaskFiles
 from toolkit.deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 
 

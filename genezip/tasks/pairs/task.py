@@ -1,0 +1,132 @@
+"""The tasks eqtl and etgp: does a variant, or an enhancer, act on a gene?"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from genezip import config
+from genezip.artifacts.scores import Row
+from genezip.config.benchmarks import Input, Mode
+from genezip.corpus.exclusions import EvaluationIntervals
+from genezip.genome.assembly import ReferenceGenome
+from genezip.metrics.ranking import METRICS
+from genezip.models.base import Compressor
+from genezip.tasks.base import Columns, Found, Job, Layout, Published, Subsets, Task
+from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.examples import Prepared
+from genezip.tasks.features import FeatureStore, Reading
+from genezip.tasks.pairs.baselines import predict_baselines
+from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
+from genezip.tasks.pairs.gene_pairs import eqtl_intervals, etgp_intervals
+from genezip.tasks.pairs.probe import predict_pairs
+from genezip.tasks.pairs.scores import UNIT, pair_rows
+from genezip.tasks.predictions import PredictionFile
+
+
+class Pairs(Task[PairExamples]):
+    """What both have in common.
+
+    Attributes
+    ----------
+    selection : metric of the validation pairs that chooses the weights of a fine-tuning
+    """
+
+    metrics = dict.fromkeys(METRICS, UNIT)
+    layout = Layout("scalar")
+    modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
+    selection: ClassVar[str]
+
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: config.Pairs,
+        seed: int,
+        manifest: Path,
+    ) -> Prepared:
+        """As of :class:`Task`."""
+        fasta = ReferenceGenome(genome)
+        return prepare_pairs(self.name, subset, files, fasta, manifest, settings.folds, seed)
+
+    def open(self, manifest: Path, genome: Path) -> PairExamples:
+        """As of :class:`Task`."""
+        return PairExamples.load(manifest, genome)
+
+    def features(
+        self, compressor: Compressor, examples: PairExamples, input: Input, settings: Any
+    ) -> Reading:
+        """As of :class:`Task`."""
+        from genezip.tasks.pairs.features import pair_features
+
+        return pair_features(compressor, examples, input)
+
+    def fit(self, features: FeatureStore, job: Job[PairExamples]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        return predict_pairs(features, job.examples.table, job.method.input, job.settings)
+
+    def tune(self, network: Any, job: Job[PairExamples]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        from genezip.tasks.pairs import network as live
+
+        return live.predict_pairs(job.examples, live.tune_pairs(network, job, self.selection))
+
+    def train_cnn(self, job: Job[PairExamples]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        from genezip.tasks.pairs import network as live
+
+        return live.predict_pairs(job.examples, live.train_pairs_cnn(job, self.selection))
+
+    def baselines(self, job: Job[PairExamples], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        name = f"{self.name} {job.method.subset}"
+        return predict_baselines(job.examples, name, job.settings.rules)
+
+    def scores(
+        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """As of :class:`Task`."""
+        return pair_rows(files, bootstrap, seed)
+
+
+class EQTL(Pairs):
+    """Variants and genes."""
+
+    name = "eqtl"
+    settings = config.EQTL
+    deposit = DEPOSITS["eqtl"]
+    fasta = ("eQTL/seqs/hg38.fa", "eQTL/seqs/hg38.fa.gz")
+    selection = "auroc"
+
+    @staticmethod
+    def _columns(subsets: Subsets) -> Columns:
+        return {name: (short, "auroc") for short, name in subsets.items()}
+
+    published = Published(_columns, mode="release")
+
+    def evaluation_intervals(self, folder: Path) -> EvaluationIntervals:
+        """As of :class:`Task`."""
+        return eqtl_intervals(folder)
+
+
+class ETGP(Pairs):
+    """Enhancers and their target genes."""
+
+    name = "etgp"
+    settings = config.ETGP
+    deposit = DEPOSITS["etgp"]
+    fasta = ("hg19.fa", "hg19.fa.gz")
+    selection = "auprc"
+
+    @staticmethod
+    def _columns(subsets: Subsets) -> Columns:
+        only = next(iter(subsets))
+        return {"auroc": (only, "auroc"), "auprc": (only, "auprc_sorted")}
+
+    published = Published(_columns, mode="lora")
+
+    def evaluation_intervals(self, folder: Path) -> EvaluationIntervals:
+        """As of :class:`Task`."""
+        return etgp_intervals(folder)

@@ -1,0 +1,480 @@
+"""The verbs of every task: prepare, features, predict, baselines, score, and all of them at once.
+
+What a task finds is written here, and so is what all tasks have in common: which data, features,
+model and method belong together, what an interrupted call may go on from, and where files go.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.artifacts.scores import LABELS, TASK_SCORES, Row
+from genezip.config.benchmarks import Input
+from genezip.errors import GenezipError
+from genezip.tasks import TASKS
+from genezip.tasks.base import (
+    ALL,
+    CNN,
+    Found,
+    Job,
+    Method,
+    NotMeasured,
+    Task,
+    baseline_method,
+    run_identity,
+)
+from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.examples import MANIFEST, Prepared
+from genezip.tasks.features import FEATURES, FeatureStore, write_store
+from genezip.tasks.predictions import PredictionFile, PredictionWriter, read_predictions
+from genezip.tasks.scores import joined, row
+
+logger = logging.getLogger(__name__)
+
+
+def prepare(
+    name: str,
+    subset: str,
+    files: TaskFiles,
+    genome: Path,
+    manifest: Path,
+    settings: Any,
+    seed: int,
+) -> Prepared:
+    """Convert the deposited files of a task.
+
+    Parameters
+    ----------
+    name : of the task
+    subset : name in the deposit; ``all``, or the name of any subset, where all subsets read one
+        folder
+    genome : FASTA, or ``source.json``
+    manifest : ``FOLDER/manifest.json`` to write
+
+    Raises
+    ------
+    GenezipError
+        For an unknown task or subset, or files that are missing, wrong or damaged.
+    """
+    task = TASKS[name]
+    if task.one_folder:
+        known = list(dict.fromkeys([ALL, *settings.subsets, *settings.subsets.values()]))
+        if subset not in known:
+            raise GenezipError(
+                f"{name} has no subset {subset!r}; name one with --subset (it has "
+                f"{', '.join(known)})"
+            )
+    return task.prepare(files, genome, subset, settings, seed, manifest)
+
+
+def features(
+    name: str,
+    compressor: Any,
+    data: Path,
+    genome: Path,
+    input: Input,
+    settings: Any,
+    manifest: Path,
+) -> None:
+    """Cache what a frozen model makes of prepared examples; an interrupted call goes on.
+
+    Of a system without vectors they are counts of its token ids.
+
+    Raises
+    ------
+    GenezipError
+        For a task whose features are not cached, another input, or a system with neither vectors
+        nor token ids.
+    """
+    from genezip.models.token_counts import with_vectors
+
+    task = TASKS[name]
+    if input not in ("authors", "full"):
+        raise GenezipError(f"there are no features of the input {input}; use authors or full")
+    compressor = with_vectors(compressor)
+    Prepared.load(data, name)
+    reading = task.features(compressor, task.open(data, genome), input, settings)
+    plan = reading.plan
+    kind = plan.model.get("vectors", plan.layer)
+    logger.info(f"{name} {plan.subset}: {kind} of {compressor.name}, input {input}")
+    write_store(manifest, reading)
+
+
+def predict(
+    name: str,
+    data: Path,
+    genome: Path,
+    method: Method,
+    official: str,
+    settings: Any,
+    seed: int,
+    out: Path,
+    store: Path | None = None,
+    model: Path | None = None,
+) -> None:
+    """Learn a task and write predictions of its validation and test examples.
+
+    Parameters
+    ----------
+    data : ``manifest.json`` of the prepared data
+    genome : FASTA (or ``source.json``) that they were prepared with
+    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, or the model
+        in the folder ``model`` where a task caches nothing; the others train that model
+    official : name of the subset in the deposit
+    seed : of initial weights, dropout, adapters and the order of examples
+    out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it: an
+        interrupted call goes on from there, and removes them at the end.
+    store : ``manifest.json`` of cached features
+
+    Raises
+    ------
+    GenezipError
+        If the task has no such mode, data, features and method do not belong together, and
+        whatever loading and training raise.
+    """
+    from genezip.training.checkpoint import discard
+
+    task = TASKS[name]
+    if method.model != CNN:
+        task.refuse_mode(method.mode)
+    prepared = Prepared.load(data, name)
+    _check_subset(task, prepared, official)
+    job: Job[Any] = Job(
+        method,
+        official,
+        task.open(data, genome),
+        settings,
+        seed,
+        run_identity(method, data),
+        out.parent / f".{out.stem}.work",
+    )
+    if method.model == CNN:
+        found = task.train_cnn(job)
+    elif method.mode == "frozen" and not task.caches:
+        found = _uncached(task, job, model)
+    elif method.mode == "frozen":
+        found = _frozen(task, job, prepared, data, store)
+    else:
+        found = _live(task, job, model)
+    write_predictions(task, out, method, found)
+    discard(job.work)
+
+
+def _check_subset(task: Task[Any], prepared: Prepared, official: str) -> None:
+    held = prepared.facts.get("species", prepared.subset)
+    if not task.one_folder and held != official:
+        raise GenezipError(
+            f"{prepared.folder / MANIFEST} holds the subset {held} of {task.name}, not {official}; "
+            "prepare that one"
+        )
+
+
+def _frozen(
+    task: Task[Any], job: Job[Any], prepared: Prepared, data: Path, manifest: Path | None
+) -> Iterator[Found]:
+    if manifest is None:
+        raise GenezipError("the mode frozen reads cached features; name them with --features")
+    store = FeatureStore.load(manifest, data)
+    _refuse_other(store, prepared.table(), job.method)
+    files = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
+    identity = {**job.identity, "features": files[FEATURES]}
+    return task.fit(store, replace(job, identity=identity))
+
+
+def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> None:
+    """Refuse features of another task, input, model, training seed or order of examples."""
+    model = store.facts["model"]
+    wanted: dict[str, tuple[Any, Any]] = {
+        "task": (store.facts["task"], method.task),
+        "input": (store.facts["input"], "full" if method.input == "contrast" else method.input),
+        "model": (model.get("name"), method.model),
+    }
+    if model.get("seed") is not None:  # comparators have none; there the method's is the head's
+        wanted["training seed"] = (model["seed"], method.seed)
+    for key, (held, value) in wanted.items():
+        if held != value:
+            raise GenezipError(
+                f"{store.folder} holds features of the {key} {held}, not {value}; name those"
+            )
+    if not np.array_equal(store.examples, table["example"].to_numpy()):
+        raise GenezipError(
+            f"{store.folder} holds features of other examples than the prepared data; compute "
+            "the features again"
+        )
+
+
+def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Iterator[Found]:
+    """Predictions of a head on vectors of a frozen model that are not cached."""
+    from genezip.models import load
+    from genezip.models.token_counts import with_vectors
+
+    if model is None:
+        raise GenezipError(
+            f"{task.name} reads vectors of every base, which are not cached; name the model's "
+            "folder with --folder"
+        )
+    return task.fit_uncached(with_vectors(load(model, job.settings.device, streams=True)), job)
+
+
+def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found]:
+    """Predictions with the network in the graph, set up as the mode wants it."""
+    from genezip.models.base import choose_device
+    from genezip.models.pretrained import WEIGHTS, load_network
+    from genezip.training.trainable import set_mode
+
+    if folder is None:
+        raise GenezipError(
+            f"the mode {job.method.mode} trains a model; name its folder with --folder"
+        )
+    device = choose_device(job.settings.device)
+    network, card = load_network(folder)
+    if job.method.input == "full" and network.bound == "sequence":
+        network.set_bound("causal", list(card.target_bpt.values()))
+        logger.info("input full: the bound of the whole sequence gives way to the causal one")
+    network.to(device)
+    set_mode(network, job.method.mode, job.settings, job.seed)
+    network.checkpoint_activations(True)
+    identity = {**job.identity, "weights": card.training["sha256"][WEIGHTS]}
+    return task.tune(network, replace(job, identity=identity))
+
+
+def write_predictions(task: Task[Any], out: Path, method: Method, found: Iterable[Found]) -> None:
+    """Write a prediction file, whole or not at all."""
+    with PredictionWriter(out, task.layout, method) as writer:
+        for each in found:
+            writer.add(each)
+
+
+def baselines(
+    name: str,
+    data: Path,
+    genome: Path,
+    subset: str,
+    official: str,
+    settings: Any,
+    seed: int,
+    out: Path,
+    tss: pd.DataFrame | None = None,
+) -> None:
+    """Write the predictions of a task's baselines: what a score is worth without a model.
+
+    Parameters
+    ----------
+    subset, official : short name, as in result paths, and name in the deposit
+    seed : of the little that is random: which TSSs are taken for a profile
+    tss : annotated TSSs (:func:`annotated_tss`), which profiles read
+
+    Raises
+    ------
+    GenezipError
+        If the prepared folder or genome is missing, wrong, or lacks the subset.
+    """
+    task = TASKS[name]
+    prepared = Prepared.load(data, name)
+    _check_subset(task, prepared, official)
+    method = baseline_method("", name, subset)
+    job: Job[Any] = Job(method, official, task.open(data, genome), settings, seed)
+    with PredictionWriter(out, task.layout, of=(name, subset)) as writer:
+        for found in task.baselines(job, tss):
+            writer.add(found, method)
+
+
+def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:
+    """Annotated TSSs of a source of DNA.
+
+    Returns
+    -------
+    DataFrame
+        chrom, position (0-based), strand; each TSS once.
+    """
+    from typing import cast
+
+    from genezip.formats.genes.rows import Transcripts
+    from genezip.genome.sources.source import Source
+
+    found = Source.load(source).annotations(cast(Transcripts, transcripts), gene_types)
+    columns = ["chrom", "position", "strand"]
+    tables = [annotation.tss()[columns] for annotation in found.values()]
+    return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
+def score(
+    paths: Sequence[str | Path],
+    bootstrap: int,
+    seed: int,
+    scale: str,
+    control: str | None = None,
+    task: Task[Any] | None = None,
+) -> pd.DataFrame:
+    """Every score of some prediction files of one task and subset.
+
+    Parameters
+    ----------
+    paths : prediction files (:mod:`genezip.tasks.predictions`)
+    bootstrap : number of resamples of genes, loci or blocks behind each 95 % interval
+    seed : of the resamples
+    scale : full, demo or test; goes into every row
+    control : model that the others are compared with, in tasks that have such rows
+    task : of the files; without it that of :data:`~genezip.tasks.REGISTRY`
+
+    Returns
+    -------
+    DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
+        A score that is undefined, or does not apply, has an empty value and a note.
+
+    Raises
+    ------
+    GenezipError
+        If a file is no prediction file, or they do not belong together.
+    """
+    files = read_predictions(paths)
+    assert files[0].task is not None
+    task = task or TASKS[files[0].task[0]]
+    for file in files:
+        _check_layout(file, task)
+    rows = _noted(task.scores(files, bootstrap, seed, control), files, task)
+    return TASK_SCORES.frame({**each, "scale": scale} for each in rows)
+
+
+def _check_layout(file: PredictionFile, task: Task[Any]) -> None:
+    """Refuse predictions that cannot be of the task; an axis of -1 is looked at row by row."""
+    layout = task.layout
+    if file.kind != layout.kind:
+        raise GenezipError(
+            f"{file.path} holds predictions of kind {file.kind} for the task {task.name!r}, which "
+            f"has {layout.kind}s; predict again"
+        )
+    if not layout.fits(file.shape):
+        raise GenezipError(
+            f"{file.path} holds arrays of the shape {file.shape}, but those of {task.name} have "
+            f"{layout.holds}; predict again"
+        )
+
+
+_NOTHING = "the file holds no prediction of it, and no reason; predict again"
+
+
+def _noted(rows: list[Row], files: Sequence[PredictionFile], task: Task[Any]) -> list[Row]:
+    """Apply the notes: cells of metrics that do not apply to a method are emptied, and say why.
+
+    A method without rows and notes has empty cells too. Rows that already give the reason stay.
+    """
+    for file in files:
+        methods = {(method.label, method.subset): method for method in file.methods}
+        for note in file.notes:
+            named = [m for (label, _), m in methods.items() if label == note["arm"]]
+            method = methods.get((note["arm"], note.get("subset", "")), named[0])
+            reason = note["reason"]
+            place = {key: note[key] for key in ("rule", "split", "metric")}
+            own = _own(method) | place
+            mine = [each for each in rows if own.items() <= each.items()]
+            if not mine:
+                rows.append(row(method, note=reason, **place))
+            for each in mine:
+                if reason in str(each["note"]):
+                    continue
+                if note["value_stands"]:
+                    each["note"] = joined(each["note"], reason)
+                else:
+                    each.update(value=None, ci_low=None, ci_high=None, note=reason)
+        for method in file.methods:
+            if not any(_own(method).items() <= each.items() for each in rows):
+                rows += [row(method, **cells) for cells in task.undefined_rows(method, _NOTHING)]
+    return rows
+
+
+def _own(method: Method) -> Row:
+    """Cells that tell a method's rows from others."""
+    return {name: row(method)[name] for name in ("model", "input", "mode", "seed", "subset")}
+
+
+def measure(
+    task: Task[Any],
+    files: TaskFiles,
+    source: Path | None,
+    models: Sequence[str | Path],
+    control: str | None,
+    settings: Any,
+    scale: str,
+    out: Path,
+    predictions: Path,
+) -> None:
+    """All verbs of a task with a small deposit in one call, for some frozen models.
+
+    Parameters
+    ----------
+    files : the deposited files
+    source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
+    models : sources as of :func:`genezip.models.load`: folders, or names with settings
+    control : name of the model that the others are compared with, or None
+    settings : the task's section, which has ``bootstrap``, ``seed`` and ``device``
+    scale : full, demo or test
+    out : TSV of scores
+    predictions : Parquet of predictions, of all subsets. Prepared data and features lie in a hidden
+        folder beside it while the call runs; an interrupted one goes on from there.
+
+    Raises
+    ------
+    GenezipError
+        As the verbs do. What cannot be measured on the data at hand is no error: the score table
+        then has a row with the reason.
+    """
+    subsets = task.subsets(settings)
+    work = predictions.parent / f".{predictions.stem}.work"
+    of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
+    reasons: dict[str, str] = {}
+    with PredictionWriter(predictions, task.layout, of=of) as writer:
+        for subset, official in subsets.items():
+            data = work / subset / "data" / MANIFEST
+            try:
+                task.prepare(files, source or Path(), official, settings, settings.seed, data)
+            except NotMeasured as error:
+                reasons[subset] = str(error)
+                logger.warning(f"{task.name} not measured: {error}")
+                continue
+            examples = task.open(data, source or Path())
+            method = baseline_method("", task.name, subset)
+            job: Job[Any] = Job(method, official, examples, settings, settings.seed)
+            tss = None if source is None else task.annotated_tss(source)
+            for found in task.baselines(job, tss):
+                writer.add(found, method)
+            for model in models:
+                _measure_model(task, job, model, work / subset, writer)
+    tables = []
+    if len(reasons) < len(subsets):
+        draws = (settings.bootstrap, settings.seed)
+        tables.append(score([predictions], *draws, scale, control, task))
+    for subset, reason in reasons.items():
+        method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
+        absent = row(method, metric="available", value=0, note=reason, scale=scale)
+        tables.append(TASK_SCORES.frame([absent]))
+    TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
+    rmtree(work, ignore_errors=True)
+
+
+def _measure_model(
+    task: Task[Any], job: Job[Any], model: str | Path, work: Path, writer: PredictionWriter
+) -> None:
+    """Features and predictions of one frozen model; what was not trained has no seed."""
+    from genezip.models import load
+    from genezip.models.token_counts import with_vectors
+
+    compressor = with_vectors(load(model, job.settings.device, streams=task.streams))
+    seed = compressor.metadata.get("seed")
+    method = replace(job.method, model=compressor.name, seed=seed, input="full", mode="frozen")
+    job = replace(job, method=method)
+    store = work / "features" / method.label / MANIFEST
+    if task.caches:
+        write_store(store, task.features(compressor, job.examples, "full", job.settings))
+        found = task.fit(FeatureStore.load(store, work / "data" / MANIFEST), job)
+    else:
+        found = task.fit_uncached(compressor, job)
+    for each in found:
+        writer.add(each, method)
+    rmtree(store.parent, ignore_errors=True)
