@@ -55,7 +55,9 @@ def test_copies_and_reverse_complements_by_label(labelled):
 def test_near_copies_share_a_stretch(labelled):
     rows = clean()
     text = rows[0][1]
-    rows += [("test", "ACGT" + text[:32] + random_dna(44, 9_999), 1), ("valid", text[5:37], 0)]
+    other = "ACGT"["CGTA".index(text[32])]  # so that no 33rd base is shared
+    near = "ACGT" + text[:32] + other + random_dna(43, 9_999)
+    rows += [("test", near, 1), ("valid", text[5:37], 0)]
     report = audit(labelled(rows))
     assert found(report, "shared_stretch", "test", "train+valid") == (1, 0, 1)
     assert found(report, "shared_stretch", "valid", "train") == (1, 1, 0)
