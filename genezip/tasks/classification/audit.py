@@ -162,24 +162,24 @@ def _verdict(
     across = alike[(alike["split"] == "test") & (alike["against"] != "test")]
     whole = alike[alike["split"] == alike["against"]]
     rows = across if len(across) else whole[whole["split"] == "all"]
-    partner = "training or validation row" if len(across) else "another row"
+    partner = "a training or validation row" if len(across) else "another row"
     for row in rows.to_dict("records"):
         of = f"of {row['of']:,} {'test ' if len(across) else ''}rows"
         share = f"{of} ({row['rows'] / row['of']:.1%})"
         labels = f"{row['same_label']:,} with the same label, {row['other_label']:,} with another"
         if row["check"] == "shuffles" and row["other_label"]:
             found.append(
-                f"{row['other_label']:,} {of} have a {partner} of equal dinucleotide counts, other "
+                f"{row['other_label']:,} {of} have {partner} of equal dinucleotide counts, other "
                 "bases and another label, as a sequence and its shuffle do"
             )
             if row["other_label"] >= SHUFFLED * row["of"]:
                 bad.append("classes are shuffles of one another")
         if row["check"] == "shared_stretch" and row["rows"]:
-            found.append(f"{row['rows']:,} {share} share {k} bases with a {partner}: {labels}")
+            found.append(f"{row['rows']:,} {share} share {k} bases with {partner}: {labels}")
             unfair |= row["rows"] >= SHARED * row["of"]
         if row["check"] in ("copies", "reverse_complements") and row["rows"]:
             what = "a copy" if row["check"] == "copies" else "the reverse complement"
-            found.append(f"{row['rows']:,} {share} are {what} of a {partner}: {labels}")
+            found.append(f"{row['rows']:,} {share} are {what} of {partner}: {labels}")
             unfair |= row["rows"] >= SHARED * row["of"]
     doubled = whole[(whole["check"] == "copies") & (whole["other_label"] > 0)]
     for row in doubled.to_dict("records"):

@@ -113,6 +113,8 @@ def read_intervals(
 
 def _read_labelled_bed(path: Path) -> pd.DataFrame:
     number, first = next(TextFile(path).rows(), (0, ""))
+    if not number:
+        raise GenezipError(f"{path} has no interval; name a BED with some")
     columns = first.count("\t") + 1
     if columns < 4:
         raise GenezipError(
@@ -132,6 +134,8 @@ def _read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
     bare = path.name.removesuffix(".gz")
     separator = "," if bare.endswith(".csv") else "\t"
     table = read_tsv(path, columns, None, *_ADVICE, separator=separator)
+    if table.empty:
+        raise GenezipError(f"{path} has no row; name a table with some")
     places = {name: place for place, name in enumerate(table, 1)}
     table = table[[name for name in table if name in {*_TEXT, *columns}]].copy()
     table["file"], table[LINE] = str(path), np.arange(2, len(table) + 2)
@@ -217,8 +221,9 @@ def _check_classes(table: pd.DataFrame) -> None:
     """At least two classes, each with a training row where any row trains."""
     labels = table["label"].unique()
     if len(labels) < 2:
-        only = f"the class {labels[0]!r} alone" if len(labels) else "no row"
-        raise GenezipError(f"{_files(table)} has {only}; a classification needs two classes")
+        raise GenezipError(
+            f"{_files(table)} has the class {labels[0]!r} alone; a classification needs two"
+        )
     train = table["split"] == "train"
     absent = sorted(set(labels) - set(table.loc[train, "label"]))
     if train.any() and absent:
@@ -229,7 +234,7 @@ def _check_classes(table: pd.DataFrame) -> None:
 
 
 def _files(table: pd.DataFrame) -> str:
-    return ", ".join(table["file"].unique()) or "the set"
+    return ", ".join(table["file"].unique())
 
 
 def _in_order(labels: Collection[str]) -> list[str]:
