@@ -142,13 +142,20 @@ class Note:
 
 @dataclass(frozen=True)
 class Fact:
-    """A number about the examples of a split (share of genes seen in training, ...)."""
+    """A number beside the scores: about the examples of a split, or about the method.
+
+    Attributes
+    ----------
+    metric, value, n : name (share of genes seen in training, ...), and over how many examples
+    of_method : whether it is the method's (its bases per token, ...)
+    """
 
     metric: str
     value: float | None
     n: int
     rule: str = "paper"
     split: str = "test"
+    of_method: bool = False
 
 
 Found = Predictions | Note | Fact
@@ -239,6 +246,7 @@ class Task(Protocol[E]):
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
     caches : whether features go to disk; False where they are vectors of every base
+    streams : whether models read sequences block by block where they can, under the causal bound
     own_subset : subset of a task with a small deposit, which is measured in one call, where it
         has one
     """
@@ -253,6 +261,7 @@ class Task(Protocol[E]):
     fasta: tuple[str, ...] = ()
     one_folder: bool = False
     caches: bool = True
+    streams: bool = True
     own_subset: str = ALL
 
     def prepare(

@@ -6,7 +6,7 @@ doi:10.7910/DVN/AZM25S (cmp), YUP2G5 (eqtl), CTEQXX (etgp), VXQKWO (tisp) and MN
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,6 @@ from genezip.genome.names import match_intervals
 from genezip.log import quiet
 from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.initiation.windows import HELD_OUT
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +50,7 @@ def evaluation_intervals(
     if chosen:
         _check_assembly(chrom_sizes)
     for name in chosen:
-        reader = _READERS.get(name, TASKS[name].evaluation_intervals)
-        found = reader(Path(folder))
+        found = TASKS[name].evaluation_intervals(Path(folder))
         _check_splits(found, folder)
         yield found
 
@@ -105,17 +103,3 @@ def listed(folder: Path, task: str, *endings: str) -> list[Path]:
     """Files of a task whose path ends so; at least one."""
     listing = folder / f"{task}.intervals.json"
     return TaskFiles.load(listing, f"fetch the intervals of task {task} first").ending(*endings)
-
-
-def _initiation(folder: Path) -> EvaluationIntervals:
-    rows = [
-        (chrom, 0, hg38_sizes()[chrom], split, "transcription initiation chromosome")
-        for chrom, split in HELD_OUT.items()
-    ]
-    columns = ["chrom", "start", "end", "split", "reason"]
-    return on_hg38("tisp", pd.DataFrame(rows, columns=columns))
-
-
-_READERS: dict[str, Callable[[Path], EvaluationIntervals]] = {
-    "tisp": _initiation,
-}

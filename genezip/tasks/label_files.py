@@ -15,6 +15,7 @@ from genezip.artifacts.manifest import file_entries
 from genezip.download import SourceUnavailable
 from genezip.genome.sources.mirror import check_file, checksums
 from genezip.genome.sources.source import Source
+from genezip.tasks.base import NotMeasured
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.public_labels import PublicLabels
 
@@ -165,3 +166,27 @@ def missing_reason(listing: str | Path, part: str) -> str | None:
     if set(FILES[part]) <= listed:
         return None
     return str(files.facts.get("reasons", {}).get(part, f"{listing} lists no files of {part}"))
+
+
+def measurable(files: TaskFiles, part: str, source: str | Path) -> Source:
+    """The genome of a run, where a part has labels that say something about it.
+
+    Parameters
+    ----------
+    files : ``labels.json``
+    part : key of :data:`FILES`
+    source : ``source.json``
+
+    Raises
+    ------
+    NotMeasured
+        If the files of the part are not listed, or the labels are of another genome.
+    GenezipError
+        If the genome is missing or incomplete.
+    """
+    if reason := missing_reason(files.listing, part):
+        raise NotMeasured(reason)
+    found = Source.load(source)
+    if reason := unfit_genome(found):
+        raise NotMeasured(reason)
+    return found

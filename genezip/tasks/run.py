@@ -124,8 +124,8 @@ def predict(
     ----------
     data : ``manifest.json`` of the prepared data
     genome : FASTA (or ``source.json``) that they were prepared with
-    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, the others
-        train the model in the folder ``model``
+    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, or the model
+        in the folder ``model`` where a task caches nothing; the others train that model
     official : name of the subset in the deposit
     seed : of initial weights, dropout, adapters and the order of examples
     out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it: an
@@ -156,6 +156,8 @@ def predict(
     )
     if method.model == CNN:
         found = task.train_cnn(job)
+    elif method.mode == "frozen" and not task.caches:
+        found = _uncached(task, job, model)
     elif method.mode == "frozen":
         found = _frozen(task, job, prepared, data, store)
     else:
@@ -205,6 +207,19 @@ def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> N
             f"{store.folder} holds features of other examples than the prepared data; compute "
             "the features again"
         )
+
+
+def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Iterator[Found]:
+    """Predictions of a head on vectors of a frozen model that are not cached."""
+    from genezip.models import load
+    from genezip.models.token_counts import with_vectors
+
+    if model is None:
+        raise GenezipError(
+            f"{task.name} reads vectors of every base, which are not cached; name the model's "
+            "folder with --folder"
+        )
+    return task.fit_uncached(with_vectors(load(model, job.settings.device, streams=True)), job)
 
 
 def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found]:
@@ -380,8 +395,8 @@ def _own(method: Method) -> Row:
 
 
 def measure(
-    name: str,
-    listing: Path,
+    task: Task[Any],
+    files: TaskFiles,
     source: Path | None,
     models: Sequence[str | Path],
     control: str | None,
@@ -394,7 +409,7 @@ def measure(
 
     Parameters
     ----------
-    listing : list of the deposited files
+    files : the deposited files
     source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
     models : sources as of :func:`genezip.models.load`: folders, or names with settings
     control : name of the model that the others are compared with, or None
@@ -410,8 +425,7 @@ def measure(
         As the verbs do. What cannot be measured on the data at hand is no error: the score table
         then has a row with the reason.
     """
-    task = TASKS[name]
-    files, subsets = TaskFiles.load(listing), task.subsets(settings)
+    subsets = task.subsets(settings)
     work = predictions.parent / f".{predictions.stem}.work"
     of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
     reasons: dict[str, str] = {}
@@ -451,7 +465,7 @@ def _measure_model(
     from genezip.models import load
     from genezip.models.token_counts import with_vectors
 
-    compressor = with_vectors(load(model, job.settings.device, streams=True))
+    compressor = with_vectors(load(model, job.settings.device, streams=task.streams))
     seed = compressor.metadata.get("seed")
     method = replace(job.method, model=compressor.name, seed=seed, input="full", mode="frozen")
     job = replace(job, method=method)

@@ -4,6 +4,7 @@ A :class:`Sheet` holds the scores of all methods on one set of examples. All of 
 without the same unit each time, so a difference of two of them is a paired one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from genezip.artifacts.scores import (
     AGAINST_BASELINE,
     AGAINST_CONTROL,
     BASELINE,
+    EXAMPLES,
     MEASURED,
     TASK_SCORES,
     Row,
@@ -20,6 +22,7 @@ from genezip.artifacts.scores import (
 )
 from genezip.metrics.bootstrap import BlockBootstrap, Scale, interval_note, ratio, scarcer
 from genezip.tasks.base import Method
+from genezip.tasks.predictions import PredictionFile
 
 
 def row(method: Method, **cells: Any) -> Row:
@@ -80,6 +83,22 @@ def ranked_support(bootstrap: BlockBootstrap, labels: np.ndarray) -> np.ndarray:
     """
     positive = np.asarray(labels) == 1
     return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
+
+
+def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
+    """The facts of prediction files: about the examples, or about a method where it is named."""
+    found = []
+    for file in files:
+        assert file.task is not None
+        methods = {(method.label, method.subset): method for method in file.methods}
+        for fact in file.facts:
+            method = Method(*file.task, EXAMPLES, None, "", "")
+            if "arm" in fact:
+                method = methods[fact["arm"], fact["subset"]]
+            cells = {name: fact[name] for name in ("rule", "split", "metric", "n")}
+            value = None if fact["value"] is None else cell(fact["value"])
+            found.append(row(method, value=value, **cells))
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Scores of tisp: one Pearson per assay over all scored positions, and the mean of the five.
+"""Scores of initiation: Pearson's r over all scored positions, both strands together.
 
-Sums are kept per block of 1 Mb, so that leaving one out costs next to nothing.
+Of tisp there is one per assay, and the mean of the five; of PRO-cap counts one. Sums are kept per
+block, so that leaving one out costs next to nothing.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genezip.artifacts.scores import Row
+from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.correlation import (
     ASSAYS,
@@ -17,12 +20,20 @@ from genezip.metrics.correlation import (
     NAMES,
     initiation_pcc,
     initiation_sums,
+    moments,
+    pearson,
+    transformed,
 )
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import estimated, joined, row
+from genezip.tasks.scores import Sheet, estimated, joined, row
+
+logger = logging.getLogger(__name__)
 
 UNIT = "blocks"
+METRIC, RULE = "pcc", "blocks"
+"""Of PRO-cap counts: the metric, and the split scheme, which tests every block once."""
+FLAT = "the prediction is constant within a fold, so Pearson is undefined"
 
 
 def _zeros() -> np.ndarray:
@@ -76,3 +87,68 @@ def _undefined(metric: str, values: np.ndarray, positions: int) -> str:
     if metric == INITIATION_METRICS[-1] and len(lost) <= len(ASSAYS):
         return f"undefined, as {', '.join(lost[:-1])} {'is' if len(lost) == 2 else 'are'}"
     return "labels or predictions have no variance, so Pearson's r is undefined"
+
+
+def procap_rows(
+    files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+) -> list[Row]:
+    """Rows of every method on PRO-cap counts, and of the paired differences.
+
+    A method with a note on the metric has an empty cell, and no method is compared with it.
+
+    Parameters
+    ----------
+    files : of this task
+    bootstrap, seed : number of resamples of blocks, and their seed
+    control : model that the others are compared with, or None
+
+    Raises
+    ------
+    GenezipError
+        If two methods predict other blocks.
+    """
+    sums: dict[Method, dict[int, np.ndarray]] = defaultdict(dict)
+    scored: dict[Method, int] = defaultdict(int)
+    for file in files:
+        for each in file.rows():
+            sums[each.method][each.example] = procap_sums(each.prediction, each.target)
+            scored[each.method] += int(np.isfinite(each.target[0]).sum())
+    if not sums:
+        return []
+    first, *_ = sums
+    for method, own in sums.items():
+        if own.keys() != sums[first].keys():
+            raise GenezipError(
+                f"{method.label} predicts other blocks than {first.label}; predict again"
+            )
+    boot = BlockBootstrap(np.arange(len(sums[first])), bootstrap, seed)
+    sheet = Sheet(boot, UNIT, RULE, "test", scale="")
+    for file in files:
+        notes = {note["arm"]: note["reason"] for note in file.notes if note["metric"] == METRIC}
+        for method in file.methods:
+            if method.label in notes:
+                found = notes[method.label]
+                sheet.add(method, METRIC, None, scored[method], note=found)
+            elif method in sums:
+                blocks = np.stack([own for _, own in sorted(sums[method].items())])
+                r = pearson(boot.sums({"moments": blocks})["moments"])
+                sheet.add(method, METRIC, r, scored[method], scale="correlation")
+                found = f"r = {r[0]:.3f}"
+            else:
+                continue
+            logger.info(f"{method.task}, {method.model}: {found}")
+    return sheet.rows(control)
+
+
+def procap_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Both strands of a block together, on the scale of the benchmark.
+
+    Parameters
+    ----------
+    prediction, target : float arrays, shape (2, n), ln(count + 1); NaN targets are left out
+
+    Returns
+    -------
+    float64 array, shape (6,) (:func:`genezip.metrics.correlation.moments`)
+    """
+    return moments(transformed(prediction, "pc"), transformed(target, "pc"))

@@ -23,7 +23,6 @@ from genezip.tasks.initiation.network import (
     initiation_score,
     scored_part,
     tune_initiation,
-    write_initiation,
 )
 from genezip.training.objectives import ratio_term
 from genezip.training.trainable import MODES, set_mode
