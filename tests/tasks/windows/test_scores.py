@@ -10,6 +10,7 @@ from toolkit.slow_bootstrap import slow_interval
 from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, n_entries
 from genezip.metrics.correlation import pooled_pcc, track_pcc, track_sums
+from genezip.tasks import TASKS
 from genezip.tasks.base import Layout, Method, Note, Predictions
 from genezip.tasks.predictions import PredictionWriter
 from genezip.tasks.run import score
@@ -210,3 +211,14 @@ def test_arrays_of_another_shape_than_the_tasks_are_refused(tmp_path, task, shap
     path = write(tmp_path / "p.parquet", task, shape, [("test", 0, "a", values, values)])
     with pytest.raises(GenezipError, match=sentence):
         score([path], 10, 0, "test")
+
+
+def test_no_map_of_another_length_is_written(tmp_path):
+    method = Method("cmp", "one", "tiny", 0, "full", "frozen")
+    found = Predictions("test", [0], ["a"], [np.arange(7.0)], [np.arange(7.0)])
+    with (
+        pytest.raises(ValueError, match=r"target has the shape \(7,\)"),
+        PredictionWriter(tmp_path / "p.parquet", TASKS["cmp"].layout, method) as writer,
+    ):
+        writer.add(found)
+    assert list(tmp_path.iterdir()) == []
