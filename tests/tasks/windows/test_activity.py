@@ -16,7 +16,7 @@ from genezip.formats.fasta import unpack_fasta
 from genezip.formats.tfrecord import read_payloads
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.windows.regulatory_activity import prepare_activity
+from genezip.tasks.windows.activity import prepare_activity
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.windows.bins import CMP_BP
-from genezip.tasks.windows.contact_maps import prepare_contact_maps
+from genezip.tasks.windows.contacts import prepare_contact_maps
+from genezip.tasks.windows.examples import CMP_BP
 
 SPLITS = ("train", "valid", "test")
 

@@ -16,8 +16,8 @@ from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import npy_head
-from genezip.tasks.windows import stored_windows
-from genezip.tasks.windows.regulatory_activity import prepare_activity
+from genezip.tasks.windows import records
+from genezip.tasks.windows.activity import prepare_activity
 
 CHR1 = rsap.bases(3 * rsap.STORED_BP + 10_000, 0)
 Prepare = Callable[..., None]
@@ -115,7 +115,7 @@ def test_finished_targets_survive_an_interruption_at_the_end(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(stored_windows, "widened", interrupted)
+        patched.setattr(records, "widened", interrupted)
         prepare()
     before = len(messages())
     prepare()
@@ -145,7 +145,7 @@ def test_a_finished_folder_is_never_written_into(
         remove(path, ignore_errors=True)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(stored_windows.shutil, "rmtree", killed)
+        patched.setattr(records.shutil, "rmtree", killed)
         prepare()
     names = [path.name for path in folder.iterdir()]
     assert (work / "targets.train.npy").samefile(folder / "targets.train.npy")
@@ -184,7 +184,7 @@ def test_without_hard_links_the_targets_are_moved(
     def refused(*_: object) -> None:
         raise PermissionError("no links here")
 
-    monkeypatch.setattr(stored_windows.os, "link", refused)
+    monkeypatch.setattr(records.os, "link", refused)
     prepare()
     assert Prepared.load(tmp_path / "human" / "manifest.json").counts["train"] == 3
     check_train(tmp_path / "human")

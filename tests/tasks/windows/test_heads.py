@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from genezip.errors import GenezipError
-from genezip.tasks.windows.bin_features import BinFeatures, blocks, kept_where, micro_batch, rows_of
+from genezip.tasks.windows.examples import blocks, rows_of
+from genezip.tasks.windows.heads import BinFeatures, kept_where, micro_batch
 
 
 def test_features_are_standardised_by_the_training_rows_alone() -> None:
