@@ -190,10 +190,11 @@ def calibrate(
       genezip regions calibrate --source resources/source.json \\
         --out totals.tsv --mixture mixture.tsv
     """
+    import numpy as np
+
     from genezip import config
     from genezip.artifacts.files import write_text
     from genezip.corpus import calibration
-    from genezip.corpus.calibration import fit_mixture
     from genezip.corpus.sampling import MODES
     from genezip.genome.sources.source import Source
 
@@ -219,10 +220,10 @@ def calibrate(
         shares = _shares(
             sets, sizes, section, assembly, held_out, training, exclude or [], windows, seed
         )
-        chosen = _array([getattr(own, mode) for mode in MODES])
+        chosen = np.array([getattr(own, mode) for mode in MODES])
         used = " + ".join(found.name for found in sets.values())
         called = "default" if sampling is None else "config"
-        fitted = fit_mixture(shares, table5, used, _promoter(section), chosen, called)
+        fitted = calibration.fit_mixture(shares, table5, used, _promoter(section), chosen, called)
     write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
     for what, name in (("promoter bases", "promoter"), ("all classes together", "all")):
         width = calibration.closest(table, name)
@@ -266,12 +267,6 @@ def _promoter(section: "Regions") -> str:
     up, down = section.promoter_upstream, section.promoter_downstream
     half = section.promoter_half_width
     return f"[TSS-{half},TSS+{half})" if up is None else f"[TSS-{up},TSS+{down}) by strand"
-
-
-def _array(values: list[float]) -> "np.ndarray":
-    import numpy as np
-
-    return np.array(values)
 
 
 def _set_of(sets: "dict[str, Annotation]", chromosomes: list[str]) -> "Annotation":

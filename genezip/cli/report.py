@@ -11,6 +11,15 @@ from genezip.cli import options
 logger = logging.getLogger(__name__)
 
 
+def _list_figures(asked: bool) -> None:
+    """Print the names of the figures in the order of the page, and stop."""
+    if asked:
+        from genezip.report.chapters import FIGURES
+
+        typer.echo("\n".join(FIGURES))
+        raise typer.Exit
+
+
 def report(
     results: Annotated[Path, typer.Option(help="The results folder of a run.")],
     settings: Annotated[str, options.section("report")],
@@ -41,6 +50,15 @@ def report(
     label_files: Annotated[
         Path | None, typer.Option(help="labels.json of `genezip labels fetch`: names the files.")
     ] = None,
+    list_figures: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            help="Print the names of the figures, one a line, and stop.",
+            is_eager=True,
+            callback=_list_figures,
+        ),
+    ] = False,
 ) -> None:
     """Write the report: one self-contained page, and every figure as SVG with its numbers.
 
@@ -51,15 +69,15 @@ def report(
     """
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.report.files import TASK_TABLES
-    from genezip.report.html import write_report
+    from genezip.report.chapters.benchmarks import VIEWS
+    from genezip.report.page import write_report
     from genezip.report.results import load
 
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
-    unknown = [name for name in table or () if name not in TASK_TABLES]
+    unknown = [name for name in table or () if name not in VIEWS]
     if unknown:
-        raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(TASK_TABLES)}")
+        raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(VIEWS)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
     loaded = load(results, chosen, scale, source, how, run, corpus, table, labels, label_files)

@@ -199,7 +199,8 @@ def features(
         raise GenezipError("name either a model folder (--model) or a --comparator")
     compressor: Compressor
     if model is not None:
-        compressor = load(model, chosen.device, streams=input != "authors")
+        streams = TASKS[task].streams and input != "authors"
+        compressor = load(model, chosen.device, streams=streams)
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)
@@ -329,10 +330,107 @@ def measure(
         --out elements.tsv --predictions elements.parquet
     """
     from genezip import config
-    from genezip.tasks import run
+    from genezip.tasks import TASKS, run
+    from genezip.tasks.deposits import TaskFiles
 
-    chosen = config.settings(config.Labels, settings)
-    run.measure(part, listing, source, model or (), control, chosen, scale, out, predictions)
+    task = TASKS[part]
+    chosen = config.settings(task.settings, settings)
+    files = TaskFiles.load(listing)
+    run.measure(task, files, source, model or (), control, chosen, scale, out, predictions)
+
+
+@app.command("measure")
+def measure_any(
+    task: AnyTask,
+    files: Annotated[Path, typer.Option(help="JSON list of its files.")],
+    out: options.Scores,
+    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
+    source: Annotated[
+        Path | None, typer.Option(help="source.json, where the task reads a genome.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model folder, hub id or system; once per model.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Model that the others are compared with.")
+    ] = None,
+    settings: Settings = None,
+    scale: options.Scale = "full",
+    threads: options.Threads = 1,
+) -> None:
+    """All of a task in one call: features of frozen models, probes, baselines, scores.
+
+    A task outside this package is named by its class, module:Class.
+
+    \b
+    Example:
+      genezip tasks measure classification --files labels/labels.json \\
+        --model mine --out gue.tsv --predictions gue.parquet
+    """
+    import torch
+
+    from genezip import config
+    from genezip.tasks import TASKS, run
+    from genezip.tasks.deposits import TaskFiles
+
+    torch.set_num_threads(threads)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
+    given = TaskFiles.load(files)
+    run.measure(TASKS[task], given, source, model or (), control, chosen, scale, out, predictions)
+
+
+@app.command("run")
+def run_own(
+    file: Annotated[Path, typer.Argument(help="YAML: labels, fasta, models and what differs.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores, predictions and the audit.")],
+    threads: options.Threads = 1,
+) -> None:
+    """Score models on your own labels: a BED or CSV with labels, a FASTA, a model.
+
+    The YAML file needs `labels` (CSV or TSV with sequence and label, or BED with
+    the label in column 4), for coordinates `fasta`, and `models`. The set is
+    audited, and the table begins with what its labels give away without a model.
+
+    \b
+    Example:
+      genezip tasks run my_task.yaml --out my_task
+    """
+    import torch
+
+    from genezip.tasks.classification import own
+
+    torch.set_num_threads(threads)
+    found = own.headline(own.run_own(file, out))
+    typer.echo(found.to_string(index=False, float_format="%.3f", na_rep=""))
+
+
+@app.command("audit")
+def audit_files(
+    files: Annotated[
+        list[Path], typer.Argument(help="Files of one set: CSV or TSV by split, or one table.")
+    ],
+    fasta: Annotated[
+        Path | None, typer.Option(help="FASTA of a BED or table with coordinates.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column of a table that has the label.")] = "label",
+) -> None:
+    """Look for copies, shuffles and class skew in a labelled set, and give a verdict.
+
+    \b
+    Example:
+      genezip tasks audit tf_2.train.csv tf_2.dev.csv tf_2.test.csv
+    """
+    from genezip.errors import GenezipError
+    from genezip.tasks.classification.audit import audit
+    from genezip.tasks.classification.sets import read_intervals, read_sequences
+
+    if fasta is None:
+        table = read_sequences(files)
+    elif len(files) == 1:
+        table = read_intervals(files[0], fasta, label)
+    else:
+        raise GenezipError("with --fasta name one file of intervals")
+    typer.echo(audit(table).text(), nl=False)
 
 
 for _command in (genome, prepare, features, predict, baselines, table):

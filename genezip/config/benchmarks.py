@@ -256,6 +256,34 @@ class Classification(Task, FineTuning):
         return self
 
 
+class OwnLabels(Section):
+    """Your own labels (`genezip tasks run FILE`); paths start from the folder of the file."""
+
+    labels: str = Field(
+        description="CSV or TSV with the columns sequence and label, or with chrom, start, end and "
+        "label, or BED with the label in column 4; `.gz` as well"
+    )
+    fasta: str | None = Field(
+        None, description="FASTA of the coordinates; null: `sequence` is read"
+    )
+    label: str = Field("label", description="column that has the label")
+    models: list[str] = Field(
+        min_length=1, description="model folders, hub ids, or systems such as `fixed:16`"
+    )
+    control: str | None = Field(
+        None, description="name of the model that the others are compared with"
+    )
+    schemes: list[Scheme] | None = Field(
+        None,
+        description="splits, as of `classification`; null: `official` and `unseen` where the file "
+        "has a column split, else by `chromosome`, or by `family` of alike sequences",
+    )
+    folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    seed: int = Field(0, ge=0, description="seed of heads and bootstrap")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
+
+
 def _only(task: Task, name: str, known: set[str]) -> None:
     wrong = [arm for arm in task.arms if arm not in known]
     if wrong:

@@ -13,8 +13,10 @@ import numpy as np
 
 from genezip.alphabet import A_ID, is_base
 
-MAX_K = 31
-"""Longest k-mer: two bits a base in one uint64."""
+MAX_K = 32
+"""Longest k-mer that is packed: two bits a base in one uint64."""
+MAX_WORD = 2 * MAX_K
+"""Longest k-mer: one that is not packed is the hash of its first and its last 32 bases."""
 
 _CACHE_BP = 1 << 14  # intermediate arrays of a block this long stay in the processor's cache
 
@@ -23,6 +25,9 @@ def _packed(codes: np.ndarray, k: int) -> np.ndarray:
     """Base-4 number of every k-mer by doubling: a k-mer is two neighbouring halves."""
     if k == 1:
         return codes
+    if k > MAX_K:
+        words = _packed(codes, MAX_K)
+        return mixed(mixed(words[: len(codes) - k + 1]) ^ words[k - MAX_K :])
     half = _packed(codes, k // 2)
     shift = np.uint64(2 * (k // 2))
     words = (half[: len(half) - k // 2] << shift) | half[k // 2 :]
@@ -39,16 +44,17 @@ def canonical_kmers(ids: np.ndarray, k: int) -> np.ndarray:
     ids : uint8 array, shape (L,)
         Token ids (:mod:`genezip.alphabet`); N and padding break a k-mer.
     k : int
-        1 to 31 bases.
+        1 to 64 bases.
 
     Returns
     -------
     uint64 array, shape (at most L - k + 1,)
         In order of position: the smaller of the packed k-mer (A C G T = 0 1 2 3, first base
-        in the highest bits) and its packed reverse complement.
+        in the highest bits) and its packed reverse complement. Above 32 bases the numbers are
+        hashes: equal for equal k-mers, and for others with a chance of 2**-64.
     """
-    if not 1 <= k <= MAX_K:
-        raise ValueError(f"k must be 1 to {MAX_K}, not {k}")
+    if not 1 <= k <= MAX_WORD:
+        raise ValueError(f"k must be 1 to {MAX_WORD}, not {k}")
     if len(ids) < k:
         return np.zeros(0, dtype=np.uint64)
     known = is_base(ids)
@@ -86,7 +92,7 @@ def sampled_kmers(ids: np.ndarray, k: int, sample: int = 1) -> np.ndarray:
     ids : uint8 array, shape (L,)
         Token ids.
     k : int
-        1 to 31 bases.
+        1 to 64 bases.
     sample : int
         1 takes every k-mer.
 

@@ -47,6 +47,22 @@ def auroc(
     return _shaped(won, pairs, weights)
 
 
+def macro_auroc(
+    truth: np.ndarray, found: np.ndarray, weights: np.ndarray | None, strata: np.ndarray | None
+) -> np.ndarray:
+    """Mean over classes of the AUROC of one class against the rest.
+
+    Parameters
+    ----------
+    truth : int array, shape (n,); found : float array, shape (n, classes)
+    weights, strata : as of :func:`auroc`
+    """
+    each = [
+        auroc(truth == place, found[:, place], weights, strata) for place in range(found.shape[1])
+    ]
+    return np.mean(each, axis=0)
+
+
 def auprc(
     labels: np.ndarray,
     scores: np.ndarray,

@@ -26,6 +26,7 @@ REGISTRY = {
     "initiation": "genezip.tasks.initiation.procap:PROcap",
     "contacts": "genezip.tasks.windows.hic:HiC",
     "elements": "genezip.tasks.classification.elements:Elements",
+    "classification": "genezip.tasks.classification.task:Classification",
     "enhancer_gene": "genezip.tasks.pairs.crispri:CRISPRi",
 }
 """Class of every task, as ``module:Class``, so that only what is used is imported.

@@ -246,6 +246,7 @@ class Task(Protocol[E]):
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
     caches : whether features go to disk; False where they are vectors of every base
+    streams : whether models read sequences block by block where they can, under the causal bound
     own_subset : subset of a task with a small deposit, which is measured in one call, where it
         has one
     """
@@ -260,6 +261,7 @@ class Task(Protocol[E]):
     fasta: tuple[str, ...] = ()
     one_folder: bool = False
     caches: bool = True
+    streams: bool = True
     own_subset: str = ALL
 
     def prepare(

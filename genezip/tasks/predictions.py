@@ -6,7 +6,7 @@ little-endian arrays in C order, which are read one row at a time; a target of N
 The :class:`Layout` of a task says which of the two it has, and in which precision. The file's
 metadata has, under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one
 array, -1 where rows differ), ``dtype`` (of a prediction), ``target_dtype`` (float16 in files of
-earlier versions, which lack it), ``task``, ``subset``, ``arms`` (the methods), ``notes`` (why cells
+earlier versions, which lack it), ``task``, ``subset``, ``methods`` (the methods), ``notes`` (why cells
 of a method are empty, or a remark beside their value) and ``facts`` (numbers about the examples
 themselves).
 """
@@ -289,8 +289,8 @@ class PredictionFile:
     dtype, target_dtype : of a prediction and of a target
     task : task and subset; None in a file that holds nothing
     methods : methods with rows or notes
-    notes : dicts of arm (label of the method), subset, rule, split, metric, reason, value_stands
-    facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with arm and
+    notes : dicts of method (label of the method), subset, rule, split, metric, reason, value_stands
+    facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with method and
         subset, about a method
     """
 

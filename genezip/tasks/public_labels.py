@@ -7,12 +7,16 @@ the segments of the genome are written with their bases, which is what the mirro
 
 import gzip
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from genezip.artifacts.files import atomic_path
 from genezip.artifacts.manifest import file_entries
+from genezip.artifacts.tables import read_tsv
 from genezip.download import SourceUnavailable
 from genezip.download.catalogue import Item, Row, item, read_sources
 from genezip.download.lock import lock_path
@@ -20,10 +24,16 @@ from genezip.download.plan import Plan, first_byte, plan
 from genezip.download.store import Store
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.genome.sources.source import Source
-from genezip.tasks.classification.label_elements import CLASSES, SPLITS, elements_inside
+from genezip.tasks.task_files import FETCH
 
 PREFIX = "labels"
+CLASSES = ("promoter", "enhancer", "ocr")
+SPLITS = ("train", "test")
+COLUMNS = ("chrom", "start", "end", "label", "split", "sequence")
+"""Columns of the table of elements."""
+PUBLISHED = ("region", "start", "end")  # columns of the interval files that are read
 INTERVALS = {f"{split}.{label}.csv.gz": (split, label) for split in SPLITS for label in CLASSES}
 
 # part -> file that the measurements read -> names of the public files that it is made of
@@ -131,3 +141,53 @@ class PublicLabels:
 
     def _store(self, http: Http) -> Store:
         return Store(self.downloads, lock_path(self.downloads), http, self.fetched)
+
+
+def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -> pd.DataFrame:
+    """The elements of the published interval files that lie inside the segments of a genome.
+
+    Parameters
+    ----------
+    files : (split, label) -> CSV of Genomic Benchmarks with the columns id, region, start, end,
+        strand (0-based, half-open, GRCh38)
+    assembly : genome of that build; its bases become the sequence of an element
+
+    Returns
+    -------
+    DataFrame
+        The columns :data:`COLUMNS`, by chromosome and start; sequences in upper case.
+
+    Raises
+    ------
+    GenezipError
+        If a file cannot be read, lacks a column, or has a row that is no interval.
+    """
+    rows = []
+    for (split, label), path in files.items():
+        table = _intervals(path)
+        for segment in assembly.segments:
+            inside = (
+                (table["region"] == segment.chrom)
+                & (table["start"] >= segment.start)
+                & (table["end"] <= segment.end)
+            )
+            for start, end in table.loc[inside, ["start", "end"]].itertuples(index=False):
+                text = assembly.sequence(segment, int(start), int(end)).tobytes().decode().upper()
+                rows.append((segment.chrom, int(start), int(end), label, split, text))
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    return found.sort_values(["chrom", "start", "end", "label"], ignore_index=True)
+
+
+def _intervals(path: Path) -> pd.DataFrame:
+    """Region, start and end of one interval file."""
+    table = read_tsv(path, PUBLISHED, ("region",), *FETCH, separator=",")
+    start, end = (pd.to_numeric(table[name], errors="coerce") for name in PUBLISHED[1:])
+    whole = (start % 1 == 0) & (end % 1 == 0) & (start >= 0) & (end > start)
+    wrong = ~whole | table["region"].isna()
+    if wrong.any():
+        line = int(np.argmax(wrong.to_numpy()))
+        cells = ", ".join(str(table[name].iloc[line]) for name in PUBLISHED)
+        raise GenezipError(
+            f"line {line + 2} of {path} is no interval ({cells}); fetch the labels again"
+        )
+    return table.assign(start=start.astype(np.int64), end=end.astype(np.int64))

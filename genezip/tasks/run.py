@@ -101,7 +101,8 @@ def features(
     Prepared.load(data, name)
     reading = task.features(compressor, task.open(data, genome), input, settings)
     plan = reading.plan
-    logger.info(f"{name} {plan.subset}: {plan.layer} of {compressor.name}, input {input}")
+    kind = plan.model.get("vectors", plan.layer)
+    logger.info(f"{name} {plan.subset}: {kind} of {compressor.name}, input {input}")
     write_store(manifest, reading)
 
 
@@ -394,8 +395,8 @@ def _own(method: Method) -> Row:
 
 
 def measure(
-    name: str,
-    listing: Path,
+    task: Task[Any],
+    files: TaskFiles,
     source: Path | None,
     models: Sequence[str | Path],
     control: str | None,
@@ -408,7 +409,7 @@ def measure(
 
     Parameters
     ----------
-    listing : list of the deposited files
+    files : the deposited files
     source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
     models : sources as of :func:`genezip.models.load`: folders, or names with settings
     control : name of the model that the others are compared with, or None
@@ -424,8 +425,7 @@ def measure(
         As the verbs do. What cannot be measured on the data at hand is no error: the score table
         then has a row with the reason.
     """
-    task = TASKS[name]
-    files, subsets = TaskFiles.load(listing), task.subsets(settings)
+    subsets = task.subsets(settings)
     work = predictions.parent / f".{predictions.stem}.work"
     of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
     reasons: dict[str, str] = {}
@@ -465,7 +465,7 @@ def _measure_model(
     from genezip.models import load
     from genezip.models.token_counts import with_vectors
 
-    compressor = with_vectors(load(model, job.settings.device, streams=True))
+    compressor = with_vectors(load(model, job.settings.device, streams=task.streams))
     seed = compressor.metadata.get("seed")
     method = replace(job.method, model=compressor.name, seed=seed, input="full", mode="frozen")
     job = replace(job, method=method)

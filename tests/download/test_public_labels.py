@@ -18,8 +18,8 @@ from genezip.errors import GenezipError
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source
 from genezip.tasks import label_files as real_labels
-from genezip.tasks.classification import label_elements
-from genezip.tasks.public_labels import INTERVALS, PUBLIC, PublicLabels
+from genezip.tasks.classification import elements
+from genezip.tasks.public_labels import INTERVALS, PUBLIC, PublicLabels, elements_inside
 
 HTTP = Http(timeout_s=0.4, attempts=1, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
 PARTS = list(PUBLIC)
@@ -104,7 +104,7 @@ def test_elements_are_those_inside_the_segments_with_their_bases(
     public: PublicLabels, source: Source, tmp_path: Path
 ) -> None:
     public.get("elements", tmp_path)
-    table = label_elements.read_elements(tmp_path / "elements.tsv.gz", 1_000_000)
+    table = elements.read_elements(tmp_path / "elements.tsv.gz", 1_000_000)
     rows = table[["chrom", "start", "end", "label", "split"]].to_numpy().tolist()
     assert rows == [["sim1", 100, 104, "promoter", "train"], ["sim2", 0, 3, "enhancer", "test"]]
     assembly = source.assembly()
@@ -129,7 +129,7 @@ def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, told
     path = tmp_path / "train.ocr.csv"
     path.write_text(text)
     with pytest.raises(GenezipError, match=told):
-        label_elements.elements_inside({("train", "ocr"): path}, None)  # type: ignore[arg-type]
+        elements_inside({("train", "ocr"): path}, None)  # type: ignore[arg-type]
 
 
 def test_a_wrong_file_stops_the_run_and_leaves_nothing(
@@ -264,13 +264,9 @@ def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_
         same(f"labels/elements/{name}", intervals[key])
     demo = fetch(Genome(sources=["mirror"], selection="demo"), tmp_path, mirror=mirror)
     made_here = tmp_path / "elements.tsv"
-    label_elements.elements_inside(intervals, demo.assembly()).to_csv(
-        made_here, sep="\t", index=False
-    )
+    elements_inside(intervals, demo.assembly()).to_csv(made_here, sep="\t", index=False)
     found, wanted = (
-        label_elements.windows(
-            label_elements.read_elements(path, 1_000_000), demo.assembly(), 1_000, 5
-        )[0]
+        elements.windows(elements.read_elements(path, 1_000_000), demo.assembly(), 1_000, 5)[0]
         for path in (made_here, mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0])
     )
     pd.testing.assert_frame_equal(found, wanted[found.columns])

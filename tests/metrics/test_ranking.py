@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from genezip.metrics.ranking import auprc, auprc_sorted, auroc
+from genezip.metrics.ranking import auprc, auprc_sorted, auroc, macro_auroc
 
 
 def tied(seed, n=60):
@@ -109,3 +109,10 @@ def test_a_single_class_has_no_score():
 def test_a_score_that_is_no_number_is_refused():
     with pytest.raises(ValueError, match="NaN"):
         auroc(np.array([0, 1]), np.array([np.nan, 1]))
+
+
+def test_macro_auroc_is_scikit_learns_mean_over_classes():
+    random = np.random.default_rng(0)
+    truth, found = random.integers(0, 3, 60), random.random((60, 3))
+    expected = np.mean([roc_auc_score(truth == k, found[:, k]) for k in range(3)])
+    assert macro_auroc(truth, found, None, None) == pytest.approx(expected)

@@ -12,7 +12,7 @@ import pytest
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Segment
 from genezip.tasks import label_files as real_labels
-from genezip.tasks.classification import label_elements
+from genezip.tasks.classification import elements
 from genezip.tasks.pairs import label_pairs
 from genezip.tasks.windows import label_contacts
 
@@ -137,16 +137,16 @@ def element_table(path: Path, **columns: list[object]) -> Path:
 
 
 def test_elements_get_class_locus_and_fold(tmp_path):
-    table = label_elements.read_elements(element_table(tmp_path / "e.tsv"), 1_000_000)
+    table = elements.read_elements(element_table(tmp_path / "e.tsv"), 1_000_000)
     assert table["class"].tolist() == [0, 2, 1]
     assert table["locus"].tolist() == ["chr1:0", "chr1:1", "chr2:0"]
 
 
 def test_rows_are_read_by_place_whatever_their_order(tmp_path):
-    table = label_elements.read_elements(element_table(tmp_path / "e.tsv"), 1_000_000)
+    table = elements.read_elements(element_table(tmp_path / "e.tsv"), 1_000_000)
     lines = (tmp_path / "e.tsv").read_text().splitlines()
     (tmp_path / "e.tsv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
-    other = label_elements.read_elements(tmp_path / "e.tsv", 1_000_000)
+    other = elements.read_elements(tmp_path / "e.tsv", 1_000_000)
     pd.testing.assert_frame_equal(other, table)
 
 
@@ -165,7 +165,7 @@ def placed(*intervals: tuple[str, int, int]) -> pd.DataFrame:
 
 def test_windows_have_one_length_around_the_middle_and_lie_in_a_segment():
     table = placed(("chr1", 104, 108), ("chr1", 100, 106), ("chr1", 112, 132), ("chr2", 104, 108))
-    kept, ids = label_elements.windows(table, Sequence(segment("chr1", 100, 130)), 8, 3)
+    kept, ids = elements.windows(table, Sequence(segment("chr1", 100, 130)), 8, 3)
     assert kept["start"].tolist() == [104, 112]  # 99-107 begins before the segment
     assert kept["example"].tolist() == [0, 1]
     assert kept["fold"].tolist() == [0, 0]  # of what is measured: chr2 is not
@@ -177,7 +177,7 @@ def test_windows_have_one_length_around_the_middle_and_lie_in_a_segment():
 def test_elements_of_another_build_are_refused():
     table = placed(("chr1", 104, 108)).assign(sequence="AGGT")
     with pytest.raises(GenezipError, match="chr1:104-108 has other bases"):
-        label_elements.windows(table, Sequence(segment("chr1", 100, 130)), 8, 3)
+        elements.windows(table, Sequence(segment("chr1", 100, 130)), 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,7 @@ def test_elements_of_another_build_are_refused():
 )
 def test_wrong_elements_are_one_sentence(tmp_path, columns, told):
     with pytest.raises(GenezipError, match=told):
-        label_elements.read_elements(element_table(tmp_path / "e.tsv", **columns), 1_000_000)
-
-
-def test_the_largest_chromosome_goes_first_and_the_next_to_the_emptiest_fold():
-    chroms = pd.Series(["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"])
-    assert label_elements.chromosome_folds(chroms, 2) == {"a": 0, "b": 1, "c": 1, "d": 0}
+        elements.read_elements(element_table(tmp_path / "e.tsv", **columns), 1_000_000)
 
 
 def screen(path: Path, regulated: str = "TRUE", **columns: list[object]) -> Path:
@@ -259,4 +254,4 @@ def test_the_real_screens_have_the_published_numbers_of_pairs(mirror):
 
 def test_the_real_elements_have_the_published_number_of_rows(mirror):
     path = mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0]
-    assert len(label_elements.read_elements(path, 1_000_000)) == 1_746
+    assert len(elements.read_elements(path, 1_000_000)) == 1_746

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from genezip.tasks.real_run import LabelRun
 from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
 
@@ -19,11 +20,12 @@ from genezip.genome.sources.source import Source
 from genezip.inference import forward
 from genezip.models.token_counts import TokenCounts
 from genezip.tasks.classification import elements as real_elements
+from genezip.tasks.classification.probe import mean_vectors, unlearnable
+from genezip.tasks.classification.splits import Fold
 from genezip.tasks.initiation.procap import both_strands
 from genezip.tasks.label_files import FILES
 from genezip.tasks.pairs import crispri as real_enhancer_gene
 from genezip.tasks.predictions import COLUMNS, PredictionFile
-from genezip.tasks.real_run import LabelRun
 from genezip.tasks.windows import hic as real_contacts
 from genezip.tasks.windows.hic import measure_contacts
 
@@ -116,7 +118,7 @@ def test_labels_of_another_genome_are_not_used(run, monkeypatch, kind, build, to
 
 def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
     ids = [encode("AACGT"), encode("ACGTT"), encode("AC")]
-    found = real_elements.mean_vectors(counting(), ids)
+    found = mean_vectors(counting(), ids)
     np.testing.assert_allclose(found[0], found[1])  # one is the reverse complement of the other
     # AC: A counts 1, 1; on the other strand, GT, nothing
     np.testing.assert_allclose(found[2], [(1 + 0) / 2, (0.5 + 0) / 2])
@@ -124,7 +126,7 @@ def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
 
 def test_mean_vectors_of_a_system_without_them_are_counts_of_its_tokens():
     model, ids = TokenCounts(Runs()), [encode("AACGTTT"), encode("ACCCCCGT")]
-    found = real_elements.mean_vectors(model, ids)
+    found = mean_vectors(model, ids)
     for row, one in zip(found, ids, strict=True):
         strands = [counted_tokens(model, s, 0, len(s)) for s in (one, reverse_complement(one))]
         np.testing.assert_allclose(row, np.mean(strands, axis=0) / len(one), atol=1e-7)
@@ -203,13 +205,11 @@ def test_elements_that_cannot_be_split_are_not_measured(run, present, tmp_path, 
 
 
 def test_a_class_in_one_locus_cannot_choose_a_strength():
-    loci = np.repeat(list("abcd"), 2)
-    table = pd.DataFrame({"class": [0, 1, 0, 1, 0, 1, 0, 1], "locus": loci})
-    train, test = np.arange(6), np.arange(6, 8)
-    assert real_elements.unlearnable(table, [(0, train, test)]) is None
-    table["class"] = [0, 1, 0, 0, 0, 0, 0, 1]
+    loci, folds = np.repeat(list("abcd"), 2), [Fold(0, np.arange(6), np.arange(6, 8))]
+    assert unlearnable(np.arange(8) % 2, loci, folds, "element", "loci") is None
     why = "a class lies in too few loci"
-    assert real_elements.unlearnable(table, [(0, train, test)]) == why
+    scarce = np.array([0, 1, 0, 0, 0, 0, 0, 1])
+    assert unlearnable(scarce, loci, folds, "element", "loci") == why
 
 
 def test_no_element_inside_the_genome_is_not_measured(run, present, tmp_path):

@@ -5,15 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 from toolkit.slow_bootstrap import slow_interval
 
-from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.tasks import sheet as real_scores
 from genezip.tasks.base import Method
-from genezip.tasks.classification import elements as real_elements
 from genezip.tasks.windows import hic as real_contacts
 
 ONE = Method("elements", "s", "ours", 0, "full", "frozen")
@@ -118,33 +115,6 @@ def test_an_undefined_metric_is_empty_with_its_reason_and_never_compared(tmp_pat
     read = pd.read_csv(tmp_path / "s.tsv", sep="\t")
     assert np.isnan(read["value"][0])
     assert read["note"][0] == "constant"
-
-
-def test_macro_auroc_is_scikit_learns_mean_over_classes():
-    random = np.random.default_rng(0)
-    truth, found = random.integers(0, 3, 60), random.random((60, 3))
-    expected = np.mean([roc_auc_score(truth == k, found[:, k]) for k in range(3)])
-    assert real_elements.macro_auroc(truth, found, None, None) == pytest.approx(expected)
-
-
-def test_kmer_shares_count_both_strands_as_one():
-    ids = encode("AACGTNAAC")
-    # 2-mers: AA AC CG GT, then AA AC; GT is AC read on the other strand
-    (row,) = real_elements.kmer_shares([ids], 2)
-    assert len(row) == 10
-    assert sorted(row[row > 0].tolist()) == pytest.approx([1 / 6, 2 / 6, 3 / 6])
-    np.testing.assert_allclose(real_elements.kmer_shares([reverse_complement(ids)], 2)[0], row)
-    assert real_elements.kmer_shares([ids]).shape == (1, 136)
-
-
-def test_a_sequence_without_a_kmer_has_no_shares():
-    assert real_elements.kmer_shares([encode("ACG"), encode("NNNNN")]).sum() == 0
-
-
-def test_composition_is_gc_and_cpg_and_no_length():
-    short, long = real_elements.composition([encode("ACGTCGATGC"), encode("ACGTCGATGC" * 2)])
-    assert short == pytest.approx([0.6, 2 * 10 / (3 * 3)])
-    assert long == pytest.approx([0.6, 4 * 20 / (6 * 6)])
 
 
 def test_pair_features_are_products_and_differences():

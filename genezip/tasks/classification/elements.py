@@ -7,44 +7,41 @@ length and nothing else; it is shown, and no model is compared with it.
 """
 
 import logging
-from collections.abc import Iterator
 from functools import reduce
-from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from genezip.alphabet import A_ID, is_base, reverse_complement
+from genezip.alphabet import encode
 from genezip.artifacts.scores import TASK_SCORES
+from genezip.artifacts.tables import read_tsv
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.genome.sources.source import Source
-from genezip.inference.forward import sequence_vectors
 from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
-from genezip.metrics.gc_content import gc_and_cpg
-from genezip.metrics.ranking import auroc
-from genezip.models.base import Compressor, vector_width
+from genezip.metrics.ranking import macro_auroc
 from genezip.tasks.base import Method, baseline_method
-from genezip.tasks.classification.label_elements import CLASSES, read_elements, windows
+from genezip.tasks.classification.baselines import (
+    LENGTH,
+    PRIOR,
+    boosted_trees,
+    class_shares,
+    composition_features,
+)
+from genezip.tasks.classification.probe import linear_probe, mean_vectors, unlearnable
+from genezip.tasks.classification.splits import Fold, balanced_folds, folds_of, loci
 from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.public_labels import CLASSES, COLUMNS, SPLITS
 from genezip.tasks.real_run import LabelRun, model_method
-from genezip.tasks.scores import Sheet, ranked_support
+from genezip.tasks.score_rows import ranked_support
+from genezip.tasks.sheet import Sheet
+from genezip.tasks.task_files import FETCH
 
 logger = logging.getLogger(__name__)
 
 PART, SUBSET = "elements", "ensembl"
-PRIOR, LENGTH = "class_prior", "length"
 UNSEEN = "no model sees the length, so none is compared with it"
-STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
-INNER_FOLDS = 3
-KMER = 4
-BATCH = 64
-
-Fold = tuple[int, np.ndarray, np.ndarray]
-"""Number of a fold, training rows, test rows."""
 
 
 def measure_elements(run: LabelRun) -> None:
@@ -61,19 +58,14 @@ def measure_elements(run: LabelRun) -> None:
         f"{settings.element_bp:,} bp is not inside a piece"
     )
     logger.info(f"labels: elements, {left_out}")
-    rules = {"chromosome": list(_chromosomes(table)), "paper": [_own(table)]}
+    classes, units = table["class"].to_numpy(), table["locus"].to_numpy()
+    rules = {"chromosome": folds_of(table["fold"].to_numpy()), "paper": [_own(table)]}
     for rule, folds in rules.items():
-        if reason := unlearnable(table, folds):
+        if reason := unlearnable(classes, units, folds, "element", "loci"):
             run.give_up(PART, f"{reason} (split {rule}, {len(table):,} elements)")
             return
-    kmers, shares = kmer_shares(ids), composition(ids)
-    features: list[tuple[Method, np.ndarray | None]] = [
-        (baseline_method(PRIOR, PART, SUBSET), None),
-        (baseline_method(LENGTH, PART, SUBSET), lengths(table)),
-        (baseline_method("gc_cpg", PART, SUBSET), shares),
-        (baseline_method("kmer4", PART, SUBSET), kmers),
-        (baseline_method("gc_cpg_kmer4", PART, SUBSET), np.hstack([shares, kmers])),
-    ]
+    baselines = {PRIOR: np.zeros((len(ids), 0)), LENGTH: lengths(table)} | composition_features(ids)
+    features = [(baseline_method(name, PART, SUBSET), x) for name, x in baselines.items()]
     notes = {PRIOR: left_out, LENGTH: UNSEEN}
     for model in run.compressors():
         features.append((model_method(model, PART, SUBSET), mean_vectors(model, ids)))
@@ -81,22 +73,23 @@ def measure_elements(run: LabelRun) -> None:
     sheets = []
     with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
         for rule, folds in rules.items():
-            tested = np.concatenate([test for _, _, test in folds])
-            of_fold = np.concatenate([np.full(len(test), fold) for fold, _, test in folds])
+            tested = np.concatenate([fold.test for fold in folds])
+            of_fold = np.concatenate([np.full(len(fold.test), fold.number) for fold in folds])
             rows = table.iloc[tested]
-            truth, groups = rows["class"].to_numpy(), rows["locus"].to_numpy()
+            truth, groups = classes[tested], units[tested]
             bootstrap = BlockBootstrap(groups, settings.bootstrap, settings.seed)
             sheet = Sheet(bootstrap, "loci", rule, "test", run.scale)
             for method, x in features:
-                learn = _length_trees if method.model == LENGTH else _probabilities
-                found = np.concatenate([learn(table, x, a, b, settings.seed) for _, a, b in folds])
+                found = np.concatenate(
+                    [_learn(method.model, x, classes, units, fold, settings.seed) for fold in folds]
+                )
                 _score(sheet, method, truth, found, of_fold, notes.get(method.model, ""))
-                for fold, _, _ in folds:
-                    of = of_fold == fold
+                for fold in folds:
+                    of = of_fold == fold.number
                     writer.add(
                         method=method,
                         rule=rule,
-                        fold=fold,
+                        fold=fold.number,
                         split="test",
                         example=rows["example"].to_numpy()[of],
                         group=groups[of],
@@ -111,32 +104,23 @@ def measure_elements(run: LabelRun) -> None:
 def _own(table: pd.DataFrame) -> Fold:
     """The split that the elements were published with; its fold is -1."""
     split = table["split"].to_numpy()
-    return -1, np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
+    return Fold(-1, np.flatnonzero(split == "train"), np.flatnonzero(split == "test"))
 
 
-def _chromosomes(table: pd.DataFrame) -> Iterator[Fold]:
-    """Folds of which no chromosome has training and test rows at once."""
-    fold = table["fold"].to_numpy()
-    for number in np.unique(fold):
-        yield int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+def _learn(
+    model: str, x: np.ndarray, truth: np.ndarray, loci: np.ndarray, fold: Fold, seed: int
+) -> np.ndarray:
+    """Class probabilities of the test rows of a fold, (n, classes)."""
+    if model == PRIOR:
+        return class_shares(truth, fold, len(CLASSES))
+    if model == LENGTH:
+        return boosted_trees(x, truth, fold, len(CLASSES), seed)
+    return linear_probe(x, truth, loci, fold, len(CLASSES))
 
 
-def unlearnable(table: pd.DataFrame, folds: list[Fold]) -> str | None:
-    """Why heads cannot be trained and tested on these folds; None where they can.
-
-    The strength of a head is chosen on loci that it was not trained on, so each class must be
-    there in several loci.
-    """
-    for _, train, test in folds:
-        if not len(train) or not len(test):
-            return "no element is left to learn from, or none to test"
-        truth, groups = table["class"].to_numpy()[train], table["locus"].to_numpy()[train]
-        if len(np.unique(groups)) < INNER_FOLDS or len(np.unique(truth)) < 2:
-            return "too few loci or classes are learned"
-        for inner in GroupKFold(INNER_FOLDS).split(train, truth, groups):
-            if any(set(truth[part]) != set(truth) for part in inner):
-                return "a class lies in too few loci"
-    return None
+def lengths(table: pd.DataFrame) -> np.ndarray:
+    """Length of the published interval (bp); float64, (n, 1)."""
+    return (table["end"] - table["start"]).to_numpy(dtype=np.float64)[:, None]
 
 
 def _score(
@@ -153,100 +137,99 @@ def _score(
         sheet.add(method, metric, values, len(truth), note=note, candidate=compared, support=held)
 
 
-def macro_auroc(
-    truth: np.ndarray, found: np.ndarray, weights: np.ndarray | None, folds: np.ndarray | None
-) -> np.ndarray:
-    """Mean over classes of the AUROC of one class against the rest.
+def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
+    """Read the elements (Ensembl regulatory build, in the split of Genomic Benchmarks).
 
     Parameters
     ----------
-    truth : int array, shape (n,); found : float array, shape (n, classes)
-    weights, folds : as of :func:`genezip.metrics.ranking.auroc`
-    """
-    each = [
-        auroc(truth == place, found[:, place], weights, folds) for place in range(found.shape[1])
-    ]
-    return np.mean(each, axis=0)
-
-
-def _probabilities(
-    table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray, seed: int
-) -> np.ndarray:
-    """Class probabilities of the test rows, (n, classes); shares of classes without features."""
-    truth = table["class"].to_numpy()
-    if x is None:
-        share = np.bincount(truth[train], minlength=len(CLASSES)) / len(train)
-        return np.tile(share, (len(test), 1))
-    groups = table["locus"].to_numpy()[train]
-    search = GridSearchCV(
-        make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
-        {"logisticregression__C": STRENGTHS},
-        cv=GroupKFold(INNER_FOLDS),
-        scoring="neg_log_loss",
-    )
-    search.fit(x[train], truth[train], groups=groups)
-    found = np.zeros((len(test), len(CLASSES)))
-    found[:, search.classes_] = search.predict_proba(x[test])
-    return found
-
-
-def _length_trees(
-    table: pd.DataFrame, x: np.ndarray | None, train: np.ndarray, test: np.ndarray, seed: int
-) -> np.ndarray:
-    """Class probabilities of the test rows, (n, classes), of boosted trees."""
-    truth = table["class"].to_numpy()
-    assert x is not None
-    trees = HistGradientBoostingClassifier(random_state=seed).fit(x[train], truth[train])
-    found = np.zeros((len(test), len(CLASSES)))
-    found[:, trees.classes_] = trees.predict_proba(x[test])
-    return found
-
-
-def lengths(table: pd.DataFrame) -> np.ndarray:
-    """Length of the published interval (bp); float64, (n, 1)."""
-    return (table["end"] - table["start"]).to_numpy(dtype=np.float64)[:, None]
-
-
-def composition(ids: list[np.ndarray]) -> np.ndarray:
-    """GC content, and CpG observed over expected; float64, (n, 2)."""
-    found = np.array([gc_and_cpg(sequence) for sequence in ids]).reshape(len(ids), 2)
-    return np.nan_to_num(found)  # 0 where no base is known
-
-
-def kmer_shares(ids: list[np.ndarray], k: int = KMER) -> np.ndarray:
-    """Shares of the k-mers, a k-mer and its reverse complement counted as one.
+    path : TSV with the columns chrom, start, end (0-based, half-open), label, split, sequence
+    locus_bp : length of a locus (bp)
 
     Returns
     -------
-    float64 array, shape (n, number of such classes: 136 for k = 4); rows add up to 1, or 0 for a
-    sequence without a k-mer of known bases
+    DataFrame
+        By chromosome and start: chrom, start, end, split (train or test), sequence, ``class``
+        int64 (place in :data:`CLASSES`), ``locus`` str (chromosome and number of the block that
+        holds the start).
+
+    Raises
+    ------
+    GenezipError
+        If columns are missing, a label or split is unknown, an interval is empty, or a sequence
+        has another length than its interval.
     """
-    words = list(product(range(4), repeat=k))
-    canonical = sorted({min(word, _opposite(word)) for word in words})
-    place = {word: number for number, word in enumerate(canonical)}
-    column = np.array([place[min(word, _opposite(word))] for word in words])
-    powers = 4 ** np.arange(k - 1, -1, -1)
-    found = np.zeros((len(ids), len(canonical)))
-    for row, sequence in enumerate(ids):
-        if len(sequence) < k:
-            continue
-        around = np.lib.stride_tricks.sliding_window_view(sequence, k)
-        around = around[is_base(around).all(axis=1)].astype(np.int64) - A_ID
-        counts = np.bincount(column[around @ powers], minlength=len(canonical))
-        found[row] = counts / max(counts.sum(), 1)
-    return found
+    table = read_tsv(path, COLUMNS, ("chrom", "sequence"), *FETCH)
+    for name, known in (("label", CLASSES), ("split", SPLITS)):
+        odd = set(table[name]) - set(known)
+        if odd:
+            raise GenezipError(
+                f"{path} has the {name} {min(map(str, odd))!r}; use {', '.join(known)}"
+            )
+    empty = table["sequence"].isna() | (table["end"] <= table["start"])
+    if empty.any():
+        row = table[empty].iloc[0]
+        raise GenezipError(
+            f"line {int(np.argmax(empty.to_numpy())) + 2} of {path} has no base "
+            f"({row['chrom']}:{row['start']}-{row['end']}); fetch the labels again"
+        )
+    wrong = table["sequence"].str.len() != table["end"] - table["start"]
+    if wrong.any():
+        row = table[wrong].iloc[0]
+        raise GenezipError(
+            f"{path}: the sequence of {row['chrom']}:{row['start']}-{row['end']} has "
+            f"{len(row['sequence'])} bases; fetch the labels again"
+        )
+    table = table.sort_values(["chrom", "start", "end", "label"], ignore_index=True)
+    table["class"] = table["label"].map({name: place for place, name in enumerate(CLASSES)})
+    table["locus"] = loci(table, locus_bp)
+    return table
 
 
-def _opposite(word: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(3 - base for base in reversed(word))
+def windows(
+    table: pd.DataFrame, assembly: Assembly, window_bp: int, folds: int
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Cut a window of one length around the middle of each element, so that no length is seen.
 
+    Parameters
+    ----------
+    table : of :func:`read_elements`
+    assembly : genome of the same build
+    window_bp : length of every window (bp)
+    folds : number of chromosome folds
 
-def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
-    """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
-    found = np.zeros((len(ids), vector_width(compressor)))
-    order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
-    for turn in (lambda sequence: sequence, reverse_complement):
-        turned = [turn(ids[row]) for row in order]
-        for row, vectors in zip(order, sequence_vectors(compressor, turned, BATCH), strict=True):
-            found[row] += vectors.mean(axis=0, dtype=np.float64) / 2
-    return found
+    Returns
+    -------
+    DataFrame
+        The elements whose window lies in a segment of the genome, with ``example`` (row number)
+        and ``fold`` (no chromosome in two): both follow from the elements that are measured,
+        whatever else a table lists.
+    list of uint8 arrays, shape (window_bp,)
+        Their token ids.
+
+    Raises
+    ------
+    GenezipError
+        If the genome has other bases than an element: it is of another build.
+    """
+    first = (table["start"] + table["end"]).to_numpy() // 2 - window_bp // 2
+    chrom, start, end = (table[name].to_numpy() for name in ("chrom", "start", "end"))
+    found: dict[int, np.ndarray] = {}
+    for segment in assembly.segments:
+        inside = (first >= segment.start) & (first + window_bp <= segment.end)
+        rows = np.flatnonzero((chrom == segment.chrom) & inside)
+        for row in rows:
+            low, high = max(start[row], segment.start), min(end[row], segment.end)
+            text = table["sequence"].iloc[row][low - start[row] : high - start[row]]
+            own = encode(text, f"the element {chrom[row]}:{start[row]}-{end[row]}")
+            if not np.array_equal(encode(assembly.sequence(segment, low, high), segment.name), own):
+                raise GenezipError(
+                    f"the element {chrom[row]}:{start[row]}-{end[row]} has other bases than the "
+                    f"segment {segment.name}; labels and genome must be of one build"
+                )
+            at = int(first[row])
+            found[int(row)] = encode(assembly.sequence(segment, at, at + window_bp), segment.name)
+    kept = sorted(found)
+    measured = table.iloc[kept].reset_index(drop=True)
+    measured.insert(0, "example", np.arange(len(measured)))
+    measured["fold"] = measured["chrom"].map(balanced_folds(measured["chrom"], folds))
+    return measured, [found[row] for row in kept]

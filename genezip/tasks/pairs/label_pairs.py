@@ -8,7 +8,7 @@ import pandas as pd
 from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
-from genezip.tasks.classification.label_elements import FETCH
+from genezip.tasks.task_files import FETCH
 
 COLUMNS = (
     "chrom",

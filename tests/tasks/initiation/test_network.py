@@ -276,6 +276,7 @@ def test_the_head_starts_from_its_seed_and_other_random_numbers_are_left_alone()
 
 
 def test_profiles_come_in_the_layout_of_the_targets() -> None:
+    assert sum(p.numel() for p in ProfileHead(512).parameters()) == 2 * 512 + 512 * 10 + 10
     head = ProfileHead(3, tracks=2)
     states = torch.tensor([[[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]])
     found = head(states)

@@ -1,0 +1,90 @@
+"""The linear probe on features of sequences, and the mean vectors of a frozen model.
+
+Every method that is compared (a model's vectors, composition, k-mers) goes through this one probe,
+so that a difference between scores is one between features.
+"""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from genezip.alphabet import reverse_complement
+from genezip.inference.forward import sequence_vectors
+from genezip.models.base import Compressor, vector_width
+from genezip.tasks.classification.splits import Fold
+
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse strengths of the L2 penalty that are tried (scikit-learn's ``C``)."""
+INNER_FOLDS = 3
+BATCH = 64
+
+
+def unlearnable(
+    truth: np.ndarray, groups: np.ndarray, folds: list[Fold], rows: str, units: str
+) -> str | None:
+    """Why heads cannot be trained and tested on these folds; None where they can.
+
+    The strength of a head is chosen on units that it was not trained on, so each class must be
+    there in several units.
+
+    Parameters
+    ----------
+    truth, groups : arrays, shape (n,), class and unit (locus, family) of every row
+    folds : row numbers to train and to test on
+    rows, units : what a row is called (singular), and what units are called (plural)
+    """
+    for fold in folds:
+        if not len(fold.train) or not len(fold.test):
+            return f"no {rows} is left to learn from, or none to test"
+        learned, of = truth[fold.train], groups[fold.train]
+        if len(np.unique(of)) < INNER_FOLDS or len(np.unique(learned)) < 2:
+            return f"too few {units} or classes are learned"
+        for inner in GroupKFold(INNER_FOLDS).split(fold.train, learned, of):
+            if any(set(learned[part]) != set(learned) for part in inner):
+                return f"a class lies in too few {units}"
+    return None
+
+
+def linear_probe(
+    x: np.ndarray, truth: np.ndarray, groups: np.ndarray, fold: Fold, classes: int
+) -> np.ndarray:
+    """Class probabilities of the test rows of a fold, by logistic regression.
+
+    Features are standardised by the training rows; the strength of the penalty is that of the
+    least log loss in a cross-validation of the training rows, by groups.
+
+    Parameters
+    ----------
+    x : float array, shape (n, width), features of all rows
+    truth : int array, shape (n,), classes 0 to ``classes`` - 1
+    groups : array, shape (n,); rows of one group are never on both sides of the inner folds
+    fold : row numbers
+    classes : number of classes; one that no training row has gets probability 0
+
+    Returns
+    -------
+    float64 array, shape (len(fold.test), classes)
+    """
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+        {"logisticregression__C": STRENGTHS},
+        cv=GroupKFold(INNER_FOLDS),
+        scoring="neg_log_loss",
+    )
+    search.fit(x[fold.train], truth[fold.train], groups=groups[fold.train])
+    found = np.zeros((len(fold.test), classes))
+    found[:, search.classes_] = search.predict_proba(x[fold.test])
+    return found
+
+
+def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
+    """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
+    found = np.zeros((len(ids), vector_width(compressor)))
+    order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
+    for turn in (lambda sequence: sequence, reverse_complement):
+        turned = [turn(ids[row]) for row in order]
+        for row, vectors in zip(order, sequence_vectors(compressor, turned, BATCH), strict=True):
+            found[row] += vectors.mean(axis=0, dtype=np.float64) / 2
+    return found
