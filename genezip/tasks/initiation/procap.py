@@ -18,7 +18,6 @@ from sklearn.linear_model import PoissonRegressor
 from genezip import config
 from genezip.alphabet import A_ID, reverse_complement
 from genezip.artifacts.scores import Row
-from genezip.errors import GenezipError
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.base import Found, Job, Layout, Note, Predictions, Task
 from genezip.tasks.deposits import TaskFiles
@@ -36,6 +35,7 @@ from genezip.tasks.initiation.procap_labels import (
     sample,
 )
 from genezip.tasks.initiation.scores import FLAT, METRIC, RULE, UNIT, procap_rows
+from genezip.tasks.label_files import measurable
 from genezip.tasks.predictions import PredictionFile
 
 logger = logging.getLogger(__name__)
@@ -71,11 +71,8 @@ class PROcap(Task[ProcapExamples]):
         manifest: Path,
     ) -> Prepared:
         """As of :class:`Task`."""
-        if subset != SUBSET:
-            raise GenezipError(
-                f"{NAME} has no subset {subset!r}; name one with --subset (it has {SUBSET})"
-            )
-        return prepare_procap(files, genome, settings, seed, manifest)
+        assembly = measurable(self, files, genome, subset).assembly()
+        return prepare_procap(assembly, files, genome, settings, seed, manifest)
 
     def open(self, manifest: Path, genome: Path) -> ProcapExamples:
         """As of :class:`Task`."""
