@@ -18,6 +18,7 @@ from sklearn.linear_model import PoissonRegressor
 from genezip import config
 from genezip.alphabet import A_ID, reverse_complement
 from genezip.artifacts.scores import Row
+from genezip.errors import GenezipError
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.base import Found, Job, Layout, Note, Predictions, Task
 from genezip.tasks.deposits import TaskFiles
@@ -30,6 +31,7 @@ from genezip.tasks.initiation.procap_labels import (
     LabelledSegment,
     ProcapExamples,
     Sampled,
+    learnable,
     learned_bases,
     prepare_procap,
     sample,
@@ -116,9 +118,14 @@ class PROcap(Task[ProcapExamples]):
 
 
 def _fitted(job: Job[ProcapExamples], features: Sequence[BaseFeatures]) -> list[np.ndarray]:
-    examples, settings = job.examples, job.settings
-    sampled = sample(examples.targets, settings.zero_share, job.seed)
-    return cross_fitted(examples.blocks, examples.targets, features, sampled, settings.gap_bp)
+    cut, targets, gap_bp = job.examples.blocks, job.examples.targets, job.settings.gap_bp
+    sampled = sample(targets, job.settings.zero_share, job.seed)
+    if not learnable(cut, targets, sampled, gap_bp):
+        raise GenezipError(
+            f"with gap_bp {gap_bp:,} no base is left to learn beside the tested blocks; prepare "
+            f"{NAME} again with these settings"
+        )
+    return cross_fitted(cut, targets, features, sampled, gap_bp)
 
 
 def _predictions(

@@ -428,3 +428,13 @@ def test_without_annotated_tss_the_profile_says_so(labelled: Labelled) -> None:
     assert scores.loc["tss_profile", "note"] == "no annotated TSS is known, so there is no profile"
     assert np.isnan(scores.loc["tss_profile", "value"])
     assert np.isfinite(scores.loc["local_bases", "value"])
+
+
+def test_settings_that_leave_nothing_to_learn_are_one_sentence(labelled: Labelled) -> None:
+    labelled.prepare()
+    other = SETTINGS.model_copy(update={"gap_bp": 9_000})
+    place = (labelled.data, labelled.source)
+    out = labelled.folder / "b.parquet"
+    with pytest.raises(GenezipError, match="with gap_bp 9,000 no base is left to learn beside"):
+        run.baselines("initiation", *place, "procap", "procap", other, 0, out)
+    assert not out.exists()
