@@ -49,7 +49,7 @@ def fetch(
         for line in genome.plan_download(chosen, folder, root, table, fetched=fetched):
             typer.echo(line)
         if parts:
-            from genezip.tasks.public_labels import PublicLabels
+            from genezip.tasks.label_files import PublicLabels
 
             typer.echo("real labels, only if the mirror folder cannot be had:")
             found = PublicLabels(table, folder / "downloads", fetched=fetched).plan(parts)
@@ -60,8 +60,7 @@ def fetch(
         raise GenezipError("name the folder that gets the files with --out (--plan needs none)")
     source = genome.fetch(chosen, out, mirror=mirror, root=root, table=table, fetched=fetched)
     if parts:
-        from genezip.tasks.label_files import fetch_labels
-        from genezip.tasks.public_labels import PublicLabels
+        from genezip.tasks.label_files import PublicLabels, fetch_labels
 
         public = PublicLabels(table, out / "downloads", source, fetched)
         fetch_labels(mirror, parts, out / "labels", public, source)

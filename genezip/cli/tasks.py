@@ -86,8 +86,7 @@ def fetch_labels(
     """
     from genezip import config
     from genezip.genome.sources.source import Source
-    from genezip.tasks.label_files import fetch_labels
-    from genezip.tasks.public_labels import PublicLabels
+    from genezip.tasks.label_files import PublicLabels, fetch_labels
 
     parts = config.settings(config.Labels, settings).tasks
     genome = None if source is None or plan else Source.load(source)

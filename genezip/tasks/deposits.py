@@ -239,6 +239,9 @@ FETCH = ("fetch the labels first", "fetch the labels again")
 FILES = Kind("list of files", None, "fetch it first", "fetch it again", keys=("files",))
 """What a list must have, and what to do where it or a file of it is wrong."""
 
+FETCH = ("fetch the labels first", "fetch the labels again")
+"""What to do where a file of labels is missing, or damaged."""
+
 
 @dataclass(frozen=True)
 class TaskFiles:

@@ -2,6 +2,9 @@
 
 ``examples.parquet`` has one row per example; ``example`` is its number in the deposit, counted
 from 0 within its table or, for records of shards, within its split.
+
+:class:`IntervalList` is a short list of intervals that a deposit brings, such as what is masked or
+replaced in it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from genezip.artifacts.files import atomic_path, sha256_file, sha256_json, write_json
@@ -18,7 +22,10 @@ from genezip.artifacts.manifest import Kind, file_entries
 from genezip.artifacts.provenance import versions
 from genezip.artifacts.tables import open_parquet
 from genezip.errors import GenezipError
+from genezip.formats.bed import BED3, read_bed
 from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.intervals import Intervals, clip, merge
+from genezip.genome.names import translate
 from genezip.genome.sources.splits import SPLITS
 
 KIND = Kind(
@@ -30,6 +37,7 @@ KIND = Kind(
 )
 MANIFEST = "manifest.json"
 EXAMPLES = "examples.parquet"
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -147,3 +155,42 @@ def by_split(column: pd.Series) -> dict[str, int]:
     """How often each split stands in a column of splits."""
     counts = column.value_counts()
     return {split: int(counts.get(split, 0)) for split in SPLITS}
+
+
+class IntervalList:
+    """Merged intervals by chromosome.
+
+    The deposits bring bgzip files with a tabix index. They hold some thousand rows, so they are
+    read whole and no index is needed.
+
+    Parameters
+    ----------
+    chromosomes : dict
+        Chromosome -> (starts, ends), int64, 0-based, half-open, in any order.
+    """
+
+    def __init__(self, chromosomes: dict[str, Intervals]) -> None:
+        self.chromosomes = {name: merge(*pair) for name, pair in chromosomes.items()}
+
+    @classmethod
+    def read(cls, path: Path, genome: ReferenceGenome) -> "IntervalList":
+        """Read a BED of three or more columns: plain, gzip or bgzip.
+
+        Names of chromosomes become those of the FASTA; rows on others hit nothing.
+
+        Raises
+        ------
+        GenezipError
+            At the first malformed row.
+        """
+        table = read_bed(path, BED3, more=True, todo="fetch the file again")
+        names = {chrom: translate(chrom, genome.sizes) for chrom in table["chrom"].unique()}
+        rows = table.groupby(table["chrom"].map(names))
+        return cls({chrom: (own["start"].to_numpy(), own["end"].to_numpy()) for chrom, own in rows})
+
+    def within(self, chrom: str, start: int, end: int) -> Intervals:
+        """Covered parts of ``[start, end)``: sorted, disjoint, clipped to it (int64 arrays)."""
+        starts, ends = self.chromosomes.get(chrom, (_NONE, _NONE))
+        first = np.searchsorted(ends, start, side="right")
+        last = np.searchsorted(starts, end, side="left")
+        return clip(starts[first:last], ends[first:last], start, end)

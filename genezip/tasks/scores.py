@@ -2,11 +2,13 @@
 
 A :class:`Sheet` holds the scores of all methods on one set of examples. All of them are taken
 without the same unit each time, so a difference of two of them is a paired one.
+:func:`compared` reads such sets, with the notes about them, from prediction files.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,9 +22,10 @@ from genezip.artifacts.scores import (
     Row,
     cell,
 )
+from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap, Scale, interval_note, ratio, scarcer
 from genezip.tasks.base import Method
-from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.predictions import METHOD_COLUMNS, ArrayRow, PredictionFile, method_of
 
 
 def row(method: Method, **cells: Any) -> Row:
@@ -74,15 +77,18 @@ def estimated(
     }
 
 
-def ranked_support(bootstrap: BlockBootstrap, labels: np.ndarray) -> np.ndarray:
+def ranked_support(
+    bootstrap: BlockBootstrap, labels: np.ndarray, ranked: np.ndarray | bool = True
+) -> np.ndarray:
     """Units with a positive, or those with a negative where these are fewer; bool, (B,).
 
     Parameters
     ----------
     labels : array, shape (n,), 1 or True for a positive
+    ranked : bool array, shape (n,), examples that are compared with another; True for all
     """
     positive = np.asarray(labels) == 1
-    return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
+    return scarcer(bootstrap.support(positive & ranked), bootstrap.support(~positive & ranked))
 
 
 def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
@@ -110,7 +116,6 @@ class Entry:
     method, metric, note : what was measured
     values : float64 array, shape (1 + B,), of the sample (row 0) and without each unit
     n, positives : numbers of examples
-    candidate : whether a baseline may be the best one
     scale, support : what values the metric can take, and units that hold what it measures, as of
         :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
     units : float64 array, scores of the units whose mean ``values`` is, NaN where undefined; None
@@ -123,7 +128,6 @@ class Entry:
     n: int
     positives: int | None
     note: str
-    candidate: bool = True
     units: np.ndarray | None = None
     scale: Scale = "share"
     support: np.ndarray | None = None
@@ -137,14 +141,17 @@ class Sheet:
     ----------
     bootstrap : resamples of the units
     unit : what is resampled (blocks, maps, loci, genes)
-    rule, split, scale : as in the columns
+    rule, split : as in the columns
+    notes : (label of a method, metric) -> its note in a prediction file
+    shown : names of baselines that are shown, and that no model is compared with
     """
 
     bootstrap: BlockBootstrap
     unit: str
     rule: str
     split: str
-    scale: str
+    notes: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
     entries: list[Entry] = field(default_factory=list)
 
     def add(
@@ -155,18 +162,12 @@ class Sheet:
         n: int,
         positives: int | None = None,
         note: str = "",
-        candidate: bool = True,
         scale: Scale = "share",
         support: np.ndarray | None = None,
     ) -> None:
-        """Add a metric; ``values`` is None where it is undefined, which ``note`` explains.
-
-        A baseline that is no ``candidate`` is shown, and no model is compared with it.
-        """
-        empty = np.full(1, np.nan)
-        found = empty if values is None else values
-        entry = Entry(method, metric, found, n, positives, note, candidate, None, scale, support)
-        self.entries.append(entry)
+        """Add a metric; ``values`` is None where it is undefined, which ``note`` explains."""
+        found = np.full(1, np.nan) if values is None else values
+        self._add(Entry(method, metric, found, n, positives, note, None, scale, support))
 
     def add_mean(self, method: Method, metric: str, scores: np.ndarray) -> None:
         """Add the mean of one correlation per unit; units without a finite score are left out.
@@ -180,7 +181,18 @@ class Sheet:
         note = f"{lost} {self.unit} without a defined score" if lost else ""
         units = np.asarray(scores)
         held = self.bootstrap.support(np.isfinite(units))
-        entry = Entry(method, metric, values, n, None, note, True, units, "correlation", held)
+        self._add(Entry(method, metric, values, n, None, note, units, "correlation", held))
+
+    def _add(self, entry: Entry) -> None:
+        """Add an entry, empty where a note says that its metric does not apply."""
+        noted = self.notes.get((entry.method.label, entry.metric))
+        if noted is not None:
+            reason = noted["reason"]
+            if noted["value_stands"]:
+                entry = replace(entry, note=joined(reason, entry.note))
+            else:
+                n = entry.n if entry.units is None else 0  # units with a score: none has one
+                entry = Entry(entry.method, entry.metric, np.full(1, np.nan), n, None, reason)
         self.entries.append(entry)
 
     def rows(self, control: str | None = None) -> list[Row]:
@@ -224,7 +236,7 @@ class Sheet:
             for entry in self.entries
             if entry.metric == metric
             and entry.method.mode == BASELINE
-            and entry.candidate
+            and entry.method.model not in self.shown
             and np.isfinite(entry.values[0])
         ]
         return max(known, key=lambda entry: float(entry.values[0]), default=None)
@@ -255,7 +267,6 @@ class Sheet:
             metric=metric,
             n=entry.n,
             positives=entry.positives,
-            scale=self.scale,
             **{**cells, "note": note},
         )
 
@@ -274,3 +285,145 @@ def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarr
     finite = np.isfinite(scores)
     sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
     return ratio(sums["score"], sums["n"]), int(finite.sum())
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a method predicted under one rule and split, by number of the example.
+
+    Attributes
+    ----------
+    example, fold : int64 arrays, shape (n,)
+    group : str array, shape (n,)
+    target, prediction : float64 arrays, shape (n,); of an array task lists of n arrays
+    """
+
+    example: np.ndarray
+    fold: np.ndarray
+    group: np.ndarray
+    target: Any
+    prediction: Any
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Methods that predicted the same examples: those of one rule and split of a subset.
+
+    Attributes
+    ----------
+    subset, rule, split : as in the columns
+    methods : what each predicted; None where it has nothing but notes
+    notes : as of :class:`Sheet`
+    """
+
+    subset: str
+    rule: str
+    split: str
+    methods: Mapping[Method, Examples | None]
+    notes: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    def of(self, model: str) -> Examples | None:
+        """What the first method with this name predicted; None without one."""
+        return next((each for key, each in self.methods.items() if key.model == model), None)
+
+    def rows(
+        self,
+        fill: Callable[[Sheet, Method, Examples], None],
+        unit: str,
+        draws: tuple[int, int],
+        control: str | None,
+        resampled: Literal["group", "example"] = "group",
+        shown: frozenset[str] = frozenset(),
+    ) -> list[Row]:
+        """Every value, then the paired differences, as of :meth:`Sheet.rows`.
+
+        Parameters
+        ----------
+        fill : adds the metrics of a method; those whose notes say why become empty
+        unit : plural of what is resampled
+        draws : number of resamples, and their seed
+        resampled : whether examples are resampled or groups of them
+        shown : as of :class:`Sheet`
+        """
+        first = next(each for each in self.methods.values() if each is not None)
+        bootstrap = BlockBootstrap(getattr(first, resampled), *draws)
+        sheet = Sheet(bootstrap, unit, self.rule, self.split, self.notes, shown)
+        for method, examples in self.methods.items():
+            if examples is not None:
+                fill(sheet, method, examples)
+                continue
+            for label, metric in self.notes:
+                if label == method.label:
+                    sheet.add(method, metric, None, 0)
+        return sheet.rows(control)
+
+
+def compared(files: Sequence[PredictionFile]) -> list[Compared]:
+    """Sets of examples in the order of the files, with every method that predicted them.
+
+    Raises
+    ------
+    GenezipError
+        If two methods predicted different examples of one rule and split.
+    """
+    found: dict[tuple[Method, str, str], Examples] = {}
+    for file in files:
+        found |= _numbers(file) if file.kind == "scalar" else _arrays(file)
+    methods = [method for file in files for method in file.methods]
+    sets = []
+    for subset, rule, split in dict.fromkeys((m.subset, r, s) for m, r, s in found):
+        notes = {
+            (note["arm"], note["metric"]): note
+            for file in files
+            for note in file.notes
+            if (note.get("subset", subset), note["rule"], note["split"]) == (subset, rule, split)
+        }
+        noted = {label for label, _ in notes}
+        own = {
+            method: found.get((method, rule, split))
+            for method in methods
+            if method.subset == subset and ((method, rule, split) in found or method.label in noted)
+        }
+        _refuse_others(own, f"{rule}, {split}")
+        sets.append(Compared(subset, rule, split, own, notes))
+    return sets
+
+
+def _numbers(file: PredictionFile) -> dict[tuple[Method, str, str], Examples]:
+    found = {}
+    columns = ("example", "fold", "group", "target", "prediction")
+    keys = [*METHOD_COLUMNS, "rule", "split"]
+    for cells, own in file.frame().groupby(keys, dropna=False, sort=False):
+        *method, rule, split = cells
+        own = own.sort_values("example", kind="stable")
+        key = method_of(method), str(rule), str(split)
+        found[key] = Examples(*(own[name].to_numpy() for name in columns))
+    return found
+
+
+def _arrays(file: PredictionFile) -> dict[tuple[Method, str, str], Examples]:
+    rows: dict[tuple[Method, str, str], list[ArrayRow]] = defaultdict(list)
+    for row in file.rows():
+        rows[row.method, row.rule, row.split].append(row)
+    found = {}
+    for key, own in rows.items():
+        own.sort(key=lambda row: row.example)
+        found[key] = Examples(
+            example=np.array([row.example for row in own]),
+            fold=np.array([row.fold for row in own]),
+            group=np.array([row.group for row in own]),
+            target=[row.target for row in own],
+            prediction=[row.prediction for row in own],
+        )
+    return found
+
+
+def _refuse_others(methods: Mapping[Method, Examples | None], where: str) -> None:
+    """Refuse methods whose examples differ: their differences would not be paired."""
+    held = [(method, each) for method, each in methods.items() if each is not None]
+    for method, each in held[1:]:
+        if not np.array_equal(each.example, held[0][1].example):
+            raise GenezipError(
+                f"{held[0][0].label} and {method.label} predicted different examples ({where}); "
+                "predict them again from one prepared folder"
+            )

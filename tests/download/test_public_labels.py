@@ -19,7 +19,7 @@ from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source
 from genezip.tasks import label_files as real_labels
 from genezip.tasks.classification import elements
-from genezip.tasks.public_labels import INTERVALS, PUBLIC, PublicLabels, elements_inside
+from genezip.tasks.label_files import INTERVALS, PUBLIC, PublicLabels, elements_inside
 
 HTTP = Http(timeout_s=0.4, attempts=1, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
 PARTS = list(PUBLIC)

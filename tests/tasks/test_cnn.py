@@ -1,4 +1,4 @@
-"""The one-hot CNN on all five tasks: losses, scores, files, going on after a stop."""
+"""The one-hot CNN on pairs: losses, scores, files, going on after a stop."""
 
 import json
 from collections.abc import Callable
@@ -14,8 +14,7 @@ import torch
 from genezip.tasks.cnn import cnn_settings, predict_cnn
 from toolkit.dna import random_ids
 
-from genezip.alphabet import reverse_complement
-from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Initiation, Pairs
+from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Pairs
 from genezip.errors import GenezipError
 from genezip.tasks import cnn as module
 from genezip.tasks.base import Method
@@ -46,42 +45,9 @@ class FakePairs:
         return PairSequences(reference, alternative, 20, 40, 40)
 
 
-class FakeTracks:
-    """Windows of 50 bases with ten tracks."""
-
-    table = pd.DataFrame(
-        {
-            "example": [0, 1, 0, 1, 0, 1],
-            "split": ["train"] * 2 + ["valid"] * 2 + ["test"] * 2,
-            "start": [0] * 6,
-            "keep_start": [0, 0, 10, 10, 10, 10],
-            "keep_end": [50, 50, 40, 40, 40, 40],
-            "block": [f"chr8:{number}" for number in range(6)],
-        }
-    )
-
-    @classmethod
-    def load(cls, manifest: Path, genome: Path) -> "FakeTracks":
-        return cls()
-
-    def ids(self, row: int) -> np.ndarray:
-        return random_ids(50, row)
-
-    def targets(self, row: int) -> np.ndarray:
-        found = np.random.default_rng(row).random((10, 50)) + (self.ids(row) == 5)
-        return found.astype(np.float32)
-
-    def scored(self, row: int) -> np.ndarray:
-        return np.arange(30) > 2
-
-    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.ids(number), self.targets(number)
-
-
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PairExamples", FakePairs)
-    monkeypatch.setattr(module, "InitiationExamples", FakeTracks)
 
 
 def settings(task: str, **changes: Any) -> Any:
@@ -162,29 +128,7 @@ def test_scores_of_pairs_under_autocast_are_as_many_as_the_inputs(
     assert set(seen) == {torch.float32}
 
 
-def test_initiation_is_trained_on_squared_errors_of_the_stored_scale(tmp_path: Path) -> None:
-    table = pq.read_table(predicted(tmp_path, "tisp")).to_pandas()
-    assert table["group"].tolist() == ["chr8:2", "chr8:3", "chr8:4", "chr8:5"]
-    target = np.frombuffer(table["target"][0], "<f2").reshape(10, 30)
-    assert np.isnan(target[:, :3]).all() and np.isfinite(target[:, 3:]).all()
-    tracks = module._Initiation(FakeTracks(), settings("tisp"), False, 0, CPU)  # type: ignore[arg-type]
-    tracks.module.eval()
-    drawn = [FakeTracks().training(n) for n in (0, 1)]
-    errors = [tracks.predict(ids) - target for ids, target in drawn]
-    by_hand = np.mean([np.square(error).mean() for error in errors])
-    assert float(tracks.loss(np.array([0, 1])).detach()) == pytest.approx(by_hand, rel=1e-4)
-
-
-def test_initiation_on_both_strands_is_the_mean_of_two_passes() -> None:
-    one = module._Initiation(FakeTracks(), settings("tisp"), False, 0, CPU)  # type: ignore[arg-type]
-    two = module._Initiation(FakeTracks(), settings("tisp"), True, 0, CPU)  # type: ignore[arg-type]
-    one.module.eval(), two.module.eval()
-    ids = random_ids(50, 3)
-    back = one.predict(reverse_complement(ids))[::-1, ::-1]
-    assert np.allclose(two.predict(ids), (one.predict(ids) + back) / 2, atol=1e-6)
-
-
-@pytest.mark.parametrize("task", ["eqtl", "tisp"])
+@pytest.mark.parametrize("task", ["eqtl"])
 def test_equal_seeds_give_equal_files(
     task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,11 +143,6 @@ def test_an_unknown_task_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(GenezipError, match="'xyz' is no task here"):
         predict_cnn(
-            "xyz", tmp_path / "x.json", tmp_path, method("tisp"), "x", settings("tisp"), 0,
+            "xyz", tmp_path / "x.json", tmp_path, method("eqtl"), "x", settings("eqtl"), 0,
             tmp_path / "o", tmp_path / "w",
         )  # fmt: skip
-
-
-def test_sections_have_what_training_reads() -> None:
-    for task, kind in (("tisp", Initiation),):
-        assert isinstance(settings(task), kind) and settings(task).steps == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
-from genezip.tasks.interval_list import IntervalList
+from genezip.tasks.examples import IntervalList
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyBigWig
 import pytest
 
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Segment
 from genezip.tasks import label_files as real_labels
 from genezip.tasks.classification import elements
-from genezip.tasks.initiation import label_initiation
 from genezip.tasks.pairs import label_pairs
 from genezip.tasks.windows import label_contacts
 
@@ -86,49 +84,6 @@ def test_a_changed_file_stops_the_copy_and_leaves_nothing(tmp_path, change, told
     with pytest.raises(GenezipError, match=told):
         real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def bigwig(path: Path, values: dict[int, float]) -> Path:
-    with pyBigWig.open(str(path), "w") as track:
-        track.addHeader([("chr1", 5000), ("chr22", 5000)])
-        at = sorted(values)
-        track.addEntries(
-            ["chr22"] * len(at), at, ends=[a + 1 for a in at], values=[values[a] for a in at]
-        )
-    return path
-
-
-def test_counts_are_positive_and_segments_without_any_are_left_out(tmp_path):
-    plus = bigwig(tmp_path / "plus.bw", {1010: 3.0})
-    minus = bigwig(tmp_path / "minus.bw", {1005: -2.0})
-    assembly = Segments(
-        segment("chr22", 1000, 1020), segment("chr22", 3000, 3050), segment("chr1", 0, 100)
-    )
-    (found,) = label_initiation.read_initiation(plus, minus, assembly)
-    assert found.segment.start == 1000
-    expected = np.zeros((2, 20))
-    expected[0, 10], expected[1, 5] = 3, 2
-    np.testing.assert_array_equal(found.counts, expected)
-
-
-def test_a_base_near_an_n_is_not_scored():
-    ids = np.array([3, 3, 3, 7, 3, 3, 3], dtype=np.uint8)
-    slow = [not any(ids[max(i - 2, 0) : i + 3] == 7) for i in range(7)]
-    np.testing.assert_array_equal(label_initiation.far_from_n(ids, 2), slow)
-    assert slow == [True, False, False, False, False, False, True]
-
-
-def test_blocks_cover_every_base_once_and_folds_take_turns():
-    found = label_initiation.blocks([25, 10], 10, 3)
-    assert [(b.segment, b.first, b.last, b.fold) for b in found] == [
-        (0, 0, 10, 0), (0, 10, 20, 1), (0, 20, 25, 2), (1, 0, 10, 0),
-    ]  # fmt: skip
-
-
-def test_no_base_of_a_tested_block_or_near_it_is_learned():
-    block = label_initiation.Block(0, 10, 20, 0)
-    free = label_initiation.learned(30, [block], 3)
-    assert np.flatnonzero(~free).tolist() == list(range(7, 23))
 
 
 def contact_table(path: Path, rows: list[tuple[int, int, float]]) -> Path:

@@ -7,7 +7,6 @@ from torch import nn
 
 from genezip.alphabet import PAD_ID, encode
 from genezip.tasks.networks import (
-    InitiationCNN,
     Layer,
     OneHot,
     PairCNN,
@@ -66,18 +65,6 @@ def test_a_variant_can_reach_the_logits_of_a_pair_from_anywhere() -> None:
         changed[0, place] = 6
         with torch.no_grad():
             assert not torch.equal(model(changed), model(ids_of("A" * 400)))
-
-
-def test_initiation_has_ten_tracks_at_every_base_and_sees_four_to_each_side() -> None:
-    model = InitiationCNN().eval()
-    channels = [16, 64, 256, 1024]
-    assert size(model) == layers(channels, [3, 3, 3, 3]) + 1024 * 10 + 10
-    ids, changed = bases(40), bases(40)
-    changed[0, 20] = 7
-    with torch.no_grad():
-        difference = (model(ids) - model(changed)).abs().sum(1)[0]
-    assert model(ids).shape == (1, 10, 40)
-    assert difference.nonzero().flatten().tolist() == list(range(16, 25))
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (11, 4), (11, 2), (25, 2), (15, 1)])

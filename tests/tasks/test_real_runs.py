@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from genezip.tasks.real_run import LabelRun
 from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
 
@@ -21,13 +22,10 @@ from genezip.models.token_counts import TokenCounts
 from genezip.tasks.classification import elements as real_elements
 from genezip.tasks.classification.probe import mean_vectors, unlearnable
 from genezip.tasks.classification.splits import Fold
-from genezip.tasks.initiation import procap as real_initiation
-from genezip.tasks.initiation.label_initiation import LabelledSegment, far_from_n
-from genezip.tasks.initiation.procap import measure_initiation
+from genezip.tasks.initiation.procap import both_strands
 from genezip.tasks.label_files import FILES
 from genezip.tasks.pairs import crispri as real_enhancer_gene
 from genezip.tasks.predictions import COLUMNS, PredictionFile
-from genezip.tasks.real_run import LabelRun, both_strands, too_many_counts
 from genezip.tasks.windows import hic as real_contacts
 from genezip.tasks.windows.hic import measure_contacts
 
@@ -63,7 +61,6 @@ def run(tmp_path):
 @pytest.mark.parametrize(
     "measure",
     [
-        measure_initiation,
         measure_contacts,
         real_elements.measure_elements,
         real_enhancer_gene.measure_enhancer_gene,
@@ -107,21 +104,6 @@ def told(run):
     return row["note"]
 
 
-def test_segments_too_long_for_vectors_of_every_base_are_not_begun(run, present):
-    present(SimpleNamespace(segments=[segment("chr22", 0, 50_000_000)]))
-    measure_initiation(run)
-    assert "has 50,000,000 bp" in told(run) and "at most 20,000,000 bp" in told(run)
-
-
-def test_a_single_block_is_not_measured(run, present, monkeypatch):
-    present(SimpleNamespace(segments=[]))
-    ids = encode("ACGT" * 50)
-    whole = LabelledSegment(segment("chr22", 0, 200), ids, np.ones((2, 200)), far_from_n(ids))
-    monkeypatch.setattr(real_initiation, "read_initiation", lambda *_: [whole])
-    measure_initiation(run)
-    assert "1 block of 32,768 bp" in told(run)
-
-
 @pytest.mark.parametrize(
     ("kind", "build", "told"),
     [("simulated", "hg38", "is simulated"), ("files", "R64", "the genome of this run is R64")],
@@ -132,13 +114,6 @@ def test_labels_of_another_genome_are_not_used(run, monkeypatch, kind, build, to
     found = SimpleNamespace(kind=kind, build=build)
     monkeypatch.setattr("genezip.tasks.real_run.Source.load", lambda path: found)
     assert told in run.absent("elements")
-
-
-def test_the_vector_read_backwards_belongs_to_the_same_base():
-    forward, reverse = both_strands(counting(), encode("AACGT"))
-    assert forward.tolist() == [[1, 0], [2, 0], [2, 1], [2, 1], [2, 1]]
-    # the other strand is ACGTT; its last base lies under the first of this one
-    assert reverse.tolist() == [[1, 1], [1, 1], [1, 1], [1, 1], [1, 0]]
 
 
 def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
@@ -174,34 +149,6 @@ def test_bin_vectors_read_in_blocks_are_those_of_all_bases_at_once(monkeypatch, 
             for vectors in both_strands(model, ids[segment])
         ]
         assert np.array_equal(bins, strands[0] / 2 + strands[1] / 2)
-
-
-def test_counts_of_every_base_are_not_held_for_a_large_vocabulary():
-    assert too_many_counts(Crafted("network", 4096), 10**7) is None
-    assert too_many_counts(TokenCounts(Runs(64)), 7_000_000) is None
-    why = too_many_counts(TokenCounts(Runs(4096)), 1_000_000)
-    assert why.startswith("4,096 token-id counts for each of 1,000,000 bases are 4,096,000,000")
-
-
-def test_the_initiation_cell_of_a_large_vocabulary_is_empty_and_says_why(run, present, monkeypatch):
-    """Beside it a small one is measured."""
-    ids = random_ids(8_000)
-    counts = np.random.default_rng(0).poisson(0.3, (2, 8_000))
-    where = segment("chr22", 0, 8_000)
-    whole = LabelledSegment(where, ids, counts, np.ones(8_000, dtype=bool))
-    present(SimpleNamespace(segments=[where]))
-    monkeypatch.setattr(real_initiation, "read_initiation", lambda *_: [whole])
-    tss = pd.DataFrame({"chrom": ["chr22"], "position": [5], "strand": ["+"]})
-    monkeypatch.setattr(real_initiation, "annotated_tss", lambda *_: tss)
-    small, large = TokenCounts(Runs()), TokenCounts(Runs(100_000, name="large"))
-    monkeypatch.setattr(LabelRun, "compressors", lambda self: iter([small, large]))
-    settings = Labels(tasks=["initiation"], folds=3, bootstrap=20, block_bp=1_024, gap_bp=64)
-    measure_initiation(replace(run, settings=settings))
-    scores = pd.read_csv(run.out, sep="\t").set_index(["model", "metric"])
-    assert np.isfinite(scores.loc[("runs", "pcc"), "value"])
-    assert np.isnan(scores.loc[("large", "pcc"), "value"])
-    assert "100,000 token-id counts for each of 8,000 bases" in scores.loc[("large", "pcc"), "note"]
-    assert pd.isna(scores.loc[("runs", "pcc"), "seed"])
 
 
 class Made:

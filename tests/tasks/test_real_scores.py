@@ -9,7 +9,7 @@ from toolkit.slow_bootstrap import slow_interval
 
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.tasks import sheet as real_scores
+from genezip.tasks import scores as real_scores
 from genezip.tasks.base import Method
 from genezip.tasks.windows import hic as real_contacts
 

@@ -7,21 +7,26 @@ length and nothing else; it is shown, and no model is compared with it.
 """
 
 import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import TASK_SCORES
+from genezip.artifacts.scores import Row
 from genezip.artifacts.tables import read_tsv
+from genezip.config.benchmarks import Input
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
-from genezip.genome.sources.source import Source
-from genezip.metrics.bootstrap import BlockBootstrap, ratio, scarcer
+from genezip.metrics.bootstrap import ratio, scarcer
 from genezip.metrics.ranking import macro_auroc
-from genezip.tasks.base import Method, baseline_method
+from genezip.models.base import Compressor, vector_width
+from genezip.tasks.base import Found, Job, Layout, Method, Note, NotMeasured, Predictions, Task
 from genezip.tasks.classification.baselines import (
     LENGTH,
     PRIOR,
@@ -29,112 +34,192 @@ from genezip.tasks.classification.baselines import (
     class_shares,
     composition_features,
 )
-from genezip.tasks.classification.probe import linear_probe, mean_vectors, unlearnable
+from genezip.tasks.classification.probe import BATCH, linear_probe, mean_vectors, unlearnable
 from genezip.tasks.classification.splits import Fold, balanced_folds, folds_of, loci
-from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.public_labels import CLASSES, COLUMNS, SPLITS
-from genezip.tasks.real_run import LabelRun, model_method
-from genezip.tasks.score_rows import ranked_support
-from genezip.tasks.sheet import Sheet
-from genezip.tasks.task_files import FETCH
+from genezip.tasks.deposits import FETCH, TaskFiles
+from genezip.tasks.examples import MANIFEST, Prepared, preparing
+from genezip.tasks.features import FeatureStore, Reading, StorePlan
+from genezip.tasks.label_files import CLASSES, COLUMNS, SPLITS, measurable
+from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.scores import Examples, Sheet, compared, ranked_support
 
 logger = logging.getLogger(__name__)
 
-PART, SUBSET = "elements", "ensembl"
+UNIT = "loci"
+METRICS = ("auroc_macro", "accuracy")
+TOKENS = "tokens.npy"
 UNSEEN = "no model sees the length, so none is compared with it"
 
 
-def measure_elements(run: LabelRun) -> None:
-    """Write scores and predictions of the part ``elements``."""
-    if reason := run.absent(PART):
-        run.give_up(PART, reason)
-        return
-    settings = run.settings
-    known = read_elements(run.files().one("elements.tsv.gz"), settings.locus_bp)
-    assembly = Source.load(run.source).assembly()
-    table, ids = windows(known, assembly, settings.element_bp, settings.folds)
-    left_out = (
-        f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
-        f"{settings.element_bp:,} bp is not inside a piece"
-    )
-    logger.info(f"labels: elements, {left_out}")
-    classes, units = table["class"].to_numpy(), table["locus"].to_numpy()
-    rules = {"chromosome": folds_of(table["fold"].to_numpy()), "paper": [_own(table)]}
-    for rule, folds in rules.items():
-        if reason := unlearnable(classes, units, folds, "element", "loci"):
-            run.give_up(PART, f"{reason} (split {rule}, {len(table):,} elements)")
-            return
-    baselines = {PRIOR: np.zeros((len(ids), 0)), LENGTH: lengths(table)} | composition_features(ids)
-    features = [(baseline_method(name, PART, SUBSET), x) for name, x in baselines.items()]
-    notes = {PRIOR: left_out, LENGTH: UNSEEN}
-    for model in run.compressors():
-        features.append((model_method(model, PART, SUBSET), mean_vectors(model, ids)))
-        logger.info(f"labels: elements, {model.name}: vectors of {len(ids):,} elements")
-    sheets = []
-    with PredictionWriter(run.predictions, None, "array", (len(CLASSES),)) as writer:
-        for rule, folds in rules.items():
-            tested = np.concatenate([fold.test for fold in folds])
-            of_fold = np.concatenate([np.full(len(fold.test), fold.number) for fold in folds])
-            rows = table.iloc[tested]
-            truth, groups = classes[tested], units[tested]
-            bootstrap = BlockBootstrap(groups, settings.bootstrap, settings.seed)
-            sheet = Sheet(bootstrap, "loci", rule, "test", run.scale)
-            for method, x in features:
-                found = np.concatenate(
-                    [_learn(method.model, x, classes, units, fold, settings.seed) for fold in folds]
-                )
-                _score(sheet, method, truth, found, of_fold, notes.get(method.model, ""))
-                for fold in folds:
-                    of = of_fold == fold.number
-                    writer.add(
-                        method=method,
-                        rule=rule,
-                        fold=fold.number,
-                        split="test",
-                        example=rows["example"].to_numpy()[of],
-                        group=groups[of],
-                        target=list(np.eye(len(CLASSES))[truth[of]]),
-                        prediction=list(found[of]),
-                    )
-            sheets.append(sheet)
-            logger.info(f"labels: elements, split {rule}: {len(rows):,} tested")
-    TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+@dataclass(frozen=True)
+class Windows:
+    """Windows around the elements of a prepared folder.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        ``facts["left_out"]`` says how many elements have no window.
+    table : DataFrame of :func:`windows`
+    tokens : uint8 array, shape (n, window), token ids
+    """
+
+    prepared: Prepared
+    table: pd.DataFrame
+    tokens: np.ndarray
 
 
-def _own(table: pd.DataFrame) -> Fold:
-    """The split that the elements were published with; its fold is -1."""
+class Elements(Task[Windows]):
+    """Regulatory elements of Ensembl, in the split of Genomic Benchmarks and by chromosome."""
+
+    name = "elements"
+    settings = config.Labels
+    metrics = dict.fromkeys(METRICS, UNIT)
+    layout = Layout("array", (len(CLASSES),), "<f8", "<f8", "one number for every class")
+    own_subset = "ensembl"
+
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: config.Labels,
+        seed: int,
+        manifest: Path,
+    ) -> Prepared:
+        """As of :class:`Task`."""
+        assembly = measurable(self, files, genome, subset).assembly()
+        published = files.one("elements.tsv.gz")
+        known = read_elements(published, settings.locus_bp)
+        table, ids = windows(known, assembly, settings.element_bp, settings.folds)
+        left_out = (
+            f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
+            f"{settings.element_bp:,} bp is not inside a piece"
+        )
+        logger.info(f"{self.name}, {left_out}")
+        classes, units = table["class"].to_numpy(), table["locus"].to_numpy()
+        for rule, folds in rules(table).items():
+            if reason := unlearnable(classes, units, folds, "element", UNIT):
+                raise NotMeasured(f"{reason} (split {rule}, {len(table):,} elements)")
+        inputs = {"elements": published, "genome": genome}
+        with preparing(manifest, self.name, subset, inputs, (TOKENS,)) as draft:
+            draft.write_examples(table)
+            np.save(draft.folder / TOKENS, np.stack(ids))
+            draft.facts = {"left_out": left_out}
+        return Prepared.load(manifest, self.name)
+
+    def open(self, manifest: Path, genome: Path) -> Windows:
+        """As of :class:`Task`; the genome is not read."""
+        prepared = Prepared.load(manifest, self.name)
+        return Windows(prepared, prepared.table(), np.load(prepared.folder / TOKENS))
+
+    def features(
+        self, compressor: Compressor, examples: Windows, input: Input, settings: Any
+    ) -> Reading:
+        """As of :class:`Task`: the mean vector of every window, in double precision."""
+        if input != "full":
+            raise GenezipError(f"{self.name} reads whole windows; use the input full")
+        plan = StorePlan(
+            task=self.name,
+            subset=examples.prepared.subset,
+            input=input,
+            layer="states",
+            model=compressor.facts,
+            prepared=examples.prepared.folder / MANIFEST,
+            examples=examples.table["example"].to_numpy(),
+            inner=(),
+            blocks={"mean": vector_width(compressor)},
+            dtype="<f8",
+        )
+
+        def compute(rows: range) -> tuple[np.ndarray, int]:
+            here = examples.tokens[rows.start : rows.stop]
+            return mean_vectors(compressor, list(here)), 2 * here.size
+
+        return Reading(plan, compute, BATCH)
+
+    def fit(self, features: FeatureStore, job: Job[Windows]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        x, table = features.block("mean"), job.examples.table
+        for rule, folds in rules(table).items():
+            yield from _predicted(table, rule, folds, job.method.model, x, job.seed)
+
+    def baselines(self, job: Job[Windows], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """Class shares, the length alone, and composition without the length."""
+        table, tokens = job.examples.table, job.examples.tokens
+        features = {PRIOR: np.zeros((len(table), 0)), LENGTH: lengths(table)}
+        features |= composition_features(list(tokens))
+        notes = {PRIOR: job.examples.prepared.facts["left_out"], LENGTH: UNSEEN}
+        for rule, folds in rules(table).items():
+            for model, x in features.items():
+                yield from _predicted(table, rule, folds, model, x, job.seed)
+                for metric in METRICS if model in notes else ():
+                    yield Note(metric, notes[model], rule, value_stands=True, model=model)
+
+    def scores(
+        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """As of :class:`Task`."""
+        rows: list[Row] = []
+        for part in compared(files):
+            shown = frozenset([LENGTH])
+            rows += part.rows(_score, UNIT, (bootstrap, seed), control, shown=shown)
+        return rows
+
+
+def rules(table: pd.DataFrame) -> dict[str, list[Fold]]:
+    """Folds by chromosome, and the split that the elements were published with (its fold is -1)."""
     split = table["split"].to_numpy()
-    return Fold(-1, np.flatnonzero(split == "train"), np.flatnonzero(split == "test"))
+    own = Fold(-1, np.flatnonzero(split == "train"), np.flatnonzero(split == "test"))
+    return {"chromosome": folds_of(table["fold"].to_numpy()), "paper": [own]}
+
+
+def _predicted(
+    table: pd.DataFrame, rule: str, folds: list[Fold], model: str, x: np.ndarray, seed: int
+) -> Iterator[Predictions]:
+    """Class probabilities of the test rows of every fold."""
+    truth, units = table["class"].to_numpy(), table["locus"].to_numpy()
+    for fold in folds:
+        yield Predictions(
+            "test",
+            example=table["example"].to_numpy()[fold.test],
+            group=units[fold.test],
+            target=np.eye(len(CLASSES))[truth[fold.test]],
+            prediction=_learn(model, x, truth, units, fold, seed),
+            rule=rule,
+            fold=fold.number,
+            model=model,
+        )
+    tested = sum(len(fold.test) for fold in folds)
+    logger.info(f"elements, {model}: split {rule}, {tested:,} tested")
 
 
 def _learn(
-    model: str, x: np.ndarray, truth: np.ndarray, loci: np.ndarray, fold: Fold, seed: int
+    model: str, x: np.ndarray, truth: np.ndarray, units: np.ndarray, fold: Fold, seed: int
 ) -> np.ndarray:
     """Class probabilities of the test rows of a fold, (n, classes)."""
     if model == PRIOR:
         return class_shares(truth, fold, len(CLASSES))
     if model == LENGTH:
         return boosted_trees(x, truth, fold, len(CLASSES), seed)
-    return linear_probe(x, truth, loci, fold, len(CLASSES))
+    return linear_probe(x, truth, units, fold, len(CLASSES))
+
+
+def _score(sheet: Sheet, method: Method, elements: Examples) -> None:
+    """Macro AUROC (one class against the rest, within folds) and accuracy."""
+    truth, found = np.stack(elements.target).argmax(1), np.stack(elements.prediction)
+    boot, n = sheet.bootstrap, len(truth)
+    ranked = boot.of_weights(lambda weights: macro_auroc(truth, found, weights, elements.fold))
+    held = reduce(
+        scarcer, [ranked_support(boot, truth == place) for place in range(found.shape[1])]
+    )
+    sheet.add(method, "auroc_macro", ranked, n, support=held)
+    right = boot.sums({"right": found.argmax(1) == truth, "n": np.ones(n)})
+    sheet.add(method, "accuracy", ratio(right["right"], right["n"]), n)
 
 
 def lengths(table: pd.DataFrame) -> np.ndarray:
     """Length of the published interval (bp); float64, (n, 1)."""
     return (table["end"] - table["start"]).to_numpy(dtype=np.float64)[:, None]
-
-
-def _score(
-    sheet: Sheet, method: Method, truth: np.ndarray, found: np.ndarray, folds: np.ndarray, note: str
-) -> None:
-    """Macro AUROC (one class against the rest, within folds) and accuracy."""
-    ranked = sheet.bootstrap.of_weights(lambda weights: macro_auroc(truth, found, weights, folds))
-    right = sheet.bootstrap.sums({"right": found.argmax(1) == truth, "n": np.ones(len(truth))})
-    accuracy = ratio(right["right"], right["n"])
-    classes = [ranked_support(sheet.bootstrap, truth == place) for place in range(found.shape[1])]
-    each = (("auroc_macro", ranked, reduce(scarcer, classes)), ("accuracy", accuracy, None))
-    for metric, values, held in each:
-        compared = method.model != LENGTH
-        sheet.add(method, metric, values, len(truth), note=note, candidate=compared, support=held)
 
 
 def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:

@@ -235,7 +235,7 @@ class LabelledSequences(Task[Labelled]):
             truth, group = next(iter(methods.values()))[1:]
             classes = next(iter(methods.values()))[0].shape[1]
             draws = BlockBootstrap(group, bootstrap, seed)
-            sheet = Sheet(draws, UNIT, scheme, "test", "")
+            sheet = Sheet(draws, UNIT, scheme, "test")
             support = reduce(scarcer, [ranked_support(draws, truth == c) for c in range(classes)])
             positives = int((truth == 1).sum()) if classes == 2 else None
             marks = []

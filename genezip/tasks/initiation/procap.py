@@ -31,11 +31,13 @@ from genezip.tasks.initiation.procap_labels import (
     LabelledSegment,
     ProcapExamples,
     Sampled,
+    learnable,
     learned_bases,
     prepare_procap,
     sample,
 )
 from genezip.tasks.initiation.scores import FLAT, METRIC, RULE, UNIT, procap_rows
+from genezip.tasks.label_files import measurable
 from genezip.tasks.predictions import PredictionFile
 
 logger = logging.getLogger(__name__)
@@ -71,11 +73,8 @@ class PROcap(Task[ProcapExamples]):
         manifest: Path,
     ) -> Prepared:
         """As of :class:`Task`."""
-        if subset != SUBSET:
-            raise GenezipError(
-                f"{NAME} has no subset {subset!r}; name one with --subset (it has {SUBSET})"
-            )
-        return prepare_procap(files, genome, settings, seed, manifest)
+        assembly = measurable(self, files, genome, subset).assembly()
+        return prepare_procap(assembly, files, genome, settings, seed, manifest)
 
     def open(self, manifest: Path, genome: Path) -> ProcapExamples:
         """As of :class:`Task`."""
@@ -119,9 +118,14 @@ class PROcap(Task[ProcapExamples]):
 
 
 def _fitted(job: Job[ProcapExamples], features: Sequence[BaseFeatures]) -> list[np.ndarray]:
-    examples, settings = job.examples, job.settings
-    sampled = sample(examples.targets, settings.zero_share, job.seed)
-    return cross_fitted(examples.blocks, examples.targets, features, sampled, settings.gap_bp)
+    cut, targets, gap_bp = job.examples.blocks, job.examples.targets, job.settings.gap_bp
+    sampled = sample(targets, job.settings.zero_share, job.seed)
+    if not learnable(cut, targets, sampled, gap_bp):
+        raise GenezipError(
+            f"with gap_bp {gap_bp:,} no base is left to learn beside the tested blocks; prepare "
+            f"{NAME} again with these settings"
+        )
+    return cross_fitted(cut, targets, features, sampled, gap_bp)
 
 
 def _predictions(

@@ -14,15 +14,15 @@ import pandas as pd
 
 from genezip import config
 from genezip.alphabet import N_ID, encode
+from genezip.artifacts.files import sha256_file
 from genezip.errors import GenezipError
 from genezip.formats.bigwig import open_bigwig
 from genezip.genome.assembly import Assembly, Segment
-from genezip.genome.sources.source import Source
 from genezip.tasks.base import NotMeasured
 from genezip.tasks.deposits import FILES, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.initiation.examples import file_place
-from genezip.tasks.label_files import measurable
+from genezip.tasks.label_files import same_genome
 
 NAME, SUBSET = "initiation", "procap"
 BIGWIGS = ("procap.plus.bw", "procap.minus.bw")
@@ -102,15 +102,11 @@ class ProcapExamples:
             If one of them is missing or not the same any more.
         """
         prepared = Prepared.load(manifest, NAME)
+        assembly = same_genome(prepared, source).assembly()
         again = replace(FILES, again="fetch the labels and prepare the task again")
         again.check_files(manifest, prepared.facts["bigwigs"])
         plus, minus = (prepared.folder / entry["path"] for entry in prepared.facts["bigwigs"])
-        segments = read_initiation(plus, minus, Source.load(source).assembly())
-        if _places(segments) != prepared.facts["segments"]:
-            raise GenezipError(
-                f"{source} has other segments with PRO-cap counts than {manifest} was prepared "
-                "with; give that genome, or prepare the task again"
-            )
+        segments = read_initiation(plus, minus, assembly)
         columns = ["segment", "first", "last", "fold"]
         table = prepared.table()
         cut = [Block(*map(int, cells)) for cells in table[columns].itertuples(index=False)]
@@ -126,24 +122,29 @@ class ProcapExamples:
 
 
 def prepare_procap(
-    files: TaskFiles, source: str | Path, settings: config.Labels, seed: int, manifest: str | Path
+    assembly: Assembly,
+    files: TaskFiles,
+    source: Path,
+    settings: config.Labels,
+    seed: int,
+    manifest: Path,
 ) -> Prepared:
     """Cut the segments that have counts into blocks, and the blocks into folds.
 
     Parameters
     ----------
+    assembly : the genome
     files : ``labels.json``
-    source : ``source.json``
+    source : ``source.json`` of the genome
     seed : of the bases without signal that are learned
 
     Raises
     ------
     NotMeasured
-        If there are no labels of this genome, a segment is too long, or the blocks are too few.
+        If no segment has counts, one is too long, or the blocks are too few.
     GenezipError
         If a file cannot be read or a chromosome is shorter than a segment of it.
     """
-    assembly = measurable(files, NAME, source).assembly()
     if reason := too_long(segment for segment in assembly.segments if segment.chrom == CHROM):
         raise NotMeasured(reason)
     plus, minus = (files.one(name) for name in BIGWIGS)
@@ -161,19 +162,15 @@ def prepare_procap(
         )
     table = pd.DataFrame(cut).assign(split="test", block=names)
     table.insert(0, "example", np.arange(len(cut)))
-    folder = Path(manifest).resolve().parent
+    folder = manifest.resolve().parent
     inputs = dict(zip(BIGWIGS, (plus, minus), strict=True))
     with preparing(manifest, NAME, SUBSET, inputs) as draft:
         draft.write_examples(table)
         draft.facts = {
             "bigwigs": [file_place(path, folder) for path in (plus, minus)],
-            "segments": _places(segments),
+            "genome_sha256": sha256_file(source),
         }
     return Prepared.load(manifest, NAME)
-
-
-def _places(segments: list[LabelledSegment]) -> list[list[str | int]]:
-    return [[s.segment.name, s.segment.chrom, s.segment.start, s.segment.end] for s in segments]
 
 
 def too_long(segments: Iterable[Segment]) -> str | None:

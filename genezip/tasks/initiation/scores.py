@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genezip.artifacts.scores import Row
-from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.correlation import (
     ASSAYS,
@@ -26,7 +25,7 @@ from genezip.metrics.correlation import (
 )
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import Sheet, estimated, joined, row
+from genezip.tasks.scores import Examples, Sheet, compared, estimated, joined, row
 
 logger = logging.getLogger(__name__)
 
@@ -94,50 +93,27 @@ def procap_rows(
 ) -> list[Row]:
     """Rows of every method on PRO-cap counts, and of the paired differences.
 
-    A method with a note on the metric has an empty cell, and no method is compared with it.
-
     Parameters
     ----------
     files : of this task
     bootstrap, seed : number of resamples of blocks, and their seed
     control : model that the others are compared with, or None
-
-    Raises
-    ------
-    GenezipError
-        If two methods predict other blocks.
     """
-    sums: dict[Method, dict[int, np.ndarray]] = defaultdict(dict)
-    scored: dict[Method, int] = defaultdict(int)
-    for file in files:
-        for each in file.rows():
-            sums[each.method][each.example] = procap_sums(each.prediction, each.target)
-            scored[each.method] += int(np.isfinite(each.target[0]).sum())
-    if not sums:
-        return []
-    first, *_ = sums
-    for method, own in sums.items():
-        if own.keys() != sums[first].keys():
-            raise GenezipError(
-                f"{method.label} predicts other blocks than {first.label}; predict again"
-            )
-    boot = BlockBootstrap(np.arange(len(sums[first])), bootstrap, seed)
-    sheet = Sheet(boot, UNIT, RULE, "test", scale="")
-    for file in files:
-        notes = {note["arm"]: note["reason"] for note in file.notes if note["metric"] == METRIC}
-        for method in file.methods:
-            if method.label in notes:
-                found = notes[method.label]
-                sheet.add(method, METRIC, None, scored[method], note=found)
-            elif method in sums:
-                blocks = np.stack([own for _, own in sorted(sums[method].items())])
-                r = pearson(boot.sums({"moments": blocks})["moments"])
-                sheet.add(method, METRIC, r, scored[method], scale="correlation")
-                found = f"r = {r[0]:.3f}"
-            else:
-                continue
-            logger.info(f"{method.task}, {method.model}: {found}")
-    return sheet.rows(control)
+    rows: list[Row] = []
+    for part in compared(files):
+        rows += part.rows(_procap, UNIT, (bootstrap, seed), control, resampled="example")
+    return rows
+
+
+def _procap(sheet: Sheet, method: Method, examples: Examples) -> None:
+    """One r over all blocks; n is the number of scored bases."""
+    pairs = list(zip(examples.prediction, examples.target, strict=True))
+    sums = np.stack([procap_sums(prediction, target) for prediction, target in pairs])
+    r = pearson(sheet.bootstrap.sums({"moments": sums})["moments"])
+    scored = sum(int(np.isfinite(target[0]).sum()) for _, target in pairs)
+    sheet.add(method, METRIC, r, scored, scale="correlation")
+    found = sheet.entries[-1]
+    logger.info(f"{method.task}, {method.model}: {found.note or f'r = {found.values[0]:.3f}'}")
 
 
 def procap_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ from genezip.formats.bigwig import open_bigwig
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import translate
 from genezip.tasks.deposits import FILES, TaskFiles
+from genezip.tasks.examples import IntervalList
 from genezip.tasks.initiation.windows import HELD_OUT
-from genezip.tasks.interval_list import IntervalList
 
 TRACKS = {
     "fantom_cage.plus": "agg.plus.bw.bedgraph.bw",

@@ -1,69 +1,147 @@
-"""CRISPRi enhancer-gene pairs: distance alone, on every pair.
+"""CRISPRi enhancer-gene pairs of the ENCODE-rE2G benchmark (Gschwind et al.): distance alone.
 
 A model needs element and TSS in one sequence. On a genome of short segments almost no pair has
 both, so its cells are empty and say how many have.
 """
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import TASK_SCORES
-from genezip.genome.sources.source import Source
-from genezip.metrics.bootstrap import BlockBootstrap
+from genezip import config
+from genezip.artifacts.scores import Row
+from genezip.artifacts.tables import read_tsv
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.metrics.ranking import auprc, auroc
-from genezip.tasks.base import Method, baseline_method
-from genezip.tasks.pairs.label_pairs import inside_segments, read_screens
-from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, model_method
-from genezip.tasks.scores import Sheet, ranked_support
+from genezip.models.base import Compressor
+from genezip.tasks.base import ALL, Found, Job, Layout, Method, Note, Predictions, Task
+from genezip.tasks.deposits import FETCH, TaskFiles
+from genezip.tasks.examples import Prepared, preparing
+from genezip.tasks.label_files import measurable
+from genezip.tasks.pairs.scores import (
+    MATCHED,
+    STRATUM,
+    UNIT,
+    Metric,
+    distance_strata,
+    fewer,
+    undefined_reason,
+    with_both,
+)
+from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.scores import Compared, Examples, Sheet, compared, ranked_support
 
 logger = logging.getLogger(__name__)
 
-PART, ALL = "enhancer_gene", "all"
-METRICS = {"auroc": auroc, "auprc": auprc}
+RANKED = {"auroc": auroc, "auprc": auprc}
+DISTANCE = "distance"
+COLUMNS = (
+    "chrom",
+    "chromStart",
+    "chromEnd",
+    "chrTSS",
+    "startTSS",
+    "endTSS",
+    "measuredGeneEnsemblId",
+    "measuredGeneSymbol",
+    "CellType",
+    "Regulated",
+)
 
 
-def measure_enhancer_gene(run: LabelRun) -> None:
-    """Write scores and predictions of the part ``enhancer_gene``."""
-    if reason := run.absent(PART):
-        run.give_up(PART, reason)
-        return
-    files = run.files()
-    pairs = read_screens(files.one("screen.train.tsv.gz"), files.one("screen.test.tsv.gz"))
-    inside = inside_segments(pairs, Source.load(run.source).assembly())
-    prior = float(pairs.loc[pairs["split"] == "train", "label"].mean())
-    scores = {"distance": -pairs["distance"].to_numpy(dtype=np.float64)}
-    scores["class_prior"] = np.full(len(pairs), prior)
-    both = f"{int(inside.sum())} of {len(pairs):,} pairs"
-    note = f"only {both} have element and TSS in one sequence of this run"
-    sheets = []
-    with PredictionWriter(run.predictions, None, "scalar") as writer:
+@dataclass(frozen=True)
+class Screens:
+    """The pairs of a prepared folder.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    table : DataFrame of :func:`read_screens`, and ``inside`` of :func:`inside_segments`
+    """
+
+    prepared: Prepared
+    table: pd.DataFrame
+
+    @property
+    def no_model(self) -> str:
+        """Why no model ranks the pairs."""
+        held = f"{int(self.table['inside'].sum())} of {len(self.table):,} pairs"
+        return f"only {held} have element and TSS in one sequence of this run"
+
+
+class CRISPRi(Task[Screens]):
+    """Whether silencing an element changed the expression of a gene."""
+
+    name = "enhancer_gene"
+    settings = config.Labels
+    metrics = dict.fromkeys([*RANKED, MATCHED], UNIT)
+    layout = Layout("scalar")
+    caches = False
+
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: config.Labels,
+        seed: int,
+        manifest: Path,
+    ) -> Prepared:
+        """As of :class:`Task`."""
+        source = measurable(self, files, genome, subset)
+        screens = {name: files.one(f"screen.{name}.tsv.gz") for name in ("train", "test")}
+        pairs = read_screens(**screens)
+        inside = inside_segments(pairs, source.assembly())
+        with preparing(manifest, self.name, subset, {**screens, "genome": genome}) as draft:
+            draft.write_examples(pairs.assign(inside=inside))
+        return Prepared.load(manifest, self.name)
+
+    def open(self, manifest: Path, genome: Path) -> Screens:
+        """As of :class:`Task`; the genome is not read."""
+        prepared = Prepared.load(manifest, self.name)
+        return Screens(prepared, prepared.table())
+
+    def fit_uncached(self, compressor: Compressor, job: Job[Screens]) -> Iterator[Found]:
+        """Say why there is no prediction."""
+        reason = job.examples.no_model
+        logger.info(f"{self.name}, {compressor.name}: {reason}")
+        for metric in self.metrics:
+            yield Note(metric, reason)
+
+    def baselines(self, job: Job[Screens], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """Minus the distance, and the positive rate of the training screen."""
+        pairs = job.examples.table
+        train = (pairs["split"] == "train").to_numpy()
+        prior = float(pairs.loc[train, "label"].mean())
+        scores = {DISTANCE: -pairs["distance"].to_numpy(dtype=np.float64)}
+        scores["class_prior"] = np.full(len(pairs), prior)
         for split, subset, rows in _sets(pairs):
             chosen = pairs[rows]
-            truth, genes = chosen["label"].to_numpy(), chosen["gene"].to_numpy()
-            bootstrap = BlockBootstrap(genes, run.settings.bootstrap, run.settings.seed)
-            sheet = Sheet(bootstrap, "genes", "paper", split, run.scale)
             for name, values in scores.items():
-                method = baseline_method(name, PART, subset)
-                _score(sheet, method, truth, values[rows])
-                if split == "test" and subset == ALL:
-                    writer.add(
-                        method=method,
-                        split=split,
-                        example=chosen["example"].to_numpy(),
-                        group=genes,
-                        target=truth,
-                        prediction=values[rows],
-                    )
-            if split == "test" and subset == ALL:
-                for model in run.compressors():
-                    for metric in METRICS:
-                        sheet.add(model_method(model, PART, subset), metric, None, 0, note=note)
-            sheets.append(sheet)
-    logger.info(f"labels: enhancer_gene: {len(pairs):,} pairs; {note}")
-    TASK_SCORES.write(run.out, [row for sheet in sheets for row in sheet.rows(run.control)])
+                yield Predictions(
+                    split,
+                    example=chosen["example"].to_numpy(),
+                    group=chosen["gene"].to_numpy(),
+                    target=chosen["label"].to_numpy(),
+                    prediction=values[rows],
+                    model=name,
+                    subset=subset,
+                )
+        logger.info(f"{self.name}: {len(pairs):,} pairs; {job.examples.no_model}")
+
+    def scores(
+        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """As of :class:`Task`; rows of pairs matched in distance come last."""
+        rows: list[Row] = []
+        for part in compared(files):
+            rows += part.rows(_scored(part), UNIT, (bootstrap, seed), control)
+        return sorted(rows, key=lambda row: str(row["metric"]).startswith(MATCHED))
 
 
 def _sets(pairs: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
@@ -75,17 +153,111 @@ def _sets(pairs: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
     return [*found, ("train", ALL, ~test)]
 
 
-def _score(sheet: Sheet, method: Method, truth: np.ndarray, values: np.ndarray) -> None:
-    """AUROC and average precision, ties counted as scikit-learn does."""
-    positives = int(truth.sum())
-    for name, function in METRICS.items():
-        if positives in (0, len(truth)):
-            kind = "positives" if positives else "negatives"
-            note = f"only {kind} among {len(truth)} pairs: {name.upper()} is undefined"
-            sheet.add(method, name, None, len(truth), positives, note)
-            continue
-        values_without = sheet.bootstrap.of_weights(
-            lambda weights, f=function: f(truth, values, weights)  # type: ignore[misc]
-        )
-        held = ranked_support(sheet.bootstrap, truth)
-        sheet.add(method, name, values_without, len(truth), positives, support=held)
+def _scored(part: Compared) -> Callable[[Sheet, Method, Examples], None]:
+    """How the metrics of a method are added to a sheet."""
+    distance = part.of(DISTANCE)
+    strata = None if distance is None else distance_strata(-distance.prediction)
+
+    def fill(sheet: Sheet, method: Method, pairs: Examples) -> None:
+        for name, metric in RANKED.items():
+            _rank(sheet, method, name, metric, pairs)
+        if strata is not None:
+            _rank(sheet, method, MATCHED, auroc, pairs, strata)
+
+    return fill
+
+
+def _rank(
+    sheet: Sheet,
+    method: Method,
+    name: str,
+    metric: Metric,
+    pairs: Examples,
+    strata: np.ndarray | None = None,
+) -> None:
+    """Add a ranking score, ties counted as scikit-learn does; pairs are compared within strata."""
+    truth, boot = pairs.target, sheet.bootstrap
+    within = np.zeros(len(truth), dtype=np.int64) if strata is None else strata
+    ranked = with_both(truth, within)
+    if reason := undefined_reason(truth, within, "pairs", STRATUM):
+        note = f"{reason}: {'AUROC' if metric is auroc else 'AUPRC'} is undefined"
+        sheet.add(method, name, None, len(truth), int(truth.sum()), note)
+        return
+    values = boot.of_weights(lambda weights: metric(truth, pairs.prediction, weights, strata))
+    n, positives = int(ranked.sum()), int(truth[ranked].sum())
+    held = ranked_support(boot, truth, ranked)
+    sheet.add(method, name, values, n, positives, fewer(n, len(truth)), support=held)
+
+
+def read_screens(train: Path, test: Path) -> pd.DataFrame:
+    """Pairs of the training screen (K562) and of the held-out screens.
+
+    Returns
+    -------
+    DataFrame
+        ``example`` (row number), ``split`` (train or test), cell_type, gene (Ensembl id, or the
+        symbol where there is none), chrom, start, end of the element (0-based, half-open), tss
+        (0-based), ``distance`` int64 (bp from the middle of the element to the TSS), ``label``
+        int64 (1: the screen found regulation).
+
+    Raises
+    ------
+    GenezipError
+        If a file lacks a column, or a row has a coordinate that is no whole number from 0 on, an
+        end before its start, a TSS on another chromosome, no gene or no cell type, or a value of
+        ``Regulated`` that is neither TRUE nor FALSE.
+    """
+    found = [_read(path, split) for path, split in ((train, "train"), (test, "test"))]
+    table = pd.concat(found, ignore_index=True)
+    table.insert(0, "example", np.arange(len(table)))
+    return table
+
+
+def _read(path: Path, split: str) -> pd.DataFrame:
+    raw = read_tsv(path, COLUMNS, None, *FETCH)
+    odd = set(raw["Regulated"].dropna()) - {"TRUE", "FALSE"}
+    if odd or raw["Regulated"].isna().any():
+        raise GenezipError(f"{path}: Regulated must be TRUE or FALSE; fetch the labels again")
+    start, end, tss = (_places(path, raw[name]) for name in ("chromStart", "chromEnd", "startTSS"))
+    gene = raw["measuredGeneEnsemblId"].fillna(raw["measuredGeneSymbol"])
+    _refuse(path, end < start, "an element that ends before it starts")
+    _refuse(path, raw["chrom"].isna(), "no chromosome")
+    _refuse(path, raw["chrTSS"] != raw["chrom"], "its TSS on another chromosome than its element")
+    _refuse(path, gene.isna(), "no gene, neither an Ensembl id nor a symbol")
+    _refuse(path, raw["CellType"].isna(), "no cell type")
+    return pd.DataFrame(
+        {
+            "split": split,
+            "cell_type": raw["CellType"],
+            "gene": gene,
+            "chrom": raw["chrom"],
+            "start": start,
+            "end": end,
+            "tss": tss,
+            "distance": ((start + end) // 2 - tss).abs(),
+            "label": (raw["Regulated"] == "TRUE").astype(np.int64),
+        }
+    )
+
+
+def _places(path: Path, column: pd.Series) -> pd.Series:
+    """Whole numbers from 0 on, as int64."""
+    _refuse(path, ~column.str.fullmatch(r"[0-9]{1,18}").eq(True), f"no whole {column.name}")
+    return column.astype(np.int64)
+
+
+def _refuse(path: Path, wrong: pd.Series, what: str) -> None:
+    if wrong.any():
+        line = int(np.argmax(wrong.to_numpy())) + 2  # the first line is the header
+        raise GenezipError(f"line {line} of {path} has {what}; fetch the labels again")
+
+
+def inside_segments(pairs: pd.DataFrame, assembly: Assembly) -> np.ndarray:
+    """Whether element and TSS of a pair lie in one segment of the genome (bool, one per pair)."""
+    found = np.zeros(len(pairs), dtype=bool)
+    low = np.minimum(pairs["start"].to_numpy(), pairs["tss"].to_numpy())
+    high = np.maximum(pairs["end"].to_numpy(), pairs["tss"].to_numpy() + 1)
+    chrom = pairs["chrom"].to_numpy()
+    for segment in assembly.segments:
+        found |= (chrom == segment.chrom) & (low >= segment.start) & (high <= segment.end)
+    return found

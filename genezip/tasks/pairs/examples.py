@@ -20,8 +20,7 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.examples import Prepared, by_split, preparing
-from genezip.tasks.interval_list import IntervalList
+from genezip.tasks.examples import IntervalList, Prepared, by_split, preparing
 from genezip.tasks.pairs.deposit import (
     PUBLISHED_EXAMPLES,
     PUBLISHED_ROWS,

@@ -5,6 +5,13 @@ Pairs of one gene share its windows, so whole genes are resampled. Under the rul
 are compared. Differences are taken without the same gene each time: ``auroc_gain`` is AUROC
 minus AUROC with the variant or element hidden, ``auroc_minus_distance`` is AUROC minus that of
 the untrained baseline ``distance`` on the same pairs.
+
+Enhancers near a gene's start act on it more often than others, so distance alone ranks their pairs
+well. ``auroc_distance_matched`` takes it away from models and baselines alike: a positive is
+compared only with negatives of its fold whose distance is the same to within a tenth of a power of
+ten (a factor of 1.26; :func:`distance_strata`). Left over is what a score knows besides. That of
+``distance`` itself shows what the matching has left of distance, and
+``auroc_distance_matched_minus_distance`` is the difference from it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +29,24 @@ from genezip.tasks.scores import estimated, fact_rows, joined, ranked_support, r
 Metric = Callable[..., np.ndarray]
 
 UNIT = "genes"
+MATCHED = "auroc_distance_matched"
+STEPS = 10  # strata of distance for every power of ten
+STRATUM = "stratum of distance"
 _PLAIN: dict[str, Metric] = dict(zip(METRICS, (auroc, auprc, auprc_sorted), strict=True))
 _WORDS = {"auroc": "AUROC", "auprc": "AUPRC", "auprc_sorted": "AUPRC"}
 
 
-def pair_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, rule and split, then the facts of the files.
+def pair_rows(
+    files: Sequence[PredictionFile], bootstrap: int, seed: int, matched: bool = False
+) -> list[Row]:
+    """Rows of every method, rule and split, the facts of the files, then rows without distance.
 
     Parameters
     ----------
     files : of one task and subset
     bootstrap : number of resamples
     seed : of the resamples; the same for every method, which makes differences paired
+    matched : whether there are rows with pairs matched in distance
     """
     frames = [file.frame() for file in files]
     # a file without rows has columns without a dtype, which would change those of the others
@@ -41,6 +54,7 @@ def pair_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> lis
     table = table.sort_values("example", kind="stable")  # ties keep the order of the deposit
     distance = table[(table["model"] == "distance") & (table["mode"] == "baseline")]
     found: list[Row] = []
+    without_distance: list[Row] = []
     for cells, own in table.groupby(METHOD_COLUMNS, dropna=False, sort=False):
         method = method_of(cells)
         for (rule, split), part in own.groupby(["rule", "split"], sort=False):
@@ -51,7 +65,43 @@ def pair_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> lis
             found += scored.hidden()
             if method.model != "distance":
                 found += scored.against(reference)
-    return found + fact_rows(files)
+            if matched:
+                without_distance += scored.matched(reference)
+    return found + fact_rows(files) + without_distance
+
+
+def distance_strata(distance: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
+    """Stratum of every pair: its fold, and its distance in steps of a tenth of a power of ten.
+
+    Parameters
+    ----------
+    distance : array, shape (n,), bp, none negative; 0 counts as 1
+    folds : int array, shape (n,), or None for one fold
+
+    Returns
+    -------
+    int64 array, shape (n,), numbers from 0 on
+    """
+    step = np.floor(np.log10(np.maximum(distance, 1)) * STEPS).astype(np.int64)
+    fold = np.zeros_like(step) if folds is None else folds
+    return np.unique(np.stack([fold, step]), axis=1, return_inverse=True)[1].reshape(-1)
+
+
+def with_both(labels: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Whether the stratum of a pair has both a positive and a negative; bool, shape (n,).
+
+    Parameters
+    ----------
+    labels : array, shape (n,), 1 or 0
+    strata : int array, shape (n,), numbers from 0 on
+    """
+    positives = np.bincount(strata, np.asarray(labels) == 1)
+    return np.asarray(((positives > 0) & (positives < np.bincount(strata)))[strata])
+
+
+def fewer(pairs: int, of: int) -> str:
+    """That not all pairs count, in words; empty where they do."""
+    return "" if pairs == of else f"on {pairs} of {of} pairs"
 
 
 class _Scored:
@@ -75,21 +125,37 @@ class _Scored:
             return []
         columns = {"real": ("prediction", auroc), "hidden": ("hidden", auroc)}
         results = {"auroc_hidden": ("hidden",), "auroc_gain": ("real", "hidden")}
-        return self._rows(pairs, columns, results, self._fewer(pairs))
+        return self._rows(pairs, columns, results, fewer(len(pairs), len(self.pairs)))
 
     def against(self, distance: pd.DataFrame) -> list[Row]:
         """AUROC minus that of the distance baseline; nothing where it was not predicted."""
-        scores = distance[["example", "prediction"]].rename(columns={"prediction": "distance"})
-        pairs = self.pairs.merge(scores, on="example")
+        pairs = self._beside(distance)
         if pairs.empty:
             return []
         columns = {"real": ("prediction", auroc), "distance": ("distance", auroc)}
         results = {"auroc_minus_distance": ("real", "distance")}
-        return self._rows(pairs, columns, results, self._fewer(pairs))
+        return self._rows(pairs, columns, results, fewer(len(pairs), len(self.pairs)))
 
-    def _fewer(self, pairs: pd.DataFrame) -> str:
-        all_pairs = len(self.pairs)
-        return "" if len(pairs) == all_pairs else f"on {len(pairs)} of {all_pairs} pairs"
+    def matched(self, distance: pd.DataFrame) -> list[Row]:
+        """AUROC among pairs of equal distance; nothing where distance was not predicted."""
+        pairs = self._beside(distance)
+        if pairs.empty:
+            return []
+        strata = distance_strata(-pairs["distance"].to_numpy(), pairs["fold"].to_numpy())
+        kept = with_both(pairs["target"].to_numpy(), strata)
+        if kept.any():  # without any, the rows say so of all pairs
+            pairs, strata = pairs[kept], strata[kept]
+        columns = {"real": ("prediction", auroc), "distance": ("distance", auroc)}
+        results: dict[str, tuple[str, ...]] = {MATCHED: ("real",)}
+        if self.method.model != "distance":
+            results[f"{MATCHED}_minus_distance"] = ("real", "distance")
+        note = fewer(len(pairs), len(self.pairs))
+        return self._rows(pairs, columns, results, note, strata)
+
+    def _beside(self, distance: pd.DataFrame) -> pd.DataFrame:
+        """The pairs with the score of the baseline ``distance``, which is minus their distance."""
+        scores = distance[["example", "prediction"]].rename(columns={"prediction": "distance"})
+        return self.pairs.merge(scores, on="example")
 
     def _rows(
         self,
@@ -97,12 +163,15 @@ class _Scored:
         columns: Mapping[str, tuple[str, Metric]],
         results: Mapping[str, tuple[str, ...]],
         note: str,
+        strata: np.ndarray | None = None,
     ) -> list[Row]:
-        """Rows of metrics, each one column or the difference of two."""
-        labels, strata = pairs["target"].to_numpy(), pairs["fold"].to_numpy()
+        """Rows of metrics, each one column or the difference of two, within strata (folds)."""
+        labels = pairs["target"].to_numpy()
+        within = "fold" if strata is None else STRATUM
+        strata = pairs["fold"].to_numpy() if strata is None else strata
         counts = {"n": len(pairs), "positives": int((labels == 1).sum())}
         place = {"rule": self.rule, "split": self.split, **counts}
-        reason = undefined_reason(labels, strata, self.split)
+        reason = undefined_reason(labels, strata, f"{self.split} pairs", within)
         if reason:
             units = {"unit": UNIT, "units": pairs["group"].nunique()}
             return [
@@ -135,21 +204,23 @@ class _Scored:
         return found
 
 
-def undefined_reason(labels: np.ndarray, strata: np.ndarray, split: str) -> str:
+def undefined_reason(
+    labels: np.ndarray, strata: np.ndarray, pairs: str, within: str = "fold"
+) -> str:
     """Why ranking scores are undefined; empty where they are defined.
 
     Parameters
     ----------
     labels : array, shape (n,), 1 or 0
-    strata : array, shape (n,), folds
-    split : name of the split, for the sentence
+    strata : array, shape (n,), folds, or what else pairs are compared within
+    pairs, within : what pairs and a stratum are called in the sentence
     """
     positive = np.asarray(labels) == 1
     if positive.all() or not positive.any():
         only = "positives" if positive.any() else "negatives"
-        return f"only {only} among {len(positive)} {split} pairs"
+        return f"only {only} among {len(positive)} {pairs}"
     both = set(strata[positive]) & set(strata[~positive])
-    return "" if both else "no fold has both positives and negatives"
+    return "" if both else f"no {within} has both positives and negatives"
 
 
 def _missing(pairs: pd.DataFrame, reference: pd.DataFrame) -> str:

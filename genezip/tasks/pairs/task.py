@@ -21,7 +21,7 @@ from genezip.tasks.pairs.baselines import predict_baselines
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.gene_pairs import eqtl_intervals, etgp_intervals
 from genezip.tasks.pairs.probe import predict_pairs
-from genezip.tasks.pairs.scores import UNIT, pair_rows
+from genezip.tasks.pairs.scores import MATCHED, UNIT, pair_rows
 from genezip.tasks.predictions import PredictionFile
 
 
@@ -31,12 +31,14 @@ class Pairs(Task[PairExamples]):
     Attributes
     ----------
     selection : metric of the validation pairs that chooses the weights of a fine-tuning
+    matched : whether scores include those of pairs matched in distance
     """
 
     metrics = dict.fromkeys(METRICS, UNIT)
     layout = Layout("scalar")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
     selection: ClassVar[str]
+    matched: ClassVar[bool] = False
 
     def prepare(
         self,
@@ -88,7 +90,7 @@ class Pairs(Task[PairExamples]):
         self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
     ) -> list[Row]:
         """As of :class:`Task`."""
-        return pair_rows(files, bootstrap, seed)
+        return pair_rows(files, bootstrap, seed, self.matched)
 
 
 class EQTL(Pairs):
@@ -119,6 +121,8 @@ class ETGP(Pairs):
     deposit = DEPOSITS["etgp"]
     fasta = ("hg19.fa", "hg19.fa.gz")
     selection = "auprc"
+    metrics = dict.fromkeys([*METRICS, MATCHED], UNIT)
+    matched = True
 
     @staticmethod
     def _columns(subsets: Subsets) -> Columns:

@@ -9,35 +9,55 @@ sees it. The first is the second plus the expected value.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from genezip import config
 from genezip.alphabet import encode, reverse_complement
-from genezip.artifacts.scores import TASK_SCORES
-from genezip.genome.assembly import Segment
-from genezip.genome.sources.source import Source
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.scores import Row
+from genezip.config.benchmarks import Input
+from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly, Segment
 from genezip.inference.forward import base_vectors
-from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.contacts import contact_scores, entries, pair_products, stratum_means
+from genezip.metrics.contacts import (
+    OFFSET,
+    contact_scores,
+    entries,
+    is_triangle,
+    n_bins,
+    pair_products,
+    stratum_means,
+)
 from genezip.metrics.gc_content import gc_content
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.base import Method, baseline_method
-from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import LabelRun, model_method
-from genezip.tasks.scores import Sheet
-from genezip.tasks.windows.label_contacts import BIN_BP, ContactMap, read_counts, tiled
+from genezip.tasks.base import Found, Job, Layout, Method, Note, NotMeasured, Predictions, Task
+from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.examples import MANIFEST, Prepared, preparing
+from genezip.tasks.features import FeatureStore, Reading, StorePlan
+from genezip.tasks.label_files import measurable, same_genome
+from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.scores import Examples, Sheet, compared
 
 logger = logging.getLogger(__name__)
 
-PART, SUBSET = "contacts", "K562"
+CHROM = "chr22"
+BIN_BP = 5_000
+TARGETS = "targets.npy"
+UNIT = "maps"
 PENALTIES = tuple(10.0**power for power in range(10))
 WITHIN = 1.001  # of the lowest error; the smallest penalty with so low a one is taken
+ROUNDING = 1e-12  # a residual that varies less, as a share of the prediction, is constant
 METRICS = ("scc", "corr", "corr_oe")
 FLAT = "the prediction is constant within a diagonal, so SCC is undefined"
 NO_OE = "it predicts the expected value itself, so observed over expected is constant"
@@ -46,70 +66,180 @@ Predicted = tuple[np.ndarray, np.ndarray]
 """Upper triangle of one map: expected value, and what is added to it."""
 
 
-def measure_contacts(run: LabelRun) -> None:
-    """Write scores and predictions of the part ``contacts``."""
-    if reason := run.absent(PART):
-        run.give_up(PART, reason)
-        return
-    assembly = Source.load(run.source).assembly()
-    segments, bins = list(assembly.segments), run.settings.map_bins
-    maps = tiled(read_counts(run.files().one("hic.tsv.gz")), segments, bins)
-    if len(maps) < run.settings.folds:
-        run.give_up(PART, f"only {len(maps)} maps of {bins} bins lie in the genome of this run")
-        return
-    used = sorted({contact.segment for contact in maps})
-    maps.sort(key=lambda contact: contact.start)
-    folds = np.arange(len(maps)) * run.settings.folds // len(maps)
-    ids = {number: encode(assembly.sequence(segments[number])) for number in used}
-    names = [f"{segments[m.segment].chrom}:{m.start}-{m.start + bins * BIN_BP}" for m in maps]
-    targets = np.stack([contact.upper for contact in maps])
-    bootstrap = BlockBootstrap(np.arange(len(maps)), run.settings.bootstrap, run.settings.seed)
-    sheet = Sheet(bootstrap, "maps", "blocks", "test", run.scale)
+@dataclass(frozen=True)
+class Maps:
+    """The maps of a prepared folder, with their genome.
 
-    with PredictionWriter(run.predictions, None, "array", (targets.shape[1],)) as writer:
+    Attributes
+    ----------
+    prepared : Prepared
+    table : DataFrame
+        example, split (test), fold, segment (its number), first (base of the segment), chrom,
+        start, end; by start.
+    targets : float64 array, shape (maps, pairs of bins), log(1 + count) as of
+        :attr:`ContactMap.upper`
+    assembly : Assembly
+    """
 
-        def add(method: Method, predicted: list[Predicted], undefined: dict[str, str]) -> None:
-            scores = np.array([_scores(p, t) for p, t in zip(predicted, targets, strict=True)])
-            for column, metric in enumerate(METRICS):
-                if metric in undefined:
-                    sheet.add(method, metric, None, 0, note=undefined[metric])
-                    writer.note(method, metric, undefined[metric])
-                    continue
-                sheet.add_mean(method, metric, scores[:, column])
-            for fold in range(run.settings.folds):
-                of = np.flatnonzero(folds == fold)
-                writer.add(
-                    method=method,
-                    rule="blocks",
-                    fold=fold,
-                    split="test",
-                    example=of,
-                    group=[names[number] for number in of],
-                    target=[targets[number] for number in of],
-                    prediction=[sum(predicted[number]) for number in of],
-                )
-            logger.info(f"labels: contacts, {method.model}: {len(maps)} maps")
+    prepared: Prepared
+    table: pd.DataFrame
+    targets: np.ndarray
+    assembly: Assembly
 
-        nothing = {"scc": FLAT, "corr_oe": NO_OE}
-        add(
-            baseline_method("distance_mean", PART, SUBSET), _by_fold(targets, folds, _zero), nothing
+    @property
+    def bins(self) -> int:
+        """Bins of a map."""
+        return n_bins(self.targets.shape[1])
+
+    def ids(self, segment: int) -> np.ndarray:
+        """Token ids of a segment, uint8."""
+        return encode(self.assembly.sequence(self.assembly.segments[segment]))
+
+
+class HiC(Task[Maps]):
+    """Contacts of bins of 5,000 bp in K562."""
+
+    name = "contacts"
+    settings = config.Labels
+    metrics = dict.fromkeys(METRICS, UNIT)
+    layout = Layout("array", (-1,), "<f8", "<f8", "one number for every pair of bins")
+    own_subset = "K562"
+
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: config.Labels,
+        seed: int,
+        manifest: Path,
+    ) -> Prepared:
+        """As of :class:`Task`."""
+        segments = list(measurable(self, files, genome, subset).assembly().segments)
+        counts, bins = files.one("hic.tsv.gz"), settings.map_bins
+        maps = tiled(read_counts(counts), segments, bins)
+        if len(maps) < settings.folds:
+            raise NotMeasured(f"only {len(maps)} maps of {bins} bins lie in the genome of this run")
+        maps.sort(key=lambda contact: contact.start)
+        table = pd.DataFrame([(m.segment, m.start) for m in maps], columns=["segment", "start"])
+        table = table.assign(example=table.index, split="test", chrom=CHROM)
+        table["fold"] = table["example"] * settings.folds // len(table)
+        table["first"] = table["start"] - [segments[m.segment].start for m in maps]
+        table["end"] = table["start"] + bins * BIN_BP
+        inputs = {"counts": counts, "genome": genome}
+        with preparing(manifest, self.name, subset, inputs, (TARGETS,)) as draft:
+            draft.write_examples(table)
+            np.save(draft.folder / TARGETS, np.stack([contact.upper for contact in maps]))
+            draft.facts = {"genome_sha256": sha256_file(genome)}
+        return Prepared.load(manifest, self.name)
+
+    def open(self, manifest: Path, genome: Path) -> Maps:
+        """As of :class:`Task`."""
+        prepared = Prepared.load(manifest, self.name)
+        assembly = same_genome(prepared, genome).assembly()
+        return Maps(prepared, prepared.table(), np.load(prepared.folder / TARGETS), assembly)
+
+    def features(
+        self, compressor: Compressor, examples: Maps, input: Input, settings: Any
+    ) -> Reading:
+        """As of :class:`Task`: the mean vector of every bin, segment by segment."""
+        if input != "full":
+            raise GenezipError(f"{self.name} reads whole segments; use the input full")
+        plan = StorePlan(
+            task=self.name,
+            subset=examples.prepared.subset,
+            input=input,
+            layer="states",
+            model=compressor.facts,
+            prepared=examples.prepared.folder / MANIFEST,
+            examples=examples.table["example"].to_numpy(),
+            inner=(examples.bins,),
+            blocks={"mean": vector_width(compressor)},
         )
-        add(baseline_method("mean_map", PART, SUBSET), _by_fold(targets, folds, _mean_map), {})
-        gc = np.stack([_gc(ids[m.segment], m, segments, bins) for m in maps])
-        fitted = _by_fold(targets, folds, _gc_product(gc))
-        add(baseline_method("gc_product", PART, SUBSET), fitted, {})
-        for model in run.compressors():
-            vectors = bin_vectors(model, ids, maps, segments, bins)
-            fitted = _by_fold(targets, folds, _ridge(vectors, folds))
-            add(model_method(model, PART, SUBSET), fitted, {})
-    TASK_SCORES.write(run.out, sheet.rows(run.control))
+        number, first = (examples.table[name].to_numpy() for name in ("segment", "first"))
+        held: dict[int, np.ndarray] = {}
+
+        def compute(rows: range) -> tuple[np.ndarray, int]:
+            bases = 0
+            for row in rows:
+                if row in held:
+                    continue
+                here = np.flatnonzero(number == number[row])
+                ids = examples.ids(number[row])
+                means = bin_vectors(compressor, ids, first[here], examples.bins)
+                held.update(zip(here.tolist(), means, strict=True))
+                bases += 2 * len(ids)
+            return np.stack([held[row] for row in rows]), bases
+
+        return Reading(plan, compute, 1)
+
+    def fit(self, features: FeatureStore, job: Job[Maps]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        fit = _ridge(features.block("mean"), job.examples.table["fold"].to_numpy())
+        yield from _predicted(job.examples, fit, job.method.model)
+
+    def baselines(self, job: Job[Maps], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """The expected value alone; with the mean residual; with a line in the product of GC."""
+        maps = job.examples
+        for metric, reason in (("scc", FLAT), ("corr_oe", NO_OE)):
+            yield Note(metric, reason, rule="blocks", model="distance_mean")
+        fits = {"distance_mean": _zero, "mean_map": _mean_map, "gc_product": _gc_product(_gc(maps))}
+        for model, fit in fits.items():
+            yield from _predicted(maps, fit, model)
+
+    def scores(
+        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """As of :class:`Task`."""
+        rows: list[Row] = []
+        for part in compared(files):
+            rows += part.rows(_score, UNIT, (bootstrap, seed), control, resampled="example")
+        return rows
 
 
-def _scores(predicted: Predicted, target: np.ndarray) -> tuple[float, float, float]:
-    expected, residual = predicted
-    observed = contact_scores(expected + residual, target)
-    over_expected = contact_scores(residual, target - expected)
-    return observed["scc"], observed["corr"], over_expected["corr"]
+def _score(sheet: Sheet, method: Method, maps: Examples) -> None:
+    """Mean over maps of every metric."""
+    targets, predictions = np.stack(maps.target), np.stack(maps.prediction)
+    if not is_triangle(targets.shape[1]):
+        raise GenezipError(
+            f"{method.label} has {targets.shape[1]} contacts of a map, which are no upper triangle "
+            "from the second diagonal on; predict again"
+        )
+    found = map_scores(targets, predictions, maps.fold)
+    for column, metric in enumerate(METRICS):
+        sheet.add_mean(method, metric, found[:, column])
+
+
+def map_scores(targets: np.ndarray, predictions: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """SCC, correlation, and correlation of observed over expected of every map.
+
+    Parameters
+    ----------
+    targets, predictions : float64 arrays, shape (maps, pairs of bins)
+    folds : int array, shape (maps,); the expected value of a map is that of the other folds
+
+    Returns
+    -------
+    float64 array, shape (maps, 3), NaN where undefined
+    """
+    found = np.full((len(targets), len(METRICS)), np.nan)
+    for fold in np.unique(folds):
+        expected = expected_value(targets[folds != fold])
+        for number in np.flatnonzero(folds == fold):
+            target, prediction = targets[number], predictions[number]
+            residual = prediction - expected
+            # what was added to the expected value is known but for the rounding of the sum
+            if np.ptp(residual) <= ROUNDING * np.abs(prediction).max():
+                residual = np.zeros_like(residual)
+            observed = contact_scores(prediction, target)
+            over_expected = contact_scores(residual, target - expected)
+            found[number] = observed["scc"], observed["corr"], over_expected["corr"]
+    return found
+
+
+def expected_value(targets: np.ndarray) -> np.ndarray:
+    """Mean at every distance, of maps (maps, pairs), laid back on a map: float64, (pairs,)."""
+    return stratum_means(targets.sum(0), np.full(targets.shape[1], len(targets)))
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[int], np.ndarray]]
@@ -117,12 +247,33 @@ Fit = Callable[[np.ndarray, np.ndarray], Callable[[int], np.ndarray]]
 map by its number."""
 
 
-def _by_fold(targets: np.ndarray, folds: np.ndarray, fit: Fit) -> list[Predicted]:
+def _predicted(maps: Maps, fit: Fit, model: str) -> Iterator[Predictions]:
+    """Predictions of every fold, learned on the others."""
+    columns = maps.table[["chrom", "start", "end"]].itertuples(index=False)
+    names = np.array([f"{chrom}:{start}-{end}" for chrom, start, end in columns])
+    folds = maps.table["fold"].to_numpy()
+    found = by_fold(maps.targets, folds, fit)
+    for fold in np.unique(folds):
+        of = np.flatnonzero(folds == fold)
+        yield Predictions(
+            "test",
+            example=maps.table["example"].to_numpy()[of],
+            group=names[of],
+            target=maps.targets[of],
+            prediction=[expected + residual for expected, residual in (found[n] for n in of)],
+            rule="blocks",
+            fold=int(fold),
+            model=model,
+        )
+    logger.info(f"contacts, {model}: {len(maps.table)} maps")
+
+
+def by_fold(targets: np.ndarray, folds: np.ndarray, fit: Fit) -> list[Predicted]:
     """Expected value and residual of every map, learned on the other folds."""
     found: list[Predicted] = [(targets[0], targets[0])] * len(targets)
     for fold in np.unique(folds):
         train = np.flatnonzero(folds != fold)
-        expected = stratum_means(targets[train].sum(0), np.full(targets.shape[1], len(train)))
+        expected = expected_value(targets[train])
         residuals = targets[train] - expected
         predict = fit(train, residuals - residuals.mean(axis=1, keepdims=True))
         for number in np.flatnonzero(folds == fold):
@@ -151,47 +302,37 @@ def _gc_product(gc: np.ndarray) -> Fit:
     return fit
 
 
-def _gc(ids: np.ndarray, contact: ContactMap, segments: list[Segment], bins: int) -> np.ndarray:
-    """Share of G and C among the known bases of every bin (0 where none is known)."""
-    return np.nan_to_num(gc_content(_bases(ids, contact, segments, bins)))
-
-
-def _bases(
-    values: np.ndarray, contact: ContactMap, segments: list[Segment], bins: int
-) -> np.ndarray:
-    """Values per base of a segment, laid out by the bins of a map: shape (bins, 5000, ...)."""
-    first = contact.start - segments[contact.segment].start
-    inside = values[first : first + bins * BIN_BP]
-    return inside.reshape(bins, BIN_BP, *values.shape[1:])
+def _gc(maps: Maps) -> np.ndarray:
+    """Share of G and C among the known bases of every bin (0 where none is known); (maps, bins)."""
+    found = np.zeros((len(maps.table), maps.bins))
+    number, first = (maps.table[name].to_numpy() for name in ("segment", "first"))
+    for segment in np.unique(number):
+        ids = maps.ids(segment)
+        for row in np.flatnonzero(number == segment):
+            inside = ids[first[row] : first[row] + maps.bins * BIN_BP]
+            found[row] = np.nan_to_num(gc_content(inside.reshape(maps.bins, BIN_BP)))
+    return found
 
 
 def bin_vectors(
-    compressor: Compressor,
-    ids: dict[int, np.ndarray],
-    maps: list[ContactMap],
-    segments: list[Segment],
-    bins: int,
+    compressor: Compressor, ids: np.ndarray, first: np.ndarray, bins: int
 ) -> np.ndarray:
-    """Mean vector of the bases of every bin, over both strands.
+    """Mean vector of the bases of every bin of the maps of a segment, over both strands.
 
-    Returns
-    -------
-    float32 array, shape (maps, bins, width)
+    Float32, shape (maps, bins, width).
+
+    Parameters
+    ----------
+    ids : uint8 array of token ids, shape (L,), of the segment
+    first : int array, shape (maps,), first base of every map, in any order
     """
-    found = np.zeros((len(maps), bins, vector_width(compressor)), dtype=np.float32)
-    for segment, sequence in ids.items():
-        here = [number for number, contact in enumerate(maps) if contact.segment == segment]
-        place = np.array([maps[number].start - segments[segment].start for number in here])
-        starts = np.sort((place[:, None] + BIN_BP * np.arange(bins)).ravel())
-        turned = (len(sequence) - BIN_BP - starts)[::-1]
-        forward = bin_means(base_vectors(compressor, sequence), starts)
-        opposite = base_vectors(compressor, reverse_complement(sequence))
-        reverse = bin_means(opposite, turned, backwards=True)[::-1]
-        means = forward / 2 + reverse / 2
-        for number, first in zip(here, place, strict=True):
-            at = np.searchsorted(starts, first)
-            found[number] = means[at : at + bins]
-    return found
+    starts = np.sort((first[:, None] + BIN_BP * np.arange(bins)).ravel())
+    turned = (len(ids) - BIN_BP - starts)[::-1]
+    forward = bin_means(base_vectors(compressor, ids), starts)
+    opposite = base_vectors(compressor, reverse_complement(ids))
+    reverse = bin_means(opposite, turned, backwards=True)[::-1]
+    means = forward / 2 + reverse / 2
+    return means[np.searchsorted(starts, first)[:, None] + np.arange(bins)]
 
 
 def bin_means(
@@ -225,15 +366,9 @@ def bin_means(
 
 
 def pair_features(vectors: np.ndarray) -> np.ndarray:
-    """[h_i * h_j, abs(h_i - h_j)] of the scored pairs of one map.
+    """[h_i * h_j, abs(h_i - h_j)] of the scored pairs of one map, float array (pairs, 2 width).
 
-    Parameters
-    ----------
-    vectors : float array, shape (bins, width)
-
-    Returns
-    -------
-    float array, shape (pairs, 2 width), pairs in the order of ``numpy.triu_indices(bins, 2)``
+    Pairs are in the order of ``numpy.triu_indices(bins, 2)``; ``vectors`` is (bins, width).
     """
     rows, columns = entries(len(vectors))
     one, two = vectors[rows], vectors[columns]
@@ -276,3 +411,86 @@ def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
         return lambda number: np.asarray(search.predict(features[number]))
 
     return fit
+
+
+@dataclass(frozen=True)
+class ContactMap:
+    """A square map inside one segment.
+
+    Attributes
+    ----------
+    segment : number of its segment
+    start : first base in genome coordinates, a multiple of 5,000
+    counts : float64 array, shape (n, n), symmetric, raw counts
+    """
+
+    segment: int
+    start: int
+    counts: np.ndarray
+
+    @property
+    def upper(self) -> np.ndarray:
+        """log(1 + count) of the upper triangle from the second diagonal on, as a vector."""
+        rows = np.triu_indices(len(self.counts), OFFSET)
+        return np.asarray(np.log1p(self.counts[rows]))
+
+
+def read_counts(path: Path) -> csr_matrix:
+    """Read a table without header: start of bin 1, start of bin 2, count.
+
+    Returns
+    -------
+    Symmetric sparse matrix over bins of 5,000 bp from the chromosome's first base on.
+
+    Raises
+    ------
+    GenezipError
+        If the table cannot be read, its rows are no such bins, or a count is no number from 0 on.
+    """
+    try:
+        table = pd.read_csv(path, sep="\t", header=None, names=["one", "two", "count"])
+        at = table[["one", "two"]].to_numpy(dtype=np.int64)
+        count = table["count"].to_numpy(dtype=np.float64)
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise GenezipError(f"{path} cannot be read ({error}); fetch the labels again") from None
+    if len(at) == 0 or (at % BIN_BP).any() or at.min() < 0 or (at[:, 0] > at[:, 1]).any():
+        raise GenezipError(
+            f"{path} is no upper triangle of bins of {BIN_BP} bp; fetch the labels again"
+        )
+    wrong = ~(np.isfinite(count) & (count >= 0))
+    if wrong.any():
+        line = int(np.argmax(wrong))
+        raise GenezipError(
+            f"line {line + 1} of {path} has the count {count[line]:g}; counts are numbers from 0 "
+            "on, so fetch the labels again"
+        )
+    one, two = (at // BIN_BP).T
+    size = int(two.max()) + 1
+    upper = csr_matrix((count, (one, two)), shape=(size, size))
+    diagonal = csr_matrix((count[one == two], (one[one == two],) * 2), shape=(size, size))
+    return csr_matrix(upper + upper.T - diagonal)
+
+
+def tiled(counts: csr_matrix, segments: list[Segment], bins: int) -> list[ContactMap]:
+    """Maps of ``bins`` whole bins, side by side inside the segments of :data:`CHROM`.
+
+    A map without a scored contact (DNA where short reads cannot be placed) is left out.
+
+    Parameters
+    ----------
+    counts : of :func:`read_counts`
+    segments : segments of the genome; ``ContactMap.segment`` is the place in this list
+    """
+    found = []
+    for number, segment in enumerate(segments):
+        if segment.chrom != CHROM:
+            continue
+        first = -(-segment.start // BIN_BP)  # the first bin that begins inside the segment
+        last = min(segment.end // BIN_BP, counts.shape[0])
+        for at in range(first, last - bins + 1, bins):
+            contact = ContactMap(
+                number, at * BIN_BP, counts[at : at + bins, at : at + bins].toarray()
+            )
+            if contact.upper.any():
+                found.append(contact)
+    return found

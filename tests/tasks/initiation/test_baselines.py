@@ -1,15 +1,17 @@
-"""Baselines of maps, initiation and activity on windows small enough to count by hand."""
+"""Baselines of tisp on windows small enough to count by hand, and from a deposit to scores."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from genezip.tasks.baselines import predict_baselines
+from toolkit.deposits import tisp
 
 from genezip.config.benchmarks import Initiation
-from genezip.errors import GenezipError
-from genezip.tasks.initiation import baselines as baselines_initiation
+from genezip.tasks import TASKS, run
+from genezip.tasks.base import Job, baseline_method
+from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.initiation import baselines
 from genezip.tasks.initiation.baselines import (
     Sites,
     laid_out,
@@ -17,8 +19,7 @@ from genezip.tasks.initiation.baselines import (
     oriented,
     sites_of,
 )
-from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import score
+from genezip.tasks.predictions import PredictionFile, PredictionWriter
 
 
 def test_sites_are_sorted_and_counted_once():
@@ -36,7 +37,7 @@ def test_sites_are_sorted_and_counted_once():
 
 
 def test_the_profile_is_read_in_the_direction_of_the_gene(monkeypatch):
-    monkeypatch.setattr(baselines_initiation, "HALF_BP", 2)
+    monkeypatch.setattr(baselines, "HALF_BP", 2)
     signal = np.random.default_rng(0).random((10, 40))
     sites = {"chr1": Sites(np.array([1, 10, 20, 39]), np.array([True, True, False, True]))}
     found = mean_profile(lambda _, low, high: signal[:, low:high], sites, {"chr1": 40}, 0)
@@ -47,7 +48,7 @@ def test_the_profile_is_read_in_the_direction_of_the_gene(monkeypatch):
 
 
 def test_the_profile_is_added_at_every_site_and_cut_at_the_window(monkeypatch):
-    monkeypatch.setattr(baselines_initiation, "HALF_BP", 2)
+    monkeypatch.setattr(baselines, "HALF_BP", 2)
     profile = np.arange(50.0).reshape(10, 5)
     sites = Sites(np.array([9, 12, 13, 30]), np.array([True, True, False, True]))
     found = laid_out(profile, sites, 10, 20)
@@ -87,18 +88,23 @@ class InitiationFake:
         return np.arange(20) != 3
 
 
+def write(out, fake, tss):
+    task, method = TASKS["tisp"], baseline_method("", "tisp", "procap")
+    with PredictionWriter(out, task.layout, of=("tisp", "procap")) as writer:
+        for found in task.baselines(Job(method, "all", fake, Initiation(), 0), tss):
+            writer.add(found, method)
+
+
 def annotated(positions):
     return pd.DataFrame(positions, columns=["chrom", "position", "strand"])
 
 
 def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
-    monkeypatch.setattr(baselines_initiation, "HALF_BP", 2)
+    monkeypatch.setattr(baselines, "HALF_BP", 2)
     fake = InitiationFake()
-    monkeypatch.setattr(baselines_initiation.InitiationExamples, "load", lambda *_: fake)
     tss = annotated([("chr1", 30, "+"), ("chr8", 29, "-"), ("chr8", 12, "+")])
     out = tmp_path / "b.parquet"
-    settings = Initiation()
-    predict_baselines("tisp", "manifest", "genome", "procap", "all", settings, 0, out, tss)
+    write(out, fake, tss)
     rows = list(PredictionFile.open(out).rows())
     assert [(row.split, row.example, row.group) for row in rows] == [
         ("test", 0, "chr8:0"),
@@ -114,24 +120,44 @@ def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
         kept = np.arange(20) != 3
         truth = fake.signal["chr8"][:, low : low + 20]
         assert row.target[:, kept] == pytest.approx(truth[:, kept], abs=1e-3)
-    found = score([out], 10, 0, "test")
+    found = run.score([out], 10, 0, "test")
     constant = found[found["model"] == "constant"]
     assert constant["value"].isna().all() and len(constant) == 6
     assert constant["note"].str.contains("Pearson's r is undefined").all()
 
 
 @pytest.mark.parametrize("tss", [None, annotated([("chr8", 12, "+")])])
-def test_without_a_training_site_the_cells_say_so(tmp_path, monkeypatch, tss, messages):
+def test_without_a_training_site_the_cells_say_so(tmp_path, tss, messages):
     fake = InitiationFake()
-    monkeypatch.setattr(baselines_initiation.InitiationExamples, "load", lambda *_: fake)
     out = tmp_path / "b.parquet"
-    predict_baselines("tisp", "m", "g", "procap", "all", Initiation(), 0, out, tss)
+    write(out, fake, tss)
     assert messages() == ["tisp: no annotated TSS on the training contigs, so there is no profile"]
-    found = score([out], 10, 0, "test")
+    found = run.score([out], 10, 0, "test")
     assert found["value"].isna().all()
     assert set(found["model"]) == {"tss_profile", "constant"}
 
 
-def test_an_unknown_task_is_refused(tmp_path):
-    with pytest.raises(GenezipError, match="there is no task 'x'"):
-        predict_baselines("x", "m", "g", "s", "s", Initiation(), 0, tmp_path / "b", None)
+def test_from_a_deposit_to_scores(tmp_path):
+    files = TaskFiles.load(tisp.write(tmp_path))
+    fasta, manifest, out = files.one(".fa"), tmp_path / "d" / "manifest.json", tmp_path / "b"
+    settings = Initiation(train_windows=4)
+    run.prepare("tisp", "all", files, fasta, manifest, settings, 0)
+    places = [
+        (chrom, at, strand)
+        for chrom in ("chr1", "chr8")
+        for at in (60_000, 90_000)
+        for strand in "+-"
+    ]
+    tss = pd.DataFrame(places, columns=["chrom", "position", "strand"])
+    run.baselines("tisp", manifest, fasta, "procap", "all", settings, 0, out, tss)
+    table = pd.read_parquet(manifest.parent / "examples.parquet")
+    held = table[table["split"] != "train"]
+    file = PredictionFile.open(out)
+    assert file.keys["example"].tolist() == held["example"].tolist()
+    for row, cells in zip(file.rows(), held.itertuples(), strict=True):
+        assert row.target.shape == (10, cells.keep_end - cells.keep_start)
+        assert row.group == cells.block
+    found = run.score([out], 10, 0, "test")
+    profile = found[(found["model"] == "tss_profile") & (found["split"] == "test")]
+    assert profile["metric"].tolist()[-1] == "pcc_mean"
+    assert (profile["n"] > 0).all()
