@@ -46,8 +46,9 @@ from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import build
 from genezip.models.pretrained import ModelCard
 from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.features import write_store
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
-from genezip.tasks.pairs.features import bases_read, compute_pair_features, full_features
+from genezip.tasks.pairs.features import bases_read, full_features, pair_features
 
 sys.path.insert(0, str(ROOT / "tests"))
 from toolkit.deposits import pairs as deposit
@@ -230,11 +231,11 @@ def weighed() -> None:
         examples = pair_examples(folder, N_PAIRS)
         manifest = folder / "features" / "manifest.json"
         model = compressor(held(SMALL), "small")
-        compute_pair_features(model, examples, "authors", manifest)
+        write_store(manifest, pair_features(model, examples, "authors"))
         tiny = compressor(held(preset("tiny")), "tiny")
         few = PairExamples(examples.prepared, examples.genome)
         few.table = examples.table.iloc[:60]
-        compute_pair_features(tiny, few, "authors", manifest)
+        write_store(manifest, pair_features(tiny, few, "authors"))
         length = examples.table["end"] - examples.table["start"]
         read = 0
         for row in np.argsort(-length.to_numpy())[:LONGEST]:

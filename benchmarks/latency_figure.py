@@ -9,8 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from genezip.artifacts.files import atomic_path, write_text
 from genezip.report import style
-from genezip.report.drawing import new_figure
-from genezip.report.gallery import XML
+from genezip.report.drawing import XML, new_figure
 
 NAME = "latency"
 TITLE = "Forward latency and peak memory against sequence length"

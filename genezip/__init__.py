@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genezip import models
+    from genezip import models, tasks
     from genezip.config import Regions
     from genezip.corpus.corpus import CorpusReader as Corpus
     from genezip.errors import GenezipError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genezip.models.compressed import Compressed, Embedding, Likelihood, tokens_at
     from genezip.models.genezip.compressor import GeneZip
     from genezip.region_classes import RegionClasses
+    from genezip.tasks.base import Task
 
 __version__ = "0.1.0"
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Regions",
     "Source",
     "Stream",
+    "Task",
     "__version__",
     "build_region_map",
     "compress_fasta",
@@ -51,6 +53,7 @@ __all__ = [
     "models",
     "read_compressed",
     "read_gene_models",
+    "tasks",
     "tokens_at",
 ]
 
@@ -72,6 +75,7 @@ _HOMES = {
     "Regions": "genezip.config:Regions",
     "Source": "genezip.genome.sources.source:Source",
     "Stream": "genezip.models.base:Stream",
+    "Task": "genezip.tasks.base:Task",
     "build_region_map": "genezip.genome.region_rules:build_region_map",
     "compress_fasta": "genezip.inference.fasta:compress_fasta",
     "ids_of": "genezip.models.base:ids_of",
@@ -79,6 +83,7 @@ _HOMES = {
     "models": "genezip.models",
     "read_compressed": "genezip.inference.table:read_compressed",
     "read_gene_models": "genezip.genome.gene_models:read_gene_models",
+    "tasks": "genezip.tasks",
     "tokens_at": "genezip.models.compressed:tokens_at",
 }
 

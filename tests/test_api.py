@@ -45,7 +45,7 @@ def test_type_checkers_and_readers_find_the_same_names() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    homes["models"] = "genezip.models"
+    homes |= {name: f"genezip.{name}" for name in ("models", "tasks")}
     assert homes == gz._HOMES
     assert sorted([*homes, "__version__"]) == sorted(gz.__all__) == sorted(dir(gz))
 

@@ -12,7 +12,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -23,14 +22,13 @@ import pytest
 import torch
 import yaml
 from toolkit import text_commands
+from toolkit.command_line import all_commands, leaf
 from toolkit.deposits import pairs
 from toolkit.dna import random_ids
 from toolkit.networks import published_weights, save_toy, small_network
 from toolkit.text_commands import Found
-from typer.main import get_command
 
 from genezip import config
-from genezip.cli import app
 from genezip.inference.tracks import TrackWriter
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
@@ -53,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "genezip compress my.fa --model bpe --out words.parquet": (RUN, ""),
     "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
-    "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_tokenizer fits one of a toy"),
+    "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_models fits one of a toy"),
     "genezip fetch --plan": (RUN, ""),
     "genezip models": (RUN, ""),
     "genezip labels fetch": (RUN, ""),
@@ -132,28 +130,6 @@ def tried(way: str) -> list[str]:
 
 def program(text: str, name: str) -> bool:
     return text.split()[0] == name
-
-
-# --- the commands of the command line, as Click knows them
-
-
-ROOT: Any = get_command(app)
-
-
-def leaf(words: list[str]) -> tuple[Any, list[str]]:
-    """The command that words lead to, and what is left of them."""
-    command = ROOT
-    left = list(words)
-    while left and left[0] in getattr(command, "commands", {}):
-        command = command.commands[left.pop(0)]
-    return command, left
-
-
-def all_commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    command = ROOT if command is None else command
-    yield " ".join(("genezip", *path)), command
-    for name, below in getattr(command, "commands", {}).items():
-        yield from all_commands(below, (*path, name))
 
 
 def is_name(text: str) -> bool:

@@ -61,6 +61,36 @@ GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 """Subsets of the bases by the GC content around them, from low to high."""
 GC_TERTILE_MEAN = "gc_tertile_mean"
 """Subset of the mean over the GC tertiles."""
+GC_ROUTER, FIXED_STRIDE, UNTRAINED = "gc_cpg", "fixed_stride", "untrained"
+"""Models that are controls: composition alone, equal distances, random weights."""
+WINDOW_MEAN = "_window_mean"
+"""Ends the metric of a mean over windows, where the metric itself is pooled."""
+SHIFTED = "_shifted"
+"""Ends the metric of a repeat ratio after random shifts of the repeats."""
+WITHOUT_TRF = "rmsk_rest_without_trf"
+"""Subset of the bases outside RepeatMasker calls where the source has no TRF calls."""
+
+
+class Metric:
+    """Metrics of held-out DNA."""
+
+    PPL = "ppl"
+    BITS_PER_BASE = "bits_per_base"  # of exact likelihoods alone
+    PPL_DIFFERENCE = "ppl_difference"  # paired
+    BPT = "bpt"
+    EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
+    TARGET_BPT = "target_bpt"  # what was asked of a region
+    BPT_RATIO = "bpt_ratio"  # realised over expected; of repeats, over the background
+    ADJUSTED_RATIO = "bpt_ratio_region_adjusted"  # a repeat over its background, by region
+    MICRO_ERR = "micro_err"
+    ENRICHMENT = "enrichment"  # share of the tokens over share of the bases
+    ENRICHMENT_DIFFERENCE = "enrichment_difference"  # paired
+    ENRICHMENT_RATIO = "enrichment_ratio"  # paired
+    BOUND_SHARE = "bound_bit_share"  # windows that a bound changed; each stage: of_stage
+    BLOCKS = "blocks"  # bootstrap blocks with bases of a region
+    BP = "bp"  # bases of a repeat
+    REGION_SHARE = "region_share"
+    GC_UPPER_EDGE = "gc_upper_edge"  # of a GC tertile
 
 
 def under_bound(name: str, bound: str) -> str:
@@ -68,9 +98,30 @@ def under_bound(name: str, bound: str) -> str:
     return f"{name} ({bound} bound)"
 
 
+def difference_of(ours: str, theirs: str) -> str:
+    """What a paired difference of two models is called."""
+    return f"{ours} - {theirs}"
+
+
+def ratio_of(ours: str, theirs: str) -> str:
+    """What a paired ratio of two models is called."""
+    return f"{ours} / {theirs}"
+
+
+def of_stage(metric: str, stage: int) -> str:
+    """What a metric is called at one stage of routing."""
+    return f"{metric}_stage{stage}"
+
+
 def markov_name(order: int) -> str:
     """What the Markov model of an order is called."""
     return f"markov{order}"
+
+
+def markov_order(name: str) -> int | None:
+    """The order of a Markov model by what it is called; None for another model."""
+    order = name.removeprefix("markov")
+    return int(order) if order.isdigit() and name == markov_name(int(order)) else None
 
 
 def cell(value: SupportsFloat) -> float | None:

@@ -1,54 +1,74 @@
-"""The command line: nouns, then verbs; each command is a thin door to one function.
+"""The command line: one module per noun, each command a thin door to one function.
 
-Modules import the package inside the commands, so ``genezip --help`` is instant.
+``COMMANDS`` lists every noun under the headings of ``genezip --help``; start reading there. Modules
+import the package inside their commands, so that the help is instant. To add a command, write a
+function as ``use.compress``, with an example at the end of its docstring and shared options from
+``options.py``, and name it in the table.
 """
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from genezip.cli import (
-    compress,
     config,
     corpus,
     evaluate,
     genome,
-    heldout,
-    leakage,
     models,
     pretrain,
     regions,
     report,
     tasks,
-    tokenizer,
-    weights,
+    use,
 )
 from genezip.errors import GenezipError
 
+COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Get data": {
+        "fetch": genome.fetch,
+        "simulate": genome.simulate,
+        "regions": regions.app,
+        "corpus": corpus.app,
+        "leakage": corpus.leakage,
+    },
+    "Train": {
+        "models": models.models,
+        "tokenizer": models.tokenizer,
+        "pretrain": pretrain.pretrain,
+    },
+    "Use": {"weights": models.weights, "compress": use.compress, "tracks": use.tracks},
+    "Evaluate": {
+        "evaluate": evaluate.app,
+        "tasks": tasks.app,
+        "dnalongbench": tasks.dnalongbench,
+        "labels": tasks.labels,
+    },
+    "Report": {"report": report.report},
+    "Configure": {"config": config.app},
+}
+
+
+class _AsInTheTable(TyperGroup):
+    """Lists commands in the order of ``COMMANDS``; Typer lists those with commands below last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        return [name for commands in COMMANDS.values() for name in commands]
+
+
 app = typer.Typer(
-    name="genezip",
-    help="Region-aware compression of DNA (GeneZip).",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    name="genezip", cls=_AsInTheTable, no_args_is_help=True, pretty_exceptions_enable=False
 )
-for _module in (
-    genome,
-    regions,
-    corpus,
-    leakage,
-    pretrain,
-    tokenizer,
-    compress,
-    evaluate,
-    heldout,
-    tasks,
-    report,
-    config,
-    models,
-    weights,
-):
-    _module.register(app)
+for _heading, _commands in COMMANDS.items():
+    for _name, _command in _commands.items():
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name, rich_help_panel=_heading)
+        else:
+            app.command(_name, rich_help_panel=_heading)(_command)
 
 
 def _show_version(value: bool) -> None:
@@ -65,7 +85,10 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, help="Show the version.")
     ] = False,
 ) -> None:
-    """Region-aware compression of DNA (GeneZip)."""
+    """Region-aware compression of DNA (GeneZip).
+
+    `genezip COMMAND --help` explains a command and shows an example of a call.
+    """
     from genezip.log import messages_to_stderr
 
     messages_to_stderr()

@@ -14,14 +14,14 @@ BEGIN = "<!-- keys: written by `genezip config docs config/README.md` -->"
 END = "<!-- end of keys -->"
 
 
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.add_typer(app, name="config")
-
-
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of the configuration, as YAML."""
+    """Print the JSON schema of the configuration, as YAML.
+
+    \b
+    Example:
+      genezip config schema
+    """
     import yaml
 
     from genezip import config
@@ -31,7 +31,12 @@ def schema() -> None:
 
 @app.command()
 def show(files: Annotated[list[Path], typer.Argument(help="YAML files, later ones win.")]) -> None:
-    """Check configuration files and print the merged result as JSON."""
+    """Check configuration files and print the merged result as JSON.
+
+    \b
+    Example:
+      genezip config show config/config.yaml config/demo.yaml
+    """
     from genezip import config
 
     typer.echo(json.dumps(config.load(*files).model_dump(), indent=2))
@@ -43,7 +48,12 @@ def docs(
         Path | None, typer.Argument(help="File whose key tables are replaced; else print them.")
     ] = None,
 ) -> None:
-    """Write the tables of all keys, made from their descriptions."""
+    """Write the tables of all keys, made from their descriptions.
+
+    \b
+    Example:
+      genezip config docs config/README.md
+    """
     from genezip import config
     from genezip.artifacts.files import write_text
 

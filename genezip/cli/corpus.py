@@ -1,56 +1,41 @@
-"""``genezip corpus plan | write | finish | build | check | table5``."""
+"""``genezip corpus ...`` and ``genezip leakage ...``: training DNA, and what it must not hold."""
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from genezip.cli import options
 
 if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
 app = typer.Typer(help="Cut, filter and check training corpora.", no_args_is_help=True)
-
-SourceOption = Annotated[Path, typer.Option(help="source.json of the fetched genome.")]
-RegionsOption = Annotated[Path, typer.Option(help="Region map (BED9, from `regions build`).")]
-PlanOption = Annotated[Path, typer.Option(help="plan.parquet; the shards lie beside it.")]
-SettingsOption = Annotated[
-    str | None, typer.Option(help="Config section `corpus`: JSON text or a YAML file.")
-]
-ExclusionsOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Intervals that no training or validation window may touch: a BED file, or the "
-        "table of `genezip leakage exclusions`."
-    ),
-]
-TranscriptsOption = Annotated[
-    Literal["basic", "all", "canonical"],
-    typer.Option(help="Windows are anchored at these transcripts: basic, all or canonical."),
-]
-GeneTypeOption = Annotated[
-    list[str] | None, typer.Option("--gene-type", help="Only genes of this type; repeat for more.")
-]
-
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.add_typer(app, name="corpus")
+leakage = typer.Typer(
+    help="What training must not see, and the proof that it does not.", no_args_is_help=True
+)
 
 
 @app.command()
 def build(
-    source: SourceOption,
-    regions: RegionsOption,
+    source: options.Source,
+    regions: options.RegionMap,
     out: Annotated[Path, typer.Option(help="Folder of the corpus; an older one is replaced.")],
-    settings: SettingsOption = None,
-    exclusions: ExclusionsOption = None,
-    transcripts: TranscriptsOption = "basic",
-    gene_type: GeneTypeOption = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that write shards.")] = 1,
+    settings: options.CorpusSettings = None,
+    exclusions: options.Exclusions = None,
+    transcripts: options.Transcripts = "basic",
+    gene_type: options.GeneType = None,
+    jobs: options.Jobs = 1,
 ) -> None:
-    """Plan a corpus, write its shards and close it, in one go (it can be interrupted)."""
+    """Plan a corpus, write its shards and close it, in one go (it can be interrupted).
+
+    \b
+    Example:
+      genezip corpus build --source resources/source.json --regions map.bed.gz \\
+        --settings config/demo.yaml --exclusions exclusions.bed.gz --out corpus
+    """
     from genezip import config
     from genezip.corpus.build import build_corpus
     from genezip.genome.region_map import RegionMap
@@ -74,14 +59,20 @@ def build(
 
 @app.command()
 def plan(
-    source: SourceOption,
+    source: options.Source,
     out: Annotated[Path, typer.Option(help="plan.parquet, in the folder of the corpus.")],
-    settings: SettingsOption = None,
-    exclusions: ExclusionsOption = None,
-    transcripts: TranscriptsOption = "basic",
-    gene_type: GeneTypeOption = None,
+    settings: options.CorpusSettings = None,
+    exclusions: options.Exclusions = None,
+    transcripts: options.Transcripts = "basic",
+    gene_type: options.GeneType = None,
 ) -> None:
-    """Draw the windows of every split and deal them to shards."""
+    """Draw the windows of every split and deal them to shards.
+
+    \b
+    Example:
+      genezip corpus plan --source resources/source.json \\
+        --settings config/demo.yaml --out corpus/plan.parquet
+    """
     from genezip import config
     from genezip.corpus.build import plan_corpus
     from genezip.genome.sources.source import Source
@@ -102,16 +93,22 @@ def plan(
 
 @app.command()
 def write(
-    plan: PlanOption,
-    source: SourceOption,
-    regions: RegionsOption,
+    plan: options.CorpusPlan,
+    source: options.Source,
+    regions: options.RegionMap,
     out: Annotated[Path, typer.Option(help="Gets the manifest entries of the shards (JSON).")],
     part: Annotated[
         str, typer.Option(help="Which shards: 2-of-8 is the second eighth.")
     ] = "1-of-1",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that write shards.")] = 1,
+    jobs: options.Jobs = 1,
 ) -> None:
-    """Write a part of the shards of a plan; what is there already is kept."""
+    """Write a part of the shards of a plan; what is there already is kept.
+
+    \b
+    Example:
+      genezip corpus write --plan corpus/plan.parquet --part 2-of-8 \\
+        --source resources/source.json --regions map.bed.gz --out 2-of-8.json
+    """
     import re
 
     from genezip.artifacts.files import sha256_file, write_json
@@ -135,10 +132,16 @@ def write(
 
 @app.command()
 def finish(
-    plan: PlanOption,
+    plan: options.CorpusPlan,
     entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
 ) -> None:
-    """Check that all shards of a plan are there, and write manifest.json beside it."""
+    """Check that all shards of a plan are there, and write manifest.json beside it.
+
+    \b
+    Example:
+      genezip corpus finish --plan corpus/plan.parquet \\
+        --entries 1-of-2.json --entries 2-of-2.json
+    """
     from genezip.corpus.build import finish_corpus, read_entries
     from genezip.corpus.plan import read_plan
 
@@ -148,15 +151,20 @@ def finish(
 
 @app.command()
 def check(
-    manifest: Annotated[Path, typer.Argument(help="manifest.json of a corpus.")],
+    manifest: options.Manifest,
     source: Annotated[
         Path | None, typer.Option(help="Also compare every base with this genome (source.json).")
     ] = None,
     regions: Annotated[
-        Path | None, typer.Option(help="Also compare every label with this region map.")
+        Path | None, typer.Option(help="Also compare every region class with this region map.")
     ] = None,
 ) -> None:
-    """Verify hashes, shards, sequence lengths and region runs of a corpus."""
+    """Verify hashes, shards, sequence lengths and region runs of a corpus.
+
+    \b
+    Example:
+      genezip corpus check corpus/manifest.json --source resources/source.json
+    """
     from genezip.corpus.corpus import CorpusReader, check_corpus
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
@@ -172,13 +180,17 @@ def check(
 @app.command()
 def table5(
     corpus: Annotated[list[Path], typer.Option(help="manifest.json; repeat for more corpora.")],
-    paper: Annotated[Path, typer.Option(help="Published table (resources/paper).")],
+    paper: options.PaperTable5,
     out: Annotated[Path, typer.Option(help="Table (TSV).")],
-    scale: Annotated[
-        str, typer.Option(help="full, demo or test: written into every row.")
-    ] = "full",
+    scale: options.Scale = "full",
 ) -> None:
-    """Composition of corpora beside the paper's Table 5, with the difference."""
+    """Composition of corpora beside the paper's Table 5, with the difference.
+
+    \b
+    Example:
+      genezip corpus table5 --corpus corpus/manifest.json \\
+        --paper resources/paper/table5_corpora.csv --out table5.tsv
+    """
     from genezip.artifacts.tables import write_tsv
     from genezip.corpus.composition import table5
     from genezip.corpus.corpus import CorpusReader
@@ -188,6 +200,110 @@ def table5(
     if len(corpora) < len(corpus):
         raise GenezipError("two corpora have one name, that of their folder; rename a folder")
     write_tsv(out, table5(corpora, paper, scale))
+
+
+@leakage.command()
+def exclusions(
+    chrom_sizes: Annotated[Path, typer.Option(help=options.CHROM_SIZES)],
+    out: Annotated[Path, typer.Option(help="BED of what is excluded; gzip if it ends in .gz.")],
+    summary: Annotated[Path, typer.Option(help="Table of intervals and bases by task.")],
+    intervals: Annotated[
+        Path, typer.Option(help="Folder of TASK.intervals.json and the files they list.")
+    ] = Path("resources/dnalongbench"),
+    settings: Annotated[str | None, options.section("leakage")] = None,
+    root: options.Root = Path(),
+) -> None:
+    """Collect validation and test inputs of benchmarks, and your own BED files.
+
+    \b
+    Example:
+      genezip leakage exclusions --chrom-sizes resources/chrom.sizes \\
+        --out exclusions.bed.gz --summary exclusions.tsv
+    """
+    from genezip import config
+    from genezip.artifacts.tables import write_tsv
+    from genezip.corpus.exclusions import build_exclusions, write_exclusions
+    from genezip.formats.chrom_sizes import read_chrom_sizes
+    from genezip.tasks.exclusions import evaluation_intervals
+
+    section = config.settings(config.Leakage, settings)
+    sizes = read_chrom_sizes(chrom_sizes)
+    evaluations = evaluation_intervals(section.tasks, intervals, sizes)
+    beds = [root / path for path in dict.fromkeys(section.beds)]
+    table, totals = build_exclusions(evaluations, beds, sizes)
+    write_tsv(summary, totals)
+    write_exclusions(out, table)  # last: where it is, the summary is, too
+    bp = int(totals["bp"].iloc[-1])
+    logger.info(f"{len(table):,} intervals, {bp:,} bp in their union -> {out}")
+
+
+@leakage.command()
+def prove(
+    manifest: options.Manifest,
+    exclusions: Annotated[Path, typer.Option(help="BED of `leakage exclusions`.")],
+    out: Annotated[Path, typer.Option(help="Table of every check.")],
+) -> None:
+    """Check the written windows against exclusions, held-out windows and each other.
+
+    \b
+    Example:
+      genezip leakage prove corpus/manifest.json \\
+        --exclusions exclusions.bed.gz --out leakage.tsv
+    """
+    from genezip.artifacts.tables import write_tsv
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.corpus.exclusions import read_exclusions
+    from genezip.corpus.leakage import prove as run
+    from genezip.errors import GenezipError
+
+    table, offender = run(CorpusReader(manifest), read_exclusions(exclusions))
+    write_tsv(out, table)
+    for row in table.to_dict("records"):
+        share = row["touched_bp"] / row["bp"] if row["bp"] else 0
+        logger.info(
+            f"{row['verdict']}: {row['touched_windows']:,} of {row['windows']:,} {row['split']} "
+            f"windows ({share:.2%} of their bases) touch {row['against']} ({row['check']})"
+        )
+    if offender is not None:
+        raise GenezipError(offender)
+
+
+@leakage.command()
+def homology(
+    source: options.Source,
+    manifest: Annotated[Path, typer.Option(help=options.CORPUS)],
+    out: Annotated[Path, typer.Option(help="Table of shares by held-out chromosome.")],
+) -> None:
+    """Count the k-mers of held-out DNA that also occur in the training segments.
+
+    \b
+    Example:
+      genezip leakage homology --source resources/source.json \\
+        --manifest corpus/manifest.json --out homology.tsv
+    """
+    from genezip import config
+    from genezip.artifacts.files import sha256_file, write_text
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.corpus.homology import homology_by_chrom
+    from genezip.errors import GenezipError
+    from genezip.genome.sources.source import Source
+
+    genome = Source.load(source)
+    found = CorpusReader(manifest).manifest
+    recorded = found.get("provenance", {}).get("inputs", {}).get("source")
+    if recorded is not None and recorded != sha256_file(source):
+        raise GenezipError(
+            f"{manifest} was built from another genome than {source}; build the corpus again"
+        )
+    section = config.parse(config.Corpus, found["settings"], f"settings of {manifest}")
+    table = homology_by_chrom(genome.assembly(), section)
+    write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
+    for row in table[table["chrom"] == "all"].to_dict("records"):
+        share = f"{row['share']:.2%}" if row["kmers"] else "none"
+        logger.info(
+            f"{share} of {row['kmers']:,} held-out {row['k']}-mers ({row['counting']}; one k-mer "
+            f"in {row['sample']} looked at) also occur in the training segments"
+        )
 
 
 def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame | None":

@@ -2,30 +2,17 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from genezip.cli import options
+from genezip.cli.use import heldout
 
 logger = logging.getLogger(__name__)
 
 app = typer.Typer(no_args_is_help=True)
-
-CompressedFiles = Annotated[
-    list[Path], typer.Option("--compressed", help="Compressed windows; give it once per file.")
-]
-SourceFile = Annotated[Path, typer.Option("--source", help="source.json of `genezip fetch`.")]
-RegionsBed = Annotated[Path, typer.Option("--regions", help="Region map, BED.")]
-Corpus = Annotated[Path, typer.Option("--corpus", help="manifest.json of the corpus.")]
-Settings = Annotated[
-    str | None, typer.Option("--settings", help="Config section as JSON, or a YAML file.")
-]
-Scale = Annotated[str, typer.Option("--scale", help="Stamped on every row: full, demo, test.")]
-Out = Annotated[Path, typer.Option("--out", help="File to write.")]
-
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.add_typer(app, name="evaluate")
+app.command()(heldout)
 
 
 @app.callback(invoke_without_command=True)
@@ -35,14 +22,20 @@ def predictions(
         list[Path] | None,
         typer.Option(help="Prediction file of a DNALongBench task; give it once per file."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="TSV of scores to write.")] = None,
+    out: Annotated[Path | None, options.SCORES] = None,
     bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
+    scale: options.Scale = "full",
 ) -> None:
     """Score predictions of a task (--from-predictions), or compressed DNA (the commands).
 
-    No model and no GPU is needed: every metric is recomputed from the predictions.
+    No model and no GPU is needed: every metric is recomputed from the
+    predictions.
+
+    \b
+    Example:
+      genezip evaluate --from-predictions model.parquet \\
+        --from-predictions baselines.parquet --out scores.tsv
     """
     from genezip.artifacts.scores import TASK_SCORES
     from genezip.errors import GenezipError
@@ -64,14 +57,22 @@ def predictions(
 def routers(
     like: Annotated[Path, typer.Option(help="Compressed windows whose token counts are copied.")],
     router: Annotated[str, typer.Option(help="fixed_stride or gc_cpg.")],
-    source: SourceFile,
-    regions: RegionsBed,
-    corpus: Corpus,
-    region_preset: Annotated[Path, typer.Option(help="Region budget, a YAML of config/regions.")],
-    out: Out,
-    settings: Settings = None,
+    source: options.Source,
+    regions: options.RegionMap,
+    corpus: options.Corpus,
+    region_preset: Annotated[Path, typer.Option(help=options.REGION_PRESET)],
+    out: options.CompressedFile,
+    settings: options.EvaluationSettings = None,
 ) -> None:
-    """Compress the same windows with a trivial router of equal token count."""
+    """Compress the same windows with a control router of equal token count.
+
+    \b
+    Example:
+      genezip evaluate routers --like mine.parquet --router gc_cpg \\
+        --source resources/source.json --regions map.bed.gz \\
+        --corpus corpus/manifest.json --out gc_cpg.parquet \\
+        --region-preset config/regions/transcript_balanced.yaml
+    """
     from genezip import config
     from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
@@ -101,16 +102,22 @@ def routers(
 
 @app.command()
 def markov(
-    corpus: Corpus,
-    source: SourceFile,
-    out: Out,
-    scale: Scale,
-    settings: Settings = None,
+    corpus: options.Corpus,
+    source: options.Source,
+    out: options.Scores,
+    scale: options.Scale,
+    settings: options.EvaluationSettings = None,
     windows: Annotated[
         Path | None, typer.Option(help="Sums per window to write too, for paired comparisons.")
     ] = None,
 ) -> None:
-    """Perplexity of Markov models of the training pieces on the held-out windows."""
+    """Perplexity of Markov models of the training segments on the held-out windows.
+
+    \b
+    Example:
+      genezip evaluate markov --corpus corpus/manifest.json \\
+        --source resources/source.json --scale demo --out markov.tsv
+    """
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
@@ -129,21 +136,29 @@ def markov(
 
 @app.command()
 def compression(
-    compressed: CompressedFiles,
-    corpus: Corpus,
+    compressed: options.CompressedFiles,
+    corpus: options.Corpus,
     reference: Annotated[str, typer.Option(help="The model that the page is about.")],
     control: Annotated[str, typer.Option(help="The uniform control.")],
-    scale: Scale,
-    out: Out,
+    scale: options.Scale,
+    out: options.Scores,
     comparisons: Annotated[Path, typer.Option(help="Paired comparisons to write.")],
     windows: Annotated[Path, typer.Option(help="Table per window to write.")],
-    settings: Settings = None,
+    settings: options.EvaluationSettings = None,
     markov: Annotated[
         Path | None,
         typer.Option(help="Windows of `evaluate markov`; compares perplexity with each order."),
     ] = None,
 ) -> None:
-    """Every held-out metric of every router, and the paired comparisons."""
+    """Every held-out metric of every router, and the paired comparisons.
+
+    \b
+    Example:
+      genezip evaluate compression --compressed mine.parquet \\
+        --compressed uniform.parquet --corpus corpus/manifest.json \\
+        --reference mine --control uniform --scale demo --out scores.tsv \\
+        --comparisons comparisons.tsv --windows windows.tsv
+    """
     import pandas as pd
 
     from genezip import config
@@ -175,15 +190,22 @@ def compression(
 
 @app.command()
 def repeats(
-    compressed: CompressedFiles,
-    source: SourceFile,
-    regions: RegionsBed,
-    corpus: Corpus,
-    scale: Scale,
-    out: Out,
-    settings: Settings = None,
+    compressed: options.CompressedFiles,
+    source: options.Source,
+    regions: options.RegionMap,
+    corpus: options.Corpus,
+    scale: options.Scale,
+    out: options.Scores,
+    settings: options.EvaluationSettings = None,
 ) -> None:
-    """Local BPT in interspersed and tandem repeats against the rest."""
+    """Local BPT in interspersed and tandem repeats against the rest.
+
+    \b
+    Example:
+      genezip evaluate repeats --compressed mine.parquet \\
+        --source resources/source.json --regions map.bed.gz \\
+        --corpus corpus/manifest.json --scale demo --out repeats.tsv
+    """
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
@@ -207,22 +229,24 @@ def repeats(
 
 @app.command()
 def locus(
-    compressed: CompressedFiles,
-    source: SourceFile,
-    regions: RegionsBed,
-    out: Out,
+    compressed: options.CompressedFiles,
+    source: options.Source,
+    regions: options.RegionMap,
+    out: Annotated[Path, typer.Option(help="Boundaries and BPT at the locus to write (TSV).")],
     genes: Annotated[Path, typer.Option(help="Gene models inside the locus to write.")],
-    settings: Settings = None,
-    transcripts: Annotated[
-        Literal["basic", "all", "canonical"],
-        typer.Option(help="Genes are drawn from these, as `regions.transcripts`."),
-    ] = "basic",
-    gene_type: Annotated[
-        list[str] | None,
-        typer.Option(help="Only genes of this type, as `regions.gene_types` (repeat)."),
-    ] = None,
+    settings: Annotated[str | None, options.section("report")] = None,
+    transcripts: options.Transcripts = "basic",
+    gene_type: options.GeneType = None,
 ) -> None:
-    """Boundary probability and local BPT of each model at one held-out locus."""
+    """Boundary probability and local BPT of each model at one held-out locus.
+
+    \b
+    Example:
+      genezip evaluate locus --compressed mine.parquet \\
+        --compressed uniform.parquet --source resources/source.json \\
+        --regions map.bed.gz --settings config/demo.yaml \\
+        --out locus.tsv --genes genes.tsv
+    """
     from genezip import config
     from genezip.artifacts.tables import write_tsv
     from genezip.evaluation.locus import locus_tables

@@ -1,18 +1,12 @@
-"""Commands: fetch, simulate."""
+"""``genezip fetch | simulate``: the genome, from files, servers or a simulation."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from genezip.cli import inputs
+from genezip.cli import options
 from genezip.errors import GenezipError
-
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.command()(fetch)
-    root.command()(simulate)
 
 
 def fetch(
@@ -20,12 +14,7 @@ def fetch(
         Path | None,
         typer.Option(help="Folder that gets source.json and its files; --plan needs none."),
     ] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(
-            help="Section `genome` as JSON, or a YAML file with it or of a whole configuration."
-        ),
-    ] = None,
+    settings: Annotated[str | None, options.section("genome")] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,25 +22,27 @@ def fetch(
             "enhancer_gene; give it once per kind."
         ),
     ] = None,
-    mirror: Annotated[
-        Path | None,
-        typer.Option(help="Folder of real data; default: environment variable GENEZIP_MIRROR."),
-    ] = None,
-    root: Annotated[Path, typer.Option(help="Base of relative paths in the settings.")] = Path(),
+    mirror: options.Mirror = None,
+    root: options.Root = Path(),
     sources: Annotated[
         Path | None,
         typer.Option(help="Table of public servers; default: resources/sources.tsv under --root."),
     ] = None,
-    plan: inputs.PlanOption = False,
-    fetched: inputs.FetchedOption = None,
+    plan: options.Plan = False,
+    fetched: options.Fetched = None,
 ) -> None:
-    """Get DNA, annotation and repeats from the first source that can be had."""
+    """Get DNA, annotation and repeats from the first source that can be had.
+
+    \b
+    Example:
+      genezip fetch --settings config/demo.yaml --out resources
+    """
     from genezip import config
     from genezip.genome.sources import fetch as genome
 
     chosen = config.settings(config.Genome, settings)
     parts = config.parse(config.Labels, {"tasks": labels or []}, "--labels").tasks
-    mirror, fetched = inputs.mirror_folder(mirror), inputs.fetched_folder(fetched)
+    mirror, fetched = options.mirror_folder(mirror), options.fetched_folder(fetched)
     table = root / "resources" / "sources.tsv" if sources is None else sources
     if plan:
         folder = Path("resources") if out is None else out
@@ -67,14 +58,7 @@ def fetch(
         return
     if out is None:
         raise GenezipError("name the folder that gets the files with --out (--plan needs none)")
-    source = genome.fetch(
-        chosen,
-        out,
-        mirror=mirror,
-        root=root,
-        table=table,
-        fetched=fetched,
-    )
+    source = genome.fetch(chosen, out, mirror=mirror, root=root, table=table, fetched=fetched)
     if parts:
         from genezip.tasks.label_files import PublicLabels, fetch_labels
 
@@ -92,7 +76,12 @@ def simulate(
 ) -> None:
     """Write a simulated genome in the layout of `fetch`.
 
-    With lengths given, the last chromosome is held out and the one before it validates.
+    With lengths given, the last chromosome is held out and the one before it
+    validates.
+
+    \b
+    Example:
+      genezip simulate --seed 1 --out simulated
     """
     from genezip.config import Genome, parse
     from genezip.genome.sources.fetch import fetch as run

@@ -1,30 +1,39 @@
-"""``genezip models``."""
+"""``genezip models``, ``tokenizer fixed | bpe`` and ``weights import``: what is trained or got."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from genezip.cli import options
 
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.command()(models)
+logger = logging.getLogger(__name__)
+tokenizer = typer.Typer(
+    help="Tokens to compare with: of equal length, or words fitted on training DNA.",
+    no_args_is_help=True,
+)
+weights = typer.Typer(help="Weights that others have published.", no_args_is_help=True)
 
 
 def models(
-    folder: Annotated[Path, typer.Option(help="architectures, one YAML each")] = Path(
+    folder: Annotated[Path, typer.Option(help="Architectures, one YAML each.")] = Path(
         "config/models"
     ),
-    regions: Annotated[Path, typer.Option(help="region budgets, one YAML each")] = Path(
+    regions: Annotated[Path, typer.Option(help="Region budgets, one YAML each.")] = Path(
         "config/regions"
     ),
-    as_json: Annotated[bool, typer.Option("--json", help="the same as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """List every preset: layout, routers, bound and exact size; then the region budgets.
 
-    Layout: m15 768 is a stack of 15 Mamba-2 layers of width 768; encoders, trunk, decoders.
-    A budget may name region classes of your own; - where it does not.
+    Layout: m15 768 is a stack of 15 Mamba-2 layers of width 768; encoders, trunk,
+    decoders. A budget may name region classes of your own; - where it does not.
+
+    \b
+    Example:
+      genezip models
     """
     import json
     from dataclasses import asdict
@@ -55,6 +64,125 @@ def models(
         cells = [f"{targets[name][key]:g}" if key in targets[name] else "-" for key in classes]
         rows.append([name, f"{preset.base_bpt:g}", *cells])
     typer.echo(_table(rows, numbers=set(range(1, len(rows[0])))))
+
+
+@tokenizer.command()
+def fixed(
+    settings: Annotated[
+        str, typer.Option(help='Entry of `models`: JSON or YAML, as {"stride": 16}.')
+    ],
+    out: options.ModelFolder,
+    name: options.ModelName,
+    scale: options.Scale = "full",
+) -> None:
+    """Write a model with a token every so many bases; `fixed:16` in place of a folder is the same.
+
+    Up to 6 bases per token, tokens have ids: those of k-mers.
+
+    \b
+    Example:
+      genezip tokenizer fixed --settings '{"stride": 16}' \\
+        --name fixed-16 --out fixed-16
+    """
+    from genezip import config
+    from genezip.models.fixed.compressor import Fixed
+
+    stride = config.settings(config.FixedEntry, settings).stride
+    Fixed(stride, name, seed=0, facts={"scale": scale}).save(out)
+
+
+@tokenizer.command()
+def bpe(
+    corpus: options.Corpus,
+    out: options.ModelFolder,
+    name: options.ModelName,
+    settings: Annotated[
+        str | None, typer.Option(help="Entry of `models`: JSON or YAML; all keys have defaults.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Chooses the training windows; default: that of the entry.")
+    ] = None,
+    scale: options.Scale = "full",
+) -> None:
+    """Fit a vocabulary of byte-pair encoding on the training windows of a corpus.
+
+    The same corpus, settings and seed give the same tokenizer.json, byte for
+    byte. transformers opens the folder with AutoTokenizer.from_pretrained.
+
+    \b
+    Example:
+      genezip tokenizer bpe --corpus corpus/manifest.json --name bpe --out bpe
+    """
+    from collections.abc import Iterator
+    from importlib.metadata import version
+
+    import numpy as np
+
+    from genezip import config
+    from genezip.alphabet import is_base
+    from genezip.artifacts.files import sha256_file
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.corpus.stream import sampled
+    from genezip.log import Progress
+    from genezip.models.bpe.compressor import BPE
+    from genezip.models.bpe.vocabulary import fit_tokenizer
+
+    chosen = config.settings(config.BPEEntry, settings)
+    seed = chosen.seed if seed is None else seed
+    reader = CorpusReader(corpus)
+    with Progress("reading training DNA", chosen.bases, "bp") as shown:
+
+        def windows() -> Iterator[np.ndarray]:
+            for ids in sampled(reader, chosen.bases, seed):
+                shown.advance(int(is_base(ids).sum()))
+                yield ids
+            logger.info(f"{name}: {shown.done:,} bases are read; merging pairs into words")
+
+        fitted = fit_tokenizer(windows(), chosen.vocabulary, chosen.block_bp)
+    facts = {
+        "scale": scale,
+        "source": reader.manifest["source"],
+        "corpus_sha256": sha256_file(corpus),
+        "bases": shown.done,
+        "tokenizers": version("tokenizers"),
+    }
+    BPE(fitted, chosen.block_bp, name, seed, facts).save(out)
+    logger.info(f"{out}: {chosen.vocabulary:,} tokens fitted on {shown.done:,} bases")
+
+
+@weights.command("import")
+def import_weights(
+    source: Annotated[
+        str, typer.Argument(help="Weight file, folder with one, or hub id owner/name@revision.")
+    ],
+    out: options.ModelFolder,
+    name: Annotated[str | None, typer.Option(help="Model name; else that of the source.")] = None,
+    region_preset: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"For weights without hydra_cfg.yaml. {options.REGION_PRESET} "
+            "Default: transcript-balanced, base 32."
+        ),
+    ] = None,
+) -> None:
+    """Read weights of the authors' release into a model folder, checking every tensor.
+
+    \b
+    Example:
+      genezip weights import pytorch_model.bin --out published
+    """
+    from genezip import config
+    from genezip.models.genezip.release import import_release
+
+    targets = None
+    if region_preset is not None:
+        preset = config.read_yaml(region_preset)
+        targets = config.parse(config.RegionPreset, preset, str(region_preset)).target_bpt()
+    card = import_release(source, out, name, targets)
+    typer.echo(
+        f"{card.name} in {out}: widths {', '.join(map(str, card.architecture.d_model))}; "
+        f"targets: {card.training['targets']}; bounds: {card.training['bounds']}"
+    )
 
 
 def _table(rows: Sequence[Sequence[str]], numbers: set[int]) -> str:

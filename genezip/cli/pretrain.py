@@ -5,39 +5,42 @@ from typing import Annotated
 
 import typer
 
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.command()(pretrain)
+from genezip.cli import options
 
 
 def pretrain(
-    corpus: Annotated[Path, typer.Option(help="manifest.json of the corpus")],
-    architecture: Annotated[Path, typer.Option(help="config/models/NAME.yaml")],
-    out: Annotated[Path, typer.Option(help="model folder to write")],
-    name: Annotated[str, typer.Option(help="model name")],
-    region_preset: Annotated[
-        Path | None, typer.Option(help="config/regions/NAME.yaml: region budget")
-    ] = None,
-    uniform_bpt: Annotated[float | None, typer.Option(help="the same target everywhere")] = None,
+    corpus: options.Corpus,
+    architecture: Annotated[Path, typer.Option(help="Architecture: config/models/NAME.yaml.")],
+    out: options.ModelFolder,
+    name: options.ModelName,
+    region_preset: Annotated[Path | None, typer.Option(help=options.REGION_PRESET)] = None,
+    uniform_bpt: Annotated[float | None, typer.Option(help="The same target everywhere.")] = None,
     match_bpt: Annotated[
         Path | None,
-        typer.Option(help="uniform target equal to this preset's expected BPT on validation DNA"),
+        typer.Option(help="Uniform target equal to this preset's expected BPT on validation DNA."),
     ] = None,
-    settings: Annotated[str | None, typer.Option(help="section `pretrain`: JSON or YAML")] = None,
-    seed: Annotated[int, typer.Option(help="seed of weights and sampling")] = 0,
-    scale: Annotated[str, typer.Option(help="full, demo or test; stamped on the model")] = "full",
-    threads: Annotated[int, typer.Option(help="CPU threads, shared by all processes")] = 1,
+    settings: Annotated[str | None, options.section("pretrain")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights and sampling.")] = 0,
+    scale: options.Scale = "full",
+    threads: Annotated[int, typer.Option(help="CPU threads, shared by all processes.")] = 1,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="folder of resumable checkpoints")
+        Path | None, typer.Option(help="Folder of resumable checkpoints.")
     ] = None,
     init_from: Annotated[
-        Path | None, typer.Option(help="model folder whose weights training begins with")
+        Path | None, typer.Option(help="Model folder whose weights training begins with.")
     ] = None,
 ) -> None:
     """Train a model on a corpus; Ctrl-C stops it, the same command goes on.
 
-    On several GPUs: torchrun --standalone --nproc-per-node 8 -m genezip pretrain ...
+    Several GPUs train together when torchrun starts the command:
+    torchrun --standalone --nproc-per-node 8 -m genezip pretrain ...
+
+    \b
+    Example:
+      genezip pretrain --corpus corpus/manifest.json \\
+        --architecture config/models/genezip-tiny.yaml \\
+        --region-preset config/regions/transcript_balanced.yaml \\
+        --settings config/demo.yaml --name mine --out mine
     """
     import torch
 

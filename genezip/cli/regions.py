@@ -2,62 +2,54 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genezip.cli import inputs
-from genezip.cli.calibrate import calibrate
+from genezip.cli import options
+from genezip.errors import GenezipError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from genezip.config import Regions
+    from genezip.genome.assembly import Assembly
+    from genezip.genome.gene_models import Annotation
+
+PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper" / "table5_corpora.csv"
 
 logger = logging.getLogger(__name__)
 
 app = typer.Typer(help="The region map.", no_args_is_help=True)
-app.command()(calibrate)
-
-SourceOption = Annotated[Path, typer.Option("--source", help="source.json of `genezip fetch`.")]
-SettingsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--settings",
-        help="Section `regions` as JSON, or a YAML file with it or of a whole configuration.",
-    ),
-]
-BedOption = Annotated[Path, typer.Option("--bed", help="Region map, BED9 (gzip).")]
-RootOption = Annotated[
-    Path, typer.Option("--root", help="Base of relative paths in regions.classes.")
-]
-
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.add_typer(app, name="regions")
 
 
 @app.command()
 def build(
-    bed: BedOption,
-    source: inputs.SourceOption = None,
-    annotation: inputs.AnnotationOption = None,
-    format: inputs.FormatOption = None,
-    chrom_sizes: inputs.SizesOption = None,
+    bed: options.RegionMapFile,
+    source: options.SourceOrFiles = None,
+    annotation: options.GeneModels = None,
+    format: options.Format = None,
+    chrom_sizes: options.ChromSizes = None,
     summary: Annotated[
         Path | None,
         typer.Option("--summary", help="Table of classes, with --source by split and with N."),
     ] = None,
-    settings: SettingsOption = None,
-    root: RootOption = Path(),
+    settings: options.RegionsSettings = None,
+    root: options.Root = Path(),
 ) -> None:
-    """Label every base of every piece, or of whole chromosomes, with one region class."""
+    """Give every base of every segment, or of whole chromosomes, one region class.
+
+    \b
+    Example:
+      genezip regions build --source resources/source.json --bed map.bed.gz
+    """
     from genezip import config
     from genezip.artifacts.files import write_text
-    from genezip.genome.region_rules import (
-        build_region_map,
-        read_user_classes,
-    )
+    from genezip.genome.region_rules import build_region_map, read_user_classes
     from genezip.genome.sources.source import Source
 
     section = config.settings(config.Regions, settings)
-    inputs.one_of(source, annotation, chrom_sizes, format)
+    options.one_of(source, annotation, chrom_sizes, format)
     if source is not None:
         opened = Source.load(source)
         opened.verify()  # once, by the first stage that reads the fetched files
@@ -71,7 +63,7 @@ def build(
         total = int(table.loc[table["split"] == "all", "bp"].sum())
         where = f"{len(assembly.segments)} segments"
     else:
-        genes, sizes = inputs.annotation_and_sizes(annotation, format, chrom_sizes, section)
+        genes, sizes = options.annotation_and_sizes(annotation, format, chrom_sizes, section)
         user = read_user_classes(section, root, sizes)
         region_map = build_region_map(genes, sizes, section, user)
         table = region_map.totals()
@@ -86,14 +78,18 @@ def build(
 
 @app.command()
 def verify(
-    source: SourceOption,
-    bed: BedOption,
-    settings: SettingsOption = None,
-    root: RootOption = Path(),
+    source: options.Source,
+    bed: options.RegionMapFile,
+    settings: options.RegionsSettings = None,
+    root: options.Root = Path(),
 ) -> None:
-    """Rebuild the map with bedtools and compare every base (needs bedtools)."""
+    """Rebuild the map with bedtools and compare every base (needs bedtools).
+
+    \b
+    Example:
+      genezip regions verify --source resources/source.json --bed map.bed.gz
+    """
     from genezip import config
-    from genezip.errors import GenezipError
     from genezip.genome.region_map import RegionMap
     from genezip.genome.region_rules import read_user_classes
     from genezip.genome.sources.source import Source
@@ -116,12 +112,16 @@ def verify(
 @app.command()
 def show(
     locus: Annotated[str, typer.Argument(help="chrom:start-end (0-based, half-open).")],
-    bed: BedOption,
+    bed: options.RegionMapFile,
 ) -> None:
-    """Print the class runs of a locus as BED lines."""
+    """Print the class runs of a locus as BED lines.
+
+    \b
+    Example:
+      genezip regions show chr9:100,000-200,000 --bed map.bed.gz
+    """
     import numpy as np
 
-    from genezip.errors import GenezipError
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.splits import parse_interval
 
@@ -138,3 +138,209 @@ def show(
     edges = start + np.concatenate([[0], np.cumsum(lengths)])
     for lo, hi, label in zip(edges[:-1], edges[1:], classes, strict=True):
         typer.echo(f"{chrom}\t{lo}\t{hi}\t{region_map.region_classes.names[label]}")
+
+
+@app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option("--out", help="Table of class totals by half-width.")],
+    source: options.SourceOrFiles = None,
+    annotation: options.GeneModels = None,
+    format: options.Format = None,
+    chrom_sizes: options.ChromSizes = None,
+    chromosomes: Annotated[
+        str, typer.Option("--chromosomes", help="Chromosomes of the published row, with commas.")
+    ] = "chr8,chr9,chr10",
+    half_widths: Annotated[
+        str, typer.Option("--half-widths", help="Promoter half-widths (bp), with commas.")
+    ] = "500,1000,1500,2000,2500",
+    mixture: Annotated[
+        Path | None, typer.Option("--mixture", help="Also fit the sampling mixture; its table.")
+    ] = None,
+    training: Annotated[
+        str | None,
+        typer.Option(
+            "--training",
+            help="Chromosomes that windows are drawn from, with commas; default: the other nuclear "
+            "chromosomes of hg38, with --source the training segments on other chromosomes.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option("--exclude", help="BED that no window may touch (gaps, benchmarks); repeat."),
+    ] = None,
+    windows: Annotated[
+        int, typer.Option("--windows", min=1, help="Windows drawn per mode and length.")
+    ] = 50_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the windows.")] = 0,
+    settings: options.RegionsSettings = None,
+    sampling: Annotated[
+        str | None,
+        typer.Option(
+            "--sampling",
+            help="Section `corpus.sampling`, shown beside the fits: JSON text or a YAML file; "
+            "without it the default shares are shown.",
+        ),
+    ] = None,
+    paper: options.PaperTable5 = PAPER,
+) -> None:
+    """Compare class totals and class shares with the paper's; name the closest promoter width.
+
+    \b
+    Example:
+      genezip regions calibrate --source resources/source.json \\
+        --out totals.tsv --mixture mixture.tsv
+    """
+    import numpy as np
+
+    from genezip import config
+    from genezip.artifacts.files import write_text
+    from genezip.corpus import calibration
+    from genezip.corpus.sampling import MODES
+    from genezip.genome.sources.source import Source
+
+    section = config.settings(config.Regions, settings)
+    section = section.model_copy(update={"classes": [], "required": []})  # the paper's seven
+    own = config.settings(config.Sampling, sampling, "--sampling")
+    options.one_of(source, annotation, chrom_sizes, format)
+    held_out, widths = _names(chromosomes), [_width(text) for text in _names(half_widths)]
+    table5 = calibration.read_table5(paper)
+    assembly = None
+    if source is not None:
+        opened = Source.load(source)
+        assembly, sizes = opened.assembly(), opened.chrom_sizes()
+        sets = opened.annotations(section.transcripts, section.gene_types)
+        genes = _set_of(sets, held_out)
+    else:
+        genes, sizes = options.annotation_and_sizes(annotation, format, chrom_sizes, section)
+        sets = {"genes": genes}
+    paper_mb = calibration.published(table5, calibration.HELD_OUT_ROW, "bp_M")
+    table = calibration.calibrate(genes, sizes, section, paper_mb, held_out, widths)
+    fitted = None
+    if mixture is not None:
+        shares = _shares(
+            sets, sizes, section, assembly, held_out, training, exclude or [], windows, seed
+        )
+        chosen = np.array([getattr(own, mode) for mode in MODES])
+        used = " + ".join(found.name for found in sets.values())
+        called = "default" if sampling is None else "config"
+        fitted = calibration.fit_mixture(shares, table5, used, _promoter(section), chosen, called)
+    write_text(out, table.to_csv(sep="\t", index=False, float_format="%.6f"))
+    for what, name in (("promoter bases", "promoter"), ("all classes together", "all")):
+        width = calibration.closest(table, name)
+        rows = table[(table["class"] == name) & (table["half_width_bp"] == width)]
+        options.tell(
+            f"{genes.name}: closest to the paper by {what}: half-width {width:,} bp "
+            f"(off by {abs(rows['difference_mb'].iloc[0]):.2f} Mb)",
+            out,
+            mixture,
+        )
+    if mixture is not None and fitted is not None:
+        write_text(mixture, fitted.to_csv(sep="\t", index=False, float_format="%.6f"))
+        first = fitted.drop_duplicates(["fit", "corpus"])
+        for row in first.to_dict("records"):
+            weights = ", ".join(f"{mode} {row[f'{mode}_weight']:.3f}" for mode in MODES)
+            options.tell(
+                f"{row['annotation']}: {row['corpus']}, {row['fit']}: {weights}; residual "
+                f"{row['residual_pct']:.2f} points",
+                out,
+                mixture,
+            )
+
+
+def _names(text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise GenezipError(f"{text!r} names nothing; write names with commas between them")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise GenezipError(f"{text!r} has {twice[0]} twice; write every name once")
+    return names
+
+
+def _width(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise GenezipError(f"{text!r} is no half-width; write whole numbers of at least 1 bp")
+    return int(text)
+
+
+def _promoter(section: "Regions") -> str:
+    up, down = section.promoter_upstream, section.promoter_downstream
+    half = section.promoter_half_width
+    return f"[TSS-{half},TSS+{half})" if up is None else f"[TSS-{up},TSS+{down}) by strand"
+
+
+def _set_of(sets: "dict[str, Annotation]", chromosomes: list[str]) -> "Annotation":
+    """The first annotation set with genes on all chromosomes: demo sets know only slices."""
+    from genezip.corpus.calibration import without_genes
+
+    for found in sets.values():
+        if not without_genes(found, chromosomes):
+            return found
+    raise GenezipError(
+        f"no annotation set of the source has transcripts on each of {', '.join(chromosomes)}; "
+        "name others with --chromosomes, or give --annotation of the whole genome"
+    )
+
+
+def _shares(
+    sets: "dict[str, Annotation]",
+    sizes: dict[str, int],
+    section: "Regions",
+    assembly: "Assembly | None",
+    held_out: list[str],
+    training: str | None,
+    exclude: list[Path],
+    windows: int,
+    seed: int,
+) -> "dict[str, np.ndarray]":
+    """Class shares of windows on the training segments, or on whole chromosomes without N."""
+    import numpy as np
+    import pandas as pd
+
+    from genezip.corpus.calibration import measure, on_chromosomes
+    from genezip.formats.chrom_sizes import hg38_sizes
+    from genezip.genome.assembly import Segment
+    from genezip.genome.names import match_chrom_style
+    from genezip.genome.region_rules import build_region_map, read_bed_intervals
+    from genezip.log import quiet
+
+    wanted = None if training is None else _names(training)
+    if wanted is None and assembly is None:
+        wanted = [c for c in hg38_sizes() if c != "chrM" and c in sizes and c not in held_out]
+    absent = [name for name in wanted or [] if name not in sizes]
+    if wanted is not None and (absent or not wanted):
+        raise GenezipError(
+            f"the chromosome lengths lack {', '.join(absent) or 'the chromosomes of hg38'}; name "
+            "training chromosomes with --training"
+        )
+    excluded = [read_bed_intervals(path, sizes) for path in exclude]
+    none = pd.DataFrame({"chrom": [], "start": [], "end": []})
+    together = pd.concat(excluded) if excluded else none
+    if assembly is not None:
+        segments = [
+            segment
+            for segment in assembly.segments_of("train")
+            if (segment.chrom in wanted if wanted is not None else segment.chrom not in held_out)
+        ]
+        if not segments:
+            where = f"outside {', '.join(held_out)}" if wanted is None else f"on {training}"
+            raise GenezipError(
+                "--mixture has no segment to draw windows from: the source has no training "
+                f"segment {where}; name other chromosomes with --training, or leave --mixture out"
+            )
+        n_runs = {segment.name: assembly.n_runs(segment) for segment in segments}
+        with quiet():
+            region_map = build_region_map(sets, assembly, section)
+    else:
+        chosen = {chrom: sizes[chrom] for chrom in wanted or []}
+        segments = [
+            Segment(c, c, 0, size, "train", "genes", False, False, False)
+            for c, size in chosen.items()
+        ]
+        empty = np.zeros(0, dtype=np.int64)
+        n_runs = dict.fromkeys(chosen, (empty, empty))
+        with quiet():
+            matched = match_chrom_style(sets["genes"], sizes)
+            sets = {"genes": on_chromosomes(matched, chosen)}
+            region_map = build_region_map(sets["genes"], chosen, section)
+    return measure(segments, sets, region_map, n_runs, together, windows, seed)

@@ -6,20 +6,26 @@ from typing import Annotated
 
 import typer
 
+from genezip.cli import options
+
 logger = logging.getLogger(__name__)
 
 
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command."""
-    root.command()(report)
+def _list_figures(asked: bool) -> None:
+    """Print the names of the figures in the order of the page, and stop."""
+    if asked:
+        from genezip.report.chapters import FIGURES
+
+        typer.echo("\n".join(FIGURES))
+        raise typer.Exit
 
 
 def report(
     results: Annotated[Path, typer.Option(help="The results folder of a run.")],
-    settings: Annotated[str, typer.Option(help="Config section `report` (JSON or YAML file).")],
+    settings: Annotated[str, options.section("report")],
     out: Annotated[Path, typer.Option(help="The page (HTML).")],
     figures: Annotated[Path, typer.Option(help="Folder for the figures (SVG and TSV).")],
-    scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
+    scale: options.Scale = "full",
     source: Annotated[
         Path | None, typer.Option(help="source.json of the run: names the data files.")
     ] = None,
@@ -44,19 +50,34 @@ def report(
     label_files: Annotated[
         Path | None, typer.Option(help="labels.json of `genezip labels fetch`: names the files.")
     ] = None,
+    list_figures: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            help="Print the names of the figures, one a line, and stop.",
+            is_eager=True,
+            callback=_list_figures,
+        ),
+    ] = False,
 ) -> None:
-    """Write the report: one self-contained page, and every figure as SVG with its numbers."""
+    """Write the report: one self-contained page, and every figure as SVG with its numbers.
+
+    \b
+    Example:
+      genezip report --results runs/demo/results --scale demo \\
+        --settings config/demo.yaml --out report.html --figures figures
+    """
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.report.files import TASK_TABLES
-    from genezip.report.html import write_report
+    from genezip.report.chapters.benchmarks import VIEWS
+    from genezip.report.page import write_report
     from genezip.report.results import load
 
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
-    unknown = [name for name in table or () if name not in TASK_TABLES]
+    unknown = [name for name in table or () if name not in VIEWS]
     if unknown:
-        raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(TASK_TABLES)}")
+        raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(VIEWS)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
     loaded = load(results, chosen, scale, source, how, run, corpus, table, labels, label_files)

@@ -1,11 +1,12 @@
 """``genezip tasks``; ``genezip dnalongbench`` and ``genezip labels`` are names for parts of it."""
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from genezip.cli import inputs
+from genezip.cli import options
 
 app = typer.Typer(help="Questions with targets, put to every compressor.", no_args_is_help=True)
 dnalongbench = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
@@ -17,13 +18,7 @@ Files = Annotated[Path, typer.Option(help="TASK.json of `genezip dnalongbench fe
 Data = Annotated[Path, typer.Option(help="manifest.json of `dnalongbench prepare`.")]
 Genome = Annotated[Path, typer.Option(help="FASTA, or source.json of whole chromosomes.")]
 Settings = Annotated[str | None, typer.Option(help="Section of the task as JSON, or a YAML file.")]
-LabelSettings = Annotated[
-    str | None,
-    typer.Option(
-        "--settings",
-        help="Section `labels` as JSON, or a YAML file with it or of a whole configuration.",
-    ),
-]
+LabelSettings = Annotated[str | None, options.section("labels")]
 Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
 Official = Annotated[str | None, typer.Option(help="Name of the subset in the deposit.")]
 Input = Annotated[Literal["authors", "full", "contrast"], typer.Option(help="What the model sees.")]
@@ -31,29 +26,8 @@ Mode = Annotated[
     Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="What learns.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed.")]
-Threads = Annotated[int, typer.Option(help="CPU threads.", min=1)]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 Sources = Annotated[Path, typer.Option(help="Table of sources.")]
-
-
-def register(root: typer.Typer) -> None:
-    """Add these commands to the root command, under all three nouns."""
-    for command in (genome, prepare, features, predict, baselines, table):
-        app.command()(command)
-        dnalongbench.command()(command)
-    root.add_typer(app, name="tasks")
-    root.add_typer(dnalongbench, name="dnalongbench")
-    root.add_typer(labels, name="labels")
-
-
-@app.callback()
-def _tasks() -> None:
-    """Questions with targets, put to every compressor."""
-
-
-@dnalongbench.callback()
-def _dnalongbench() -> None:
-    """The tasks of DNALongBench."""
 
 
 @dnalongbench.command()
@@ -66,14 +40,19 @@ def fetch(
         Literal["intervals", "all"],
         typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
     ] = "intervals",
-    plan: inputs.PlanOption = False,
-    fetched: inputs.FetchedOption = None,
+    plan: options.Plan = False,
+    fetched: options.Fetched = None,
     sources: Sources = Path("resources/sources.tsv"),
 ) -> None:
-    """Fetch the files of one task; TASK.json or TASK.intervals.json is written last."""
+    """Fetch the files of one task; TASK.json or TASK.intervals.json is written last.
+
+    \b
+    Example:
+      genezip dnalongbench fetch eqtl --plan
+    """
     from genezip.tasks.deposits import fetch_task, plan_task
 
-    fetched = inputs.fetched_folder(fetched)
+    fetched = options.fetched_folder(fetched)
     if plan:
         for line in plan_task(task, out, only, sources, fetched):
             typer.echo(line)
@@ -87,22 +66,23 @@ def fetch_labels(
     out: Annotated[Path, typer.Option(help="Folder of the label files.")] = Path(
         "resources/labels"
     ),
-    mirror: Annotated[
-        Path | None,
-        typer.Option(help="Folder of real data; default: environment variable GENEZIP_MIRROR."),
-    ] = None,
+    mirror: options.Mirror = None,
     settings: LabelSettings = None,
     source: Annotated[
         Path | None,
         typer.Option(help="source.json of `genezip fetch`; `elements` are cut from its pieces."),
     ] = None,
     sources: Sources = Path("resources/sources.tsv"),
-    plan: inputs.PlanOption = False,
-    fetched: inputs.FetchedOption = None,
+    plan: options.Plan = False,
+    fetched: options.Fetched = None,
 ) -> None:
     """Get the label files: from the mirror folder, else from public servers.
 
     A part that cannot be had is left out; labels.json says why.
+
+    \b
+    Example:
+      genezip labels fetch --settings config/demo.yaml --plan
     """
     from genezip import config
     from genezip.genome.sources.source import Source
@@ -110,35 +90,48 @@ def fetch_labels(
 
     parts = config.settings(config.Labels, settings).tasks
     genome = None if source is None or plan else Source.load(source)
-    public = PublicLabels(sources, out.parent / "downloads", genome, inputs.fetched_folder(fetched))
+    public = PublicLabels(
+        sources, out.parent / "downloads", genome, options.fetched_folder(fetched)
+    )
     if plan:
         for line in public.plan(parts).lines():
             typer.echo(line)
         return
-    fetch_labels(inputs.mirror_folder(mirror), parts, out, public, genome)
+    fetch_labels(options.mirror_folder(mirror), parts, out, public, genome)
 
 
 @app.command("list")
 def show() -> None:
-    """The tasks, with their metrics and what the bootstrap resamples."""
-    from genezip.tasks import tasks
+    """The tasks, with their metrics and what the bootstrap resamples.
 
-    for name, task in tasks.items():
+    \b
+    Example:
+      genezip tasks list
+    """
+    from genezip.tasks import TASKS
+
+    for name, task in TASKS.items():
         metrics = ", ".join(task.metrics)
         units = ", ".join(dict.fromkeys(task.metrics.values()))
         typer.echo(f"{name}\t{metrics}\t{units}\t{', '.join(sorted(task.modes))}")
 
 
 def genome(task: Task, files: Files, out: Out) -> None:
-    """Unpack the FASTA of a deposit, with its index."""
+    """Unpack the FASTA of a deposit, with its index.
+
+    \b
+    Example:
+      genezip tasks genome eqtl --files dnalongbench/eqtl.json \\
+        --out eqtl/genome.fa
+    """
     from genezip.errors import GenezipError
     from genezip.formats.fasta import unpack_fasta
-    from genezip.tasks import tasks
+    from genezip.tasks import TASKS
     from genezip.tasks.deposits import TaskFiles
 
-    endings = tasks[task].fasta
+    endings = TASKS[task].fasta
     if not endings:
-        known = ", ".join(name for name, one in tasks.items() if one.fasta)
+        known = ", ".join(name for name, one in TASKS.items() if one.fasta)
         raise GenezipError(f"{task} has no FASTA of its own; those with one are {known}")
     unpack_fasta(TaskFiles.load(files).one(*endings), out)
 
@@ -152,12 +145,19 @@ def prepare(
     settings: Settings = None,
     seed: Seed = 0,
 ) -> None:
-    """Convert deposited files once: examples, targets, manifest with counts per split."""
+    """Convert deposited files once: examples, targets, manifest with counts per split.
+
+    \b
+    Example:
+      genezip tasks prepare eqtl --subset Artery_Tibial \\
+        --files dnalongbench/eqtl.json --genome eqtl/genome.fa \\
+        --out eqtl/data/manifest.json
+    """
     from genezip import config
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
     from genezip.tasks.deposits import TaskFiles
 
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     run.prepare(task, subset, TaskFiles.load(files), genome, out, chosen, seed)
 
 
@@ -173,9 +173,16 @@ def features(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the comparator.")] = "comparator",
     settings: Settings = None,
-    threads: Threads = 1,
+    threads: options.Threads = 1,
 ) -> None:
-    """Vectors of a frozen model, pooled and cached; an interrupted call goes on."""
+    """Vectors of a frozen model, pooled and cached; an interrupted call goes on.
+
+    \b
+    Example:
+      genezip tasks features eqtl --data eqtl/data/manifest.json \\
+        --genome eqtl/genome.fa --model mine \\
+        --out eqtl/features/manifest.json
+    """
     import torch
 
     from genezip import config
@@ -183,15 +190,16 @@ def features(
     from genezip.models import load
     from genezip.models.base import Compressor
     from genezip.models.external import load_comparator
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
 
     torch.set_num_threads(threads)
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     if (model is None) == (comparator is None):
         raise GenezipError("name either a model folder (--model) or a --comparator")
     compressor: Compressor
     if model is not None:
-        compressor = load(model, chosen.device, streams=input != "authors")
+        streams = TASKS[task].streams and input != "authors"
+        compressor = load(model, chosen.device, streams=streams)
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)
@@ -214,17 +222,25 @@ def predict(
     mode: Mode = "frozen",
     settings: Settings = None,
     seed: Seed = 0,
-    threads: Threads = 1,
+    threads: options.Threads = 1,
 ) -> None:
-    """Learn the task and predict every validation and test example."""
+    """Learn the task and predict every validation and test example.
+
+    \b
+    Example:
+      genezip tasks predict eqtl --data eqtl/data/manifest.json \\
+        --genome eqtl/genome.fa --subset artery --official Artery_Tibial \\
+        --model mine --features eqtl/features/manifest.json \\
+        --out mine.parquet
+    """
     import torch
 
     from genezip import config
-    from genezip.tasks import run, tasks
+    from genezip.tasks import TASKS, run
     from genezip.tasks.base import CNN, Method
 
     torch.set_num_threads(threads)
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     method = Method(task, subset, model, seed, input, mode)
     if model == CNN:
         method = Method(task, subset, CNN, seed, "authors", "full")
@@ -245,11 +261,18 @@ def baselines(
     transcripts: Annotated[str, typer.Option(help="basic, all or canonical.")] = "basic",
     gene_type: Annotated[list[str] | None, typer.Option(help="Only genes of this type.")] = None,
 ) -> None:
-    """Predictions of baselines that see no more than distance, composition or position."""
-    from genezip import config
-    from genezip.tasks import run, tasks
+    """Predictions of baselines that see no more than distance, composition or position.
 
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    \b
+    Example:
+      genezip tasks baselines eqtl --data eqtl/data/manifest.json \\
+        --genome eqtl/genome.fa --subset artery --official Artery_Tibial \\
+        --out baselines.parquet
+    """
+    from genezip import config
+    from genezip.tasks import TASKS, run
+
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     genes = None if source is None else run.annotated_tss(source, transcripts, gene_type)
     run.baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
 
@@ -262,12 +285,17 @@ def table(
     scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
     paper: Annotated[Path | None, typer.Option(help="CSV of the published table.")] = None,
 ) -> None:
-    """All subsets of a task, with the published numbers beside them."""
+    """All subsets of a task, with the published numbers beside them.
+
+    \b
+    Example:
+      genezip tasks table eqtl --scores eqtl/artery.tsv --out table3.tsv
+    """
     from genezip import config
-    from genezip.tasks import tasks
+    from genezip.tasks import TASKS
     from genezip.tasks.table import write_table
 
-    chosen: Any = config.settings(tasks[task].settings, settings)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
     write_table(task, scores, paper, chosen.subsets, scale, out)
 
 
@@ -292,9 +320,119 @@ def measure(
     ] = None,
     settings: LabelSettings = None,
 ) -> None:
-    """Frozen models and trivial baselines on one kind of label."""
-    from genezip import config
-    from genezip.tasks import run
+    """Frozen models and trivial baselines on one kind of label.
 
-    chosen = config.settings(config.Labels, settings)
-    run.measure(part, listing, source, model or (), control, chosen, scale, out, predictions)
+    \b
+    Example:
+      genezip labels measure elements --labels labels/labels.json \\
+        --source source.json --model mine --scale demo \\
+        --out elements.tsv --predictions elements.parquet
+    """
+    from genezip import config
+    from genezip.tasks import TASKS, run
+    from genezip.tasks.deposits import TaskFiles
+
+    task = TASKS[part]
+    chosen = config.settings(task.settings, settings)
+    files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
+    run.measure(task, files, source, model or (), control, chosen, scale, out, predictions)
+
+
+@app.command("measure")
+def measure_any(
+    task: AnyTask,
+    files: Annotated[Path, typer.Option(help="JSON list of its files.")],
+    out: options.Scores,
+    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
+    source: Annotated[
+        Path | None, typer.Option(help="source.json, where the task reads a genome.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model folder, hub id or system; once per model.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Model that the others are compared with.")
+    ] = None,
+    settings: Settings = None,
+    scale: options.Scale = "full",
+    threads: options.Threads = 1,
+) -> None:
+    """All of a task in one call: features of frozen models, probes, baselines, scores.
+
+    A task outside this package is named by its class, module:Class.
+
+    \b
+    Example:
+      genezip tasks measure classification --files labels/labels.json \\
+        --model mine --out gue.tsv --predictions gue.parquet
+    """
+    import torch
+
+    from genezip import config
+    from genezip.tasks import TASKS, run
+    from genezip.tasks.deposits import TaskFiles
+
+    torch.set_num_threads(threads)
+    chosen: Any = config.settings(TASKS[task].settings, settings)
+    given = TaskFiles.load(files)
+    run.measure(TASKS[task], given, source, model or (), control, chosen, scale, out, predictions)
+
+
+@app.command("run")
+def run_own(
+    file: Annotated[Path, typer.Argument(help="YAML: labels, fasta, models and what differs.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores, predictions and the audit.")],
+    threads: options.Threads = 1,
+) -> None:
+    """Score models on your own labels: a BED or CSV with labels, a FASTA, a model.
+
+    The YAML file needs `labels` (CSV or TSV with sequence and label, or BED with
+    the label in column 4), for coordinates `fasta`, and `models`. The set is
+    audited, and the table begins with what its labels give away without a model.
+
+    \b
+    Example:
+      genezip tasks run my_task.yaml --out my_task
+    """
+    import torch
+
+    from genezip.tasks.classification import own
+
+    torch.set_num_threads(threads)
+    found = own.headline(own.run_own(file, out))
+    typer.echo(found.to_string(index=False, float_format="%.3f", na_rep=""))
+
+
+@app.command("audit")
+def audit_files(
+    files: Annotated[
+        list[Path], typer.Argument(help="Files of one set: CSV or TSV by split, or one table.")
+    ],
+    fasta: Annotated[
+        Path | None, typer.Option(help="FASTA of a BED or table with coordinates.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column of a table that has the label.")] = "label",
+) -> None:
+    """Look for copies, shuffles and class skew in a labelled set, and give a verdict.
+
+    \b
+    Example:
+      genezip tasks audit tf_2.train.csv tf_2.dev.csv tf_2.test.csv
+    """
+    from genezip.errors import GenezipError
+    from genezip.tasks.classification.audit import audit
+    from genezip.tasks.classification.sets import read_intervals, read_sequences
+
+    if fasta is None:
+        table = read_sequences(files)
+    elif len(files) == 1:
+        table = read_intervals(files[0], fasta, label)
+    else:
+        raise GenezipError("with --fasta name one file of intervals")
+    typer.echo(audit(table).text(), nl=False)
+
+
+for _command in (genome, prepare, features, predict, baselines, table):
+    for _noun, _app in (("tasks", app), ("dnalongbench", dnalongbench)):
+        _help = inspect.cleandoc(_command.__doc__ or "")
+        _app.command(help=_help.replace("genezip tasks", f"genezip {_noun}"))(_command)

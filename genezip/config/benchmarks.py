@@ -8,12 +8,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from genezip.config.corpus import BenchmarkTask
 from genezip.config.section import Fraction, Key, Section, names, refuse_taken
 
 Input = Literal["authors", "full", "contrast"]
 Mode = Literal["frozen", "head_only", "release", "lora", "full"]
 Rule = Literal["paper", "gene", "chromosome"]
+Scheme = Literal["official", "unseen", "chromosome", "family"]
+TaskName = Literal["cmp", "eqtl", "etgp", "tisp", "rsap", "classification"]
 ArmName = Annotated[
     str,
     Field(pattern="^(authors|full|contrast)[.](frozen|head_only|release|lora|full)$"),
@@ -222,6 +223,67 @@ class Activity(Task):
         return self
 
 
+class Classification(Task, FineTuning):
+    """Labelled sequences (task `classification`): a class for each, as in GUE."""
+
+    subsets: dict[Key, str] = Field(
+        {name: name for name in ("tf_2", "tf_3", "prom_core_tata", "prom_300_tata")},
+        min_length=1,
+        json_schema_extra=names(*PARTS),
+        description="labelled sets, short name -> name in the deposit",
+    )
+    arms: list[ArmName] = Field(["full.frozen"], min_length=1, description=ARMS)
+    schemes: list[Scheme] = Field(
+        ["official", "unseen"],
+        min_length=1,
+        description="splits: `official`; `unseen`, the same without test rows that share 32 bases "
+        "with training or validation; folds by `chromosome` (where a set has coordinates) or by "
+        "`family` of alike sequences. Modes other than `frozen` take the first two only",
+    )
+    folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
+    epochs: int = Field(3, ge=1, description="passes over the training sequences")
+    batch: int = Field(32, ge=1, description="sequences per optimiser step")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    warmup: Fraction = Field(0.1, description="share of the steps with a rising rate")
+    evaluate_every: int = Field(100, ge=1, description=EVALUATE)
+    bootstrap: int = Field(4000, ge=10, description="resamples, where one call does it all")
+    seed: int = Field(0, ge=0, description="seed, where one call does it all")
+
+    @model_validator(mode="after")
+    def _known_arms(self) -> Self:
+        modes = ("frozen", "head_only", "release", "lora", "full")
+        _only(self, "classification", {f"full.{mode}" for mode in modes})
+        return self
+
+
+class OwnLabels(Section):
+    """Your own labels (`genezip tasks run FILE`); paths start from the folder of the file."""
+
+    labels: str = Field(
+        description="CSV or TSV with the columns sequence and label, or with chrom, start, end and "
+        "label, or BED with the label in column 4; `.gz` as well"
+    )
+    fasta: str | None = Field(
+        None, description="FASTA of the coordinates; null: `sequence` is read"
+    )
+    label: str = Field("label", description="column that has the label")
+    models: list[str] = Field(
+        min_length=1, description="model folders, hub ids, or systems such as `fixed:16`"
+    )
+    control: str | None = Field(
+        None, description="name of the model that the others are compared with"
+    )
+    schemes: list[Scheme] | None = Field(
+        None,
+        description="splits, as of `classification`; null: `official` and `unseen` where the file "
+        "has a column split, else by `chromosome`, or by `family` of alike sequences",
+    )
+    folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    seed: int = Field(0, ge=0, description="seed of heads and bootstrap")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run")
+
+
 def _only(task: Task, name: str, known: set[str]) -> None:
     wrong = [arm for arm in task.arms if arm not in known]
     if wrong:
@@ -239,7 +301,7 @@ class Comparator(Section):
 class Benchmarks(Section):
     """The DNALongBench tasks (rules of `benchmarks.smk`)."""
 
-    tasks: list[BenchmarkTask] = Field(
+    tasks: list[TaskName] = Field(
         [], description="tasks that `all` evaluates; single result files can always be asked for"
     )
     models: list[str] | None = Field(
@@ -256,6 +318,9 @@ class Benchmarks(Section):
     etgp: ETGP = Field(default_factory=ETGP, description="enhancer-target genes")
     tisp: Initiation = Field(default_factory=Initiation, description="transcription initiation")
     rsap: Activity = Field(default_factory=Activity, description="regulatory activity")
+    classification: Classification = Field(
+        default_factory=Classification, description="labelled sequences"
+    )
 
     def task(self, name: str) -> Task:
         """Section of a task by its name."""
@@ -270,4 +335,5 @@ TASK_SECTIONS: dict[str, type[Task]] = {
     "etgp": ETGP,
     "tisp": Initiation,
     "rsap": Activity,
+    "classification": Classification,
 }

@@ -18,8 +18,11 @@ import numpy as np
 from genezip.artifacts.scores import (
     GC_TERTILE_MEAN,
     GC_TERTILES,
+    Metric,
     Row,
+    difference_of,
     markov_name,
+    ratio_of,
     under_bound,
 )
 from genezip.errors import GenezipError
@@ -34,7 +37,7 @@ _GROUPS = tuple(GROUPS)
 CAUSAL = "causal"
 LOSS = ("nll", "predicted", "looked_ahead")
 """Columns of the next-base loss."""
-_SCALES: dict[str, Scale] = {"enrichment": "ratio", "enrichment_ratio": "ratio"}
+_SCALES: dict[str, Scale] = {Metric.ENRICHMENT: "ratio", Metric.ENRICHMENT_RATIO: "ratio"}
 
 # metric -> (regions, values of shape (1 + B, regions) with and without each block, windows behind
 # it, blocks with a non-zero denominator in each region (B, regions))
@@ -90,10 +93,10 @@ def pair_values(
     n = int(subset.chosen.sum())
     ours, theirs = (_group_enrichment(each, subset, region_classes) for each in (first, second))
     support = _group_support(first, subset, region_classes)
-    found: Values = {"enrichment_difference": (_GROUPS, ours - theirs, n, support)}
+    found: Values = {Metric.ENRICHMENT_DIFFERENCE: (_GROUPS, ours - theirs, n, support)}
     if ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
-            found["enrichment_ratio"] = (_GROUPS, ours / theirs, n, support)
+            found[Metric.ENRICHMENT_RATIO] = (_GROUPS, ours / theirs, n, support)
     if "nll" in first and "nll" in second:
         found |= ppl_difference(first, second, subset)
     return found
@@ -103,7 +106,7 @@ def ppl_difference(first: Columns, second: Columns, subset: Subset) -> Values:
     """Difference of the perplexity of two language models over the same windows."""
     difference = _perplexity(first, subset) - _perplexity(second, subset)
     support = subset.bootstrap.support(first["predicted"].sum(axis=1, keepdims=True))
-    return {"ppl_difference": (("all",), difference, int(subset.chosen.sum()), support)}
+    return {Metric.PPL_DIFFERENCE: (("all",), difference, int(subset.chosen.sum()), support)}
 
 
 def _by_tertile(values: np.ndarray, metric: str, n: int, support: np.ndarray) -> dict[str, Values]:
@@ -240,7 +243,7 @@ def comparison_rows(
             inside = tertile_enrichment(columns, strict, facts.region_classes)
             support = _tertile_support(columns, strict, facts.region_classes)
             n = int(strict.chosen.sum())
-            for name, values in _by_tertile(inside, "enrichment", n, support).items():
+            for name, values in _by_tertile(inside, Metric.ENRICHMENT, n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
     for ours in by_name[reference]:
         for name, candidates in by_name.items():
@@ -293,8 +296,11 @@ def _compare(
             if theirs.name == under_bound(ours.name, CAUSAL):  # what looking ahead is worth
                 first = ours.columns(strand, subset.chosen, subset.strict)
             values = pair_values(first, second, subset, facts.region_classes, ratio=ratio)
-            quotient = {"enrichment_ratio": values.pop("enrichment_ratio")} if ratio else {}
-            minus, over = f"{ours.name} - {theirs.name}", f"{ours.name} / {theirs.name}"
+            quotient = (
+                {Metric.ENRICHMENT_RATIO: values.pop(Metric.ENRICHMENT_RATIO)} if ratio else {}
+            )
+            pair = ours.name, theirs.name
+            minus, over = difference_of(*pair), ratio_of(*pair)
             collected.add(minus, ours.seed, strand, subset.name, subset, values)
             if quotient:
                 collected.add(over, ours.seed, strand, subset.name, subset, quotient)
@@ -306,7 +312,7 @@ def _compare(
                 difference = mine - other
                 n = int(subset.chosen.sum())
                 support = _tertile_support(first, subset, facts.region_classes)
-                tertiles = _by_tertile(difference, "enrichment_difference", n, support)
+                tertiles = _by_tertile(difference, Metric.ENRICHMENT_DIFFERENCE, n, support)
                 for name, inside in tertiles.items():
                     collected.add(minus, ours.seed, strand, name, subset, inside)
 
@@ -331,5 +337,5 @@ def _compare_markov(
                     "evaluate markov` and `genezip evaluate heldout` on the same corpus"
                 )
             values = ppl_difference(first, second, subset)
-            name = f"{ours.name} - {markov_name(order)}"
+            name = difference_of(ours.name, markov_name(order))
             collected.add(name, ours.seed, "+", subset.name, subset, values)

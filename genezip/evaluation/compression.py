@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import CORPUS, DNA_SCORES, GC_TERTILE_MEAN, GC_TERTILES, Row, cell
+from genezip.artifacts.scores import (
+    CORPUS,
+    DNA_SCORES,
+    GC_TERTILE_MEAN,
+    GC_TERTILES,
+    WINDOW_MEAN,
+    Metric,
+    Row,
+    cell,
+    of_stage,
+)
 from genezip.evaluation.windows import N_TERTILES, Columns, Subset, WindowFacts, WindowSums
 from genezip.metrics import compression as metrics
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, ratio
@@ -28,7 +38,6 @@ from genezip.region_classes import GROUPS, RegionClasses
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
 
 ALL = ("all",)
-BITS_PER_BASE = "bits_per_base"
 LOOKED_AHEAD = "a bound looked ahead, so the likelihood is not exact; see the causal bound"
 """Why a model has no bits per base."""
 
@@ -63,7 +72,7 @@ def expand(found: Found, **cells: Any) -> list[Row]:
 
 
 def _note(metric: str, value: float, low: float, blocks: int) -> str:
-    if metric == BITS_PER_BASE and blocks and np.isnan(value):
+    if metric == Metric.BITS_PER_BASE and blocks and np.isnan(value):
         return LOOKED_AHEAD
     return interval_note(value, low, blocks)
 
@@ -87,8 +96,8 @@ def language_model_metrics(
         none = np.full(np.shape(bits.value), np.nan)
         bits = Estimate(none, none, none, bits.blocks)
     return {
-        "ppl": (regions, ppl, windows),
-        BITS_PER_BASE: (regions, bits, windows),
+        Metric.PPL: (regions, ppl, windows),
+        Metric.BITS_PER_BASE: (regions, bits, windows),
     }
 
 
@@ -111,17 +120,17 @@ def _pooled(
     grouped = metrics.group_bp(bp, groups)
     support = bootstrap.support(metrics.with_all(bp))
     return {
-        "bpt": (
+        Metric.BPT: (
             (*ALL, *region_classes.names),
             bootstrap.summarise(local, support, "ratio"),
             windows,
         ),
-        "region_share": (
+        Metric.REGION_SHARE: (
             region_classes.names,
             bootstrap.summarise(share, support[:, :1], "share"),
             windows[1:],
         ),
-        "enrichment": (
+        Metric.ENRICHMENT: (
             groups.names,
             bootstrap.summarise(enrichment, bootstrap.support(grouped), "ratio"),
             (grouped > 0).sum(axis=0),
@@ -141,7 +150,7 @@ def _window_statistics(
     sd = np.sqrt(ratio(np.maximum(ratio(sums["xx"], n) - mean**2, 0) * n, n - 1))
     windows, support = good.sum(axis=0), bootstrap.support(good)
     return {
-        f"{name}_window_mean": (regions, bootstrap.summarise(mean, support, "ratio"), windows),
+        f"{name}{WINDOW_MEAN}": (regions, bootstrap.summarise(mean, support, "ratio"), windows),
         f"{name}_window_sd": (regions, bootstrap.summarise(sd, support, "ratio"), windows),
     }
 
@@ -155,9 +164,9 @@ def _budget(
 ) -> Found:
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
     pooled = {
-        "expected_bpt": metrics.expected_bpt(sums["bp"], target),
-        "bpt_ratio": metrics.bpt_ratio(sums["bp"], sums["tokens"], target),
-        "micro_err": metrics.micro_err(sums["bp"], sums["tokens"], target),
+        Metric.EXPECTED_BPT: metrics.expected_bpt(sums["bp"], target),
+        Metric.BPT_RATIO: metrics.bpt_ratio(sums["bp"], sums["tokens"], target),
+        Metric.MICRO_ERR: metrics.micro_err(sums["bp"], sums["tokens"], target),
     }
     support = bootstrap.support(bp.sum(1))
     found: Found = {
@@ -165,10 +174,10 @@ def _budget(
         for name, values in pooled.items()
     }
     nowhere, windows = np.full(len(region_classes), np.nan), (bp > 0).sum(axis=0)
-    found["target_bpt"] = (region_classes.names, Estimate(target, nowhere, nowhere), windows)
+    found[Metric.TARGET_BPT] = (region_classes.names, Estimate(target, nowhere, nowhere), windows)
     for name, per_window in (
-        ("bpt_ratio", metrics.bpt_ratio(bp, tokens, target)),
-        ("micro_err", metrics.micro_err(bp, tokens, target)),
+        (Metric.BPT_RATIO, metrics.bpt_ratio(bp, tokens, target)),
+        (Metric.MICRO_ERR, metrics.micro_err(bp, tokens, target)),
     ):
         found.update(_window_statistics(name, per_window[:, None], bootstrap))
     return found
@@ -176,9 +185,9 @@ def _budget(
 
 def _bounds(bound_active: np.ndarray, bootstrap: BlockBootstrap) -> Found:
     """Share of windows whose mask was changed by floor or ceiling: any stage, then each."""
-    shares = {"bound_bit_share": bound_active.max(axis=1, initial=0.0)}
+    shares = {Metric.BOUND_SHARE: bound_active.max(axis=1, initial=0.0)}
     for stage in range(bound_active.shape[1]):
-        shares[f"bound_bit_share_stage{stage}"] = bound_active[:, stage]
+        shares[of_stage(Metric.BOUND_SHARE, stage)] = bound_active[:, stage]
     one = np.ones(len(bound_active))
     sums, support = bootstrap.sums({"one": one, **shares}), bootstrap.support(one)
     return {
@@ -200,10 +209,10 @@ def subset_metrics(
     """Every metric of one router on one subset of windows and one strand."""
     bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
     found = _pooled(bp, tokens, bootstrap, region_classes)
-    found.update(_window_statistics("bpt", metrics.bpt(bp, tokens)[:, None], bootstrap))
+    found.update(_window_statistics(Metric.BPT, metrics.bpt(bp, tokens)[:, None], bootstrap))
     groups = metrics.groups_of(region_classes)
     enrichment = metrics.enrichment(bp, tokens, groups)
-    found.update(_window_statistics("enrichment", enrichment, bootstrap, groups.names))
+    found.update(_window_statistics(Metric.ENRICHMENT, enrichment, bootstrap, groups.names))
     if target_bpt is not None:
         target = metrics.target_array(target_bpt, region_classes)
         found.update(_budget(bp, tokens, target, bootstrap, region_classes))
@@ -291,7 +300,7 @@ def window_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Fo
     for subset in facts.subsets:
         bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
         blocks = block_counts(bp, subset, facts.region_classes)
-        yield subset.name, {"blocks": _fact(blocks, subset, "all", "promoter")}
+        yield subset.name, {Metric.BLOCKS: _fact(blocks, subset, "all", "promoter")}
 
 
 def tertile_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
@@ -301,13 +310,13 @@ def tertile_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, F
     blocks, total = block_counts(bp, subset, facts.region_classes), bp.sum(axis=0)
     promoter = _promoter(total, facts.region_classes)
     for number, name in enumerate(GC_TERTILES):
-        found: Found = {"blocks": _fact(blocks[number], subset, "all", "promoter")}
+        found: Found = {Metric.BLOCKS: _fact(blocks[number], subset, "all", "promoter")}
         if number < N_TERTILES - 1:
-            found["gc_upper_edge"] = _fact(facts.gc_edges[number], subset, "all")
+            found[Metric.GC_UPPER_EDGE] = _fact(facts.gc_edges[number], subset, "all")
         share = promoter[number] / max(total[number].sum(), 1)
-        found["region_share"] = _fact(share, subset, "promoter")
+        found[Metric.REGION_SHARE] = _fact(share, subset, "promoter")
         yield name, found
-    yield GC_TERTILE_MEAN, {"blocks": _fact(blocks.min(axis=0), subset, "all", "promoter")}
+    yield GC_TERTILE_MEAN, {Metric.BLOCKS: _fact(blocks.min(axis=0), subset, "all", "promoter")}
 
 
 def corpus_rows(

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from genezip.alphabet import N_ID, is_base
+from genezip.artifacts.scores import FIXED_STRIDE, GC_ROUTER
 from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
@@ -273,7 +274,7 @@ def _write(
 def write_fixed_stride(like: CompressedFile, out: str | Path) -> int:
     """Write the windows of ``like`` with as many, equally spaced tokens; return how many."""
     return _write(
-        like, out, "fixed_stride", lambda window, tokens: stride_starts(window.length, tokens)
+        like, out, FIXED_STRIDE, lambda window, tokens: stride_starts(window.length, tokens)
     )
 
 
@@ -305,7 +306,7 @@ def write_gc_cpg(
     return _write(
         like,
         out,
-        "gc_cpg",
+        GC_ROUTER,
         place,
         target_bpt,
         composition_bp=router.width,

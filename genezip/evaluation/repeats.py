@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import CORPUS, DNA_SCORES, Row
+from genezip.artifacts.scores import CORPUS, DNA_SCORES, SHIFTED, WITHOUT_TRF, Metric, Row
 from genezip.config import Evaluation
 from genezip.evaluation.compression import Found, expand
 from genezip.genome.assembly import Assembly, Segment
@@ -81,7 +81,7 @@ RMSK = Scheme(
 
 RMSK_ONLY = Scheme(
     "rmsk_only",
-    "rmsk_rest_without_trf",
+    WITHOUT_TRF,
     {
         **{name: codes for name, codes in RMSK.sets.items() if name != "rmsk_tandem"},
         "rmsk_simple_repeat": (1,),
@@ -266,7 +266,7 @@ def repeat_rows(
             rows.append(
                 DNA_SCORES.row(
                     model=CORPUS, task="repeats", subset=name, region="all", split=split,
-                    strand="+", metric="bp", value=float(bases), n=int(bases), unit="bases",
+                    strand="+", metric=Metric.BP, value=float(bases), n=int(bases), unit="bases",
                     scale=scale, source=source,
                 )
             )  # fmt: skip
@@ -282,7 +282,7 @@ def repeat_rows(
                 bases = np.append(n.sum(), n)
                 bpt, to_rest, adjusted = ratios(sums["bp"], sums["tokens"], codes)
                 whole = bootstrap.summarise(bpt, blocks[name], "ratio")
-                rows += _counted({"bpt": (regions, whole, bases)}, unit="bases", **common)
+                rows += _counted({Metric.BPT: (regions, whole, bases)}, unit="bases", **common)
                 if name == scheme.background:
                     continue
                 _, moved, moved_adjusted = ratios(
@@ -291,14 +291,14 @@ def repeat_rows(
                 both = scarcer(blocks[name], blocks[scheme.background])
                 shifts = np.where(bases > 0, settings.shifts, 0)
                 for metric, values, control in (
-                    ("bpt_ratio", to_rest, moved),
-                    ("bpt_ratio_region_adjusted", adjusted, moved_adjusted),
+                    (Metric.BPT_RATIO, to_rest, moved),
+                    (Metric.ADJUSTED_RATIO, adjusted, moved_adjusted),
                 ):
                     k = values.shape[1]  # every region, or all of them together alone
                     estimate = bootstrap.summarise(values, both[:, :k], "ratio")
                     found: Found = {metric: (regions[:k], estimate, bases[:k])}
                     rows += _counted(found, unit="bases", **common)
-                    found = {f"{metric}_shifted": (regions[:k], _control(control), shifts[:k])}
+                    found = {f"{metric}{SHIFTED}": (regions[:k], _control(control), shifts[:k])}
                     rows += _counted(found, unit="shifts", **common)
     return rows
 

@@ -25,6 +25,7 @@ The exponent of ``scc_release`` gives the far corner of the map, with its few en
 weight; the coefficients of one map can differ widely and are not comparable.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -136,6 +137,18 @@ def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, floa
         "scc_release": _weighted(r, ranks / counts**3, near),
         "corr": _pearson(x[finite], y[finite]),
     }
+
+
+def mean_score(maps: Iterable[tuple[np.ndarray, np.ndarray]], metric: str) -> float:
+    """Mean of a score over the maps that have one, NaN where none has.
+
+    Parameters
+    ----------
+    maps : prediction and target of each, as of :func:`contact_scores`
+    """
+    scores = [contact_scores(prediction, target)[metric] for prediction, target in maps]
+    defined = [score for score in scores if np.isfinite(score)]
+    return float(np.mean(defined)) if defined else float("nan")
 
 
 def has_signal(target: np.ndarray) -> bool:

@@ -1,21 +1,20 @@
 """What the run was meant to show, held against what it shows.
 
-Each claim is judged from the result files, for every training seed, and holds only if it
-holds for all of them. Where the thresholds come from is said on the page (:func:`origin`).
+Each claim is judged from the score tables alone, for every training seed, and holds only if it
+holds for all of them. The chapter ``claims`` says it and where the thresholds come from.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from genezip.artifacts.scores import markov_name
-from genezip.report.results import Results
-from genezip.report.scores import Number, decimals_of, fixed, measured, plain, seeds_named
+from genezip.artifacts.scores import WINDOW_MEAN, Metric, difference_of, markov_name, ratio_of
+from genezip.report.scores import HeldOut, Number
+from genezip.report.words import decimals_of, fixed, four, measured, seeds_named
 
 MIN_ENRICHMENT = 1.8
 MIN_RATIO_TO_CONTROL = 1.4
 BPT_RATIO_RANGE = (0.6, 1.5)
 MARKOV_ORDER = 4
-REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype had been measured
 
 
 @dataclass(frozen=True)
@@ -106,55 +105,48 @@ class Claim:
         return "; ".join(parts)
 
 
-def _four(value: float) -> str:
-    return plain(value, 4)
-
-
 def _small(value: float) -> str:
     return fixed(value, 4)
 
 
-def evaluate(results: Results) -> list[Claim]:
+def evaluate(scores: HeldOut) -> list[Claim]:
     """The claims of the page, in order, judged from the numbers."""
-    seeds = results.seeds(results.reference)
+    seeds = scores.seeds(scores.reference)
     return [
-        _enrichment(results, seeds),
-        _ratio(results, seeds),
-        _budget(results, seeds),
-        _perplexity(results, seeds),
+        _enrichment(scores, seeds),
+        _ratio(scores, seeds),
+        _budget(scores, seeds),
+        _perplexity(scores, seeds),
     ]
 
 
-def _enrichment(results: Results, seeds: list[int]) -> Claim:
-    reference = results.reference
+def _enrichment(scores: HeldOut, seeds: list[int]) -> Claim:
+    reference = scores.reference
     return Claim(
         f"{reference} gives promoters more than {MIN_ENRICHMENT} times their share of tokens",
-        [results.number("enrichment", reference, region="promoter", seed=s) for s in seeds],
+        scores.by_seed(Metric.ENRICHMENT, reference, region="promoter"),
         seeds,
         MIN_ENRICHMENT,
         None,
         f"more than {MIN_ENRICHMENT}",
-        window_mean=[
-            results.number("enrichment_window_mean", reference, region="promoter", seed=s)
-            for s in seeds
-        ],
+        window_mean=scores.by_seed(Metric.ENRICHMENT + WINDOW_MEAN, reference, region="promoter"),
     )
 
 
-def _ratio(results: Results, seeds: list[int]) -> Claim:
-    reference, control = results.reference, results.control
+def _ratio(scores: HeldOut, seeds: list[int]) -> Claim:
+    reference, control = scores.reference, scores.control
     means: list[Number | None] = []
     for seed in seeds:
         ours, theirs = (
-            results.number("enrichment_window_mean", name, region="promoter", seed=seed)
+            scores.number(Metric.ENRICHMENT + WINDOW_MEAN, name, region="promoter", seed=seed)
             for name in (reference, control)
         )
         defined = ours and theirs and theirs.value
         means.append(Number(ours.value / theirs.value) if defined and ours and theirs else None)
-    pair = f"{reference} / {control}"
+    pair = ratio_of(reference, control)
     return Claim(
         f"Promoter enrichment is more than {MIN_RATIO_TO_CONTROL} times that of {control}",
-        [results.compared("enrichment_ratio", pair, seed=seed) for seed in seeds],
+        [scores.compared(Metric.ENRICHMENT_RATIO, pair, seed=seed) for seed in seeds],
         seeds,
         MIN_RATIO_TO_CONTROL,
         None,
@@ -163,86 +155,44 @@ def _ratio(results: Results, seeds: list[int]) -> Claim:
     )
 
 
-def _budget(results: Results, seeds: list[int]) -> Claim:
-    reference = results.reference
+def _budget(scores: HeldOut, seeds: list[int]) -> Claim:
+    reference = scores.reference
     low, high = BPT_RATIO_RANGE
     return Claim(
         f"{reference} spends about as many tokens as it was asked to: realised bases per token "
         f"are between {low} and {high} times the number that its targets imply",
-        [results.number("bpt_ratio", reference, seed=seed) for seed in seeds],
+        scores.by_seed(Metric.BPT_RATIO, reference),
         seeds,
         low,
         high,
         f"between {low} and {high}",
-        window_mean=[
-            results.number("bpt_ratio_window_mean", reference, seed=seed) for seed in seeds
-        ],
+        window_mean=scores.by_seed(Metric.BPT_RATIO + WINDOW_MEAN, reference),
     )
 
 
-def _perplexity(results: Results, seeds: list[int]) -> Claim:
+def _perplexity(scores: HeldOut, seeds: list[int]) -> Claim:
     """Judged by the paired difference to the Markov model, where it was computed."""
-    reference = results.reference
+    reference = scores.reference
     model = f"a Markov model of order {MARKOV_ORDER}"
     text = (
         f"{reference} guesses the next base better (lower perplexity) than {model} fitted to the "
         "same training DNA"
     )
-    own = [results.number("ppl", reference, seed=seed) for seed in seeds]
-    markov = results.markov_ppl(MARKOV_ORDER)
+    own = scores.by_seed(Metric.PPL, reference)
+    markov = scores.markov_ppl(MARKOV_ORDER)
     if markov is None:
         return Claim(text, [None], seeds, None, None, f"{model} was not fitted")
-    pair = f"{reference} - {markov_name(MARKOV_ORDER)}"
+    pair = difference_of(reference, markov_name(MARKOV_ORDER))
     paired = [
-        results.compared("ppl_difference", pair, region="all", strand="+", seed=seed)
+        scores.compared(Metric.PPL_DIFFERENCE, pair, region="all", strand="+", seed=seed)
         for seed in seeds
     ]
     if not paired or any(number is None for number in paired):
-        return Claim(text, own, seeds, None, markov.value, f"below {_four(markov.value)}", _four)
+        return Claim(text, own, seeds, None, markov.value, f"below {four(markov.value)}", four)
     detail = [
-        f"perplexity {_four(number.value)} against {_four(markov.value)}, difference"
+        f"perplexity {four(number.value)} against {four(markov.value)}, difference"
         if number
         else "difference"
         for number in own
     ]
     return Claim(text, paired, seeds, None, 0.0, "paired difference below 0", _small, detail=detail)
-
-
-def origin(results: Results) -> str:
-    """Where the thresholds (and the recipe of the demo) come from: not from outside this DNA."""
-    if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
-        return (
-            "The recipe of the demo (model size, alpha, sampling anchored on genes, F taken before "
-            "projection) and the thresholds of these claims come from a prototype that had been "
-            "measured on these same held-out chromosomes, so they are no independent test. What "
-            "was changed since then was chosen on validation DNA."
-        )
-    return "The thresholds are those of the demo on human DNA; they were not set for this run."
-
-
-def telling_orders(results: Results) -> list[int]:
-    """Markov orders worth naming: 0, that of the claim, the best, the highest."""
-    known = markov_by_order(results)
-    if not known:
-        return []
-    best = min(known, key=known.__getitem__)
-    return sorted({0, MARKOV_ORDER, best, max(known)} & known.keys())
-
-
-def markov_by_order(results: Results) -> dict[int, float]:
-    """Held-out perplexity of every Markov model."""
-    orders = [int(name[6:]) for name in set(results.markov.models) if name[6:].isdigit()]
-    return {order: number.value for order in orders if (number := results.markov_ppl(order))}
-
-
-def held_sentence(results: Results) -> str:
-    """How many claims hold, and for how many training seeds that was asked."""
-    found = evaluate(results)
-    seeds = results.seeds(results.reference)
-    held = sum(claim.holds for claim in found)
-    if len(seeds) < 2:
-        each = f"each was asked of one training run ({seeds_named(seeds)})" if seeds else ""
-        each = each or "no training seed is recorded"
-    else:
-        each = f"a claim holds only if it holds for each of the {len(seeds)} training seeds"
-    return f"{held} of {len(found)} claims hold in this run; {each}."

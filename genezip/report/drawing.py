@@ -1,16 +1,25 @@
-"""A figure with the numbers behind it and the words beside it."""
+"""A figure with the numbers behind it and the words beside it, and what figures have in common."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from genezip.artifacts.files import write_text
+from genezip.artifacts.tables import write_tsv
 from genezip.report import style
+from genezip.report.results import Results
 from genezip.report.scores import FEW, FEW_BLOCKS, Number
 
 INTERVAL = "Lines are 95 % intervals (bootstrap over blocks of neighbouring windows)."
+NO_BASE = "no such base in held-out DNA"
+REGION_IN = 0.36  # height that a further region adds to a figure (in)
+XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 
 def interval_words(rows: list[dict[str, Any]], words: str = INTERVAL) -> str:
@@ -36,6 +45,20 @@ class Drawing:
         """The figure as SVG text, made once for page and file."""
         return style.svg(self.figure, self.name, self.title)
 
+    def write(self, folder: Path) -> None:
+        """Write ``<name>.svg`` and the numbers as ``<name>.tsv``."""
+        write_text(folder / f"{self.name}.svg", XML + self.svg)
+        write_tsv(folder / f"{self.name}.tsv", self.data)
+
+
+def not_computed(name: str) -> Drawing:
+    """What is written for a figure without numbers, so that its files exist and say so."""
+    with style.applied():
+        figure = new_figure(0.6)
+        figure.text(0.02, 0.5, f"{name}: nothing was computed in this run", va="center")
+    empty = pd.DataFrame(columns=["value"])
+    return Drawing(name, name, "Nothing was computed in this run.", figure, empty)
+
 
 def new_figure(height_in: float) -> Figure:
     """A figure of the page's width."""
@@ -53,3 +76,60 @@ def record(number: Number, **cells: Any) -> dict[str, Any]:
         "unit": number.unit,
         "few_blocks": number.few,
     }
+
+
+def rule_rows(axes: Axes, count: int, above: float = 0.6, below: float = 0.6) -> None:
+    """Rows 0 to ``count - 1``, each on a hairline in place of the axis on the left."""
+    for y in reversed(range(count)):
+        axes.axhline(y, color=style.RULE, linewidth=0.5, zorder=0)
+    axes.set_ylim(-below, count - 1 + above)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def name_rows(
+    axes: Axes, names: list[str], colours: Iterable[str] = (), weight: str = "bold"
+) -> None:
+    """Names of the rows from the top, each in its colour where colours are given."""
+    axes.set_yticks(range(len(names))[::-1], names)
+    for text, colour in zip(axes.get_yticklabels(), colours, strict=False):
+        text.set_color(colour)
+        text.set_fontweight(weight)
+
+
+def region_rows(axes: Axes, results: Results, metric: str) -> dict[str, int]:
+    """A row for all bases and for each region, from the top; returns region -> y.
+
+    Regions have a number of the metric, or no base in held-out DNA: their row will say so
+    (:func:`say_empty`).
+    """
+    regions = [
+        region
+        for region in ("all", *results.region_classes.priority)
+        if results.number(metric, results.reference, region=region) or results.no_base(region)
+    ]
+    classes = results.region_classes
+    rule_rows(axes, len(regions))
+    name_rows(
+        axes,
+        [style.row_label(classes, name) for name in regions],
+        [style.region_colour(classes, name) for name in regions],
+    )
+    return {name: len(regions) - 1 - row for row, name in enumerate(regions)}
+
+
+def say_empty(
+    axes: Axes, results: Results, places: dict[str, int], metric: str
+) -> list[dict[str, Any]]:
+    """Write into the rows without any base that there is none; their lines of the table."""
+    empty = [region for region in places if results.no_base(region)]
+    for region in empty:
+        axes.text(
+            0.01, places[region], NO_BASE, transform=axes.get_yaxis_transform(), va="center",
+            fontsize=8, style="italic", color=style.SOFT,
+        )  # fmt: skip
+    return [
+        record(Number(float("nan"), n=0), model=name, region=region, metric=metric, note=NO_BASE)
+        for name in (results.reference, results.control)
+        for region in empty
+    ]

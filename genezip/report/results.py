@@ -4,6 +4,7 @@ Nothing is computed here that a stage has computed before; the page reads files 
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,27 +12,43 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.artifacts.scores import COMPARED_SCORES, CORPUS, DNA_SCORES, markov_name, under_bound
+from genezip.artifacts.manifest import Kind
+from genezip.artifacts.scores import COMPARED_SCORES, DNA_SCORES, Metric, ScoreTable
+from genezip.artifacts.tables import read_tsv
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
 from genezip.region_classes import RegionClasses
-from genezip.report.files import (
-    HOMOLOGY_COLUMNS,
-    LEAKAGE_COLUMNS,
-    TABLE5_COLUMNS,
-    read_json,
-    read_scores,
-    read_table,
-)
-from genezip.report.scores import Number, Scores
+from genezip.report.scores import HeldOut, Scores
 
-_CAUSAL = under_bound("", "causal")  # ends the name of a model that was run under that bound
-LANGUAGE_METRICS = ("ppl", "bits_per_base")
+LEAKAGE_COLUMNS = ("check", "split", "against", "windows", "bp", "touched_bp", "verdict")
+HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "share")
+TABLE5_COLUMNS = ("corpus", "split", "region", "pct", "paper_pct", "difference_pct")
 LOCUS_COLUMNS = (
     *("kind", "model", "chrom", "start", "end", "region"),
     *("boundary_prob", "tokens", "bpt"),
 )
 GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
+
+_TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
+_ANY = Kind("JSON object", None, "run the stage that writes it first", "write it again")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of whatever kind; a missing or damaged file is one sentence."""
+    value = _ANY.read_json(path)
+    if not isinstance(value, dict):
+        raise _ANY.foreign(path)
+    return value
+
+
+def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """An optional TSV with at least these columns; an empty frame where it is absent."""
+    return read_tsv(path, columns, _TEXT) if path.is_file() else pd.DataFrame(columns=[*columns])
+
+
+def read_scores(path: Path, kind: ScoreTable) -> pd.DataFrame:
+    """An optional score file; an empty frame where it is absent."""
+    return kind.read(path) if path.is_file() else kind.frame()
 
 
 @dataclass(frozen=True)
@@ -44,26 +61,31 @@ class Curve:
     valid: pd.DataFrame
     config: dict[str, Any]
 
+    @property
+    def training(self) -> dict[str, Any]:
+        """How the model was trained, as its card says; empty where it does not."""
+        return self.config.get("training") or {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of training."""
+        return self.training.get("settings") or {}
+
     @cached_property
     def region_classes(self) -> RegionClasses:
         """The region classes that the model was trained with."""
-        return RegionClasses.from_json((self.config.get("training") or {}).get("classes") or [])
+        return RegionClasses.from_json(self.training.get("classes") or [])
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, kw_only=True)
+class Results(HeldOut):
     """Everything that the page shows; optional parts are empty frames when not computed."""
 
     folder: Path
     scale: str
-    reference: str
-    control: str
     manifest: dict[str, Any]
     source: dict[str, Any]
-    compression: Scores
-    comparisons: Scores
     regions: pd.DataFrame
-    markov: Scores
     locus: pd.DataFrame
     locus_genes: pd.DataFrame
     repeats: Scores
@@ -75,96 +97,16 @@ class Results:
     label_files: list[dict[str, Any]] = field(default_factory=list)
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
-    evaluation: Evaluation | None = None
 
-    @property
-    def models(self) -> list[str]:
-        """Names of the models and routers with compression results, in file order.
-
-        A model under another bound than its own is not one of them: see :meth:`causal`.
-        """
-        return [name for name in self.compression.models if not name.endswith(_CAUSAL)]
-
-    @cached_property
-    def region_classes(self) -> RegionClasses:
-        """The region classes of the corpus; the seven alone where it names no others."""
-        return RegionClasses.from_json(self.manifest.get("classes") or [])
-
-    @cached_property
-    def strand(self) -> str:
-        """``both`` (the mean of the strands) where every model has it, else ``+``."""
-        frame = self.compression.frame
-        both = set(frame.loc[frame["strand"] == "both", "model"])
-        return "both" if both == set(self.models) else "+"
-
-    @cached_property
-    def subset(self) -> str:
-        """The windows that the page is about: those with few N, where they are told apart."""
-        names = self.compression.frame["subset"].dropna().unique()
-        return next((name for name in names if name.startswith("n_le_")), "all")
-
-    def seeds(self, model: str) -> list[int]:
-        """Training seeds of a model, ascending; empty for a router without one."""
-        return self.compression.seeds(model)
-
-    def number(self, metric: str, model: str, **where: Any) -> Number | None:
-        """One held-out result of a model or router; see :meth:`Scores.find`.
-
-        Perplexity is that of the forward strand, on which the Markov models are scored too.
-        """
-        strand = "+" if metric in LANGUAGE_METRICS else self.strand
-        where = {"subset": self.subset, "strand": strand, **where}
-        return self.compression.find(metric, model, **where)
-
-    def causal(self, metric: str, model: str, **where: Any) -> Number | None:
-        """The same result of the same weights under the causal bound, where it was computed."""
-        return self.number(metric, under_bound(model, "causal"), strand="+", **where)
-
-    def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
-        """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""
-        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
-        return self.comparisons.find(metric, pair, **where)
-
-    def compared_over_seeds(
-        self, metric: str, pair: str, **where: Any
-    ) -> tuple[Number | None, list[int]]:
-        """A paired comparison as the mean over training seeds, and the seeds behind it."""
-        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
-        return self.comparisons.over_seeds(metric, pair, **where)
-
-    def blocks(self, region: str = "all", subset: str | None = None) -> int | None:
-        """Number of bootstrap blocks that hold bases of a region; None where not written."""
-        where: dict[str, Any] = {"subset": subset or self.subset, "region": region}
-        for scores in (self.compression, self.comparisons):
-            for strand in ("+", "both"):
-                if number := scores.find("blocks", CORPUS, strand=strand, **where):
-                    return round(number.value)
-        return None
+    def split(self, name: str) -> dict[str, Any]:
+        """What the manifest says of a split of the corpus; empty where there is none."""
+        return self.manifest.get("splits", {}).get(name) or {}
 
     def no_base(self, region: str) -> bool:
-        """Whether held-out DNA is known to hold no base of a region class."""
-        share = self.number("region_share", self.reference, region=region)
-        if share is not None:
-            return share.value == 0
-        held_out = self.manifest.get("splits", {}).get("test") or {}
-        return held_out.get("composition", {}).get(region) == 0
-
-    @cached_property
-    def left_out(self) -> int | None:
-        """Held-out windows that the page's subset leaves out; None where that is not known."""
-        found = [self.number("bpt", self.reference, subset=s) for s in ("all", self.subset)]
-        every, kept = (number.n if number else None for number in found)
-        return None if every is None or kept is None else every - kept
-
-    @property
-    def seed_note(self) -> str:
-        """Which training run a figure shows, where there are several; starts with a space."""
-        seeds = self.seeds(self.reference)
-        return f" Of {len(seeds)} training runs, seed {seeds[0]} is shown." if seeds[1:] else ""
-
-    def markov_ppl(self, order: int, region: str = "all", metric: str = "ppl") -> Number | None:
-        """Held-out perplexity (or bits per base) of the Markov model of an order."""
-        return self.markov.find(metric, markov_name(order), subset=self.subset, region=region)
+        """Whether held-out DNA holds no base of a class, by its scores or else by the corpus."""
+        if self.number(Metric.REGION_SHARE, self.reference, region=region):
+            return super().no_base(region)
+        return self.split("test").get("composition", {}).get(region) == 0
 
 
 def _curve(path: Path) -> Curve:
@@ -276,7 +218,8 @@ def load(
         If the manifest, the compression results or the comparisons are missing, a file is
         damaged, or the results do not know the reference or the control.
     """
-    manifest = corpus or _only_corpus(folder)
+    manifest_file = corpus or _only_corpus(folder)
+    manifest = read_json(manifest_file)
     compress = folder / "compress"
     compression = Scores(DNA_SCORES.read(compress / "compression.tsv"))
     known = set(runs) if runs else _evaluated(compression)
@@ -286,9 +229,10 @@ def load(
         scale=scale,
         reference=settings.reference,
         control=settings.control,
-        manifest=read_json(manifest),
-        leakage=read_table(manifest.with_name("leakage.tsv"), LEAKAGE_COLUMNS),
-        homology=read_table(manifest.with_name("homology.tsv"), HOMOLOGY_COLUMNS),
+        manifest=manifest,
+        region_classes=RegionClasses.from_json(manifest.get("classes") or []),
+        leakage=read_table(manifest_file.with_name("leakage.tsv"), LEAKAGE_COLUMNS),
+        homology=read_table(manifest_file.with_name("homology.tsv"), HOMOLOGY_COLUMNS),
         table5=read_table(folder / "tables" / "table5_corpora.tsv", TABLE5_COLUMNS),
         label_parts=tuple(labels or ()),
         label_files=read_json(label_files)["files"] if label_files else [],

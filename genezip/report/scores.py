@@ -1,18 +1,20 @@
-"""Result rows looked up by what they say, and numbers written for people."""
+"""The score table: rows looked up by what they say, and what the page asks of held-out DNA."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
 import pandas as pd
 
-from genezip.artifacts.scores import CORPUS
+from genezip.artifacts.scores import CORPUS, Metric, markov_name, markov_order, under_bound
+from genezip.config import Evaluation
 from genezip.errors import GenezipError
+from genezip.region_classes import GENE7, RegionClasses
 
 FEW = "few blocks"  # in the note of a row whose interval rests on fewer than FEW_BLOCKS
 FEW_BLOCKS = 8
+_CAUSAL = under_bound("", "causal")  # ends the name of a model that was run under that bound
 KEY = ("model", "metric", "subset", "region", "split", "strand")
 
 
@@ -44,6 +46,19 @@ class Number:
         return "below" if self.high < point else "around"
 
 
+def key_of(
+    metric: str,
+    model: str,
+    *,
+    subset: str = "all",
+    region: str = "all",
+    split: str = "test",
+    strand: str = "+",
+) -> tuple[str, ...]:
+    """The cells that name a row, in the order of :data:`KEY`; all but its seed."""
+    return model, metric, subset, region, split, strand
+
+
 @dataclass(frozen=True)
 class Scores:
     """The rows of one or several result files."""
@@ -71,46 +86,30 @@ class Scores:
         return sorted({int(seed) for seed in rows})
 
     def find(
-        self,
-        metric: str,
-        model: str,
-        *,
-        subset: str = "all",
-        region: str = "all",
-        split: str = "test",
-        strand: str = "+",
-        seed: int | None = None,
+        self, metric: str, model: str, *, seed: int | None = None, **where: str
     ) -> Number | None:
         """The single row that matches; None where there is none, or its value is missing.
 
-        Without ``seed`` the lowest one counts (or the row without a seed, if there is no other).
+        ``where`` are cells of :func:`key_of`. Without ``seed`` the lowest one counts, or the row
+        without a seed where there is no other.
 
         Raises
         ------
         GenezipError
             If several rows match: result files that say two things are wrong.
         """
-        key = (model, metric, subset, region, split, strand)
+        key = key_of(metric, model, **where)
         by_seed = self._rows.get(key, {})
         known = [value for value in by_seed if value is not None]
         return self._single(key, min(known, default=None) if seed is None else seed)
 
-    def over_seeds(
-        self,
-        metric: str,
-        model: str,
-        *,
-        subset: str = "all",
-        region: str = "all",
-        split: str = "test",
-        strand: str = "+",
-    ) -> tuple[Number | None, list[int]]:
+    def over_seeds(self, metric: str, model: str, **where: str) -> tuple[Number | None, list[int]]:
         """The mean over training seeds, and the seeds behind it.
 
         The mean is the row with an empty seed, which is written where there are several seeds.
         Without such a row it is the row of the lowest seed, and that seed alone is returned.
         """
-        key = (model, metric, subset, region, split, strand)
+        key = key_of(metric, model, **where)
         by_seed = self._rows.get(key, {})
         known = sorted(value for value in by_seed if value is not None)
         if len(known) > 1 and None in by_seed and (mean := self._single(key, None)):
@@ -126,20 +125,24 @@ class Scores:
                 f"the result files hold {len(rows)} rows for {metric} of {model} "
                 f"({', '.join(where)}); evaluate again"
             )
-        if not rows or pd.isna(rows[0]["value"]):
-            return None
-        row: dict[str, Any] = {k: None if pd.isna(v) else v for k, v in rows[0].items()}
-        n = None if row["n"] is None else int(row["n"])
-        blocks = row.get("blocks")
-        return Number(
-            float(row["value"]),
-            row["ci_low"],
-            row["ci_high"],
-            n,
-            row["unit"],
-            marked_few(row),
-            None if blocks is None else int(blocks),
-        )
+        return number_of(rows[0]) if rows else None
+
+
+def number_of(row: Mapping[str, Any]) -> Number | None:
+    """The number of a row of any score file; None where it has no value."""
+    known: dict[str, Any] = {name: None if pd.isna(cell) else cell for name, cell in row.items()}
+    if known["value"] is None:
+        return None
+    n, blocks = (None if known.get(k) is None else int(known[k]) for k in ("n", "blocks"))
+    return Number(
+        float(known["value"]),
+        known["ci_low"],
+        known["ci_high"],
+        n,
+        known.get("unit"),
+        marked_few(row),
+        blocks,
+    )
 
 
 def marked_few(row: Mapping[str, Any]) -> bool:
@@ -152,58 +155,117 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], frame.to_dict("records"))
 
 
-def plain(value: float, digits: int = 3) -> str:
-    """A number for people: three significant digits, thousands separated, a true minus."""
-    if not math.isfinite(value):
-        return "not defined"
-    if value == 0:
-        return "0"
-    return fixed(value, max(digits - 1 - math.floor(math.log10(abs(value))), 0))
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """The score tables of held-out DNA: all that claims and the summary know.
 
-
-def fixed(value: float, decimals: int = 2) -> str:
-    """A number for people with so many decimals; enrichments and their differences have two."""
-    text = f"{value:,.{decimals}f}"
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
-
-
-def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str:
-    """A value with its interval in brackets, or a dash where there is none.
-
-    An interval that rests on few blocks is marked: ``1.23 (0.50 to 1.90, few blocks)``.
+    Attributes
+    ----------
+    reference, control : the two models of the page
+    compression : scores of every model and router
+    comparisons : paired differences and ratios of two of them
+    markov : scores of the Markov models
+    region_classes : those that the tables name; the seven alone unless told otherwise
+    evaluation : how the intervals were made, where that is told
     """
-    if number is None:
-        return "–"
-    if number.low is None or number.high is None:
-        return show(number.value)
-    mark = f", {FEW}" if number.few else ""
-    return f"{show(number.value)} ({show(number.low)} to {show(number.high)}{mark})"
 
+    reference: str
+    control: str
+    compression: Scores
+    comparisons: Scores
+    markov: Scores
+    region_classes: RegionClasses = GENE7
+    evaluation: Evaluation | None = None
 
-def decimals_of(*values: float | None, least: int = 2) -> int:
-    """Decimals with which no value that is not zero is written as zero (six at most)."""
-    known = [value for value in values if value]
-    return next((d for d in range(least, 6) if all(round(v, d) for v in known)), 6)
+    @property
+    def models(self) -> list[str]:
+        """Names of the models and routers with compression results, in file order.
 
+        A model under another bound than its own is not one of them: see :meth:`causal`.
+        """
+        return [name for name in self.compression.models if not name.endswith(_CAUSAL)]
 
-def signed(number: Number, brackets: bool = True) -> str:
-    """A difference with its sign and its interval, whose ends never look like zero by rounding.
+    @cached_property
+    def strand(self) -> str:
+        """``both`` (the mean of the strands) where every model has it, else ``+``."""
+        frame = self.compression.frame
+        both = set(frame.loc[frame["strand"] == "both", "model"])
+        return "both" if both == set(self.models) else "+"
 
-    Without ``brackets``, ``+0.53, 0.23 to 0.78``: for use inside brackets.
-    """
-    decimals = decimals_of(number.value, number.low, number.high)
-    text = measured(number, lambda value: fixed(value, decimals))
-    text = text.replace("(", "(95 % interval ")
-    if not brackets:
-        text = text.replace(" (95 % interval ", ", ").removesuffix(")")
-    return f"+{text}" if number.value > 0 else text
+    @cached_property
+    def subset(self) -> str:
+        """The windows that the page is about: those with few N, where they are told apart."""
+        names = self.compression.frame["subset"].dropna().unique()
+        return next((name for name in names if name.startswith("n_le_")), "all")
 
+    def seeds(self, model: str) -> list[int]:
+        """Training seeds of a model, ascending; empty for a router without one."""
+        return self.compression.seeds(model)
 
-def listed(items: list[str], last: str = "and") -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
+    def number(self, metric: str, model: str, **where: Any) -> Number | None:
+        """One held-out result of a model or router; see :meth:`Scores.find`.
 
+        Perplexity is that of the forward strand, on which the Markov models are scored too.
+        """
+        strand = "+" if metric in (Metric.PPL, Metric.BITS_PER_BASE) else self.strand
+        where = {"subset": self.subset, "strand": strand, **where}
+        return self.compression.find(metric, model, **where)
 
-def seeds_named(seeds: list[int]) -> str:
-    """``seed 0`` or ``seeds 0, 1 and 2``."""
-    return f"seed{'s' if len(seeds) > 1 else ''} {listed([str(seed) for seed in seeds])}"
+    def by_seed(self, metric: str, model: str, **where: Any) -> list[Number | None]:
+        """The same for every training seed of a model, ascending."""
+        return [self.number(metric, model, seed=seed, **where) for seed in self.seeds(model)]
+
+    def causal(self, metric: str, model: str, **where: Any) -> Number | None:
+        """The same result of the same weights under the causal bound, where it was computed."""
+        return self.number(metric, under_bound(model, "causal"), strand="+", **where)
+
+    def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
+        """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""
+        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
+        return self.comparisons.find(metric, pair, **where)
+
+    def compared_over_seeds(
+        self, metric: str, pair: str, **where: Any
+    ) -> tuple[Number | None, list[int]]:
+        """A paired comparison as the mean over training seeds, and the seeds behind it."""
+        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
+        return self.comparisons.over_seeds(metric, pair, **where)
+
+    def blocks(self, region: str = "all", subset: str | None = None) -> int | None:
+        """Number of bootstrap blocks that hold bases of a region; None where not written."""
+        where: dict[str, Any] = {"subset": subset or self.subset, "region": region}
+        for scores in (self.compression, self.comparisons):
+            for strand in ("+", "both"):
+                if number := scores.find(Metric.BLOCKS, CORPUS, strand=strand, **where):
+                    return round(number.value)
+        return None
+
+    def no_base(self, region: str) -> bool:
+        """Whether held-out DNA is known to hold no base of a region class."""
+        share = self.number(Metric.REGION_SHARE, self.reference, region=region)
+        return share is not None and share.value == 0
+
+    @cached_property
+    def left_out(self) -> int | None:
+        """Held-out windows that the page's subset leaves out; None where that is not known."""
+        found = [self.number(Metric.BPT, self.reference, subset=s) for s in ("all", self.subset)]
+        every, kept = (number.n if number else None for number in found)
+        return None if every is None or kept is None else every - kept
+
+    @property
+    def seed_note(self) -> str:
+        """Which training run a figure shows, where there are several; starts with a space."""
+        seeds = self.seeds(self.reference)
+        return f" Of {len(seeds)} training runs, seed {seeds[0]} is shown." if seeds[1:] else ""
+
+    def markov_ppl(
+        self, order: int, region: str = "all", metric: str = Metric.PPL
+    ) -> Number | None:
+        """Held-out perplexity (or bits per base) of the Markov model of an order."""
+        return self.markov.find(metric, markov_name(order), subset=self.subset, region=region)
+
+    @cached_property
+    def markov_by_order(self) -> dict[int, float]:
+        """Held-out perplexity of every Markov model, by order."""
+        orders = sorted(k for name in self.markov.models if (k := markov_order(name)) is not None)
+        return {order: number.value for order in orders if (number := self.markov_ppl(order))}

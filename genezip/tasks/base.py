@@ -8,7 +8,7 @@ seeds, resuming and files are those of :mod:`genezip.tasks.run`, the same for al
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -142,13 +142,20 @@ class Note:
 
 @dataclass(frozen=True)
 class Fact:
-    """A number about the examples of a split (share of genes seen in training, ...)."""
+    """A number beside the scores: about the examples of a split, or about the method.
+
+    Attributes
+    ----------
+    metric, value, n : name (share of genes seen in training, ...), and over how many examples
+    of_method : whether it is the method's (its bases per token, ...)
+    """
 
     metric: str
     value: float | None
     n: int
     rule: str = "paper"
     split: str = "test"
+    of_method: bool = False
 
 
 Found = Predictions | Note | Fact
@@ -239,7 +246,9 @@ class Task(Protocol[E]):
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
     caches : whether features go to disk; False where they are vectors of every base
-    own_subset : subset of a task with a small deposit, which is measured in one call
+    streams : whether models read sequences block by block where they can, under the causal bound
+    own_subset : subset of a task with a small deposit, which is measured in one call, where it
+        has one
     """
 
     name: str
@@ -252,6 +261,7 @@ class Task(Protocol[E]):
     fasta: tuple[str, ...] = ()
     one_folder: bool = False
     caches: bool = True
+    streams: bool = True
     own_subset: str = ALL
 
     def prepare(
@@ -309,11 +319,11 @@ class Task(Protocol[E]):
         GenezipError
             If the task has no such features.
         """
-        raise GenezipError(f"{self.name} has no cached features; use {self._others('frozen')}")
+        raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
 
     def fit(self, features: "FeatureStore", job: Job[E]) -> Iterator[Found]:
         """Learn on cached features (mode ``frozen``) and predict."""
-        raise GenezipError(f"{self.name} has no cached features; use {self._others('frozen')}")
+        raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
 
     def fit_uncached(self, compressor: "Compressor", job: Job[E]) -> Iterator[Found]:
         """Learn on the vectors of a frozen model that are too many to be cached, and predict."""
@@ -350,6 +360,10 @@ class Task(Protocol[E]):
         """
         raise NotImplementedError
 
+    def subsets(self, settings: Any) -> Subsets:
+        """What is measured in one call: the subsets of the section, or the task's only one."""
+        return getattr(settings, "subsets", None) or {self.own_subset: self.own_subset}
+
     def annotated_tss(self, source: Path) -> pd.DataFrame | None:
         """TSSs that the baselines of a task with a small deposit read; None where none does."""
         return None
@@ -361,6 +375,19 @@ class Task(Protocol[E]):
             for metric in self.metrics
         ]
 
-    def _others(self, mode: Mode) -> str:
-        others = sorted(self.modes - {mode})
-        return f"the mode {' or '.join(others)}" if others else "another task"
+    def refuse_mode(self, mode: str) -> None:
+        """Raise GenezipError where the task cannot be learned in a mode."""
+        if mode in self.modes:
+            return
+        if mode == "frozen":
+            raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
+        if self.modes == {"frozen"}:
+            raise GenezipError(
+                f"{self.name} is learnt from frozen features alone; use the mode frozen"
+            )
+        raise GenezipError(f"{self.name} has no mode {mode}; use {self.modes_named()}")
+
+    def modes_named(self) -> str:
+        """``the mode head_only, release or full``, for messages."""
+        *others, last = [mode for mode in get_args(Mode) if mode in self.modes]
+        return f"the mode {', '.join(others)} or {last}" if others else f"the mode {last}"

@@ -234,6 +234,8 @@ def _lines(found: Plan) -> list[str]:
     return found.lines() if found.files else ["no file is needed"]
 
 
+FETCH = ("fetch the labels first", "fetch the labels again")
+"""What to do where a file of labels is missing, or damaged."""
 FILES = Kind("list of files", None, "fetch it first", "fetch it again", keys=("files",))
 """What a list must have, and what to do where it or a file of it is wrong."""
 

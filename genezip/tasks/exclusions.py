@@ -6,26 +6,20 @@ doi:10.7910/DVN/AZM25S (cmp), YUP2G5 (eqtl), CTEQXX (etgp), VXQKWO (tisp) and MN
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
 from genezip.errors import GenezipError
-from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.names import match_intervals
-from genezip.genome.sources.splits import SPLITS
 from genezip.log import quiet
-from genezip.tasks import tasks
+from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.initiation.windows import HELD_OUT
 
 logger = logging.getLogger(__name__)
-
-RSAP_WIDENED = 32_768
-"""Bases added on both sides: inputs are 196,608 bp around intervals of 131,072 bp."""
 
 _NO_END = 1 << 62
 
@@ -56,8 +50,7 @@ def evaluation_intervals(
     if chosen:
         _check_assembly(chrom_sizes)
     for name in chosen:
-        reader = _READERS.get(name, tasks[name].evaluation_intervals)
-        found = reader(Path(folder))
+        found = TASKS[name].evaluation_intervals(Path(folder))
         _check_splits(found, folder)
         yield found
 
@@ -110,43 +103,3 @@ def listed(folder: Path, task: str, *endings: str) -> list[Path]:
     """Files of a task whose path ends so; at least one."""
     listing = folder / f"{task}.intervals.json"
     return TaskFiles.load(listing, f"fetch the intervals of task {task} first").ending(*endings)
-
-
-def _contact_maps(folder: Path) -> EvaluationIntervals:
-    (path,) = listed(folder, "cmp", "/sequences.bed")[:1]
-    return on_hg38("cmp", split_windows(path).assign(reason="contact map window"))
-
-
-def _activity(folder: Path) -> EvaluationIntervals:
-    (path,) = listed(folder, "rsap", "human/sequences.bed")[:1]
-    table = split_windows(path)
-    return on_hg38(
-        "rsap",
-        table.assign(
-            start=table["start"] - RSAP_WIDENED,
-            end=table["end"] + RSAP_WIDENED,
-            reason=f"regulatory activity interval widened by {RSAP_WIDENED}",
-        ),
-    )
-
-
-def _initiation(folder: Path) -> EvaluationIntervals:
-    rows = [
-        (chrom, 0, hg38_sizes()[chrom], split, "transcription initiation chromosome")
-        for chrom, split in HELD_OUT.items()
-    ]
-    columns = ["chrom", "start", "end", "split", "reason"]
-    return on_hg38("tisp", pd.DataFrame(rows, columns=columns))
-
-
-def split_windows(path: Path) -> pd.DataFrame:
-    """Validation and test rows of a BED with the split in column 4."""
-    table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, todo="fetch it again")
-    return table[table["split"].isin(EVALUATION_SPLITS)].reset_index(drop=True)
-
-
-_READERS: dict[str, Callable[[Path], EvaluationIntervals]] = {
-    "cmp": _contact_maps,
-    "tisp": _initiation,
-    "rsap": _activity,
-}

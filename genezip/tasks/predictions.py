@@ -6,7 +6,7 @@ little-endian arrays in C order, which are read one row at a time; a target of N
 The :class:`Layout` of a task says which of the two it has, and in which precision. The file's
 metadata has, under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one
 array, -1 where rows differ), ``dtype`` (of a prediction), ``target_dtype`` (float16 in files of
-earlier versions, which lack it), ``task``, ``subset``, ``arms`` (the methods), ``notes`` (why cells
+earlier versions, which lack it), ``task``, ``subset``, ``methods`` (the methods), ``notes`` (why cells
 of a method are empty, or a remark beside their value) and ``facts`` (numbers about the examples
 themselves).
 """
@@ -131,10 +131,13 @@ class PredictionWriter:
         GenezipError
             If a prediction that is scored is not finite, or a target of numbers is not 0 or 1.
         """
-        if isinstance(found, Fact):
-            self._facts.append(asdict(found))
-            return
         method = method or self.method
+        if isinstance(found, Fact):
+            cells = asdict(found)
+            if cells.pop("of_method") and method is not None:
+                cells |= {"arm": method.label, "subset": method.subset}
+            self._facts.append(cells)
+            return
         if method is None:
             raise ValueError("no method was given, neither for the file nor for these rows")
         method = replace(
@@ -286,8 +289,9 @@ class PredictionFile:
     dtype, target_dtype : of a prediction and of a target
     task : task and subset; None in a file that holds nothing
     methods : methods with rows or notes
-    notes : dicts of arm (label of the method), subset, rule, split, metric, reason, value_stands
-    facts : numbers about the examples (dicts of rule, split, metric, value, n)
+    notes : dicts of method (label of the method), subset, rule, split, metric, reason, value_stands
+    facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with method and
+        subset, about a method
     """
 
     path: Path

@@ -17,7 +17,7 @@ import pandas as pd
 from genezip.artifacts.scores import LABELS, TASK_SCORES, Row
 from genezip.config.benchmarks import Input
 from genezip.errors import GenezipError
-from genezip.tasks import tasks
+from genezip.tasks import TASKS
 from genezip.tasks.base import (
     ALL,
     CNN,
@@ -62,7 +62,7 @@ def prepare(
     GenezipError
         For an unknown task or subset, or files that are missing, wrong or damaged.
     """
-    task = tasks[name]
+    task = TASKS[name]
     if task.one_folder:
         known = list(dict.fromkeys([ALL, *settings.subsets, *settings.subsets.values()]))
         if subset not in known:
@@ -94,14 +94,15 @@ def features(
     """
     from genezip.models.token_counts import with_vectors
 
-    task = tasks[name]
-    Prepared.load(data, name)
+    task = TASKS[name]
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
     compressor = with_vectors(compressor)
+    Prepared.load(data, name)
     reading = task.features(compressor, task.open(data, genome), input, settings)
     plan = reading.plan
-    logger.info(f"{name} {plan.subset}: {plan.layer} of {compressor.name}, input {input}")
+    kind = plan.model.get("vectors", plan.layer)
+    logger.info(f"{name} {plan.subset}: {kind} of {compressor.name}, input {input}")
     write_store(manifest, reading)
 
 
@@ -123,8 +124,8 @@ def predict(
     ----------
     data : ``manifest.json`` of the prepared data
     genome : FASTA (or ``source.json``) that they were prepared with
-    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, the others
-        train the model in the folder ``model``
+    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, or the model
+        in the folder ``model`` where a task caches nothing; the others train that model
     official : name of the subset in the deposit
     seed : of initial weights, dropout, adapters and the order of examples
     out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it: an
@@ -139,12 +140,9 @@ def predict(
     """
     from genezip.training.checkpoint import discard
 
-    task = tasks[name]
-    learns = "full" if method.model == CNN else method.mode
-    if learns not in task.modes and method.model != CNN:
-        raise GenezipError(
-            f"{name} has no mode {learns}; use the mode {' or '.join(sorted(task.modes))}"
-        )
+    task = TASKS[name]
+    if method.model != CNN:
+        task.refuse_mode(method.mode)
     prepared = Prepared.load(data, name)
     _check_subset(task, prepared, official)
     job: Job[Any] = Job(
@@ -158,6 +156,8 @@ def predict(
     )
     if method.model == CNN:
         found = task.train_cnn(job)
+    elif method.mode == "frozen" and not task.caches:
+        found = _uncached(task, job, model)
     elif method.mode == "frozen":
         found = _frozen(task, job, prepared, data, store)
     else:
@@ -207,6 +207,19 @@ def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> N
             f"{store.folder} holds features of other examples than the prepared data; compute "
             "the features again"
         )
+
+
+def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Iterator[Found]:
+    """Predictions of a head on vectors of a frozen model that are not cached."""
+    from genezip.models import load
+    from genezip.models.token_counts import with_vectors
+
+    if model is None:
+        raise GenezipError(
+            f"{task.name} reads vectors of every base, which are not cached; name the model's "
+            "folder with --folder"
+        )
+    return task.fit_uncached(with_vectors(load(model, job.settings.device, streams=True)), job)
 
 
 def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found]:
@@ -262,7 +275,7 @@ def baselines(
     GenezipError
         If the prepared folder or genome is missing, wrong, or lacks the subset.
     """
-    task = tasks[name]
+    task = TASKS[name]
     prepared = Prepared.load(data, name)
     _check_subset(task, prepared, official)
     method = baseline_method("", name, subset)
@@ -292,7 +305,12 @@ def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | No
 
 
 def score(
-    paths: Sequence[str | Path], bootstrap: int, seed: int, scale: str, control: str | None = None
+    paths: Sequence[str | Path],
+    bootstrap: int,
+    seed: int,
+    scale: str,
+    control: str | None = None,
+    task: Task[Any] | None = None,
 ) -> pd.DataFrame:
     """Every score of some prediction files of one task and subset.
 
@@ -303,6 +321,7 @@ def score(
     seed : of the resamples
     scale : full, demo or test; goes into every row
     control : model that the others are compared with, in tasks that have such rows
+    task : of the files; without it that of :data:`~genezip.tasks.REGISTRY`
 
     Returns
     -------
@@ -316,8 +335,7 @@ def score(
     """
     files = read_predictions(paths)
     assert files[0].task is not None
-    name, _ = files[0].task
-    task = tasks[name]
+    task = task or TASKS[files[0].task[0]]
     for file in files:
         _check_layout(file, task)
     rows = _noted(task.scores(files, bootstrap, seed, control), files, task)
@@ -377,9 +395,9 @@ def _own(method: Method) -> Row:
 
 
 def measure(
-    name: str,
-    listing: Path,
-    source: Path,
+    task: Task[Any],
+    files: TaskFiles,
+    source: Path | None,
     models: Sequence[str | Path],
     control: str | None,
     settings: Any,
@@ -391,70 +409,70 @@ def measure(
 
     Parameters
     ----------
-    listing : list of the deposited files
-    source : genome of the run, ``source.json`` (or a FASTA)
+    files : the deposited files
+    source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
     models : sources as of :func:`genezip.models.load`: folders, or names with settings
     control : name of the model that the others are compared with, or None
-    settings : the task's section
+    settings : the task's section, which has ``bootstrap``, ``seed`` and ``device``
     scale : full, demo or test
     out : TSV of scores
-    predictions : Parquet of predictions. Prepared data and features lie in a hidden folder beside
-        it while the call runs; an interrupted one goes on from there.
+    predictions : Parquet of predictions, of all subsets. Prepared data and features lie in a hidden
+        folder beside it while the call runs; an interrupted one goes on from there.
 
     Raises
     ------
     GenezipError
         As the verbs do. What cannot be measured on the data at hand is no error: the score table
-        then has one row with the reason.
+        then has a row with the reason.
     """
-    task = tasks[name]
+    subsets = task.subsets(settings)
     work = predictions.parent / f".{predictions.stem}.work"
-    data = work / "data" / MANIFEST
-    method = baseline_method("", name, task.own_subset)
-    writer = PredictionWriter(predictions, task.layout, of=(name, task.own_subset))
-    try:
-        files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
-        task.prepare(files, source, task.own_subset, settings, settings.seed, data)
-    except NotMeasured as error:
-        with writer:
-            pass
-        absent = row(replace(method, model=LABELS, subset="", mode=""), metric="available")
-        TASK_SCORES.write(out, [absent | {"value": 0, "note": str(error), "scale": scale}])
-        logger.warning(f"{name} not measured: {error}")
-        rmtree(work, ignore_errors=True)
-        return
-    examples = task.open(data, source)
-    job: Job[Any] = Job(method, task.own_subset, examples, settings, settings.seed)
-    with writer:
-        for found in task.baselines(job, task.annotated_tss(source)):
-            writer.add(found, method)
-        for model in models:
-            _measure_model(task, job, model, work, source, writer)
-    rows = score([predictions], settings.bootstrap, settings.seed, scale, control)
-    TASK_SCORES.write(out, rows)
+    of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
+    reasons: dict[str, str] = {}
+    with PredictionWriter(predictions, task.layout, of=of) as writer:
+        for subset, official in subsets.items():
+            data = work / subset / "data" / MANIFEST
+            try:
+                task.prepare(files, source or Path(), official, settings, settings.seed, data)
+            except NotMeasured as error:
+                reasons[subset] = str(error)
+                logger.warning(f"{task.name} not measured: {error}")
+                continue
+            examples = task.open(data, source or Path())
+            method = baseline_method("", task.name, subset)
+            job: Job[Any] = Job(method, official, examples, settings, settings.seed)
+            tss = None if source is None else task.annotated_tss(source)
+            for found in task.baselines(job, tss):
+                writer.add(found, method)
+            for model in models:
+                _measure_model(task, job, model, work / subset, writer)
+    tables = []
+    if len(reasons) < len(subsets):
+        draws = (settings.bootstrap, settings.seed)
+        tables.append(score([predictions], *draws, scale, control, task))
+    for subset, reason in reasons.items():
+        method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
+        absent = row(method, metric="available", value=0, note=reason, scale=scale)
+        tables.append(TASK_SCORES.frame([absent]))
+    TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
     rmtree(work, ignore_errors=True)
 
 
 def _measure_model(
-    task: Task[Any],
-    job: Job[Any],
-    model: str | Path,
-    work: Path,
-    source: Path,
-    writer: PredictionWriter,
+    task: Task[Any], job: Job[Any], model: str | Path, work: Path, writer: PredictionWriter
 ) -> None:
-    """Features and predictions of one frozen model; a system that was not trained has no seed."""
+    """Features and predictions of one frozen model; what was not trained has no seed."""
     from genezip.models import load
     from genezip.models.token_counts import with_vectors
 
-    compressor = with_vectors(load(model, job.settings.device, streams=True))
+    compressor = with_vectors(load(model, job.settings.device, streams=task.streams))
     seed = compressor.metadata.get("seed")
-    method = Method(task.name, job.official, compressor.name, seed, "full", "frozen")
+    method = replace(job.method, model=compressor.name, seed=seed, input="full", mode="frozen")
     job = replace(job, method=method)
-    data, store = work / "data" / MANIFEST, work / "features" / method.label / MANIFEST
+    store = work / "features" / method.label / MANIFEST
     if task.caches:
-        features(task.name, compressor, data, source, "full", job.settings, store)
-        found = task.fit(FeatureStore.load(store, data), job)
+        write_store(store, task.features(compressor, job.examples, "full", job.settings))
+        found = task.fit(FeatureStore.load(store, work / "data" / MANIFEST), job)
     else:
         found = task.fit_uncached(compressor, job)
     for each in found:

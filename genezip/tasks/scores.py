@@ -16,6 +16,7 @@ from genezip.artifacts.scores import (
     AGAINST_BASELINE,
     AGAINST_CONTROL,
     BASELINE,
+    EXAMPLES,
     MEASURED,
     TASK_SCORES,
     Row,
@@ -88,6 +89,22 @@ def ranked_support(
     """
     positive = np.asarray(labels) == 1
     return scarcer(bootstrap.support(positive & ranked), bootstrap.support(~positive & ranked))
+
+
+def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
+    """The facts of prediction files: about the examples, or about a method where it is named."""
+    found = []
+    for file in files:
+        assert file.task is not None
+        methods = {(method.label, method.subset): method for method in file.methods}
+        for fact in file.facts:
+            method = Method(*file.task, EXAMPLES, None, "", "")
+            if "arm" in fact:
+                method = methods[fact["arm"], fact["subset"]]
+            cells = {name: fact[name] for name in ("rule", "split", "metric", "n")}
+            value = None if fact["value"] is None else cell(fact["value"])
+            found.append(row(method, value=value, **cells))
+    return found
 
 
 @dataclass(frozen=True)
@@ -174,7 +191,8 @@ class Sheet:
             if noted["value_stands"]:
                 entry = replace(entry, note=joined(reason, entry.note))
             else:
-                entry = Entry(entry.method, entry.metric, np.full(1, np.nan), 0, None, reason)
+                n = entry.n if entry.units is None else 0  # units with a score: none has one
+                entry = Entry(entry.method, entry.metric, np.full(1, np.nan), n, None, reason)
         self.entries.append(entry)
 
     def rows(self, control: str | None = None) -> list[Row]:

@@ -13,7 +13,7 @@ import pandas as pd
 from genezip.artifacts.scores import COMPARED_SCORES, MEAN, MEASURED, PAPER, TASK_SCORES
 from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
-from genezip.tasks import tasks
+from genezip.tasks import TASKS
 from genezip.tasks.base import CNN, Task
 
 ALIASES = {
@@ -157,4 +157,4 @@ def write_table(
         if set(found["task"]) - {name}:
             raise GenezipError(f"{path} holds scores of {found['task'].iloc[0]}, not of {name}")
         tables.append(found)
-    COMPARED_SCORES.write(out, task_table(tasks[name], tables, paper, subsets, scale))
+    COMPARED_SCORES.write(out, task_table(TASKS[name], tables, paper, subsets, scale))

@@ -8,6 +8,7 @@ from scipy.stats import pearsonr
 
 from genezip.metrics.contacts import (
     contact_scores,
+    mean_score,
     n_bins,
     n_entries,
     pair_products,
@@ -142,6 +143,16 @@ def test_constant_predictions_and_maps_of_zeros_have_no_score():
         assert contact_scores(prediction, flat) == pytest.approx(nothing, nan_ok=True)
     missing = np.full(len(target), np.nan)
     assert contact_scores(prediction, missing) == pytest.approx(nothing, nan_ok=True)
+
+
+def test_the_mean_over_maps_leaves_out_those_without_a_score():
+    random = np.random.default_rng(5)
+    target, other = random.normal(size=(2, n_entries(6)))
+    zeros = np.zeros_like(target)
+    maps = [(other, target), (target, target), (zeros, target), (target, zeros)]
+    expected = (contact_scores(other, target)["corr"] + 1) / 2
+    assert mean_score(maps, "corr") == pytest.approx(expected)
+    assert np.isnan(mean_score(maps[2:], "corr")) and np.isnan(mean_score([], "scc"))
 
 
 def test_a_prediction_by_distance_alone_has_corr_but_no_scc():

@@ -13,7 +13,7 @@ from toolkit.region_classes import with_enhancer
 from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES
 from genezip.config import Report
 from genezip.region_classes import CLASSES, GENE7, RegionClasses
-from genezip.report import gallery
+from genezip.report import page
 from genezip.report.drawing import Drawing
 from genezip.report.results import Results, load
 
@@ -324,7 +324,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 @pytest.fixture(scope="session")
 def drawings(results: Results) -> dict[str, Drawing]:
     """Its figures."""
-    return gallery.draw(results)
+    return page.draw(results)
 
 
 @pytest.fixture

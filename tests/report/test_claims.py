@@ -1,5 +1,6 @@
 """Claims and the first sentence follow the numbers, whichever way they fall."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
-from genezip.report import claims
+from genezip.report import claims, summary
+from genezip.report.chapters.claims import held_sentence, origin
+from genezip.report.chapters.compression import telling_orders
 from genezip.report.claims import Claim
 from genezip.report.results import Results, load
-from genezip.report.scores import Number
+from genezip.report.scores import HeldOut, Number
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
@@ -104,7 +107,7 @@ def test_a_window_mean_with_another_verdict_is_said() -> None:
 
 def test_two_seeds_are_counted_in_words(make_results: Callable[..., Path]) -> None:
     two = loaded(make_results(seeds=(0, 1)))
-    assert "holds only if it holds for each of the 2 training seeds" in claims.held_sentence(two)
+    assert "holds only if it holds for each of the 2 training seeds" in held_sentence(two)
     assert claims.evaluate(two)[0].note == "holds for 2 of 2 seeds"
 
 
@@ -135,7 +138,7 @@ def test_origin_of_recipe_and_thresholds(
     folder = make_results()
     path = folder / "corpus" / "main" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "source": source}))
-    text = claims.origin(load(folder, SETTINGS, scale))
+    text = origin(load(folder, SETTINGS, scale))
     assert ("measured on these same held-out chromosomes" in text) == real
     assert ("those of the demo on human DNA" in text) != real
 
@@ -148,4 +151,13 @@ def test_without_markov_models_the_claim_is_open(make_results: Callable[..., Pat
 
 
 def test_telling_orders(make_results: Callable[..., Path]) -> None:
-    assert claims.telling_orders(loaded(make_results())) == [0, 4, 9, 11]
+    assert telling_orders(loaded(make_results())) == [0, 4, 9, 11]
+
+
+def test_claims_and_summary_need_the_score_tables_alone(results: Results) -> None:
+    tables = HeldOut(
+        **{cell.name: getattr(results, cell.name) for cell in dataclasses.fields(HeldOut)}
+    )
+    assert claims.evaluate(tables) == claims.evaluate(results)
+    for sentence in (summary.finding, summary.third_sentence, summary.interval_sentence):
+        assert sentence(tables) == sentence(results)

@@ -7,26 +7,22 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
-from genezip.report import (
-    figures_compression,
-    figures_locus,
-    figures_repeats,
-    figures_training,
-    gallery,
-    repeat_sets,
-    style,
-)
+from genezip.report import style
+from genezip.report.chapters import FIGURES, locus, repeats, tokens, training
 from genezip.report.drawing import Drawing
+from genezip.report.page import write_figures
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
 
 def test_every_figure_is_drawn_and_written(drawings: dict[str, Drawing], tmp_path: Path) -> None:
-    assert list(drawings) == list(gallery.FIGURES)
-    gallery.write(drawings, tmp_path / "figures")
+    assert list(drawings) == list(FIGURES)
+    write_figures(drawings, tmp_path / "figures")
     for name, drawing in drawings.items():
         assert drawing.name == name and drawing.caption.endswith(".")
         root = ElementTree.parse(tmp_path / "figures" / f"{name}.svg").getroot()
@@ -43,7 +39,7 @@ def test_ids_in_one_page_do_not_collide(drawings: dict[str, Drawing]) -> None:
 
 
 def test_equal_results_give_equal_svg(results: Results) -> None:
-    first, second = (gallery.FIGURES["corpus"](results) for _ in range(2))
+    first, second = (FIGURES["corpus"](results) for _ in range(2))
     assert first is not None and second is not None
     assert first.svg == second.svg
     assert "<text" in first.svg and "aria-label" in first.svg
@@ -56,33 +52,33 @@ def test_figures_without_numbers_are_left_out_but_written(
     for name in ("compress/locus.tsv", "compress/locus_genes.tsv", "repeats/repeats.tsv"):
         (folder / name).unlink()
     results = load(folder, SETTINGS, "demo")
-    assert gallery.FIGURES["locus"](results) is None
-    assert gallery.FIGURES["repeats"](results) is None
-    gallery.write({}, tmp_path / "figures")
+    assert FIGURES["locus"](results) is None
+    assert FIGURES["repeats"](results) is None
+    write_figures({}, tmp_path / "figures")
     assert "nothing was computed" in (tmp_path / "figures" / "locus.svg").read_text()
-    assert {p.stem for p in (tmp_path / "figures").glob("*.tsv")} == set(gallery.FIGURES)
+    assert {p.stem for p in (tmp_path / "figures").glob("*.tsv")} == set(FIGURES)
 
 
 def test_a_long_run_is_thinned() -> None:
     values = pd.Series(range(30_600))
-    thin = figures_training._thin(values)
-    assert len(thin) == figures_training.MAX_POINTS
+    thin = training._thin(values)
+    assert len(thin) == training.MAX_POINTS
     assert thin.iloc[0] == 0 and thin.iloc[-1] == 30_599
 
 
 def test_labels_are_moved_apart_inside_the_axes() -> None:
-    assert figures_training.spread([1, 1.5, 9], 1, 0, 10) == [1, 2, 9]
-    assert figures_training.spread([9.5, 9.8, 10], 1, 0, 10) == [8, 9, 10]
-    assert figures_training.spread([-3, 0], 1, 0, 10) == [0, 1]
+    assert training.spread([1, 1.5, 9], 1, 0, 10) == [1, 2, 9]
+    assert training.spread([9.5, 9.8, 10], 1, 0, 10) == [8, 9, 10]
+    assert training.spread([-3, 0], 1, 0, 10) == [0, 1]
 
 
 def test_lanes_keep_genes_apart() -> None:
-    assert figures_locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
+    assert locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
 
 
-def test_models_have_styles_of_their_own() -> None:
+def test_models_have_styles_of_their_own(results: Results) -> None:
     names = ["gc_cpg", "hnet-tiny", "genezip-tiny", "fixed_stride", "untrained", "extra"]
-    looks = style.model_styles(names, "genezip-tiny", "hnet-tiny")
+    looks = style.looks(results, names)
     assert list(looks)[:2] == ["genezip-tiny", "hnet-tiny"]
     assert set(looks) == set(names)
     assert len({(look.colour, look.marker) for look in looks.values()}) == len(names)
@@ -97,7 +93,7 @@ def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
     few = (frame["metric"] == "bpt") & (frame["region"] == "promoter")
     frame["note"] = few.map({True: "few blocks", False: ""})
     frame.to_csv(path, sep="\t", index=False)
-    drawing = figures_compression.bpt(load(folder, SETTINGS, "demo"))
+    drawing = tokens.bpt(load(folder, SETTINGS, "demo"))
     assert drawing is not None
     marked = drawing.data[drawing.data["few_blocks"]]
     assert set(marked["region"]) == {"promoter"} and set(marked["metric"]) == {"bpt"}
@@ -107,7 +103,7 @@ def test_a_figure_says_how_many_intervals_rest_on_few_blocks(
 
 @pytest.mark.parametrize("half", [1.1, 1.6, 3, 20, 1e3, 1e9])
 def test_ratios_have_few_round_ticks_however_wide_an_interval_is(half: float) -> None:
-    ticks = figures_repeats._ticks(1 / half, half)
+    ticks = repeats._ticks(1 / half, half)
     assert 1 in ticks and 2 <= len(ticks) <= 8
     assert all(1 / half <= tick <= half for tick in ticks)
 
@@ -121,5 +117,22 @@ def test_the_table_of_repeats_counts_the_blocks_of_its_rows(
     frame["blocks"] = 12
     frame.to_csv(path, sep="\t", index=False)
     found = load(folder, SETTINGS, "demo")
-    assert {repeat_sets.blocks(found, repeat) for repeat in repeat_sets.SETS} <= {12, None}
-    assert any(repeat_sets.blocks(found, repeat) == 12 for repeat in repeat_sets.SETS)
+    assert {repeats.blocks(found, repeat) for repeat in repeats.SETS} <= {12, None}
+    assert any(repeats.blocks(found, repeat) == 12 for repeat in repeats.SETS)
+
+
+def test_the_label_of_the_claim_keeps_off_the_axis_however_many_models_there_are(
+    make_results: Callable[..., Path],
+) -> None:
+    folder = make_results()
+    path = folder / "compress" / "compression.tsv"
+    frame = DNA_SCORES.read(path)
+    more = [frame[frame["model"] == "untrained"].assign(model=name) for name in ("a", "b", "c")]
+    DNA_SCORES.write(path, pd.concat([frame, *more]))
+    drawing = tokens.enrichment(load(folder, SETTINGS, "demo"))
+    assert drawing is not None
+    axes = drawing.figure.axes[0]
+    assert len(axes.get_yticklabels()) == 8
+    (label,) = (text for text in axes.texts if text.get_text().startswith("claim"))
+    FigureCanvasAgg(drawing.figure).draw()
+    assert label.get_window_extent().y0 > axes.bbox.y0

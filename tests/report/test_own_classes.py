@@ -10,12 +10,13 @@ import pytest
 
 from genezip.config import Report
 from genezip.region_classes import GENE7, RegionClasses, UserClass
-from genezip.report import figures_corpus, gallery, lead, verdicts
-from genezip.report.corpus_section import corpus_section
-from genezip.report.html import write_report
-from genezip.report.region_style import end_label, key_lines, order_in_words, row_label, text_on
+from genezip.report import summary
+from genezip.report.chapters import FIGURES, corpus, tokens
+from genezip.report.chapters.training import wanted_bpt
+from genezip.report.drawing import NO_BASE
+from genezip.report.page import draw, write_report
 from genezip.report.results import Results, load
-from genezip.report.training_section import wanted_bpt
+from genezip.report.style import end_label, key_lines, order_in_words, row_label, text_on
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 
@@ -26,7 +27,7 @@ def eight(make_results: Callable[..., Path], eight_classes: RegionClasses) -> Re
 
 
 def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -> None:
-    drawings = gallery.draw(eight)
+    drawings = draw(eight)
     for name in ("corpus", "steering", "perplexity", "bpt", "locus", "repeats"):
         assert "enhancer" in set(drawings[name].data["region"]), name
         assert "distal enhancer" in drawings[name].svg or name == "repeats", name
@@ -43,17 +44,17 @@ def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -
 
 
 def test_the_enlarged_bars_hold_gene_classes_and_own_ones(eight: Results) -> None:
-    assert figures_corpus.small_classes(eight.region_classes) == (
+    assert corpus.small_classes(eight.region_classes) == (
         "promoter", "cds", "utr", "exon", "enhancer",
     )  # fmt: skip
-    table = figures_corpus.corpus_table(eight)
+    table = corpus.corpus_table(eight)
     held_out = table[table["split"] == "test"].set_index("region")
     assert held_out.loc["enhancer", "bp"] == 60_000
     assert held_out["share"].sum() == pytest.approx(1)
 
 
 def test_the_verdicts_name_the_class(eight: Results) -> None:
-    budget, genic = verdicts.budget(eight), verdicts.genic(eight)
+    budget, genic = tokens.budget(eight), tokens.genic(eight)
     assert budget is not None and "distal enhancer 2.29" in budget  # 110 got, 48 asked
     assert genic is not None and "(CDS, UTR, non-coding exons and distal enhancer; 1 is" in genic
 
@@ -120,17 +121,17 @@ def test_a_genome_without_introns_and_utrs_has_whole_figures(
 ) -> None:
     """As of E. coli: promoter, CDS, exon and near intergenic alone."""
     results = without(make_results(), ("utr", "intron", "dig"))
-    drawings = gallery.draw(results)
-    assert [*drawings, "labels"] == list(gallery.FIGURES)  # no labels were measured
+    drawings = draw(results)
+    assert [*drawings, "labels"] == list(FIGURES)  # no labels were measured
     for drawing in drawings.values():
         assert ">nan<" not in drawing.svg.lower()
-    assert drawings["bpt"].svg.count(verdicts.NO_BASE) == 3
+    assert drawings["bpt"].svg.count(NO_BASE) == 3
     bars = drawings["bpt"].data
     assert set(bars.loc[bars["metric"] == "target_bpt", "region"]) == {
         "promoter", "cds", "exon", "nig",
     }  # fmt: skip
-    text = verdicts.budget(results)
-    assert text is not None and f"UTR, intron and distal intergenic: {verdicts.NO_BASE}." in text
+    text = tokens.budget(results)
+    assert text is not None and f"UTR, intron and distal intergenic: {NO_BASE}." in text
 
 
 @pytest.mark.filterwarnings("error")
@@ -139,11 +140,11 @@ def test_dna_without_any_promoter_says_so(make_results: Callable[..., Path]) -> 
     results = without(make_results(), gone, ("genic",))
     (results.folder / "regions" / "gene7.summary.tsv").unlink()
     results = load(results.folder, SETTINGS, "demo")
-    drawings = gallery.draw(results)
-    assert drawings["enrichment"].svg.count(verdicts.NO_BASE) == 2
+    drawings = draw(results)
+    assert drawings["enrichment"].svg.count(NO_BASE) == 2
     assert "no such base" in drawings["corpus"].svg
     assert "gc_thirds" not in drawings
-    assert lead.finding(results).startswith("Held-out DNA of this run holds no promoter base")
+    assert summary.finding(results).startswith("Held-out DNA of this run holds no promoter base")
 
 
 def test_the_budget_of_a_model_of_other_classes_is_not_guessed() -> None:
@@ -168,6 +169,6 @@ def test_where_validation_windows_come_from(
     manifest["settings"]["validation"] = validation
     manifest["dropped"]["threshold"] = None
     path.write_text(json.dumps(manifest))
-    text = corpus_section(load(folder, SETTINGS, "demo")).text
+    text = corpus.section(load(folder, SETTINGS, "demo")).text
     assert words in text[0]
     assert len(text) == 1  # nothing was dropped

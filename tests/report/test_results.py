@@ -7,8 +7,8 @@ import pytest
 
 from genezip.config import Report
 from genezip.errors import GenezipError
+from genezip.report.chapters.compression import perplexity_section
 from genezip.report.results import Results, load
-from genezip.report.sections import perplexity_section
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 

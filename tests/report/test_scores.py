@@ -7,7 +7,8 @@ from genezip.artifacts.scores import DNA_SCORES
 from genezip.errors import GenezipError
 from genezip.metrics import bootstrap
 from genezip.report import scores as scores_module
-from genezip.report.scores import Number, Scores, fixed, measured, plain, signed
+from genezip.report.scores import Number, Scores
+from genezip.report.words import fixed, measured, plain, signed
 
 PLACE = {"model": "m", "metric": "bpt", "subset": "all", "region": "all"}
 PLACE |= {"split": "test", "strand": "+"}

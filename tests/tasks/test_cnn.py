@@ -1,4 +1,4 @@
-"""The one-hot CNN on all five tasks: losses, scores, files, going on after a stop."""
+"""The one-hot CNN on pairs: losses, scores, files, going on after a stop."""
 
 import json
 from collections.abc import Callable
@@ -11,21 +11,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from genezip.tasks.cnn import cnn_settings, predict_cnn
 from toolkit.dna import random_ids
 
-from genezip.alphabet import reverse_complement
-from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Activity, ContactMaps, Initiation, Pairs
+from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Pairs
 from genezip.errors import GenezipError
 from genezip.tasks import cnn as module
 from genezip.tasks.base import Method
-from genezip.tasks.cnn import cnn_settings, predict_cnn
 from genezip.tasks.pairs.sequences import PairSequences, padded
-from genezip.tasks.windows import cnn as cnn_windows
-from genezip.tasks.windows.cnn import WindowCNN
 
 CPU = torch.device("cpu")
-TRACKS = ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"]
-SPLITS = ["train"] * 3 + ["valid"] * 2 + ["test"] * 2
 
 
 class FakePairs:
@@ -50,74 +45,9 @@ class FakePairs:
         return PairSequences(reference, alternative, 20, 40, 40)
 
 
-class FakeWindows:
-    """Contact maps of 70 bins (6 scored, 10 entries), or activity of 322 bins (2 scored)."""
-
-    def __init__(self, task: str) -> None:
-        self.contacts = task == "cmp"
-        names = TRACKS if self.contacts else ["a", "b", "c"]
-        self.prepared = SimpleNamespace(task=task, folder=Path("data"), facts={"tracks": names})
-        self.table = pd.DataFrame(
-            {
-                "example": [0, 1, 2, 0, 1, 0, 1],
-                "split": SPLITS,
-                "locus": [0, 0, 1, 2, 2, 3, 4],
-            }
-        )
-
-    @classmethod
-    def load(cls, manifest: Path, genome: Path) -> "FakeWindows":
-        return cls(Path(manifest).stem)
-
-    def ids(self, row: int) -> np.ndarray:
-        return random_ids(2048 * 70 if self.contacts else 128 * 322, row)
-
-    def targets(self, split: str) -> np.ndarray:
-        shape = (SPLITS.count(split), 5, 10) if self.contacts else (SPLITS.count(split), 2, 3)
-        found = np.random.default_rng(len(split)).normal(size=shape).astype(np.float16)
-        if self.contacts:
-            found[0, 2, 3] = np.nan
-            found[1, 2] = 0  # a map without any contact
-        return found
-
-
-class FakeTracks:
-    """Windows of 50 bases with ten tracks."""
-
-    table = pd.DataFrame(
-        {
-            "example": [0, 1, 0, 1, 0, 1],
-            "split": ["train"] * 2 + ["valid"] * 2 + ["test"] * 2,
-            "start": [0] * 6,
-            "keep_start": [0, 0, 10, 10, 10, 10],
-            "keep_end": [50, 50, 40, 40, 40, 40],
-            "block": [f"chr8:{number}" for number in range(6)],
-        }
-    )
-
-    @classmethod
-    def load(cls, manifest: Path, genome: Path) -> "FakeTracks":
-        return cls()
-
-    def ids(self, row: int) -> np.ndarray:
-        return random_ids(50, row)
-
-    def targets(self, row: int) -> np.ndarray:
-        found = np.random.default_rng(row).random((10, 50)) + (self.ids(row) == 5)
-        return found.astype(np.float32)
-
-    def scored(self, row: int) -> np.ndarray:
-        return np.arange(30) > 2
-
-    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.ids(number), self.targets(number)
-
-
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PairExamples", FakePairs)
-    monkeypatch.setattr(module, "InitiationExamples", FakeTracks)
-    monkeypatch.setattr(module, "WindowExamples", FakeWindows)
 
 
 def settings(task: str, **changes: Any) -> Any:
@@ -128,7 +58,7 @@ def settings(task: str, **changes: Any) -> Any:
 
 
 def method(task: str, input: str = "authors") -> Method:
-    return Method(task, "HFF" if task == "cmp" else "x", "cnn", 0, input, "full")
+    return Method(task, "x", "cnn", 0, input, "full")
 
 
 def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
@@ -136,10 +66,9 @@ def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
     folder.mkdir(exist_ok=True)
     manifest, out = folder / f"{task}.json", folder / f"{task}.parquet"
     manifest.write_text(json.dumps({"task": task}))
-    official = "GM12878" if task == "cmp" else "x"
     chosen = settings(task, **changes)
     predict_cnn(
-        task, manifest, folder / "genome.fa", method(task), official, chosen, seed, out,
+        task, manifest, folder / "genome.fa", method(task), "x", chosen, seed, out,
         folder / "work", padded_bp=64,
     )  # fmt: skip
     return out
@@ -199,78 +128,7 @@ def test_scores_of_pairs_under_autocast_are_as_many_as_the_inputs(
     assert set(seen) == {torch.float32}
 
 
-def test_initiation_is_trained_on_squared_errors_of_the_stored_scale(tmp_path: Path) -> None:
-    table = pq.read_table(predicted(tmp_path, "tisp")).to_pandas()
-    assert table["group"].tolist() == ["chr8:2", "chr8:3", "chr8:4", "chr8:5"]
-    target = np.frombuffer(table["target"][0], "<f2").reshape(10, 30)
-    assert np.isnan(target[:, :3]).all() and np.isfinite(target[:, 3:]).all()
-    tracks = module._Initiation(FakeTracks(), settings("tisp"), False, 0, CPU)  # type: ignore[arg-type]
-    tracks.module.eval()
-    drawn = [FakeTracks().training(n) for n in (0, 1)]
-    errors = [tracks.predict(ids) - target for ids, target in drawn]
-    by_hand = np.mean([np.square(error).mean() for error in errors])
-    assert float(tracks.loss(np.array([0, 1])).detach()) == pytest.approx(by_hand, rel=1e-4)
-
-
-def test_initiation_on_both_strands_is_the_mean_of_two_passes() -> None:
-    one = module._Initiation(FakeTracks(), settings("tisp"), False, 0, CPU)  # type: ignore[arg-type]
-    two = module._Initiation(FakeTracks(), settings("tisp"), True, 0, CPU)  # type: ignore[arg-type]
-    one.module.eval(), two.module.eval()
-    ids = random_ids(50, 3)
-    back = one.predict(reverse_complement(ids))[::-1, ::-1]
-    assert np.allclose(two.predict(ids), (one.predict(ids) + back) / 2, atol=1e-6)
-
-
-def test_contact_maps_are_of_one_cell_line_and_skip_what_is_not_known(tmp_path: Path) -> None:
-    table = pq.read_table(predicted(tmp_path, "cmp", batch=3)).to_pandas()
-    truth = {split: FakeWindows("cmp").targets(split)[:, 2] for split in ("valid", "test")}
-    for (_, row), number in zip(table.iterrows(), (0, 1, 0, 1), strict=True):
-        target = np.frombuffer(row["target"], "<f2")
-        expected = truth[row["split"]][number]
-        prediction = np.frombuffer(row["prediction"], "<f4")
-        assert len(target) == len(prediction) == 10 and np.isfinite(prediction).all()
-        if number == 1:  # no contact at all: nothing to score
-            assert np.isnan(target).all()
-        else:
-            assert np.array_equal(target, expected, equal_nan=True) and np.isnan(target[3])
-    assert table["group"].tolist() == ["2", "2", "3", "4"]
-    assert table["example"].tolist() == [0, 1, 0, 1]
-
-
-def test_the_loss_of_windows_is_the_mean_over_known_targets() -> None:
-    cnn = WindowCNN("cmp", FakeWindows("cmp"), "GM12878", settings("cmp"), 0, CPU)  # type: ignore[arg-type]
-    cnn.module.eval()
-    targets = FakeWindows("cmp").targets("train")[:, 2]
-    errors = []
-    for number in range(3):
-        known = np.isfinite(targets[number])
-        error = cnn.predict("train", number)[known] - targets[number][known].astype(np.float32)
-        errors.append(0.0 if number == 1 else np.square(error).mean())  # the map of zeros
-    loss = float(cnn.loss(np.arange(3)).detach())
-    assert loss == pytest.approx(np.mean(errors), rel=1e-4)
-
-
-def test_activity_has_all_tracks_of_the_scored_bins(tmp_path: Path) -> None:
-    table = pq.read_table(predicted(tmp_path, "rsap")).to_pandas()
-    stored = np.frombuffer(table["target"][2], "<f2").reshape(2, 3)
-    assert np.array_equal(stored, FakeWindows("rsap").targets("test")[0])
-    assert len(np.frombuffer(table["prediction"][2], "<f2")) == 6
-
-
-def test_scores_that_choose_weights_follow_their_definitions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for task, expected in (("cmp", 1.0), ("rsap", 1.0)):
-        cnn = WindowCNN(task, FakeWindows(task), "GM12878", settings(task), 0, CPU)  # type: ignore[arg-type]
-        truth = FakeWindows(task).targets("valid").astype(np.float32)
-        truth = truth[:, 2] if task == "cmp" else truth
-        monkeypatch.setattr(cnn, "predict", lambda split, n, truth=truth: 2 * truth[n] + 1)
-        assert cnn.validation_score() == pytest.approx(expected)  # the map of zeros is left out
-        monkeypatch.setattr(cnn, "predict", lambda split, n, truth=truth: 0 * truth[n])
-        assert np.isnan(cnn.validation_score())
-
-
-@pytest.mark.parametrize("task", ["eqtl", "tisp", "cmp"])
+@pytest.mark.parametrize("task", ["eqtl"])
 def test_equal_seeds_give_equal_files(
     task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,35 +139,10 @@ def test_equal_seeds_give_equal_files(
     assert not pq.read_table(predicted(tmp_path / "c", task, seed=1)).equals(one)
 
 
-def test_a_failure_while_predicting_costs_no_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
-) -> None:
-    whole = pq.read_table(predicted(tmp_path / "whole", "rsap"))
-
-    def full(*arguments: Any, **more: Any) -> None:
-        raise GenezipError("cannot write: no space")
-
-    with monkeypatch.context() as patch, pytest.raises(GenezipError, match="no space"):
-        patch.setattr(cnn_windows.PredictionWriter, "add", full)
-        predicted(tmp_path / "parts", "rsap")
-    assert not (tmp_path / "parts" / "rsap.parquet").exists()
-    assert (tmp_path / "parts" / "work").exists()
-    found = pq.read_table(predicted(tmp_path / "parts", "rsap"))
-    assert "cnn.seed0.authors.full: resuming at step 2 of 2" in messages()
-    assert found.equals(whole) and not (tmp_path / "parts" / "work").exists()
-
-
-def test_an_unknown_cell_line_or_task_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match="no maps of K562, only of HFF"):
-        WindowCNN("cmp", FakeWindows("cmp"), "K562", settings("cmp"), 0, CPU)  # type: ignore[arg-type]
+def test_an_unknown_task_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(GenezipError, match="'xyz' is no task here"):
         predict_cnn(
-            "xyz", tmp_path / "x.json", tmp_path, method("tisp"), "x", settings("tisp"), 0,
+            "xyz", tmp_path / "x.json", tmp_path, method("eqtl"), "x", settings("eqtl"), 0,
             tmp_path / "o", tmp_path / "w",
         )  # fmt: skip
-
-
-def test_sections_have_what_training_reads() -> None:
-    for task, kind in (("cmp", ContactMaps), ("rsap", Activity), ("tisp", Initiation)):
-        assert isinstance(settings(task), kind) and settings(task).steps == 2

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from toolkit.labels import LabelRun, told
 
+from genezip.cli.tasks import measure
 from genezip.config.labels import Labels
 from genezip.errors import GenezipError
+from genezip.tasks import TASKS
 from genezip.tasks import label_files as real_labels
-from genezip.tasks import tasks
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.predictions import COLUMNS, PredictionFile
 
@@ -93,17 +94,16 @@ def test_labels_of_another_genome_are_not_used(tmp_path, monkeypatch, task, kind
     assert why in told(run.measure(task, SETTINGS))
 
 
-def test_a_list_that_is_not_there_is_an_error_and_says_what_to_do(tmp_path, monkeypatch):
-    run = LabelRun(tmp_path, monkeypatch)
-    run.listing.unlink()
+def test_a_list_that_is_not_there_is_an_error_and_says_what_to_do(tmp_path):
+    out = tmp_path / "scores.tsv", tmp_path / "predictions.parquet"
     with pytest.raises(GenezipError, match="run `genezip labels fetch` first"):
-        run.measure("contacts", SETTINGS)
-    assert not run.scores.exists()
+        measure("contacts", tmp_path / "labels.json", tmp_path / "source.json", *out, "test")
+    assert not any(path.exists() for path in out)
 
 
 @pytest.mark.parametrize("task", OWN)
 def test_another_subset_is_refused_by_name(tmp_path, monkeypatch, task):
-    run, one = LabelRun(tmp_path, monkeypatch), tasks[task]
+    run, one = LabelRun(tmp_path, monkeypatch), TASKS[task]
     files = TaskFiles.load(run.listing)
     with pytest.raises(GenezipError, match=f"no subset 'liver'; name {one.own_subset} with"):
         one.prepare(files, run.source, "liver", SETTINGS, 0, tmp_path / "d" / "manifest.json")

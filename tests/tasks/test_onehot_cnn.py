@@ -1,6 +1,5 @@
 """The one-hot CNNs: sizes of the benchmark, alignment of bins, symmetry."""
 
-import numpy as np
 import pytest
 import torch
 from toolkit.dna import random_batch
@@ -8,9 +7,6 @@ from torch import nn
 
 from genezip.alphabet import PAD_ID, encode
 from genezip.tasks.networks import (
-    ActivityCNN,
-    ContactCNN,
-    InitiationCNN,
     Layer,
     OneHot,
     PairCNN,
@@ -71,18 +67,6 @@ def test_a_variant_can_reach_the_logits_of_a_pair_from_anywhere() -> None:
             assert not torch.equal(model(changed), model(ids_of("A" * 400)))
 
 
-def test_initiation_has_ten_tracks_at_every_base_and_sees_four_to_each_side() -> None:
-    model = InitiationCNN().eval()
-    channels = [16, 64, 256, 1024]
-    assert size(model) == layers(channels, [3, 3, 3, 3]) + 1024 * 10 + 10
-    ids, changed = bases(40), bases(40)
-    changed[0, 20] = 7
-    with torch.no_grad():
-        difference = (model(ids) - model(changed)).abs().sum(1)[0]
-    assert model(ids).shape == (1, 10, 40)
-    assert difference.nonzero().flatten().tolist() == list(range(16, 25))
-
-
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (11, 4), (11, 2), (25, 2), (15, 1)])
 def test_a_position_of_a_layer_is_centred_on_the_positions_it_stands_for(
     kernel: int, stride: int
@@ -99,52 +83,6 @@ def test_a_position_of_a_layer_is_centred_on_the_positions_it_stands_for(
     # an odd difference of kernel and stride cannot be split; half a position is left
     unscaled = found[inside] * (1 + layer.norm.eps) ** 0.5
     assert (unscaled - centres).abs().max() <= 0.5 + 1e-4
-
-
-def test_activity_bins_are_128_bp_and_the_scored_ones_are_cut_out() -> None:
-    model = ActivityCNN(tracks=3, first_bin=4, bins=6).eval()
-    channels, kernels = [16, 64, 256, 1024], [25, 15, 15, 15]
-    assert size(model) == layers(channels, kernels) + 1024 * 3 + 3
-    model.scored = slice(8, 32)
-    with torch.no_grad():  # every layer averages, and N is nothing: a bump stays a bump
-        model.onehot.columns[7] = 0
-        for name, parameter in model.named_parameters():
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-        for first in (18, 19, 22):
-            ids = torch.full((1, 128 * 40), 7, dtype=torch.uint8)
-            ids[0, 128 * first : 128 * (first + 1)] = 3
-            found = model(ids)
-            assert found.shape == (1, 24, 3)
-            bump = found[0, :, 0] / found[0, :, 0].sum()
-            assert bump[[0, -1]].sum() == 0
-            assert abs(float((bump * torch.arange(24)).sum()) - (first - 8)) < 0.5
-
-
-def test_contact_maps_have_the_published_size() -> None:
-    tower = layers([16, 32, 64, 64, 64, 64, 64], [11] * 7)
-    plane = sum(b * c * 121 + 3 * c for b, c in ((65, 16), (16, 32), (32, 64)))
-    assert size(ContactCNN()) == tower + (64 * 64 + 64) + plane + (64 + 1)
-
-
-def test_contact_maps_are_symmetric_and_their_triangle_is_in_order() -> None:
-    torch.manual_seed(0)
-    model = ContactCNN(crop=2).eval()
-    ids = bases(2048 * 12)
-    with torch.no_grad():
-        found, triangle = model(ids), model.triangle(ids)
-    assert found.shape == (1, 8, 8)
-    assert torch.equal(found, found.transpose(1, 2)) and found.std() > 0
-    rows, columns = np.triu_indices(8, 2)
-    assert np.array_equal(triangle[0].numpy(), found[0].numpy()[rows, columns])
-
-
-def test_a_full_window_gives_512_bins_and_99681_scored_entries() -> None:
-    with torch.device("meta"):
-        model = ContactCNN().eval()
-        ids = torch.zeros(1, 1_048_576, dtype=torch.uint8)
-        bins = model.bottleneck(model.tower(model.onehot(ids)))
-    assert bins.shape == (1, 64, 512)
-    assert len(np.triu_indices(512 - 2 * model.crop, model.offset)[0]) == 99_681
 
 
 def test_initial_values_follow_the_seed() -> None:

@@ -9,14 +9,15 @@ import pytest
 
 from genezip.artifacts.tables import HEAD
 from genezip.errors import GenezipError
-from genezip.tasks.base import Method
+from genezip.tasks.base import Fact, Layout, Method, Note, Predictions
 from genezip.tasks.predictions import COLUMNS, PredictionFile, PredictionWriter, read_predictions
 
 PAIRS = Method("eqtl", "artery", "tiny", 3, "full", "frozen")
 MAPS = Method("cmp", "HFF", "tiny", 0, "full", "frozen")
+SCALAR = Layout("scalar")
 
 
-def add_pairs(writer, examples=(4, 9), split="test", **cells):
+def add_pairs(writer, examples=(4, 9), split="test", method=None, **cells):
     defaults = {
         "rule": "paper",
         "fold": -1,
@@ -26,27 +27,20 @@ def add_pairs(writer, examples=(4, 9), split="test", **cells):
         "target": np.arange(len(examples)) % 2,
         "prediction": np.linspace(0, 1, len(examples)),
     }
-    writer.add(**(defaults | cells))
+    writer.add(Predictions(**(defaults | cells)), method)
 
 
 def pairs_file(path, method=PAIRS, **cells):
-    with PredictionWriter(path, method, "scalar") as writer:
+    with PredictionWriter(path, SCALAR, method) as writer:
         add_pairs(writer, **cells)
     return path
 
 
-def maps_file(path, maps, shape=(3,), method=MAPS):
-    with PredictionWriter(path, method, "array", shape) as writer:
-        for number, (target, prediction) in enumerate(maps):
-            writer.add(
-                rule="paper",
-                fold=-1,
-                split="test",
-                example=np.array([number]),
-                group=[number // 2],
-                target=[target],
-                prediction=[prediction],
-            )
+def maps_file(path, maps, shape=(3,), method=MAPS, prediction="<f4", target="<f2"):
+    layout = Layout("array", shape, prediction, target)
+    with PredictionWriter(path, layout, method) as writer:
+        for number, (true, predicted) in enumerate(maps):
+            writer.add(Predictions("test", np.array([number]), [number // 2], [true], [predicted]))
     return path
 
 
@@ -95,7 +89,10 @@ def test_arrays_come_back_little_endian_with_predictions_of_maps_in_float32(tmp_
 def test_predictions_of_other_tasks_are_float16_and_keep_to_its_range(tmp_path):
     method = Method("rsap", "human", "tiny", 0, "full", "frozen")
     path = maps_file(
-        tmp_path / "p.parquet", [(np.zeros(3), np.array([1e9, 3, -1e9]))], method=method
+        tmp_path / "p.parquet",
+        [(np.zeros(3), np.array([1e9, 3, -1e9]))],
+        method=method,
+        prediction="<f2",
     )
     (row,) = PredictionFile.open(path).rows()
     assert row.prediction.dtype == np.float16
@@ -123,18 +120,10 @@ def test_rows_of_many_row_groups_keep_their_order(tmp_path, monkeypatch):
 
 def test_arrays_may_differ_in_length_where_the_shape_says_so(tmp_path):
     path = tmp_path / "p.parquet"
-    with PredictionWriter(path, MAPS, "array", (2, -1)) as writer:
-        for length in (3, 5):
-            values = np.arange(2 * length).reshape(2, length)
-            writer.add(
-                rule="paper",
-                fold=-1,
-                split="test",
-                example=[length],
-                group=["b"],
-                target=[values],
-                prediction=[values],
-            )
+    maps = [
+        (values, values) for values in (np.arange(6).reshape(2, 3), np.arange(10).reshape(2, 5))
+    ]
+    maps_file(path, maps, (2, -1))
     assert PredictionFile.open(path).shape == (2, -1)
     rows = list(PredictionFile.open(path).rows())
     assert [row.target.shape for row in rows] == [(2, 3), (2, 5)]
@@ -150,17 +139,17 @@ def test_a_wrong_shape_is_an_error_of_the_caller(tmp_path):
 def test_notes_and_facts_are_kept(tmp_path):
     other = Method("eqtl", "artery", "prior", None, "", "baseline")
     path = tmp_path / "p.parquet"
-    with PredictionWriter(path, PAIRS, "scalar") as writer:
+    with PredictionWriter(path, SCALAR, PAIRS) as writer:
         add_pairs(writer)
-        writer.note(other, "auroc", "it is constant")
-        writer.note(PAIRS, "auroc", "fold 2 lacks it", "gene", "test", value_stands=True)
-        writer.fact("paper", "test", "test_genes_in_train", 0.5, 12)
+        writer.add(Note("auroc", "it is constant"), other)
+        writer.add(Note("auroc", "fold 2 lacks it", "gene", value_stands=True))
+        writer.add(Fact("test_genes_in_train", 0.5, 12))
     file = PredictionFile.open(path)
     assert file.methods == [PAIRS, other]
     assert file.task == ("eqtl", "artery")
     assert [tuple(note.values()) for note in file.notes] == [
-        ("prior.baseline", "paper", "test", "auroc", "it is constant", False),
-        ("tiny.seed3.full.frozen", "gene", "test", "auroc", "fold 2 lacks it", True),
+        ("prior.baseline", "artery", "paper", "test", "auroc", "it is constant", False),
+        ("tiny.seed3.full.frozen", "artery", "gene", "test", "auroc", "fold 2 lacks it", True),
     ]
     assert file.facts == [
         {"rule": "paper", "split": "test", "metric": "test_genes_in_train", "value": 0.5, "n": 12}
@@ -208,7 +197,7 @@ def test_where_nothing_is_scored_a_prediction_may_be_anything(tmp_path):
 def test_an_interruption_leaves_the_old_file(tmp_path):
     path = pairs_file(tmp_path / "p.parquet")
     before = path.read_bytes()
-    with pytest.raises(KeyboardInterrupt), PredictionWriter(path, PAIRS, "scalar") as writer:
+    with pytest.raises(KeyboardInterrupt), PredictionWriter(path, SCALAR, PAIRS) as writer:
         add_pairs(writer)
         raise KeyboardInterrupt
     assert path.read_bytes() == before
@@ -253,7 +242,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     with pytest.raises(GenezipError, match=r"is of eqtl artery and .* of eqtl blood; score them"):
         read_predictions([first, blood])
     mixed = tmp_path / "mixed.parquet"
-    with PredictionWriter(mixed, None, "scalar") as writer:
+    with PredictionWriter(mixed, SCALAR) as writer:
         add_pairs(writer, method=PAIRS)
         add_pairs(writer, method=Method("etgp", "K562", "tiny", 3, "full", "frozen"))
     with pytest.raises(GenezipError, match="mixes eqtl artery and etgp K562"):
@@ -265,7 +254,7 @@ def test_an_example_twice_and_an_empty_file_are_refused(tmp_path):
     with pytest.raises(GenezipError, match=r"has test example 4 of tiny.* twice under the rule"):
         read_predictions([twice])
     empty = tmp_path / "b.parquet"
-    with PredictionWriter(empty, None, "scalar"):
+    with PredictionWriter(empty, SCALAR):
         pass
     with pytest.raises(GenezipError, match="has no predictions; predict again"):
         read_predictions([empty])
@@ -273,13 +262,13 @@ def test_an_example_twice_and_an_empty_file_are_refused(tmp_path):
 
 def test_a_file_that_holds_nothing_takes_nothing_from_the_others(tmp_path):
     full, empty = pairs_file(tmp_path / "a.parquet"), tmp_path / "b.parquet"
-    with PredictionWriter(empty, None, "scalar"):
+    with PredictionWriter(empty, SCALAR):
         pass
     assert [file.path for file in read_predictions([empty, full])] == [full]
-    with PredictionWriter(empty, None, "scalar", of=("eqtl", "artery")):
+    with PredictionWriter(empty, SCALAR, of=("eqtl", "artery")):
         pass
     assert [file.path for file in read_predictions([empty, full])] == [empty, full]
-    with PredictionWriter(empty, None, "scalar", of=("eqtl", "blood")):
+    with PredictionWriter(empty, SCALAR, of=("eqtl", "blood")):
         pass
     with pytest.raises(GenezipError, match=r"is of eqtl blood and .* of eqtl artery"):
         read_predictions([empty, full])
@@ -287,7 +276,36 @@ def test_a_file_that_holds_nothing_takes_nothing_from_the_others(tmp_path):
 
 def test_the_same_example_may_be_in_two_splits(tmp_path):
     path = tmp_path / "p.parquet"
-    with PredictionWriter(path, PAIRS, "scalar") as writer:
+    with PredictionWriter(path, SCALAR, PAIRS) as writer:
         add_pairs(writer)
         add_pairs(writer, split="valid")
     assert len(read_predictions([path])[0].keys) == 4
+
+
+def test_a_layout_keeps_the_precision_that_it_names(tmp_path):
+    value = np.array([1 + 1e-12, np.nan, 0.1])
+    path = maps_file(tmp_path / "p.parquet", [(value, value[[0, 2, 2]])], (-1,), MAPS, "<f8", "<f8")
+    (row,) = PredictionFile.open(path).rows()
+    np.testing.assert_array_equal(row.target, value)
+    np.testing.assert_array_equal(row.prediction, value[[0, 2, 2]])
+
+
+def test_a_file_of_an_earlier_version_has_targets_in_float16(tmp_path):
+    path = maps_file(tmp_path / "p.parquet", [(np.array([0.1, 1, 2]), np.zeros(3))])
+    table = pq.read_table(path)
+    facts = json.loads(pq.ParquetFile(path).metadata.metadata[HEAD])
+    assert facts.pop("target_dtype") == "<f2"
+    pq.write_table(table.replace_schema_metadata({HEAD: json.dumps(facts).encode()}), path)
+    (row,) = PredictionFile.open(path).rows()
+    np.testing.assert_array_equal(row.target, np.array([0.1, 1, 2], np.float16))
+
+
+def test_a_file_of_all_may_hold_its_parts_under_their_own_names(tmp_path):
+    path = tmp_path / "p.parquet"
+    of_all = Method("enhancer_gene", "all", "distance", None, "", "baseline")
+    with PredictionWriter(path, SCALAR, of_all) as writer:
+        add_pairs(writer)
+        add_pairs(writer, subset="K562")
+    (file,) = read_predictions([path])
+    assert file.task == ("enhancer_gene", "all")
+    assert [method.subset for method in file.methods] == ["all", "K562"]

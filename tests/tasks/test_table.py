@@ -7,6 +7,7 @@ import pytest
 
 from genezip.artifacts.scores import MEAN, TASK_SCORES
 from genezip.errors import GenezipError
+from genezip.tasks import TASKS
 from genezip.tasks.table import NOT_RECOVERED, published_rows, task_table, write_table
 
 PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper"
@@ -41,33 +42,33 @@ def scores(subset: str, **rows: float | None) -> pd.DataFrame:
 
 
 def test_published_tables_are_read_whole() -> None:
-    eqtl = published_rows("eqtl", PAPER / "table3_eqtl.csv", TISSUES)
+    eqtl = published_rows(TASKS["eqtl"], PAPER / "table3_eqtl.csv", TISSUES)
     values = {(row["model"], row["subset"]): row["value"] for row in eqtl}
     assert values["GeneZip", "artery"] == 0.860
     assert values["JanusDNA", "blood"] == 0.821
     assert len(eqtl) == 9 * 2
     lines = {"HFF": "HFF", "HCT116": "HCT116"}
-    maps = published_rows("cmp", PAPER / "table2_contact_map.csv", lines)
+    maps = published_rows(TASKS["cmp"], PAPER / "table2_contact_map.csv", lines)
     values = {(row["model"], row["subset"], row["metric"]): row["value"] for row in maps}
     assert values["UNet", "HFF", "corr"] == 0.1853
     assert values["GeneZip", MEAN, "scc"] == 0.1360
-    genes = published_rows("etgp", PAPER / "table7_etgp.csv", {"K562": "x"})
+    genes = published_rows(TASKS["etgp"], PAPER / "table7_etgp.csv", {"K562": "x"})
     assert {(row["model"], row["metric"]): row["value"] for row in genes}[
         "GeneZip", "auprc_sorted"
     ] == 0.462
-    (initiation,) = published_rows("tisp", None, {"procap": "all"})
+    (initiation,) = published_rows(TASKS["tisp"], None, {"procap": "all"})
     assert "value" not in initiation and initiation["note"] == NOT_RECOVERED
-    assert published_rows("rsap", None, {"human": "human"}) == []
+    assert published_rows(TASKS["rsap"], None, {"human": "human"}) == []
 
 
 def test_an_unknown_subset_names_the_missing_column() -> None:
     with pytest.raises(GenezipError, match="lacks the columns Brain; restore"):
-        published_rows("eqtl", PAPER / "table3_eqtl.csv", {"brain": "Brain"})
+        published_rows(TASKS["eqtl"], PAPER / "table3_eqtl.csv", {"brain": "Brain"})
 
 
 def test_a_published_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"none\.csv does not exist; restore the published"):
-        published_rows("eqtl", tmp_path / "none.csv", TISSUES)
+        published_rows(TASKS["eqtl"], tmp_path / "none.csv", TISSUES)
 
 
 def test_only_what_can_be_compared_is_compared() -> None:
@@ -75,7 +76,7 @@ def test_only_what_can_be_compared_is_compared() -> None:
         scores("artery", genezip_70m__authors__test=0.80, genezip_70m__full__test=0.70),
         scores("blood", genezip_70m__authors__test=0.90, genezip_70m__full__test=None),
     ]
-    table = task_table("eqtl", measured, PAPER / "table3_eqtl.csv", TISSUES, "full")
+    table = task_table(TASKS["eqtl"], measured, PAPER / "table3_eqtl.csv", TISSUES, "full")
     ours = table[table["origin"] == "measured"].set_index(["subset", "input"])
     assert ours.loc[("artery", "authors"), "paper_model"] == "GeneZip"
     assert ours.loc[("artery", "authors"), "difference"] == pytest.approx(0.80 - 0.86)
@@ -84,7 +85,7 @@ def test_only_what_can_be_compared_is_compared() -> None:
     assert ours.loc[(MEAN, "authors"), "n"] == 20
     assert pd.isna(ours.loc[(MEAN, "full"), "value"])
     assert "no value for blood" in ours.loc[(MEAN, "full"), "note"]
-    demo = task_table("eqtl", measured, PAPER / "table3_eqtl.csv", TISSUES, "demo")
+    demo = task_table(TASKS["eqtl"], measured, PAPER / "table3_eqtl.csv", TISSUES, "demo")
     assert demo["difference"].isna().all()
 
 
@@ -100,7 +101,7 @@ def test_only_what_can_be_compared_is_compared() -> None:
 )
 def test_only_the_arm_that_the_paper_ran_is_compared(model: str, mode: str, compared: bool) -> None:
     rows = scores("artery", any__authors__test=0.8).assign(model=model, mode=mode)
-    table = task_table("eqtl", [rows], PAPER / "table3_eqtl.csv", TISSUES, "full")
+    table = task_table(TASKS["eqtl"], [rows], PAPER / "table3_eqtl.csv", TISSUES, "full")
     ours = table[(table["origin"] == "measured") & (table["subset"] == "artery")]
     assert ours["difference"].notna().tolist() == [compared]
 
@@ -122,7 +123,7 @@ def test_every_task_has_its_own_mode_in_the_paper(
         )
         for each in ("frozen", "head_only", "release", "lora", "full")
     )
-    found = task_table(task, [rows], PAPER / f"{table}.csv", {subset: subset}, "full")
+    found = task_table(TASKS[task], [rows], PAPER / f"{table}.csv", {subset: subset}, "full")
     assert found.loc[found["difference"].notna(), "mode"].tolist() == [mode]
 
 

@@ -12,30 +12,30 @@ from toolkit.deposits import cmp, pairs, rsap, tisp
 from toolkit.dna import random_ids
 
 from genezip.alphabet import encode
-from genezip.config import TASK_SECTIONS
+from genezip.config import Section
 from genezip.errors import GenezipError
-from genezip.genome.assembly import ReferenceGenome
 from genezip.models import load
 from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import fit_tokenizer
-from genezip.tasks.deposits import TaskFiles
+from genezip.tasks import TASKS
+from genezip.tasks.deposits import DEPOSITS, TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.tasks import compute_features, known_task, prepare_task
+from genezip.tasks.run import features
+from genezip.tasks.run import prepare as run_prepare
 
 
 def prepare(task: str, subset: str, listing: Path, fasta: Path) -> Path:
     manifest = listing.parent / "data" / "all" / "manifest.json"
     values = {"train_windows": 3} if task == "tisp" else {}
-    settings = TASK_SECTIONS[task](**values)
-    files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
-    prepare_task(task, subset, files, genome, manifest, settings, 0)
+    settings = TASKS[task].settings(**values)
+    run_prepare(task, subset, TaskFiles.load(listing), fasta, manifest, settings, 0)
     return manifest
 
 
 def test_a_task_that_does_not_exist_is_one_sentence() -> None:
-    assert known_task("cmp") == "cmp"
+    assert "maps" not in TASKS
     with pytest.raises(GenezipError, match="'maps' is no task here; use one of cmp, eqtl, etgp"):
-        known_task("maps")
+        TASKS["maps"]
 
 
 @pytest.mark.parametrize("subset", ["all", "procap", "PRO-cap"])
@@ -75,8 +75,8 @@ def test_a_probe_on_token_counts_finds_a_planted_effect(tmp_path: Path, name: st
     listing = pairs.write_eqtl(tmp_path, more=90, reach=9_000, cases=False)
     genome = tmp_path / pairs.EQTL_FASTA
     data, features = (tmp_path / part / "manifest.json" for part in ("data", "features"))
-    files, reference = TaskFiles.load(listing), ReferenceGenome(genome)
-    prepare_task("eqtl", pairs.TISSUE, files, reference, data, TASK_SECTIONS["eqtl"](), 0)
+    settings = TASKS["eqtl"].settings()
+    run_prepare("eqtl", pairs.TISSUE, TaskFiles.load(listing), genome, data, settings, 0)
     task = ("dnalongbench", "features", "eqtl", "--data", data, "--genome", genome)
     succeed(*task, "--model", model, "--out", features)
     facts = json.loads(features.read_text())
@@ -91,4 +91,19 @@ def test_a_probe_on_token_counts_finds_a_planted_effect(tmp_path: Path, name: st
 
 def test_a_system_with_neither_vectors_nor_ids_has_no_features(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="fixed-16 gives no vectors and no token ids; name a"):
-        compute_features("eqtl", load("fixed:16"), tmp_path, tmp_path, "full", None, tmp_path)
+        features("eqtl", load("fixed:16"), tmp_path, tmp_path, "full", None, tmp_path)
+
+
+def test_there_are_no_features_of_the_input_contrast(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match="no features of the input contrast; use authors or"):
+        features("eqtl", load("fixed:3"), tmp_path, tmp_path, "contrast", None, tmp_path)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_says_what_it_is(name: str) -> None:
+    task = TASKS[name]
+    assert task.name == name and task.metrics and task.modes
+    assert (task.layout.kind == "scalar") == (task.layout.shape == ())
+    assert issubclass(task.settings, Section)
+    if task.deposit is not None:
+        assert task.deposit is DEPOSITS[name]

@@ -1,10 +1,32 @@
-"""The real command line, in process, and the files that it leaves."""
+"""The real command line, in process: its commands, calls of them, and the files that they leave."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from genezip.cli import main
+from genezip.cli import app, main
+
+ROOT: Any = get_command(app)
+
+
+def leaf(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words lead to, and what is left of them."""
+    command = ROOT
+    left = list(words)
+    while left and left[0] in getattr(command, "commands", {}):
+        command = command.commands[left.pop(0)]
+    return command, left
+
+
+def all_commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command with its name, which begins with ``genezip``; groups before their commands."""
+    command = ROOT if command is None else command
+    yield " ".join(("genezip", *path)), command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from all_commands(below, (*path, name))
 
 
 def call(*arguments: object) -> int:

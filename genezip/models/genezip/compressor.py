@@ -17,6 +17,7 @@ import torch
 
 from genezip.alphabet import OneSequence, encode
 from genezip.artifacts.files import sha256_json
+from genezip.artifacts.scores import UNTRAINED
 from genezip.errors import GenezipError
 from genezip.models.base import Level, Sequences, choose_device, ids_of, lacks
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
@@ -94,7 +95,7 @@ class GeneZip:
         network, card = load_network(folder, revision=revision)
         if untrained:
             network = build(network.shape, card.seed)
-            card = replace(card, name="untrained", training={**card.training, "sha256": {}})
+            card = replace(card, name=UNTRAINED, training={**card.training, "sha256": {}})
         own = network.bound
         if bound is None and streams and own == "sequence":
             bound = "causal"

@@ -1,10 +1,12 @@
-"""Which sequences of a labelled set are alike: shared stretches, nearest rows, equal counts.
+"""Which sequences of a labelled set are alike: copies, shared stretches, twins, nearest rows.
 
 Two sequences share a stretch where 32 bases of one (all bases, of a shorter one) stand in the
-other, on either strand. In 101 bp this finds every copy with up to two bases changed.
+other, on either strand. In 101 bp this finds every copy with up to two bases changed. Twins have
+equal dinucleotide counts, as a sequence and its shuffle.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -22,13 +24,57 @@ NEAR_K = 8
 _CELLS = 1 << 23  # similarities held at a time
 
 
+@dataclass(frozen=True)
+class Links:
+    """What sequences have in common: a key for each thing, and the rows that have it.
+
+    Attributes
+    ----------
+    rows : number of sequences
+    key, row : int64 arrays, shape (m,); no pair of both twice
+    whole : bool array, shape (m,)
+        Whether the row is linked by this key to every row that has it; else only to those whose
+        entry is whole. So a stretch that is short links only a sequence that is no longer.
+    """
+
+    rows: int
+    key: np.ndarray
+    row: np.ndarray
+    whole: np.ndarray
+
+    def partners(
+        self, asked: np.ndarray, against: np.ndarray, truth: np.ndarray, classes: int
+    ) -> np.ndarray:
+        """How many links the rows asked for have to others, by the class of the other row.
+
+        Parameters
+        ----------
+        asked, against : bool arrays, shape (rows,); a row is never its own partner
+        truth : int array, shape (rows,), classes 0 to ``classes`` - 1
+
+        Returns
+        -------
+        int64 array, shape (rows, classes); 0 for rows that are not asked for
+        """
+        keys = int(self.key.max(initial=-1)) + 1
+        place, used = self.key * classes + truth[self.row], against[self.row]
+        every, whole = (
+            np.bincount(place[chosen], minlength=keys * classes).reshape(keys, classes)
+            for chosen in (used, used & self.whole)
+        )
+        own = asked[self.row]
+        key, row = self.key[own], self.row[own]
+        found = np.where(self.whole[own, None], every[key], whole[key])
+        itself = np.flatnonzero(self.whole[own] & against[row])
+        found[itself, truth[row[itself]]] -= 1
+        columns = [np.bincount(row, found[:, place], self.rows) for place in range(classes)]
+        return np.stack(columns, axis=1).astype(np.int64)
+
+
 def shares_stretch(
     queries: Sequence[np.ndarray], references: Sequence[np.ndarray], k: int = STRETCH
 ) -> np.ndarray:
-    """Whether each sequence has a stretch in common with any reference.
-
-    A sequence shorter than ``k`` must lie in the longer one whole. Equal sequences (on either
-    strand) share one even where N interrupts them.
+    """Whether each sequence has a stretch in common with any reference (:func:`stretches`).
 
     Parameters
     ----------
@@ -39,64 +85,72 @@ def shares_stretch(
     -------
     bool array, shape (len(queries),)
     """
-    key, row, whole = _stretches([*queries, *references], k)
-    asked = row < len(queries)
-    by_any, by_whole = np.zeros((2, int(key.max(initial=-1)) + 1), dtype=bool)
-    by_any[key[~asked]] = True
-    by_whole[key[~asked & whole]] = True
-    found = np.zeros(len(queries), dtype=bool)
-    found[row[asked & (by_whole[key] | (by_any[key] & whole))]] = True
-    return found
+    links = stretches([*queries, *references], k)
+    asked = np.arange(links.rows) < len(queries)
+    found = links.partners(asked, ~asked, np.zeros(links.rows, dtype=np.int64), 1)
+    return found[: len(queries), 0] > 0
 
 
-def families(ids: Sequence[np.ndarray], k: int = STRETCH) -> np.ndarray:
-    """Number of the family of each sequence: those linked by shared stretches are one family.
+def families(links: Links) -> np.ndarray:
+    """Number of the family of each sequence: those linked by any chain are one family.
 
     Returns
     -------
-    int64 array, shape (len(ids),), from 0 in order of first members
+    int64 array, shape (rows,), from 0 in order of first members
     """
-    key, row, _ = _stretches(ids, k)
-    nodes = len(ids) + int(key.max(initial=-1)) + 1
-    links = sparse.coo_matrix((np.ones(len(key), bool), (row, key + len(ids))), (nodes, nodes))
-    _, found = connected_components(links, directed=False)
-    _, first, number = np.unique(found[: len(ids)], return_index=True, return_inverse=True)
+    nodes = links.rows + int(links.key.max(initial=-1)) + 1
+    edges = (np.ones(len(links.key), bool), (links.row, links.key + links.rows))
+    _, found = connected_components(sparse.coo_matrix(edges, (nodes, nodes)), directed=False)
+    _, first, number = np.unique(found[: links.rows], return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[number].astype(np.int64)
 
 
-def _stretches(ids: Sequence[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stretches by which sequences can be alike.
+def copies(ids: Sequence[np.ndarray], strands: bool = False) -> Links:
+    """Links between equal sequences; with ``strands`` also to reverse complements."""
+    texts = [one.tobytes() for one in ids]
+    if strands:
+        texts = [min(one, reverse_complement(ids[row]).tobytes()) for row, one in enumerate(texts)]
+    places: dict[bytes, int] = {}
+    return _one_key_each(np.array([places.setdefault(text, len(places)) for text in texts]))
 
-    Returns
-    -------
-    key : int64 array, number of the stretch, from 0
-    row : int64 array, the sequence that has it
-    whole : bool array
-        Whether the row having this stretch is enough for a match with any other that has it. A
-        stretch shorter than k counts only where it is the whole of one of the two.
+
+def twins(ids: Sequence[np.ndarray]) -> Links:
+    """Links between sequences of equal dinucleotide counts, copies among them."""
+    counts = dinucleotide_counts(ids)
+    return _one_key_each(np.unique(counts, axis=0, return_inverse=True)[1])
+
+
+def _one_key_each(key: np.ndarray) -> Links:
+    key = key.reshape(-1).astype(np.int64)
+    return Links(len(key), key, np.arange(len(key)), np.ones(len(key), dtype=bool))
+
+
+def stretches(ids: Sequence[np.ndarray], k: int = STRETCH) -> Links:
+    """Links between sequences that share ``k`` bases in a row, on either strand.
+
+    A sequence shorter than ``k`` must lie in the longer one whole. Equal sequences (on either
+    strand) are linked even where N interrupts them.
     """
     lengths = np.array([len(one) for one in ids], dtype=np.int64)
-    parts, keys = [(np.zeros(0, np.int64), np.zeros(0, bool))], [np.zeros(0, np.int64)]
-    used = 0
+    found = [copies(ids, strands=True)]
     for size in sorted({k, *lengths[(lengths < k) & (lengths > 0)].tolist()}):
         rows = np.flatnonzero(lengths >= size)
-        words = [canonical_kmers(ids[row], size) for row in rows.tolist()]
+        words = [np.unique(canonical_kmers(ids[row], size)) for row in rows.tolist()]
         row = np.repeat(rows, [len(one) for one in words])
         word = np.concatenate([np.zeros(0, np.uint64), *words])
-        whole = np.ones(len(row), bool) if size == k else lengths[row] == size
+        whole = (lengths[row] == size) | (size == k)
         if size < k:
             kept = np.isin(word, word[whole])
             row, word, whole = row[kept], word[kept], whole[kept]
-        _, number = np.unique(word, return_inverse=True)
-        keys.append(number + used)
-        parts.append((row, whole))
-        used += int(number.max(initial=-1)) + 1
-    texts = [min(one.tobytes(), reverse_complement(one).tobytes()) for one in ids]
-    _, number = np.unique(np.array(texts, dtype=object), return_inverse=True)
-    keys.append(number + used)
-    parts.append((np.arange(len(ids)), np.ones(len(ids), bool)))
-    row, whole = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return np.concatenate(keys), row, whole
+        key = np.unique(word, return_inverse=True)[1]
+        found.append(Links(len(ids), key, row, whole))
+    first = np.cumsum([0, *(int(one.key.max(initial=-1)) + 1 for one in found)])
+    return Links(
+        len(ids),
+        np.concatenate([one.key + at for one, at in zip(found, first, strict=False)]),
+        np.concatenate([one.row for one in found]),
+        np.concatenate([one.whole for one in found]),
+    )
 
 
 def nearest(

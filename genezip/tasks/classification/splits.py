@@ -13,7 +13,12 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
-from genezip.tasks.classification.similarity import STRETCH, families, shares_stretch
+from genezip.tasks.classification.similarity import (
+    STRETCH,
+    families,
+    shares_stretch,
+    stretches,
+)
 
 SCHEMES = ("official", "unseen", "chromosome", "family")
 LOCUS_BP = 1_000_000
@@ -114,7 +119,10 @@ def split_folds(
             )
         groups, name = table["chrom"].astype(str), "chromosomes"
     elif scheme == "family":
-        groups, name = pd.Series(families(ids, k)).astype(str), "families of alike sequences"
+        groups, name = (
+            pd.Series(families(stretches(ids, k))).astype(str),
+            "families of alike sequences",
+        )
     else:
         raise GenezipError(f"there is no split {scheme!r}; the splits are {', '.join(SCHEMES)}")
     if groups.nunique() < folds:
@@ -154,7 +162,7 @@ def resampling_units(
         return table["group"].astype(str).to_numpy()
     if "chrom" in table:
         return loci(table, locus_bp).to_numpy()
-    return families(ids, k).astype(str)
+    return families(stretches(ids, k)).astype(str)
 
 
 def loci(table: pd.DataFrame, locus_bp: int) -> pd.Series:

@@ -9,7 +9,6 @@ cells say that instead of holding predictions.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,14 +16,14 @@ import pandas as pd
 from genezip.genome.names import translate
 from genezip.log import progress
 from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
-from genezip.tasks.base import Method, baseline_method
-from genezip.tasks.initiation.examples import InitiationExamples
-from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.base import Found, Note
+from genezip.tasks.initiation.examples import InitiationExamples, predictions
 
 logger = logging.getLogger(__name__)
 
 HALF_BP = 1_000
 MAX_SITES = 20_000  # training TSSs behind the profile, drawn at random where there are more
+PROFILE = "tss_profile"
 CONSTANT = "the prediction is constant, so Pearson's r is undefined"
 NO_SITES = "no annotated TSS on the training contigs, so there is no profile"
 
@@ -153,58 +152,31 @@ def add_profile(found: np.ndarray, profile: np.ndarray, first: int, plus: bool) 
         found[:, low:high] += oriented(profile, plus)[:, low - first : high - first]
 
 
-def predict_initiation(
-    subset: str,
-    manifest: str | Path,
-    genome: str | Path,
-    seed: int,
-    out: str | Path,
-    tss: pd.DataFrame | None,
-) -> None:
+def predict_baselines(
+    examples: InitiationExamples, tss: pd.DataFrame | None, seed: int
+) -> Iterator[Found]:
     """Predictions of ``tss_profile`` on the kept parts of valid and test; notes of ``constant``.
 
     Parameters
     ----------
     tss : DataFrame or None
-        chrom, position (0-based), strand; without one on a training contig the file
-        has notes alone.
+        chrom, position (0-based), strand; without one on a training contig there are notes alone.
+    seed : which TSSs are taken for the profile where there are many
     """
-    examples = InitiationExamples.load(manifest, genome)
-    methods = {name: baseline_method(name, "tisp", subset) for name in ("tss_profile", "constant")}
+    for metric in INITIATION_METRICS:
+        yield Note(metric, CONSTANT, model="constant")
     sites = {} if tss is None else sites_of(tss, examples.genome.sizes)
     contigs = examples.prepared.facts["training_contigs"]
     profile = mean_profile(examples.tracks.values, sites, contigs, seed)
-    with PredictionWriter(out, None, "array", (N_TRACKS, -1)) as writer:
+    if profile is None:
+        logger.warning(f"tisp: {NO_SITES}")
         for metric in INITIATION_METRICS:
-            writer.note(methods["constant"], metric, CONSTANT)
-        if profile is None:
-            logger.warning(f"tisp: {NO_SITES}")
-            for metric in INITIATION_METRICS:
-                writer.note(methods["tss_profile"], metric, NO_SITES)
-            return
-        _predict(writer, methods["tss_profile"], examples, sites, profile)
+            yield Note(metric, NO_SITES, model=PROFILE)
+        return
 
+    def predict(row: int, kept: slice) -> np.ndarray:
+        window = examples.table.iloc[row]
+        own = sites.get(window["chrom"], NO_TSS)
+        return laid_out(profile, own, int(window["keep_start"]), int(window["keep_end"]))
 
-def _predict(
-    writer: PredictionWriter,
-    method: Method,
-    examples: InitiationExamples,
-    sites: dict[str, Sites],
-    profile: np.ndarray,
-) -> None:
-    table = examples.table
-    held = np.flatnonzero(table["split"].isin(["valid", "test"]))
-    for number in progress(held, "windows", unit="window"):
-        cells = table.iloc[number]
-        start, end = int(cells["keep_start"]), int(cells["keep_end"])
-        offset = start - int(cells["start"])
-        target = examples.targets(int(number))[:, offset : offset + end - start]
-        target = np.where(examples.scored(int(number)), target, np.nan)
-        writer.add(
-            split=cells["split"],
-            example=np.array([cells["example"]]),
-            group=[cells["block"]],
-            target=[target],
-            prediction=[laid_out(profile, sites.get(cells["chrom"], NO_TSS), start, end)],
-            method=method,
-        )
+    yield from predictions(examples, predict, PROFILE, model=PROFILE)

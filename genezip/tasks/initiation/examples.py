@@ -6,6 +6,7 @@ Rule: DNALongBench (doi 10.1038/s41467-025-65077-4); see :mod:`genezip.tasks.ini
 
 import logging
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from genezip.alphabet import is_base
 from genezip.artifacts.files import sha256_json
 from genezip.genome.assembly import ReferenceGenome
 from genezip.log import progress
+from genezip.tasks.base import Predictions
 from genezip.tasks.deposits import FILES, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.initiation.tracks import (
@@ -85,8 +87,8 @@ def prepare_initiation(
         draft.write_examples(table[["example", *columns]])
         draft.facts = {
             "tracks": list(TRACKS),
-            "bigwigs": [_place(path, folder) for path in bigwigs],
-            "lists": [_place(path, folder) for path in lists],
+            "bigwigs": [file_place(path, folder) for path in bigwigs],
+            "lists": [file_place(path, folder) for path in lists],
             "build": genome.build(),
             "sizes_sha256": sha256_json(genome.sizes),
             "training_contigs": contigs,
@@ -175,6 +177,58 @@ class InitiationExamples:
         return self.ids(row), self.targets(row)
 
 
+def rows_of(examples: InitiationExamples, split: str, what: str) -> Iterator[int]:
+    """Rows of a split, whose progress is shown."""
+    rows = np.flatnonzero(examples.table["split"] == split).tolist()
+    return progress(rows, what, unit="window")
+
+
+def kept_part(examples: InitiationExamples, row: int) -> tuple[slice, np.ndarray]:
+    """Where the kept part lies in its window, and its target.
+
+    Returns
+    -------
+    slice; float32 array, shape (10, keep_end - keep_start), NaN where a base is not scored
+    """
+    window = examples.table.iloc[row]
+    first = int(window["keep_start"]) - int(window["start"])
+    kept = slice(first, first + int(window["keep_end"]) - int(window["keep_start"]))
+    target = np.array(examples.targets(row)[:, kept], dtype=np.float32)
+    target[:, ~examples.scored(row)] = np.nan
+    return kept, target
+
+
+def predictions(
+    examples: InitiationExamples,
+    predict: Callable[[int, slice], np.ndarray],
+    name: str,
+    model: str | None = None,
+) -> Iterator[Predictions]:
+    """The kept part of every validation and test window, one window at a time.
+
+    Parameters
+    ----------
+    predict : row of the table, and where the kept part lies in its window -> float array, shape
+        (10, keep_end - keep_start)
+    name : of the method, for messages
+    model : name of a baseline
+    """
+    table = examples.table
+    for split in ("valid", "test"):
+        count = int((table["split"] == split).sum())
+        logger.info(f"{name}: predicting {count:,} windows of the split {split}")
+        for row in rows_of(examples, split, f"predicting {split}"):
+            kept, target = kept_part(examples, row)
+            yield Predictions(
+                split,
+                example=table["example"].to_numpy()[row : row + 1],
+                group=table["block"].to_numpy()[row : row + 1],
+                target=target[None],
+                prediction=predict(row, kept)[None],
+                model=model,
+            )
+
+
 def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
     numbers = progress(range(count), "training windows", unit="window")
     drawn = [windows.draw(number) for number in numbers]
@@ -183,6 +237,6 @@ def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
     return table.assign(end=end, keep_start=table["start"], keep_end=end, split="train")
 
 
-def _place(path: Path, folder: Path) -> dict[str, str | int]:
+def file_place(path: Path, folder: Path) -> dict[str, str | int]:
     """Where a file lies from the prepared folder, so that both can be moved together."""
     return {"path": os.path.relpath(path.resolve(), folder), "bytes": path.stat().st_size}

@@ -1,35 +1,45 @@
-"""Transcription initiation with the network in the graph: ten rates at every base.
+"""Transcription initiation with the network in the graph, and the CNN: ten tracks at every base.
 
 LayerNorm and a linear map on the state of every base give log rates (GeneZip release). Labels
 are log(count + 1), in the logarithm of their assay, and the rate exp(log rate) is compared with
 them as they are, so a prediction is that rate. Input ``authors`` reads the forward strand;
 ``full`` also reads the reverse complement and averages, after reversing both axes: track k and
-track 9 - k are the two strands of one assay.
+track 9 - k are the two strands of one assay. The one-hot CNN learns the squared error of the
+stored values instead, as the benchmark's own does.
 """
 
-import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
 from genezip.alphabet import reverse_complement
-from genezip.config.benchmarks import Initiation
+from genezip.config.benchmarks import HeadTraining, Initiation
 from genezip.errors import GenezipError
-from genezip.log import progress
 from genezip.metrics.correlation import initiation_pcc, initiation_sums
+from genezip.models.base import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks.base import Method
-from genezip.tasks.initiation.examples import InitiationExamples
-from genezip.tasks.networks import ProfileHead, initiation_loss
-from genezip.tasks.predictions import PredictionWriter
+from genezip.tasks.base import Job, Predictions
+from genezip.tasks.initiation.examples import (
+    InitiationExamples,
+    kept_part,
+    predictions,
+    rows_of,
+)
+from genezip.tasks.networks import (
+    CNN_MICRO_BATCH,
+    InitiationCNN,
+    ProfileHead,
+    cnn_settings,
+    initiation_loss,
+    seeded,
+)
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective, ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
-
-logger = logging.getLogger(__name__)
 
 TRACKS = 10
 INPUTS = ("authors", "full")
@@ -51,9 +61,7 @@ class InitiationModel(nn.Module):
     def __init__(self, network: GeneZipNetwork, seed: int) -> None:
         super().__init__()
         self.network = network
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.head = ProfileHead(network.shape.d_model[0], TRACKS)
+        self.head = seeded(lambda: ProfileHead(network.shape.d_model[0], TRACKS), seed)
 
 
 class LiveInitiation:
@@ -100,10 +108,51 @@ class LiveInitiation:
         return torch.from_numpy(np.ascontiguousarray(ids)[None]).to(self.device)
 
 
+class TracksCNN:
+    """Loss and predictions of the one-hot CNN.
+
+    Parameters
+    ----------
+    settings : those of :func:`genezip.tasks.networks.cnn_settings`
+    both_strands : whether predictions are the mean over both strands
+    """
+
+    def __init__(
+        self,
+        examples: InitiationExamples,
+        settings: HeadTraining,
+        both_strands: bool,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.examples, self.settings, self.device = examples, settings, device
+        self.both_strands = both_strands
+        self.module = seeded(InitiationCNN, seed).to(device)
+
+    def loss(self, numbers: np.ndarray) -> Tensor:
+        """Mean squared error of training windows, in the stored scale."""
+        drawn = [self.examples.training(int(number)) for number in numbers]
+        ids = torch.from_numpy(np.stack([ids for ids, _ in drawn])).to(self.device)
+        targets = torch.from_numpy(np.stack([targets for _, targets in drawn])).to(self.device)
+        return mse_loss(self.module(ids).float(), targets.float())
+
+    def predict(self, ids: np.ndarray) -> np.ndarray:
+        """Predictions of a window, float32 (10, L)."""
+        found = self._forward(ids)
+        if self.both_strands:
+            found = (found + self._forward(reverse_complement(ids))[::-1, ::-1]) / 2
+        return found
+
+    def _forward(self, ids: np.ndarray) -> np.ndarray:
+        batch = torch.from_numpy(np.ascontiguousarray(ids)[None]).to(self.device)
+        with torch.no_grad(), precision(self.device, self.settings):
+            return np.asarray(self.module(batch)[0].float().cpu().numpy())
+
+
 def initiation_score(examples: InitiationExamples, predict: Predict) -> float:
     """Mean of the five assay correlations over the validation chromosome."""
     sums = np.zeros(())
-    for row in _rows(examples, "valid", "validation"):
+    for row in rows_of(examples, "valid", "validation"):
         target, prediction = scored_part(examples, row, predict)
         sums = sums + initiation_sums(prediction, target)
     return float(initiation_pcc(sums)[-1]) if sums.ndim else float("nan")
@@ -116,76 +165,74 @@ def scored_part(
 
     The target is NaN where a base is not scored.
     """
-    window = examples.table.iloc[row]
-    first = int(window["keep_start"]) - int(window["start"])
-    kept = slice(first, first + int(window["keep_end"]) - int(window["keep_start"]))
-    target = np.array(examples.targets(row)[:, kept], dtype=np.float32)
-    target[:, ~examples.scored(row)] = np.nan
+    kept, target = kept_part(examples, row)
     return target, np.ascontiguousarray(predict(examples.ids(row))[:, kept])
 
 
-def tune_initiation(
-    examples: InitiationExamples,
-    network: GeneZipNetwork,
-    method: Method,
-    settings: Initiation,
-    seed: int,
-    identity: dict,
-    work_folder: Path,
-) -> LiveInitiation:
+def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> LiveInitiation:
     """Train on random windows and leave the best weights in the model.
 
     Parameters
     ----------
     network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
         bound set, on its device
-    identity : what must not change between two parts of the run
 
     Raises
     ------
     GenezipError
         If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
+    method = job.method
     if method.input not in INPUTS:
         raise GenezipError(f"{method.label}: tisp is trained on the inputs authors and full alone")
-    model = InitiationModel(network, seed).to(network.embedding.device)
-    live = LiveInitiation(model, examples, method.input, settings)
-    objective = TaskObjective(
-        name=method.label,
-        module=model,
-        settings=settings,
-        loss=live.loss,
-        score=lambda: initiation_score(examples, live.predict),
-        metric=METRIC,
-    )
-    count, draws = int((examples.table["split"] == "train").sum()), settings.steps * settings.batch
-    fine_tune(objective, count, draws, seed, identity, work_folder)
+    model = InitiationModel(network, job.seed).to(network.embedding.device)
+    live = LiveInitiation(model, job.examples, method.input, job.settings)
+    _train(job, model, live, job.settings, job.identity)
     return live
 
 
-def write_initiation(
-    examples: InitiationExamples,
-    predict: Predict,
-    method: Method,
-    out: Path,
+def train_initiation_cnn(job: Job[InitiationExamples]) -> TracksCNN:
+    """Train the one-hot CNN and leave the best weights in it."""
+    settings = cnn_settings(job.settings)
+    device = choose_device(settings.device)
+    found = TracksCNN(job.examples, settings, job.method.input == "full", job.seed, device)
+    identity = {**job.identity, "subset": job.official}
+    _train(job, found.module, found, settings, identity, CNN_MICRO_BATCH)
+    return found
+
+
+def _train(
+    job: Job[InitiationExamples],
+    module: nn.Module,
+    found: LiveInitiation | TracksCNN,
+    settings: Initiation,
+    identity: dict[str, Any],
+    micro_batch: int = 1,
 ) -> None:
-    """Write the kept part of every validation and test window, one row per window."""
-    with PredictionWriter(out, method, "array", (TRACKS, -1)) as writer:
-        for split in ("valid", "test"):
-            count = int((examples.table["split"] == split).sum())
-            logger.info(f"{method.label}: predicting {count:,} windows of the split {split}")
-            for row in _rows(examples, split, f"predicting {split}"):
-                target, prediction = scored_part(examples, row, predict)
-                writer.add(
-                    split=split,
-                    example=examples.table["example"].to_numpy()[row : row + 1],
-                    group=examples.table["block"].to_numpy()[row : row + 1],
-                    target=target[None],
-                    prediction=prediction[None],
-                )
+    objective = TaskObjective(
+        name=job.method.label,
+        module=module,
+        settings=settings,
+        loss=found.loss,
+        score=lambda: initiation_score(job.examples, found.predict),
+        metric=METRIC,
+    )
+    count = int((job.examples.table["split"] == "train").sum())
+    draws = settings.steps * settings.batch
+    fine_tune(objective, count, draws, job.seed, identity, job.work, micro_batch)
 
 
-def _rows(examples: InitiationExamples, split: str, what: str) -> Iterator[int]:
-    """Rows of a split, whose progress is shown."""
-    rows = np.flatnonzero(examples.table["split"] == split).tolist()
-    return progress(rows, what, unit="window")
+def predict_initiation(
+    examples: InitiationExamples, found: LiveInitiation | TracksCNN, name: str
+) -> Iterator[Predictions]:
+    """The kept part of every validation and test window, one row per window.
+
+    Parameters
+    ----------
+    name : of the method, for messages
+    """
+
+    def predict(row: int, kept: slice) -> np.ndarray:
+        return np.ascontiguousarray(found.predict(examples.ids(row))[:, kept])
+
+    return predictions(examples, predict, name)

@@ -8,140 +8,143 @@ mean over both strands that are read.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import PoissonRegressor
 
-from genezip.artifacts.scores import TASK_SCORES
-from genezip.genome.sources.source import Source
-from genezip.metrics.bootstrap import BlockBootstrap
-from genezip.metrics.correlation import moments, pearson, transformed
-from genezip.tasks.base import Method, baseline_method
-from genezip.tasks.initiation.base_features import BaseFeatures, local_features, normed
+from genezip import config
+from genezip.alphabet import A_ID, reverse_complement
+from genezip.artifacts.scores import Row
+from genezip.errors import GenezipError
+from genezip.models.base import Compressor, vector_width
+from genezip.tasks.base import Found, Job, Layout, Note, Predictions, Task
+from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.examples import Prepared
 from genezip.tasks.initiation.baselines import add_profile, oriented
-from genezip.tasks.initiation.label_initiation import (
-    CHROM,
+from genezip.tasks.initiation.procap_labels import (
+    NAME,
+    SUBSET,
     Block,
     LabelledSegment,
+    ProcapExamples,
     Sampled,
-    blocks,
-    learned,
-    read_initiation,
+    learnable,
+    learned_bases,
+    prepare_procap,
     sample,
 )
-from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.real_run import (
-    LabelRun,
-    both_strands,
-    model_method,
-    too_long,
-    too_many_counts,
-)
-from genezip.tasks.scores import Sheet
-from genezip.tasks.tasks import annotated_tss
+from genezip.tasks.initiation.scores import FLAT, METRIC, RULE, UNIT, procap_rows
+from genezip.tasks.label_files import measurable
+from genezip.tasks.predictions import PredictionFile
 
 logger = logging.getLogger(__name__)
 
-PART, SUBSET = "initiation", "procap"
 PROFILE_BP = 1_000  # on each side of a TSS
+LOCAL_BP = 10  # on each side of a base
 RIDGE = 1e-5
-CONSTANT = "constant"
-FLAT = "the prediction is constant within a fold, so Pearson is undefined"
+MOST_COUNTS = 500_000_000  # token-id counts of bases, of which hardly any is not 0
+NO_TSS = "no annotated TSS is known, so there is no profile"
+_NORM_EPS = 1e-5  # of the layer norm, as in PyTorch
+
+BaseFeatures = tuple[np.ndarray, np.ndarray]
+"""Of every base, read forward and on the reverse complement; row i of both belongs to base i."""
 
 
-def measure_initiation(run: LabelRun) -> None:
-    """Write scores and predictions of the part ``initiation``."""
-    if reason := run.absent(PART):
-        run.give_up(PART, reason)
-        return
-    files, assembly = run.files(), Source.load(run.source).assembly()
-    if reason := too_long(segment for segment in assembly.segments if segment.chrom == CHROM):
-        run.give_up(PART, reason)
-        return
-    segments = read_initiation(files.one("procap.plus.bw"), files.one("procap.minus.bw"), assembly)
-    if not segments:
-        run.give_up(PART, "the genome of this run has no segment of chr22 with PRO-cap counts")
-        return
-    settings = run.settings
-    cut = blocks([len(segment.ids) for segment in segments], settings.block_bp, settings.folds)
-    targets = [_scored(np.log1p(segment.counts), segment.scored) for segment in segments]
-    sampled = sample(targets, settings.zero_share, settings.seed)
-    if not learnable(cut, targets, sampled, settings.gap_bp):
-        blocks_of = f"{len(cut)} block{'s' if len(cut) > 1 else ''} of {settings.block_bp:,} bp"
-        reason = f"PRO-cap counts cover {blocks_of}, too few to learn some and test the others"
-        run.give_up(PART, reason)
-        return
-    names = [f"{segments[b.segment].segment.name}+{b.first}" for b in cut]
-    bootstrap = BlockBootstrap(np.arange(len(cut)), settings.bootstrap, settings.seed)
-    sheet = Sheet(bootstrap, "blocks", "blocks", "test", run.scale)
-    scored = int(sum(segment.scored.sum() for segment in segments))
-    truth = [targets[b.segment][:, b.first : b.last] for b in cut]
+class PROcap(Task[ProcapExamples]):
+    """PRO-cap counts on the segments of chr22; a head for each fold of blocks."""
 
-    with PredictionWriter(run.predictions, None, "array", (2, -1)) as writer:
+    name = NAME
+    settings = config.Labels
+    metrics = dict.fromkeys((METRIC,), UNIT)
+    layout = Layout("array", (2, -1), "<f4", "<f4", "two strands and an axis of positions")
+    caches = False
+    own_subset = SUBSET
 
-        def add(method: Method, predicted: list[np.ndarray]) -> None:
-            sums = np.stack([_sums(p, t) for p, t in zip(predicted, truth, strict=True)])
-            r = pearson(bootstrap.sums({"moments": sums})["moments"])
-            if method.model == CONSTANT:
-                sheet.add(method, "pcc", None, scored, note=FLAT)
-                writer.note(method, "pcc", FLAT)
-                score = FLAT
-            else:
-                sheet.add(method, "pcc", r, scored, scale="correlation")
-                score = f"r = {r[0]:.3f}"
-            for fold in range(settings.folds):
-                of = [number for number, block in enumerate(cut) if block.fold == fold]
-                writer.add(
-                    method=method,
-                    rule="blocks",
-                    fold=fold,
-                    split="test",
-                    example=np.array(of, dtype=np.int64),
-                    group=[names[number] for number in of],
-                    target=[truth[number] for number in of],
-                    prediction=[predicted[number] for number in of],
-                )
-            logger.info(f"labels: initiation, {method.model}: {score}")
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: config.Labels,
+        seed: int,
+        manifest: Path,
+    ) -> Prepared:
+        """As of :class:`Task`."""
+        assembly = measurable(self, files, genome, subset).assembly()
+        return prepare_procap(assembly, files, genome, settings, seed, manifest)
 
-        tss = annotated_tss(run.source, "basic", None)
-        add(baseline_method(CONSTANT, PART, SUBSET), _constant(cut, targets, settings.gap_bp))
-        profile = _profile(cut, targets, segments, tss, settings.gap_bp)
-        add(baseline_method("tss_profile", PART, SUBSET), profile)
+    def open(self, manifest: Path, genome: Path) -> ProcapExamples:
+        """As of :class:`Task`."""
+        return ProcapExamples.load(manifest, genome)
+
+    def annotated_tss(self, source: Path) -> pd.DataFrame:
+        """As of :class:`Task`."""
+        from genezip.tasks.run import annotated_tss
+
+        return annotated_tss(source, "basic", None)
+
+    def baselines(self, job: Job[ProcapExamples], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """As of :class:`Task`: one value, the profile around TSSs, the bases around a base."""
+        examples, gap_bp = job.examples, job.settings.gap_bp
+        cut, targets, segments = examples.blocks, examples.targets, examples.segments
+        yield Note(METRIC, FLAT, RULE, model="constant")
+        yield from _predictions(examples, constant(cut, targets, gap_bp), "constant")
+        if tss is None:
+            yield Note(METRIC, NO_TSS, RULE, model="tss_profile")
+        else:
+            profile = tss_profile(cut, targets, segments, tss, gap_bp)
+            yield from _predictions(examples, profile, "tss_profile")
         local = [local_features(segment.ids) for segment in segments]
-        fitted = cross_fitted(cut, targets, local, sampled, settings.gap_bp)
-        add(baseline_method("local_bases", PART, SUBSET), fitted)
-        for model in run.compressors():
-            method = model_method(model, PART, SUBSET)
-            if reason := too_many_counts(model, sum(len(segment.ids) for segment in segments)):
-                sheet.add(method, "pcc", None, 0, note=reason)
-                logger.warning(f"labels: initiation, {method.model} not measured: {reason}")
-                continue
-            vectors = [normed(both_strands(model, segment.ids)) for segment in segments]
-            add(method, cross_fitted(cut, targets, vectors, sampled, settings.gap_bp))
-    TASK_SCORES.write(run.out, sheet.rows(run.control))
+        yield from _predictions(examples, _fitted(job, local), "local_bases")
+
+    def fit_uncached(self, compressor: Compressor, job: Job[ProcapExamples]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        segments = job.examples.segments
+        if reason := too_many_counts(compressor, sum(len(segment.ids) for segment in segments)):
+            logger.warning(f"{NAME}, {compressor.name} not measured: {reason}")
+            yield Note(METRIC, reason, RULE)
+            return
+        vectors = [normed(both_strands(compressor, segment.ids)) for segment in segments]
+        yield from _predictions(job.examples, _fitted(job, vectors))
+
+    def scores(
+        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """As of :class:`Task`."""
+        return procap_rows(files, bootstrap, seed, control)
 
 
-def _scored(target: np.ndarray, scored: np.ndarray) -> np.ndarray:
-    """NaN where a base is not scored; such a base is not learned either."""
-    return np.where(scored, target, np.nan)
+def _fitted(job: Job[ProcapExamples], features: Sequence[BaseFeatures]) -> list[np.ndarray]:
+    cut, targets, gap_bp = job.examples.blocks, job.examples.targets, job.settings.gap_bp
+    sampled = sample(targets, job.settings.zero_share, job.seed)
+    if not learnable(cut, targets, sampled, gap_bp):
+        raise GenezipError(
+            f"with gap_bp {gap_bp:,} no base is left to learn beside the tested blocks; prepare "
+            f"{NAME} again with these settings"
+        )
+    return cross_fitted(cut, targets, features, sampled, gap_bp)
 
 
-def _sums(predicted: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Both strands of a block together, on the scale of the benchmark."""
-    return moments(transformed(predicted, "pc"), transformed(target, "pc"))
-
-
-def learnable(
-    cut: list[Block], targets: list[np.ndarray], sampled: list[Sampled], gap_bp: int
-) -> bool:
-    """Whether every fold leaves some sampled base to learn from."""
-    for fold in {block.fold for block in cut}:
-        free = _learned([block for block in cut if block.fold == fold], targets, gap_bp)
-        if not any(f[s.at].any() for f, s in zip(free, sampled, strict=True)):
-            return False
-    return True
+def _predictions(
+    examples: ProcapExamples, predicted: list[np.ndarray], model: str | None = None
+) -> Iterator[Predictions]:
+    """Every block, fold by fold."""
+    targets = examples.targets
+    for fold in sorted({block.fold for block in examples.blocks}):
+        of = [(n, block) for n, block in enumerate(examples.blocks) if block.fold == fold]
+        yield Predictions(
+            "test",
+            example=np.array([number for number, _ in of], dtype=np.int64),
+            group=[examples.names[number] for number, _ in of],
+            target=[targets[block.segment][:, block.first : block.last] for _, block in of],
+            prediction=[predicted[number] for number, _ in of],
+            rule=RULE,
+            fold=fold,
+            model=model,
+        )
 
 
 def cross_fitted(
@@ -161,7 +164,7 @@ def cross_fitted(
     """
 
     def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
-        free = _learned(tested, targets, gap_bp)
+        free = learned_bases(tested, targets, gap_bp)
         chosen = [s.at[free[number][s.at]] for number, s in enumerate(sampled)]
         weight = np.concatenate([s.weight[f[s.at]] for s, f in zip(sampled, free, strict=True)])
         rows = [features[segment][way][at] for way in (0, 1) for segment, at in enumerate(chosen)]
@@ -205,11 +208,11 @@ def poisson_head(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> PoissonReg
     return head.fit(x, y, sample_weight=weight)
 
 
-def _constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
+def constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
     """The mean of the learned bases, over both strands, at every base."""
 
     def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
-        free = _learned(tested, targets, gap_bp)
+        free = learned_bases(tested, targets, gap_bp)
         total = sum(float(t[:, f].sum()) for t, f in zip(targets, free, strict=True))
         mean = total / max(2 * sum(int(f.sum()) for f in free), 1)
         return lambda block: np.full((2, block.last - block.first), mean, dtype=np.float32)
@@ -217,7 +220,7 @@ def _constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[
     return _by_fold(cut, fit)
 
 
-def _profile(
+def tss_profile(
     cut: list[Block],
     targets: list[np.ndarray],
     segments: list[LabelledSegment],
@@ -228,7 +231,7 @@ def _profile(
     places = [_tss_of(segment, tss) for segment in segments]
 
     def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
-        free = _learned(tested, targets, gap_bp)
+        free = learned_bases(tested, targets, gap_bp)
         windows = []
         for number, target in enumerate(targets):
             for at, plus in places[number]:
@@ -256,15 +259,6 @@ def _tss_of(segment: LabelledSegment, tss: pd.DataFrame) -> list[tuple[int, bool
     return list(zip(at.tolist(), plus.tolist(), strict=True))
 
 
-def _learned(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
-    """Scored bases of each segment that are far enough from the tested blocks."""
-    return [
-        learned(target.shape[1], [b for b in tested if b.segment == number], gap_bp)
-        & np.isfinite(target[0])
-        for number, target in enumerate(targets)
-    ]
-
-
 def _by_fold(
     cut: list[Block], fit: Callable[[list[Block]], Callable[[Block], np.ndarray]]
 ) -> list[np.ndarray]:
@@ -276,3 +270,69 @@ def _by_fold(
             if block.fold == fold:
                 found[number] = predict(block)
     return [block for block in found if block is not None]
+
+
+def too_many_counts(compressor: Compressor, length: int) -> str | None:
+    """Why token-id counts of every base are not held in memory; None where they can be.
+
+    Parameters
+    ----------
+    length : bases, all together
+    """
+    from genezip.models.token_counts import TokenCounts
+
+    width = vector_width(compressor)
+    if not isinstance(compressor, TokenCounts) or length * width <= MOST_COUNTS:
+        return None
+    return (
+        f"{width:,} token-id counts for each of {length:,} bases are {length * width:,} numbers, "
+        f"and at most {MOST_COUNTS:,} are held in memory"
+    )
+
+
+def both_strands(compressor: Compressor, ids: np.ndarray) -> BaseFeatures:
+    """Vectors of every base, read forward and read on the reverse complement.
+
+    Parameters
+    ----------
+    ids : uint8 array of token ids, shape (L,)
+
+    Returns
+    -------
+    Two float32 arrays, shape (L, width). Row i of both belongs to base i: the second is what the
+    model made of the complement of base i after reading everything to the right of it.
+    """
+    from genezip.inference.forward import base_vectors
+
+    forward = np.concatenate(list(base_vectors(compressor, ids)))
+    reverse = np.concatenate(list(base_vectors(compressor, reverse_complement(ids))))[::-1]
+    return forward, reverse
+
+
+def normed(features: BaseFeatures) -> BaseFeatures:
+    """Layer norm without scale and shift of each vector, kept in half precision."""
+
+    def one(states: np.ndarray) -> np.ndarray:
+        mean = states.mean(axis=1, keepdims=True)
+        spread = np.sqrt(states.var(axis=1, keepdims=True) + _NORM_EPS)
+        return ((states - mean) / spread).astype(np.float16)
+
+    forward, reverse = features
+    return one(forward), one(reverse)
+
+
+def local_features(ids: np.ndarray, reach: int = LOCAL_BP) -> BaseFeatures:
+    """One-hot bases around every base, read on both strands; N and what lies outside are zero.
+
+    Returns
+    -------
+    Two float16 arrays, shape (L, 4 (2 reach + 1)); row i of both belongs to base i.
+    """
+
+    def one(sequence: np.ndarray) -> np.ndarray:
+        padded = np.pad(sequence, reach)
+        around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+        hot = around[:, :, None] == np.arange(A_ID, A_ID + 4)
+        return hot.reshape(len(sequence), -1).astype(np.float16)
+
+    return one(ids), one(reverse_complement(ids))[::-1]

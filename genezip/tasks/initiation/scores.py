@@ -1,8 +1,10 @@
-"""Scores of tisp: one Pearson per assay over all scored positions, and the mean of the five.
+"""Scores of initiation: Pearson's r over all scored positions, both strands together.
 
-Sums are kept per block of 1 Mb, so that leaving one out costs next to nothing.
+Of tisp there is one per assay, and the mean of the five; of PRO-cap counts one. Sums are kept per
+block, so that leaving one out costs next to nothing.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +19,20 @@ from genezip.metrics.correlation import (
     NAMES,
     initiation_pcc,
     initiation_sums,
+    moments,
+    pearson,
+    transformed,
 )
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import estimated, joined, row
+from genezip.tasks.scores import Examples, Sheet, compared, estimated, joined, row
+
+logger = logging.getLogger(__name__)
 
 UNIT = "blocks"
+METRIC, RULE = "pcc", "blocks"
+"""Of PRO-cap counts: the metric, and the split scheme, which tests every block once."""
+FLAT = "the prediction is constant within a fold, so Pearson is undefined"
 
 
 def _zeros() -> np.ndarray:
@@ -76,3 +86,45 @@ def _undefined(metric: str, values: np.ndarray, positions: int) -> str:
     if metric == INITIATION_METRICS[-1] and len(lost) <= len(ASSAYS):
         return f"undefined, as {', '.join(lost[:-1])} {'is' if len(lost) == 2 else 'are'}"
     return "labels or predictions have no variance, so Pearson's r is undefined"
+
+
+def procap_rows(
+    files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+) -> list[Row]:
+    """Rows of every method on PRO-cap counts, and of the paired differences.
+
+    Parameters
+    ----------
+    files : of this task
+    bootstrap, seed : number of resamples of blocks, and their seed
+    control : model that the others are compared with, or None
+    """
+    rows: list[Row] = []
+    for part in compared(files):
+        rows += part.rows(_procap, UNIT, (bootstrap, seed), control, resampled="example")
+    return rows
+
+
+def _procap(sheet: Sheet, method: Method, examples: Examples) -> None:
+    """One r over all blocks; n is the number of scored bases."""
+    pairs = list(zip(examples.prediction, examples.target, strict=True))
+    sums = np.stack([procap_sums(prediction, target) for prediction, target in pairs])
+    r = pearson(sheet.bootstrap.sums({"moments": sums})["moments"])
+    scored = sum(int(np.isfinite(target[0]).sum()) for _, target in pairs)
+    sheet.add(method, METRIC, r, scored, scale="correlation")
+    found = sheet.entries[-1]
+    logger.info(f"{method.task}, {method.model}: {found.note or f'r = {found.values[0]:.3f}'}")
+
+
+def procap_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Both strands of a block together, on the scale of the benchmark.
+
+    Parameters
+    ----------
+    prediction, target : float arrays, shape (2, n), ln(count + 1); NaN targets are left out
+
+    Returns
+    -------
+    float64 array, shape (6,) (:func:`genezip.metrics.correlation.moments`)
+    """
+    return moments(transformed(prediction, "pc"), transformed(target, "pc"))

@@ -201,12 +201,16 @@ def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarra
     return rows, table["label"].to_numpy(dtype=np.int64)
 
 
-def validation_score(found: LivePairs | PairsCNN, metric: str) -> float:
-    """``auroc`` or ``auprc`` of the validation pairs; NaN where only one class is there."""
-    labels = found.labels[found.rows["valid"]]
+def pair_score(metric: str, labels: np.ndarray, scores: np.ndarray) -> float:
+    """``auroc`` or ``auprc`` of scored pairs; NaN where only one class is there."""
     if len(np.unique(labels)) < 2:
         return float("nan")
-    return float({"auroc": auroc, "auprc": auprc}[metric](labels, found.scores("valid")))
+    return float({"auroc": auroc, "auprc": auprc}[metric](labels, scores))
+
+
+def validation_score(found: LivePairs | PairsCNN, metric: str) -> float:
+    """:func:`pair_score` of the validation pairs."""
+    return pair_score(metric, found.labels[found.rows["valid"]], found.scores("valid"))
 
 
 def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> LivePairs:

@@ -19,12 +19,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import EXAMPLES, Row, cell
+from genezip.artifacts.scores import Row
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import METHOD_COLUMNS, PredictionFile, method_of
-from genezip.tasks.scores import estimated, joined, ranked_support, row
+from genezip.tasks.scores import estimated, fact_rows, joined, ranked_support, row
 
 Metric = Callable[..., np.ndarray]
 
@@ -67,7 +67,7 @@ def pair_rows(
                 found += scored.against(reference)
             if matched:
                 without_distance += scored.matched(reference)
-    return found + _fact_rows(files) + without_distance
+    return found + fact_rows(files) + without_distance
 
 
 def distance_strata(distance: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
@@ -231,24 +231,3 @@ def _missing(pairs: pd.DataFrame, reference: pd.DataFrame) -> str:
     folds = sorted({int(fold) for fold in lost["fold"] if fold >= 0})
     where = f" (folds {', '.join(map(str, folds))})" if folds else ""
     return f"{len(lost)} of {len(reference)} pairs have no prediction{where}"
-
-
-def _fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
-    found = []
-    for file in files:
-        assert file.task is not None
-        task, subset = file.task
-        method = Method(task, subset, EXAMPLES, None, "", "")
-        for fact in file.facts:
-            value = fact["value"]
-            found.append(
-                row(
-                    method,
-                    rule=fact["rule"],
-                    split=fact["split"],
-                    metric=fact["metric"],
-                    value=None if value is None else cell(value),
-                    n=fact["n"],
-                )
-            )
-    return found

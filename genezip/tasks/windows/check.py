@@ -77,7 +77,7 @@ def check_record(
     stored : bytes, shape (L, 4) row by row
         0 or 1, columns A, C, G, T; a row of zeros is N.
     rows : DataFrame with example, split, chrom, start, end
-        Stored windows of all splits (:func:`genezip.tasks.windows.window_rows.read_rows`).
+        Stored windows of all splits (:func:`genezip.tasks.windows.examples.read_rows`).
     place : int
         Position of the record's window in ``rows``.
     where : str

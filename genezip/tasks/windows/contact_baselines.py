@@ -5,25 +5,22 @@ the bins, standardised in the window, as an outer product, with slope and interc
 least squares to the training maps.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 
 from genezip.log import progress
-from genezip.metrics.contacts import METRICS, has_signal, n_entries, pair_products, stratum_means
+from genezip.metrics.contacts import has_signal, n_entries, pair_products, stratum_means
 from genezip.metrics.gc_content import gc_content
-from genezip.tasks.base import baseline_method
-from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.windows.bins import CMP_FULL, Bins
-from genezip.tasks.windows.cell_line import cell_line
-from genezip.tasks.windows.examples import WindowExamples
-
-DISTANCE_MEAN_NOTES = dict.fromkeys(
-    [name for name in METRICS if name.startswith("scc")],
-    "the prediction is constant within a diagonal, so SCC is undefined",
+from genezip.tasks.base import Predictions
+from genezip.tasks.windows.examples import (
+    CMP_FULL,
+    HELD_OUT,
+    Bins,
+    WindowExamples,
+    predictions_at,
+    rows_of,
 )
-"""Why ``distance_mean`` has no SCC: metric -> reason."""
 
 
 class MapMean:
@@ -75,27 +72,6 @@ class LineFit:
         return float((y - slope * x) / max(n, 1)), float(slope)
 
 
-def distance_mean(maps: Iterable[np.ndarray], bins: int) -> np.ndarray:
-    """Mean over maps of each diagonal, for raw counts, which fall with distance.
-
-    Observed over expected values have no such decay. SCC is undefined for it
-    (``DISTANCE_MEAN_NOTES``).
-
-    Parameters
-    ----------
-    maps : of float arrays, shape (m,), upper triangles from diagonal 2; NaN is ignored
-    bins : int
-
-    Returns
-    -------
-    float64 array, shape (m,); a diagonal never seen is 0
-    """
-    mean = MapMean(n_entries(bins))
-    for target in maps:
-        mean.add(target)
-    return np.nan_to_num(mean.by_distance())
-
-
 def gc_product(ids: np.ndarray, bins: Bins = CMP_FULL) -> np.ndarray:
     """Outer product of the standardised GC content of the bins.
 
@@ -131,46 +107,28 @@ def standardised(values: np.ndarray) -> np.ndarray:
 
 
 def predict_maps(
-    subset: str,
-    track: str,
-    manifest: str | Path,
-    genome: str | Path,
-    out: str | Path,
-    bins: Bins = CMP_FULL,
-) -> None:
+    windows: WindowExamples, track: int, bins: Bins = CMP_FULL
+) -> Iterator[Predictions]:
     """Predictions of ``mean_map`` and ``gc_product`` for one cell line, valid and test.
 
     Parameters
     ----------
-    subset, track : short and official name of the cell line
+    track : index of the cell line
     """
-    windows = WindowExamples.load(manifest, genome)
-    column = cell_line(windows.prepared, track)
-    splits = windows.table["split"].to_numpy()
-    entries = n_entries(bins.count)
-    mean, line = MapMean(entries), LineFit()
+    rows = rows_of(windows.table)
+    mean, line = MapMean(n_entries(bins.count)), LineFit()
     train = windows.targets("train")
-    rows = np.flatnonzero(splits == "train")
-    for number, place in enumerate(progress(rows, "training maps", unit="map")):
-        target = np.asarray(train[number, column])
+    for number, place in enumerate(progress(rows["train"], "training maps", unit="map")):
+        target = np.asarray(train[number, track])
         mean.add(target)
         if has_signal(target):
             line.add(gc_product(windows.ids(int(place)), bins), target)
     flat = mean.mean()
     intercept, slope = line.line()
-    methods = [baseline_method(name, "cmp", subset) for name in ("mean_map", "gc_product")]
-    with PredictionWriter(out, None, "array", (entries,)) as writer:
-        for split in ("valid", "test"):
-            targets = windows.targets(split)
-            for number, place in enumerate(np.flatnonzero(splits == split)):
-                cells = windows.table.iloc[place]
-                found = (flat, intercept + slope * gc_product(windows.ids(int(place)), bins))
-                for method, prediction in zip(methods, found, strict=True):
-                    writer.add(
-                        split=split,
-                        example=np.array([cells["example"]]),
-                        group=[cells["locus"]],
-                        target=[np.asarray(targets[number, column])],
-                        prediction=[prediction],
-                        method=method,
-                    )
+    for split in HELD_OUT:
+        targets = windows.targets(split)
+        for number, place in enumerate(rows[split]):
+            target = np.asarray(targets[number, track])
+            product = intercept + slope * gc_product(windows.ids(int(place)), bins)
+            for model, found in (("mean_map", flat), ("gc_product", product)):
+                yield predictions_at(windows.table, np.array([place]), [target], [found], model)

@@ -1,5 +1,11 @@
-"""Examples of contact maps and regulatory activity: bases from the FASTA, targets from the disk."""
+"""Examples of contact maps and regulatory activity: bases from the FASTA, targets from the disk.
 
+The windows whose records a deposit's shards hold are the rows of ``sequences.bed``: four columns
+without a header (chrom, start, end, split), record *j* of a split is the *j*-th row of that split
+(Akita, Fudenberg et al. 2020; Basenji2, Kelley 2020).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,11 +13,70 @@ import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
+from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.genome.assembly import ReferenceGenome
+from genezip.genome.intervals import components
+from genezip.genome.names import check_ends
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress
+from genezip.tasks.base import Predictions
 from genezip.tasks.examples import Prepared
-from genezip.tasks.windows.records import targets_name
 
-TASKS = ("cmp", "rsap")
+_TASKS = ("cmp", "rsap")
+UNIT = "loci"
+"""What the bootstrap resamples: windows of one split that overlap (:func:`loci`)."""
+HELD_OUT = ("valid", "test")
+"""Splits whose windows are predicted."""
+
+
+def targets_name(split: str) -> str:
+    """File of the targets of a split."""
+    return f"targets.{split}.npy"
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Consecutive bins inside a window.
+
+    Attributes
+    ----------
+    first_bp : int
+        Where bin 0 begins (bp from the start of the window).
+    width_bp : int
+    count : int
+    """
+
+    first_bp: int
+    width_bp: int
+    count: int
+
+    @property
+    def end_bp(self) -> int:
+        """Where the last bin ends (bp from the start of the window)."""
+        return self.first_bp + self.count * self.width_bp
+
+    def edges(self) -> np.ndarray:
+        """Where bins begin, and where the last one ends: int64 array, shape (count + 1,)."""
+        return self.first_bp + self.width_bp * np.arange(self.count + 1, dtype=np.int64)
+
+
+CMP_BP = 1_048_576
+"""Input of the contact maps: 512 bins of 2,048 bp (Akita, Fudenberg et al. 2020)."""
+CMP_FULL = Bins(65_536, 2_048, 448)
+"""Scored bins of a contact map: 32 bins are cropped on each side."""
+CMP_AUTHORS = Bins(0, 2_048, 448)
+"""The same count laid from the first base, as GeneZip's release does."""
+RSAP_STORED_BP = 131_072
+"""Bases of a stored interval of regulatory activity (Basenji2, Kelley 2020)."""
+RSAP_WIDENED = 32_768
+"""Bases that the input adds on each side of it."""
+RSAP_BP = RSAP_STORED_BP + 2 * RSAP_WIDENED
+RSAP_BINS = Bins(RSAP_WIDENED + 8_192, 128, 896)
+"""Scored bins of regulatory activity inside the widened input of 196,608 bp."""
+
+assert CMP_FULL.first_bp == 32 * CMP_FULL.width_bp
+assert 32 + CMP_FULL.count + 32 == CMP_BP // CMP_FULL.width_bp == 512
+assert RSAP_BINS.first_bp == 40_960 and RSAP_BINS.first_bp + RSAP_BINS.end_bp == RSAP_BP == 196_608
 
 
 @dataclass(frozen=True)
@@ -45,9 +110,9 @@ class WindowExamples:
             FASTA.
         """
         prepared = Prepared.load(manifest)
-        if prepared.task not in TASKS:
+        if prepared.task not in _TASKS:
             raise GenezipError(
-                f"{manifest} holds the task {prepared.task}, not one of {', '.join(TASKS)}; "
+                f"{manifest} holds the task {prepared.task}, not one of {', '.join(_TASKS)}; "
                 "name another"
             )
         if not isinstance(genome, ReferenceGenome):
@@ -87,3 +152,135 @@ class WindowExamples:
         found = np.load(self.prepared.folder / targets_name(split), mmap_mode="r")
         assert isinstance(found, np.memmap)
         return found
+
+
+def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFrame:
+    """The stored windows, with the FASTA's names of chromosomes.
+
+    Parameters
+    ----------
+    path : ``sequences.bed``
+    window_bp : int
+        Length that every window must have (bp).
+    genome : ReferenceGenome
+
+    Returns
+    -------
+    DataFrame
+        example int64 (number in its split, from 0), split, chrom, start, end; rows as in the
+        file.
+
+    Raises
+    ------
+    GenezipError
+        For a malformed row, a window of another length or outside its chromosome, a chromosome
+        that the FASTA lacks, or a split without a row.
+    """
+    table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, length=window_bp)
+    missing = [split for split in SPLITS if not (table["split"] == split).any()]
+    if missing:
+        raise GenezipError(f"{path} has no row of split {missing[0]}; fetch it again")
+    names = {chrom: genome.name_of(chrom) for chrom in table["chrom"].unique()}
+    table["chrom"] = table["chrom"].map(names)
+    check_ends(str(path), table, genome.sizes)
+    table.insert(0, "example", table.groupby("split").cumcount().astype(np.int64))
+    return table[["example", "split", "chrom", "start", "end"]]
+
+
+def widened(table: pd.DataFrame, widened_bp: int) -> pd.DataFrame:
+    """Input windows of stored windows: longer on both sides, with their loci.
+
+    Parameters
+    ----------
+    table : DataFrame of :func:`read_rows`
+    widened_bp : int
+        Bases added on each side; windows may then reach beyond the chromosome.
+
+    Returns
+    -------
+    DataFrame
+        The same rows; start and end moved, and locus int64 (:func:`loci`).
+    """
+    found = table.assign(start=table["start"] - widened_bp, end=table["end"] + widened_bp)
+    return found.assign(locus=loci(found))
+
+
+def loci(table: pd.DataFrame) -> np.ndarray:
+    """Number of the stretch of overlapping windows that each window belongs to.
+
+    Windows of one split and chromosome that overlap, directly or through others, share bases
+    and so are no independent examples. Windows that only touch do.
+
+    Parameters
+    ----------
+    table : DataFrame with split, chrom, start, end
+
+    Returns
+    -------
+    int64 array, shape (n,)
+        From 0, in the order of split name, chromosome name and start.
+    """
+    groups = table.groupby(["split", "chrom"]).ngroup().to_numpy()
+    return components(table["start"].to_numpy(), table["end"].to_numpy(), groups)
+
+
+def rows_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Row numbers of every split, int64, in the order of the split's targets."""
+    split = table["split"].to_numpy()
+    return {name: np.flatnonzero(split == name) for name in SPLITS}
+
+
+def blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Consecutive parts of at most ``size`` rows."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def predictions_at(
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    target: Sequence[np.ndarray] | np.ndarray,
+    prediction: Sequence[np.ndarray] | np.ndarray,
+    model: str | None = None,
+) -> Predictions:
+    """Predictions of some windows of one split, a locus being the unit of the bootstrap.
+
+    Parameters
+    ----------
+    table : of :class:`WindowExamples`
+    rows : k numbers of its rows
+    target, prediction : k arrays
+    model : name of the baseline; None where the method says it
+    """
+    return Predictions(
+        str(table["split"].iloc[rows[0]]),
+        example=table["example"].to_numpy()[rows],
+        group=table["locus"].to_numpy()[rows],
+        target=target,
+        prediction=prediction,
+        model=model,
+    )
+
+
+def predict_windows(
+    table: pd.DataFrame,
+    target: Callable[[str, np.ndarray], np.ndarray],
+    predict: Callable[[np.ndarray], np.ndarray],
+    at_once: int = 1,
+) -> Iterator[Predictions]:
+    """Predictions of all validation and test windows, some at a time.
+
+    Parameters
+    ----------
+    table : of :class:`WindowExamples`
+    target : split, k positions within it -> float array, shape (k, ...)
+    predict : k rows of ``table`` -> float array, shape (k, ...)
+    at_once : k at most
+    """
+    rows = rows_of(table)
+    total = sum(len(rows[split]) for split in HELD_OUT)
+    with Progress("predictions", total, "window") as shown:
+        for split in HELD_OUT:
+            for places in blocks(np.arange(len(rows[split])), at_once):
+                here = rows[split][places]
+                yield predictions_at(table, here, target(split, places), predict(here))
+                shown.advance(len(here))

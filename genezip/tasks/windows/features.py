@@ -9,24 +9,20 @@ The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): indepen
 of the reverse strand are turned back, so a bin is the same bases in both.
 """
 
-import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from genezip.alphabet import reverse_complement
+from genezip.config.benchmarks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.examples import MANIFEST
-from genezip.tasks.features import StorePlan, write_store
-from genezip.tasks.windows.bins import Bins
-from genezip.tasks.windows.examples import WindowExamples
-
-logger = logging.getLogger(__name__)
+from genezip.tasks.features import Reading, StorePlan
+from genezip.tasks.windows.examples import Bins, WindowExamples
 
 PIECE_BP = 12_800  # context of the published models
 PIECES_AT_A_TIME = 16  # whose vectors are in memory together
@@ -55,7 +51,7 @@ def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins
     _check(bins, length)
     if len(starts) == 0:
         return np.zeros((bins.count, vectors.shape[1]), dtype=np.float32)
-    edges = bins.first_bp + bins.width_bp * np.arange(bins.count + 1)
+    edges = bins.edges()
     inside = starts[(starts > edges[0]) & (starts < edges[-1])]
     # between two neighbouring cuts every base is of one chunk and one bin
     cuts = np.union1d(edges, inside)
@@ -88,7 +84,7 @@ def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
         If the blocks end before the last bin does.
     """
     total: np.ndarray | None = None
-    at, end = 0, bins.first_bp + bins.width_bp * bins.count
+    at, end = 0, bins.end_bp
     for block in blocks:
         if total is None:
             total = np.zeros((bins.count, block.shape[1]))
@@ -105,14 +101,13 @@ def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
 
 
 def _check(bins: Bins, length: int) -> None:
-    end = bins.first_bp + bins.width_bp * bins.count
-    if end > length:
-        raise ValueError(f"the bins end at base {end:,}, the sequence at {length:,}")
+    if bins.end_bp > length:
+        raise ValueError(f"the bins end at base {bins.end_bp:,}, the sequence at {length:,}")
 
 
 def mirrored(bins: Bins, length: int) -> Bins:
     """The same bins counted from the other end of a sequence of ``length`` bases."""
-    return Bins(length - bins.first_bp - bins.width_bp * bins.count, bins.width_bp, bins.count)
+    return Bins(length - bins.end_bp, bins.width_bp, bins.count)
 
 
 def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
@@ -145,31 +140,26 @@ def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -
     return pool_tokens(found.starts, len(ids), found.vectors, bins)
 
 
-def compute_window_features(
+def window_features(
     compressor: Compressor,
     windows: WindowExamples,
     bins: Bins,
-    input: Literal["authors", "full"],
+    input: Input,
     layer: Layer,
-    manifest: str | Path,
-) -> None:
-    """Write the feature store of all windows of a prepared folder.
+) -> Reading:
+    """How the features of all windows of a prepared folder are made.
 
     Parameters
     ----------
     compressor : for ``full`` one that streams; for ``authors`` with its own bound
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
     layer : of the input ``full``; ``authors`` always pools states
-    manifest : ``FOLDER/manifest.json`` of the store
 
     Raises
     ------
     GenezipError
-        For another input or layer, and whatever
-        :func:`~genezip.tasks.features.write_store` raises.
+        For another layer.
     """
-    if input not in ("authors", "full"):
-        raise GenezipError(f"there are no features of the input {input}; use authors or full")
     if layer not in ("states", "tokens"):
         raise GenezipError(f"there is no layer {layer}; use states or tokens")
     if input == "authors" or compressor.token_width is None:
@@ -201,6 +191,4 @@ def compute_window_features(
             bases += len(ids) * len(strands)
         return np.stack(found), bases
 
-    pooled = compressor.facts.get("vectors", layer)
-    logger.info(f"{prepared.task} {prepared.subset}: {pooled} of {compressor.name}, input {input}")
-    write_store(manifest, plan, compute, ROWS_PER_PART)
+    return Reading(plan, compute, ROWS_PER_PART)

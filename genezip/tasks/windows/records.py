@@ -1,10 +1,15 @@
-"""Records of shards into ``targets.SPLIT.npy``, one at a time, shard by shard.
+"""Records of a deposit's shards, converted once: ``targets.SPLIT.npy`` and ``examples.parquet``.
 
 A deposit has up to 360 GB of targets: each goes from its shard straight into its place in the
 file. Shards that are done are noted, so that an interrupted conversion goes on at the next one.
+
+Basenji2 writes ``SPLIT-NUMBER.tfr``, or ``SPLIT-SPECIES-NUMBER.tfr`` for several species (Kelley
+2020): the last number counts, so ``train-2`` comes before ``train-10``.
 """
 
 import logging
+import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,31 +21,96 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.files import check_room, sha256_file
+from genezip.artifacts.folder import refuse_foreign
 from genezip.artifacts.journal import Journal
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
+from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.examples import EXAMPLES, MANIFEST, Prepared, preparing
 from genezip.tasks.features import npy_head
 from genezip.tasks.windows.check import MOST_DIFFERING, Differences, check_record
-from genezip.tasks.windows.shards import Shards
+from genezip.tasks.windows.examples import rows_of, targets_name, widened
 
 logger = logging.getLogger(__name__)
 
 _STATE = "done.json"
-
-
-def targets_name(split: str) -> str:
-    """File of the targets of a split."""
-    return f"targets.{split}.npy"
-
-
 TARGETS = tuple(targets_name(split) for split in SPLITS)
+_NAME = re.compile(r"(train|valid|test)(?:-[0-9]+)*-([0-9]+)[.]tfr")
 
 
 @dataclass(frozen=True)
-class Layout:
+class Shards:
+    """Shards of one split.
+
+    Attributes
+    ----------
+    split : str
+    paths : tuple of Path, in the order of their numbers
+    lacking : tuple of int
+        Numbers below the last one that no shard has. Deposits may number with gaps; the count
+        of records decides whether one is lost.
+    """
+
+    split: str
+    paths: tuple[Path, ...]
+    lacking: tuple[int, ...]
+
+    def gap(self) -> str:
+        """A remark on numbers that are lacking, for messages; empty without any."""
+        if not self.lacking:
+            return ""
+        before = self.paths[0].stem.rpartition("-")[0]
+        names = ", ".join(f"{before}-{number}" for number in self.lacking[:3])
+        return f" (there is no {names}{', ...' if len(self.lacking) > 3 else ''})"
+
+
+def find_shards(files: TaskFiles, folder: str) -> list[Shards]:
+    """The shards of train, valid and test among the files of a task.
+
+    Parameters
+    ----------
+    files : TaskFiles
+    folder : str
+        Name of the folder that holds ``targets/SPLIT-NUMBER.tfr``; what lies above it does not
+        matter. Further numbers may stand between (``train-0-3.tfr``); the last one orders.
+
+    Raises
+    ------
+    GenezipError
+        If a split has no shard, a last number comes twice, or a file is missing.
+    """
+    numbered: dict[str, dict[int, Path]] = {split: {} for split in SPLITS}
+    for path in files.ending(".tfr"):
+        match = _NAME.fullmatch(path.name)
+        if match is None or path.parts[-3:-1] != (folder, "targets"):
+            continue
+        own = numbered[match[1]]
+        if int(match[2]) in own:
+            raise GenezipError(
+                f"{files.listing} lists {path} and {own[int(match[2])]}, which have one number; "
+                "keep one of them"
+            )
+        own[int(match[2])] = path
+    for split, own in numbered.items():
+        if not own:
+            raise GenezipError(
+                f"{files.listing} lists no shard {folder}/targets/{split}-*.tfr; fetch all files"
+            )
+    return [
+        Shards(
+            split,
+            tuple(own[number] for number in sorted(own)),
+            tuple(number for number in range(max(own)) if number not in own),
+        )
+        for split, own in numbered.items()
+    ]
+
+
+@dataclass(frozen=True)
+class StoredWindows:
     """How a deposit stores its windows.
 
     Attributes
@@ -95,18 +165,18 @@ class Conversion:
 
     Parameters
     ----------
-    layout : Layout
-    rows : DataFrame of :func:`genezip.tasks.windows.window_rows.read_rows`
+    layout : StoredWindows
+    rows : DataFrame of :func:`genezip.tasks.windows.examples.read_rows`
     genome : ReferenceGenome
     work : folder that stays when the conversion is interrupted
     """
 
     def __init__(
-        self, layout: Layout, rows: pd.DataFrame, genome: ReferenceGenome, work: Path
+        self, layout: StoredWindows, rows: pd.DataFrame, genome: ReferenceGenome, work: Path
     ) -> None:
         self.layout = layout
         self.all_rows = rows
-        self.rows = {split: np.flatnonzero(rows["split"] == split) for split in SPLITS}
+        self.rows = rows_of(rows)
         self.genome = genome
         self.work = work
         self.differences: dict[str, Differences] = {}
@@ -258,3 +328,79 @@ class Conversion:
             one.st_nlink == 1 and one.st_size == self._file_bytes(split)
             for split, one in about.items()
         )
+
+
+def prepare_windows(
+    layout: StoredWindows,
+    rows: pd.DataFrame,
+    shards: list[Shards],
+    genome: ReferenceGenome,
+    manifest: str | Path,
+    inputs: Mapping[str, Path],
+) -> Prepared:
+    """Convert the shards of a deposit; ``manifest.json`` is written last.
+
+    Every record is compared with the FASTA; what differs (0.1 % of a record at most) is counted
+    in the fact ``differing_from_fasta``. An interrupted conversion goes on when it is called again
+    with the same files: finished shards lie in ``.FOLDER.shards`` beside the folder.
+
+    Parameters
+    ----------
+    layout : StoredWindows
+    rows : DataFrame of :func:`genezip.tasks.windows.examples.read_rows`
+    shards : of every split
+    genome : ReferenceGenome
+    manifest : ``FOLDER/manifest.json``; the folder's name is the subset
+    inputs : name -> file, whose SHA-256 goes into the manifest
+
+    Raises
+    ------
+    GenezipError
+        A record of the wrong length or not of its row, too few or too many records, a damaged
+        shard, no room on the disk.
+    """
+    folder = Path(manifest).resolve().parent
+    refuse_foreign(folder, (MANIFEST, EXAMPLES, *TARGETS))
+    work = folder.with_name(f".{folder.name}.shards")
+    conversion = Conversion(layout, rows, genome, work)
+    try:
+        conversion.begin(inputs)
+        for split in shards:
+            conversion.convert(split)
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(work)):
+            raise
+        raise GenezipError(
+            f"cannot write {folder}: {error.strerror}; free space or choose another folder "
+            "(finished shards are kept)"
+        ) from error
+    logger.info(f"{layout.task}: every record is the window of its row; hashing the targets")
+    with preparing(manifest, layout.task, folder.name, inputs, own=TARGETS) as draft:
+        for name in TARGETS:
+            _second_name(work / name, draft.folder / name)
+        draft.write_examples(widened(rows, layout.widened_bp))
+        draft.facts = {
+            "tracks": layout.tracks,
+            "window_bp": layout.window_bp + 2 * layout.widened_bp,
+            "stored_bp": layout.window_bp,
+            "target_shape": list(layout.shape),
+            "build": genome.build(),
+            "differing_from_fasta": {
+                split: found.facts() for split, found in conversion.differences.items()
+            },
+            "chromosome_bp": {chrom: genome.length(chrom) for chrom in rows["chrom"].unique()},
+            **layout.facts,
+        }
+    shutil.rmtree(work)
+    return Prepared.load(manifest, layout.task)
+
+
+def _second_name(source: Path, target: Path) -> None:
+    """The same file under a second name, so that a failure from here on loses nothing.
+
+    File systems without hard links get it moved.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        source.rename(target)

@@ -13,8 +13,8 @@ from genezip.alphabet import encode, reverse_complement
 from genezip.config.labels import Labels
 from genezip.errors import GenezipError
 from genezip.models.token_counts import TokenCounts
+from genezip.tasks import TASKS
 from genezip.tasks import run as verbs
-from genezip.tasks import tasks
 from genezip.tasks.base import Method
 from genezip.tasks.classification import elements
 from genezip.tasks.classification.probe import mean_vectors, unlearnable
@@ -255,10 +255,10 @@ def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present,
     array = FeatureStore.load(store, manifest).array
     assert (array.dtype, array.shape) == (np.dtype("<f8"), (119, 2))
     np.testing.assert_array_equal(array, mean_vectors(model, list(windows.tokens)))
-    reading = tasks["elements"].features(model, windows, "full", SETTINGS)
+    reading = TASKS["elements"].features(model, windows, "full", SETTINGS)
     assert reading.compute(range(3))[1] == 2 * 3 * 40
     with pytest.raises(GenezipError, match="use the input full"):
-        tasks["elements"].features(model, windows, "authors", SETTINGS)
+        TASKS["elements"].features(model, windows, "authors", SETTINGS)
 
 
 def test_the_verbs_one_by_one_write_what_one_call_writes(present, tmp_path):

@@ -1,11 +1,13 @@
-"""Initiation with the network in the graph: strands, scored positions, selection, files."""
+"""Initiation with the network in the graph, and the CNN: strands, losses, selection, files."""
 
+import math
 import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from toolkit.dna import random_ids
@@ -15,16 +17,19 @@ from genezip.alphabet import reverse_complement
 from genezip.config.benchmarks import Initiation
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks.base import Method
+from genezip.tasks import TASKS, run
+from genezip.tasks.base import Job, Method
 from genezip.tasks.initiation import network as live_initiation
 from genezip.tasks.initiation.network import (
     InitiationModel,
     LiveInitiation,
+    TracksCNN,
     initiation_score,
+    predict_initiation,
     scored_part,
     tune_initiation,
-    write_initiation,
 )
+from genezip.tasks.networks import InitiationCNN, ProfileHead, initiation_loss
 from genezip.training.objectives import ratio_term
 from genezip.training.trainable import MODES, set_mode
 
@@ -89,9 +94,9 @@ def tuned(
 ) -> LiveInitiation:
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
-    return tune_initiation(
-        windows or FakeWindows(), found, method(input, mode), chosen, 0, {"data": "x"}, folder
-    )
+    given = windows or FakeWindows()
+    job = Job(method(input, mode), "all", given, chosen, 0, {"data": "x"}, folder)
+    return tune_initiation(found, job)
 
 
 def live(input: str, **changes: Any) -> LiveInitiation:
@@ -238,11 +243,10 @@ def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
 def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> None:
     windows, out = FakeWindows(), tmp_path / "x.parquet"
     one = live("authors")
-    write_initiation(windows, one.predict, method(), out)  # type: ignore[arg-type]
+    given = predict_initiation(windows, one, "tiny")  # type: ignore[arg-type]
+    run.write_predictions(TASKS["tisp"], out, method(), given)
     rows = windows.table[windows.table["split"] != "train"]
     splits, examples, groups = [], [], []
-    import pyarrow.parquet as pq
-
     table = pq.read_table(out).to_pandas()
     for number, (_, line) in enumerate(table.iterrows()):
         splits.append(line["split"])
@@ -261,3 +265,132 @@ def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> No
 def test_other_inputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="inputs authors and full alone"):
         tuned(tmp_path, "contrast", "full")
+
+
+def test_the_head_starts_from_its_seed_and_other_random_numbers_are_left_alone() -> None:
+    given = network()
+    before = torch.get_rng_state()
+    heads = [InitiationModel(given, seed).head.rates.weight for seed in (3, 3, 4)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
+
+
+def test_profiles_come_in_the_layout_of_the_targets() -> None:
+    assert sum(p.numel() for p in ProfileHead(512).parameters()) == 2 * 512 + 512 * 10 + 10
+    head = ProfileHead(3, tracks=2)
+    states = torch.tensor([[[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]])
+    found = head(states)
+    assert found.shape == (1, 2, 2)
+    with torch.no_grad():
+        sd = math.sqrt(2 / 3 + 1e-5)
+        normed = torch.tensor([-1.0, 0.0, 1.0]) / sd
+        by_hand = head.rates.weight @ normed + head.rates.bias
+    assert torch.allclose(found[0, :, 0], by_hand, atol=1e-6)
+
+
+def test_the_initiation_loss_has_the_value_worked_out_by_hand() -> None:
+    """Two values: y = 2, r = 1 gives 2 ln(2.00001 / 1.00001) - 1; y = 0, r = 3 gives 3."""
+    log_rate = torch.tensor([0.0, math.log(3.0)])
+    target = torch.tensor([2.0, 0.0])
+    # 2 ln 2 = 1.3862944; both small terms change it by -1e-5
+    assert initiation_loss(log_rate, target).item() == pytest.approx(
+        (1.3862844 - 1 + 3) / 2, abs=1e-6
+    )
+
+
+def test_the_initiation_loss_is_zero_at_the_target_and_points_towards_it() -> None:
+    target = torch.tensor([0.5, 3.0])
+    exact = target.log().requires_grad_()
+    assert initiation_loss(exact, target).item() == pytest.approx(0.0, abs=1e-7)
+    low = (target / 2).log().requires_grad_()
+    initiation_loss(low, target).backward()
+    assert low.grad is not None
+    assert (low.grad < 0).all()
+
+
+def test_the_cnn_has_ten_tracks_at_every_base_and_sees_four_to_each_side() -> None:
+    """Its size: weights and biases of convolutions, scale and shift of batch norms."""
+    model = InitiationCNN().eval()
+    sizes = zip([4, 16, 64, 256], [16, 64, 256, 1024], strict=True)
+    expected = sum(before * after * 3 + 3 * after for before, after in sizes) + 1024 * 10 + 10
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected
+    ids = torch.from_numpy(random_ids(40))[None]
+    changed = ids.clone()
+    changed[0, 20] = 7
+    with torch.no_grad():
+        difference = (model(ids) - model(changed)).abs().sum(1)[0]
+    assert model(ids).shape == (1, 10, 40)
+    assert difference.nonzero().flatten().tolist() == list(range(16, 25))
+
+
+class FakeTracks:
+    """Windows of 50 bases with ten tracks."""
+
+    table = pd.DataFrame(
+        {
+            "example": [0, 1, 0, 1, 0, 1],
+            "split": ["train"] * 2 + ["valid"] * 2 + ["test"] * 2,
+            "start": [0] * 6,
+            "keep_start": [0, 0, 10, 10, 10, 10],
+            "keep_end": [50, 50, 40, 40, 40, 40],
+            "block": [f"chr8:{number}" for number in range(6)],
+        }
+    )
+
+    def ids(self, row: int) -> np.ndarray:
+        return random_ids(50, row)
+
+    def targets(self, row: int) -> np.ndarray:
+        found = np.random.default_rng(row).random((10, 50)) + (self.ids(row) == 5)
+        return found.astype(np.float32)
+
+    def scored(self, row: int) -> np.ndarray:
+        return np.arange(30) > 2
+
+    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.ids(number), self.targets(number)
+
+
+def cnn_settings(**changes: Any) -> Initiation:
+    values = {"steps": 2, "batch": 2, "evaluate_every": 2, "device": "cpu"}
+    return Initiation(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def tracks_cnn(both_strands: bool) -> TracksCNN:
+    found = TracksCNN(FakeTracks(), cnn_settings(), both_strands, 0, torch.device("cpu"))  # type: ignore[arg-type]
+    found.module.eval()
+    return found
+
+
+def predicted(folder: Path, seed: int = 0) -> Path:
+    """Prediction file of the CNN."""
+    given = Method("tisp", "x", "cnn", 0, "authors", "full")
+    job = Job(given, "x", FakeTracks(), cnn_settings(), seed, {"data": "x"}, folder / "work")
+    run.write_predictions(TASKS["tisp"], folder / "p.parquet", given, TASKS["tisp"].train_cnn(job))
+    return folder / "p.parquet"
+
+
+def test_the_cnn_is_trained_on_squared_errors_of_the_stored_scale(tmp_path: Path) -> None:
+    table = pq.read_table(predicted(tmp_path)).to_pandas()
+    assert table["group"].tolist() == ["chr8:2", "chr8:3", "chr8:4", "chr8:5"]
+    target = np.frombuffer(table["target"][0], "<f2").reshape(10, 30)
+    assert np.isnan(target[:, :3]).all() and np.isfinite(target[:, 3:]).all()
+    tracks = tracks_cnn(False)
+    drawn = [FakeTracks().training(n) for n in (0, 1)]
+    errors = [tracks.predict(ids) - target for ids, target in drawn]
+    by_hand = np.mean([np.square(error).mean() for error in errors])
+    assert float(tracks.loss(np.array([0, 1])).detach()) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_the_cnn_on_both_strands_is_the_mean_of_two_passes() -> None:
+    one, two, ids = tracks_cnn(False), tracks_cnn(True), random_ids(50, 3)
+    back = one.predict(reverse_complement(ids))[::-1, ::-1]
+    assert np.allclose(two.predict(ids), (one.predict(ids) + back) / 2, atol=1e-6)
+
+
+def test_equal_seeds_give_equal_files_of_the_cnn(tmp_path: Path) -> None:
+    assert TASKS["tisp"].settings is Initiation
+    one = pq.read_table(predicted(tmp_path / "a"))
+    torch.rand(3)
+    assert pq.read_table(predicted(tmp_path / "b")).equals(one)
+    assert not pq.read_table(predicted(tmp_path / "c", seed=1)).equals(one)

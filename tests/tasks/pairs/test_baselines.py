@@ -11,7 +11,7 @@ from toolkit.deposits import pairs
 
 from genezip.config.benchmarks import EQTL
 from genezip.genome.assembly import ReferenceGenome
-from genezip.tasks.baselines import predict_baselines
+from genezip.tasks.base import Layout, baseline_method
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.pairs import baselines as baselines_pairs
 from genezip.tasks.pairs.baselines import (
@@ -24,8 +24,9 @@ from genezip.tasks.pairs.baselines import (
 )
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.folds import folds_of
-from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import score
+from genezip.tasks.predictions import PredictionFile, PredictionWriter
+from genezip.tasks.run import baselines as predict_baselines
+from genezip.tasks.run import score
 
 
 @pytest.fixture(scope="module")
@@ -193,11 +194,12 @@ def test_a_baseline_that_cannot_be_trained_leaves_empty_cells_with_the_reason(
     )
     table.loc[table["fold_gene"] == 2, "label"] = 1  # fold 2 alone trains where 0 is tested
     examples = SimpleNamespace(table=table, genome=None)
-    monkeypatch.setattr(baselines_pairs.PairExamples, "load", lambda *_: examples)
     monkeypatch.setattr(baselines_pairs, "gc_columns", lambda *_: {})
     out = tmp_path / "b.parquet"
-    settings = EQTL(rules=["paper", "gene", "chromosome"])
-    predict_baselines("eqtl", "m", "g", "s", "S", settings, 0, out, None)
+    with PredictionWriter(out, Layout("scalar"), baseline_method("", "eqtl", "s")) as writer:
+        rules = ["paper", "gene", "chromosome"]
+        for found in baselines_pairs.predict_baselines(examples, "eqtl s", rules):
+            writer.add(found)
     assert "eqtl s: the data have no folds by chromosome, so no baseline of that rule" in messages()
     found = score([out], 20, 0, "test").set_index(["model", "rule", "split", "metric"])
     why = "all 12 training pairs have the label 1"

@@ -22,15 +22,15 @@ from genezip.inference import forward
 from genezip.models.genezip.compressor import GeneZip
 from genezip.models.token_counts import TokenCounts
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.features import FeatureStore
+from genezip.tasks.features import FeatureStore, write_store
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import (
     FULL_BLOCKS,
     authors_features,
     bases_read,
-    compute_pair_features,
     full_features,
     full_features_slow,
+    pair_features,
     window,
 )
 from genezip.tasks.pairs.sequences import AUTHORS_BP, PairSequences, authors_input
@@ -226,7 +226,7 @@ def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> N
     model, given = recent(), examples(tmp_path, pairs)
     for input, count in (("full", 8), ("authors", 2)):
         manifest = tmp_path / input / "manifest.json"
-        compute_pair_features(model, given, input, manifest)
+        write_store(manifest, pair_features(model, given, input))
         store = FeatureStore.load(manifest, tmp_path / "manifest.json")
         assert store.array.shape == (11, count * 5)
         assert store.examples.tolist() == list(range(7, 18))
@@ -250,7 +250,7 @@ def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(
     given = examples(tmp_path, pairs)
     undisturbed, broken = (tmp_path / name / "manifest.json" for name in ("one", "two"))
     model = compressor(FREE, double=False)
-    compute_pair_features(model, given, "full", undisturbed)
+    write_store(undisturbed, pair_features(model, given, "full"))
 
     def stops(row: int) -> PairSequences:
         if row == 13:
@@ -258,10 +258,9 @@ def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(
         return pairs[row]
 
     with pytest.raises(KeyboardInterrupt):
-        compute_pair_features(
-            model, SimpleNamespace(**{**vars(given), "sequences": stops}), "full", broken
-        )
-    compute_pair_features(model, given, "full", broken)
+        stopping = SimpleNamespace(**{**vars(given), "sequences": stops})
+        write_store(broken, pair_features(model, stopping, "full"))
+    write_store(broken, pair_features(model, given, "full"))
     assert "taken up after 8 of 20 examples" in messages()
     stores = [FeatureStore.load(path) for path in (undisturbed, broken)]
     assert np.array_equal(stores[0].array, stores[1].array)
@@ -276,7 +275,7 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     prepare_pairs("eqtl", deposit.TISSUE, files, genome, manifest, 5, 0)
     given = PairExamples.load(manifest, fasta)
     model = compressor(FREE, double=False, block_bp=8192)
-    compute_pair_features(model, given, "authors", tmp_path / "store" / "manifest.json")
+    write_store(tmp_path / "store" / "manifest.json", pair_features(model, given, "authors"))
     store = FeatureStore.load(tmp_path / "store" / "manifest.json", manifest)
     assert store.examples.tolist() == given.table["example"].tolist()
     same = [
@@ -304,15 +303,9 @@ def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
             np.testing.assert_allclose(found[f"{strand}.mean.{allele}"], expected, atol=1e-7)
             last = counted_tokens(model, ids, end - 1, end)
             np.testing.assert_allclose(found[f"{strand}.last.{allele}"], last, atol=1e-7)
-    compute_pair_features(
-        model, examples(tmp_path, [one]), "authors", tmp_path / "m" / "manifest.json"
-    )
+    reading = pair_features(model, examples(tmp_path, [one]), "authors")
+    write_store(tmp_path / "m" / "manifest.json", reading)
     store = FeatureStore.load(tmp_path / "m" / "manifest.json")
     expected = counted_tokens(model, authors_input(one)[0], 0, AUTHORS_BP) / AUTHORS_BP
     np.testing.assert_allclose(store.block("forward.mean.reference")[0], expected, atol=1e-7)
     assert store.facts["model"]["vectors"] == "token-id counts"
-
-
-def test_there_are_no_features_of_the_input_contrast(tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match="no features of the input contrast"):
-        compute_pair_features(recent(), examples(tmp_path, []), "contrast", tmp_path / "m")

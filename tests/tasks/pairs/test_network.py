@@ -19,9 +19,16 @@ from genezip.alphabet import N_ID
 from genezip.config.benchmarks import EQTL, Pairs
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.tasks.base import Method
+from genezip.tasks import TASKS, run
+from genezip.tasks.base import Job, Method
 from genezip.tasks.pairs import network as live_pairs
-from genezip.tasks.pairs.network import LivePairs, PairModel, pair_score, tune_pairs, write_pairs
+from genezip.tasks.pairs.network import (
+    LivePairs,
+    PairModel,
+    pair_score,
+    predict_pairs,
+    tune_pairs,
+)
 from genezip.tasks.pairs.sequences import PairSequences, authors_input, padded
 from genezip.training.trainable import MODES, set_mode
 
@@ -89,10 +96,9 @@ def tuned(
 ) -> tuple[LivePairs, GeneZipNetwork]:
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
-    live = tune_pairs(
-        examples or FakePairs(), found, method(input, mode), chosen, 0, {"data": "x"}, folder
-    )
-    return live, found
+    given = method(input, mode)
+    job = Job(given, "artery", examples or FakePairs(), chosen, 0, {"data": "x"}, folder)
+    return tune_pairs(found, job, "auroc"), found
 
 
 def test_authors_features_are_the_mean_of_all_base_states_of_12800_bp() -> None:
@@ -285,7 +291,8 @@ def test_the_file_has_a_row_per_validation_and_test_pair(tmp_path: Path) -> None
     def given(split: str, hidden: bool) -> np.ndarray:
         return scores[split, hidden] + np.arange(6) / 10
 
-    write_pairs(examples, given, method(), out)  # type: ignore[arg-type]
+    rows = predict_pairs(examples, SimpleNamespace(scores=given))  # type: ignore[arg-type]
+    run.write_predictions(TASKS["eqtl"], out, method(), rows)
     found = pq.read_table(out).to_pandas()
     table = examples.table
     for split, first in (("valid", 0.0), ("test", 2.0)):
@@ -331,7 +338,6 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
 
     from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.deposits import TaskFiles
-    from genezip.tasks.live import predict_live
     from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 
     listing = pairs.write_eqtl(tmp_path / "deposit")
@@ -339,10 +345,10 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
     files = TaskFiles.load(listing)
     prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
     only_near(manifest, 40_000)
-    out, work = tmp_path / "out.parquet", tmp_path / "work"
+    out, work = tmp_path / "out.parquet", tmp_path / ".out.work"
     chosen = settings(epochs=1, batch=1)
     given = method(input, "head_only")
-    predict_live("eqtl", manifest, fasta, folder, given, pairs.TISSUE, chosen, 0, out, work)
+    run.predict("eqtl", manifest, fasta, given, pairs.TISSUE, chosen, 0, out, model=folder)
     found = pq.read_table(out).to_pandas()
     expected = PairExamples.load(manifest, fasta).table
     expected = expected[expected["split"] != "train"].sort_values("split", ascending=False)
@@ -360,12 +366,11 @@ def test_padding_is_n() -> None:
 
 
 def test_tasks_that_have_frozen_features_alone_are_refused(tmp_path: Path, folder: Path) -> None:
-    from genezip.tasks.live import predict_live
 
     given = Method("cmp", "HFF", "tiny", 0, "full", "full")
     with pytest.raises(GenezipError, match="cmp is learnt from frozen features alone"):
-        predict_live(
-            "cmp", tmp_path / "m.json", tmp_path / "g.fa", folder, given, "HFF", settings(), 0,
-            tmp_path / "out.parquet", tmp_path / "work",
+        run.predict(
+            "cmp", tmp_path / "m.json", tmp_path / "g.fa", given, "HFF", settings(), 0,
+            tmp_path / "out.parquet", model=folder,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []

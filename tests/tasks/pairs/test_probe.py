@@ -1,6 +1,6 @@
 """Probes on pair features: columns, penalties, folds, and what hiding the variant does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from genezip.config.benchmarks import EQTL
-from genezip.tasks.base import Method
+from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import Moments
 from genezip.tasks.pairs import probe as pair_probe
 from genezip.tasks.pairs.probe import PENALTIES, Probe, design, fit_probe, predict_pairs
@@ -36,28 +36,18 @@ class Store:
         return self.blocks[name]
 
 
-class Rows:
-    """Collects what a prediction writer would write."""
-
-    def __init__(self) -> None:
-        self.method = Method("eqtl", "artery", "tiny", 0, "full", "frozen")
-        self.parts: list[pd.DataFrame] = []
-        self.notes: set[tuple[str, str, str, bool]] = set()  # rule, split, reason, value stands
-
-    def note(
-        self, method: Method, metric: str, reason: str, rule: str, split: str, *, value_stands: bool
-    ) -> None:
-        assert method is self.method
-        self.notes.add((rule, split, reason, value_stands))
-
-    def add(self, **columns: Any) -> None:
-        assert set(columns) == {
-            "rule", "fold", "split", "example", "group", "target", "prediction", "hidden",
-        }  # fmt: skip
-        self.parts.append(pd.DataFrame(columns))
-
-    def table(self) -> pd.DataFrame:
-        return pd.concat(self.parts, ignore_index=True)
+def rows_and_notes(
+    found: Iterable[Predictions | Note],
+) -> tuple[pd.DataFrame, set[tuple[str, str, str, bool]]]:
+    """Rows, and of the notes rule, split, reason and whether the value stands."""
+    parts, notes = [], set()
+    for each in found:
+        if isinstance(each, Note):
+            notes.add((each.rule, each.split, each.reason, each.value_stands))
+        else:
+            assert each.model is None and each.subset is None
+            parts.append(pd.DataFrame(vars(each)).drop(columns=["model", "subset"]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), notes
 
 
 def store(rows: int = 90, seed: int = 0, width: int = WIDTH) -> Store:
@@ -90,9 +80,7 @@ def plant(found: Store, labels: np.ndarray) -> None:
 
 
 def predicted(found: Store, pairs: pd.DataFrame, input: str, **keys: Any) -> pd.DataFrame:
-    rows = Rows()
-    predict_pairs(found, pairs, input, EQTL(**keys), rows)
-    return rows.table()
+    return rows_and_notes(predict_pairs(found, pairs, input, EQTL(**keys)))[0]
 
 
 def test_authors_see_the_mean_of_the_alternative_alone() -> None:
@@ -209,10 +197,9 @@ def test_the_penalty_is_the_strongest_of_highest_validation_auroc(
     values = {c: round(roc_auc_score(labels[valid], s[valid]), 9) for c, s in scores.items()}
     chosen = min(c for c in PENALTIES if values[c] == max(values.values()))
     assert chosen > PENALTIES[0] and values[chosen] > values[PENALTIES[-1]]
-    rows = Rows()
-    predict_pairs(found, pairs, "authors", EQTL(rules=["paper"]), rows)
+    rows, _ = rows_and_notes(predict_pairs(found, pairs, "authors", EQTL(rules=["paper"])))
     assert messages() == [f"paper: C = {chosen:g}, validation AUROC {values[chosen]:.4f}"]
-    test = rows.table().query("split == 'test'")
+    test = rows.query("split == 'test'")
     expected = scores[chosen][(pairs["split"] == "test").to_numpy()]
     assert test["prediction"].to_numpy() == pytest.approx(expected, abs=1e-9)
 
@@ -228,10 +215,9 @@ def test_validation_of_one_class_takes_the_default_penalty_and_says_so(
 ) -> None:
     pairs = table()
     pairs.loc[pairs["split"] == "valid", "label"] = 0
-    rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows)
+    rows, _ = rows_and_notes(predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"])))
     assert messages() == ["paper: C = 0.01, because the validation pairs do not have both labels"]
-    test = rows.table().query("split == 'test'")
+    test = rows.query("split == 'test'")
     expected = by_hand(store(), pairs, 0.01)[(pairs["split"] == "test").to_numpy()]
     assert test["prediction"].to_numpy() == pytest.approx(expected, abs=1e-9)
 
@@ -241,25 +227,25 @@ def test_training_pairs_of_one_class_give_no_predictions_and_a_sentence(
 ) -> None:
     pairs = table()
     pairs.loc[pairs["fold_chromosome"] == 2, "label"] = 1
-    rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["chromosome"]), rows)
+    rows, notes = rows_and_notes(
+        predict_pairs(store(), pairs, "authors", EQTL(rules=["chromosome"]))
+    )
     # fold 0 is tested, fold 1 validates, fold 2 alone trains
     assert (
         messages()[0]
         == "chromosome, fold 0: all 30 training pairs have the label 1; no predictions"
     )
-    assert set(rows.table()["fold"]) == {1, 2}
+    assert set(rows["fold"]) == {1, 2}
     reason = "fold 0: all 30 training pairs have the label 1"
-    assert rows.notes == {("chromosome", "test", reason, True)}
+    assert notes == {("chromosome", "test", reason, True)}
 
 
 def test_a_split_without_training_pairs_says_so(messages: Callable[[], list[str]]) -> None:
     pairs = table()
     pairs["split"] = "test"
-    rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"]), rows)
+    _, notes = rows_and_notes(predict_pairs(store(), pairs, "authors", EQTL(rules=["paper"])))
     assert messages() == ["paper: there are no training pairs; no predictions"]
-    assert rows.notes == {
+    assert notes == {
         ("paper", split, "there are no training pairs", False) for split in ("valid", "test")
     }
 
@@ -287,17 +273,16 @@ def test_a_fit_that_did_not_converge_is_told(
     monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(pair_probe, "ITERATIONS", 1)
-    predict_pairs(store(), table(), "full", EQTL(rules=["paper"]), Rows())
+    list(predict_pairs(store(), table(), "full", EQTL(rules=["paper"])))
     assert messages()[0].endswith("; not converged in 1 iterations")
 
 
 def test_data_without_folds_say_so(messages: Callable[[], list[str]]) -> None:
     pairs = table()
     pairs["fold_gene"] = -1
-    rows = Rows()
-    predict_pairs(store(), pairs, "authors", EQTL(rules=["gene"]), rows)
+    _, notes = rows_and_notes(predict_pairs(store(), pairs, "authors", EQTL(rules=["gene"])))
     assert messages() == ["gene: the data have no folds by gene; no predictions"]
-    assert rows.notes == {("gene", "test", "the data have no folds by gene", False)}
+    assert notes == {("gene", "test", "the data have no folds by gene", False)}
 
 
 @pytest.mark.parametrize("columns", [512, 12_000])

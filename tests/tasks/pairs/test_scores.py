@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from toolkit.predictions import add
 from toolkit.slow_bootstrap import slow_interval
 
 from genezip.artifacts.scores import TASK_SCORES
-from genezip.tasks.base import Method
+from genezip.tasks.base import Fact, Layout, Method, Note
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.scores import score
+from genezip.tasks.run import score
 
 MODEL = Method("eqtl", "artery", "tiny", 0, "full", "frozen")
 DISTANCE = Method("eqtl", "artery", "distance", None, "", "baseline")
@@ -27,11 +28,12 @@ def data(seed=0, n=120, genes=15):
 
 def write(path, methods, table, rule="paper", split="test", fold=None, notes=()):
     fold = np.full(len(table), -1) if fold is None else fold
-    with PredictionWriter(path, None, "scalar") as writer:
+    with PredictionWriter(path, Layout("scalar")) as writer:
         for method, column, hidden in methods:
             for number in np.unique(fold):
                 rows = table[fold == number]
-                writer.add(
+                add(
+                    writer,
                     rule=rule,
                     fold=int(number),
                     split=split,
@@ -43,7 +45,8 @@ def write(path, methods, table, rule="paper", split="test", fold=None, notes=())
                     method=method,
                 )
         for note in notes:
-            writer.note(*note)
+            method, *cells = note
+            writer.add(Note(*cells), method)
     return path
 
 
@@ -186,8 +189,9 @@ def test_pairs_without_prediction_are_told_by_the_distance_baseline(tmp_path):
 def test_facts_and_notes_become_rows(tmp_path):
     table = data()
     path = tmp_path / "p.parquet"
-    with PredictionWriter(path, MODEL, "scalar") as writer:
-        writer.add(
+    with PredictionWriter(path, Layout("scalar"), MODEL) as writer:
+        add(
+            writer,
             rule="paper",
             fold=-1,
             split="test",
@@ -196,10 +200,10 @@ def test_facts_and_notes_become_rows(tmp_path):
             target=table["label"].to_numpy(),
             prediction=table["real"].to_numpy(),
         )
-        writer.fact("paper", "test", "test_genes_in_train", 0.75, 120)
-        writer.fact("gene", "test", "test_genes_in_train", None, 0)
-        writer.note(MODEL, "auprc", "not asked")
-        writer.note(DISTANCE, "auroc", "no coordinates")
+        writer.add(Fact("test_genes_in_train", 0.75, 120))
+        writer.add(Fact("test_genes_in_train", None, 0, "gene"))
+        writer.add(Note("auprc", "not asked"), MODEL)
+        writer.add(Note("auroc", "no coordinates"), DISTANCE)
     found = score([path], 10, 0, "test")
     fact = cell(found, "test_genes_in_train", "examples", rule="paper")
     assert (fact["value"], fact["n"]) == (0.75, 120)
@@ -215,10 +219,10 @@ def test_facts_and_notes_become_rows(tmp_path):
 def test_an_arm_that_could_predict_nothing_has_empty_cells_with_the_reason(tmp_path):
     table = data()
     known = write(tmp_path / "d.parquet", [(DISTANCE, "distance", None)], table)
-    with PredictionWriter(tmp_path / "m.parquet", MODEL, "scalar") as writer:
-        writer.note(MODEL, "auroc", "all 9 training pairs have the label 1", "gene")
+    with PredictionWriter(tmp_path / "m.parquet", Layout("scalar"), MODEL) as writer:
+        writer.add(Note("auroc", "all 9 training pairs have the label 1", "gene"), MODEL)
     silent = Method("eqtl", "artery", "silent", 0, "full", "frozen")
-    with PredictionWriter(tmp_path / "s.parquet", silent, "scalar"):
+    with PredictionWriter(tmp_path / "s.parquet", Layout("scalar"), silent):
         pass
     files = [tmp_path / "m.parquet", known, tmp_path / "s.parquet"]
     found = score(files, 10, 0, "test")
@@ -239,12 +243,13 @@ def test_where_other_folds_were_predicted_the_value_stands_beside_the_reason(tmp
     methods = [(MODEL, "real", None)]
     path = write(tmp_path / "a.parquet", methods, table, "gene", fold=fold)
     value = cell(score([path], 10, 0, "test"), "auroc")["value"]
-    with PredictionWriter(tmp_path / "b.parquet", MODEL, "scalar") as writer:
-        writer.note(MODEL, "auroc", "fold 3: no training pair", "gene", value_stands=True)
-        writer.note(MODEL, "auprc", "does not apply", "paper")
+    with PredictionWriter(tmp_path / "b.parquet", Layout("scalar"), MODEL) as writer:
+        writer.add(Note("auroc", "fold 3: no training pair", "gene", value_stands=True), MODEL)
+        writer.add(Note("auprc", "does not apply", "paper"), MODEL)
         for number in range(3):
             rows = table[fold == number]
-            writer.add(
+            add(
+                writer,
                 rule="gene",
                 fold=number,
                 split="test",

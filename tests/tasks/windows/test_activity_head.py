@@ -14,15 +14,17 @@ import torch
 
 from genezip.config.benchmarks import Activity
 from genezip.errors import GenezipError
-from genezip.tasks.base import Method
+from genezip.tasks import TASKS
+from genezip.tasks.base import Job, Method
 from genezip.tasks.networks import ActivityHead, poisson_sum
-from genezip.tasks.windows import activity_head
-from genezip.tasks.windows.activity_head import activity_loss, predict_activity, spread
+from genezip.tasks.run import write_predictions
+from genezip.tasks.windows import heads
+from genezip.tasks.windows.heads import activity_loss, predict_activity, spread
 from genezip.training.objectives import TaskObjective
 
 BINS, WIDTH, TRACKS = 5, 4, 3
 SPLITS = ["train"] * 20 + ["valid"] * 6 + ["test"] * 5
-ARM = Method("rsap", "human", "tiny", 0, "full", "frozen")
+METHOD = Method("rsap", "human", "tiny", 0, "full", "frozen")
 
 
 @dataclass
@@ -78,7 +80,8 @@ def predicted(
     **keys: Any,
 ) -> pd.DataFrame:
     settings = Activity(**{"steps": 8, "batch": 6, "evaluate_every": 4, "device": "cpu", **keys})
-    predict_activity(features, windows, ARM, settings, 0, {}, out, out.parent / "work")
+    job: Job[Any] = Job(METHOD, "human", windows, settings, 0, work=out.parent / "work")
+    write_predictions(TASKS["rsap"], out, METHOD, predict_activity(features, job))
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
         table[name] = [np.frombuffer(v, "<f2").reshape(BINS, TRACKS) for v in table[name]]
@@ -143,7 +146,7 @@ def test_targets_are_read_a_batch_at_a_time(tmp_path: Path) -> None:
     predicted(features, windows, tmp_path / "p.parquet")
     train, valid, test = (windows.stored[split].asked for split in ("train", "valid", "test"))
     assert max(train) == 6 and max(valid) <= 6
-    assert max(test) <= activity_head.ROWS_PER_WRITE < 5
+    assert max(test) <= heads.ACTIVITY_AT_ONCE < 5
 
 
 def test_micro_batches_give_the_gradient_of_the_whole_step() -> None:

@@ -18,17 +18,19 @@ import torch
 from genezip.config.benchmarks import ContactMaps
 from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, has_signal
-from genezip.tasks.base import Method
+from genezip.tasks import TASKS
+from genezip.tasks.base import Job, Method
 from genezip.tasks.networks import ContactHead
-from genezip.tasks.windows.bin_features import rows_of
-from genezip.tasks.windows.contact_head import contact_loss, predict_contacts
+from genezip.tasks.run import write_predictions
+from genezip.tasks.windows.examples import rows_of
+from genezip.tasks.windows.heads import contact_loss, predict_contacts
 from genezip.training.checkpoint import STATE
 from genezip.training.objectives import TaskObjective
 
 BINS, WIDTH, TRACKS, TRACK = 12, 4, 2, 1
 ENTRIES = 10 * 11 // 2
 SPLITS = ["train"] * 12 + ["valid"] * 3 + ["test"] * 4
-ARM = Method("cmp", "HFF", "tiny", 0, "full", "frozen")
+METHOD = Method("cmp", "HFF", "tiny", 0, "full", "frozen")
 
 
 @dataclass
@@ -75,9 +77,9 @@ def predicted(
     seed: int = 0,
     **keys: Any,
 ) -> pd.DataFrame:
-    predict_contacts(
-        features, windows, TRACK, ARM, settings(**keys), seed, {}, out, out.parent / "work"
-    )
+    work = out.parent / "work"
+    job: Job[Any] = Job(METHOD, "HFF", windows, settings(**keys), seed, work=work)
+    write_predictions(TASKS["cmp"], out, METHOD, predict_contacts(features, TRACK, job))
     table = pq.read_table(out).to_pandas()
     for name in ("target", "prediction"):
         dtype = "<f2" if name == "target" else "<f4"

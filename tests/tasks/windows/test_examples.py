@@ -11,8 +11,8 @@ from toolkit.deposits.files import slice_of, write_fasta
 from genezip.alphabet import N_ID, encode
 from genezip.errors import GenezipError
 from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.windows.activity import prepare_activity
 from genezip.tasks.windows.examples import WindowExamples
-from genezip.tasks.windows.regulatory_activity import prepare_activity
 
 
 @pytest.fixture(scope="module")

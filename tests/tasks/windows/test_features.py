@@ -16,16 +16,23 @@ from genezip.alphabet import A_ID, T_ID, reverse_complement
 from genezip.errors import GenezipError
 from genezip.models.genezip.compressor import GeneZip
 from genezip.models.token_counts import TokenCounts
-from genezip.tasks.features import FeatureStore
-from genezip.tasks.windows.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP, Bins
+from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.windows.examples import (
+    CMP_AUTHORS,
+    CMP_BP,
+    CMP_FULL,
+    RSAP_BINS,
+    RSAP_BP,
+    Bins,
+)
 from genezip.tasks.windows.features import (
     PIECE_BP,
     authors_features,
-    compute_window_features,
     full_features,
     mirrored,
     pool_states,
     pool_tokens,
+    window_features,
 )
 
 
@@ -117,7 +124,7 @@ def test_the_authors_pieces_are_82_of_12_800_the_last_of_11_776() -> None:
 
 def test_mirrored_bins_are_the_same_bases() -> None:
     assert mirrored(CMP_FULL, CMP_BP) == CMP_FULL  # the crops are symmetric
-    assert mirrored(RSAP, RSAP_BP) == RSAP
+    assert mirrored(RSAP_BINS, RSAP_BP) == RSAP_BINS
     assert mirrored(Bins(3, 2, 4), 20) == Bins(9, 2, 4)
 
 
@@ -158,7 +165,8 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
     sequences = [random_ids(600, random) for _ in range(6)]
     model, bins = compressor(100, double=False), Bins(40, 50, 10)
     manifest = tmp_path / "store" / "manifest.json"
-    compute_window_features(model, windows(tmp_path, sequences), bins, input, layer, manifest)
+    reading = window_features(model, windows(tmp_path, sequences), bins, input, layer)
+    write_store(manifest, reading)
     store = FeatureStore.load(manifest, tmp_path / "manifest.json")
     pooled = "states" if input == "authors" else layer
     width, strands = (16 if pooled == "states" else 24), (1 if input == "authors" else 2)
@@ -179,7 +187,7 @@ def test_where_every_base_is_its_own_token_tokens_are_states(tmp_path: Path) -> 
     model = plain(token_bp=None)
     manifest = tmp_path / "store" / "manifest.json"
     given_windows = windows(tmp_path, [np.full(100, T_ID, dtype=np.uint8)])
-    compute_window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens", manifest)
+    write_store(manifest, window_features(model, given_windows, Bins(0, 50, 2), "full", "tokens"))
     store = FeatureStore.load(manifest)
     assert store.facts["tap"] == "states"
     assert store.array.tolist() == [[[1.0, 0.0], [1.0, 0.0]]]  # T forward, A backward
@@ -192,7 +200,8 @@ def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
     """Bins that cut tokens; counts per base, and the identity of the features says so."""
     ids, bins, model = random_ids(400), Bins(13, 29, 11), TokenCounts(Runs())
     manifest = tmp_path / "store" / "manifest.json"
-    compute_window_features(model, windows(tmp_path, [ids]), bins, input, "tokens", manifest)
+    reading = window_features(model, windows(tmp_path, [ids]), bins, input, "tokens")
+    write_store(manifest, reading)
     store = FeatureStore.load(manifest)
     assert store.facts["tap"] == "states"
     assert store.facts["model"]["vectors"] == "token-id counts"
@@ -211,13 +220,6 @@ def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
             )
 
 
-def test_other_inputs_and_layers_are_refused(tmp_path: Path) -> None:
-    given_windows = windows(tmp_path, [])
-    for input, layer, message in (
-        ("contrast", "states", "no features of the input contrast"),
-        ("full", "logits", "no layer logits"),
-    ):
-        with pytest.raises(GenezipError, match=message):
-            compute_window_features(
-                plain(), given_windows, Bins(0, 5, 2), input, layer, tmp_path / "m"
-            )
+def test_another_layer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GenezipError, match="no layer logits"):
+        window_features(plain(), windows(tmp_path, []), Bins(0, 5, 2), "full", "logits")

@@ -16,8 +16,8 @@ from genezip.errors import GenezipError
 from genezip.inference import forward
 from genezip.metrics.contacts import contact_scores
 from genezip.models.token_counts import TokenCounts
+from genezip.tasks import TASKS
 from genezip.tasks import run as verbs
-from genezip.tasks import tasks
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.windows import hic
@@ -253,7 +253,7 @@ def test_every_segment_is_read_once_per_strand_whatever_the_parts(run, tmp_path)
 def test_another_genome_and_another_input_are_refused(run):
     manifest, maps = run.prepared("contacts", SETTINGS)
     with pytest.raises(GenezipError, match="use the input full"):
-        tasks["contacts"].features(gc_model(), maps, "authors", SETTINGS)
+        TASKS["contacts"].features(gc_model(), maps, "authors", SETTINGS)
     run.source.write_text('{"other": 1}')
     with pytest.raises(GenezipError, match=r"is not the genome that .* was prepared with"):
-        tasks["contacts"].open(manifest, run.source)
+        TASKS["contacts"].open(manifest, run.source)

@@ -7,7 +7,7 @@ from toolkit.deposits.files import write_listing
 
 from genezip.errors import GenezipError
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.windows.shards import Shards, find_shards
+from genezip.tasks.windows.records import Shards, find_shards
 
 NAMES = ("train-0", "train-10", "train-2", "valid-0", "test-0", "test-1")
 

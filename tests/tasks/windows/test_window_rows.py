@@ -11,9 +11,17 @@ from toolkit.deposits.files import write_fasta
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
-from genezip.tasks.windows.bins import CMP_AUTHORS, CMP_BP, CMP_FULL, RSAP, RSAP_BP
-from genezip.tasks.windows.contact_maps import N_VALUES, TRACKS
-from genezip.tasks.windows.window_rows import loci, read_rows, widened
+from genezip.tasks.windows.contacts import N_VALUES, TRACKS
+from genezip.tasks.windows.examples import (
+    CMP_AUTHORS,
+    CMP_BP,
+    CMP_FULL,
+    RSAP_BINS,
+    RSAP_BP,
+    loci,
+    read_rows,
+    widened,
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +118,7 @@ def test_bins_lie_where_the_deposit_has_them() -> None:
     assert CMP_FULL.edges()[[0, 1, 447, 448]].tolist() == [65_536, 67_584, 980_992, 983_040]
     assert CMP_BP - CMP_FULL.end_bp == CMP_FULL.first_bp
     assert CMP_AUTHORS.end_bp == 917_504
-    assert RSAP.end_bp == 155_648 and RSAP_BP - RSAP.end_bp == 40_960
+    assert RSAP_BINS.end_bp == 155_648 and RSAP_BP - RSAP_BINS.end_bp == 40_960
     assert len(np.triu_indices(448, 2)[0]) == N_VALUES
     assert len(TRACKS) == 5
 

@@ -1,0 +1,177 @@
+"""Options that several commands share: each is declared once and reads the same in every help."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from genezip.errors import GenezipError
+
+if TYPE_CHECKING:
+    from genezip.config import Regions
+    from genezip.genome.gene_models import Annotation
+
+# What several parameters say, some of them required and others not.
+SOURCE = typer.Option("--source", help="source.json of `genezip fetch`.")
+SCORES = typer.Option("--out", help="Table of scores to write (TSV).")
+CORPUS = "manifest.json of the corpus."
+CHROM_SIZES = "Chromosome lengths: chrom.sizes, .fai or the FASTA itself."
+REGION_PRESET = "Region budget: config/regions/NAME.yaml."
+
+
+def section(name: str) -> Any:
+    """``--settings`` of a command that reads one section of the configuration."""
+    whole = "or a YAML file with it or of a whole configuration."
+    return typer.Option("--settings", help=f"Section `{name}` as JSON, {whole}")
+
+
+# Genome and gene models
+Source = Annotated[Path, SOURCE]
+SourceOrFiles = Annotated[Path | None, SOURCE]
+GeneModels = Annotated[
+    Path | None,
+    typer.Option(
+        "--annotation",
+        help="Gene models, in place of --source: no FASTA is needed. A file or a pipe; - is "
+        "standard input.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="gtf, gff3 or bed12; default: by the name, which a pipe lacks."),
+]
+ChromSizes = Annotated[
+    Path | None, typer.Option("--chrom-sizes", help=f"With --annotation. {CHROM_SIZES}")
+]
+Transcripts = Annotated[
+    Literal["basic", "all", "canonical"],
+    typer.Option(help="Transcripts to use, as `regions.transcripts`: basic, all or canonical."),
+]
+GeneType = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gene-type", help="Only genes of this type, as `regions.gene_types`; repeat for more."
+    ),
+]
+Root = Annotated[
+    Path, typer.Option("--root", help="Folder from which relative paths in the settings start.")
+]
+
+# Downloads
+Mirror = Annotated[
+    Path | None,
+    typer.Option(
+        "--mirror", help="Folder of real data; default: environment variable GENEZIP_MIRROR."
+    ),
+]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
+]
+Fetched = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Folder of files fetched elsewhere, used instead of the network; "
+        "default: environment variable GENEZIP_FETCHED.",
+    ),
+]
+
+# Region map and corpus
+RegionMap = Annotated[
+    Path, typer.Option("--regions", help="Region map (BED9) of `genezip regions build`.")
+]
+RegionMapFile = Annotated[Path, typer.Option("--bed", help="Region map, BED9 (gzip).")]
+RegionsSettings = Annotated[str | None, section("regions")]
+PaperTable5 = Annotated[
+    Path, typer.Option("--paper", help="Published composition of corpora (GeneZip, Table 5).")
+]
+Corpus = Annotated[Path, typer.Option("--corpus", help=CORPUS)]
+Manifest = Annotated[Path, typer.Argument(help=CORPUS)]
+CorpusSettings = Annotated[str | None, section("corpus")]
+Exclusions = Annotated[
+    Path | None,
+    typer.Option(
+        "--exclusions",
+        help="Intervals that no training or validation window may touch: a BED file, or the "
+        "table of `genezip leakage exclusions`.",
+    ),
+]
+CorpusPlan = Annotated[Path, typer.Option("--plan", help="plan.parquet; the shards lie beside it.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes that write shards.")]
+
+# Models and what they are run on
+Model = Annotated[
+    str, typer.Option("--model", help="Model folder, hub id, or a system such as fixed:16.")
+]
+ModelFolder = Annotated[Path, typer.Option("--out", help="Model folder to write.")]
+ModelName = Annotated[str, typer.Option("--name", help="Name of the model in tables and figures.")]
+Bound = Annotated[
+    str | None,
+    typer.Option("--bound", help="sequence, causal or none; default: the model's own."),
+]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")]
+Scale = Annotated[
+    str, typer.Option("--scale", help="full, demo or test: stamped on what is written.")
+]
+
+# Evaluation
+CompressedFile = Annotated[
+    Path, typer.Option("--out", help="Compressed windows to write (Parquet).")
+]
+CompressedFiles = Annotated[
+    list[Path], typer.Option("--compressed", help="Compressed windows; give it once per file.")
+]
+EvaluationSettings = Annotated[str | None, section("evaluation")]
+Scores = Annotated[Path, SCORES]
+
+
+def fetched_folder(named: Path | None) -> Path | None:
+    """The folder of --from, else the one that GENEZIP_FETCHED names."""
+    return _folder(named, "GENEZIP_FETCHED")
+
+
+def mirror_folder(named: Path | None) -> Path | None:
+    """The folder of --mirror, else the one that GENEZIP_MIRROR names."""
+    return _folder(named, "GENEZIP_MIRROR")
+
+
+def _folder(named: Path | None, variable: str) -> Path | None:
+    if named is None and os.environ.get(variable):
+        return Path(os.environ[variable])
+    return named
+
+
+def one_of(
+    source: Path | None, annotation: Path | None, chrom_sizes: Path | None, format: str | None
+) -> None:
+    """Refuse anything but --source alone, or --annotation with --chrom-sizes."""
+    if (source is None) == (annotation is None):
+        raise GenezipError("give either --source or --annotation with --chrom-sizes")
+    if annotation is not None and chrom_sizes is None:
+        raise GenezipError(
+            "--annotation needs --chrom-sizes; give a chrom.sizes, .fai or FASTA file"
+        )
+    if source is not None and (chrom_sizes is not None or format is not None):
+        raise GenezipError("--chrom-sizes and --format belong to --annotation; leave them out")
+
+
+def annotation_and_sizes(
+    annotation: Path | None, format: str | None, chrom_sizes: Path | None, section: "Regions"
+) -> "tuple[Annotation, dict[str, int]]":
+    """Gene models as the settings choose them, and chromosome lengths (bp)."""
+    from genezip.formats.chrom_sizes import read_chrom_sizes
+    from genezip.genome.gene_models import read_gene_models
+
+    if annotation is None or chrom_sizes is None:
+        raise GenezipError("give --annotation and --chrom-sizes")
+    sizes = read_chrom_sizes(chrom_sizes)
+    return read_gene_models(annotation, format, section.transcripts, section.gene_types), sizes
+
+
+def tell(text: str, *outputs: Path | None) -> None:
+    """Print what a command has done; on standard error if an output is standard output."""
+    from genezip.artifacts.destination import descriptor
+
+    taken = any(out is not None and descriptor(out) == 1 for out in outputs)
+    typer.echo(text, err=taken)

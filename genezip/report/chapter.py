@@ -1,0 +1,54 @@
+"""What a chapter is: a heading, and what it says, tabulates and draws of one run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from genezip.report.drawing import Drawing
+from genezip.report.results import Results
+
+Cell = str | dict[str, Any]
+"""Text, or one of ``{"code": text}``, ``{"bar": rem}``, ``{"verdict", "text", "note"}``."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page; ``numeric`` lists the right-aligned columns."""
+
+    head: list[str]
+    rows: list[list[Cell]]
+    numeric: tuple[int, ...] = ()
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a chapter says of one run, from the top: paragraphs, figures, tables, terms.
+
+    ``illustrated`` is False where not even the lack of the chapter's figures is worth a word;
+    ``dense`` sets tables side by side.
+    """
+
+    text: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    terms: list[tuple[str, str]] = field(default_factory=list)
+    illustrated: bool = True
+    dense: bool = False
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of the page.
+
+    Attributes
+    ----------
+    id, title : address and heading
+    section : what it says of a run; None leaves the chapter out
+    figures : name of a figure -> its drawing; None where its numbers were not computed
+    """
+
+    id: str
+    title: str
+    section: Callable[[Results], Section | None]
+    figures: Mapping[str, Callable[[Results], Drawing | None]] = field(default_factory=dict)

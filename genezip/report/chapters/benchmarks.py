@@ -1,0 +1,201 @@
+"""DNALongBench: each task's table, measured beside published."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from genezip.artifacts.scores import MEAN, MEASURED, PAPER
+from genezip.errors import GenezipError
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.results import Results
+from genezip.report.scores import number_of, records
+from genezip.report.words import fixed, measured, plain
+
+
+@dataclass(frozen=True)
+class View:
+    """One table of the page: a metric of a task under a split.
+
+    Attributes
+    ----------
+    metrics : metric -> heading; one metric has a column per subset, several have one each, and
+        then a row is one model on one subset
+    split, rule : which rows
+    """
+
+    title: str
+    metrics: dict[str, str]
+    split: str = "test"
+    rule: str = "paper"
+    note: str = ""
+
+
+VIEWS: dict[str, tuple[View, ...]] = {
+    "table2_contact_map": (
+        View("Contact maps, SCC on all test maps", {"scc": "SCC"}),
+        View("Contact maps, Pearson correlation on all test maps", {"corr": "Corr"}),
+        View(
+            "Contact maps, SCC on the first 100 validation maps",
+            {"scc": "SCC"},
+            split="valid100",
+            note="The release reports these maps, so the published numbers stand here.",
+        ),
+    ),
+    "table3_eqtl": (
+        View("eQTL, AUROC on the deposit's test rows", {"auroc": "AUROC"}),
+        View(
+            "eQTL, gain in AUROC over the same model with the variant hidden",
+            {"auroc_gain": "gain"},
+            note="Where the interval holds 0, nothing shows that the model uses the variant.",
+        ),
+        View("eQTL, AUROC where no test gene was trained on", {"auroc": "AUROC"}, rule="gene"),
+        View(
+            "eQTL, AUROC where no test chromosome was trained on",
+            {"auroc": "AUROC"},
+            rule="chromosome",
+        ),
+    ),
+    "table7_etgp": (
+        View(
+            "Enhancers and target genes, the deposit's test rows",
+            {"auroc": "AUROC", "auprc_sorted": "AUPRC", "auroc_gain": "gain over element hidden"},
+        ),
+        View(
+            "Enhancers and target genes, no test gene trained on",
+            {"auroc": "AUROC", "auprc_sorted": "AUPRC", "auroc_gain": "gain over element hidden"},
+            rule="gene",
+        ),
+    ),
+    "tisp": (
+        View(
+            "Transcription initiation, chr8 and chr9",
+            {
+                "pcc_fc": "FANTOM CAGE",
+                "pcc_ec": "ENCODE CAGE",
+                "pcc_er": "RAMPAGE",
+                "pcc_gc": "GRO-cap",
+                "pcc_pc": "PRO-cap",
+                "pcc_mean": "mean",
+            },
+        ),
+    ),
+    "rsap": (
+        View(
+            "Regulatory activity, three definitions of one Pearson correlation",
+            {
+                "pcc_track": "per track",
+                "pcc_sequence": "per sequence",
+                "pcc_flat": "over everything",
+            },
+            note="Over everything and per sequence reward the scale between tracks, which the mean "
+            "of each track already has; per track does not.",
+        ),
+    ),
+}
+"""Table file -> what the page shows of it."""
+
+
+def _who(row: dict[str, Any]) -> str:
+    """Model with seed, input and mode, as far as it has them."""
+    parts = [str(row["model"])]
+    if row["origin"] == PAPER:
+        return f"{row['model']} (paper)"
+    parts += [str(row[key]) for key in ("input", "mode") if pd.notna(row[key]) and row[key]]
+    if pd.notna(row["seed"]):
+        parts.append(f"seed {int(row['seed'])}")
+    return ", ".join(parts)
+
+
+def _cell(row: dict[str, Any] | None) -> Cell:
+    number = None if row is None else number_of(row)
+    if row is None or number is None:
+        return "–"
+    text = measured(number, lambda v: fixed(v, 3))
+    return text if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
+
+
+def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
+    """Models by subsets (one metric), or models, on each of several subsets, by metrics."""
+    chosen = found[
+        (found["split"] == view.split)
+        & (found["rule"] == view.rule)
+        & found["metric"].isin(list(view.metrics))
+    ]
+    # published numbers of contact maps are those of the first 100 validation maps
+    if view.split == "valid100":
+        published = found[(found["origin"] == PAPER) & found["metric"].isin(list(view.metrics))]
+        chosen = pd.concat([chosen, published])
+    elif "scc" in view.metrics or "corr" in view.metrics:
+        chosen = chosen[chosen["origin"] != PAPER]
+    by_metric = len(view.metrics) > 1
+    subsets = [subset for subset in dict.fromkeys(chosen["subset"]) if subset != MEAN]
+    several = by_metric and len(subsets) > 1
+    if several:  # a mean over subsets has no row: it would hide which of them it is about
+        chosen = chosen[chosen["subset"] != MEAN]
+    if chosen.empty:
+        return None
+    column = "metric" if by_metric else "subset"
+    present = list(dict.fromkeys(chosen[column]))
+    names = [name for name in view.metrics if name in present] if by_metric else present
+    names = [name for name in names if name != MEAN] + ([MEAN] if MEAN in names else [])
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in records(chosen):
+        who = f"{_who(row)}: {row['subset']}" if several else _who(row)
+        own = cells.setdefault(who, {})
+        if row[column] in own:
+            raise GenezipError(
+                f"the table {name} has two values of {row['metric']} for {who}, split "
+                f"{row['split']}, rule {row['rule']}; build it again from one result file per "
+                "subset"
+            )
+        own[row[column]] = row
+    rows: list[list[Cell]] = [
+        [who, *(_cell(by_name.get(each)) for each in names)] for who, by_name in cells.items()
+    ]
+    head = ["model", *(view.metrics[each] if by_metric else each for each in names)]
+    counts = _counts(chosen, "subset", subsets) if several else _counts(chosen, column, names)
+    note = " ".join(text for text in (view.note, counts) if text)
+    return Table(head, rows, tuple(range(1, len(head))), view.title, note)
+
+
+def _counts(chosen: pd.DataFrame, column: str, names: list[str]) -> str:
+    """How many examples, and positives, are behind the measured values."""
+    ours = chosen[(chosen["origin"] == MEASURED) & chosen["n"].notna()]
+    parts = []
+    for name in names:
+        rows = ours[ours[column] == name]
+        if rows.empty or name == MEAN:
+            continue
+        text = f"{name} {int(rows['n'].max()):,}"
+        if rows["positives"].notna().any():
+            text += f" ({int(rows['positives'].max()):,} positive)"
+        parts.append(text)
+    if not parts:
+        return ""
+    unit = ours["unit"].dropna()
+    over = f"; intervals resample {unit.iloc[0]}" if len(unit) else ""
+    return f"Examples: {', '.join(dict.fromkeys(parts))}{over}."
+
+
+def section(results: Results) -> Section | None:
+    """The chapter on DNALongBench; None where no task was evaluated."""
+    tables = [
+        table
+        for name, found in results.task_tables.items()
+        for view in VIEWS[name]
+        if (table := _table(name, found, view))
+    ]
+    if not tables:
+        return None
+    text = [
+        "Each table stands the models beside baselines that see no more than distance, base "
+        "composition or position, and beside the published numbers. A dash is an empty cell: the "
+        "file in results/tables says why."
+    ]
+    if results.scale != "full":
+        text.append("At this scale the numbers say nothing about the paper's.")
+    return Section(text, tables)
+
+
+CHAPTER = Chapter("benchmarks", "DNALongBench", section)

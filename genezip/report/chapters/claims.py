@@ -1,0 +1,69 @@
+"""What was claimed, and what holds: each claim with its number, threshold and verdict."""
+
+from genezip.report import claims, summary
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.results import Results
+from genezip.report.words import per_seed, seeds_named
+
+REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype had been measured
+
+
+def origin(results: Results) -> str:
+    """Where the thresholds (and the recipe of the demo) come from: not from outside this DNA."""
+    if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
+        return (
+            "The recipe of the demo (model size, alpha, sampling anchored on genes, F taken before "
+            "projection) and the thresholds of these claims come from a prototype that had been "
+            "measured on these same held-out chromosomes, so they are no independent test. What "
+            "was changed since then was chosen on validation DNA."
+        )
+    return "The thresholds are those of the demo on human DNA; they were not set for this run."
+
+
+def held_sentence(results: Results) -> str:
+    """How many claims hold, and for how many training seeds that was asked."""
+    found = claims.evaluate(results)
+    seeds = results.seeds(results.reference)
+    held = sum(claim.holds for claim in found)
+    if len(seeds) < 2:
+        each = f"each was asked of one training run ({seeds_named(seeds)})" if seeds else ""
+        each = each or "no training seed is recorded"
+    else:
+        each = f"a claim holds only if it holds for each of the {len(seeds)} training seeds"
+    return f"{held} of {len(found)} claims hold in this run; {each}."
+
+
+def _claim_row(claim: claims.Claim) -> list[Cell]:
+    values = [claim.written(number) for number in claim.measured]
+    if claim.detail:
+        values = [f"{text} {v}" for text, v in zip(claim.detail, values, strict=True)]
+    means = [claim.written(number) for number in claim.window_mean]
+    kind = "holds" if claim.holds else "fails" if claim.known else "open"
+    return [
+        claim.text,
+        per_seed(claim.seeds, values),
+        per_seed(claim.seeds, means) if any(claim.window_mean) else "–",
+        claim.threshold,
+        {"verdict": kind, "text": claim.verdict, "note": claim.note},
+    ]
+
+
+def section(results: Results) -> Section:
+    """The claims, each with its number, threshold and verdict, and where thresholds come from."""
+    rows = [_claim_row(claim) for claim in claims.evaluate(results)]
+    note = (
+        "Measured numbers are pooled over all windows and decide the verdict. The window mean, "
+        "as in the paper's Table 6, averages over the windows that hold the region; for the "
+        "second claim it is one window mean over the other, without an interval."
+    )
+    if counted := summary.blocks_text(results):
+        note += f" Behind the intervals are {counted}"
+        note += ", few enough that they are rough." if summary.rough(results) else "."
+    head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
+    return Section(
+        [held_sentence(results), origin(results)],
+        tables=[Table(head, rows, note=note)],
+    )
+
+
+CHAPTER = Chapter("claims", "What was claimed, and what holds", section)

@@ -1,0 +1,276 @@
+"""Held-out compression: does it still know the sequence, and every number in full."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from genezip.artifacts.scores import CORPUS, Metric, difference_of, markov_name, of_stage
+from genezip.region_classes import GROUPS
+from genezip.report import claims, style
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.drawing import (
+    REGION_IN,
+    Drawing,
+    interval_words,
+    name_rows,
+    new_figure,
+    record,
+    region_rows,
+    rule_rows,
+    say_empty,
+)
+from genezip.report.results import Results
+from genezip.report.scores import records
+from genezip.report.words import fixed, four, measured, plain, seeds_named, signed
+
+
+def telling_orders(results: Results) -> list[int]:
+    """Markov orders worth naming: 0, that of the claim, the best, the highest."""
+    known = results.markov_by_order
+    if not known:
+        return []
+    best = min(known, key=known.__getitem__)
+    return sorted({0, claims.MARKOV_ORDER, best, max(known)} & known.keys())
+
+
+def perplexity_section(results: Results) -> Section:
+    """Perplexity beside the share of windows where a bound bit, with Markov baselines."""
+    rows: list[list[Cell]] = []
+    for name, look in style.looks(results).items():
+        ppl = results.number(Metric.PPL, name)
+        if ppl is None:
+            continue
+        # of exact likelihoods: under the causal bound where the model's own looked ahead
+        bits = results.number(Metric.BITS_PER_BASE, name) or results.causal(
+            Metric.BITS_PER_BASE, name
+        )
+        share = results.number(Metric.BOUND_SHARE, name)
+        percent = "–" if share is None else f"{plain(100 * share.value)} %"
+        causal = measured(results.causal(Metric.PPL, name), four)
+        rows.append([look.label, measured(ppl, four), measured(bits, four), percent, causal])
+    for order in telling_orders(results):
+        ppl = results.markov_ppl(order)
+        bits = results.markov_ppl(order, metric=Metric.BITS_PER_BASE)
+        cells = [f"Markov, order {order}", measured(ppl, four), measured(bits, four)]
+        rows.append([*cells, "–", "–"])
+    head = ["model", "perplexity (95 % interval)", "bits per base", "windows where a bound bit"]
+    head.append("perplexity under the causal bound")
+    seeds = results.seeds(results.reference)
+    which = f" (models: seed {seeds[0]})" if seeds[1:] else ""
+    title = f"All bases of held-out DNA{which}"
+    note = (
+        "A bound on the tokens of a window looks at the whole window, so where it bites the "
+        "guess of a base may know of later ones. The causal bound, our addition, looks back "
+        "only: the last column is the perplexity of the same weights under it, on the forward "
+        "strand. Bits per base are of exact likelihoods alone, so where a bound bit they are those "
+        "under the causal bound."
+    )
+    tables = [Table(head, rows, (1, 2, 3, 4), title, note)] if rows else []
+    text = [
+        "Compression is only worth something if the tokens still carry the sequence, so each "
+        "model also guesses every next base."
+    ]
+    if results.scale in ("demo", "test"):
+        text[0] += " A small model trained for minutes is not expected to beat long Markov models."
+    if sentence := against_markov(results):
+        text.append(sentence)
+    return Section(text, tables)
+
+
+def against_markov(results: Results) -> str | None:
+    """Perplexity against the best Markov model."""
+    markov = results.markov_by_order
+    seeds = results.seeds(results.reference)
+    own = results.by_seed(Metric.PPL, results.reference)
+    if not markov or not any(own):
+        return None
+    order = min(markov, key=markov.__getitem__)
+    name = f"the best Markov model on this DNA (order {order}, perplexity {four(markov[order])})"
+    mine = ", ".join(four(number.value) for number in own if number)
+    runs = f" ({seeds_named(seeds)})" if len(seeds) > 1 else ""
+    pair = difference_of(results.reference, markov_name(order))
+    difference, behind = results.compared_over_seeds(
+        Metric.PPL_DIFFERENCE, pair, region="all", strand="+"
+    )
+    if difference is None:
+        lower = sum(number.value < markov[order] for number in own if number)
+        relation = "below" if lower == len(own) else "above" if not lower else "on both sides of"
+        return (
+            f"The perplexity of {results.reference}, {mine}{runs}, is {relation} that of {name}; "
+            "a paired difference was not computed."
+        )
+    verdict = {
+        "below": f"{results.reference} guesses better",
+        "above": f"{results.reference} guesses worse",
+        "around": "the two are not shown to differ",
+        "unknown": "there is no interval, so nothing is shown",
+    }[difference.side()]
+    mean = f", mean of {seeds_named(behind)}" if len(behind) > 1 else ""
+    return (
+        f"Against {name}, {results.reference} has perplexity {mine}{runs}, a paired difference of "
+        f"{signed(difference)}{mean}: {verdict}."
+    )
+
+
+def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
+    """Models as dots, Markov models as numbered ticks, one row per region."""
+    places = region_rows(axes, results, Metric.PPL)
+    rows = say_empty(axes, results, places, Metric.PPL)
+    for order in orders:
+        for region, y in places.items():
+            if number := results.markov_ppl(order, region):
+                axes.text(
+                    number.value, y, str(order), ha="center", va="center", fontsize=7.5,
+                    color=style.SOFT, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+                )  # fmt: skip
+                axes.plot(number.value, y, alpha=0)  # text alone does not widen the axis
+                rows.append(
+                    record(number, model=markov_name(order), region=region, metric=Metric.PPL)
+                )
+    for offset, (name, look) in zip((0.17, -0.17), style.pair(results).items(), strict=True):
+        for region, y in places.items():
+            if number := results.number(Metric.PPL, name, region=region):
+                style.dot(axes, number.value, y + offset, look, number.low, number.high)
+                rows.append(record(number, model=name, region=region, metric=Metric.PPL))
+    axes.set_xlabel("perplexity (4 = guessing; lower is better)")
+    axes.set_title("by region")
+    return rows
+
+
+def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
+    """Markov perplexity against order, and the two models as level lines."""
+    orders = range(max(telling_orders(results), default=-1) + 1)
+    found = [(order, number) for order in orders if (number := results.markov_ppl(order))]
+    axes.plot([o for o, _ in found], [n.value for _, n in found], color=style.SOFT, zorder=2)
+    axes.plot(
+        [o for o, _ in found], [n.value for _, n in found], "o", markersize=3.2, color=style.SOFT
+    )
+    ends = {
+        name: number for name in style.pair(results) if (number := results.number(Metric.PPL, name))
+    }
+    highest = max(ends, key=lambda name: ends[name].value)
+    for name, number in ends.items():
+        look = style.pair(results)[name]
+        axes.axhline(number.value, color=look.colour, linestyle=look.dashes)
+        axes.annotate(
+            name, (1, number.value), xycoords=("axes fraction", "data"), ha="right",
+            va="bottom" if name == highest else "top", xytext=(0, 2 if name == highest else -2),
+            textcoords="offset points", fontsize=8, color=look.colour,
+        )  # fmt: skip
+    if found:
+        axes.annotate(
+            "Markov models", (found[0][0], found[0][1].value),
+            xytext=(8, 0), textcoords="offset points", va="center", fontsize=8, color=style.SOFT,
+        )  # fmt: skip
+    axes.set_xlabel("order of the Markov model (bases of context)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.set_title("all bases")
+    return [record(n, model=markov_name(o), region="all", metric=Metric.PPL) for o, n in found]
+
+
+def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
+    """Share of windows in which floor or ceiling changed the tokens of a stage."""
+    rows: list[dict[str, Any]] = []
+    labels: list[str] = []
+    shares = []
+    for name, look in style.pair(results).items():
+        stage = 0
+        while number := results.number(of_stage(Metric.BOUND_SHARE, stage), name):
+            low, high = (None if v is None else 100 * v for v in (number.low, number.high))
+            shares.append((100 * number.value, look, low, high))
+            labels.append(f"stage {stage}")
+            rows.append(record(number, model=name, region="all", metric=f"bound_bit_stage{stage}"))
+            stage += 1
+    rule_rows(axes, len(labels))
+    name_rows(axes, labels, [look.colour for _, look, _, _ in shares], weight="normal")
+    for row, (share, look, low, high) in enumerate(shares):
+        style.dot(axes, share, len(labels) - 1 - row, look, low, high)
+    axes.set_xlim(-4, 104)
+    axes.set_xlabel("windows (%)")
+    axes.set_title("a bound bit")
+    return rows
+
+
+def perplexity(results: Results) -> Drawing | None:
+    """Perplexity by region, against Markov models, beside how often a bound bit."""
+    if results.number(Metric.PPL, results.reference) is None:
+        return None
+    shown = telling_orders(results)
+    figure = new_figure(3.9 + REGION_IN * len(results.region_classes.user_classes))
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
+    figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
+    rows = _ppl_by_region(left, results, shown)
+    rows += [row for row in _ppl_by_order(middle, results) if row not in rows]
+    rows += _bound_share(right, results)
+    style.key(left, list(style.pair(results).values()), y=1.12)
+    numbered = ", ".join(map(str, shown))
+    return Drawing(
+        "perplexity",
+        "Guessing the next base",
+        "Perplexity is the number of bases the model hesitates between, on average: 4 is pure "
+        "guessing. Left: by region; grey numerals mark Markov models of that order "
+        f"({numbered}), which guess from the last bases alone. Middle: Markov models of every "
+        "order, and the two models as level lines (solid and dashed as in training figures). "
+        "Right: the share of windows in which the floor or ceiling on tokens changed what the "
+        "router chose; these bounds look at the whole window, so where they bite, perplexity is "
+        f"not strictly that of a left-to-right model. {interval_words(rows)}{results.seed_note}",
+        figure,
+        pd.DataFrame(rows).drop_duplicates(),
+    )
+
+
+def numbers_section(results: Results) -> Section:
+    """All headline metrics of every model, with and without N-rich windows, per strand."""
+    metrics = (Metric.BPT, Metric.EXPECTED_BPT, Metric.BPT_RATIO, Metric.MICRO_ERR)
+    head = ["model", "seed", "windows", "strand", "bases per token", "expected", "ratio"]
+    head += ["MicroErr", "promoter enr.", "genic enr.", "intergenic enr."]
+    rows: list[list[Cell]] = []
+    frame = results.compression.frame
+    frame = frame[(frame["split"] == "test") & (frame["model"] != CORPUS)]
+    if results.left_out == 0:
+        frame = frame[frame["subset"] == results.subset]
+    keys = frame[["model", "seed", "subset", "strand"]].drop_duplicates()
+    for key in records(keys):
+        model, subset = key["model"], key["subset"]
+        seed = None if pd.isna(key["seed"]) else int(key["seed"])
+        where: dict[str, Any] = {"subset": subset, "strand": key["strand"]}
+        if seed is not None:
+            where["seed"] = seed
+        found = [results.number(metric, model, **where) for metric in metrics]
+        found += [results.number(Metric.ENRICHMENT, model, region=g, **where) for g in GROUPS]
+        label = style.looks(results, [model])[model].label
+        cells = [plain(number.value) if number else "–" for number in found[:2]]
+        cells += [fixed(number.value) if number else "–" for number in found[2:]]
+        few_n = subset.removeprefix("n_le_").removesuffix("pct")
+        windows = "all" if subset == "all" else f"N ≤ {few_n} %"
+        rows.append([label, "–" if seed is None else str(seed), windows, key["strand"], *cells])
+    limit = results.subset.removeprefix("n_le_").removesuffix("pct")
+    if results.subset == "all" or results.left_out is None:
+        note = "How many windows hold many N (assembly gaps) was not counted."
+    elif results.left_out == 0:
+        note = (
+            f"No held-out window has more than {limit} % N (assembly gaps), so a table without "
+            "such windows would be the same; each row is given once."
+        )
+    else:
+        windows = "windows have" if results.left_out > 1 else "window has"
+        note = (
+            f"{results.left_out:,} held-out {windows} more than {limit} % N (assembly gaps). Such "
+            "windows sit on the floor of tokens per window and dominate plain means, so "
+            f"everything is given twice, and the figures use windows with N ≤ {limit} %."
+        )
+    strand = "the mean of both strands" if results.strand == "both" else "the forward strand"
+    note += (
+        f" The figures use {strand}; rows with strand “both” are the mean of the forward strand "
+        "and the reverse complement."
+    )
+    tables = [Table(head, rows, tuple(range(4, len(head))), note=note)]
+    return Section(tables=tables)
+
+
+PERPLEXITY = Chapter(
+    "perplexity", "Does it still know the sequence?", perplexity_section, {"perplexity": perplexity}
+)
+NUMBERS = Chapter("numbers", "Numbers in full", numbers_section)

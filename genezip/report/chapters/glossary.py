@@ -1,0 +1,81 @@
+"""What the words of the page mean."""
+
+from genezip.region_classes import GROUPS, RegionClasses
+from genezip.report import style
+from genezip.report.chapter import Chapter, Section
+from genezip.report.chapters.training import share_f
+from genezip.report.results import Results
+from genezip.report.scores import FEW, FEW_BLOCKS
+from genezip.report.words import listed
+
+
+def _own_in_groups(region_classes: RegionClasses) -> str:
+    """Which groups hold classes of the user; starts with a space, empty where none does."""
+    found = {group: style.own_labels(region_classes, group) for group in GROUPS}
+    return "".join(
+        f" In this run {group} also means {listed(own)}." for group, own in found.items() if own
+    )
+
+
+def _own_classes(region_classes: RegionClasses) -> str:
+    """The user's classes; starts with a space, empty where there are none."""
+    own = [found.label for found in region_classes.user_classes]
+    if not own:
+        return ""
+    classes = "are classes" if len(own) > 1 else "is a class"
+    return f" {listed(own)} {classes} of this run's own, taken from BED files."
+
+
+def section(results: Results) -> Section:
+    """Definitions, in plain words, with the paper's equation numbers."""
+    curve = next((c for c in results.curves if c.model == results.reference), None)
+    region_classes = results.region_classes
+    order = " > ".join(region_classes.labels[name] for name in region_classes.priority)
+    terms = [
+        ("token, chunk, boundary",
+         "The model cuts DNA into chunks of varying length and keeps one vector, the token, for "
+         "each. A cut is made where the boundary probability exceeds one half."),
+        ("bases per token (BPT)",
+         "Number of bases divided by number of tokens (Eq. 12). Within a region: its bases over "
+         "its tokens, where a chunk shares its one token evenly among its bases (Eq. 15)."),
+        ("expected BPT, ratio",
+         "What the targets of the regions imply for the DNA at hand: bases over the sum of bases "
+         "per target (Eq. 13). The ratio is realised over expected (Eq. 14)."),
+        ("MicroErr",
+         "Mean over bases of |ln(realised / target)| of the region's BPT (Eq. 16); e to its "
+         "power is the typical factor by which a region misses its target."),
+        ("enrichment, window mean",
+         "A group's share of the tokens over its share of the bases (Eq. 17), pooled over "
+         "windows unless it says window mean: then it is taken in each window that holds the "
+         "group and averaged, as in the paper's Table 6. Genic means CDS, UTR and "
+         f"non-coding exon; intergenic includes introns.{_own_in_groups(region_classes)}"),
+        ("perplexity, bits per base",
+         "e to the mean negative log likelihood (in nats) of each base given those before it, "
+         "over A, C, G and T (Eq. 18); bits per base is its logarithm to base 2."),
+        ("F and G",
+         f"{share_f(curve)}; G is the mean boundary probability. Both are taken per region. "
+         "The region-aware ratio loss moves G until F is on target "
+         "(Eq. 7 to 9)."),
+        ("bound",
+         "Floor or ceiling on the tokens of a window. Where the router stays outside, the best "
+         "or worst positions of the whole window are switched on or off (Eq. 10, 11)."),
+        ("regions",
+         f"Every base has one class, the first that applies of {order}. Near intergenic means "
+         f"within a set distance of a transcription start.{_own_classes(region_classes)}"),
+        ("GC/CpG router",
+         "Learned from the annotation of training DNA how finely DNA of each GC content and CpG "
+         "ratio is to be cut; how wide it looks "
+         "and how sharply it reacts were chosen on validation DNA. On held-out DNA it "
+         "sees nothing else, and spends as many tokens per window as the model it is compared "
+         "with."),
+        ("95 % interval",
+         "Symmetric studentised bootstrap over blocks of neighbouring windows, because neighbours "
+         "are not independent; paired comparisons use the same blocks for both. "
+         f"{FEW_BLOCKS} blocks are enough for 95 %, unless a few blocks are far off the others "
+         "(heavy tails), which makes it too narrow; one over fewer blocks is marked "
+         f"“{FEW}”. It covers the choice of DNA, not the spread between training runs."),
+    ]  # fmt: skip
+    return Section(terms=terms)
+
+
+CHAPTER = Chapter("glossary", "What the words mean", section)

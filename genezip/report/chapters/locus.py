@@ -1,0 +1,190 @@
+"""One held-out locus: genes, regions, and where each model puts its tokens.
+
+The layout follows Figure 4 of the paper (arXiv 2602.17739).
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from genezip.region_classes import RegionClasses
+from genezip.report import style
+from genezip.report.chapter import Chapter, Section
+from genezip.report.drawing import Drawing, new_figure
+from genezip.report.results import Results
+from genezip.report.scores import records
+
+LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the locus
+
+
+def section(results: Results) -> Section:
+    """Where the locus comes from."""
+    text = [
+        "Unless one was named in the settings, this is the held-out stretch with most promoter "
+        "bases, chosen by annotation alone and not by how the models look there."
+    ]
+    return Section(text)
+
+
+def lanes(spans: list[tuple[float, float]]) -> list[int]:
+    """Lane of every span, so that spans of one lane do not overlap (first fit, left to right)."""
+    ends: list[float] = []
+    found = [0] * len(spans)
+    for index in sorted(range(len(spans)), key=lambda i: spans[i]):
+        start, end = spans[index]
+        lane = next((k for k, last in enumerate(ends) if last <= start), len(ends))
+        if lane == len(ends):
+            ends.append(end)
+        ends[lane] = end
+        found[index] = lane
+    return found
+
+
+def _transcripts(genes: pd.DataFrame, length: int) -> pd.DataFrame:
+    """One row per transcript with its lane; the span counts its name, written on its left."""
+    table = genes[genes["feature"] == "transcript"].reset_index(drop=True)
+    names = table["gene_name"].fillna("").str.len()
+    left = table["start"] - (names + 1) * LETTER_SHARE * length
+    spans = list(zip(left, table["end"] + 0.01 * length, strict=True))
+    return table.assign(lane=lanes(spans))
+
+
+def _draw_genes(axes: Axes, genes: pd.DataFrame, low: int, high: int) -> None:
+    """Introns as lines with arrows, exons as boxes, coding parts as taller boxes."""
+    length = high - low
+    table = _transcripts(genes, length)
+    for row in records(table):
+        start, end, y = row["start"], row["end"], -row["lane"]
+        axes.plot([start, end], [y, y], color=style.INK, linewidth=0.8, zorder=1)
+        arrows = np.arange(start + 0.006 * length, end, 0.018 * length)
+        marker = "4" if row["strand"] == "+" else "3"
+        axes.plot(arrows, np.full(len(arrows), y), marker, color=style.INK, markersize=4, zorder=1)
+        parts = genes[genes["transcript_id"] == row["transcript_id"]]
+        for part in records(parts[parts["feature"].isin(["exon", "cds"])]):
+            half = 0.32 if part["feature"] == "cds" else 0.17
+            width = max(part["end"] - part["start"], 0.0009 * length)  # visible, however short
+            box = Rectangle((part["start"], y - half), width, 2 * half, color=style.INK)
+            box.set_linewidth(0)
+            axes.add_patch(box)
+        axes.text(
+            start - 0.004 * length,
+            y,
+            str(row["gene_name"]),
+            ha="right",
+            va="center",
+            fontsize=7.5,
+            style="italic",
+        )
+    axes.set_ylim(-table["lane"].max() - 0.6 if len(table) else -0.6, 0.6)
+    if table.empty:
+        axes.text((low + high) / 2, 0, "no gene in this locus", ha="center", color=style.SOFT)
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_yticks([])
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="x", length=0, labelbottom=False)
+
+
+def _draw_regions(axes: Axes, regions: pd.DataFrame, region_classes: RegionClasses) -> None:
+    for row in records(regions):
+        start, width = row["start"], row["end"] - row["start"]
+        colour = style.region_colour(region_classes, row["region"])
+        axes.add_patch(Rectangle((start, 0), width, 1, color=colour, linewidth=0))
+    axes.set_ylim(0, 1)
+    _bare(axes)
+
+
+def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle) -> None:
+    """Mean boundary probability per bin, and below it a tick per bin with a token start."""
+    middle = (bins["start"] + bins["end"]) / 2
+    axes.fill_between(middle, bins["boundary_prob"].astype(float), color=look.colour, alpha=0.22,
+                      linewidth=0, step="mid")  # fmt: skip
+    axes.plot(
+        middle, bins["boundary_prob"], color=look.colour, linewidth=0.7, drawstyle="steps-mid"
+    )
+    top = float(bins["boundary_prob"].max()) if bins["boundary_prob"].notna().any() else 1.0
+    starts = np.repeat(middle, bins["tokens"].astype(int).clip(upper=1))
+    axes.vlines(starts, -0.24 * top, -0.06 * top, color=look.colour, linewidth=0.6)
+    axes.set_ylim(-0.28 * top, 1.08 * top)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, prune=None))
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1.05 * top])
+    axes.set_ylim(-0.28 * top, 1.08 * top)
+
+
+def _label(axes: Axes, text: str, colour: str = style.INK, bold: bool = True) -> None:
+    axes.text(
+        -0.055, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=8.5,
+        color=colour, fontweight="bold" if bold else "normal", linespacing=1.35,
+    )  # fmt: skip
+
+
+def locus(results: Results) -> Drawing | None:
+    """Gene models, region colours, boundary probability and tokens of both models."""
+    table = results.locus
+    bins = table[table["kind"] == "bin"]
+    if bins.empty:
+        return None
+    names = [n for n in (results.reference, results.control) if n in set(bins["model"])]
+    looks = style.looks(results, names)
+    low, high, chrom = int(bins["start"].min()), int(bins["end"].max()), bins["chrom"].iloc[0]
+    genes = results.locus_genes
+    depth = 1 + max(_transcripts(genes, high - low)["lane"], default=0)
+    heights = [0.22 * depth + 0.12, 0.17, *[0.85] * len(names), 0.95]
+    extra = style.key_extra_in(results.region_classes, 0.165)
+    figure = new_figure(sum(heights) + 1.25 + extra)
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    total = figure.get_figheight()
+    top = 1 - (0.4 + extra) / total
+    figure.subplots_adjust(left=0.165, right=0.985, bottom=0.48 / total, top=top, hspace=0.28)
+    style.region_key(figure, results.region_classes, 0.165, 1 - 0.16 / total)
+    _draw_genes(panels[0], genes, low, high)
+    _label(panels[0], "genes")
+    _draw_regions(panels[1], table[table["kind"] == "region"], results.region_classes)
+    _label(panels[1], "regions")
+    for axes, (name, look) in zip(panels[2:], looks.items(), strict=False):
+        of_model = bins[bins["model"] == name].sort_values("start")
+        _draw_model(axes, of_model, look)
+        count = int(of_model["tokens"].sum())
+        _label(axes, f"{name}\nboundary prob.\n{count:,} tokens", look.colour)
+        panels[-1].plot(
+            (of_model["start"] + of_model["end"]) / 2, of_model["bpt"].astype(float),
+            color=look.colour, linestyle=look.dashes, linewidth=1.1,
+        )  # fmt: skip
+    last = panels[-1]
+    last.set_yscale("log")
+    last.yaxis.set_major_locator(FixedLocator(style.BPT_TICKS))
+    last.yaxis.set_minor_locator(NullLocator())
+    last.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+    values = bins["bpt"].astype(float)
+    last.set_ylim(values.max() * 1.15, values.min() / 1.15)
+    _label(last, "bases per token\n(finer above)")
+    for row in records(table[(table["kind"] == "region") & (table["region"] == "promoter")]):
+        for axes in panels[2:]:
+            colour = style.region_colour(results.region_classes, "promoter")
+            axes.axvspan(row["start"], row["end"], color=colour, alpha=0.13, linewidth=0)
+    last.set_xlim(low, high)
+    last.xaxis.set_major_locator(MaxNLocator(7))
+    last.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:,.0f}"))
+    last.set_xlabel(f"position on {chrom} (kb)", parse_math=False)  # a name may have $
+    return Drawing(
+        "locus",
+        f"A held-out locus, {chrom}:{low:,}–{high:,}",
+        "From the top: genes (one transcript each; boxes are exons, taller where they code; "
+        "arrows show the strand), the region of every base, then for each model the mean "
+        "boundary probability in bins of "
+        f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
+        "a token starts, and the local bases per token (bases over tokens). Tinted stripes are "
+        "promoters: a model that has learned them shows more ticks and fewer bases per token "
+        "there. The models were not trained on this stretch, and no model ever sees an annotation "
+        "as input.",
+        figure,
+        pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
+    )
+
+
+CHAPTER = Chapter("locus", "One place in the genome", section, {"locus": locus})

@@ -1,0 +1,335 @@
+"""Repeats: are they cut more coarsely than the DNA around them?"""
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from genezip.artifacts.scores import CORPUS, SHIFTED, WITHOUT_TRF, Metric
+from genezip.report import style
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.drawing import Drawing, interval_words, name_rows, new_figure, record, rule_rows
+from genezip.report.results import Results
+from genezip.report.scores import Number
+from genezip.report.words import capital, judged, measured, per_seed
+
+_WIDEST = 32  # ratios drawn at most; few blocks give intervals of many orders of magnitude
+_MOST_TICKS = 6
+REPEAT_WORDS = {
+    "above": "fewer tokens than the background",
+    "below": "more tokens than the background",
+    "around": "not shown to differ from the background",
+    "unknown": "without an interval, so nothing is shown",
+}
+MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be drawn
+SPLITS = {"test": "held out", "train": "training DNA"}
+_MASKED = "bases in neither kind; soft-masked pieces only"
+_RMSK = "bases without any RepeatMasker or TRF call; pieces with RepeatMasker classes only"
+_RMSK_ONLY = "bases without any RepeatMasker call; the source has no TRF calls"
+
+
+class RepeatSet(NamedTuple):
+    """A repeat set of one split, and the background that it is compared with."""
+
+    subset: str
+    split: str
+    label: str
+    background: str
+
+    @property
+    def name(self) -> str:
+        """Label with the DNA that it lies on."""
+        return f"{self.label}, {SPLITS[self.split]}"
+
+
+SETS = (
+    RepeatSet("softmasked_outside_trf", "test", "interspersed", _MASKED),
+    RepeatSet("tandem", "test", "tandem", _MASKED),
+    RepeatSet("tandem_all_pieces", "test", "tandem, all pieces", "everything outside TRF calls"),
+    RepeatSet("rmsk_interspersed", "test", "interspersed (RepeatMasker)", _RMSK),
+    RepeatSet("rmsk_simple_repeat", "test", "simple repeats (RepeatMasker)", _RMSK_ONLY),
+    RepeatSet("rmsk_interspersed", "train", "interspersed", _RMSK),
+    RepeatSet("rmsk_tandem", "train", "tandem", _RMSK),
+    RepeatSet("rmsk_simple_repeat", "train", "simple repeats", _RMSK_ONLY),
+    RepeatSet("SINE", "train", "SINE", _RMSK),
+    RepeatSet("LINE", "train", "LINE", _RMSK),
+    RepeatSet("LTR", "train", "LTR", _RMSK),
+    RepeatSet("DNA", "train", "DNA transposon", _RMSK),
+)
+HELD_OUT = SETS[:2]  # those that the verdict is about: each base counted once
+
+
+def ratio(
+    results: Results,
+    model: str,
+    metric: str,
+    a: RepeatSet,
+    region: str = "all",
+    seed: int | None = None,
+) -> Number | None:
+    """One result; None where the region has too few bases of the repeat to say something."""
+    where: dict[str, Any] = {"subset": a.subset, "split": a.split, "region": region, "seed": seed}
+    bases = results.repeats.find(Metric.BPT_RATIO, model, **where)
+    if region != "all" and (bases is None or (bases.n or 0) < MIN_BASES):
+        return None
+    return results.repeats.find(metric, model, **where)
+
+
+def band(number: Number) -> tuple[float, float]:
+    """Range of the shifted control; its value alone where it has no range."""
+    low = number.value if number.low is None else number.low
+    return low, number.value if number.high is None else number.high
+
+
+def shown_side(results: Results, metric: str, a: RepeatSet, seed: int, number: Number) -> str:
+    """Side of 1 on which the interval lies; ``around`` where random shifts give such values."""
+    side = number.side(1)
+    shifted = ratio(results, results.reference, metric + SHIFTED, a, seed=seed)
+    if side in ("above", "below") and shifted:
+        low, high = band(shifted)
+        return "around" if low <= number.value <= high else side
+    return side
+
+
+def blocks(results: Results, a: RepeatSet) -> int | None:
+    """Bootstrap blocks behind the interval of a set; None where it has none."""
+    found = ratio(results, results.reference, Metric.BPT_RATIO, a)
+    return found.blocks if found else None
+
+
+def background(results: Results, a: RepeatSet) -> str:
+    """What a set is compared with; classes of RepeatMasker may have been taken without TRF."""
+    alone = results.repeats.find("bp", CORPUS, subset=WITHOUT_TRF, split=a.split)
+    return _RMSK_ONLY if alone and a.background == _RMSK else a.background
+
+
+def remarks(results: Results) -> list[str]:
+    """What the numbers leave out: tables that the source lacks, and sets without a base."""
+    found = []
+    tables = results.source.get("repeats") or {}
+    absent = [key for key in ("rmsk", "trf") if key in tables and tables[key] is None]
+    if absent:
+        names = {"rmsk": "RepeatMasker classes (genome.rmsk)", "trf": "TRF calls (genome.trf)"}
+        lost = " and no ".join(names[key] for key in absent)
+        found.append(f"The source has no {lost}; what needs them is unknown, not zero.")
+    frame = results.repeats.frame
+    bases = frame[(frame["model"] == CORPUS) & (frame["metric"] == Metric.BP)]
+    for split, where in SPLITS.items():
+        empty = bases[(bases["split"] == split) & (bases["value"] == 0)]["subset"]
+        labels = {a.subset: a.label for a in SETS if a.split == split}
+        if len(empty):
+            named = ", ".join(dict.fromkeys(labels.get(name, name) for name in empty))
+            found.append(f"Looked for, but no base of the DNA measured is one ({where}): {named}.")
+    if not results.repeats.models:
+        found.append("No repeat was measured.")
+    return found
+
+
+def section(results: Results) -> Section:
+    """Repeats, with the verdict first."""
+    text = [
+        "Repeats are copies, often old and decayed. No target mentions them; whatever the model "
+        "does there it does on its own.",
+        *verdict(results),
+        *remarks(results),
+    ]
+    table = _repeat_table(results)
+    return Section(text, [table] if table else [])
+
+
+def verdict(results: Results) -> list[str]:
+    """Held-out repeats, plain and adjusted, and how that compares with the published direction."""
+    seeds = results.seeds(results.reference)
+    lines, sides = [], []
+    for repeat in HELD_OUT:
+        parts = []
+        for metric, label in (
+            (Metric.BPT_RATIO, "plain ratio"),
+            (Metric.ADJUSTED_RATIO, "ratio adjusted for regions"),
+        ):
+            numbers = [ratio(results, results.reference, metric, repeat, seed=s) for s in seeds]
+            if not any(numbers):
+                continue
+
+            def side(seed: int, number: Number, metric: str = metric, a: RepeatSet = repeat) -> str:
+                return shown_side(results, metric, a, seed, number)
+
+            parts.append(f"{label} {judged(seeds, numbers, REPEAT_WORDS, side)}")
+            sides += [side(s, n) for s, n in zip(seeds, numbers, strict=True) if n]
+        if parts:
+            lines.append(f"{capital(repeat.label)} repeats of held-out DNA: {'; '.join(parts)}.")
+    if not lines:
+        return []
+    counts = [sides.count(name) for name in ("above", "below")]
+    rest = len(sides) - sum(counts)
+    first = (
+        "The published direction is fewer tokens in repeats. Of "
+        f"{len(sides)} comparisons of {results.reference} on held-out DNA, {counts[0]} show it, "
+        f"{counts[1]} show the opposite, and {rest} show no difference. Something counts as shown "
+        "where the interval leaves out 1 and the value lies outside the range of random shifts."
+    )
+    return [first, " ".join(lines)]
+
+
+def _repeat_table(results: Results) -> Table | None:
+    """Bases, blocks and ratios of every set with results, of the reference."""
+    rows: list[list[Cell]] = []
+    seeds = results.seeds(results.reference)
+    counted = any(blocks(results, a) is not None for a in SETS)
+    for repeat in SETS:
+        plain_ratio, adjusted = (
+            [ratio(results, results.reference, metric, repeat, seed=s) for s in seeds]
+            for metric in (Metric.BPT_RATIO, Metric.ADJUSTED_RATIO)
+        )
+        bases = next((number.n for number in plain_ratio if number), None)
+        if bases is None:
+            continue
+        held = blocks(results, repeat)
+        rows.append(
+            [
+                repeat.name,
+                background(results, repeat),
+                f"{bases:,}",
+                *([] if not counted else ["–" if held is None else f"{held:,}"]),
+                per_seed(seeds, [measured(number) for number in plain_ratio]),
+                per_seed(seeds, [measured(number) for number in adjusted]),
+            ]
+        )
+    head = ["repeat", "background", "bases", *(["blocks"] if counted else [])]
+    head += ["ratio (95 % interval)", "adjusted for regions"]
+    title = f"Bases per token of {results.reference}, repeat over background"
+    note = "" if counted else "The number of blocks with each repeat was not counted."
+    return Table(head, rows, (2, 3) if counted else (2,), title, note) if rows else None
+
+
+def _panel(
+    axes: Axes,
+    results: Results,
+    looks: dict[str, style.ModelStyle],
+    metric: str,
+    rows: list[tuple[RepeatSet, str]],
+) -> list[dict[str, Any]]:
+    """One row per (set, region): dots with intervals over the range of the shifted control."""
+    found = []
+    for row, (repeat, region) in enumerate(rows):
+        y = len(rows) - 1 - row
+        for offset, (name, look) in zip((0.17, -0.17), looks.items(), strict=False):
+            if shifted := ratio(results, name, metric + SHIFTED, repeat, region):
+                low, high = band(shifted)
+                axes.add_patch(
+                    Rectangle((low, y + offset - 0.13), high - low, 0.26, color=look.colour,
+                              alpha=0.17, linewidth=0)
+                )  # fmt: skip
+                found.append(_line(shifted, name, metric + SHIFTED, repeat, region))
+            if number := ratio(results, name, metric, repeat, region):
+                style.dot(axes, number.value, y + offset, look, number.low, number.high, size=5.5)
+                found.append(_line(number, name, metric, repeat, region))
+    axes.axvline(1, color=style.SOFT, linewidth=0.8)
+    rule_rows(axes, len(rows))
+    return found
+
+
+def _line(number: Number, model: str, metric: str, a: RepeatSet, region: str) -> dict[str, Any]:
+    return record(number, model=model, metric=metric, subset=a.subset, split=a.split, region=region)
+
+
+def _log_ratio(axes: Axes) -> None:
+    axes.set_xscale("log", base=2)
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, 1 / _WIDEST), min(high, _WIDEST))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _label(x)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(_ticks(*axes.get_xlim()))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round ratios inside the limits, few enough that their labels stay apart."""
+    if high / low > 20:
+        step = math.ceil(math.log2(high / low) / _MOST_TICKS)  # powers of two apart
+        first, last = math.ceil(math.log2(low) / step), math.floor(math.log2(high) / step)
+        return [2.0 ** (step * k) for k in range(first, last + 1)]
+    fine = (0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5)
+    coarse = (0.25, 0.5, 0.7, 1, 1.5, 2, 4)
+    return [tick for tick in (fine if high / low < 2.2 else coarse) if low <= tick <= high]
+
+
+def _label(ratio: float) -> str:
+    return f"{ratio:g}" if ratio >= 0.5 else f"1/{1 / ratio:g}"
+
+
+def repeats(results: Results) -> Drawing | None:
+    """Bases per token in repeats over the background: plain, adjusted, and by region."""
+    looks = style.pair(results)
+    sets = [s for s in SETS if ratio(results, results.reference, Metric.BPT_RATIO, s)]
+    if not sets:
+        return None
+    rows = [(repeat, "all") for repeat in sets]
+    regions = _regions(results, sets[:2])
+    heights = [0.36 * len(rows), 0.36 * max(len(regions), 1)]
+    total = sum(heights) + 2.25
+    figure = new_figure(total)
+    panels = figure.subplots(2, 2, height_ratios=heights, sharey="row")
+    figure.subplots_adjust(
+        left=0.215,
+        right=0.985,
+        bottom=0.5 / total,
+        top=1 - 0.65 / total,
+        wspace=0.1,
+        hspace=2 * 0.95 / sum(heights),
+    )
+    data = _panel(panels[0, 0], results, looks, Metric.BPT_RATIO, rows)
+    data += _panel(panels[0, 1], results, looks, Metric.ADJUSTED_RATIO, rows)
+    panels[0, 0].set_title("all regions together")
+    panels[0, 1].set_title("adjusted for the regions they lie in")
+    name_rows(panels[0, 0], [a.name for a in sets])
+    style.key(panels[0, 0], list(looks.values()), y=1 + 0.34 / heights[0])
+    for axes, repeat in zip(panels[1], sets[:2], strict=False):
+        data += _panel(axes, results, looks, Metric.BPT_RATIO, [(repeat, r) for r in regions])
+        axes.set_title(f"{repeat.label}, {SPLITS[repeat.split]}, within each region")
+    region_classes = results.region_classes
+    name_rows(
+        panels[1, 0],
+        [style.row_label(region_classes, region) for region in regions],
+        [style.region_colour(region_classes, region) for region in regions],
+        weight="normal",
+    )
+    for axes in panels[1, len(sets) :]:
+        axes.set_visible(False)
+    for axes in panels.flat:
+        _log_ratio(axes)
+        axes.set_xlabel("bases per token: repeat / background")
+    return Drawing(
+        "repeats",
+        "Repeats against the DNA around them",
+        "Bases per token inside a kind of repeat divided by that of its background, on the same "
+        "pieces: right of 1, the model spends fewer tokens on the repeat. The background is DNA "
+        "that is in neither kind, except for “tandem, all pieces”: there it is everything outside "
+        "TRF calls, interspersed repeats included. Interspersed repeats of held-out DNA are "
+        "soft-masked bases outside tandem repeats, on pieces with soft-masking only; "
+        "RepeatMasker classes, where they exist on training DNA only, are shown as such. Repeats "
+        "are rare in promoters, which are cut finely anyway, so the plain ratio mixes two things; "
+        "the adjusted ratio and the ratio within each region reduce this. Pale bands: 95 % of "
+        "the ratios that the same intervals give after a random shift along the piece; for a dot "
+        "inside its band no preference is shown. Regions with fewer than "
+        f"{MIN_BASES:,} such bases are not drawn; lines end at 1/{_WIDEST} and {_WIDEST}. "
+        f"{interval_words(data)}{results.seed_note}",
+        figure,
+        pd.DataFrame(data),
+    )
+
+
+def _regions(results: Results, sets: list[RepeatSet]) -> list[str]:
+    """Regions with enough bases of any of the repeat sets to be drawn."""
+    return [
+        region
+        for region in results.region_classes.priority
+        if any(
+            ratio(results, results.reference, Metric.BPT_RATIO, repeat, region) for repeat in sets
+        )
+    ]
+
+
+CHAPTER = Chapter("repeats", "Repeats", section, {"repeats": repeats})

@@ -1,0 +1,106 @@
+"""Your own labels: from a YAML file that names labels and models to a score table, in one call."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genezip import config
+from genezip.artifacts.files import write_text
+from genezip.artifacts.scores import TASK_SCORES
+from genezip.errors import GenezipError
+from genezip.tasks import run
+from genezip.tasks.classification.audit import audit
+from genezip.tasks.classification.sets import read_intervals, read_sequences
+from genezip.tasks.classification.task import LabelledSequences
+from genezip.tasks.deposits import TaskFiles
+
+logger = logging.getLogger(__name__)
+
+HEADLINE = "mcc"
+SCORES, PREDICTIONS, AUDIT = "scores.tsv", "predictions.parquet", "audit.txt"
+
+
+class OwnTask(LabelledSequences):
+    """A labelled set of the user, read once.
+
+    Parameters
+    ----------
+    name : in rows of the score table
+    table : of :mod:`genezip.tasks.classification.sets`
+    """
+
+    settings = config.OwnLabels
+
+    def __init__(self, name: str, table: pd.DataFrame) -> None:
+        self.name = self.own_subset = name
+        self._table = table
+
+    def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
+        """The table."""
+        return self._table.copy()
+
+
+def run_own(path: Path, out: Path) -> pd.DataFrame:
+    """Audit a labelled set, and score probes on frozen models beside rows zero and baselines.
+
+    Parameters
+    ----------
+    path : YAML file with the keys of :class:`genezip.config.OwnLabels`
+    out : folder; gets ``scores.tsv``, ``predictions.parquet`` and ``audit.txt``
+
+    Returns
+    -------
+    DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
+
+    Raises
+    ------
+    GenezipError
+        If a key, a file or a row of it is wrong.
+    """
+    settings = config.parse(config.OwnLabels, config.read_yaml(path), str(path))
+    labels, fasta = (
+        None if name is None else path.parent / name for name in (settings.labels, settings.fasta)
+    )
+    assert labels is not None
+    if fasta is not None:
+        table = read_intervals(labels, fasta, settings.label)
+    elif settings.label != "label":
+        raise GenezipError(
+            f"{path} names the column {settings.label!r} without a FASTA; call the column of the "
+            "labels `label`, or give `fasta`"
+        )
+    else:
+        table = read_sequences([labels])
+    found = audit(table)
+    write_text(out / AUDIT, found.text())
+    for sentence in found.verdict:
+        logger.info(sentence)
+    schemes = settings.schemes or own_schemes(table, settings.folds)
+    settings = settings.model_copy(update={"schemes": schemes})
+    # a folder beside the YAML file, else whatever a model may be named by
+    models = [
+        path.parent / name if (path.parent / name).exists() else name for name in settings.models
+    ]
+    files = TaskFiles(path, tuple(one for one in (labels, fasta) if one is not None), {})
+    task = OwnTask(path.stem, table)
+    places = (out / SCORES, out / PREDICTIONS)
+    run.measure(task, files, None, models, settings.control, settings, "full", *places)
+    return TASK_SCORES.read(places[0])
+
+
+def own_schemes(table: pd.DataFrame, folds: int) -> list[str]:
+    """Split schemes of a set that asks for none: the strictest that it allows."""
+    if (table["split"] == "test").any():
+        return ["official", "unseen"]
+    if "chrom" in table and table["chrom"].nunique() >= folds:
+        return ["chromosome"]
+    return ["family"]
+
+
+def headline(scores: pd.DataFrame) -> pd.DataFrame:
+    """What is printed: MCC of every method under every split scheme, with its interval."""
+    rows = scores[scores["metric"] == HEADLINE]
+    shown = rows[["rule", "model", "value", "ci_low", "ci_high", "n", "units", "note"]]
+    return shown.rename(columns={"rule": "split", "value": HEADLINE})

@@ -1,0 +1,243 @@
+"""Readers of labelled sets: a class for every sequence, in one table whatever the file.
+
+Three layouts are read: files of a benchmark by split (``NAME.train.csv.gz``, as those of GUE), one
+or more tables with a sequence and a label in each row, and intervals of a genome with a label (BED
+or table) whose bases come from a FASTA. The table has the columns
+
+- ``example`` int64, number of the row
+- ``split`` str: ``train``, ``valid``, ``test``, or empty where the set names none
+- ``sequence`` str: A, C, G, T and N; of an interval on the strand ``-`` the reverse complement
+- ``label`` str, as in the file, and ``class`` int64, its place among the labels in order
+- ``chrom``, ``start``, ``end`` (0-based, half-open), ``strand`` where the set has coordinates
+- ``group`` str, where the set names what is not independent
+"""
+
+import re
+from collections.abc import Collection, Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from genezip.alphabet import decode, encode, reverse_complement
+from genezip.artifacts.tables import read_tsv
+from genezip.errors import GenezipError
+from genezip.formats.bed import BED3, read_bed
+from genezip.formats.lines import TextFile
+from genezip.formats.tabular import wrong_interval
+from genezip.genome.assembly import ReferenceGenome
+
+SPLIT_NAMES = {
+    "train": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+}
+"""Name of a split in a file (or in the name of a file) -> ours."""
+INTERVAL = ("chrom", "start", "end")
+STRANDS = ("+", "-", ".")
+LINE = "line"
+
+_TABLE = re.compile(r"(?:.*[._-])?([^._-]*)\.(?:csv|tsv|txt)(?:\.gz)?", re.IGNORECASE)
+_TEXT = ("sequence", "label", "split", "chrom", "strand", "group", "start", "end")
+_ADVICE = ("name an existing file", "mend the file")
+
+
+def read_benchmark(folder: str | Path, name: str) -> pd.DataFrame:
+    """A set with a file for each split: ``NAME.train.csv.gz``, ``NAME.dev.csv.gz`` and so on.
+
+    Each has the header ``sequence,label`` (GUE, Zhou et al. 2023, arXiv 2306.15006). Training and
+    test files must be there; splits have a name of :data:`SPLIT_NAMES`, and ``.gz`` may lack.
+    """
+    paths = {}
+    for path in sorted(Path(folder).glob(f"{name}.*")):
+        part = path.name.removeprefix(f"{name}.").partition(".")[0]
+        if part in SPLIT_NAMES and _TABLE.fullmatch(path.name):
+            paths[SPLIT_NAMES[part]] = path
+    lacking = [split for split in ("train", "test") if split not in paths]
+    if lacking:
+        raise GenezipError(
+            f"{folder} has no file {name}.{lacking[0]}.csv.gz (or .csv); name a folder and a set "
+            "that it has"
+        )
+    return read_sequences([paths[split] for split in ("train", "valid", "test") if split in paths])
+
+
+def read_sequences(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Tables with the columns ``sequence`` and ``label``, CSV or TSV, plain or gzip.
+
+    Further columns are ``split`` (else that of the file's name, ``x.test.csv``), ``chrom``,
+    ``start``, ``end``, ``strand`` and ``group``; others are left out.
+
+    Raises
+    ------
+    GenezipError
+        At the first row that is wrong, with its file and line.
+    """
+    return _finished([_read_table(Path(path), ("sequence", "label")) for path in paths], None)
+
+
+def read_intervals(
+    labels: str | Path, genome: str | Path, label: str = "label", split: str = ""
+) -> pd.DataFrame:
+    """Intervals with a label, whose bases are read from a FASTA.
+
+    Parameters
+    ----------
+    labels : path
+        BED (any name but ``.csv``, ``.tsv`` or ``.txt``) with the label in the fourth column and,
+        where it has six, the strand in the last of these; else a table with a header.
+    genome : FASTA of the same build, or ``source.json`` of whole chromosomes
+    label : column of a table that has the label
+    split : split of all rows of a BED; empty for none
+
+    Raises
+    ------
+    GenezipError
+        At the first row that is wrong, with its file and line.
+    """
+    path = Path(labels)
+    if _TABLE.fullmatch(path.name):
+        table = _read_table(path, (*INTERVAL, label))
+        if label != "label":
+            table = table.drop(columns="label", errors="ignore").rename(columns={label: "label"})
+        table = table.drop(columns="sequence", errors="ignore")  # that of the FASTA counts
+    else:
+        table = _read_labelled_bed(path).assign(split=split)
+    return _finished([table], ReferenceGenome(genome))
+
+
+def _read_labelled_bed(path: Path) -> pd.DataFrame:
+    number, first = next(TextFile(path).rows(), (0, ""))
+    if not number:
+        raise GenezipError(f"{path} has no interval; name a BED with some")
+    columns = first.count("\t") + 1
+    if columns < 4:
+        raise GenezipError(
+            f"line {number} of {path} has {columns} tab-separated columns; the label stands in the "
+            "fourth of a BED (name)"
+        )
+    types = {**BED3, "label": pa.string()}
+    if columns >= 6:
+        types |= {"score": None, "strand": pa.string()}
+    choices = {"strand": STRANDS} if columns >= 6 else None
+    table = read_bed(path, types, choices=choices, more=True, numbered=True)
+    return table.assign(file=str(path))
+
+
+def _read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """The known columns of a table as text, with the file and line of each row."""
+    bare = path.name.removesuffix(".gz")
+    separator = "," if bare.endswith(".csv") else "\t"
+    table = read_tsv(path, columns, None, *_ADVICE, separator=separator)
+    if table.empty:
+        raise GenezipError(f"{path} has no row; name a table with some")
+    places = {name: place for place, name in enumerate(table, 1)}
+    table = table[[name for name in table if name in {*_TEXT, *columns}]].copy()
+    table["file"], table[LINE] = str(path), np.arange(2, len(table) + 2)
+    match = _TABLE.fullmatch(path.name)
+    if "split" not in table:
+        table["split"] = SPLIT_NAMES.get(match[1].lower(), "") if match else ""
+    if present := [name for name in INTERVAL if name in table]:
+        if lacking := [name for name in INTERVAL if name not in table]:
+            raise GenezipError(
+                f"{path} has the column {present[0]} and lacks {lacking[0]}; an interval needs "
+                f"{', '.join(INTERVAL)}"
+            )
+        where = places["start"], places["end"]
+        for row in table.to_dict("records"):
+            wrong = wrong_interval(str(row["start"]), str(row["end"]), first=0, columns=where)
+            if wrong or pd.isna(row["chrom"]):
+                raise _wrong(path, row[LINE], wrong or "it has no chrom")
+        table = table.astype({"start": np.int64, "end": np.int64})
+    return table
+
+
+def _wrong(path: str | Path, line: int, wrong: str) -> GenezipError:
+    return GenezipError(f"line {line} of {path}: {wrong}; mend or remove it")
+
+
+def _finished(tables: list[pd.DataFrame], genome: ReferenceGenome | None) -> pd.DataFrame:
+    """The table that every reader returns, of the rows of all its files."""
+    for table in tables:
+        if odd := set(tables[0].columns) ^ set(table.columns):
+            raise GenezipError(
+                f"{_files(table)} and {_files(tables[0])} differ in the column {min(odd)}; "
+                "give all files of a set the same columns"
+            )
+    table = pd.concat(tables, ignore_index=True)
+    table["split"] = table["split"].fillna("")
+    _check_cells(table)
+    table["split"] = table["split"].map({"": ""} | SPLIT_NAMES)
+    found = []
+    for row in table.to_dict("records"):
+        if genome is None:
+            ids = encode(row["sequence"], f"line {row[LINE]} of {row['file']}")
+        else:
+            ids = _cut(row, genome)
+        found.append(decode(ids).decode())
+    table["sequence"] = found
+    _check_classes(table)
+    places = {label: place for place, label in enumerate(_in_order(table["label"].unique()))}
+    table["class"] = table["label"].map(places).astype(np.int64)
+    table["example"] = np.arange(len(table))
+    order = ("example", "split", "sequence", "label", "class", *INTERVAL, "strand", "group")
+    return table[[name for name in order if name in table]]
+
+
+def _check_cells(table: pd.DataFrame) -> None:
+    """Every row has a label and bases, and a split and a strand that are known."""
+    wrong = {"label": (table["label"].isna(), "its label is empty (or NA)")}
+    if "sequence" in table:
+        wrong["sequence"] = table["sequence"].isna(), "its sequence is empty"
+    for name, known in (("split", ("", *SPLIT_NAMES)), ("strand", STRANDS)):
+        if name in table:
+            cells = table[name].fillna(known[0] if name == "split" else ".")
+            listed = ", ".join(filter(None, known))
+            wrong[name] = ~cells.isin(known), f"its {name} is none of {listed}"
+    for name, (odd, what) in wrong.items():
+        if odd.any():
+            row = table.iloc[int(odd.to_numpy().argmax())]
+            cell = "" if pd.isna(row[name]) else f" ({row[name]})"
+            raise _wrong(row["file"], row[LINE], what + cell)
+
+
+def _cut(row: dict[Hashable, Any], genome: ReferenceGenome) -> np.ndarray:
+    """Token ids of an interval, on its strand."""
+    chrom, start, end = row["chrom"], row["start"], row["end"]
+    length = genome.length(chrom)
+    if end > length:
+        what = f"{chrom}:{start}-{end} ends outside its chromosome, which has {length:,} bp in "
+        raise _wrong(row["file"], row[LINE], f"{what}{genome.path}")
+    ids = genome.ids(chrom, start, end)
+    return reverse_complement(ids) if row.get("strand") == "-" else ids
+
+
+def _check_classes(table: pd.DataFrame) -> None:
+    """At least two classes, each with a training row where any row trains."""
+    labels = table["label"].unique()
+    if len(labels) < 2:
+        raise GenezipError(
+            f"{_files(table)} has the class {labels[0]!r} alone; a classification needs two"
+        )
+    train = table["split"] == "train"
+    absent = sorted(set(labels) - set(table.loc[train, "label"]))
+    if train.any() and absent:
+        raise GenezipError(
+            f"{_files(table)} has no training row of the class {absent[0]!r}; add some, or leave "
+            "its rows out"
+        )
+
+
+def _files(table: pd.DataFrame) -> str:
+    return ", ".join(table["file"].unique())
+
+
+def _in_order(labels: Collection[str]) -> list[str]:
+    """By number where all labels are whole numbers, else by name."""
+    whole = all(re.fullmatch(r"-?[0-9]+", label) for label in labels)
+    return sorted(labels, key=int if whole else str)

@@ -1,0 +1,302 @@
+"""PRO-cap counts on the segments of a genome, and the blocks that are tested in turn.
+
+A prepared folder holds the blocks (``examples.parquet``) and where the two bigWigs lie; the counts
+are read from them again. No base within ``gap_bp`` of a tested block is learned.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genezip import config
+from genezip.alphabet import N_ID, encode
+from genezip.artifacts.files import sha256_file
+from genezip.errors import GenezipError
+from genezip.formats.bigwig import open_bigwig
+from genezip.genome.assembly import Assembly, Segment
+from genezip.tasks.base import NotMeasured
+from genezip.tasks.deposits import FILES, TaskFiles
+from genezip.tasks.examples import Prepared, preparing
+from genezip.tasks.initiation.examples import file_place
+from genezip.tasks.label_files import same_genome
+
+NAME, SUBSET = "initiation", "procap"
+BIGWIGS = ("procap.plus.bw", "procap.minus.bw")
+LONGEST_BP = 20_000_000  # of a segment whose vectors of every base are held in memory
+CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
+NEAR_N = 500  # bp; the benchmark scores no base with an N this near
+
+
+@dataclass(frozen=True)
+class LabelledSegment:
+    """A stretch of sequence with counts.
+
+    Attributes
+    ----------
+    segment : Segment
+    ids : uint8 array, shape (L,), token ids
+    counts : float32 array, shape (2, L), 5' ends on the forward and the reverse strand
+    scored : bool array, shape (L,), False within 500 bp of an N
+    """
+
+    segment: Segment
+    ids: np.ndarray
+    counts: np.ndarray
+    scored: np.ndarray
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring bases of one segment that are in one fold: ``first`` to ``last`` in it."""
+
+    segment: int
+    first: int
+    last: int
+    fold: int
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Bases of a segment that may be learned: those with signal, and some of the others.
+
+    Attributes
+    ----------
+    at : int64 array, places in the segment
+    weight : float64 array, how many bases each stands for
+    """
+
+    at: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class ProcapExamples:
+    """Segments with counts, cut into blocks.
+
+    Attributes
+    ----------
+    segments : list of LabelledSegment
+    blocks : list of Block, in the order of their numbers
+    names : segment and first base of every block
+    """
+
+    segments: list[LabelledSegment]
+    blocks: list[Block]
+    names: list[str]
+
+    @classmethod
+    def load(cls, manifest: str | Path, source: str | Path) -> "ProcapExamples":
+        """Open a prepared folder, the genome it was prepared with, and the bigWigs.
+
+        Parameters
+        ----------
+        source : ``source.json``
+
+        Raises
+        ------
+        GenezipError
+            If one of them is missing or not the same any more.
+        """
+        prepared = Prepared.load(manifest, NAME)
+        assembly = same_genome(prepared, source).assembly()
+        again = replace(FILES, again="fetch the labels and prepare the task again")
+        again.check_files(manifest, prepared.facts["bigwigs"])
+        plus, minus = (prepared.folder / entry["path"] for entry in prepared.facts["bigwigs"])
+        segments = read_initiation(plus, minus, assembly)
+        columns = ["segment", "first", "last", "fold"]
+        table = prepared.table()
+        cut = [Block(*map(int, cells)) for cells in table[columns].itertuples(index=False)]
+        return cls(segments, cut, table["block"].tolist())
+
+    @cached_property
+    def targets(self) -> list[np.ndarray]:
+        """ln(count + 1) of every segment, (2, L); NaN where a base is not scored.
+
+        Such a base is not learned either.
+        """
+        return [np.where(s.scored, np.log1p(s.counts), np.nan) for s in self.segments]
+
+
+def prepare_procap(
+    assembly: Assembly,
+    files: TaskFiles,
+    source: Path,
+    settings: config.Labels,
+    seed: int,
+    manifest: Path,
+) -> Prepared:
+    """Cut the segments that have counts into blocks, and the blocks into folds.
+
+    Parameters
+    ----------
+    assembly : the genome
+    files : ``labels.json``
+    source : ``source.json`` of the genome
+    seed : of the bases without signal that are learned
+
+    Raises
+    ------
+    NotMeasured
+        If no segment has counts, one is too long, or the blocks are too few.
+    GenezipError
+        If a file cannot be read or a chromosome is shorter than a segment of it.
+    """
+    if reason := too_long(segment for segment in assembly.segments if segment.chrom == CHROM):
+        raise NotMeasured(reason)
+    plus, minus = (files.one(name) for name in BIGWIGS)
+    segments = read_initiation(plus, minus, assembly)
+    if not segments:
+        raise NotMeasured("the genome of this run has no segment of chr22 with PRO-cap counts")
+    cut = blocks([len(segment.ids) for segment in segments], settings.block_bp, settings.folds)
+    names = [f"{segments[b.segment].segment.name}+{b.first}" for b in cut]
+    examples = ProcapExamples(segments, cut, names)
+    sampled = sample(examples.targets, settings.zero_share, seed)
+    if not learnable(cut, examples.targets, sampled, settings.gap_bp):
+        blocks_of = f"{len(cut)} block{'s' if len(cut) > 1 else ''} of {settings.block_bp:,} bp"
+        raise NotMeasured(
+            f"PRO-cap counts cover {blocks_of}, too few to learn some and test the others"
+        )
+    table = pd.DataFrame(cut).assign(split="test", block=names)
+    table.insert(0, "example", np.arange(len(cut)))
+    folder = manifest.resolve().parent
+    inputs = dict(zip(BIGWIGS, (plus, minus), strict=True))
+    with preparing(manifest, NAME, SUBSET, inputs) as draft:
+        draft.write_examples(table)
+        draft.facts = {
+            "bigwigs": [file_place(path, folder) for path in (plus, minus)],
+            "genome_sha256": sha256_file(source),
+        }
+    return Prepared.load(manifest, NAME)
+
+
+def too_long(segments: Iterable[Segment]) -> str | None:
+    """Why vectors of every base of segments are not held in memory; None where they can be."""
+    for segment in segments:
+        if segment.length > LONGEST_BP:
+            return (
+                f"the segment {segment.name} has {segment.length:,} bp, and vectors of every base "
+                f"are held in memory for segments of at most {LONGEST_BP:,} bp"
+            )
+    return None
+
+
+def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[LabelledSegment]:
+    """Counts on every segment of :data:`CHROM` that has any.
+
+    A segment without a single count lies where short reads cannot be placed (copies of other DNA);
+    its zeros say nothing.
+
+    Parameters
+    ----------
+    plus, minus : bigWig with one count per base; a reverse strand may be negative
+    assembly : segments of the same genome build
+
+    Returns
+    -------
+    list of LabelledSegment; may be empty
+
+    Raises
+    ------
+    GenezipError
+        If a file cannot be read or a chromosome is shorter than a segment of it.
+    """
+    tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
+    try:
+        found = []
+        for segment in assembly.segments:
+            if segment.chrom != CHROM:
+                continue
+            values = []
+            for path, track in zip((plus, minus), tracks, strict=True):
+                if track.chroms().get(segment.chrom, 0) < segment.end:
+                    raise GenezipError(
+                        f"{path} ends before {segment.name}; it is of another genome build"
+                    )
+                row = track.values(segment.chrom, segment.start, segment.end, numpy=True)
+                values.append(np.abs(np.nan_to_num(row)))
+            counts = np.stack(values).astype(np.float32)
+            if counts.any():
+                ids = encode(assembly.sequence(segment), segment.name)
+                found.append(LabelledSegment(segment, ids, counts, far_from_n(ids)))
+        return found
+    finally:
+        for track in tracks:
+            track.close()
+
+
+def far_from_n(ids: np.ndarray, distance: int = NEAR_N) -> np.ndarray:
+    """True where no base within ``distance`` bp is N (bool, the shape of ``ids``)."""
+    seen = np.concatenate([[0], np.cumsum(ids == N_ID)])
+    at = np.arange(len(ids))
+    low, high = np.maximum(at - distance, 0), np.minimum(at + distance + 1, len(ids))
+    return np.asarray(seen[high] == seen[low])
+
+
+def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
+    """Cut segments into blocks; block after block goes to the next fold.
+
+    Parameters
+    ----------
+    lengths : lengths of the segments (bp)
+    block_bp : length of a block; the last of a segment is shorter
+    """
+    found: list[Block] = []
+    for segment, length in enumerate(lengths):
+        for first in range(0, length, block_bp):
+            last = min(first + block_bp, length)
+            found.append(Block(segment, first, last, len(found) % folds))
+    return found
+
+
+def learned(length: int, tested: Iterable[Block], gap_bp: int) -> np.ndarray:
+    """Bases of a segment that may be learned: farther than ``gap_bp`` from every tested block.
+
+    Returns
+    -------
+    bool array, shape (length,)
+    """
+    free = np.ones(length, dtype=bool)
+    for block in tested:
+        free[max(block.first - gap_bp, 0) : block.last + gap_bp] = False
+    return free
+
+
+def learned_bases(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
+    """Scored bases of each segment that are far enough from the tested blocks."""
+    return [
+        learned(target.shape[1], [b for b in tested if b.segment == number], gap_bp)
+        & np.isfinite(target[0])
+        for number, target in enumerate(targets)
+    ]
+
+
+def learnable(
+    cut: list[Block], targets: list[np.ndarray], sampled: list[Sampled], gap_bp: int
+) -> bool:
+    """Whether every fold leaves some sampled base to learn from."""
+    for fold in {block.fold for block in cut}:
+        free = learned_bases([block for block in cut if block.fold == fold], targets, gap_bp)
+        if not any(f[s.at].any() for f, s in zip(free, sampled, strict=True)):
+            return False
+    return True
+
+
+def sample(targets: list[np.ndarray], zero_share: float, seed: int) -> list[Sampled]:
+    """All bases with signal on either strand, and a random share of the others.
+
+    Parameters
+    ----------
+    targets : float arrays, shape (2, L), NaN where a base is not scored
+    zero_share : chance of a base without signal; it then has the weight one over it
+    """
+    random = np.random.default_rng(seed)
+    found = []
+    for target in targets:
+        signal = np.asarray((target > 0).any(axis=0))
+        at = np.flatnonzero(signal | (random.random(len(signal)) < zero_share))
+        found.append(Sampled(at, np.where(signal[at], 1.0, 1 / zero_share)))
+    return found

@@ -1,0 +1,280 @@
+"""Contact maps (task ``cmp``): the windows of Akita with five maps each.
+
+Records: Fudenberg et al. 2020 (Nature Methods 17:1111) and deposit doi:10.7910/DVN/AZM25S. A map
+is the upper triangle of 448 x 448 bins from the second diagonal on, row by row: the order of
+``numpy.triu_indices(448, 2)``.
+
+Scores are five correlations per map and their mean over maps, with intervals by locus. Maps
+without a finite score are skipped and counted in the note. ``valid100`` is the first 100 validation
+maps, which the paper's table shows (GeneZip, arXiv 2602.17739, release 56ab596).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from genezip import config
+from genezip.artifacts.scores import MEAN, Row
+from genezip.config.benchmarks import Input
+from genezip.errors import GenezipError
+from genezip.genome.assembly import ReferenceGenome
+from genezip.metrics.bootstrap import BlockBootstrap, ratio
+from genezip.metrics.contacts import (
+    METRICS,
+    OFFSET,
+    contact_scores,
+    has_signal,
+    is_triangle,
+    n_entries,
+)
+from genezip.tasks.base import Columns, Found, Job, Layout, Method, Published, Subsets
+from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.examples import Prepared
+from genezip.tasks.features import FeatureStore
+from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.scores import estimated, joined, row
+from genezip.tasks.windows.contact_baselines import predict_maps
+from genezip.tasks.windows.examples import (
+    CMP_AUTHORS,
+    CMP_BP,
+    CMP_FULL,
+    UNIT,
+    Bins,
+    WindowExamples,
+    read_rows,
+)
+from genezip.tasks.windows.records import StoredWindows, find_shards, prepare_windows
+from genezip.tasks.windows.task import Windows
+
+TRACKS = ("HFF", "H1hESC", "GM12878", "IMR90", "HCT116")
+"""Cell lines in the order of the last axis of a stored target."""
+N_VALUES = n_entries(CMP_FULL.count)
+assert N_VALUES == 99_681
+FIRST_MAPS = 100
+"""Validation maps that the release scores while training and reports, the first ones."""
+FIRST_SPLIT = f"valid{FIRST_MAPS}"
+
+_FOLDER = "contact_map_prediction"
+_PUBLISHED = ("scc", "corr")  # metrics of the paper's table
+
+
+class MapLayout(Layout):
+    """One axis with the upper triangle of a map."""
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """As of :class:`Layout`; a size is that of some map."""
+        return super().fits(shape) and (shape[0] == -1 or is_triangle(shape[0]))
+
+
+class CMP(Windows):
+    """Contact maps of one cell line."""
+
+    name = "cmp"
+    settings = config.ContactMaps
+    metrics = dict.fromkeys(METRICS, UNIT)
+    layout = MapLayout(
+        "array",
+        (-1,),
+        prediction="<f4",
+        target="<f2",
+        holds="one axis with the upper triangle of a map",
+    )
+    deposit = DEPOSITS["cmp"]
+    one_folder = True
+    bins: ClassVar[dict[Input, Bins]] = {"authors": CMP_AUTHORS, "full": CMP_FULL}
+    bed = "/sequences.bed"
+    reason = "contact map window"
+
+    @staticmethod
+    def _columns(subsets: Subsets) -> Columns:
+        named = {name: short for short, name in subsets.items()} | {"Avg": MEAN}
+        pairs = [(name, short, metric) for name, short in named.items() for metric in _PUBLISHED]
+        return {f"{name}_{metric}": (short, metric) for name, short, metric in pairs}
+
+    published = Published(_columns, mode="frozen", split=FIRST_SPLIT)
+
+    def prepare(
+        self,
+        files: TaskFiles,
+        genome: Path,
+        subset: str,
+        settings: config.ContactMaps,
+        seed: int,
+        manifest: Path,
+    ) -> Prepared:
+        """As of :class:`Task`."""
+        return prepare_contact_maps(files, genome, manifest)
+
+    def fit(self, features: FeatureStore, job: Job[WindowExamples]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        from genezip.tasks.windows.heads import predict_contacts
+
+        track = cell_line(job.examples.prepared, job.official)
+        return predict_contacts(features.array, track, job)
+
+    def train_cnn(self, job: Job[WindowExamples]) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        from genezip.tasks.windows.cnn import ContactMapsCNN, train_cnn
+
+        return train_cnn(ContactMapsCNN(job))
+
+    def baselines(self, job: Job[WindowExamples], tss: pd.DataFrame | None) -> Iterator[Found]:
+        """As of :class:`Task`."""
+        return predict_maps(job.examples, cell_line(job.examples.prepared, job.official))
+
+    def scores(
+        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
+    ) -> list[Row]:
+        """As of :class:`Task`."""
+        return map_rows(files, bootstrap, seed)
+
+
+def prepare_contact_maps(
+    files: TaskFiles, genome: ReferenceGenome | Path, manifest: str | Path
+) -> Prepared:
+    """Convert the shards once; every subset (cell line) reads the same folder.
+
+    ``targets.SPLIT.npy``: float16, shape (n, 5, 99_681), logarithm of observed over expected
+    contacts, rows in the order of the split's rows. ``examples.parquet``: example, split, chrom,
+    start, end (window of 1,048,576 bp, hg38), locus.
+
+    Parameters
+    ----------
+    files : TaskFiles
+        Lists ``.../contact_map_prediction/targets/SPLIT-NUMBER.tfr`` and ``sequences.bed``.
+    genome : ReferenceGenome, or path of a FASTA of hg38
+    manifest : ``FOLDER/manifest.json``
+
+    Raises
+    ------
+    GenezipError
+        Files that are missing, damaged, out of order, or do not fit the FASTA.
+    """
+    if not isinstance(genome, ReferenceGenome):
+        genome = ReferenceGenome(genome)
+    bed = files.one("/sequences.bed")
+    layout = StoredWindows(
+        task="cmp",
+        window_bp=CMP_BP,
+        widened_bp=0,
+        tracks=list(TRACKS),
+        stored=(N_VALUES, len(TRACKS)),
+        turned=True,
+        advice=(
+            "the FASTA that Akita's records were cut from is hg38.ml.fa, which the deposit of rsap "
+            "holds; name it in benchmarks.cmp.genome"
+        ),
+        facts={"bins": asdict(CMP_FULL), "first_diagonal": OFFSET},
+    )
+    rows = read_rows(bed, layout.window_bp, genome)
+    shards = find_shards(files, _FOLDER)
+    inputs = {"listing": files.listing, "sequences.bed": bed, "fasta": Path(genome.path)}
+    return prepare_windows(layout, rows, shards, genome, manifest, inputs)
+
+
+def cell_line(prepared: Prepared, official: str) -> int:
+    """Index of a cell line among the maps of prepared data.
+
+    Raises
+    ------
+    GenezipError
+        If the data have none of that name.
+    """
+    tracks = list(prepared.facts["tracks"])
+    if official not in tracks:
+        raise GenezipError(
+            f"{prepared.folder} has no maps of {official}, only of {', '.join(tracks)}; name one "
+            "of those in benchmarks.cmp.subsets"
+        )
+    return tracks.index(official)
+
+
+@dataclass
+class _Maps:
+    """Scores of the maps of one method, rule and split."""
+
+    examples: list[int] = field(default_factory=list)
+    loci: list[str] = field(default_factory=list)
+    scores: list[dict[str, float]] = field(default_factory=list)
+    flat: list[bool] = field(default_factory=list)  # the target has no two values
+
+
+def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
+    """Rows of every method, rule and split.
+
+    Parameters
+    ----------
+    files : of one task and subset
+    bootstrap : number of resamples
+    seed : of the resamples
+    """
+    found: dict[tuple[Method, str, str], _Maps] = defaultdict(_Maps)
+    for file in files:
+        for each in file.rows():
+            if not is_triangle(each.target.size):
+                raise GenezipError(
+                    f"{file.path} holds {each.target.size:,} values for {each.split} example "
+                    f"{each.example}, which is no upper triangle of a map; predict again"
+                )
+            maps = found[each.method, each.rule, each.split]
+            maps.examples.append(each.example)
+            maps.loci.append(each.group)
+            maps.scores.append(contact_scores(each.prediction, each.target))
+            maps.flat.append(not has_signal(each.target))
+    rows: list[Row] = []
+    for (method, rule, split), maps in found.items():
+        order = np.argsort(maps.examples, kind="stable")
+        rows += _means(method, rule, split, maps, order, bootstrap, seed)
+        if split == "valid":
+            rows += _means(method, rule, FIRST_SPLIT, maps, order[:FIRST_MAPS], bootstrap, seed)
+    return rows
+
+
+def _means(
+    method: Method,
+    rule: str,
+    split: str,
+    maps: _Maps,
+    chosen: np.ndarray,
+    bootstrap: int,
+    seed: int,
+) -> list[Row]:
+    loci, flat = np.array(maps.loci)[chosen], np.array(maps.flat)[chosen]
+    rows = []
+    for metric in METRICS:
+        values = np.array([maps.scores[index][metric] for index in chosen])
+        finite = np.isfinite(values)
+        note = skipped(len(chosen), int(finite.sum()), int((flat & ~finite).sum()))
+        cells: Row = {"unit": UNIT, "units": 0, "note": ""}
+        if finite.any():
+            boot = BlockBootstrap(loci[finite], bootstrap, seed)
+            sums = boot.sums({"score": values[finite], "maps": np.ones(int(finite.sum()))})
+            cells = estimated(boot, ratio(sums["score"], sums["maps"]), UNIT, "correlation")
+        cells["note"] = joined(note, cells["note"])
+        rows.append(
+            row(method, rule=rule, split=split, metric=metric, n=int(finite.sum()), **cells)
+        )
+    return rows
+
+
+def skipped(maps: int, scored: int, flat: int) -> str:
+    """How many maps have no score, and why; empty where all have one.
+
+    Parameters
+    ----------
+    maps, scored : number of maps, and of those with a score
+    flat : number of maps without a score whose target is constant (a missing chromosome)
+    """
+    if scored == maps:
+        return ""
+    reasons = []
+    if flat:
+        reasons.append(f"{flat} with a constant target")
+    if maps - scored - flat:
+        reasons.append(f"{maps - scored - flat} with a prediction without variance")
+    return f"{maps - scored} of {maps} maps have no score: {', '.join(reasons)}"

@@ -1,0 +1,277 @@
+"""Heads on cached bin features: contact maps of one cell line, and activity of all tracks.
+
+Contact maps have the settings of the GeneZip release: squared error over finite entries, AdamW at
+a constant rate, the weights of the last step. Not as there: features are standardised by the
+training maps, and training maps without signal (a chromosome that the experiment lacks is all
+zeros) are left out.
+
+The paper has no setting for regulatory activity: a linear head, the loss of Enformer (Poisson),
+and the weights of the lowest validation loss.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genezip.errors import GenezipError
+from genezip.genome.sources.splits import SPLITS
+from genezip.log import Progress, progress
+from genezip.metrics.contacts import has_signal, mean_score, n_bins
+from genezip.models.base import choose_device
+from genezip.tasks.base import Job, Predictions
+from genezip.tasks.features import Moments, Standard
+from genezip.tasks.networks import (
+    ActivityHead,
+    ContactHead,
+    poisson_sum,
+    seeded,
+    squared_error_sum,
+)
+from genezip.tasks.windows.contacts import FIRST_MAPS
+from genezip.tasks.windows.examples import WindowExamples, blocks, predict_windows, rows_of
+from genezip.training.fit import fit_task, rows_of_step
+from genezip.training.objectives import TaskObjective
+
+logger = logging.getLogger(__name__)
+
+VALIDATION_WINDOWS = 256
+"""Validation windows that choose the weights of an activity head, evenly spread over the split."""
+MAPS_AT_ONCE = 64
+ACTIVITY_AT_ONCE = 2
+_ROWS_PER_BLOCK = 16
+_MEMORY_SHARE = 0.5  # of the free memory of a GPU, for a micro-batch
+# Pair tensor and activations of a map of 448 bins take 0.9 GB in float32; 2 GB leave room for
+# the convolutions' workspace and the gradients.
+_BYTES_PER_PAIR = 10_000
+_BYTES_PER_VALUE = 32  # rate, target, loss terms and their gradients, float32
+
+Part = tuple[Tensor, Tensor, int]
+"""Features (B, bins, channels), targets (B, ...), and the finite targets of the whole step."""
+
+
+class BinFeatures:
+    """Features of windows; every channel has mean 0 and SD 1 over the training windows' bins.
+
+    Parameters
+    ----------
+    array : float array, shape (n, bins, channels), usually a memory map
+    train : int array, rows whose bins decide mean and SD
+    name : for messages
+
+    Raises
+    ------
+    GenezipError
+        If there are no training rows.
+    """
+
+    def __init__(self, array: np.ndarray, train: np.ndarray, name: str) -> None:
+        self._array = array
+        self.bins, self.width = array.shape[1:]
+        if not len(train):
+            raise GenezipError(f"{name} has no training windows with a target; prepare it again")
+        moments = Moments(self.width)
+        with Progress("features", len(train), "window") as shown:
+            for rows in blocks(train, _ROWS_PER_BLOCK):
+                moments.add(array[rows])
+                shown.advance(len(rows))
+        self.standard: Standard = moments.standard()
+
+    def batch(self, rows: np.ndarray, device: torch.device) -> Tensor:
+        """Standardised features, float32 Tensor (len(rows), bins, channels)."""
+        found = self.standard.apply(self._array[rows]).astype(np.float32)
+        return torch.from_numpy(found).to(device)
+
+
+class BinnedWindows:
+    """Features of windows beside their targets, a micro-batch at a time.
+
+    Parameters
+    ----------
+    array : float32, shape (n, bins, channels), features in the order of the table
+    job : what is learned
+    target : split, k positions within it -> float array, shape (k, ...)
+    train : positions of the training windows that are learned
+    bytes_each : what an example takes in forward and backward
+    """
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        job: Job[WindowExamples],
+        target: Callable[[str, np.ndarray], np.ndarray],
+        train: np.ndarray,
+        bytes_each: int,
+    ) -> None:
+        self.job, self.target, self.train = job, target, train
+        self.rows = rows_of(job.examples.table)
+        self.device = choose_device(job.settings.device)
+        self.features = BinFeatures(array, self.rows["train"][train], job.name)
+        self.at_once = micro_batch(self.device, bytes_each, job.settings.batch)
+
+    def batch(self, rows: np.ndarray) -> Tensor:
+        """Features of rows of the table, float32 Tensor (len(rows), bins, channels)."""
+        return self.features.batch(rows, self.device)
+
+    def parts(self, split: str, places: np.ndarray) -> Iterator[Part]:
+        """Features and targets of some windows of a split."""
+        known = self.target(split, places)
+        values = int(np.isfinite(known).sum())
+        for part in blocks(np.arange(len(places)), self.at_once):
+            seen = self.batch(self.rows[split][places[part]])
+            yield seen, torch.from_numpy(known[part]).to(self.device), values
+
+    def step(self, step: int) -> Iterator[Part]:
+        """The training windows of a step."""
+        batch, seed = self.job.settings.batch, self.job.seed
+        return self.parts("train", self.train[rows_of_step(len(self.train), batch, step, seed)])
+
+
+def micro_batch(device: torch.device, bytes_each: int, batch: int) -> int:
+    """Examples that go through a head at once: one on a CPU, what half of a GPU holds on it.
+
+    ``bytes_each`` is what an example takes in forward and backward.
+    """
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(batch, int(free * _MEMORY_SHARE) // bytes_each))
+
+
+def kept_where(rows: np.ndarray, keep: Callable[[int], bool], name: str) -> np.ndarray:
+    """Positions 0 .. len(rows) - 1 for which ``keep`` holds; a warning counts the others."""
+    places = progress(range(len(rows)), "targets", unit="window")
+    kept = np.array([place for place in places if keep(place)], dtype=np.int64)
+    if len(kept) < len(rows):
+        logger.warning(
+            f"{name}: {len(rows) - len(kept)} of {len(rows)} training windows have no signal "
+            "(all values are equal) and are left out"
+        )
+    return kept
+
+
+def predict_contacts(
+    array: np.ndarray, track: int, job: Job[WindowExamples]
+) -> Iterator[Predictions]:
+    """Train a contact head and predict the maps of all validation and test windows.
+
+    Parameters
+    ----------
+    array : float32, shape (n, bins, channels), features in the order of the table
+    track : index of the cell line
+
+    Raises
+    ------
+    GenezipError
+        If bins and targets do not belong together, or no training map has signal.
+    """
+    targets = {split: job.examples.targets(split) for split in SPLITS}
+    bins = n_bins(targets["train"].shape[-1])
+    _check_bins(array, bins, "maps", job.name)
+
+    def target(split: str, places: np.ndarray) -> np.ndarray:
+        return np.asarray(targets[split][places, track])
+
+    table, settings = job.examples.table, job.settings
+    known = rows_of(table)["train"]
+    train = kept_where(known, lambda place: has_signal(targets["train"][place, track]), job.name)
+    windows = BinnedWindows(array, job, target, train, _BYTES_PER_PAIR * bins * bins)
+    width = windows.features.width
+    head = seeded(lambda: ContactHead(width, bins), job.seed).to(windows.device)
+
+    @torch.no_grad()
+    def predict(here: np.ndarray) -> np.ndarray:
+        """Maps of rows of the table, float32 (k, entries)."""
+        parts = [head.triangle(windows.batch(part)) for part in blocks(here, windows.at_once)]
+        return np.asarray(torch.cat(parts).cpu().numpy())
+
+    def validate() -> float:
+        """Mean SCC of the first validation maps that have one."""
+        first = windows.rows["valid"][:FIRST_MAPS]
+        pairs = (
+            (predict(np.array([row]))[0], targets["valid"][place, track])
+            for place, row in enumerate(first)
+        )
+        return mean_score(pairs, "scc")
+
+    loss = partial(contact_loss, head)
+    objective = TaskObjective(job.name, head, settings, loss, validate, "scc")
+    fit_task(objective, windows.step, settings.steps, job.seed, job.identity, job.work, "last")
+    yield from predict_windows(table, target, predict, MAPS_AT_ONCE)
+
+
+def contact_loss(head: nn.Module, part: Part) -> Tensor:
+    """A micro-batch's share of the mean squared error over a step's finite entries."""
+    assert isinstance(head, ContactHead)
+    features, target, entries = part
+    return squared_error_sum(head.triangle(features), target) / max(1, entries)
+
+
+def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Predictions]:
+    """Train an activity head and predict the rates in all validation and test windows.
+
+    Targets are read from their memory maps a batch at a time.
+
+    Parameters
+    ----------
+    array : float32, shape (n, bins, channels), features in the order of the table
+
+    Raises
+    ------
+    GenezipError
+        If bins and targets do not belong together, or there are no training windows.
+    """
+    targets = {split: job.examples.targets(split) for split in SPLITS}
+    bins, tracks = targets["train"].shape[1:]
+    _check_bins(array, bins, "targets", job.name)
+
+    def target(split: str, places: np.ndarray) -> np.ndarray:
+        return np.asarray(targets[split][places])
+
+    table, settings = job.examples.table, job.settings
+    train = np.arange(len(rows_of(table)["train"]))
+    windows = BinnedWindows(array, job, target, train, _BYTES_PER_VALUE * bins * tracks)
+    width = windows.features.width
+    head = seeded(lambda: ActivityHead(width, tracks), job.seed).to(windows.device)
+
+    @torch.no_grad()
+    def predict(here: np.ndarray) -> np.ndarray:
+        """Rates of rows of the table, float32 (k, bins, tracks)."""
+        return np.asarray(head(windows.batch(here)).cpu().numpy())
+
+    def validate() -> float:
+        """The negative mean loss."""
+        total, values = 0.0, 0
+        chosen = spread(len(windows.rows["valid"]), VALIDATION_WINDOWS)
+        for places in blocks(chosen, settings.batch):
+            for seen, found, _values in windows.parts("valid", places):
+                total += float(poisson_sum(head(seen), found))
+                values += int(found.isfinite().sum())
+        return -total / values if values else float("nan")
+
+    loss = partial(activity_loss, head)
+    objective = TaskObjective(job.name, head, settings, loss, validate, "negative loss")
+    fit_task(objective, windows.step, settings.steps, job.seed, job.identity, job.work)
+    yield from predict_windows(table, target, predict, ACTIVITY_AT_ONCE)
+
+
+def activity_loss(head: nn.Module, part: Part) -> Tensor:
+    """A micro-batch's share of the mean Poisson loss over a step's finite targets."""
+    features, target, values = part
+    return poisson_sum(head(features), target) / max(1, values)
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """At most so many of the numbers 0 .. count - 1, evenly spread; int64, rising."""
+    return np.arange(min(count, most)) * count // max(1, min(count, most))
+
+
+def _check_bins(array: np.ndarray, bins: int, of: str, name: str) -> None:
+    if array.shape[1] != bins:
+        raise GenezipError(
+            f"the features of {name} have {array.shape[1]} bins, its {of} {bins}; compute the "
+            "features again"
+        )

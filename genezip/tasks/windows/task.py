@@ -1,0 +1,59 @@
+"""What contact maps and regulatory activity have in common as tasks."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from genezip.config.benchmarks import Activity, ContactMaps, Input
+from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
+from genezip.formats.bed import BED4_SPLIT, read_bed
+from genezip.genome.sources.splits import SPLITS
+from genezip.models.base import Compressor
+from genezip.tasks.base import Task
+from genezip.tasks.exclusions import listed, on_hg38
+from genezip.tasks.features import Reading
+from genezip.tasks.windows.examples import Bins, WindowExamples
+
+
+class Windows(Task[WindowExamples]):
+    """Targets in equal bins of long windows, learned on cached features of those bins.
+
+    Attributes
+    ----------
+    bins : scored bins of an input
+    bed : how the path of the list of windows ends in the deposit
+    widened_bp : bases that the input adds on each side of a listed window
+    reason : why training must not see a window, for the table of exclusions
+    """
+
+    bins: ClassVar[dict[Input, Bins]]
+    bed: ClassVar[str]
+    widened_bp: ClassVar[int] = 0
+    reason: ClassVar[str]
+
+    def open(self, manifest: Path, genome: Path) -> WindowExamples:
+        """As of :class:`Task`."""
+        return WindowExamples.load(manifest, genome)
+
+    def evaluation_intervals(self, folder: Path) -> EvaluationIntervals:
+        """As of :class:`Task`."""
+        path = listed(folder, self.name, self.bed)[0]
+        table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, todo="fetch it again")
+        table = table[table["split"].isin(EVALUATION_SPLITS)].reset_index(drop=True)
+        inputs = table.assign(
+            start=table["start"] - self.widened_bp,
+            end=table["end"] + self.widened_bp,
+            reason=self.reason,
+        )
+        return on_hg38(self.name, inputs)
+
+    def features(
+        self,
+        compressor: Compressor,
+        examples: WindowExamples,
+        input: Input,
+        settings: ContactMaps | Activity,
+    ) -> Reading:
+        """As of :class:`Task`."""
+        from genezip.tasks.windows.features import window_features
+
+        return window_features(compressor, examples, self.bins[input], input, settings.tap)

@@ -1,0 +1,139 @@
+"""The audit: what it must find in made and in real sets."""
+
+import pytest
+from toolkit.dna import random_dna, reverse_complement
+
+from genezip.tasks.classification.audit import audit
+from genezip.tasks.classification.sets import read_benchmark
+
+SPLITS = ("train", "train", "train", "valid", "test")
+
+
+def clean(seed: int = 0, rows: int = 100):
+    """Unrelated sequences, classes equally often in every split."""
+    return [
+        (SPLITS[row // 2 % 5], random_dna(80, 1000 * seed + row), row % 2) for row in range(rows)
+    ]
+
+
+def found(report, check, split, against):
+    rows = report.alike.set_index(["check", "split", "against"])
+    return tuple(rows.loc[(check, split, against), ["rows", "same_label", "other_label"]])
+
+
+def test_unrelated_sequences_have_nothing(labelled):
+    report = audit(labelled(clean()))
+    assert report.verdict == ["verdict: nothing found"]
+    assert report.alike["rows"].sum() == 0 and len(report.alike) == 5 * 5
+    assert report.mcc["row_zero"].tolist() == ["nearest", "twin", "position_motif"]
+    assert "nearest" in report.text() and "shuffles" not in report.text()
+
+
+def test_copies_and_reverse_complements_by_label(labelled):
+    rows = clean()
+    a, b, c = (rows[at][1] for at in (0, 1, 2))  # of train, with the labels 0, 1, 0
+    rows += [
+        ("test", a, 0),
+        ("test", b, 0),
+        ("test", b, 0),
+        ("test", reverse_complement(c), 0),
+        ("train", a, 1),
+    ]
+    report = audit(labelled(rows))
+    assert found(report, "copies", "test", "train+valid") == (3, 1, 3)
+    assert found(report, "copies", "test", "test") == (2, 2, 0)
+    assert found(report, "copies", "train", "train") == (2, 0, 2)
+    assert found(report, "reverse_complements", "test", "train+valid") == (1, 1, 0)
+    assert found(report, "shared_stretch", "test", "train+valid") == (4, 2, 3)
+    assert found(report, "twins", "test", "train+valid") == (3, 1, 3)
+    assert found(report, "shuffles", "test", "train+valid") == (0, 0, 0)
+    assert "3 of 24 test rows (12.5%) are a copy of a training" in report.verdict[0]
+    assert "2 of 61 rows of train have a copy there with another label" in report.verdict
+    assert report.verdict[-1] == "verdict: the split leaks; report the split `unseen` beside it"
+
+
+def test_near_copies_share_a_stretch(labelled):
+    rows = clean()
+    text = rows[0][1]
+    other = "ACGT"["CGTA".index(text[32])]  # so that no 33rd base is shared
+    near = "ACGT" + text[:32] + other + random_dna(43, 9_999)
+    rows += [("test", near, 1), ("valid", text[5:37], 0)]
+    report = audit(labelled(rows))
+    assert found(report, "shared_stretch", "test", "train+valid") == (1, 0, 1)
+    assert found(report, "shared_stretch", "valid", "train") == (1, 1, 0)
+    assert found(audit(labelled(rows), k=33), "shared_stretch", "test", "train+valid")[0] == 0
+
+
+def test_negatives_that_are_shuffles_are_not_fit(labelled):
+    """The halves between the outermost letters swap: A x A y A becomes A y A x A."""
+    rows = []
+    for pair in range(60):
+        x, y = (random_dna(40, 2 * pair + half) for half in (0, 1))
+        parts = (f"A{x}A{y}A", f"A{y}A{x}A")
+        for label, text in enumerate(parts):
+            split = "test" if pair % 6 == label else "train"
+            rows.append((split, text, label))
+    report = audit(labelled(rows))
+    assert found(report, "shuffles", "test", "train") == (20, 0, 20)
+    assert report.mcc.set_index("row_zero").loc["twin", "mcc"] == 1
+    assert report.verdict[-1].startswith("verdict: not fit to compare models (solved by")
+    assert "classes are shuffles of one another" in report.verdict[-1]
+
+
+def test_length_and_class_shares_are_told(labelled):
+    rows = [(split, text[: 60 + 10 * label], label) for split, text, label in clean()]
+    rows += [("test", random_dna(70, 5000 + at), 1) for at in range(20)]
+    report = audit(labelled(rows))
+    classes = report.classes.set_index(["split", "label"])
+    assert classes.loc[("train", "0"), "median_bp"] == 60
+    assert classes.loc[("train", "1"), "length_auroc"] == 1
+    assert classes.loc[("test", "1"), "share"] == 0.75
+    assert any(
+        "the share of the class 0 differs between splits: 25.0% in test, 50.0% in train" in line
+        for line in report.verdict
+    )
+    assert any("length alone tells the class" in line for line in report.verdict)
+    assert report.verdict[-1] == "verdict: usable, with the remarks above"
+
+
+def test_a_set_without_splits_is_compared_with_itself(labelled):
+    rows = [("", text, label) for _, text, label in clean()]
+    rows.append(("", rows[0][1], 1))
+    report = audit(labelled(rows))
+    assert found(report, "copies", "all", "all") == (2, 0, 2)
+    assert report.rows_zero == [] and not len(report.mcc)
+    assert any("2 of 101 rows (2.0%) are a copy of another row" in line for line in report.verdict)
+
+
+@pytest.mark.parametrize(("name", "rows"), [("mouse_0", 734), ("mouse_2", 300), ("mouse_3", 203)])
+def test_the_shuffled_mouse_sets_are_found(gue, name, rows):
+    report = audit(read_benchmark(gue, name))
+    assert found(report, "shuffles", "test", "train+valid") == (rows, 0, rows)
+    twin = report.mcc.set_index("row_zero").loc["twin"]
+    assert twin["covered"] == rows and twin["mcc_covered"] == 1.0
+    assert "classes are shuffles of one another" in report.verdict[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "twins"),
+    [
+        pytest.param("tf_2", (0, 0, 0), marks=pytest.mark.slow),
+        pytest.param("tf_3", (1, 1, 0), marks=pytest.mark.slow),
+        ("prom_prom_core_tata", (18, 17, 1)),
+        ("prom_prom_300_tata", (6, 6, 0)),
+    ],
+)
+def test_in_the_other_real_sets_every_twin_is_a_copy(gue, name, twins):
+    report = audit(read_benchmark(gue, name))
+    assert found(report, "twins", "test", "train+valid") == twins
+    assert found(report, "copies", "test", "train+valid") == twins
+    assert found(report, "shuffles", "test", "train+valid") == (0, 0, 0)
+    assert report.verdict[-1] == "verdict: the split leaks; report the split `unseen` beside it"
+
+
+def test_homologous_rows_of_a_promoter_set_by_label(gue):
+    """Of 48 rows that share 64 bases with training, 20 do so with rows of their label alone."""
+    table = read_benchmark(gue, "prom_prom_300_tata")
+    report = audit(table[table["split"] != "valid"].reset_index(drop=True), k=64)
+    rows, same, other = found(report, "shared_stretch", "test", "train")
+    assert (rows, same, other) == (48, 21, 28) and rows - other == 20

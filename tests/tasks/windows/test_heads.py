@@ -1,0 +1,63 @@
+"""Features of windows in batches: standardised, in the order of the table, as many as fit."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genezip.errors import GenezipError
+from genezip.tasks.windows.examples import blocks, rows_of
+from genezip.tasks.windows.heads import BinFeatures, kept_where, micro_batch
+
+
+def test_features_are_standardised_by_the_training_rows_alone() -> None:
+    random = np.random.default_rng(0)
+    array = (random.normal(size=(40, 6, 3)) * [1, 20, 0] + [0, 100, 7]).astype(np.float32)
+    train = np.arange(0, 40, 2)
+    features = BinFeatures(array, train, "toy")
+    found = features.batch(train, torch.device("cpu")).double().numpy()
+    assert found.mean((0, 1)) == pytest.approx([0, 0, 0], abs=1e-6)
+    assert found.std((0, 1)) == pytest.approx([1, 1, 0], abs=1e-6)
+    others = features.batch(np.array([1, 3]), torch.device("cpu")).numpy()
+    seen = array[..., :2]
+    mean, sd = seen[train].mean((0, 1)), seen[train].std((0, 1))
+    assert others[..., :2] == pytest.approx((seen[[1, 3]] - mean) / sd, abs=1e-4)
+    assert not others[..., 2].any()
+
+
+def test_rows_of_a_split_keep_the_order_of_the_table() -> None:
+    table = pd.DataFrame({"split": ["test", "train", "valid", "train", "test"]})
+    assert {name: rows.tolist() for name, rows in rows_of(table).items()} == {
+        "train": [1, 3],
+        "valid": [2],
+        "test": [0, 4],
+    }
+
+
+def test_blocks_hold_every_row_once_and_a_cpu_takes_one_at_a_time() -> None:
+    assert [part.tolist() for part in blocks(np.arange(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert blocks(np.arange(0), 2) == []
+    assert micro_batch(torch.device("cpu"), 1, 32) == 1
+
+
+def test_a_gpu_takes_what_half_of_its_free_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
+    cuda = torch.device("cuda")
+    assert [micro_batch(cuda, each, 32) for each in (100, 10, 400, 600)] == [5, 32, 1, 1]
+
+
+def test_windows_that_are_left_out_are_told(messages: Callable[[], list[str]]) -> None:
+    kept = kept_where(np.array([4, 6, 9]), lambda place: place != 1, "toy")
+    assert kept.tolist() == [0, 2]
+    assert messages() == [
+        "toy: 1 of 3 training windows have no signal (all values are equal) and are left out"
+    ]
+    assert kept_where(np.array([4]), lambda place: True, "toy").tolist() == [0]
+    assert len(messages()) == 1
+
+
+def test_no_training_rows_are_refused() -> None:
+    with pytest.raises(GenezipError, match="toy has no training windows with a target"):
+        BinFeatures(np.zeros((2, 3, 4), np.float32), np.arange(0), "toy")
