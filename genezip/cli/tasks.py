@@ -334,7 +334,7 @@ def measure(
 
     task = TASKS[part]
     chosen = config.settings(task.settings, settings)
-    files = TaskFiles.load(listing)
+    files = TaskFiles.load(listing, "run `genezip labels fetch` first")
     run.measure(task, files, source, model or (), control, chosen, scale, out, predictions)
 
 
