@@ -6,9 +6,9 @@ little-endian arrays in C order, which are read one row at a time; a target of N
 The :class:`Layout` of a task says which of the two it has, and in which precision. The file's
 metadata has, under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one
 array, -1 where rows differ), ``dtype`` (of a prediction), ``target_dtype`` (float16 in files of
-earlier versions, which lack it), ``task``, ``subset``, ``methods`` (the methods), ``notes`` (why cells
-of a method are empty, or a remark beside their value) and ``facts`` (numbers about the examples
-themselves).
+earlier versions, which lack it), ``task``, ``subset``, ``arms`` (the methods), ``notes`` (why
+cells of a method are empty, or a remark beside their value) and ``facts`` (numbers about the
+examples themselves).
 """
 
 from collections.abc import Iterator, Sequence
