@@ -10,8 +10,8 @@ from toolkit.labels import LabelRun, told
 
 from genezip.config.labels import Labels
 from genezip.errors import GenezipError
-from genezip.tasks import label_files as real_labels
 from genezip.tasks import TASKS
+from genezip.tasks import label_files as real_labels
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.predictions import COLUMNS, PredictionFile
 

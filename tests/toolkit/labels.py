@@ -14,7 +14,8 @@ from genezip.config.labels import Labels
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.models.base import Compressor
-from genezip.tasks import run, TASKS
+from genezip.tasks import TASKS, run
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.label_files import FILES
 
 
@@ -89,13 +90,12 @@ class LabelRun:
             self._monkeypatch.setattr("genezip.models.load", lambda path, *_, **__: made[path])
         names = [m if isinstance(m, Path) else Path(m.name) for m in models]
         out = (self.scores, self.predictions)
-        run.measure(task, self.listing, self.source, names, control, settings, "test", *out)
+        files = TaskFiles.load(self.listing, "run `genezip labels fetch` first")
+        run.measure(TASKS[task], files, self.source, names, control, settings, "test", *out)
         return pd.read_csv(self.scores, sep="\t")
 
     def prepared(self, task: str, settings: Labels) -> tuple[Path, Any]:
         """Manifest of the prepared folder, and its examples."""
-        from genezip.tasks.deposits import TaskFiles
-
         manifest = self._folder / task / "manifest.json"
         files, one = TaskFiles.load(self.listing), TASKS[task]
         one.prepare(files, self.source, one.own_subset, settings, settings.seed, manifest)

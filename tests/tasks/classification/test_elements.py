@@ -13,8 +13,8 @@ from genezip.alphabet import encode, reverse_complement
 from genezip.config.labels import Labels
 from genezip.errors import GenezipError
 from genezip.models.token_counts import TokenCounts
-from genezip.tasks import run as verbs
 from genezip.tasks import TASKS
+from genezip.tasks import run as verbs
 from genezip.tasks.base import Method
 from genezip.tasks.classification import elements
 from genezip.tasks.classification.probe import mean_vectors, unlearnable

@@ -16,8 +16,8 @@ from genezip.errors import GenezipError
 from genezip.inference import forward
 from genezip.metrics.contacts import contact_scores
 from genezip.models.token_counts import TokenCounts
-from genezip.tasks import run as verbs
 from genezip.tasks import TASKS
+from genezip.tasks import run as verbs
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.windows import hic
