@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from genezip.artifacts.files import sha256_json
 from genezip.artifacts.tables import HEAD
 from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiation
 from genezip.errors import GenezipError
@@ -47,6 +48,7 @@ def prepare_pairs(folder: Path, task: str = "eqtl", subset: str = "Whole_Blood")
     )
     with preparing(folder / "manifest.json", task, subset, {}) as draft:
         draft.write_examples(table)
+        draft.facts = {"sizes_sha256": sha256_json({"chr1": 100})}
     return folder / "manifest.json"
 
 

@@ -90,7 +90,7 @@ class LabelRun:
             self._monkeypatch.setattr("genezip.models.load", lambda path, *_, **__: made[path])
         names = [m if isinstance(m, Path) else Path(m.name) for m in models]
         out = (self.scores, self.predictions)
-        files = TaskFiles.load(self.listing)
+        files = TaskFiles.load(self.listing, "run `genezip labels fetch` first")
         run.measure(TASKS[task], files, self.source, names, control, settings, "test", *out)
         return pd.read_csv(self.scores, sep="\t")
 

@@ -1,6 +1,5 @@
 """The one-hot CNN on pairs: losses, scores, files, going on after a stop."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,13 +10,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from genezip.tasks.cnn import cnn_settings, predict_cnn
 from toolkit.dna import random_ids
 
-from genezip.config.benchmarks import ETGP, TASK_SECTIONS, Pairs
-from genezip.errors import GenezipError
-from genezip.tasks import cnn as module
-from genezip.tasks.base import Method
+from genezip.config.benchmarks import ETGP, Pairs
+from genezip.tasks import TASKS, run
+from genezip.tasks.base import Job, Method
+from genezip.tasks.networks import cnn_settings
+from genezip.tasks.pairs import network as module
+from genezip.tasks.pairs.network import PairsCNN, predict_pairs, train_pairs_cnn
 from genezip.tasks.pairs.sequences import PairSequences, padded
 
 CPU = torch.device("cpu")
@@ -34,10 +34,6 @@ class FakePairs:
         }
     )
 
-    @classmethod
-    def load(cls, manifest: Path, genome: Path) -> "FakePairs":
-        return cls()
-
     def sequences(self, row: int) -> PairSequences:
         alternative = random_ids(60 + row, row)
         reference = alternative.copy()
@@ -45,14 +41,9 @@ class FakePairs:
         return PairSequences(reference, alternative, 20, 40, 40)
 
 
-@pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PairExamples", FakePairs)
-
-
 def settings(task: str, **changes: Any) -> Any:
     values = {"steps": 2, "epochs": 1, "batch": 2, "evaluate_every": 2, "device": "cpu"}
-    section = TASK_SECTIONS[task]  # each has the keys that it reads alone
+    section = TASKS[task].settings  # each has the keys that it reads alone
     values = {key: value for key, value in values.items() if key in section.model_fields}
     return section(**{**values, **changes})
 
@@ -62,20 +53,13 @@ def method(task: str, input: str = "authors") -> Method:
 
 
 def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
-    """Prediction file of a task, with a manifest that is only there to be hashed."""
+    """Prediction file of a task, trained from nothing on sequences of 64 bp."""
     folder.mkdir(exist_ok=True)
-    manifest, out = folder / f"{task}.json", folder / f"{task}.parquet"
-    manifest.write_text(json.dumps({"task": task}))
-    chosen = settings(task, **changes)
-    predict_cnn(
-        task, manifest, folder / "genome.fa", method(task), "x", chosen, seed, out,
-        folder / "work", padded_bp=64,
-    )  # fmt: skip
+    given, out = method(task), folder / f"{task}.parquet"
+    job: Job[Any] = Job(given, "x", FakePairs(), settings(task, **changes), seed, {}, folder / "w")
+    found = train_pairs_cnn(job, TASKS[task].selection, padded_bp=64)  # type: ignore[attr-defined]
+    run.write_predictions(TASKS[task], out, given, predict_pairs(job.examples, found))
     return out
-
-
-def weights(cnn: torch.nn.Module) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in cnn.parameters()])
 
 
 def test_rate_and_decay_are_the_benchmarks_and_amounts_are_the_tasks() -> None:
@@ -99,7 +83,7 @@ def test_pairs_read_the_padded_alternative_and_the_reference_when_hidden(
     assert table["prediction"].between(0, 1).all() and len(set(table["prediction"])) > 1
     assert (table["hidden"] != table["prediction"]).any()
     assert any({"eqtl": "auroc", "etgp": "auprc"}[task] in text for text in messages())
-    pairs = module._Pairs(FakePairs(), settings(task), 64, 0, CPU)  # type: ignore[arg-type]
+    pairs = PairsCNN(FakePairs(), settings(task), 0, CPU, 64)  # type: ignore[arg-type]
     pairs.module.eval()
     for hidden in (False, True):
         one = FakePairs().sequences(9)
@@ -114,7 +98,7 @@ def test_scores_of_pairs_under_autocast_are_as_many_as_the_inputs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[torch.dtype] = []
-    pairs = module._Pairs(FakePairs(), settings("eqtl"), 64, 0, CPU)  # type: ignore[arg-type]
+    pairs = PairsCNN(FakePairs(), settings("eqtl"), 0, CPU, 64)  # type: ignore[arg-type]
     pairs.rows["test"] = pairs.train = np.arange(12)
     pairs.module.classify.register_forward_hook(lambda net, given, found: seen.append(found.dtype))
     bf16 = torch.autocast("cpu", dtype=torch.bfloat16)
@@ -137,12 +121,3 @@ def test_equal_seeds_give_equal_files(
     torch.rand(3)
     assert pq.read_table(predicted(tmp_path / "b", task)).equals(one)
     assert not pq.read_table(predicted(tmp_path / "c", task, seed=1)).equals(one)
-
-
-def test_an_unknown_task_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(GenezipError, match="'xyz' is no task here"):
-        predict_cnn(
-            "xyz", tmp_path / "x.json", tmp_path, method("eqtl"), "x", settings("eqtl"), 0,
-            tmp_path / "o", tmp_path / "w",
-        )  # fmt: skip
