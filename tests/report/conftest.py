@@ -270,6 +270,19 @@ LABELS = [
 ]  # fmt: skip
 
 
+SETS = [
+    TASK_SCORES.row(
+        task="classification", subset="tf_2", rule="official", split="test", metric="mcc", n=900,
+        unit="groups", units=30, **cells,
+    )
+    for cells in (
+        {"model": "twin", "mode": "baseline", "value": 0.2, "ci_low": 0.1, "ci_high": 0.3},
+        {"model": "genezip-tiny", "mode": "frozen", "seed": 0, "value": 0.25, "ci_low": 0.1,
+         "ci_high": 0.4},
+    )
+]  # fmt: skip
+
+
 def write(folder: Path, text: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text(text, encoding="utf-8")
@@ -307,6 +320,7 @@ def build(
                       "weights_sha256": "ef" * 32, "training": training}  # fmt: skip
             write(run / "config.json", json.dumps(config))
     TASK_SCORES.write(folder / "labels" / "initiation.tsv", LABELS)
+    TASK_SCORES.write(folder / "labels" / "classification.tsv", SETS)
     for stage, seconds in (("fetch", 2.5), ("pretrain/genezip-tiny.seed0", 401.0)):
         path = folder / "benchmarks" / f"{stage}.tsv"
         write(path, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t512.5\n")
@@ -318,7 +332,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """One results folder, loaded; not to be changed."""
     folder = build(tmp_path_factory.mktemp("demo") / "results")
     settings = Report(reference=REFERENCE, control=CONTROL)
-    return load(folder, settings, "demo", labels=["initiation"])
+    return load(folder, settings, "demo", labels=["initiation", "classification"])
 
 
 @pytest.fixture(scope="session")

@@ -122,7 +122,7 @@ def test_a_genome_without_introns_and_utrs_has_whole_figures(
     """As of E. coli: promoter, CDS, exon and near intergenic alone."""
     results = without(make_results(), ("utr", "intron", "dig"))
     drawings = draw(results)
-    assert [*drawings, "labels"] == list(FIGURES)  # no labels were measured
+    assert [*drawings, "labels", "classification"] == list(FIGURES)  # no labels were measured
     for drawing in drawings.values():
         assert ">nan<" not in drawing.svg.lower()
     assert drawings["bpt"].svg.count(NO_BASE) == 3

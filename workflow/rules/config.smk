@@ -89,7 +89,9 @@ CONTROL = config["report"]["control"]
 CORPORA = list(config["corpora"])
 ROUTERS = ["fixed_stride", "gc_cpg"]
 INTERVALS = ("max_n_fraction", "bootstrap", "block_bp", "seed")
-FIGURES = "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels".split()
+FIGURES = (
+    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels classification"
+).split()
 
 TARGETS = ("regions", "match_bpt", "uniform_bpt")
 

@@ -85,6 +85,12 @@ rule report:
             category="8 Real labels",
             labels={"figure": "models against baselines"},
         ),
+        classification=report(
+            "results/figures/classification.svg",
+            caption="../report/classification.rst",
+            category="8 Real labels",
+            labels={"figure": "labelled sequences"},
+        ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:
         "logs/report.log",

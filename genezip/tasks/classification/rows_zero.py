@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import softmax
 
 from genezip.alphabet import A_ID, N_ID
+from genezip.artifacts.scores import SOLVED
 from genezip.metrics.classification import METRICS, confusion
 from genezip.tasks.classification.similarity import nearest, twins
 from genezip.tasks.classification.splits import Fold
@@ -176,11 +177,11 @@ def solved(
     every = np.ones(len(truth), dtype=bool)
     own = value(metric, every)
     if published is not None and own >= published:
-        return f"solved by {row.name}: {metric} {own:.3f}, best published {published:.3f}"
+        return f"{SOLVED}{row.name}: {metric} {own:.3f}, best published {published:.3f}"
     overall, inside = value("mcc", every), value("mcc", row.covered)
     if overall >= SOLVED_ALL and inside >= SOLVED_COVERED:
         return (
-            f"solved by {row.name}: MCC {overall:.3f}, and {inside:.3f} on the "
+            f"{SOLVED}{row.name}: MCC {overall:.3f}, and {inside:.3f} on the "
             f"{row.covered.sum():,} of {len(truth):,} rows that it covers"
         )
     return None

@@ -18,7 +18,7 @@ import pandas as pd
 
 from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import BASELINE, Row
+from genezip.artifacts.scores import BASELINE, ROWS_ZERO, Row
 from genezip.config.benchmarks import Input, Mode
 from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap, scarcer
@@ -352,7 +352,7 @@ def _of_row_zero(examples: Labelled, scheme: str, fold: Fold, one: RowZero) -> P
 
 def _solved(model: str, found: np.ndarray, truth: np.ndarray) -> str | None:
     """Whether a row zero solves the set; other baselines and sets without its rows do not."""
-    if model not in ("nearest", "twin", "position_motif"):
+    if model not in ROWS_ZERO:
         return None
     one = RowZero(model, found.argmax(axis=1), found.max(axis=1) == 1, None, "")
     return solved(one, truth, found.shape[1], "mcc")

@@ -1,0 +1,309 @@
+"""Models beside trivial baselines: rows of a part, what is said of them, how they are drawn.
+
+A part is one kind of measured label or one labelled set. Which model is better goes by the paired
+difference in the file and nothing else: :func:`verdict` says it for any part.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE
+from genezip.report import style
+from genezip.report.drawing import interval_words, record, rule_rows
+from genezip.report.results import Results
+from genezip.report.scores import FEW_BLOCKS, Number, marked_few, number_of, records
+from genezip.report.words import capital, listed, measured, signed
+
+ROW_IN, HEAD_IN = 0.27, 0.95  # heights of a row and of a panel's title and axis (in)
+
+_LOOK = style.ModelStyle("baseline", "#7A7A7A", "s", True)
+NOT_COMPARED = ("length",)  # baselines that know what no model sees
+
+
+class Measure(NamedTuple):
+    """A metric that the page shows, and which rows hold it."""
+
+    metric: str
+    name: str
+    rule: str
+
+
+class Part(NamedTuple):
+    """One part of a chapter.
+
+    Attributes
+    ----------
+    id : name of its file
+    title, counted : for people
+    measures : metrics, the headline first
+    apart : what heads are tested on and never learned, by the headline; empty without heads
+    """
+
+    id: str
+    title: str
+    counted: str
+    measures: tuple[Measure, ...]
+    apart: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Its title at the start of a sentence."""
+        return capital(self.title)
+
+    @property
+    def short(self) -> str:
+        """Its title without what was measured."""
+        return self.title.split(" (")[0]
+
+
+@dataclass(frozen=True)
+class PartRows:
+    """The rows of one part, of one task's result file.
+
+    Attributes
+    ----------
+    part : which
+    frame : its rows
+    absent : why it was not measured; None where it was
+    """
+
+    part: Part
+    frame: pd.DataFrame
+    absent: str | None
+
+    @property
+    def models(self) -> list[str]:
+        """Baselines and models, in file order."""
+        return list(dict.fromkeys(self.frame["model"]))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Baselines that a model may be compared with, in file order."""
+        names = dict.fromkeys(self.frame.loc[self.frame["mode"] == BASELINE, "model"])
+        return [name for name in names if name not in NOT_COMPARED]
+
+    @property
+    def subset(self) -> str:
+        """The subset that the page shows: all cell types, or the only one."""
+        names = list(dict.fromkeys(self.frame["subset"]))
+        return "all" if "all" in names else names[0]
+
+    def row(self, model: str, measure: Measure, against: str = "") -> dict[str, Any] | None:
+        """The held-out row of a model, lowest seed; ``against`` picks a paired difference."""
+        frame = self.frame
+        chosen = frame[
+            (frame["model"] == model)
+            & (frame["metric"] == measure.metric + against)
+            & (frame["rule"] == measure.rule)
+            & (frame["split"] == "test")
+            & (frame["subset"] == self.subset)
+        ]
+        return records(chosen.sort_values("seed", kind="stable"))[0] if len(chosen) else None
+
+    def number(self, model: str, measure: Measure, against: str = "") -> Number | None:
+        """Value and interval of :meth:`row`; None where there is no value."""
+        row = self.row(model, measure, against)
+        return None if row is None else number_of(row)
+
+    def found(self, measure: Measure) -> list[tuple[str, Number]]:
+        """Baselines and models with a value."""
+        known = [(name, self.number(name, measure)) for name in self.models]
+        return [(name, number) for name, number in known if number is not None]
+
+    def best(self, measure: Measure, names: Collection[str]) -> tuple[str, Number] | None:
+        """Which of some baselines has the highest value."""
+        found = [(name, number) for name, number in self.found(measure) if name in names]
+        return max(found, key=lambda pair: pair[1].value, default=None)
+
+
+NAMES = {
+    "constant": "constant",
+    "tss_profile": "mean profile at annotated TSSs",
+    "local_bases": "21 bases around (Poisson regression)",
+    "distance_mean": "mean by distance",
+    "mean_map": "mean map",
+    "gc_product": "GC content of both bins",
+    "class_prior": "class shares",
+    "length": "published length (boosted trees)",
+    "gc_cpg": "GC, CpG (logistic)",
+    "kmer4": "4-mers (logistic)",
+    "gc_cpg_kmer4": "GC, CpG, 4-mers (logistic)",
+    "nearest": "nearest training row (k-mers)",
+    "twin": "twin (equal dinucleotide counts)",
+    "position_motif": "position motif (naive Bayes)",
+    "distance": "distance to the TSS",
+}
+"""Words for the baselines."""
+
+
+def label_of(results: Results, model: str) -> str:
+    """Name of a model or baseline for people."""
+    if model in NAMES:
+        return NAMES[model]
+    return style.looks(results, [model])[model].label
+
+
+def absences(parts: list[PartRows]) -> list[str]:
+    """Why parts were not measured; one sentence where none was."""
+    reasons = [(part.part.heading, part.absent) for part in parts if part.absent]
+    if len(reasons) == len(parts):
+        named = dict.fromkeys(str(reason) for _, reason in reasons)
+        return [f"The labels were not there: {listed(list(named))}."]
+    return [f"{heading} was not measured: {reason}." for heading, reason in reasons]
+
+
+def verdict(results: Results, part: PartRows) -> str:
+    """Whether the reference is better than the best baseline; said only where it is shown.
+
+    A sentence without its full stop.
+    """
+    headline = part.part.measures[0]
+    row = part.row(results.reference, headline, AGAINST_BASELINE)
+    if row is None or pd.isna(row["value"]):
+        return _without_model(results, part, headline)
+    if _few(row):
+        return _numbers_only(results, part, headline)
+    said = _verdicts(results, part, AGAINST_BASELINE)
+    if _sides(results, part, AGAINST_CONTROL) & {"above", "below"}:
+        said += [f"it {told}" for told in _verdicts(results, part, AGAINST_CONTROL)]
+    return f"{part.part.heading}: {results.reference} {'; '.join(said)}"
+
+
+def _few(row: dict[str, Any]) -> bool:
+    """Whether an interval rests on too few units to call anything better or worse."""
+    return row["units"] < FEW_BLOCKS or marked_few(row)
+
+
+def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
+    """Values and their difference, where there are too few units for more."""
+    row = part.row(results.reference, measure, AGAINST_BASELINE)
+    difference = part.number(results.reference, measure, AGAINST_BASELINE)
+    assert row is not None and difference is not None
+    best = _baseline_of(row)
+    few = f"Too few {row['unit']} hold what is measured"
+    if row["units"] < FEW_BLOCKS:
+        few = f"There are only {int(row['units'])} {row['unit']}, too few"
+    return (
+        f"{part.part.heading}: {measure.name} of {results.reference} is "
+        f"{measured(part.number(results.reference, measure))}, of the best baseline, "
+        f"{label_of(results, best)}, {measured(part.number(best, measure))}; the difference is "
+        f"{signed(difference)}. {few} to tell which is better"
+    )
+
+
+def _baseline_of(row: dict[str, Any]) -> str:
+    return str(row["note"]).removeprefix("against ").split(";")[0]
+
+
+VERDICTS = {
+    "above": "is better than {}",
+    "below": "is worse than {}",
+    "around": "and {} cannot be told apart",
+    "unknown": "has no interval against {}",
+}
+
+
+def _told(results: Results, part: PartRows, against: str) -> list[tuple[Measure, Number]]:
+    """Paired differences of the reference over enough units, the headline first."""
+    found = []
+    for measure in part.part.measures:
+        row = part.row(results.reference, measure, against)
+        number = part.number(results.reference, measure, against)
+        if row is not None and number is not None and not _few(row):
+            found.append((measure, number))
+    return found
+
+
+def _sides(results: Results, part: PartRows, against: str) -> set[str]:
+    return {number.side() for _, number in _told(results, part, against)}
+
+
+def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
+    """What the headline shows, and every other metric that does not show the same."""
+    said: list[str] = []
+    told = _told(results, part, against)
+    for measure, number in told:
+        if said and number.side() == told[0][1].side():
+            continue
+        other = results.control
+        if against == AGAINST_BASELINE:
+            row = part.row(results.reference, measure, against)
+            assert row is not None
+            other = f"the best baseline, {label_of(results, _baseline_of(row))}"
+            other += "," if number.side() == "around" else ""
+        verdict = VERDICTS[number.side()].format(other)
+        lead = f"by {measure.name} it " if said else ""
+        name = "" if said else f"{measure.name} "
+        said.append(f"{lead}{verdict} ({name}{signed(number, brackets=False)})")
+    return said
+
+
+def _without_model(results: Results, part: PartRows, measure: Measure) -> str:
+    """The best baseline, and why the model has no number."""
+    found = part.best(measure, part.baselines)
+    if found is None:
+        return f"{part.part.heading}: nothing could be measured"
+    name, number = found
+    row = part.row(results.reference, measure)
+    why = f"; no model was run, because {row['note']}" if row and has(row["note"]) else ""
+    best = f"{label_of(results, name)} has {measure.name} {measured(number)}"
+    return f"{part.part.heading}: {best}{why}"
+
+
+def has(note: Any) -> bool:
+    """Whether a row has a note."""
+    return not pd.isna(note) and str(note) != ""
+
+
+def panel(
+    axes: Axes,
+    results: Results,
+    part: PartRows,
+    names: list[str],
+    grey: str | None = None,
+) -> list[dict[str, Any]]:
+    """Draw the headline metric of a part, one row for each name; returns the numbers drawn.
+
+    Parameters
+    ----------
+    names : baselines and models, from the top; one without a value leaves its row empty
+    grey : colour of everything, in place of each model's own
+    """
+    measure = part.part.measures[0]
+    looks = style.looks(results, names)
+    values = dict(part.found(measure))
+    data = []
+    for row, name in enumerate(names):
+        if name not in values:
+            continue
+        number, y = values[name], len(names) - 1 - row
+        told = part.row(name, measure)
+        look = _LOOK if told is not None and told["mode"] == BASELINE else looks[name]
+        look = look._replace(colour=grey or look.colour)
+        style.dot(axes, number.value, y, look, number.low, number.high, size=5.5)
+        data.append(record(number, part=part.part.id, metric=measure.metric, model=name))
+    rule_rows(axes, len(names))
+    axes.set_xlabel(measure.name)
+    return data
+
+
+def how_to_read(results: Results, data: list[dict[str, Any]], head: str, units: str) -> str:
+    """What marks and lines of the panels are.
+
+    Parameters
+    ----------
+    data : the numbers drawn
+    head : what learns on the vectors of a frozen model
+    units : what the bootstrap resamples
+    """
+    lines = f"Lines are 95 % intervals (bootstrap over {units})."
+    return (
+        "Squares are baselines, circles the frozen models (filled: "
+        f"{results.reference}, open: {results.control}) with {head}. Higher is better. "
+        f"{interval_words(data, lines)} Intervals of two rows may overlap although their paired "
+        "difference is clear, and the other way round; the text goes by the paired differences."
+    )

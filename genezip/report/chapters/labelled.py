@@ -1,0 +1,236 @@
+"""Labelled sequences: frozen models against rows zero and composition, a panel for each set."""
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genezip.artifacts.scores import BASELINE, LABELS, ROWS_ZERO, SOLVED, TASK_SCORES
+from genezip.report import style
+from genezip.report.baselines import (
+    HEAD_IN,
+    ROW_IN,
+    Measure,
+    Part,
+    PartRows,
+    absences,
+    has,
+    how_to_read,
+    label_of,
+    panel,
+    verdict,
+)
+from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.report.drawing import Drawing, name_rows, new_figure
+from genezip.report.results import Results
+from genezip.report.words import fixed, listed, measured, plain
+
+TASK = "classification"
+METRIC = "mcc"
+SPLITS = {
+    "official": "official is the published one",
+    "unseen": "unseen leaves out tested sequences of which 32 bases stand in a training or "
+    "validation row",
+    "chromosome": "chromosome tests chromosomes that were not learned",
+    "family": "family tests families of alike sequences that were not learned",
+}
+_GREY = "#B8B8B8"
+
+
+def read_sets(results: Results) -> list[PartRows]:
+    """The sets of ``labels/classification.tsv``: rows zero, other baselines, models.
+
+    The measures of a set are its MCC under each split scheme, in file order; the first is the
+    headline.
+    """
+    if TASK not in results.label_parts:
+        return []
+    frame = TASK_SCORES.read(results.folder / "labels" / f"{TASK}.tsv")
+    zero, baseline = frame["model"].isin(ROWS_ZERO), frame["mode"] == BASELINE
+    frame = frame.iloc[np.argsort(np.select([zero, baseline], [0, 1], 2), kind="stable")]
+    names = frame["subset"].fillna("").astype(str)
+    found = []
+    for name in dict.fromkeys(names.sort_index()):
+        own = frame[names == name]
+        rules = dict.fromkeys(own.loc[own["metric"] == METRIC, "rule"].sort_index())
+        measures = tuple(
+            Measure(METRIC, f"MCC, {rule}" if place else "MCC", rule)
+            for place, rule in enumerate(rules)
+        )
+        missing = own[own["model"] == LABELS]
+        absent = None if measures else "the file has no MCC of it"
+        if len(missing):
+            absent = str(missing["note"].iloc[0])
+        title = f"set {name}" if name else "the labelled set"
+        part = Part(name, title, "sequences", measures)
+        found.append(PartRows(part, own[own["model"] != LABELS], absent))
+    return found
+
+
+def solved(results: Results, part: PartRows) -> list[tuple[str, str, str]]:
+    """Which rows zero solve a set: their names, the split scheme, and how well."""
+    found = []
+    for measure in part.part.measures:
+        row = part.row(part.models[0], measure)  # each row of a solved set says so
+        for mark in str(row["note"]).split("; ") if row else ():
+            if mark.startswith(SOLVED):
+                name, how = mark.removeprefix(SOLVED).split(": ", 1)
+                found.append((label_of(results, name).split(" (")[0], measure.rule, how))
+    return found
+
+
+def _solvers(marks: list[tuple[str, str, str]]) -> str:
+    return listed(list(dict.fromkeys(name for name, _, _ in marks)))
+
+
+def _titled(results: Results, part: PartRows) -> str:
+    """Name of a set, and of the rows zero that solve it."""
+    marks = solved(results, part)
+    return f"{part.part.id} (solved by {_solvers(marks)})" if marks else part.part.id
+
+
+def section(results: Results) -> Section | None:
+    """The chapter on labelled sequences; None where a run has no such results."""
+    parts = read_sets(results)
+    if not parts:
+        return None
+    there = [part for part in parts if part.absent is None]
+    told = [_sentence(results, part) for part in there]
+    text = [*([_opening(there)] if there else []), *told, *absences(parts)]
+    tables = [_table(results, there)] if there else []
+    return Section(text, tables, illustrated=bool(there))
+
+
+def _opening(there: list[PartRows]) -> str:
+    """What is measured, beside what, and how the sets are split."""
+    text = (
+        "Short sequences with a class each (sets of GUE, Zhou et al. 2023). A frozen probe, which "
+        "is a logistic regression, learns on the mean vector that a frozen model gives a sequence. "
+        "Rows zero need no model: they give the class of the training row that shares most k-mers, "
+        "that of the training rows with equal dinucleotide counts (or another one, where that is "
+        "better), or the one that the base at each position makes likely. Other baselines know the "
+        "class shares and the composition. Where a row zero solves a set, its labels follow from "
+        "how the set was made, and no model is judged on it."
+    )
+    rules = {measure.rule for part in there for measure in part.part.measures}
+    told = [words for rule, words in SPLITS.items() if rule in rules]
+    return f"{text} Of the splits, {listed(told)}." if told else text
+
+
+def _sentence(results: Results, part: PartRows) -> str:
+    """Whether the reference is better than the best baseline, unless a row zero solves the set."""
+    if marks := solved(results, part):
+        how = "; ".join(f"{name}, {rule}: {how}" for name, rule, how in marks)
+        named = f"{part.part.heading} is solved by {_solvers(marks)}"
+        return f"{named}, so no model is judged on it ({how})."
+    text = verdict(results, part)
+    headline = part.part.measures[0]
+    if best := part.best(headline, ROWS_ZERO):
+        name, number = label_of(results, best[0]), measured(best[1])
+        text += f"; the best row zero, {name}, has {headline.name} {number}"
+    return f"{text}."
+
+
+def _table(results: Results, there: list[PartRows]) -> Table:
+    """Every method on every set; what routing did, for models alone."""
+    rules = list(dict.fromkeys(m.rule for part in there for m in part.part.measures))
+    rows: list[list[Cell]] = []
+    for part in there:
+        for model in part.models:
+            told = {rule: part.row(model, Measure(METRIC, "", rule)) for rule in rules}
+            known = {rule: row for rule, row in told.items() if row is not None}
+            if not known:
+                continue
+            first = next(iter(known.values()))
+            kind = "" if first["mode"] == BASELINE else "model: "
+            seed = "" if pd.isna(first["seed"]) else f", seed {int(first['seed'])}"
+            bpt, forced = (
+                part.number(model, Measure(metric, "", next(iter(known))))
+                for metric in ("bpt", "bound_active_share")
+            )
+            rows.append(
+                [
+                    _titled(results, part),
+                    f"{kind}{label_of(results, model)}{seed}",
+                    *(_value(part, model, rule) for rule in rules),
+                    " / ".join(_count(row) for row in told.values()),
+                    plain(bpt.value) if bpt else "–",
+                    f"{fixed(100 * forced.value, 1)} %" if forced else "–",
+                ]
+            )
+    head = ["set", "method", *(f"MCC, {rule}" for rule in rules)]
+    head += ["tested rows", "bases per token", "forced"]
+    note = (
+        f"Numbers of tested rows: {' / '.join(rules)}. Bases per token are those of the tested "
+        "rows together; forced is the share of them in which a bound on tokens, and not the router "
+        "alone, decided where tokens begin. The result file also holds accuracy, macro F1 and the "
+        "paired differences."
+    )
+    title = "MCC (95 % interval) of models and baselines on labelled sequences"
+    return Table(head, rows, tuple(range(2, len(head))), title, note)
+
+
+def _count(row: dict[str, Any] | None) -> str:
+    return "–" if row is None or pd.isna(row["n"]) else f"{row['n']:,}"
+
+
+def _value(part: PartRows, model: str, rule: str) -> str:
+    """MCC with its interval; a dash with the reason where there is none."""
+    measure = Measure(METRIC, "", rule)
+    row = part.row(model, measure)
+    if number := part.number(model, measure):
+        return measured(number, lambda value: fixed(value, 3))
+    return f"– ({row['note']})" if row and has(row["note"]) else "–"
+
+
+def classification(results: Results) -> Drawing | None:
+    """One panel per set, two side by side: MCC of every method, greyed where a set is solved."""
+    there = [part for part in read_sets(results) if part.absent is None]
+    found = {name for part in there for name, _ in part.found(part.part.measures[0])}
+    names = [name for part in there for name in part.models if name in found]
+    names = list(dict.fromkeys(names))
+    if not names:
+        return None
+    columns = min(len(there), 2)
+    lines = -(-len(there) // columns)
+    high = ROW_IN * len(names) + HEAD_IN
+    figure = new_figure(high * lines)
+    panels = figure.subplots(lines, columns, sharex=True, squeeze=False)
+    figure.subplots_adjust(
+        left=0.28,
+        right=0.98,
+        bottom=0.5 / (high * lines),
+        top=1 - (HEAD_IN - 0.5) / (high * lines),
+        wspace=0.06,
+        hspace=HEAD_IN / (high - HEAD_IN),
+    )
+    data: list[dict[str, Any]] = []
+    for part, axes in zip(there, panels.flat, strict=False):
+        grey = bool(solved(results, part))
+        data += panel(axes, results, part, names, _GREY if grey else None)
+        axes.axvline(0, color=style.SOFT, linewidth=0.8, zorder=0)
+        axes.set_title(
+            textwrap.fill(_titled(results, part), 40), color=style.SOFT if grey else style.INK
+        )
+        axes.tick_params(axis="x", labelbottom=True)
+        axes.set_yticks([])
+    for axes in panels[:, 0]:
+        name_rows(axes, [label_of(results, name) for name in names])
+    for axes in panels.flat[len(there) :]:
+        axes.set_visible(False)
+    units = dict.fromkeys(str(unit) for part in there for unit in part.frame["unit"].dropna())
+    rules = dict.fromkeys(part.part.measures[0].rule for part in there)
+    solved_too = " Grey panels: a row zero solves the set, so no model is judged on it."
+    return Drawing(
+        TASK,
+        "Models against rows zero and composition on labelled sequences",
+        f"MCC on the tested rows of the split {listed(list(rules))}; class shares alone have 0. "
+        f"{how_to_read(results, data, 'a probe', listed(list(units)))}"
+        f"{solved_too if any(solved(results, part) for part in there) else ''}",
+        figure,
+        pd.DataFrame(data),
+    )
+
+
+CHAPTER = Chapter("labelled", "On labelled sequences", section, {TASK: classification})
