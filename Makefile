@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about nine minutes on two cores
 # make test   all quick tests, five to nine minutes
-# Other targets: venv, peers, lint, yeast, ecoli, check-all, generated, clean.
+# Other targets: venv, peers, lint, yeast, ecoli, gue, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo yeast ecoli test lint check-all generated clean
+.PHONY: help venv peers demo yeast ecoli gue test lint check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -70,6 +70,15 @@ yeast ecoli: venv
 	  echo "make $@: skipped, there is no $(FILES).fna.gz (set GENEZIP_MIRROR)"; \
 	  [ "$${GENEZIP_REQUIRE_REAL:-}" != 1 ]; \
 	fi
+
+# The labelled sets of GUE with the models of the demo, some ten minutes.
+RUN := runs/demo/results/pretrain
+gue: demo
+	genezip tasks measure classification --files runs/demo/resources/labels/labels.json \
+	  --settings config/gue.yaml --model $(RUN)/genezip-tiny.seed0 --model $(RUN)/hnet-tiny.seed0 \
+	  --control hnet-tiny --scale demo --out runs/gue/classification.tsv \
+	  --predictions runs/gue/predictions.parquet
+	@echo "The scores are runs/gue/classification.tsv"
 
 test: venv
 	OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal -m "not slow"

@@ -302,8 +302,10 @@ def table(
 @labels.command()
 def measure(
     part: Annotated[
-        Literal["initiation", "contacts", "elements", "enhancer_gene"],
-        typer.Argument(help="PRO-cap counts, Hi-C counts, regulatory elements or CRISPRi pairs."),
+        Literal["initiation", "contacts", "elements", "enhancer_gene", "classification"],
+        typer.Argument(
+            help="PRO-cap counts, Hi-C counts, regulatory elements, CRISPRi pairs or labelled sets."
+        ),
     ],
     listing: Annotated[
         Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")

@@ -6,10 +6,16 @@ section as JSON through ``--settings``, so a rule depends on its own keys and on
 The JSON schema that Snakemake validates is generated from these classes.
 """
 
-from genezip.config.benchmarks import (
+from genezip.config.corpus import Corpus, Leakage, Sampling
+from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
+from genezip.config.model import BPEEntry, FixedEntry, ModelEntry, Pretrain, RegionPreset
+from genezip.config.read import load, parse, read_yaml, schema, settings
+from genezip.config.results import Compress, Evaluation, Report
+from genezip.config.run import Config, merge
+from genezip.config.section import Fraction, Scale, Section
+from genezip.config.tasks import (
     EQTL,
     ETGP,
-    TASK_SECTIONS,
     Activity,
     Benchmarks,
     Classification,
@@ -18,23 +24,15 @@ from genezip.config.benchmarks import (
     FineTuning,
     HeadTraining,
     Initiation,
+    Labels,
     OwnLabels,
     Pairs,
     Task,
 )
-from genezip.config.corpus import Corpus, Leakage, Sampling
-from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
-from genezip.config.labels import Labels
-from genezip.config.model import BPEEntry, FixedEntry, ModelEntry, Pretrain, RegionPreset
-from genezip.config.read import load, parse, read_yaml, schema, settings
-from genezip.config.results import Compress, Evaluation, Report
-from genezip.config.run import Config, merge
-from genezip.config.section import Fraction, Scale, Section
 
 __all__ = [
     "EQTL",
     "ETGP",
-    "TASK_SECTIONS",
     "Activity",
     "BPEEntry",
     "Benchmarks",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from genezip.config.run import Config, merge
 from genezip.config.section import Section, reasons, without_empty
+from genezip.config.tasks import Benchmarks
 from genezip.errors import GenezipError
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -68,9 +69,11 @@ def _part(section: type[Section], tree: Any) -> Any:
     """The part of a file that belongs to a section; the file itself where it is the section."""
     if not isinstance(tree, dict) or not set(tree) <= set(Config.model_fields):
         return tree
-    for name, field in Config.model_fields.items():
-        if field.annotation is section and not set(tree) <= set(section.model_fields):
-            return tree.get(name) or {}
+    below = tree.get("benchmarks") or {}  # whose sections of tasks lie one level down
+    for part, fields in ((tree, Config.model_fields), (below, Benchmarks.model_fields)):
+        for name, field in fields.items():
+            if field.annotation is section and not set(tree) <= set(section.model_fields):
+                return part.get(name) or {}
     return tree
 
 

@@ -4,13 +4,12 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from genezip.config.benchmarks import LEARNERS, Benchmarks
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
-from genezip.config.labels import Labels
 from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
 from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken
+from genezip.config.tasks import LEARNERS, Benchmarks, Labels
 
 # Results of the workflow itself beside the folders of the corpora.
 CORPUS_FILES = ("exclusions.bed.gz", "exclusions.tsv")

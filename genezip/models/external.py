@@ -40,7 +40,7 @@ import torch
 
 from genezip.alphabet import A_ID, BASES, N_ID
 from genezip.artifacts.files import sha256_file
-from genezip.config.benchmarks import Comparator
+from genezip.config.tasks import Comparator
 from genezip.errors import GenezipError
 from genezip.models.base import Level, PlainCompressor, Sequences, choose_device, ids_of
 from genezip.models.compressed import Compressed, Embedding

@@ -16,7 +16,7 @@ import pandas as pd
 from genezip.artifacts.files import sha256_file
 from genezip.artifacts.scores import BASELINE, Row
 from genezip.config import Section
-from genezip.config.benchmarks import Input, Mode
+from genezip.config.tasks import Input, Mode
 from genezip.errors import GenezipError
 from genezip.tasks.deposits import Deposit, TaskFiles
 

@@ -1,4 +1,4 @@
-"""Real labels for the segments of the demo genome: files of a mirror folder or of public servers.
+"""Real labels, most of them for the demo genome: files of a mirror folder or of public servers.
 
 ``labels.json`` lists the files (``files``) and says for every part without any why (``reasons``),
 so that a run that cannot have them goes on and its report can say so.
@@ -88,6 +88,24 @@ FILES: dict[str, dict[str, tuple[str, str, str]]] = {
     },
 }
 
+GUE = {
+    f"{name}.{split}.csv.gz": (name, split)
+    for name in ("tf_2", "tf_3", "prom_core_tata", "prom_300_tata")
+    for split in ("train", "dev", "test")
+}
+"""Files of the labelled sets -> set and split."""
+_OTHER = "other_systems"  # folder of the mirror with a table of checksums of its own
+FILES["classification"] = {
+    file: (
+        f"{_OTHER}/gue/{'prom_' if name.startswith('prom') else ''}{file}",
+        f"GUE (DNABERT-2), {name}, {split}",
+        "Apache-2.0",
+    )
+    for file, (name, split) in GUE.items()
+}
+OF_THE_GENOME = tuple(part for part in FILES if part != "classification")
+"""Parts that say something about the DNA of a run; the others bring their own sequences."""
+
 CLASSES = ("promoter", "enhancer", "ocr")
 SPLITS = ("train", "test")
 COLUMNS = ("chrom", "start", "end", "label", "split", "sequence")
@@ -101,6 +119,7 @@ PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
     "contacts": {"hic.tsv.gz": ("hic.tsv.gz",)},
     "elements": {"elements.tsv.gz": tuple(INTERVALS)},
     "enhancer_gene": {name: (name,) for name in ("screen.train.tsv.gz", "screen.test.tsv.gz")},
+    "classification": {name: (name.removesuffix(".gz"),) for name in GUE},
 }
 
 
@@ -177,8 +196,11 @@ class PublicLabels:
             target = folder / name
             if part == "elements":
                 self._write_elements(files, target)
-            else:
+            elif name in files:
                 shutil.copyfile(files[name][1], target)
+            else:  # published as plain text
+                (plain,) = (path for _, path in files.values())
+                _write_gzip(target, plain.read_bytes())
             rows = [row for row, _ in files.values()]
             more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
             (entry,) = file_entries(folder, [name])
@@ -194,12 +216,15 @@ class PublicLabels:
             )
         paths = {INTERVALS[name]: path for name, (_, path) in files.items()}
         table = elements_inside(paths, self.source.assembly())
-        text = table.to_csv(sep="\t", index=False)
-        with atomic_path(target) as temporary:
-            temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
+        _write_gzip(target, table.to_csv(sep="\t", index=False).encode())
 
     def _store(self, http: Http) -> Store:
         return Store(self.downloads, lock_path(self.downloads), http, self.fetched)
+
+
+def _write_gzip(target: Path, content: bytes) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(gzip.compress(content, mtime=0))
 
 
 def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -> pd.DataFrame:
@@ -293,7 +318,7 @@ def fetch_labels(
     with replaced_folder(out, {LISTING, *names}) as folder:
         for part in parts:
             try:
-                if unfit is not None:
+                if unfit is not None and part in OF_THE_GENOME:
                     reasons[part] = unfit
                 elif mirror is not None and no_mirror is None:
                     entries += _from_mirror(mirror, part, folder)
@@ -302,7 +327,9 @@ def fetch_labels(
                 else:
                     reasons[part] = str(no_mirror)
             except SourceUnavailable as error:
-                reasons[part] = f"{no_mirror}, and the public files cannot be had: {error}"
+                reasons[part] = str(error)
+                if no_mirror is not None:
+                    reasons[part] = f"{no_mirror}, and the public files cannot be had: {error}"
         write_json(folder / LISTING, {"reasons": reasons, "files": entries})
     logger.info(f"labels: {len(entries)} files -> {out}")
     for reason in dict.fromkeys(reasons.values()):
@@ -316,10 +343,13 @@ def fetch_labels(
 
 def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object]]:
     """Copy the files of a part; returns their entries."""
-    table = checksums(mirror / "README.md")
+    below = "" if part in OF_THE_GENOME else _OTHER
+    if not (mirror / below).is_dir():
+        raise SourceUnavailable(f"the folder of real data has no folder {below}")
+    table = checksums(mirror / below / "README.md")
     entries: list[dict[str, object]] = []
     for name, (origin, what, licence) in FILES[part].items():
-        check_file(mirror, origin, table)
+        check_file(mirror / below, origin.removeprefix(f"{_OTHER}/"), table)
         shutil.copyfile(mirror / origin, folder / name)
         (entry,) = file_entries(folder, [name])
         about = {"part": part, "origin": origin, "release": what, "licence": licence}

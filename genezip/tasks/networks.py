@@ -34,7 +34,7 @@ from torch.nn import functional
 from torch.nn.functional import pad
 
 from genezip.alphabet import A_ID, T_ID
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.tasks import HeadTraining
 
 CNN_RATE = 0.005
 CNN_DECAY = 0.01

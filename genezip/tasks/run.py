@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.scores import LABELS, TASK_SCORES, Row
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.base import (

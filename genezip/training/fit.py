@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from genezip import log
 from genezip.artifacts.journal import stop_request
-from genezip.config.benchmarks import FineTuning
+from genezip.config.tasks import FineTuning
 from genezip.errors import GenezipError
 from genezip.training.checkpoint import Batches, Checkpoint, TrainingState
 from genezip.training.curve import Curve

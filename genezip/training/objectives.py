@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from genezip.alphabet import is_base
 from genezip.config import Pretrain
-from genezip.config.benchmarks import FineTuning, HeadTraining
+from genezip.config.tasks import FineTuning, HeadTraining
 from genezip.corpus.corpus import CorpusReader
 from genezip.metrics.compression import token_density
 from genezip.models.hnet.losses import count_targets, lm_loss, rar_loss

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from genezip.config import Pretrain
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.tasks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from genezip.config import Pretrain
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.tasks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.training.ranks import ALONE, Ranks, local_gradients
 

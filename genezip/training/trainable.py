@@ -9,7 +9,7 @@ from typing import get_args
 
 from torch import Tensor, nn
 
-from genezip.config.benchmarks import FineTuning, Mode
+from genezip.config.tasks import FineTuning, Mode
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.layers.lora import add_adapters, is_adapter

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from genezip.alphabet import encode
-from genezip.config.benchmarks import Comparator
+from genezip.config.tasks import Comparator
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors
 from genezip.models.external import ExternalModel, load_comparator

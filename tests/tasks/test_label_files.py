@@ -9,7 +9,7 @@ import pytest
 from toolkit.labels import LabelRun, told
 
 from genezip.cli.tasks import measure
-from genezip.config.labels import Labels
+from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks import label_files as real_labels

@@ -15,7 +15,7 @@ import pytest
 
 from genezip.artifacts.files import sha256_json
 from genezip.artifacts.tables import HEAD
-from genezip.config.benchmarks import EQTL, ETGP, Activity, ContactMaps, Initiation
+from genezip.config.tasks import EQTL, ETGP, Activity, ContactMaps, Initiation
 from genezip.errors import GenezipError
 from genezip.tasks.base import Method
 from genezip.tasks.examples import preparing

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genezip.config.labels import Labels
+from genezip.config.tasks import Labels
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.models.base import Compressor

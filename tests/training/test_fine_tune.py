@@ -14,7 +14,7 @@ from toolkit.dna import random_batch
 from toolkit.networks import small_network
 from torch import Tensor, nn
 
-from genezip.config.benchmarks import FineTuning
+from genezip.config.tasks import FineTuning
 from genezip.errors import GenezipError
 from genezip.models.hnet.losses import rar_stage_loop
 from genezip.models.hnet.network import GeneZipNetwork

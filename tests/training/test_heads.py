@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.tasks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.training.checkpoint import STATE, TrainingState, discard
 from genezip.training.fit import fit_task, rows_of_step

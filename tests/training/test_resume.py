@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from toolkit.training import Batches, curve_of, run_of
 from torch import nn
 
-from genezip.config.benchmarks import FineTuning
+from genezip.config.tasks import FineTuning
 from genezip.models.pretrained import BEST
 from genezip.training import fit, objectives, setup
 from genezip.training.checkpoint import STATE, Checkpoint

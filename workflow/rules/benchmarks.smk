@@ -1,4 +1,4 @@
-# DNALongBench: deposit -> data -> features -> predictions -> results/<task>/<subset>.tsv -> tables.
+# Tasks: deposit -> data -> features -> predictions -> results/<task>/<subset>.tsv -> tables.
 # Contact maps and initiation keep one data folder for all subsets (`all`).
 
 
@@ -25,7 +25,7 @@ rule benchmark_genome:
 rule prepare:
     """Deposited files to examples: coordinates, labels, targets; counts asserted per split."""
     input:
-        files="resources/dnalongbench/{task}.json",
+        files=task_files,
         genome=task_genome,
     output:
         "results/{task}/data/{part}/manifest.json",

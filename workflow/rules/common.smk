@@ -52,7 +52,13 @@ TASK_TABLES = {
     "etgp": "table7_etgp",
     "tisp": "tisp",
     "rsap": "rsap",
+    "classification": "classification",
 }
+# Parts of the list of label files: those that are measured, and labelled sets as a task.
+FETCHED_PARTS = [
+    *LABEL_PARTS,
+    *(["classification"] if "classification" not in LABEL_PARTS else []),
+]
 
 
 def one_of(names):
@@ -335,7 +341,14 @@ def head_settings(wildcards):
 
 def prepare_settings(wildcards):
     """Params function: the keys that decide what a task's examples are."""
-    return task_settings("folds", "train_windows")(wildcards)
+    return task_settings("folds", "train_windows", "schemes")(wildcards)
+
+
+def task_files(wildcards):
+    """The list of a task's files; labelled sets are fetched with the other labels."""
+    if wildcards.task == "classification":
+        return "resources/labels/labels.json"
+    return f"resources/dnalongbench/{wildcards.task}.json"
 
 
 def official(wildcards):
@@ -357,7 +370,9 @@ def task_data(wildcards):
 
 
 def task_genome(wildcards):
-    """FASTA of a task: the deposit's own; contact maps come without, so the run's is used."""
+    """FASTA of a task: the deposit's own; those without one get the genome of the run."""
+    if wildcards.task == "classification":
+        return "resources/source.json"
     if wildcards.task != "cmp":
         return f"results/{wildcards.task}/data/genome.fa"
     own = BENCHMARKS["cmp"]["genome"]
@@ -476,7 +491,11 @@ def label_options(wildcards, input):
 
 
 def label_settings(wildcards):
-    """Params function: section ``labels`` without the list of parts, as JSON text."""
+    """Params function: what a part is measured with, as JSON text: ``labels``, or its own section."""
+    if wildcards.part in TASKS:
+        section = BENCHMARKS[wildcards.part]
+        own = {key: value for key, value in section.items() if key != "arms"}
+        return json.dumps(own, sort_keys=True)
     chosen = {key: value for key, value in config["labels"].items() if key != "tasks"}
     return json.dumps(chosen, sort_keys=True)
 

@@ -64,7 +64,7 @@ config["corpora"] = {
     if own is not None
 }
 # Sections that no layer names are there all the same, so that the schema fills in their keys.
-TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap")
+TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap", "classification")
 for name, part in SCHEMA["properties"].items():
     if "$ref" in part:
         config.setdefault(name, {})

@@ -18,7 +18,7 @@ rule labels_fetch:
     conda:
         "../../envs/genezip.yaml"
     params:
-        settings=settings("labels", "tasks"),
+        settings=json.dumps({"tasks": FETCHED_PARTS}),
         out=subpath(output[0], parent=True),
         mirror=mirror_folder,
         fetched=fetched_folder,
@@ -49,7 +49,7 @@ rule labels:
     benchmark:
         "results/benchmarks/labels/{part}.tsv"
     wildcard_constraints:
-        part="initiation|contacts|elements|enhancer_gene",
+        part="initiation|contacts|elements|enhancer_gene|classification",
     conda:
         MODEL_ENV
     threads: MODEL_THREADS

@@ -92,6 +92,14 @@ VIEWS: dict[str, tuple[View, ...]] = {
             "of each track already has; per track does not.",
         ),
     ),
+    "classification": (
+        View("Labelled sequences, MCC on the published split", {"mcc": "MCC"}, rule="official"),
+        View(
+            "Labelled sequences, MCC without test rows that share 32 bases with training",
+            {"mcc": "MCC"},
+            rule="unseen",
+        ),
+    ),
 }
 """Table file -> what the page shows of it."""
 

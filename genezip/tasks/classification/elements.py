@@ -20,7 +20,7 @@ from genezip import config
 from genezip.alphabet import encode
 from genezip.artifacts.scores import Row
 from genezip.artifacts.tables import read_tsv
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
 from genezip.metrics.bootstrap import ratio, scarcer

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genezip.config.benchmarks import HeadTraining
+from genezip.config.tasks import HeadTraining
 from genezip.errors import GenezipError
 from genezip.metrics.classification import confusion, mcc
 from genezip.models.base import choose_device

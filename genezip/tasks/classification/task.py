@@ -19,7 +19,7 @@ import pandas as pd
 from genezip import config
 from genezip.alphabet import encode
 from genezip.artifacts.scores import BASELINE, ROWS_ZERO, Row
-from genezip.config.benchmarks import Input, Mode
+from genezip.config.tasks import Input, Mode
 from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap, scarcer
 from genezip.metrics.classification import METRICS, with_and_without

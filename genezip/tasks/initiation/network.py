@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from genezip.alphabet import reverse_complement
-from genezip.config.benchmarks import HeadTraining, Initiation
+from genezip.config.tasks import HeadTraining, Initiation
 from genezip.errors import GenezipError
 from genezip.metrics.correlation import initiation_pcc, initiation_sums
 from genezip.models.base import choose_device

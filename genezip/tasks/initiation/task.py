@@ -8,7 +8,7 @@ import pandas as pd
 
 from genezip import config
 from genezip.artifacts.scores import Row
-from genezip.config.benchmarks import Mode
+from genezip.config.tasks import Mode
 from genezip.corpus.exclusions import EvaluationIntervals
 from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.assembly import ReferenceGenome

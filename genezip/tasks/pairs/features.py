@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width

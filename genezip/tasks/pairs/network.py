@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from genezip.config.benchmarks import FineTuning, HeadTraining
+from genezip.config.tasks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.ranking import auprc, auroc

@@ -26,7 +26,7 @@ import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from genezip.config.benchmarks import Pairs
+from genezip.config.tasks import Pairs
 from genezip.metrics.ranking import HIDDEN_METRICS, METRICS, auroc
 from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import ROUNDING, Moments, Standard

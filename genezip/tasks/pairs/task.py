@@ -8,7 +8,7 @@ import pandas as pd
 
 from genezip import config
 from genezip.artifacts.scores import Row
-from genezip.config.benchmarks import Input, Mode
+from genezip.config.tasks import Input, Mode
 from genezip.corpus.exclusions import EvaluationIntervals
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.ranking import METRICS

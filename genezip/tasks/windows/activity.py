@@ -22,7 +22,7 @@ import pandas as pd
 from genezip import config
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.scores import Row
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS

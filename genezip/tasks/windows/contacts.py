@@ -20,7 +20,7 @@ import pandas as pd
 
 from genezip import config
 from genezip.artifacts.scores import MEAN, Row
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.bootstrap import BlockBootstrap, ratio

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from genezip.alphabet import reverse_complement
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors
 from genezip.models.base import Compressor, vector_width

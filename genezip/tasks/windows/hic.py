@@ -26,7 +26,7 @@ from genezip import config
 from genezip.alphabet import encode, reverse_complement
 from genezip.artifacts.files import sha256_file
 from genezip.artifacts.scores import Row
-from genezip.config.benchmarks import Input
+from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Segment
 from genezip.inference.forward import base_vectors

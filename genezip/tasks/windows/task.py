@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from genezip.config.benchmarks import Activity, ContactMaps, Input
+from genezip.config.tasks import Activity, ContactMaps, Input
 from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
 from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.genome.sources.splits import SPLITS

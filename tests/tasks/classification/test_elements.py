@@ -10,7 +10,7 @@ from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.labels import LabelRun, Segments, segment, told
 
 from genezip.alphabet import encode, reverse_complement
-from genezip.config.labels import Labels
+from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.models.token_counts import TokenCounts
 from genezip.tasks import TASKS

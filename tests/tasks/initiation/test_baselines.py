@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from toolkit.deposits import tisp
 
-from genezip.config.benchmarks import Initiation
+from genezip.config.tasks import Initiation
 from genezip.tasks import TASKS, run
 from genezip.tasks.base import Job, baseline_method
 from genezip.tasks.deposits import TaskFiles

@@ -14,7 +14,7 @@ from toolkit.dna import random_ids
 from toolkit.networks import FREE, speaking_network
 
 from genezip.alphabet import reverse_complement
-from genezip.config.benchmarks import Initiation
+from genezip.config.tasks import Initiation
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks import TASKS, run

@@ -13,7 +13,7 @@ from toolkit.crafted import Crafted, Runs
 from toolkit.dna import random_ids
 
 from genezip.alphabet import decode, encode, reverse_complement
-from genezip.config.labels import Labels
+from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from toolkit.deposits import pairs
 
-from genezip.config.benchmarks import EQTL
+from genezip.config.tasks import EQTL
 from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.base import Layout, baseline_method
 from genezip.tasks.deposits import TaskFiles

@@ -12,7 +12,7 @@ import pytest
 import torch
 from toolkit.dna import random_ids
 
-from genezip.config.benchmarks import ETGP, Pairs
+from genezip.config.tasks import ETGP, Pairs
 from genezip.tasks import TASKS, run
 from genezip.tasks.base import Job, Method
 from genezip.tasks.networks import cnn_settings

@@ -10,7 +10,7 @@ from toolkit.crafted import Crafted
 from toolkit.labels import LabelRun, Segments, segment
 from toolkit.slow_bootstrap import slow_interval
 
-from genezip.config.labels import Labels
+from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.tasks.label_files import FILES
 from genezip.tasks.pairs import crispri

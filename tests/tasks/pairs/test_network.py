@@ -16,7 +16,7 @@ from toolkit.dna import random_ids
 from toolkit.networks import FREE, save_toy, small_network, speaking_network
 
 from genezip.alphabet import N_ID
-from genezip.config.benchmarks import EQTL, Pairs
+from genezip.config.tasks import EQTL, Pairs
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks import TASKS, run

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from genezip.config.benchmarks import EQTL
+from genezip.config.tasks import EQTL
 from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import Moments
 from genezip.tasks.pairs import probe as pair_probe

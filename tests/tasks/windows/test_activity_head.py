@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from genezip.config.benchmarks import Activity
+from genezip.config.tasks import Activity
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.base import Job, Method

@@ -8,7 +8,7 @@ import pytest
 from toolkit.deposits import cmp, rsap
 
 from genezip.alphabet import encode
-from genezip.config.benchmarks import TASK_SECTIONS, Activity, ContactMaps
+from genezip.config.tasks import TASK_SECTIONS, Activity, ContactMaps
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.contacts import METRICS, contact_scores, n_entries

@@ -13,7 +13,7 @@ import pytest
 import torch
 from toolkit.dna import random_ids
 
-from genezip.config.benchmarks import TASK_SECTIONS, Activity, ContactMaps
+from genezip.config.tasks import TASK_SECTIONS, Activity, ContactMaps
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.base import Job, Method, run_identity

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from genezip.config.benchmarks import ContactMaps
+from genezip.config.tasks import ContactMaps
 from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, has_signal
 from genezip.tasks import TASKS

@@ -11,7 +11,7 @@ from toolkit.labels import LabelRun, Segments, segment, told
 from toolkit.slow_bootstrap import slow_interval
 
 from genezip.alphabet import A_ID, encode, reverse_complement
-from genezip.config.labels import Labels
+from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.inference import forward
 from genezip.metrics.contacts import contact_scores
