@@ -17,7 +17,7 @@ GROUPS = {
         "load", "Compressor", "Compressed", "Likelihood", "Embedding", "Stream", "GeneZip",
     ),
     "Add a system": ("models", "PlainCompressor", "ids_of", "tokens_at"),
-    "Put questions to systems": ("tasks", "Task"),
+    "Put questions to systems": ("tasks", "Task", "LabelledSequences", "labelled"),
     "Whole files": ("compress_fasta", "read_compressed"),
     "Genomes and region classes": (
         "Genome", "Annotation", "read_gene_models", "Regions", "RegionClasses", "RegionMap",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from genezip.models.genezip.compressor import GeneZip
     from genezip.region_classes import RegionClasses
     from genezip.tasks.base import Task
+    from genezip.tasks.classification.sets import labelled
+    from genezip.tasks.classification.task import LabelledSequences
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "GeneZip",
     "GenezipError",
     "Genome",
+    "LabelledSequences",
     "Likelihood",
     "PlainCompressor",
     "RegionClasses",
@@ -49,6 +52,7 @@ __all__ = [
     "build_region_map",
     "compress_fasta",
     "ids_of",
+    "labelled",
     "load",
     "models",
     "read_compressed",
@@ -68,6 +72,7 @@ _HOMES = {
     "GeneZip": "genezip.models.genezip.compressor:GeneZip",
     "GenezipError": "genezip.errors:GenezipError",
     "Genome": "genezip.genome.assembly:ReferenceGenome",
+    "LabelledSequences": "genezip.tasks.classification.task:LabelledSequences",
     "Likelihood": "genezip.models.compressed:Likelihood",
     "PlainCompressor": "genezip.models.base:PlainCompressor",
     "RegionClasses": "genezip.region_classes:RegionClasses",
@@ -79,6 +84,7 @@ _HOMES = {
     "build_region_map": "genezip.genome.region_rules:build_region_map",
     "compress_fasta": "genezip.inference.fasta:compress_fasta",
     "ids_of": "genezip.models.base:ids_of",
+    "labelled": "genezip.tasks.classification.sets:labelled",
     "load": "genezip.models:load",
     "models": "genezip.models",
     "read_compressed": "genezip.inference.table:read_compressed",

@@ -1,11 +1,13 @@
-"""The example of a new compressor in CONTRIBUTING.md, run as it stands."""
+"""The examples of a new compressor and a new task in CONTRIBUTING.md, run as they stand."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from toolkit.dna import random_dna
@@ -13,15 +15,22 @@ from toolkit.dna import random_dna
 REPO = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture
-def example(tmp_path: Path) -> Path:
+def section(title: str) -> str:
     text = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.split("## Add a compressor", 1)[1]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    return text.split(f"## {title}", 1)[1].split("\n## ", 1)[0]
+
+
+def saved(title: str, path: Path) -> Path:
+    """The first Python of a section, as a file."""
+    code = re.search(r"```python\n(.*?)```", section(title), re.DOTALL)
     assert code is not None and len(code[1].splitlines()) <= 40
-    path = tmp_path / "cut_at_cg.py"
     path.write_text(code[1])
     return path
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    return saved("Add a compressor", tmp_path / "cut_at_cg.py")
 
 
 def run(example: Path, *command: str) -> str:
@@ -52,3 +61,23 @@ def test_it_compresses_a_fasta(example: Path) -> None:
     assert table["start"].to_pylist()[1] == sequence.index("CG") + 1
     tracks = {path.name for path in (example.parent / "tracks").iterdir()}
     assert "bpt.bw" in tracks and "boundary_prob.bw" not in tracks
+
+
+def test_the_smallest_task_is_measured(tmp_path: Path) -> None:
+    """With the list and the command as they are written there."""
+    example = saved("Add a task", tmp_path / "by_file.py")
+    text = section("Add a task")
+    listing = re.search(r"`(\{\"files.*?\})`", text, re.DOTALL)
+    assert listing is not None
+    (tmp_path / "files.json").write_text(listing[1])
+    for entry in json.loads(listing[1])["files"]:
+        coding = entry["path"].startswith("coding")
+        lines = [("GGC" * 5 if coding else "") + random_dna(45, seed) for seed in range(60)]
+        (tmp_path / entry["path"]).write_text("\n".join(lines) + "\n")
+    (command,) = re.findall(r"```sh\n(genezip .*)\n```", text)
+    run(example, "-m", *command.split())
+    found = pd.read_csv(tmp_path / "scores.tsv", sep="\t")
+    assert set(found["task"]) == {"by_file"}
+    mcc = found[(found["metric"] == "mcc") & (found["rule"] == "official")].set_index("model")
+    assert mcc.loc["gc_cpg", "value"] > 0.5 and mcc.loc["fixed-3", "n"] == 24
+    assert (tmp_path / "predictions.parquet").is_file()

@@ -3,12 +3,15 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "genezip"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+MOST_MODULES = 12
 
 # Modules that any layer may import.
 COMMON = {"errors", "log", "alphabet", "region_classes"}
@@ -143,6 +146,11 @@ def test_torch_stays_where_it_is_needed(path: Path) -> None:
     module = name_of(path)
     if is_torch_free(module):
         assert "torch" not in third_party(imports(path))
+
+
+def test_no_folder_has_more_modules_than_one_can_overlook() -> None:
+    counts = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert {str(folder): n for folder, n in counts.items() if n > MOST_MODULES} == {}
 
 
 def test_commands_import_the_package_inside_their_functions() -> None:

@@ -13,7 +13,7 @@ or table) whose bases come from a FASTA. The table has the columns
 """
 
 import re
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,33 @@ def read_intervals(
     else:
         table = _read_labelled_bed(path).assign(split=split)
     return _finished([table], ReferenceGenome(genome))
+
+
+def labelled(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A labelled set of rows that a program made.
+
+    Parameters
+    ----------
+    rows : each with ``sequence`` and ``label`` (text), and where the set has them ``split``,
+        ``chrom``, ``start``, ``end``, ``strand`` and ``group``
+
+    Returns
+    -------
+    DataFrame
+        example, split, sequence, label, class (from 0, labels in order), and the others.
+
+    Raises
+    ------
+    GenezipError
+        At the first row that is wrong, or where there are not two classes.
+    """
+    table = pd.DataFrame(list(rows)).assign(file="the rows")
+    table[LINE] = np.arange(1, len(table) + 1)
+    if not {"sequence", "label"} <= set(table):
+        raise GenezipError("rows of a labelled set need a sequence and a label; give both")
+    if "split" not in table:
+        table["split"] = ""
+    return _finished([table], None)
 
 
 def _read_labelled_bed(path: Path) -> pd.DataFrame:

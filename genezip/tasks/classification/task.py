@@ -19,12 +19,23 @@ import pandas as pd
 from genezip import config
 from genezip.alphabet import encode
 from genezip.artifacts.scores import BASELINE, ROWS_ZERO, Row
+from genezip.config import Section
 from genezip.config.tasks import Input, Mode
 from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap, scarcer
 from genezip.metrics.classification import METRICS, with_and_without
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.base import Fact, Found, Job, Layout, Note, NotMeasured, Predictions, Task
+from genezip.tasks.base import (
+    Fact,
+    Found,
+    Job,
+    Layout,
+    Note,
+    NotMeasured,
+    Predictions,
+    Subsets,
+    Task,
+)
 from genezip.tasks.classification.baselines import (
     PRIOR,
     class_shares,
@@ -84,15 +95,25 @@ class Labelled:
 
 
 class LabelledSequences(Task[Labelled]):
-    """A class for every sequence. A task of its own writes ``name``, ``settings`` and ``read``."""
+    """A class for every sequence. A task of its own has a ``name`` and writes :meth:`read`."""
 
+    settings: type[Section] = config.Classification
     metrics = dict.fromkeys(METRICS, UNIT)
     layout = Layout("array", (-1,), "<f8", "<f8", "one axis of classes")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
     streams = False
 
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
-        """The labelled set of a subset, a table of :mod:`genezip.tasks.classification.sets`.
+        """The labelled set of a subset.
+
+        Parameters
+        ----------
+        files : list of the files at hand; ``files.paths`` are there
+        subset : name of the set; ``all`` of a task that has one
+
+        Returns
+        -------
+        DataFrame of :func:`genezip.tasks.classification.sets.labelled`, or of a reader there
 
         Raises
         ------
@@ -100,6 +121,10 @@ class LabelledSequences(Task[Labelled]):
             If the files at hand do not hold it.
         """
         raise NotImplementedError
+
+    def subsets(self, settings: Any) -> Subsets:
+        """One set, unless a task says otherwise."""
+        return {self.own_subset: self.own_subset}
 
     def prepare(
         self,
@@ -298,7 +323,11 @@ class Classification(LabelledSequences):
     """Labelled sets of GUE (Zhou et al. 2023, arXiv 2306.15006)."""
 
     name = "classification"
-    settings = config.Classification
+
+    def subsets(self, settings: Any) -> Subsets:
+        """The sets of the section."""
+        chosen: Subsets = settings.subsets
+        return chosen
 
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
         """The files ``SUBSET.train.csv``, ``.dev.csv`` and ``.test.csv``, or the same in gzip."""
