@@ -24,7 +24,7 @@ import yaml
 from toolkit import text_commands
 from toolkit.command_line import all_commands, leaf
 from toolkit.deposits import pairs
-from toolkit.dna import random_ids
+from toolkit.dna import random_dna, random_ids
 from toolkit.networks import published_weights, save_toy, small_network
 from toolkit.text_commands import Found
 
@@ -52,6 +52,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "genezip compress my.fa --model bpe --out words.parquet": (RUN, ""),
     "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
     "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_models fits one of a toy"),
+    "genezip tasks list": (RUN, ""),
+    "genezip tasks run my_task.yaml --out my_task": (RUN, ""),
+    "genezip tasks measure by_file:ByFile --files files.json --model fixed:3 --out scores.tsv "
+    "--predictions predictions.parquet": (PARSE, "test_contributing runs it"),
     "genezip fetch --plan": (RUN, ""),
     "genezip models": (RUN, ""),
     "genezip labels fetch": (RUN, ""),
@@ -167,6 +171,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copyfile(REPO / name, folder / name)
     (folder / "my.fa").write_text(">mine\n" + "ACGTTGCAGGCTANNNacgtRYK" * 2000 + "\n")
     own_genome(folder / "data")
+    own_labels(folder)
     for one in FOUND:  # a block that begins with `# NAME.yaml` is that file
         name = re.match(r"# ([\w-]+\.yaml)\n", one.text)
         if one.kind == "yaml" and name:
@@ -203,6 +208,18 @@ def own_genome(folder: Path) -> None:
     ):
         (folder / name).write_bytes(gzip.compress(text.encode(), compresslevel=1))
     (folder / "enhancers.bed").write_text("chr1\t50000\t50600\nchr2\t70000\t70600\n")
+
+
+def own_labels(folder: Path) -> None:
+    """genome.fa and enhancers.bed: ten labelled intervals on each of six chromosomes."""
+    records, lines = [], []
+    for number in range(6):
+        records.append(f">chr{number}\n{random_dna(3000, number)}\n")
+        for place in range(10):
+            at = 100 + 280 * place
+            lines.append(f"chr{number}\t{at}\t{at + 120}\t{'no' if place % 2 else 'yes'}\n")
+    (folder / "genome.fa").write_text("".join(records))
+    (folder / "enhancers.bed").write_text("".join(lines))
 
 
 def like_the_demo(folder: Path) -> None:
@@ -378,16 +395,17 @@ def test_the_python_about_tracks_gives_bp_per_token(tmp_path: Path) -> None:
     assert float(number) == pytest.approx(500) and words == "bp per token\n"
 
 
+# `genezip tasks run` reads this one, and its command is tried above.
+BLOCKS = [one for one in FOUND if one.kind == "yaml" and not one.text.startswith("# my_task.yaml")]
+
+
 @pytest.mark.parametrize(
     "number",
-    [
-        number if "files" in one.text else slow(number)
-        for number, one in enumerate(one for one in FOUND if one.kind == "yaml")
-    ],
+    [number if "files" in one.text else slow(number) for number, one in enumerate(BLOCKS)],
 )
 def test_a_block_of_configuration_can_be_planned(clone: Path, number: int) -> None:
     """Laid over the paper's settings, as its text says, with the files that it names."""
-    block = [one for one in FOUND if one.kind == "yaml"][number]
+    block = BLOCKS[number]
     assert isinstance(yaml.safe_load(block.text), dict)
     path = clone / f"block{number}.yaml"
     path.write_text(block.text)
