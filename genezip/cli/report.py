@@ -75,7 +75,8 @@ def report(
 
     if scale not in ("full", "demo", "test"):
         raise GenezipError(f"--scale is {scale!r}; write full, demo or test")
-    unknown = [name for name in table or () if name not in VIEWS]
+    files = [(name, results / "tables" / f"{name}.tsv") for name in table or ()]
+    unknown = [name for name, path in files if name not in VIEWS and not path.is_file()]
     if unknown:
         raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(VIEWS)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None

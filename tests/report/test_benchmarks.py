@@ -106,3 +106,17 @@ def test_an_interval_over_few_genes_is_marked() -> None:
     ]
     (table,) = section(table3_eqtl=rows).tables
     assert table.rows == [["m", "0.700 (0.600 to 0.800, few blocks)", "0.700 (0.600 to 0.800)"]]
+
+
+def test_a_table_without_views_shows_its_first_metric_split_by_split() -> None:
+    known = {"model": "m", "seed": 0, "input": "full", "mode": "frozen", "n": 9, "unit": "groups"}
+    rows = [
+        row(**known, subset="set", rule=rule, metric=metric, value=value)
+        for rule, value in (("official", 0.5), ("unseen", 0.25))
+        for metric in ("mcc", "accuracy")
+    ]
+    tables = section(my_task=rows).tables
+    assert [table.title for table in tables] == [
+        "my_task, mcc, split official", "my_task, mcc, split unseen",
+    ]  # fmt: skip
+    assert [table.rows[0][1] for table in tables] == ["0.500", "0.250"]

@@ -47,18 +47,13 @@ HEAD_SEED = BENCHMARKS["seed"]
 COMPARED = BENCHMARKS["models"] or [REFERENCE, CONTROL]
 # Task -> its table, numbered as in the paper (arXiv 2602.17739v1) where the paper has it.
 TASK_TABLES = {
+    **{task: task for task in TASKS},
     "cmp": "table2_contact_map",
     "eqtl": "table3_eqtl",
     "etgp": "table7_etgp",
-    "tisp": "tisp",
-    "rsap": "rsap",
-    "classification": "classification",
 }
-# Parts of the list of label files: those that are measured, and labelled sets as a task.
-FETCHED_PARTS = [
-    *LABEL_PARTS,
-    *(["classification"] if "classification" not in LABEL_PARTS else []),
-]
+FROM_LABELS = ["classification"]  # tasks whose files come with the labels of the demo
+FETCHED_PARTS = list(dict.fromkeys([*LABEL_PARTS, *FROM_LABELS]))
 
 
 def one_of(names):
@@ -345,8 +340,8 @@ def prepare_settings(wildcards):
 
 
 def task_files(wildcards):
-    """The list of a task's files; labelled sets are fetched with the other labels."""
-    if wildcards.task == "classification":
+    """The list of a task's files."""
+    if wildcards.task in FROM_LABELS:
         return "resources/labels/labels.json"
     return f"resources/dnalongbench/{wildcards.task}.json"
 
@@ -371,7 +366,7 @@ def task_data(wildcards):
 
 def task_genome(wildcards):
     """FASTA of a task: the deposit's own; those without one get the genome of the run."""
-    if wildcards.task == "classification":
+    if wildcards.task in FROM_LABELS:
         return "resources/source.json"
     if wildcards.task != "cmp":
         return f"results/{wildcards.task}/data/genome.fa"

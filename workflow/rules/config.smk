@@ -64,7 +64,9 @@ config["corpora"] = {
     if own is not None
 }
 # Sections that no layer names are there all the same, so that the schema fills in their keys.
-TASKS = ("cmp", "eqtl", "etgp", "tisp", "rsap", "classification")
+# A task is a section of `benchmarks` with subsets and arms; comparators are named by the user.
+SECTIONS = SCHEMA["$defs"]["Benchmarks"]["properties"]
+TASKS = [name for name, part in SECTIONS.items() if "$ref" in part]
 for name, part in SCHEMA["properties"].items():
     if "$ref" in part:
         config.setdefault(name, {})

@@ -186,12 +186,21 @@ def _counts(chosen: pd.DataFrame, column: str, names: list[str]) -> str:
     return f"Examples: {', '.join(dict.fromkeys(parts))}{over}."
 
 
+def views_of(name: str, found: pd.DataFrame) -> tuple[View, ...]:
+    """What the page shows of a table; of one without views the first metric, split by split."""
+    if name in VIEWS or found.empty:
+        return VIEWS.get(name, ())
+    metric = str(found["metric"].iloc[0])
+    rules = [str(rule) for rule in dict.fromkeys(found["rule"].dropna())]
+    return tuple(View(f"{name}, {metric}, split {r}", {metric: metric}, rule=r) for r in rules)
+
+
 def section(results: Results) -> Section | None:
     """The chapter on DNALongBench; None where no task was evaluated."""
     tables = [
         table
         for name, found in results.task_tables.items()
-        for view in VIEWS[name]
+        for view in views_of(name, found)
         if (table := _table(name, found, view))
     ]
     if not tables:
