@@ -80,4 +80,7 @@ def test_the_smallest_task_is_measured(tmp_path: Path) -> None:
     assert set(found["task"]) == {"by_file"}
     mcc = found[(found["metric"] == "mcc") & (found["rule"] == "official")].set_index("model")
     assert mcc.loc["gc_cpg", "value"] > 0.5 and mcc.loc["fixed-3", "n"] == 24
-    assert (tmp_path / "predictions.parquet").is_file()
+    before = (tmp_path / "scores.tsv").read_bytes()
+    (again,) = re.findall(r"`(genezip evaluate [^`]*)`", text)
+    run(example, "-m", *again.split())
+    assert (tmp_path / "scores.tsv").read_bytes() == before
