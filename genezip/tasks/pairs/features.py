@@ -17,7 +17,6 @@ from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width
-from genezip.tasks.examples import MANIFEST
 from genezip.tasks.features import Reading, StorePlan
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.sequences import PairSequences, authors_input
@@ -183,18 +182,8 @@ def pair_features(compressor: Compressor, examples: PairExamples, input: Input) 
     input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
     """
     names = AUTHORS_BLOCKS if input == "authors" else FULL_BLOCKS
-    prepared = examples.prepared
-    plan = StorePlan(
-        task=prepared.task,
-        subset=prepared.subset,
-        input=input,
-        layer="states",
-        model=compressor.facts,
-        prepared=prepared.folder / MANIFEST,
-        examples=examples.table["example"].to_numpy(dtype=np.int64),
-        inner=(),
-        blocks=dict.fromkeys(names, vector_width(compressor)),
-    )
+    blocks = dict.fromkeys(names, vector_width(compressor))
+    plan = StorePlan.of(examples.prepared, examples.table, input, compressor.facts, blocks)
 
     def authors(rows: range) -> tuple[np.ndarray, int]:
         features, bases = _authors(compressor, [examples.sequences(row) for row in rows])
