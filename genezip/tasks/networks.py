@@ -35,6 +35,7 @@ from torch.nn.functional import pad
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.config.tasks import HeadTraining
+from genezip.training.step import in_full_precision
 
 CNN_RATE = 0.005
 CNN_DECAY = 0.01
@@ -247,13 +248,6 @@ def tower(
     return nn.Sequential(*(Layer(b, c, k, s, pool) for b, c, k, s in sizes))
 
 
-def exact(layer: nn.Module, x: Tensor) -> Tensor:
-    """A last layer in fp32 whatever autocast says: rounded predictions would tie."""
-    with torch.autocast(x.device.type, enabled=False):
-        found: Tensor = layer(x.float())
-    return found
-
-
 class PairCNN(nn.Module):
     """Classes from one sequence: 128, 64, 32 channels, kernel 3, maximum over the sequence.
 
@@ -268,8 +262,8 @@ class PairCNN(nn.Module):
         self.classify = nn.Linear(32, classes)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits (B, classes) of ids (B, L)."""
-        return self.classify(self.tower(self.onehot(ids)).amax(2))
+        """Logits (B, classes) in fp32 of ids (B, L)."""
+        return in_full_precision(self.classify, self.tower(self.onehot(ids)).amax(2))
 
 
 class InitiationCNN(nn.Module):
@@ -287,7 +281,7 @@ class InitiationCNN(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Predictions (B, tracks, L), in the scale of the targets, of ids (B, L)."""
-        return exact(self.tracks, self.tower(self.onehot(ids)))
+        return in_full_precision(self.tracks, self.tower(self.onehot(ids)))
 
 
 class ActivityCNN(nn.Module):
@@ -313,7 +307,7 @@ class ActivityCNN(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Predictions (B, bins, tracks) of ids (B, L), L a multiple of 128."""
         scored = self.tower(self.onehot(ids))[:, :, self.scored]
-        return exact(self.tracks, scored).transpose(1, 2)
+        return in_full_precision(self.tracks, scored).transpose(1, 2)
 
 
 class ContactCNN(nn.Module):
@@ -350,7 +344,7 @@ class ContactCNN(nn.Module):
         number = torch.arange(count, device=bins.device, dtype=bins.dtype)
         apart = (number[:, None] - number[None, :]).abs() / count
         planes = torch.cat([both, apart.expand(len(bins), 1, count, count)], 1)
-        found = exact(self.contacts, self.plane(planes)).squeeze(1)
+        found = in_full_precision(self.contacts, self.plane(planes)).squeeze(1)
         found = (found + found.transpose(1, 2)) / 2
         kept = slice(self.crop, count - self.crop)
         return found[:, kept, kept]

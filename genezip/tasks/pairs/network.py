@@ -190,8 +190,8 @@ class PairsCNN:
     def _logits(self, rows: np.ndarray, hidden: bool) -> Tensor:
         pairs = [self.examples.sequences(int(row)) for row in rows]
         ids = [padded(p.reference if hidden else p.alternative, self.length) for p in pairs]
-        cnn, batch = self.module, torch.from_numpy(np.stack(ids)).to(self.device)
-        return in_full_precision(cnn.classify, cnn.tower(cnn.onehot(batch)).amax(2))
+        logits: Tensor = self.module(torch.from_numpy(np.stack(ids)).to(self.device))
+        return logits
 
 
 def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarray]:
