@@ -24,8 +24,8 @@ norm 1, batches of two at a time), but from a seed, with the weights of the best
 and over as many examples as the other models of the task.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ from torch.nn.functional import pad
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.config.tasks import HeadTraining
+from genezip.tasks.base import Job
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective
 from genezip.training.step import in_full_precision
 
 CNN_RATE = 0.005
@@ -58,6 +61,52 @@ def cnn_settings(settings: S) -> S:
     """The same amounts of training, with the rate and decay of the benchmark's CNNs."""
     changes = {"learning_rate": CNN_RATE, "weight_decay": CNN_DECAY, "warmup": 0.0}
     return settings.model_copy(update=changes)
+
+
+class Learner(Protocol):
+    """A network of a task with its loss."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Whatever of it requires gradients learns."""
+
+    @property
+    def settings(self) -> Any:
+        """Section of the task; with ``epochs``, or with ``steps``."""
+
+    def loss(self, numbers: np.ndarray, /) -> Tensor:
+        """Mean loss of training examples, int64 array (m,)."""
+
+
+def learn(
+    job: Job[Any],
+    learner: Learner,
+    score: Callable[[], float],
+    metric: str,
+    examples: int,
+    micro_batch: int = 1,
+    identity: Mapping[str, Any] | None = None,
+    describe: Callable[[np.ndarray], str] | None = None,
+) -> None:
+    """Train on the examples of a task and leave the weights of the best validation in the module.
+
+    Parameters
+    ----------
+    job : what is learned; its work folder holds the checkpoint
+    score, metric : validation score that chooses the weights, and its name
+    examples : number of training examples
+    micro_batch : examples that the loss takes at a time
+    identity : what else must be equal between two parts of a run than the job says
+    describe : training examples in words
+    """
+    settings = learner.settings
+    objective = TaskObjective(
+        job.method.label, learner.module, settings, learner.loss, score, metric, describe
+    )
+    epochs = getattr(settings, "epochs", None)
+    draws = epochs * examples if epochs else settings.steps * settings.batch
+    whole = {**job.identity, **(identity or {})}
+    fine_tune(objective, examples, draws, job.seed, whole, job.work, micro_batch)
 
 
 def upper_triangle(bins: int, offset: int = 2) -> tuple[Tensor, Tensor]:
@@ -139,10 +188,6 @@ class PairHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B, 2) of features (B, width)."""
         return self.classify(features)
-
-    def score(self, features: Tensor) -> Tensor:
-        """Probability of class 1, (B,)."""
-        return self(features).float().softmax(1)[:, 1]
 
 
 class ProfileHead(nn.Module):
