@@ -12,8 +12,10 @@ app = typer.Typer(help="Questions with targets, put to every compressor.", no_ar
 dnalongbench = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
 labels = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
 
-Task = Annotated[str, typer.Argument(help="cmp, eqtl, etgp, tisp or rsap.")]
-AnyTask = Annotated[str, typer.Argument(help="Name of a task, see `genezip tasks list`.")]
+Task = Annotated[str, typer.Argument(help="Name of a task: cmp, eqtl, etgp, tisp, rsap, ...")]
+AnyTask = Annotated[
+    str, typer.Argument(help="Name of a task (`genezip tasks list`), or module:Class.")
+]
 Files = Annotated[Path, typer.Option(help="TASK.json of `genezip dnalongbench fetch`.")]
 Data = Annotated[Path, typer.Option(help="manifest.json of `dnalongbench prepare`.")]
 Genome = Annotated[Path, typer.Option(help="FASTA, or source.json of whole chromosomes.")]
@@ -26,6 +28,13 @@ Mode = Annotated[
     Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="What learns.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Model folder, hub id or system; give it once per model."),
+]
+PredictionsFile = Annotated[
+    Path, typer.Option("--predictions", help="Parquet of predictions to write.")
+]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 Sources = Annotated[Path, typer.Option(help="Table of sources.")]
 
@@ -141,7 +150,9 @@ def prepare(
     files: Files,
     genome: Genome,
     out: Out,
-    subset: Annotated[str, typer.Option(help="Name in the deposit.")] = "all",
+    subset: Annotated[
+        str | None, typer.Option(help="Name in the deposit; default: all, or the only one.")
+    ] = None,
     settings: Settings = None,
     seed: Seed = 0,
 ) -> None:
@@ -296,30 +307,27 @@ def table(
     from genezip.tasks.table import write_table
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
-    write_table(task, scores, paper, chosen.subsets, scale, out)
+    write_table(task, scores, paper, TASKS[task].subsets(chosen), scale, out)
 
 
 @labels.command()
 def measure(
     part: Annotated[
-        Literal["initiation", "contacts", "elements", "enhancer_gene", "classification"],
+        str,
         typer.Argument(
-            help="PRO-cap counts, Hi-C counts, regulatory elements, CRISPRi pairs or labelled sets."
+            help="initiation (PRO-cap counts), contacts (Hi-C counts), elements (regulatory "
+            "elements), enhancer_gene (CRISPRi pairs) or classification (labelled sets)."
         ),
     ],
     listing: Annotated[
         Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")
     ],
-    source: Annotated[Path, typer.Option(help="source.json of `genezip fetch`.")],
-    out: Annotated[Path, typer.Option(help="TSV of scores to write.")],
-    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
-    scale: Annotated[str, typer.Option(help="Stamped on every row: full, demo, test.")],
-    model: Annotated[
-        list[Path] | None, typer.Option(help="Model folder; give it once per model.")
-    ] = None,
-    control: Annotated[
-        str | None, typer.Option(help="Model that the others are compared with.")
-    ] = None,
+    source: options.Source,
+    out: options.Scores,
+    predictions: PredictionsFile,
+    scale: options.Scale,
+    model: Models = None,
+    control: options.Control = None,
     settings: LabelSettings = None,
 ) -> None:
     """Frozen models and trivial baselines on one kind of label.
@@ -330,14 +338,7 @@ def measure(
         --source source.json --model mine --scale demo \\
         --out elements.tsv --predictions elements.parquet
     """
-    from genezip import config
-    from genezip.tasks import TASKS, run
-    from genezip.tasks.deposits import TaskFiles
-
-    task = TASKS[part]
-    chosen = config.settings(task.settings, settings)
-    files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
-    run.measure(task, files, source, model or (), control, chosen, scale, out, predictions)
+    _measure(part, listing, source, model, control, settings, scale, out, predictions)
 
 
 @app.command("measure")
@@ -345,23 +346,18 @@ def measure_any(
     task: AnyTask,
     files: Annotated[Path, typer.Option(help="JSON list of its files.")],
     out: options.Scores,
-    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
-    source: Annotated[
-        Path | None, typer.Option(help="source.json, where the task reads a genome.")
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Model folder, hub id or system; once per model.")
-    ] = None,
-    control: Annotated[
-        str | None, typer.Option(help="Model that the others are compared with.")
-    ] = None,
+    predictions: PredictionsFile,
+    source: options.SourceOrFiles = None,
+    model: Models = None,
+    control: options.Control = None,
     settings: Settings = None,
     scale: options.Scale = "full",
     threads: options.Threads = 1,
 ) -> None:
     """All of a task in one call: features of frozen models, probes, baselines, scores.
 
-    A task outside this package is named by its class, module:Class.
+    A task outside this package is named by its class, module:Class. Ctrl-C stops
+    it, the same command goes on.
 
     \b
     Example:
@@ -370,14 +366,30 @@ def measure_any(
     """
     import torch
 
-    from genezip import config
-    from genezip.tasks import TASKS, run
-    from genezip.tasks.deposits import TaskFiles
-
     torch.set_num_threads(threads)
-    chosen: Any = config.settings(TASKS[task].settings, settings)
-    given = TaskFiles.load(files)
-    run.measure(TASKS[task], given, source, model or (), control, chosen, scale, out, predictions)
+    _measure(task, files, source, model, control, settings, scale, out, predictions)
+
+
+def _measure(
+    name: str,
+    listing: Path,
+    source: Path | None,
+    models: list[str] | None,
+    control: str | None,
+    settings: str | None,
+    scale: str,
+    out: Path,
+    predictions: Path,
+) -> None:
+    from genezip import config
+    from genezip.tasks import TASKS
+    from genezip.tasks.deposits import TaskFiles
+    from genezip.tasks.measure import measure
+
+    task = TASKS[name]
+    chosen = config.settings(task.settings, settings)
+    files = TaskFiles.load(listing, "run `genezip labels fetch` first")
+    measure(task, files, source, models or (), control, chosen, scale, out, predictions)
 
 
 @app.command("run")

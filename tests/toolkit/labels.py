@@ -14,9 +14,10 @@ from genezip.config.tasks import Labels
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.models.base import Compressor
-from genezip.tasks import TASKS, run
+from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.label_files import FILES
+from genezip.tasks.measure import measure
 
 
 def segment(chrom: str, start: int, end: int) -> Segment:
@@ -91,7 +92,7 @@ class LabelRun:
         names = [m if isinstance(m, Path) else Path(m.name) for m in models]
         out = (self.scores, self.predictions)
         files = TaskFiles.load(self.listing, "run `genezip labels fetch` first")
-        run.measure(TASKS[task], files, self.source, names, control, settings, "test", *out)
+        measure(TASKS[task], files, self.source, names, control, settings, "test", *out)
         return pd.read_csv(self.scores, sep="\t")
 
     def prepared(self, task: str, settings: Labels) -> tuple[Path, Any]:

@@ -102,6 +102,7 @@ class LabelledSequences(Task[Labelled]):
     layout = Layout("array", (-1,), "<f8", "<f8", "one axis of classes")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
     streams = False
+    reads_genome = False
 
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
         """The labelled set of a subset.

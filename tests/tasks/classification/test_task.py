@@ -21,6 +21,7 @@ from genezip.tasks.base import CNN, Method
 from genezip.tasks.classification.task import Labelled
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.measure import measure
 from genezip.tasks.predictions import PredictionFile
 
 SIZES = {"train": 120, "dev": 40, "test": 60}
@@ -106,7 +107,7 @@ def test_all_in_one_call_finds_a_motif_and_begins_with_rows_zero(tmp_path: Path)
     predictions = tmp_path / "predictions.parquet"
     models = ["fixed:3", "fixed:6"]
     task = TASKS["classification"]
-    run.measure(task, files, None, models, "fixed-6", settings(), "test", out, predictions)
+    measure(task, files, None, models, "fixed-6", settings(), "test", out, predictions)
     found = pd.read_csv(out, sep="\t")
     assert list(dict.fromkeys(found["model"]))[:4] == [
         "nearest", "twin", "position_motif", "class_prior",
@@ -142,7 +143,7 @@ def test_a_set_of_shuffles_is_marked_in_every_row(tmp_path: Path) -> None:
     files, out = write_set(tmp_path, twins=True), tmp_path / "out.tsv"
     chosen = settings(schemes=["official"])
     task = TASKS["classification"]
-    run.measure(task, files, None, [], None, chosen, "test", out, tmp_path / "p.parquet")
+    measure(task, files, None, [], None, chosen, "test", out, tmp_path / "p.parquet")
     found = pd.read_csv(out, sep="\t")
     twin = found[(found["model"] == "twin") & (found["metric"] == "mcc")].iloc[0]
     assert twin["value"] == 1.0 and "whose label is inverted" in twin["note"]
@@ -228,6 +229,6 @@ def test_a_list_without_the_set_says_why(tmp_path: Path) -> None:
     out = tmp_path / "out.tsv"
     files = TaskFiles.load(listing)
     task = TASKS["classification"]
-    run.measure(task, files, None, [], None, settings(), "test", out, tmp_path / "p.parquet")
+    measure(task, files, None, [], None, settings(), "test", out, tmp_path / "p.parquet")
     (row,) = pd.read_csv(out, sep="\t").to_dict("records")
     assert (row["model"], row["value"], row["note"]) == ("labels", 0, "offline (none)")
