@@ -1,7 +1,7 @@
 """The tasks eqtl and etgp: does a variant, or an enhancer, act on a gene?"""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -14,7 +14,7 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.ranking import METRICS
 from genezip.models.base import Compressor
 from genezip.tasks.base import Columns, Found, Job, Layout, Published, Subsets, Task
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore, Reading
 from genezip.tasks.pairs.baselines import predict_baselines
@@ -93,12 +93,18 @@ class Pairs(Task[PairExamples]):
         return pair_rows(files, bootstrap, seed, self.matched)
 
 
+def _is_table_or_config(path: PurePosixPath) -> bool:
+    """Whether a file of eqtl is the table of a tissue, or its config."""
+    config = path.name.startswith("gtex_hg38.") and path.name != "gtex_hg38.config"
+    return config or path.name.endswith(".data.tsv")
+
+
 class EQTL(Pairs):
     """Variants and genes."""
 
     name = "eqtl"
     settings = config.EQTL
-    deposit = DEPOSITS["eqtl"]
+    deposit = Deposit("doi:10.7910/DVN/YUP2G5", _is_table_or_config)
     fasta = ("eQTL/seqs/hg38.fa", "eQTL/seqs/hg38.fa.gz")
     selection = "auroc"
 
@@ -118,7 +124,12 @@ class ETGP(Pairs):
 
     name = "etgp"
     settings = config.ETGP
-    deposit = DEPOSITS["etgp"]
+    deposit = Deposit(
+        "doi:10.7910/DVN/CTEQXX",
+        lambda path: path.suffix == ".tsv" or "config" in path.parts[:-1],
+        shared=("chain",),
+        listed=True,
+    )
     fasta = ("hg19.fa", "hg19.fa.gz")
     selection = "auprc"
     metrics = dict.fromkeys([*METRICS, MATCHED], UNIT)

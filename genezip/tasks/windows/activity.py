@@ -12,7 +12,7 @@ last row was read.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import numpy as np
@@ -36,7 +36,7 @@ from genezip.metrics.correlation import (
     track_sums,
 )
 from genezip.tasks.base import Found, Job, Layout, Method, Predictions
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
@@ -74,6 +74,10 @@ _STATISTICS = Kind(
 )
 
 
+def _is_list_of_windows(path: PurePosixPath) -> bool:
+    return path.name == "sequences.bed" and "mouse" not in path.parts
+
+
 class RSAP(Windows):
     """Tracks of one species."""
 
@@ -81,7 +85,7 @@ class RSAP(Windows):
     settings = config.Activity
     metrics = dict.fromkeys(ACTIVITY_METRICS, UNIT)
     layout = Layout("array", (-1, -1), holds="an axis of bins and one of tracks")
-    deposit = DEPOSITS["rsap"]
+    deposit = Deposit("doi:10.7910/DVN/MNUEZR", _is_list_of_windows, listed=True)
     fasta = ("human/seqs/hg38.ml.fa", "human/seqs/hg38.ml.fa.gz")
     bins: ClassVar[dict[Input, Bins]] = {"authors": RSAP_BINS, "full": RSAP_BINS}
     bed = "human/sequences.bed"

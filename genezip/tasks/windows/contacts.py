@@ -33,7 +33,7 @@ from genezip.metrics.contacts import (
     n_entries,
 )
 from genezip.tasks.base import Columns, Found, Job, Layout, Method, Published, Subsets
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
@@ -84,7 +84,7 @@ class CMP(Windows):
         target="<f2",
         holds="one axis with the upper triangle of a map",
     )
-    deposit = DEPOSITS["cmp"]
+    deposit = Deposit("doi:10.7910/DVN/AZM25S", lambda path: path.name == "sequences.bed")
     one_folder = True
     bins: ClassVar[dict[Input, Bins]] = {"authors": CMP_AUTHORS, "full": CMP_FULL}
     bed = "/sequences.bed"

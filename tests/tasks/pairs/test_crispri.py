@@ -12,7 +12,7 @@ from toolkit.slow_bootstrap import slow_interval
 
 from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
-from genezip.tasks.label_files import FILES
+from genezip.tasks.label_files import LABELS
 from genezip.tasks.pairs import crispri
 from genezip.tasks.pairs.scores import MATCHED, distance_strata, with_both
 from genezip.tasks.predictions import PredictionFile
@@ -67,10 +67,8 @@ def test_a_pair_is_inside_only_if_one_segment_holds_element_and_tss(tmp_path):
 
 
 def test_the_real_screens_have_the_published_numbers_of_pairs(mirror):
-    files = FILES["enhancer_gene"]
-    train, test = (
-        mirror / files[name][0] for name in ("screen.train.tsv.gz", "screen.test.tsv.gz")
-    )
+    files = LABELS["enhancer_gene"].files
+    train, test = (mirror / files[f"screen.{split}.tsv.gz"].origin for split in ("train", "test"))
     found = crispri.read_screens(train, test).groupby("split")["label"].agg(["size", "sum"])
     assert found.loc["train"].tolist() == [10_356, 471]
     assert found.loc["test"].tolist() == [4_378, 190]
