@@ -13,7 +13,6 @@ from genezip.download import SourceUnavailable
 from genezip.download.dataverse import parse
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
-from genezip.tasks import TASKS
 from genezip.tasks.deposits import deposit_of, fetch_task, plan_task
 
 HTTP = Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4)
@@ -180,8 +179,6 @@ def test_tisp_needs_no_file_and_no_network(server: Any, table: Path, tmp_path: P
 )
 def test_which_files_tell_intervals(task: str, path: str, expected: bool) -> None:
     assert deposit_of(task).is_interval_file(path) is expected
-    cls = type(TASKS[task])  # a task is also found by where its class is
-    assert deposit_of(f"{cls.__module__}:{cls.__name__}") is deposit_of(task)
 
 
 def test_the_interval_files_of_eqtl_in_the_repository(repo: Path, tmp_path: Path) -> None:

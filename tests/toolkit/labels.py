@@ -88,7 +88,9 @@ class LabelRun:
         """Score table of a task; models that are no paths are taken as they are."""
         made = {Path(m.name): m for m in models if not isinstance(m, Path)}
         if made:
-            self._monkeypatch.setattr("genezip.models.load", lambda path, *_, **__: made[path])
+            self._monkeypatch.setattr(
+                "genezip.tasks.measure.load", lambda path, *_, **__: made[path]
+            )
         names = [m if isinstance(m, Path) else Path(m.name) for m in models]
         out = (self.scores, self.predictions)
         files = TaskFiles.load(self.listing, "run `genezip labels fetch` first")
