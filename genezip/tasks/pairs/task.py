@@ -18,6 +18,7 @@ from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore, Reading
 from genezip.tasks.pairs.baselines import predict_baselines
+from genezip.tasks.pairs.deposit import ELEMENTS, VARIANTS, PairKind
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.gene_pairs import eqtl_intervals, etgp_intervals
 from genezip.tasks.pairs.probe import predict_pairs
@@ -30,6 +31,7 @@ class Pairs(Task[PairExamples]):
 
     Attributes
     ----------
+    kind : what the pairs are
     selection : metric of the validation pairs that chooses the weights of a fine-tuning
     matched : whether scores include those of pairs matched in distance
     """
@@ -37,6 +39,7 @@ class Pairs(Task[PairExamples]):
     metrics = dict.fromkeys(METRICS, UNIT)
     layout = Layout("scalar")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
+    kind: ClassVar[PairKind]
     selection: ClassVar[str]
     matched: ClassVar[bool] = False
 
@@ -51,11 +54,11 @@ class Pairs(Task[PairExamples]):
     ) -> Prepared:
         """As of :class:`Task`."""
         fasta = ReferenceGenome(genome)
-        return prepare_pairs(self.name, subset, files, fasta, manifest, settings.folds, seed)
+        return prepare_pairs(self.kind, subset, files, fasta, manifest, settings.folds, seed)
 
     def open(self, manifest: Path, genome: Path) -> PairExamples:
         """As of :class:`Task`."""
-        return PairExamples.load(manifest, genome)
+        return PairExamples.load(manifest, genome, self.name)
 
     def features(
         self, compressor: Compressor, examples: PairExamples, input: Input, settings: Any
@@ -102,7 +105,7 @@ def _is_table_or_config(path: PurePosixPath) -> bool:
 class EQTL(Pairs):
     """Variants and genes."""
 
-    name = "eqtl"
+    name, kind = VARIANTS.task, VARIANTS
     settings = config.EQTL
     deposit = Deposit("doi:10.7910/DVN/YUP2G5", _is_table_or_config)
     fasta = ("eQTL/seqs/hg38.fa", "eQTL/seqs/hg38.fa.gz")
@@ -122,7 +125,7 @@ class EQTL(Pairs):
 class ETGP(Pairs):
     """Enhancers and their target genes."""
 
-    name = "etgp"
+    name, kind = ELEMENTS.task, ELEMENTS
     settings = config.ETGP
     deposit = Deposit(
         "doi:10.7910/DVN/CTEQXX",

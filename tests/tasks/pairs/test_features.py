@@ -23,6 +23,7 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.token_counts import TokenCounts
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.pairs.deposit import VARIANTS
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import (
     FULL_BLOCKS,
@@ -273,7 +274,7 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     listing = deposit.write_eqtl(tmp_path)
     fasta, manifest = tmp_path / deposit.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
-    prepare_pairs("eqtl", deposit.TISSUE, files, genome, manifest, 5, 0)
+    prepare_pairs(VARIANTS, deposit.TISSUE, files, genome, manifest, 5, 0)
     given = PairExamples.load(manifest, fasta)
     model = compressor(FREE, double=False, block_bp=8192)
     write_store(tmp_path / "store" / "manifest.json", pair_features(model, given, "authors"))

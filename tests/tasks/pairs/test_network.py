@@ -338,12 +338,13 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
 
     from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.deposits import TaskFiles
+    from genezip.tasks.pairs.deposit import VARIANTS
     from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 
     listing = pairs.write_eqtl(tmp_path / "deposit")
     fasta, manifest = tmp_path / "deposit" / pairs.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files = TaskFiles.load(listing)
-    prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
+    prepare_pairs(VARIANTS, pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
     only_near(manifest, 40_000)
     out, work = tmp_path / "out.parquet", tmp_path / ".out.work"
     chosen = settings(epochs=1, batch=1)
