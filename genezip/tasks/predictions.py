@@ -11,13 +11,14 @@ cells of a method are empty, or a remark beside their value) and ``facts`` (numb
 examples themselves).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -480,6 +481,38 @@ def _no_example_twice(file: PredictionFile) -> None:
             f"{file.path} has {row['split']} example {row['example']} of {method.label} twice "
             f"under the rule {row['rule']}; predict again"
         )
+
+
+class Gathers(Protocol):
+    """Takes in the rows of one method, rule and split."""
+
+    def add(self, row: ArrayRow) -> None:
+        """Take in a row."""
+
+
+G = TypeVar("G", bound=Gathers)
+R = TypeVar("R")
+
+
+def gathered(
+    file: PredictionFile,
+    make: Callable[[], G],
+    finish: Callable[[Method, str, str, G], Iterable[R]],
+) -> Iterator[R]:
+    """What is made of the rows of each method, rule and split of an ``array`` file.
+
+    ``finish`` is called after the last of them; what they were gathered into, which may fill the
+    memory, is dropped before the next one's.
+    """
+    keys = file.keys[[*METHOD_COLUMNS, "rule", "split"]].itertuples(index=False)
+    left = Counter((method_of(cells), rule, split) for *cells, rule, split in keys)
+    found: dict[tuple[Method, str, str], G] = defaultdict(make)
+    for row in file.rows():
+        key = row.method, row.rule, row.split
+        found[key].add(row)
+        left[key] -= 1
+        if not left[key]:
+            yield from finish(*key, found.pop(key))
 
 
 def method_of(cells: Sequence[Any]) -> Method:
