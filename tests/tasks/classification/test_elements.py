@@ -254,7 +254,7 @@ def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present,
     verbs.features("elements", model, manifest, present.source, "full", SETTINGS, store)
     array = FeatureStore.load(store, manifest).array
     assert (array.dtype, array.shape) == (np.dtype("<f8"), (119, 2))
-    np.testing.assert_array_equal(array, mean_vectors(model, list(windows.tokens)))
+    np.testing.assert_array_equal(array, mean_vectors(model, windows.ids))
     reading = TASKS["elements"].features(model, windows, "full", SETTINGS)
     assert reading.compute(range(3))[1] == 2 * 3 * 40
     with pytest.raises(GenezipError, match="use the input full"):
