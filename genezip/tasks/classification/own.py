@@ -43,18 +43,10 @@ class UserTask(LabelledSequences):
         """The table."""
         return self._table.copy()
 
-    def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: Any,
-        seed: int,
-        manifest: Path,
-    ) -> Prepared:
+    def prepare(self, files: TaskFiles, *given: Any) -> Prepared:
         """As of :class:`LabelledSequences`; labels that no probe can learn are an error."""
         try:
-            return super().prepare(files, genome, subset, settings, seed, manifest)
+            return super().prepare(files, *given)
         except NotMeasured as error:
             raise GenezipError(
                 f"the labels of {files.listing} cannot be learned: {error}; add rows of every "

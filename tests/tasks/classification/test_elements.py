@@ -261,6 +261,15 @@ def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present,
         TASKS["elements"].features(model, windows, "authors", SETTINGS)
 
 
+def test_elements_are_learned_by_no_network(present, tmp_path):
+    manifest, _ = present.prepared("elements", SETTINGS)
+    for model, why in (("cnn", "has no CNN"), ("tiny", "from frozen features alone")):
+        method = Method("elements", "ensembl", model, 0, "full", "full")
+        given = (manifest, present.source, method, "ensembl", SETTINGS, 0, tmp_path / "p.parquet")
+        with pytest.raises(GenezipError, match=why):
+            verbs.predict("elements", *given)
+
+
 def test_the_verbs_one_by_one_write_what_one_call_writes(present, tmp_path):
     """Predictions of baselines and of a model, each from its own file, give the same scores."""
     whole = present.measure("elements", SETTINGS, [counting()], control="counting")
