@@ -20,12 +20,16 @@ def predictions(
     context: typer.Context,
     from_predictions: Annotated[
         list[Path] | None,
-        typer.Option(help="Prediction file of a DNALongBench task; give it once per file."),
+        typer.Option(help="Prediction file of a task; give it once per file."),
     ] = None,
     out: Annotated[Path | None, options.SCORES] = None,
     bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     scale: options.Scale = "full",
+    control: options.Control = None,
+    task: Annotated[
+        str | None, typer.Option(help="Task outside this package, module:Class, whose file it is.")
+    ] = None,
 ) -> None:
     """Score predictions of a task (--from-predictions), or compressed DNA (the commands).
 
@@ -48,9 +52,11 @@ def predictions(
         return
     if not from_predictions or out is None:
         raise GenezipError("give --from-predictions FILE and --out TSV, or name a command")
+    from genezip.tasks import TASKS
     from genezip.tasks.run import score
 
-    TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale))
+    named = None if task is None else TASKS[task]
+    TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale, control, named))
 
 
 @app.command()

@@ -116,6 +116,9 @@ Scale = Annotated[
 ]
 
 # Evaluation
+Control = Annotated[
+    str | None, typer.Option("--control", help="Model that the others are compared with.")
+]
 CompressedFile = Annotated[
     Path, typer.Option("--out", help="Compressed windows to write (Parquet).")
 ]

@@ -12,11 +12,16 @@ app = typer.Typer(help="Questions with targets, put to every compressor.", no_ar
 dnalongbench = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
 labels = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
 
-Task = Annotated[str, typer.Argument(help="cmp, eqtl, etgp, tisp or rsap.")]
-AnyTask = Annotated[str, typer.Argument(help="Name of a task, see `genezip tasks list`.")]
-Files = Annotated[Path, typer.Option(help="TASK.json of `genezip dnalongbench fetch`.")]
-Data = Annotated[Path, typer.Option(help="manifest.json of `dnalongbench prepare`.")]
-Genome = Annotated[Path, typer.Option(help="FASTA, or source.json of whole chromosomes.")]
+Task = Annotated[str, typer.Argument(help="Name of a task: cmp, eqtl, etgp, tisp, rsap, ...")]
+AnyTask = Annotated[
+    str, typer.Argument(help="Name of a task (`genezip tasks list`), or module:Class.")
+]
+Files = Annotated[Path, typer.Option(help="JSON list of its files, of `fetch`.")]
+Data = Annotated[Path, typer.Option(help="manifest.json of `prepare`.")]
+Genome = Annotated[
+    Path | None,
+    typer.Option(help="FASTA, or source.json of whole chromosomes; for tasks that read one."),
+]
 Settings = Annotated[str | None, typer.Option(help="Section of the task as JSON, or a YAML file.")]
 LabelSettings = Annotated[str | None, options.section("labels")]
 Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
@@ -26,6 +31,13 @@ Mode = Annotated[
     Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="What learns.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Model folder, hub id or system; give it once per model."),
+]
+PredictionsFile = Annotated[
+    Path, typer.Option("--predictions", help="Parquet of predictions to write.")
+]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 Sources = Annotated[Path, typer.Option(help="Table of sources.")]
 
@@ -102,7 +114,10 @@ def fetch_labels(
 
 @app.command("list")
 def show() -> None:
-    """The tasks, with their metrics and what the bootstrap resamples.
+    """The tasks: what they ask, their metrics, what intervals resample, what may learn.
+
+    `one call` says that `genezip tasks measure` takes a task; the others go step
+    by step, from `prepare` to `genezip evaluate --from-predictions`.
 
     \b
     Example:
@@ -111,9 +126,12 @@ def show() -> None:
     from genezip.tasks import TASKS
 
     for name, task in TASKS.items():
-        metrics = ", ".join(task.metrics)
+        about = (type(task).__doc__ or "").partition("\n")[0]
+        call = "one call" if "bootstrap" in task.settings.model_fields else "step by step"
+        typer.echo(f"{name}: {about}")
         units = ", ".join(dict.fromkeys(task.metrics.values()))
-        typer.echo(f"{name}\t{metrics}\t{units}\t{', '.join(sorted(task.modes))}")
+        typer.echo(f"    {', '.join(task.metrics)}; resampled: {units}")
+        typer.echo(f"    {call}; {task.modes_named()}")
 
 
 def genome(task: Task, files: Files, out: Out) -> None:
@@ -136,12 +154,24 @@ def genome(task: Task, files: Files, out: Out) -> None:
     unpack_fasta(TaskFiles.load(files).one(*endings), out)
 
 
+def _genome(task: str, genome: Path | None) -> Path:
+    """The genome that was named; needed by tasks that read one."""
+    from genezip.errors import GenezipError
+    from genezip.tasks import TASKS
+
+    if genome is None and TASKS[task].reads_genome:
+        raise GenezipError(f"{task} reads a genome; name it with --genome")
+    return genome or Path()
+
+
 def prepare(
     task: Task,
     files: Files,
-    genome: Genome,
     out: Out,
-    subset: Annotated[str, typer.Option(help="Name in the deposit.")] = "all",
+    genome: Genome = None,
+    subset: Annotated[
+        str | None, typer.Option(help="Name in the deposit; default: all, or the only one.")
+    ] = None,
     settings: Settings = None,
     seed: Seed = 0,
 ) -> None:
@@ -158,14 +188,14 @@ def prepare(
     from genezip.tasks.deposits import TaskFiles
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
-    run.prepare(task, subset, TaskFiles.load(files), genome, out, chosen, seed)
+    run.prepare(task, subset, TaskFiles.load(files), _genome(task, genome), out, chosen, seed)
 
 
 def features(
     task: Task,
     data: Data,
-    genome: Genome,
     out: Out,
+    genome: Genome = None,
     input: Annotated[Literal["authors", "full"], typer.Option(help="authors or full.")] = "full",
     model: Annotated[Path | None, typer.Option(help="Model folder.")] = None,
     comparator: Annotated[
@@ -203,21 +233,23 @@ def features(
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)
-    run.features(task, compressor, data, genome, input, chosen, out)
+    run.features(task, compressor, data, _genome(task, genome), input, chosen, out)
 
 
 def predict(
     task: Task,
     data: Data,
-    genome: Genome,
     subset: Subset,
     out: Out,
     model: Annotated[str, typer.Option(help="Name in tables; `cnn` is the one-hot CNN.")],
+    genome: Genome = None,
     official: Official = None,
     features: Annotated[
-        Path | None, typer.Option(help="manifest.json of `dnalongbench features` (mode frozen).")
+        Path | None, typer.Option(help="manifest.json of `features` (mode frozen).")
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Model folder (other modes).")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Model folder (other modes, and tasks that cache nothing).")
+    ] = None,
     input: Input = "full",
     mode: Mode = "frozen",
     settings: Settings = None,
@@ -245,15 +277,16 @@ def predict(
     if model == CNN:
         method = Method(task, subset, CNN, seed, "authors", "full")
     name = official or subset
-    run.predict(task, data, genome, method, name, chosen, seed, out, features, folder)
+    fasta = _genome(task, genome)
+    run.predict(task, data, fasta, method, name, chosen, seed, out, features, folder)
 
 
 def baselines(
     task: Task,
     data: Data,
-    genome: Genome,
     subset: Subset,
     out: Out,
+    genome: Genome = None,
     official: Official = None,
     settings: Settings = None,
     seed: Seed = 0,
@@ -274,7 +307,8 @@ def baselines(
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
     genes = None if source is None else run.annotated_tss(source, transcripts, gene_type)
-    run.baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
+    fasta = _genome(task, genome)
+    run.baselines(task, data, fasta, subset, official or subset, chosen, seed, out, genes)
 
 
 def table(
@@ -296,30 +330,27 @@ def table(
     from genezip.tasks.table import write_table
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
-    write_table(task, scores, paper, chosen.subsets, scale, out)
+    write_table(task, scores, paper, TASKS[task].subsets(chosen), scale, out)
 
 
 @labels.command()
 def measure(
     part: Annotated[
-        Literal["initiation", "contacts", "elements", "enhancer_gene", "classification"],
+        str,
         typer.Argument(
-            help="PRO-cap counts, Hi-C counts, regulatory elements, CRISPRi pairs or labelled sets."
+            help="initiation (PRO-cap counts), contacts (Hi-C counts), elements (regulatory "
+            "elements), enhancer_gene (CRISPRi pairs) or classification (labelled sets)."
         ),
     ],
     listing: Annotated[
         Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")
     ],
-    source: Annotated[Path, typer.Option(help="source.json of `genezip fetch`.")],
-    out: Annotated[Path, typer.Option(help="TSV of scores to write.")],
-    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
-    scale: Annotated[str, typer.Option(help="Stamped on every row: full, demo, test.")],
-    model: Annotated[
-        list[Path] | None, typer.Option(help="Model folder; give it once per model.")
-    ] = None,
-    control: Annotated[
-        str | None, typer.Option(help="Model that the others are compared with.")
-    ] = None,
+    source: options.Source,
+    out: options.Scores,
+    predictions: PredictionsFile,
+    scale: options.Scale,
+    model: Models = None,
+    control: options.Control = None,
     settings: LabelSettings = None,
 ) -> None:
     """Frozen models and trivial baselines on one kind of label.
@@ -330,14 +361,7 @@ def measure(
         --source source.json --model mine --scale demo \\
         --out elements.tsv --predictions elements.parquet
     """
-    from genezip import config
-    from genezip.tasks import TASKS, run
-    from genezip.tasks.deposits import TaskFiles
-
-    task = TASKS[part]
-    chosen = config.settings(task.settings, settings)
-    files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
-    run.measure(task, files, source, model or (), control, chosen, scale, out, predictions)
+    _measure(part, listing, source, model, control, settings, scale, out, predictions)
 
 
 @app.command("measure")
@@ -345,23 +369,18 @@ def measure_any(
     task: AnyTask,
     files: Annotated[Path, typer.Option(help="JSON list of its files.")],
     out: options.Scores,
-    predictions: Annotated[Path, typer.Option(help="Parquet of predictions to write.")],
-    source: Annotated[
-        Path | None, typer.Option(help="source.json, where the task reads a genome.")
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Model folder, hub id or system; once per model.")
-    ] = None,
-    control: Annotated[
-        str | None, typer.Option(help="Model that the others are compared with.")
-    ] = None,
+    predictions: PredictionsFile,
+    source: options.SourceOrFiles = None,
+    model: Models = None,
+    control: options.Control = None,
     settings: Settings = None,
     scale: options.Scale = "full",
     threads: options.Threads = 1,
 ) -> None:
     """All of a task in one call: features of frozen models, probes, baselines, scores.
 
-    A task outside this package is named by its class, module:Class.
+    A task outside this package is named by its class, module:Class. Ctrl-C stops
+    it, the same command goes on.
 
     \b
     Example:
@@ -370,14 +389,30 @@ def measure_any(
     """
     import torch
 
-    from genezip import config
-    from genezip.tasks import TASKS, run
-    from genezip.tasks.deposits import TaskFiles
-
     torch.set_num_threads(threads)
-    chosen: Any = config.settings(TASKS[task].settings, settings)
-    given = TaskFiles.load(files)
-    run.measure(TASKS[task], given, source, model or (), control, chosen, scale, out, predictions)
+    _measure(task, files, source, model, control, settings, scale, out, predictions)
+
+
+def _measure(
+    name: str,
+    listing: Path,
+    source: Path | None,
+    models: list[str] | None,
+    control: str | None,
+    settings: str | None,
+    scale: str,
+    out: Path,
+    predictions: Path,
+) -> None:
+    from genezip import config
+    from genezip.tasks import TASKS
+    from genezip.tasks.deposits import TaskFiles
+    from genezip.tasks.measure import measure
+
+    task = TASKS[name]
+    chosen = config.settings(task.settings, settings)
+    files = TaskFiles.load(listing, "run `genezip labels fetch` first")
+    measure(task, files, source, models or (), control, chosen, scale, out, predictions)
 
 
 @app.command("run")

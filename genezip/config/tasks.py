@@ -299,7 +299,7 @@ class Comparator(Section):
 
 
 class Benchmarks(Section):
-    """The DNALongBench tasks (rules of `benchmarks.smk`)."""
+    """The tasks: DNALongBench and labelled sequences (rules of `benchmarks.smk`)."""
 
     tasks: list[TaskName] = Field(
         [], description="tasks that `all` evaluates; single result files can always be asked for"
@@ -334,8 +334,8 @@ class Labels(Section):
 
     tasks: list[LabelPart] = Field(
         [],
-        description="parts of the chapter on real labels, which are of GRCh38: from the mirror "
-        "folder, else from public servers",
+        description="parts of the chapters on real labels: from the mirror folder, else from "
+        "public servers; all but `classification` are of GRCh38",
     )
     folds: int = Field(5, ge=3, description="cross-validation folds of blocks and chromosomes")
     block_bp: int = Field(

@@ -245,6 +245,7 @@ class Task(Protocol[E]):
     published : numbers of the paper
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
+    reads_genome : whether examples are read from a genome
     caches : whether features go to disk; False where they are vectors of every base
     streams : whether models read sequences block by block where they can, under the causal bound
     own_subset : subset of a task with a small deposit, which is measured in one call, where it
@@ -260,6 +261,7 @@ class Task(Protocol[E]):
     published: Published = Published()
     fasta: tuple[str, ...] = ()
     one_folder: bool = False
+    reads_genome: bool = True
     caches: bool = True
     streams: bool = True
     own_subset: str = ALL

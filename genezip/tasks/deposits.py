@@ -5,7 +5,7 @@ small files with the intervals of validation and test inputs; ``TASK.json`` list
 :class:`TaskFiles` reads such a list, whatever task it is of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -21,10 +21,10 @@ from genezip.download.store import Store
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
 from genezip.log import progress
+from genezip.tasks import TASKS
 
 Only = Literal["intervals", "all"]
 SERVER = "dataverse"  # name of the row with the address of the Dataverse server
-CHAIN = "chain"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class Deposit:
     ----------
     doi : str
         Of its data.
+    intervals : callable or None
+        Whether a file, by its path in the deposit, lists the intervals of validation and test
+        inputs; None where no file does.
     shared : tuple of str
         Rows of the table of sources that it needs besides that of its name.
     listed : bool
@@ -42,39 +45,28 @@ class Deposit:
     """
 
     doi: str
+    intervals: Callable[[PurePosixPath], bool] | None = None
     shared: tuple[str, ...] = ()
     listed: bool = False
 
-
-DEPOSITS = {
-    "cmp": Deposit("doi:10.7910/DVN/AZM25S"),
-    "eqtl": Deposit("doi:10.7910/DVN/YUP2G5"),
-    "etgp": Deposit("doi:10.7910/DVN/CTEQXX", shared=(CHAIN,), listed=True),
-    "tisp": Deposit("doi:10.7910/DVN/VXQKWO"),
-    "rsap": Deposit("doi:10.7910/DVN/MNUEZR", listed=True),
-}
+    def is_interval_file(self, path: str) -> bool:
+        """Whether a file of this path lists intervals."""
+        return self.intervals is not None and self.intervals(PurePosixPath(path))
 
 
-def is_interval_file(task: str, path: str) -> bool:
-    """Whether a file lists the intervals of validation and test inputs of its task.
+def deposit_of(task: str) -> Deposit:
+    """The deposit of a task.
 
-    Parameters
-    ----------
-    task : str
-        cmp, eqtl, etgp, tisp or rsap. The inputs of tisp are whole chromosomes: no file.
-    path : str
-        Path in the deposit.
+    Raises
+    ------
+    GenezipError
+        If it has none, or there is no such task.
     """
-    pure = PurePosixPath(path)
-    if task == "cmp":
-        return pure.name == "sequences.bed"
-    if task == "eqtl":
-        table = pure.name.endswith(".data.tsv")
-        return table or (pure.name.startswith("gtex_hg38.") and pure.name != "gtex_hg38.config")
-    if task == "etgp":
-        config = "config" in pure.parts[:-1]
-        return config or pure.suffix == ".tsv"
-    return task == "rsap" and pure.name == "sequences.bed" and "mouse" not in pure.parts
+    found = TASKS[task].deposit if task in TASKS or ":" in task else None
+    if found is None:
+        known = ", ".join(name for name, one in TASKS.items() if one.deposit)
+        raise GenezipError(f"{task!r} is no DNALongBench task; use one of {known}")
+    return found
 
 
 def fetch_task(
@@ -90,7 +82,7 @@ def fetch_task(
     Parameters
     ----------
     task : str
-        cmp, eqtl, etgp, tisp or rsap.
+        One with a :class:`Deposit`.
     out : Path
         Folder; a file lies at ``out / directoryLabel / name`` of its deposit.
     only : str
@@ -124,7 +116,8 @@ def fetch_task(
             f"{error}; run again to go on, or name a folder of files fetched elsewhere with --from"
         ) from None
     result = out / (f"{task}.json" if only == "all" else f"{task}.intervals.json")
-    write_json(result, {"task": task, "doi": _bare(DEPOSITS[task]), "files": files})
+    doi = deposit_of(task).doi.removeprefix(SCHEME)
+    write_json(result, {"task": task, "doi": doi, "files": files})
     return result
 
 
@@ -148,18 +141,18 @@ def plan_task(
 ) -> list[str]:
     """Plan of :func:`fetch_task` as lines of text; nothing is written."""
     store = _store(out, replace(http, attempts=1, timeout_s=http.size_timeout_s), fetched)
+    deposit = deposit_of(task)
     try:
         items = wanted(task, only, table, store, keep=False)
     except GenezipError as error:
-        if task not in DEPOSITS or not table.is_file():
+        if not table.is_file():
             raise
         rows, server = _rows(task, table)
         items = [item(group) for group in rows if not group[0].url.startswith(SCHEME)]
-        chosen = [wish for wish in items if only == "all" or _is_small(task, wish)]
-        doi = DEPOSITS[task].doi
+        chosen = [wish for wish in items if only == "all" or _is_small(deposit, wish)]
         return [
-            f"file list of {doi}: {listing_name(doi)}: unknown ({error})",
-            f"    {listing_url(server, doi)}",
+            f"file list of {deposit.doi}: {listing_name(deposit.doi)}: unknown ({error})",
+            f"    {listing_url(server, deposit.doi)}",
             *plan(store, chosen).lines(),
         ]
     return _lines(plan(store, items))
@@ -175,67 +168,59 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
     GenezipError
         An unknown task, a table without its rows, or a deposit without its interval files.
     """
-    if task not in DEPOSITS:
-        raise GenezipError(f"{task!r} is no DNALongBench task; use one of {', '.join(DEPOSITS)}")
-    if only == "intervals" and task == "tisp":
+    deposit = deposit_of(task)
+    if only == "intervals" and deposit.intervals is None:
         return []
     rows, server = _rows(task, table)
     items = [item(group) for group in rows if not group[0].url.startswith(SCHEME)]
     deposits = [group[0] for group in rows if group[0].url.startswith(SCHEME)]
-    if only == "all" or DEPOSITS[task].listed:
+    if only == "all" or deposit.listed:
         for row in deposits:
             known = {wish.rows[0].path for wish in items}
-            others = [wish for wish in items if only == "all" or _is_small(task, wish)]
+            others = [wish for wish in items if only == "all" or _is_small(deposit, wish)]
             found = listing(store, server, row.url, keep, others)
             files = [
                 file
                 for file in found["files"]
                 if file["path"] not in known
-                and (only == "all" or is_interval_file(task, file["path"]))
+                and (only == "all" or deposit.is_interval_file(file["path"]))
             ]
             items += deposit_items(row, server, found | {"files": files}, store)
     if only == "all":
         return items
-    chosen = [wish for wish in items if _is_small(task, wish)]
-    if all(wish.rows[0].name in DEPOSITS[task].shared for wish in chosen):
+    chosen = [wish for wish in items if _is_small(deposit, wish)]
+    if all(wish.rows[0].name in deposit.shared for wish in chosen):
         raise GenezipError(
             f"no interval file of {task} is in {table} or in the file list of "
-            f"{DEPOSITS[task].doi}; the deposit may have changed"
+            f"{deposit.doi}; the deposit may have changed"
         )
     return chosen
 
 
-def _is_small(task: str, wish: Item) -> bool:
+def _is_small(deposit: Deposit, wish: Item) -> bool:
     """Whether a file is one of the intervals, or a shared file that reading them needs."""
     row = wish.rows[0]
-    return row.name in DEPOSITS[task].shared or is_interval_file(task, row.path)
+    return row.name in deposit.shared or deposit.is_interval_file(row.path)
 
 
 def _rows(task: str, table: Path) -> tuple[list[list[Row]], str]:
     """Rows of a task by name, and the address of the Dataverse server."""
-    sources = read_sources(table)
-    names = [name for name in sources if name == task or name.startswith(f"{task}/")]
-    names += DEPOSITS[task].shared
-    missing = [name for name in (SERVER, *DEPOSITS[task].shared) if name not in sources]
-    if missing or len(names) == len(DEPOSITS[task].shared):
+    sources, shared = read_sources(table), deposit_of(task).shared
+    own = [name for name in sources if name == task or name.startswith(f"{task}/")]
+    missing = [name for name in (SERVER, *shared) if name not in sources]
+    if missing or not own:
         raise GenezipError(f"{table} has no row named {', '.join(missing) or task}")
-    return [sources[name] for name in names], sources[SERVER][0].url.rstrip("/")
+    return [sources[name] for name in (*own, *shared)], sources[SERVER][0].url.rstrip("/")
 
 
 def _store(out: Path, http: Http, fetched: Path | None) -> Store:
     return Store(out, lock_path(out), http, fetched, copied=True)
 
 
-def _bare(deposit: Deposit) -> str:
-    return deposit.doi.removeprefix(SCHEME)
-
-
 def _lines(found: Plan) -> list[str]:
     return found.lines() if found.files else ["no file is needed"]
 
 
-FETCH = ("fetch the labels first", "fetch the labels again")
-"""What to do where a file of labels is missing, or damaged."""
 FILES = Kind("list of files", None, "fetch it first", "fetch it again", keys=("files",))
 """What a list must have, and what to do where it or a file of it is wrong."""
 
@@ -299,7 +284,9 @@ class TaskFiles:
         """The first of :meth:`ending`."""
         return self.ending(*endings)[0]
 
-    def optional(self, *endings: str) -> Path | None:
-        """The first file whose path ends so and that exists; None without one."""
-        found = [path for path in self.paths if str(path).endswith(endings) and path.is_file()]
-        return found[0] if found else None
+    def reason(self, part: str, names: Iterable[str]) -> str | None:
+        """Why files of a part of a list of labels are not in it; None where all are."""
+        if set(names) <= {path.name for path in self.paths}:
+            return None
+        lacking = f"{self.listing} lists no files of {part}"
+        return str(self.facts.get("reasons", {}).get(part, lacking))

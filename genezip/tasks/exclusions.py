@@ -5,7 +5,6 @@ doi:10.7910/DVN/AZM25S (cmp), YUP2G5 (eqtl), CTEQXX (etgp), VXQKWO (tisp) and MN
 ``<task>.intervals.json`` in the folder lists the small files that a task needs.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from genezip.genome.names import match_intervals
 from genezip.log import quiet
 from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
-
-logger = logging.getLogger(__name__)
 
 _NO_END = 1 << 62
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from genezip.artifacts.files import check_room, sha256_file, write_json
 from genezip.artifacts.folder import resumed_folder
@@ -25,7 +26,7 @@ from genezip.artifacts.manifest import Kind, file_entries
 from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
 from genezip.log import Progress
-from genezip.tasks.examples import MANIFEST
+from genezip.tasks.examples import MANIFEST, Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -164,6 +165,24 @@ class StorePlan:
     inner: tuple[int, ...]
     blocks: Mapping[str, int]
     dtype: str = FLOAT
+
+    @classmethod
+    def of(
+        cls,
+        prepared: Prepared,
+        table: pd.DataFrame,
+        input: str,
+        model: Mapping[str, Any],
+        blocks: Mapping[str, int],
+        inner: tuple[int, ...] = (),
+        layer: str = "states",
+        dtype: str = FLOAT,
+    ) -> "StorePlan":
+        """Plan for all examples of a prepared folder; ``table`` has their column ``example``."""
+        examples = table["example"].to_numpy(dtype=np.int64)
+        manifest = prepared.folder / MANIFEST
+        of = prepared.task, prepared.subset
+        return cls(*of, input, layer, model, manifest, examples, inner, blocks, dtype)
 
     @property
     def row_bytes(self) -> int:

@@ -12,7 +12,7 @@ folder holds.
 import gzip
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.manifest import file_entries
 from genezip.artifacts.tables import read_tsv
 from genezip.download import SourceUnavailable
-from genezip.download.catalogue import Item, Row, item, read_sources
+from genezip.download.catalogue import Item, item, read_sources
 from genezip.download.lock import lock_path
 from genezip.download.plan import Plan, first_byte, plan
 from genezip.download.store import Store
@@ -45,67 +45,6 @@ PREFIX = "labels"
 LISTING = "labels.json"
 MIRROR_VARIABLE = "GENEZIP_MIRROR"
 
-_PROCAP = "labels/transcription_initiation/procap.sum_of_three.{}.chr22.hg38.bw"
-_SCREEN = "labels/enhancer_gene/EPCrisprBenchmark_combined_data.{}.GRCh38.tsv.gz"
-
-_PROCAP_IS = (
-    "PRO-cap 5' ends, sum of three cell types (Yu lab, ENCODE)",
-    "public data, cite ENCODE",
-)
-_SCREEN_LICENCE = "MIT, cite ENCODE-rE2G (Gschwind et al.)"
-
-# part -> short name -> (path in the mirror folder, what it is, licence)
-FILES: dict[str, dict[str, tuple[str, str, str]]] = {
-    "initiation": {
-        "procap.plus.bw": (_PROCAP.format("plus"), *_PROCAP_IS),
-        "procap.minus.bw": (_PROCAP.format("minus"), *_PROCAP_IS),
-    },
-    "contacts": {
-        "hic.tsv.gz": (
-            "labels/contacts/hic_chr22_5kb_raw_counts.hg38.tsv.gz",
-            "Hi-C raw counts, 5 kb bins (example of the ABC model)",
-            "MIT",
-        ),
-    },
-    "elements": {
-        "elements.tsv.gz": (
-            "labels/genomic_benchmarks/human_ensembl_regulatory.with_sequence.tsv.gz",
-            "Ensembl 97 regulatory elements (Genomic Benchmarks)",
-            "Apache-2.0; Ensembl open",
-        ),
-    },
-    "enhancer_gene": {
-        "screen.train.tsv.gz": (
-            _SCREEN.format("training_K562"),
-            "CRISPRi pairs, K562",
-            _SCREEN_LICENCE,
-        ),
-        "screen.test.tsv.gz": (
-            _SCREEN.format("heldout_5_cell_types"),
-            "CRISPRi pairs, held out, five cell types",
-            _SCREEN_LICENCE,
-        ),
-    },
-}
-
-GUE = {
-    f"{name}.{split}.csv.gz": (name, split)
-    for name in ("tf_2", "tf_3", "prom_core_tata", "prom_300_tata")
-    for split in ("train", "dev", "test")
-}
-"""Files of the labelled sets -> set and split."""
-_OTHER = "other_systems"  # folder of the mirror with a table of checksums of its own
-FILES["classification"] = {
-    file: (
-        f"{_OTHER}/gue/{'prom_' if name.startswith('prom') else ''}{file}",
-        f"GUE (DNABERT-2), {name}, {split}",
-        "Apache-2.0",
-    )
-    for file, (name, split) in GUE.items()
-}
-OF_THE_GENOME = tuple(part for part in FILES if part != "classification")
-"""Parts that say something about the DNA of a run; the others bring their own sequences."""
-
 CLASSES = ("promoter", "enhancer", "ocr")
 SPLITS = ("train", "test")
 COLUMNS = ("chrom", "start", "end", "label", "split", "sequence")
@@ -113,14 +52,128 @@ COLUMNS = ("chrom", "start", "end", "label", "split", "sequence")
 PUBLISHED = ("region", "start", "end")  # columns of the interval files that are read
 INTERVALS = {f"{split}.{label}.csv.gz": (split, label) for split in SPLITS for label in CLASSES}
 
-# part -> file that the measurements read -> names of the public files that it is made of
-PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
-    "initiation": {name: (name,) for name in ("procap.plus.bw", "procap.minus.bw")},
-    "contacts": {"hic.tsv.gz": ("hic.tsv.gz",)},
-    "elements": {"elements.tsv.gz": tuple(INTERVALS)},
-    "enhancer_gene": {name: (name,) for name in ("screen.train.tsv.gz", "screen.test.tsv.gz")},
-    "classification": {name: (name.removesuffix(".gz"),) for name in GUE},
+
+def write_published(files: Mapping[str, Path], target: Path, source: Source | None) -> None:
+    """Write a file as it is published, with gzip where its own name has no ``.gz`` more."""
+    ((name, path),) = files.items()
+    if name == target.name:
+        shutil.copyfile(path, target)
+    else:
+        _write_gzip(target, path.read_bytes())
+
+
+def write_elements(files: Mapping[str, Path], target: Path, source: Source | None) -> None:
+    """Write the elements of the interval files that lie in the genome, with their bases."""
+    if source is None:
+        raise GenezipError("elements are cut from the genome; name its source.json with --source")
+    paths = {INTERVALS[name]: path for name, path in files.items()}
+    table = elements_inside(paths, source.assembly())
+    _write_gzip(target, table.to_csv(sep="\t", index=False).encode())
+
+
+def _write_gzip(target: Path, content: bytes) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(gzip.compress(content, mtime=0))
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file that the measurements read.
+
+    Attributes
+    ----------
+    origin : path in the mirror folder
+    what, licence : for the list of data
+    public : names of the public files that it is made of
+    """
+
+    origin: str
+    what: str
+    licence: str
+    public: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelDeposit:
+    """The files of a task with a small deposit.
+
+    Attributes
+    ----------
+    files : name -> file
+    of_the_genome : whether they say something about the DNA of a run; others bring sequences
+    mirror : folder of the mirror that has a table of checksums of its own; empty for the mirror
+    write : writes a file from public ones: their paths by name, the file, and the genome or None
+    """
+
+    files: Mapping[str, LabelFile]
+    of_the_genome: bool = True
+    mirror: str = ""
+    write: Callable[[Mapping[str, Path], Path, Source | None], None] = write_published
+
+
+def _procap(strand: str) -> LabelFile:
+    origin = f"labels/transcription_initiation/procap.sum_of_three.{strand}.chr22.hg38.bw"
+    what = "PRO-cap 5' ends, sum of three cell types (Yu lab, ENCODE)"
+    return LabelFile(origin, what, "public data, cite ENCODE", (f"procap.{strand}.bw",))
+
+
+def _screen(name: str, data: str, what: str) -> LabelFile:
+    origin = f"labels/enhancer_gene/EPCrisprBenchmark_combined_data.{data}.GRCh38.tsv.gz"
+    licence = "MIT, cite ENCODE-rE2G (Gschwind et al.)"
+    return LabelFile(origin, f"CRISPRi pairs, {what}", licence, (f"screen.{name}.tsv.gz",))
+
+
+def _gue(name: str, split: str) -> LabelFile:
+    file = f"{name}.{split}.csv"
+    folder = "prom_" if name.startswith("prom") else ""
+    origin = f"other_systems/gue/{folder}{file}.gz"
+    return LabelFile(origin, f"GUE (DNABERT-2), {name}, {split}", "Apache-2.0", (file,))
+
+
+LABELS: dict[str, LabelDeposit] = {
+    "initiation": LabelDeposit(
+        {f"procap.{strand}.bw": _procap(strand) for strand in ("plus", "minus")}
+    ),
+    "contacts": LabelDeposit(
+        {
+            "hic.tsv.gz": LabelFile(
+                "labels/contacts/hic_chr22_5kb_raw_counts.hg38.tsv.gz",
+                "Hi-C raw counts, 5 kb bins (example of the ABC model)",
+                "MIT",
+                ("hic.tsv.gz",),
+            )
+        }
+    ),
+    "elements": LabelDeposit(
+        {
+            "elements.tsv.gz": LabelFile(
+                "labels/genomic_benchmarks/human_ensembl_regulatory.with_sequence.tsv.gz",
+                "Ensembl 97 regulatory elements (Genomic Benchmarks)",
+                "Apache-2.0; Ensembl open",
+                tuple(INTERVALS),
+            )
+        },
+        write=write_elements,
+    ),
+    "enhancer_gene": LabelDeposit(
+        {
+            "screen.train.tsv.gz": _screen("train", "training_K562", "K562"),
+            "screen.test.tsv.gz": _screen(
+                "test", "heldout_5_cell_types", "held out, five cell types"
+            ),
+        }
+    ),
+    "classification": LabelDeposit(
+        {
+            f"{name}.{split}.csv.gz": _gue(name, split)
+            for name in ("tf_2", "tf_3", "prom_core_tata", "prom_300_tata")
+            for split in ("train", "dev", "test")
+        },
+        of_the_genome=False,
+        mirror="other_systems",
+    ),
 }
+"""Task -> its files. A task with a small deposit is an entry here, and rows in the table."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +204,8 @@ class PublicLabels:
             If the table lacks one of their rows.
         """
         sources = read_sources(self.table)
-        names = [f"{PREFIX}/{part}/{name}" for made in PUBLIC[part].values() for name in made]
+        files = LABELS[part].files.values()
+        names = [f"{PREFIX}/{part}/{name}" for file in files for name in file.public]
         missing = [name for name in names if name not in sources]
         if missing:
             raise GenezipError(f"{self.table} has no row named {', '.join(missing)}; add it")
@@ -191,17 +245,11 @@ class PublicLabels:
         plan(store, items).check_room()
         got = {wish.rows[0].name: store.get(wish) for wish in items}
         entries = []
-        for name, parts_of in PUBLIC[part].items():
-            files = {one: got[f"{PREFIX}/{part}/{one}"] for one in parts_of}
-            target = folder / name
-            if part == "elements":
-                self._write_elements(files, target)
-            elif name in files:
-                shutil.copyfile(files[name][1], target)
-            else:  # published as plain text
-                (plain,) = (path for _, path in files.values())
-                _write_gzip(target, plain.read_bytes())
-            rows = [row for row, _ in files.values()]
+        for name, file in LABELS[part].files.items():
+            own = {one: got[f"{PREFIX}/{part}/{one}"] for one in file.public}
+            paths = {one: path for one, (_, path) in own.items()}
+            LABELS[part].write(paths, folder / name, self.source)
+            rows = [row for row, _ in own.values()]
             more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
             (entry,) = file_entries(folder, [name])
             about = {"part": part, "origin": rows[0].url + more}
@@ -209,22 +257,8 @@ class PublicLabels:
             entries.append(entry | about)
         return entries
 
-    def _write_elements(self, files: dict[str, tuple[Row, Path]], target: Path) -> None:
-        if self.source is None:
-            raise GenezipError(
-                "elements are cut from the genome; name its source.json with --source"
-            )
-        paths = {INTERVALS[name]: path for name, (_, path) in files.items()}
-        table = elements_inside(paths, self.source.assembly())
-        _write_gzip(target, table.to_csv(sep="\t", index=False).encode())
-
     def _store(self, http: Http) -> Store:
         return Store(self.downloads, lock_path(self.downloads), http, self.fetched)
-
-
-def _write_gzip(target: Path, content: bytes) -> None:
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(gzip.compress(content, mtime=0))
 
 
 def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -> pd.DataFrame:
@@ -289,7 +323,7 @@ def fetch_labels(
     Parameters
     ----------
     mirror : folder, or None where none was named; its files are compared with its checksum table
-    parts : keys of :data:`FILES`
+    parts : keys of :data:`LABELS`
     out : folder; replaced as a whole
     public : where to look without a mirror folder; None asks no server
     source : the genome of the run; labels that do not belong to it are not fetched
@@ -305,7 +339,7 @@ def fetch_labels(
         If a file is truncated, altered or not in the checksum table of the mirror folder, or no
         server has the right one.
     """
-    names = {name for files in FILES.values() for name in files}
+    names = {name for deposit in LABELS.values() for name in deposit.files}
     entries: list[dict[str, object]] = []
     reasons: dict[str, str] = {}
     no_mirror = None
@@ -318,7 +352,7 @@ def fetch_labels(
     with replaced_folder(out, {LISTING, *names}) as folder:
         for part in parts:
             try:
-                if unfit is not None and part in OF_THE_GENOME:
+                if unfit is not None and LABELS[part].of_the_genome:
                     reasons[part] = unfit
                 elif mirror is not None and no_mirror is None:
                     entries += _from_mirror(mirror, part, folder)
@@ -335,7 +369,7 @@ def fetch_labels(
     for reason in dict.fromkeys(reasons.values()):
         left = ", ".join(part for part in parts if reasons.get(part) == reason)
         logger.warning(
-            f"labels: none for {left}: {reason}; the chapter on real labels goes without "
+            f"labels: none for {left}: {reason}; the report goes without "
             f"(delete {out} to try again)"
         )
     return out / LISTING
@@ -343,17 +377,17 @@ def fetch_labels(
 
 def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object]]:
     """Copy the files of a part; returns their entries."""
-    below = "" if part in OF_THE_GENOME else _OTHER
-    if not (mirror / below).is_dir():
-        raise SourceUnavailable(f"the folder of real data has no folder {below}")
-    table = checksums(mirror / below / "README.md")
+    deposit = LABELS[part]
+    if not (mirror / deposit.mirror).is_dir():
+        raise SourceUnavailable(f"the folder of real data has no folder {deposit.mirror}")
+    table = checksums(mirror / deposit.mirror / "README.md")
     entries: list[dict[str, object]] = []
-    for name, (origin, what, licence) in FILES[part].items():
-        check_file(mirror / below, origin.removeprefix(f"{_OTHER}/"), table)
-        shutil.copyfile(mirror / origin, folder / name)
+    for name, file in deposit.files.items():
+        check_file(mirror / deposit.mirror, file.origin.removeprefix(f"{deposit.mirror}/"), table)
+        shutil.copyfile(mirror / file.origin, folder / name)
         (entry,) = file_entries(folder, [name])
-        about = {"part": part, "origin": origin, "release": what, "licence": licence}
-        entries.append(entry | about)
+        about = {"part": part, "origin": file.origin, "release": file.what}
+        entries.append(entry | about | {"licence": file.licence})
     return entries
 
 
@@ -366,27 +400,12 @@ def unfit_genome(source: Source) -> str | None:
     return None
 
 
-def missing_reason(listing: str | Path, part: str) -> str | None:
-    """Why a part has no labels; None where its files are listed.
-
-    Raises
-    ------
-    GenezipError
-        If the list itself is missing or unreadable.
-    """
-    files = TaskFiles.load(listing, advice="run `genezip labels fetch` first")
-    listed = {path.name for path in files.paths}
-    if set(FILES[part]) <= listed:
-        return None
-    return str(files.facts.get("reasons", {}).get(part, f"{listing} lists no files of {part}"))
-
-
 def measurable(task: Task[Any], files: TaskFiles, source: str | Path, subset: str) -> Source:
     """The genome of a run, where the labels of a task say something about it.
 
     Parameters
     ----------
-    task : one whose name is a key of :data:`FILES`
+    task : one whose name is a key of :data:`LABELS`
     files : ``labels.json``
     source : ``source.json``
     subset : what was asked for
@@ -402,7 +421,7 @@ def measurable(task: Task[Any], files: TaskFiles, source: str | Path, subset: st
         raise GenezipError(
             f"{task.name} has no subset {subset!r}; name {task.own_subset} with --subset"
         )
-    if reason := missing_reason(files.listing, task.name):
+    if reason := files.reason(task.name, LABELS[task.name].files):
         raise NotMeasured(reason)
     found = Source.load(source)
     if reason := unfit_genome(found):

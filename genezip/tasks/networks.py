@@ -24,8 +24,8 @@ norm 1, batches of two at a time), but from a seed, with the weights of the best
 and over as many examples as the other models of the task.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ from torch.nn.functional import pad
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.config.tasks import HeadTraining
+from genezip.tasks.base import Job
+from genezip.training.fit import fine_tune
+from genezip.training.objectives import TaskObjective
+from genezip.training.step import in_full_precision
 
 CNN_RATE = 0.005
 CNN_DECAY = 0.01
@@ -57,6 +61,52 @@ def cnn_settings(settings: S) -> S:
     """The same amounts of training, with the rate and decay of the benchmark's CNNs."""
     changes = {"learning_rate": CNN_RATE, "weight_decay": CNN_DECAY, "warmup": 0.0}
     return settings.model_copy(update=changes)
+
+
+class Learner(Protocol):
+    """A network of a task with its loss."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Whatever of it requires gradients learns."""
+
+    @property
+    def settings(self) -> Any:
+        """Section of the task; with ``epochs``, or with ``steps``."""
+
+    def loss(self, numbers: np.ndarray, /) -> Tensor:
+        """Mean loss of training examples, int64 array (m,)."""
+
+
+def learn(
+    job: Job[Any],
+    learner: Learner,
+    score: Callable[[], float],
+    metric: str,
+    examples: int,
+    micro_batch: int = 1,
+    identity: Mapping[str, Any] | None = None,
+    describe: Callable[[np.ndarray], str] | None = None,
+) -> None:
+    """Train on the examples of a task and leave the weights of the best validation in the module.
+
+    Parameters
+    ----------
+    job : what is learned; its work folder holds the checkpoint
+    score, metric : validation score that chooses the weights, and its name
+    examples : number of training examples
+    micro_batch : examples that the loss takes at a time
+    identity : what else must be equal between two parts of a run than the job says
+    describe : training examples in words
+    """
+    settings = learner.settings
+    objective = TaskObjective(
+        job.method.label, learner.module, settings, learner.loss, score, metric, describe
+    )
+    epochs = getattr(settings, "epochs", None)
+    draws = epochs * examples if epochs else settings.steps * settings.batch
+    whole = {**job.identity, **(identity or {})}
+    fine_tune(objective, examples, draws, job.seed, whole, job.work, micro_batch)
 
 
 def upper_triangle(bins: int, offset: int = 2) -> tuple[Tensor, Tensor]:
@@ -138,10 +188,6 @@ class PairHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B, 2) of features (B, width)."""
         return self.classify(features)
-
-    def score(self, features: Tensor) -> Tensor:
-        """Probability of class 1, (B,)."""
-        return self(features).float().softmax(1)[:, 1]
 
 
 class ProfileHead(nn.Module):
@@ -247,13 +293,6 @@ def tower(
     return nn.Sequential(*(Layer(b, c, k, s, pool) for b, c, k, s in sizes))
 
 
-def exact(layer: nn.Module, x: Tensor) -> Tensor:
-    """A last layer in fp32 whatever autocast says: rounded predictions would tie."""
-    with torch.autocast(x.device.type, enabled=False):
-        found: Tensor = layer(x.float())
-    return found
-
-
 class PairCNN(nn.Module):
     """Classes from one sequence: 128, 64, 32 channels, kernel 3, maximum over the sequence.
 
@@ -268,8 +307,8 @@ class PairCNN(nn.Module):
         self.classify = nn.Linear(32, classes)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits (B, classes) of ids (B, L)."""
-        return self.classify(self.tower(self.onehot(ids)).amax(2))
+        """Logits (B, classes) in fp32 of ids (B, L)."""
+        return in_full_precision(self.classify, self.tower(self.onehot(ids)).amax(2))
 
 
 class InitiationCNN(nn.Module):
@@ -287,7 +326,7 @@ class InitiationCNN(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Predictions (B, tracks, L), in the scale of the targets, of ids (B, L)."""
-        return exact(self.tracks, self.tower(self.onehot(ids)))
+        return in_full_precision(self.tracks, self.tower(self.onehot(ids)))
 
 
 class ActivityCNN(nn.Module):
@@ -313,7 +352,7 @@ class ActivityCNN(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Predictions (B, bins, tracks) of ids (B, L), L a multiple of 128."""
         scored = self.tower(self.onehot(ids))[:, :, self.scored]
-        return exact(self.tracks, scored).transpose(1, 2)
+        return in_full_precision(self.tracks, scored).transpose(1, 2)
 
 
 class ContactCNN(nn.Module):
@@ -350,7 +389,7 @@ class ContactCNN(nn.Module):
         number = torch.arange(count, device=bins.device, dtype=bins.dtype)
         apart = (number[:, None] - number[None, :]).abs() / count
         planes = torch.cat([both, apart.expand(len(bins), 1, count, count)], 1)
-        found = exact(self.contacts, self.plane(planes)).squeeze(1)
+        found = in_full_precision(self.contacts, self.plane(planes)).squeeze(1)
         found = (found + found.transpose(1, 2)) / 2
         kept = slice(self.crop, count - self.crop)
         return found[:, kept, kept]

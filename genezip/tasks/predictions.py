@@ -11,13 +11,14 @@ cells of a method are empty, or a remark beside their value) and ``facts`` (numb
 examples themselves).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,7 @@ _BUFFER_BYTES = 32 << 20  # of a row group, before compression
 
 METHOD_COLUMNS = ["task", "subset", "model", "seed", "input", "mode"]
 NOTE = ("rule", "split", "metric", "reason", "value_stands")
+FACT = ("rule", "split", "metric", "value", "n")
 
 _HEAD = [
     ("task", pa.string()),
@@ -132,21 +134,23 @@ class PredictionWriter:
             If a prediction that is scored is not finite, or a target of numbers is not 0 or 1.
         """
         method = method or self.method
-        if isinstance(found, Fact):
-            cells = asdict(found)
-            if cells.pop("of_method") and method is not None:
-                cells |= {"arm": method.label, "subset": method.subset}
-            self._facts.append(cells)
+        if isinstance(found, Fact) and not found.of_method:
+            subset = None if method is None else method.subset
+            self._facts.append({"subset": subset, **_cells(found, FACT)})
             return
         if method is None:
             raise ValueError("no method was given, neither for the file nor for these rows")
-        method = replace(
-            method, model=found.model or method.model, subset=found.subset or method.subset
-        )
+        if not isinstance(found, Fact):
+            method = replace(
+                method, model=found.model or method.model, subset=found.subset or method.subset
+            )
         self._methods[method] = None
+        place = {"arm": method.label, "subset": method.subset}
+        if isinstance(found, Fact):
+            self._facts.append({**place, **_cells(found, FACT)})
+            return
         if isinstance(found, Note):
-            cells = {name: getattr(found, name) for name in NOTE}
-            self._notes.append({"arm": method.label, "subset": method.subset, **cells})
+            self._notes.append({**place, **_cells(found, NOTE)})
             return
         self._rows(found, method)
 
@@ -221,6 +225,18 @@ class PredictionWriter:
                 "training has diverged, lower its learning rate"
             )
 
+    def copy(self, file: "PredictionFile") -> None:
+        """Add what a finished file holds: rows, notes, facts."""
+        self._flush()
+        with open_parquet(file.path, KIND) as source:
+            for number in range(source.num_row_groups):
+                rows = source.read_row_group(number)
+                self._file.write_table(rows.replace_schema_metadata(None))
+                self._seen.add(file.shape)
+        self._methods |= dict.fromkeys(file.methods)
+        self._notes += file.notes
+        self._facts += file.facts
+
     def _finish(self) -> None:
         self._flush()
         places = dict.fromkeys((method.task, method.subset) for method in self._methods)
@@ -249,6 +265,10 @@ class PredictionWriter:
         if self._waiting:
             self._file.write_table(pa.Table.from_batches(self._waiting, self._schema))
         self._waiting, self._waiting_bytes = [], 0
+
+
+def _cells(found: Found, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in names}
 
 
 _KEYS = ["rule", "fold", "split", "example", "group"]
@@ -393,6 +413,18 @@ class PredictionFile:
             return file.read(columns).to_pandas()
 
 
+def join_predictions(paths: Sequence[Path], out: Path, layout: Layout, of: tuple[str, str]) -> None:
+    """Write one prediction file of several, in their order.
+
+    Parameters
+    ----------
+    of : task and subset; ``all`` where the files are of several
+    """
+    with PredictionWriter(out, layout, of=of) as writer:
+        for path in paths:
+            writer.copy(PredictionFile.open(path))
+
+
 def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
     """Open prediction files of one task and subset.
 
@@ -449,6 +481,38 @@ def _no_example_twice(file: PredictionFile) -> None:
             f"{file.path} has {row['split']} example {row['example']} of {method.label} twice "
             f"under the rule {row['rule']}; predict again"
         )
+
+
+class Gathers(Protocol):
+    """Takes in the rows of one method, rule and split."""
+
+    def add(self, row: ArrayRow) -> None:
+        """Take in a row."""
+
+
+G = TypeVar("G", bound=Gathers)
+R = TypeVar("R")
+
+
+def gathered(
+    file: PredictionFile,
+    make: Callable[[], G],
+    finish: Callable[[Method, str, str, G], Iterable[R]],
+) -> Iterator[R]:
+    """What is made of the rows of each method, rule and split of an ``array`` file.
+
+    ``finish`` is called after the last of them; what they were gathered into, which may fill the
+    memory, is dropped before the next one's.
+    """
+    keys = file.keys[[*METHOD_COLUMNS, "rule", "split"]].itertuples(index=False)
+    left = Counter((method_of(cells), rule, split) for *cells, rule, split in keys)
+    found: dict[tuple[Method, str, str], G] = defaultdict(make)
+    for row in file.rows():
+        key = row.method, row.rule, row.split
+        found[key].add(row)
+        left[key] -= 1
+        if not left[key]:
+            yield from finish(*key, found.pop(key))
 
 
 def method_of(cells: Sequence[Any]) -> Method:

@@ -1,4 +1,4 @@
-"""The verbs of every task: prepare, features, predict, baselines, score, and all of them at once.
+"""The verbs of every task: prepare, features, predict, baselines, score.
 
 What a task finds is written here, and so is what all tasks have in common: which data, features,
 model and method belong together, what an interrupted call may go on from, and where files go.
@@ -8,13 +8,12 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import LABELS, TASK_SCORES, Row
+from genezip.artifacts.scores import TASK_SCORES, Row
 from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
@@ -24,7 +23,6 @@ from genezip.tasks.base import (
     Found,
     Job,
     Method,
-    NotMeasured,
     Task,
     baseline_method,
     run_identity,
@@ -40,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 def prepare(
     name: str,
-    subset: str,
+    subset: str | None,
     files: TaskFiles,
     genome: Path,
     manifest: Path,
@@ -53,7 +51,7 @@ def prepare(
     ----------
     name : of the task
     subset : name in the deposit; ``all``, or the name of any subset, where all subsets read one
-        folder
+        folder; None for ``all``, or the only subset
     genome : FASTA, or ``source.json``
     manifest : ``FOLDER/manifest.json`` to write
 
@@ -63,6 +61,7 @@ def prepare(
         For an unknown task or subset, or files that are missing, wrong or damaged.
     """
     task = TASKS[name]
+    subset = subset or (ALL if task.one_folder else task.own_subset)
     if task.one_folder:
         known = list(dict.fromkeys([ALL, *settings.subsets, *settings.subsets.values()]))
         if subset not in known:
@@ -98,7 +97,7 @@ def features(
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
     compressor = with_vectors(compressor)
-    Prepared.load(data, name)
+    Prepared.load(data, task.name)
     reading = task.features(compressor, task.open(data, genome), input, settings)
     plan = reading.plan
     kind = plan.model.get("vectors", plan.layer)
@@ -143,7 +142,7 @@ def predict(
     task = TASKS[name]
     if method.model != CNN:
         task.refuse_mode(method.mode)
-    prepared = Prepared.load(data, name)
+    prepared = Prepared.load(data, task.name)
     _check_subset(task, prepared, official)
     job: Job[Any] = Job(
         method,
@@ -182,6 +181,11 @@ def _frozen(
         raise GenezipError("the mode frozen reads cached features; name them with --features")
     store = FeatureStore.load(manifest, data)
     _refuse_other(store, prepared.table(), job.method)
+    return fit_store(task, store, job)
+
+
+def fit_store(task: Task[Any], store: FeatureStore, job: Job[Any]) -> Iterator[Found]:
+    """Predictions of a head on cached features, which a checkpoint is tied to."""
     files = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
     identity = {**job.identity, "features": files[FEATURES]}
     return task.fit(store, replace(job, identity=identity))
@@ -245,10 +249,14 @@ def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found
 
 
 def write_predictions(task: Task[Any], out: Path, method: Method, found: Iterable[Found]) -> None:
-    """Write a prediction file, whole or not at all."""
-    with PredictionWriter(out, task.layout, method) as writer:
+    """Write a prediction file, whole or not at all.
+
+    ``method`` names task and subset alone where what was found names its model (baselines).
+    """
+    one = method if method.model else None
+    with PredictionWriter(out, task.layout, one, (method.task, method.subset)) as writer:
         for each in found:
-            writer.add(each)
+            writer.add(each, method)
 
 
 def baselines(
@@ -276,13 +284,11 @@ def baselines(
         If the prepared folder or genome is missing, wrong, or lacks the subset.
     """
     task = TASKS[name]
-    prepared = Prepared.load(data, name)
+    prepared = Prepared.load(data, task.name)
     _check_subset(task, prepared, official)
-    method = baseline_method("", name, subset)
+    method = baseline_method("", task.name, subset)
     job: Job[Any] = Job(method, official, task.open(data, genome), settings, seed)
-    with PredictionWriter(out, task.layout, of=(name, subset)) as writer:
-        for found in task.baselines(job, tss):
-            writer.add(found, method)
+    write_predictions(task, out, method, task.baselines(job, tss))
 
 
 def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:
@@ -336,6 +342,9 @@ def score(
     files = read_predictions(paths)
     assert files[0].task is not None
     task = task or TASKS[files[0].task[0]]
+    names = {method.model for file in files for method in file.methods}
+    if control is not None and control not in names:
+        logger.warning(f"no model is called {control}, so there are no rows against a control")
     for file in files:
         _check_layout(file, task)
     rows = _noted(task.scores(files, bootstrap, seed, control), files, task)
@@ -377,7 +386,7 @@ def _noted(rows: list[Row], files: Sequence[PredictionFile], task: Task[Any]) ->
             if not mine:
                 rows.append(row(method, note=reason, **place))
             for each in mine:
-                if reason in str(each["note"]):
+                if reason in str(each["note"]) and (note["value_stands"] or each["value"] is None):
                     continue
                 if note["value_stands"]:
                     each["note"] = joined(each["note"], reason)
@@ -392,89 +401,3 @@ def _noted(rows: list[Row], files: Sequence[PredictionFile], task: Task[Any]) ->
 def _own(method: Method) -> Row:
     """Cells that tell a method's rows from others."""
     return {name: row(method)[name] for name in ("model", "input", "mode", "seed", "subset")}
-
-
-def measure(
-    task: Task[Any],
-    files: TaskFiles,
-    source: Path | None,
-    models: Sequence[str | Path],
-    control: str | None,
-    settings: Any,
-    scale: str,
-    out: Path,
-    predictions: Path,
-) -> None:
-    """All verbs of a task with a small deposit in one call, for some frozen models.
-
-    Parameters
-    ----------
-    files : the deposited files
-    source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
-    models : sources as of :func:`genezip.models.load`: folders, or names with settings
-    control : name of the model that the others are compared with, or None
-    settings : the task's section, which has ``bootstrap``, ``seed`` and ``device``
-    scale : full, demo or test
-    out : TSV of scores
-    predictions : Parquet of predictions, of all subsets. Prepared data and features lie in a hidden
-        folder beside it while the call runs; an interrupted one goes on from there.
-
-    Raises
-    ------
-    GenezipError
-        As the verbs do. What cannot be measured on the data at hand is no error: the score table
-        then has a row with the reason.
-    """
-    subsets = task.subsets(settings)
-    work = predictions.parent / f".{predictions.stem}.work"
-    of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
-    reasons: dict[str, str] = {}
-    with PredictionWriter(predictions, task.layout, of=of) as writer:
-        for subset, official in subsets.items():
-            data = work / subset / "data" / MANIFEST
-            try:
-                task.prepare(files, source or Path(), official, settings, settings.seed, data)
-            except NotMeasured as error:
-                reasons[subset] = str(error)
-                logger.warning(f"{task.name} not measured: {error}")
-                continue
-            examples = task.open(data, source or Path())
-            method = baseline_method("", task.name, subset)
-            job: Job[Any] = Job(method, official, examples, settings, settings.seed)
-            tss = None if source is None else task.annotated_tss(source)
-            for found in task.baselines(job, tss):
-                writer.add(found, method)
-            for model in models:
-                _measure_model(task, job, model, work / subset, writer)
-    tables = []
-    if len(reasons) < len(subsets):
-        draws = (settings.bootstrap, settings.seed)
-        tables.append(score([predictions], *draws, scale, control, task))
-    for subset, reason in reasons.items():
-        method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
-        absent = row(method, metric="available", value=0, note=reason, scale=scale)
-        tables.append(TASK_SCORES.frame([absent]))
-    TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
-    rmtree(work, ignore_errors=True)
-
-
-def _measure_model(
-    task: Task[Any], job: Job[Any], model: str | Path, work: Path, writer: PredictionWriter
-) -> None:
-    """Features and predictions of one frozen model; what was not trained has no seed."""
-    from genezip.models import load
-    from genezip.models.token_counts import with_vectors
-
-    compressor = with_vectors(load(model, job.settings.device, streams=task.streams))
-    seed = compressor.metadata.get("seed")
-    method = replace(job.method, model=compressor.name, seed=seed, input="full", mode="frozen")
-    job = replace(job, method=method)
-    store = work / "features" / method.label / MANIFEST
-    if task.caches:
-        write_store(store, task.features(compressor, job.examples, "full", job.settings))
-        found = task.fit(FeatureStore.load(store, work / "data" / MANIFEST), job)
-    else:
-        found = task.fit_uncached(compressor, job)
-    for each in found:
-        writer.add(each, method)
-    rmtree(store.parent, ignore_errors=True)

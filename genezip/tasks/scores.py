@@ -98,7 +98,9 @@ def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
         assert file.task is not None
         methods = {(method.label, method.subset): method for method in file.methods}
         for fact in file.facts:
-            method = Method(*file.task, EXAMPLES, None, "", "")
+            task, subset = file.task
+            # files of earlier versions name no subset, as they have one
+            method = Method(task, fact.get("subset") or subset, EXAMPLES, None, "", "")
             if "arm" in fact:
                 method = methods[fact["arm"], fact["subset"]]
             cells = {name: fact[name] for name in ("rule", "split", "metric", "n")}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.artifacts.scores import COMPARED_SCORES, MEAN, MEASURED, PAPER, TASK_SCORES
+from genezip.artifacts.scores import COMPARED_SCORES, MEAN, MEASURED, PAPER, SOLVED, TASK_SCORES
 from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
@@ -78,7 +78,12 @@ def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
         row = dict(zip(_GROUP, key, strict=True)) | {"subset": MEAN, "origin": MEASURED}
         if set(known["subset"]) == set(subsets):
             row |= {"value": known["value"].mean(), "n": known["n"].sum()}
-            row["note"] = f"mean of {len(subsets)} subsets, which have intervals of their own"
+            note = f"mean of {len(subsets)} subsets, which have intervals of their own"
+            marked = known["note"].astype(str).str.startswith(SOLVED)
+            if marked.any():
+                solved = ", ".join(known.loc[marked, "subset"])
+                note += f"; solved by a row zero, so telling nothing of models: {solved}"
+            row["note"] = note
         else:
             left = [name for name in subsets if name not in set(known["subset"])]
             row["note"] = f"no value for {', '.join(left)}, so no mean over all subsets"

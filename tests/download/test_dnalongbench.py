@@ -13,7 +13,7 @@ from genezip.download import SourceUnavailable
 from genezip.download.dataverse import parse
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
-from genezip.tasks.deposits import DEPOSITS, fetch_task, is_interval_file, plan_task
+from genezip.tasks.deposits import deposit_of, fetch_task, plan_task
 
 HTTP = Http(timeout_s=0.4, attempts=2, backoff_s=0.0, size_timeout_s=0.4)
 LISTING = "api/datasets/:persistentId"
@@ -178,7 +178,7 @@ def test_tisp_needs_no_file_and_no_network(server: Any, table: Path, tmp_path: P
     ],
 )
 def test_which_files_tell_intervals(task: str, path: str, expected: bool) -> None:
-    assert is_interval_file(task, path) is expected
+    assert deposit_of(task).is_interval_file(path) is expected
 
 
 def test_the_interval_files_of_eqtl_in_the_repository(repo: Path, tmp_path: Path) -> None:
@@ -340,4 +340,4 @@ def test_the_command(
     monkeypatch.delenv("GENEZIP_FETCHED")
     with pytest.raises(SystemExit):
         cli.main(["dnalongbench", "fetch", "hic", *options])
-    assert f"use one of {', '.join(DEPOSITS)}" in capsys.readouterr().err
+    assert "use one of cmp, eqtl, etgp, tisp, rsap" in capsys.readouterr().err

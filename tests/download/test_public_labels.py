@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from toolkit.labels import missing
 
 from genezip.cli import main
 from genezip.config import Genome
@@ -17,12 +18,22 @@ from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.genome.sources.fetch import fetch
 from genezip.genome.sources.source import Source
-from genezip.tasks import label_files as real_labels
 from genezip.tasks.classification import elements
-from genezip.tasks.label_files import INTERVALS, PUBLIC, PublicLabels, elements_inside
+from genezip.tasks.label_files import (
+    INTERVALS,
+    LABELS,
+    PublicLabels,
+    elements_inside,
+    fetch_labels,
+)
 
 HTTP = Http(timeout_s=0.4, attempts=1, backoff_s=0.0, pause_s=0.0, size_timeout_s=0.4)
-PARTS = list(PUBLIC)
+PARTS = list(LABELS)
+PUBLIC = {
+    part: {name: file.public for name, file in deposit.files.items()}
+    for part, deposit in LABELS.items()
+}
+"""Part -> file that is measured -> public files that it is made of."""
 SIMULATED = Genome.model_validate(
     {
         "sources": ["simulated"],
@@ -79,10 +90,10 @@ def public(table: Path, source: Source, tmp_path: Path) -> PublicLabels:
 def test_every_part_comes_from_its_public_files(
     server: Any, public: PublicLabels, source: Source, tmp_path: Path
 ) -> None:
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, source)
+    listing = fetch_labels(None, PARTS, tmp_path / "out", public, source)
     raw = json.loads(listing.read_text())
     assert raw["reasons"] == {}
-    names = {name for made in real_labels.FILES.values() for name in made}
+    names = {name for made in PUBLIC.values() for name in made}
     assert {entry["path"] for entry in raw["files"]} == names  # the same files as from a mirror
     for entry in raw["files"]:
         body = (listing.parent / entry["path"]).read_bytes()
@@ -93,11 +104,11 @@ def test_every_part_comes_from_its_public_files(
             plain = body if published == entry["path"] else gzip.decompress(body)
             assert plain == content(entry["part"], published)
         assert entry["origin"].startswith("http://127.0.0.1") and entry["licence"] == "open"
-    assert all(real_labels.missing_reason(listing, part) is None for part in PARTS)
+    assert all(missing(listing, part) is None for part in PARTS)
     assert (tmp_path / "downloads.lock.json").is_file()
 
     asked = server.requests()
-    again = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, source)
+    again = fetch_labels(None, PARTS, tmp_path / "out", public, source)
     assert server.requests() == asked
     assert json.loads(again.read_text()) == raw
 
@@ -139,7 +150,7 @@ def test_a_wrong_file_stops_the_run_and_leaves_nothing(
 ) -> None:
     server.files["contacts/hic.tsv.gz"] = content("contacts", "other.gz")
     with pytest.raises(GenezipError, match="hic"):
-        real_labels.fetch_labels(None, ["contacts"], tmp_path / "out", public)
+        fetch_labels(None, ["contacts"], tmp_path / "out", public)
     assert not (tmp_path / "out").exists()
 
 
@@ -148,14 +159,11 @@ def test_a_part_whose_server_has_nothing_is_left_out_alone(
 ) -> None:
     table.write_text(table.read_text().replace("/contacts/hic.tsv.gz\t1", "/missing\t1"))
     parts = ["contacts", "enhancer_gene"]
-    listing = real_labels.fetch_labels(None, parts, tmp_path / "out", public)
-    assert real_labels.missing_reason(listing, "enhancer_gene") is None
-    reason = str(real_labels.missing_reason(listing, "contacts"))
+    listing = fetch_labels(None, parts, tmp_path / "out", public)
+    assert missing(listing, "enhancer_gene") is None
+    reason = str(missing(listing, "contacts"))
     assert "GENEZIP_MIRROR is not set" in reason and "404" in reason
-    assert (
-        "none for contacts" in messages()[-1]
-        and "the chapter on real labels goes without" in messages()[-1]
-    )
+    assert "none for contacts" in messages()[-1] and "the report goes without" in messages()[-1]
 
 
 def test_offline_is_a_reason_and_no_failure(
@@ -163,10 +171,10 @@ def test_offline_is_a_reason_and_no_failure(
 ) -> None:
     server.shutdown()
     server.server_close()
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public)
+    listing = fetch_labels(None, PARTS, tmp_path / "out", public)
     assert json.loads(listing.read_text())["files"] == []
     for part in PARTS:
-        assert "offline" in str(real_labels.missing_reason(listing, part))
+        assert "offline" in str(missing(listing, part))
 
 
 def test_files_fetched_elsewhere_need_no_network(
@@ -178,11 +186,11 @@ def test_files_fetched_elsewhere_need_no_network(
         for name in PUBLIC[part]:
             (folder / name).write_bytes(content(part, name))
     public = PublicLabels(table, tmp_path / "downloads", source, folder, HTTP)
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, source)
+    listing = fetch_labels(None, PARTS, tmp_path / "out", public, source)
     assert server.requests() == 0
     lacking = {"elements", "enhancer_gene", "classification"}
     assert set(json.loads(listing.read_text())["reasons"]) == lacking
-    reason = str(real_labels.missing_reason(listing, "enhancer_gene"))
+    reason = str(missing(listing, "enhancer_gene"))
     assert "lacks" in reason and "screen.train.tsv.gz" in reason
 
 
@@ -190,12 +198,12 @@ def test_labels_of_another_genome_are_not_asked_for(
     server: Any, public: PublicLabels, tmp_path: Path
 ) -> None:
     genome = fetch(SIMULATED, tmp_path / "sim")
-    parts = real_labels.OF_THE_GENOME
-    listing = real_labels.fetch_labels(None, parts, tmp_path / "out", public, genome)
+    parts = [part for part, deposit in LABELS.items() if deposit.of_the_genome]
+    listing = fetch_labels(None, parts, tmp_path / "out", public, genome)
     assert server.requests() == 0
-    assert "is simulated" in str(real_labels.missing_reason(listing, "initiation"))
-    listing = real_labels.fetch_labels(None, PARTS, tmp_path / "out", public, genome)
-    assert real_labels.missing_reason(listing, "classification") is None  # of no genome
+    assert "is simulated" in str(missing(listing, "initiation"))
+    listing = fetch_labels(None, PARTS, tmp_path / "out", public, genome)
+    assert missing(listing, "classification") is None  # of no genome
 
 
 def test_the_commands_fetch_and_plan_labels(
@@ -243,7 +251,6 @@ def test_fetch_brings_labels_beside_the_genome(
 def test_the_table_of_the_repository_has_every_label_file(repo: Path) -> None:
     sources = read_sources(repo / "resources" / "sources.tsv")
     for part, made in PUBLIC.items():
-        assert set(made) == set(real_labels.FILES[part])
         for name in (one for names in made.values() for one in names):
             (row,) = sources[f"labels/{part}/{name}"]
             assert str(row.checksum).startswith("sha256:") and row.n_bytes
@@ -259,11 +266,11 @@ def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_
         assert row.n_bytes == len(content)
         assert row.checksum == f"sha256:{hashlib.sha256(content).hexdigest()}"
 
-    for part, made in real_labels.FILES.items():
-        for name, (origin, *_) in made.items():
+    for part, deposit in LABELS.items():
+        for name, file in deposit.files.items():
             if part != "elements":
-                (published,) = PUBLIC[part][name]
-                body = (mirror / origin).read_bytes()
+                (published,) = file.public
+                body = (mirror / file.origin).read_bytes()
                 plain = body if published == name else gzip.decompress(body)
                 same(f"labels/{part}/{published}", plain)
     folder = mirror / "labels" / "genomic_benchmarks"
@@ -276,6 +283,6 @@ def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_
     elements_inside(intervals, demo.assembly()).to_csv(made_here, sep="\t", index=False)
     found, wanted = (
         elements.windows(elements.read_elements(path, 1_000_000), demo.assembly(), 1_000, 5)[0]
-        for path in (made_here, mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0])
+        for path in (made_here, mirror / LABELS["elements"].files["elements.tsv.gz"].origin)
     )
     pd.testing.assert_frame_equal(found, wanted[found.columns])

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toolkit.labels import LabelRun, told
+from toolkit.labels import LabelRun, missing, told
 
 from genezip.cli.tasks import measure
 from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
-from genezip.tasks import label_files as real_labels
 from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.label_files import LABELS, fetch_labels
 from genezip.tasks.predictions import COLUMNS, PredictionFile
 
 OWN = ("contacts", "elements", "enhancer_gene")
@@ -23,7 +23,8 @@ SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20)
 def fake_mirror(folder: Path, parts: list[str]) -> Path:
     rows = []
     for part in parts:
-        for origin, *_ in real_labels.FILES[part].values():
+        for file in LABELS[part].files.values():
+            origin = file.origin
             path = folder / origin
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(origin.encode())
@@ -34,26 +35,26 @@ def fake_mirror(folder: Path, parts: list[str]) -> Path:
 
 
 def test_without_a_folder_the_list_is_empty_and_says_why(tmp_path):
-    listing = real_labels.fetch_labels(None, ["contacts"], tmp_path / "out")
+    listing = fetch_labels(None, ["contacts"], tmp_path / "out")
     assert json.loads(listing.read_text())["files"] == []
-    assert "GENEZIP_MIRROR is not set" in real_labels.missing_reason(listing, "contacts")
+    assert "GENEZIP_MIRROR is not set" in missing(listing, "contacts")
 
 
 def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
     mirror = fake_mirror(tmp_path / "mirror", ["contacts", "elements"])
-    listing = real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out")
+    listing = fetch_labels(mirror, ["elements"], tmp_path / "out")
     assert {path.name for path in listing.parent.iterdir()} == {"labels.json", "elements.tsv.gz"}
     (entry,) = json.loads(listing.read_text())["files"]
     assert entry["sha256"] == hashlib.sha256(entry["origin"].encode()).hexdigest()
     assert entry["licence"].startswith("Apache-2.0")
-    assert real_labels.missing_reason(listing, "elements") is None
-    assert "lists no files of contacts" in real_labels.missing_reason(listing, "contacts")
+    assert missing(listing, "elements") is None
+    assert "lists no files of contacts" in missing(listing, "contacts")
 
 
 def test_a_folder_that_is_not_there_is_told_without_its_path(tmp_path, messages):
     folder = tmp_path / "gone"
-    listing = real_labels.fetch_labels(folder, ["contacts"], tmp_path / "out")
-    assert "does not exist" in real_labels.missing_reason(listing, "contacts")
+    listing = fetch_labels(folder, ["contacts"], tmp_path / "out")
+    assert "does not exist" in missing(listing, "contacts")
     assert str(folder) not in listing.read_text()
     assert str(folder) in messages()[0]
 
@@ -63,13 +64,13 @@ def test_a_folder_that_is_not_there_is_told_without_its_path(tmp_path, messages)
 )
 def test_a_changed_file_stops_the_copy_and_leaves_nothing(tmp_path, change, told):
     mirror = fake_mirror(tmp_path / "mirror", ["elements"])
-    origin = mirror / real_labels.FILES["elements"]["elements.tsv.gz"][0]
+    origin = mirror / LABELS["elements"].files["elements.tsv.gz"].origin
     if change is None:
         origin.unlink()
     else:
         origin.write_bytes(change)
     with pytest.raises(GenezipError, match=told):
-        real_labels.fetch_labels(mirror, ["elements"], tmp_path / "out")
+        fetch_labels(mirror, ["elements"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,6 +1,7 @@
 """Prediction files: what is written is read, whole or not at all; wrong files are refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,14 @@ import pytest
 from genezip.artifacts.tables import HEAD
 from genezip.errors import GenezipError
 from genezip.tasks.base import Fact, Layout, Method, Note, Predictions
-from genezip.tasks.predictions import COLUMNS, PredictionFile, PredictionWriter, read_predictions
+from genezip.tasks.predictions import (
+    COLUMNS,
+    PredictionFile,
+    PredictionWriter,
+    join_predictions,
+    read_predictions,
+)
+from genezip.tasks.scores import fact_rows
 
 PAIRS = Method("eqtl", "artery", "tiny", 3, "full", "frozen")
 MAPS = Method("cmp", "HFF", "tiny", 0, "full", "frozen")
@@ -151,9 +159,8 @@ def test_notes_and_facts_are_kept(tmp_path):
         ("prior.baseline", "artery", "paper", "test", "auroc", "it is constant", False),
         ("tiny.seed3.full.frozen", "artery", "gene", "test", "auroc", "fold 2 lacks it", True),
     ]
-    assert file.facts == [
-        {"rule": "paper", "split": "test", "metric": "test_genes_in_train", "value": 0.5, "n": 12}
-    ]
+    fact = {"rule": "paper", "split": "test", "metric": "test_genes_in_train", "value": 0.5}
+    assert file.facts == [{"subset": "artery", **fact, "n": 12}]
 
 
 def test_unknown_axes_take_the_size_that_all_rows_have(tmp_path):
@@ -309,3 +316,45 @@ def test_a_file_of_all_may_hold_its_parts_under_their_own_names(tmp_path):
     (file,) = read_predictions([path])
     assert file.task == ("enhancer_gene", "all")
     assert [method.subset for method in file.methods] == ["all", "K562"]
+
+
+def test_facts_keep_their_subset_and_their_method(tmp_path):
+    path = tmp_path / "p.parquet"
+    method = Method("classification", "a", "tiny", 0, "full", "frozen")
+    with PredictionWriter(path, SCALAR, of=("classification", "all")) as writer:
+        for subset in ("a", "b"):
+            of = replace(method, subset=subset)
+            writer.add(Fact("share", 0.5, 3), of)
+            writer.add(Fact("bpt", 3.0, 3, of_method=True), of)
+    rows = fact_rows(read_predictions([path]))
+    assert [(row["model"], row["subset"], row["metric"]) for row in rows] == [
+        ("examples", "a", "share"),
+        ("tiny", "a", "bpt"),
+        ("examples", "b", "share"),
+        ("tiny", "b", "bpt"),
+    ]
+
+
+def test_joined_files_hold_what_each_of_them_held(tmp_path):
+    other = Method("eqtl", "artery", "prior", None, "", "baseline")
+    first, second = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    with PredictionWriter(first, SCALAR, PAIRS) as writer:
+        add_pairs(writer)
+        writer.add(Note("auroc", "why"))
+    with PredictionWriter(second, SCALAR, other) as writer:
+        add_pairs(writer, examples=(1, 2, 3))
+        writer.add(Fact("share", 0.5, 3))
+    out = tmp_path / "both.parquet"
+    join_predictions([first, second], out, SCALAR, ("eqtl", "artery"))
+    (file,) = read_predictions([out])
+    assert file.methods == [PAIRS, other] and file.task == ("eqtl", "artery")
+    assert file.frame()["example"].tolist() == [4, 9, 1, 2, 3]
+    assert [note["reason"] for note in file.notes] == ["why"]
+    assert [fact["metric"] for fact in file.facts] == ["share"]
+    maps = [
+        maps_file(tmp_path / f"{n}.parquet", [(np.zeros(n), np.zeros(n))], (-1,)) for n in (3, 5)
+    ]
+    layout = Layout("array", (-1,), "<f4")
+    join_predictions(maps, out, layout, ("cmp", "HFF"))
+    assert PredictionFile.open(out).shape == (-1,)
+    assert [row.target.shape for row in PredictionFile.open(out).rows()] == [(3,), (5,)]

@@ -153,3 +153,13 @@ def test_the_file_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match=r"lacks the columns .*model"):
         write_table("eqtl", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
     assert not (tmp_path / "other.tsv").exists()
+
+
+def test_a_mean_over_sets_names_those_that_a_row_zero_solves() -> None:
+    rows = [
+        scores("artery", any__authors__test=0.8).assign(note="solved by twin: MCC 0.9"),
+        scores("blood", any__authors__test=0.6),
+    ]
+    found = task_table(TASKS["eqtl"], rows, None, TISSUES, "full")
+    (mean,) = found[found["subset"] == MEAN]["note"]
+    assert mean.endswith("; solved by a row zero, so telling nothing of models: artery")

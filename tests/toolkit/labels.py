@@ -14,9 +14,10 @@ from genezip.config.tasks import Labels
 from genezip.genome.assembly import Segment
 from genezip.genome.sources.source import Source
 from genezip.models.base import Compressor
-from genezip.tasks import TASKS, run
+from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.label_files import FILES
+from genezip.tasks.label_files import LABELS
+from genezip.tasks.measure import measure
 
 
 def segment(chrom: str, start: int, end: int) -> Segment:
@@ -63,13 +64,13 @@ class LabelRun:
         self._folder, self._monkeypatch = folder, monkeypatch
         self.listing, self.source = folder / "labels.json", folder / "source.json"
         self.scores, self.predictions = folder / "scores.tsv", folder / "predictions.parquet"
-        reasons = dict.fromkeys(FILES, "no folder was named")
+        reasons = dict.fromkeys(LABELS, "no folder was named")
         self.listing.write_text(json.dumps({"reasons": reasons, "files": []}))
         self.source.write_text("{}")
 
     def use(self, assembly: Any, kind: str = "mirror", build: str = "hg38") -> None:
         """List every label file, and make the genome that of an assembly."""
-        names = [name for files in FILES.values() for name in files]
+        names = [name for deposit in LABELS.values() for name in deposit.files]
         for name in names:
             (self._folder / name).touch()
         entries = [{"path": name} for name in names]
@@ -87,11 +88,13 @@ class LabelRun:
         """Score table of a task; models that are no paths are taken as they are."""
         made = {Path(m.name): m for m in models if not isinstance(m, Path)}
         if made:
-            self._monkeypatch.setattr("genezip.models.load", lambda path, *_, **__: made[path])
+            self._monkeypatch.setattr(
+                "genezip.tasks.measure.load", lambda path, *_, **__: made[path]
+            )
         names = [m if isinstance(m, Path) else Path(m.name) for m in models]
         out = (self.scores, self.predictions)
         files = TaskFiles.load(self.listing, "run `genezip labels fetch` first")
-        run.measure(TASKS[task], files, self.source, names, control, settings, "test", *out)
+        measure(TASKS[task], files, self.source, names, control, settings, "test", *out)
         return pd.read_csv(self.scores, sep="\t")
 
     def prepared(self, task: str, settings: Labels) -> tuple[Path, Any]:
@@ -100,6 +103,11 @@ class LabelRun:
         files, one = TaskFiles.load(self.listing), TASKS[task]
         one.prepare(files, self.source, one.own_subset, settings, settings.seed, manifest)
         return manifest, one.open(manifest, self.source)
+
+
+def missing(listing: Path, part: str) -> str | None:
+    """Why a list of labels has no files of a part."""
+    return TaskFiles.load(listing).reason(part, LABELS[part].files)
 
 
 def told(table: pd.DataFrame) -> str:

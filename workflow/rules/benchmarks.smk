@@ -254,6 +254,9 @@ rule score:
         bootstrap=BENCHMARKS["bootstrap"],
         seed=HEAD_SEED,
         scale=SCALE,
+        control=lambda wildcards: (
+            f"--control {CONTROL}" if wildcards.task in FROM_LABELS else ""
+        ),
         predictions=lambda wildcards, input: [
             f"--from-predictions {path}" for path in input.predictions
         ],
@@ -261,7 +264,8 @@ rule score:
         "Score {wildcards.task} {wildcards.subset}"
     shell:
         "genezip evaluate {params.predictions} --bootstrap {params.bootstrap} "
-        "--seed {params.seed} --scale {params.scale} --out {output} 2>&1 | tee -i {log} >&2"
+        "--seed {params.seed} --scale {params.scale} {params.control} --out {output} "
+        "2>&1 | tee -i {log} >&2"
 
 
 rule task_table:

@@ -66,6 +66,7 @@ config["corpora"] = {
 # Sections that no layer names are there all the same, so that the schema fills in their keys.
 # A task is a section of `benchmarks` with subsets and arms; comparators are named by the user.
 SECTIONS = SCHEMA["$defs"]["Benchmarks"]["properties"]
+PARTS = SCHEMA["$defs"]["Labels"]["properties"]["tasks"]["items"]["enum"]
 TASKS = [name for name, part in SECTIONS.items() if "$ref" in part]
 for name, part in SCHEMA["properties"].items():
     if "$ref" in part:

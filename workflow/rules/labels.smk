@@ -49,7 +49,7 @@ rule labels:
     benchmark:
         "results/benchmarks/labels/{part}.tsv"
     wildcard_constraints:
-        part="initiation|contacts|elements|enhancer_gene|classification",
+        part="|".join(PARTS),
     conda:
         MODEL_ENV
     threads: MODEL_THREADS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from genezip.artifacts.scores import MEAN, MEASURED, PAPER
+from genezip.artifacts.scores import MEAN, MEASURED, PAPER, SOLVED
 from genezip.errors import GenezipError
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
@@ -120,6 +120,8 @@ def _cell(row: dict[str, Any] | None) -> Cell:
     if row is None or number is None:
         return "–"
     text = measured(number, lambda v: fixed(v, 3))
+    if str(row["note"]).startswith(SOLVED):
+        text += " (a row zero solves the set)"
     return text if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
 
 

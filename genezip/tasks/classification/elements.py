@@ -57,6 +57,7 @@ class Elements(LabelledSequences):
     layout = Layout("array", (len(CLASSES),), "<f8", "<f8", "one number for every class")
     modes = frozenset({"frozen"})
     streams = True
+    reads_genome = True
     own_subset = "ensembl"
     classes = CLASSES
     every_scheme = True

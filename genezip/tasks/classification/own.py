@@ -10,13 +10,13 @@ from genezip import config
 from genezip.artifacts.files import write_text
 from genezip.artifacts.scores import FLOOR_SHARE, TASK_SCORES
 from genezip.errors import GenezipError
-from genezip.tasks import run
 from genezip.tasks.base import NotMeasured
 from genezip.tasks.classification.audit import audit
 from genezip.tasks.classification.sets import read_intervals, read_sequences
 from genezip.tasks.classification.task import LabelledSequences
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
+from genezip.tasks.measure import measure
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def run_own(path: Path, out: Path) -> pd.DataFrame:
     files = TaskFiles(path, tuple(one for one in (labels, fasta) if one is not None), {})
     task = UserTask(path.stem, table)
     places = (out / SCORES, out / PREDICTIONS)
-    run.measure(task, files, None, models, settings.control, settings, "full", *places)
+    measure(task, files, None, models, settings.control, settings, "full", *places)
     return TASK_SCORES.read(places[0])
 
 

@@ -132,6 +132,7 @@ class LabelledSequences(Task[Labelled]):
     layout = Layout("array", (-1,), "<f8", "<f8", "one axis of classes")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
     streams = False
+    reads_genome = False
     counted = "row"
     classes: tuple[str, ...] = ()
     every_scheme = False

@@ -1,21 +1,22 @@
 """Transcription initiation from annotation alone: the mean profile around annotated TSSs.
 
-The profile (1 kb on each side, ten tracks) is the mean over TSSs of the training contigs, those
-on the minus strand turned round in both axes. A window's prediction is the sum of the profile
-at each of its TSSs. ``constant`` predicts one value; it has no Pearson correlation, so its
-cells say that instead of holding predictions.
+The profile (1 kb on each side, every track) is the mean over TSSs that may be learned, those on the
+minus strand turned round in both axes. A prediction is the sum of the profile at each TSS.
+``constant`` predicts one value; it has no Pearson correlation, so its cells of tisp say that
+instead of holding predictions.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from genezip.genome.names import translate
 from genezip.log import progress
-from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
+from genezip.metrics.correlation import INITIATION_METRICS
 from genezip.tasks.base import Found, Note
 from genezip.tasks.initiation.examples import InitiationExamples, predictions
 
@@ -25,6 +26,7 @@ HALF_BP = 1_000
 MAX_SITES = 20_000  # training TSSs behind the profile, drawn at random where there are more
 PROFILE = "tss_profile"
 CONSTANT = "the prediction is constant, so Pearson's r is undefined"
+C = TypeVar("C", str, int)
 NO_SITES = "no annotated TSS on the training contigs, so there is no profile"
 
 
@@ -82,40 +84,43 @@ def oriented(values: np.ndarray, plus: bool) -> np.ndarray:
 
 
 def mean_profile(
-    values: Callable[[str, int, int], np.ndarray],
-    sites: dict[str, Sites],
-    contigs: dict[str, int],
+    values: Callable[[C, int, int], np.ndarray],
+    sites: Mapping[C, Sites],
+    contigs: Mapping[C, int],
     seed: int,
+    free: Callable[[C, int, int], bool] = lambda *_: True,
 ) -> np.ndarray | None:
     """Mean tracks around TSSs, in the direction of the gene.
 
     Parameters
     ----------
     values : callable
-        (chrom, start, end) -> float array, shape (10, end - start).
-    sites : chromosome -> TSSs
-    contigs : contig -> length (bp) of the training contigs
+        (contig, by name or number, start, end) -> float array, shape (tracks, end - start).
+    sites : contig -> TSSs
+    contigs : contig -> length (bp) of what may be learned
     seed : int
         Which TSSs are taken where there are more than ``MAX_SITES``.
+    free : (contig, start, end) -> whether that part of it may be learned
 
     Returns
     -------
-    float64 array, shape (10, 2_001), or None without a TSS 1 kb inside a training contig
+    float64 array, shape (tracks, 2_001), or None without a TSS whose window may be learned
     """
     places = [
         (chrom, position, plus)
         for chrom, length in contigs.items()
         for position, plus in sites.get(chrom, NO_TSS).between(HALF_BP, length - HALF_BP)
+        if free(chrom, position - HALF_BP, position + HALF_BP + 1)
     ]
     if not places:
         return None
     if len(places) > MAX_SITES:
         chosen = np.random.default_rng(seed).choice(len(places), MAX_SITES, replace=False)
         places = [places[index] for index in np.sort(chosen)]
-    total = np.zeros((N_TRACKS, 2 * HALF_BP + 1))
+    total = np.zeros(1)
     for chrom, position, plus in progress(places, "TSSs", unit="TSS"):
-        total += oriented(values(chrom, position - HALF_BP, position + HALF_BP + 1), plus)
-    return total / len(places)
+        total = total + oriented(values(chrom, position - HALF_BP, position + HALF_BP + 1), plus)
+    return np.asarray(total / len(places))
 
 
 def laid_out(profile: np.ndarray, sites: Sites, start: int, end: int) -> np.ndarray:
@@ -123,33 +128,21 @@ def laid_out(profile: np.ndarray, sites: Sites, start: int, end: int) -> np.ndar
 
     Parameters
     ----------
-    profile : float array, shape (10, 2_001)
-    sites : Sites of the chromosome
+    profile : float array, shape (tracks, 2_001), in the direction of the gene
+    sites : Sites of the contig
     start, end : int, 0-based, half-open
 
     Returns
     -------
-    float64 array, shape (10, end - start)
+    float64 array, shape (tracks, end - start)
     """
-    found = np.zeros((N_TRACKS, end - start))
+    found = np.zeros((len(profile), end - start))
     for position, plus in sites.between(start - HALF_BP, end + HALF_BP):
-        add_profile(found, profile, position - HALF_BP - start, plus)
+        first = position - HALF_BP - start
+        low, high = max(first, 0), min(first + profile.shape[1], end - start)
+        if low < high:
+            found[:, low:high] += oriented(profile, plus)[:, low - first : high - first]
     return found
-
-
-def add_profile(found: np.ndarray, profile: np.ndarray, first: int, plus: bool) -> None:
-    """Add the part of a profile that lies in a stretch to it.
-
-    Parameters
-    ----------
-    found : float array, shape (tracks, n), changed in place
-    profile : float array, shape (tracks, width), in the direction of the gene
-    first : place of the profile's left end in the stretch; may be negative
-    plus : False for a gene on the minus strand
-    """
-    low, high = max(first, 0), min(first + profile.shape[1], found.shape[1])
-    if low < high:
-        found[:, low:high] += oriented(profile, plus)[:, low - first : high - first]
 
 
 def predict_baselines(

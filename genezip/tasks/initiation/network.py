@@ -9,7 +9,7 @@ stored values instead, as the benchmark's own does.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -35,10 +35,10 @@ from genezip.tasks.networks import (
     ProfileHead,
     cnn_settings,
     initiation_loss,
+    learn,
     seeded,
 )
-from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective, ratio_term
+from genezip.training.objectives import ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
 
 TRACKS = 10
@@ -74,7 +74,7 @@ class LiveInitiation:
         input: str,
         settings: Initiation,
     ) -> None:
-        self.model, self.examples, self.input, self.settings = model, examples, input, settings
+        self.module, self.examples, self.input, self.settings = model, examples, input, settings
         self.device = model.network.embedding.device
 
     def loss(self, numbers: np.ndarray) -> Tensor:
@@ -82,10 +82,10 @@ class LiveInitiation:
         total = torch.zeros((), device=self.device)
         for number in numbers:
             ids, targets = self.examples.training(int(number))
-            output = self.model.network(self._batch(ids))
-            rates = in_full_precision(self.model.head, output.states)[0]
+            output = self.module.network(self._batch(ids))
+            rates = in_full_precision(self.module.head, output.states)[0]
             target = torch.from_numpy(np.ascontiguousarray(targets)).to(self.device)
-            term = ratio_term(self.model.network, output, self.settings)
+            term = ratio_term(self.module.network, output, self.settings)
             total = total + initiation_loss(rates, target) + term
         return total / len(numbers)
 
@@ -100,8 +100,8 @@ class LiveInitiation:
     def _rates(self, ids: np.ndarray) -> np.ndarray:
         memory = enough_memory(lambda: f"a window of {len(ids):,} bp")
         with memory, torch.no_grad(), precision(self.device, self.settings):
-            states = self.model.network(self._batch(ids)).states
-            log_rates = in_full_precision(self.model.head, states)[0]
+            states = self.module.network(self._batch(ids)).states
+            log_rates = in_full_precision(self.module.head, states)[0]
         return np.asarray(log_rates.exp().cpu().numpy())
 
     def _batch(self, ids: np.ndarray) -> Tensor:
@@ -187,7 +187,7 @@ def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> Li
         raise GenezipError(f"{method.label}: tisp is trained on the inputs authors and full alone")
     model = InitiationModel(network, job.seed).to(network.embedding.device)
     live = LiveInitiation(model, job.examples, method.input, job.settings)
-    _train(job, model, live, job.settings, job.identity)
+    _learn(job, live)
     return live
 
 
@@ -196,30 +196,19 @@ def train_initiation_cnn(job: Job[InitiationExamples]) -> TracksCNN:
     settings = cnn_settings(job.settings)
     device = choose_device(settings.device)
     found = TracksCNN(job.examples, settings, job.method.input == "full", job.seed, device)
-    identity = {**job.identity, "subset": job.official}
-    _train(job, found.module, found, settings, identity, CNN_MICRO_BATCH)
+    _learn(job, found, CNN_MICRO_BATCH, {"subset": job.official})
     return found
 
 
-def _train(
+def _learn(
     job: Job[InitiationExamples],
-    module: nn.Module,
     found: LiveInitiation | TracksCNN,
-    settings: Initiation,
-    identity: dict[str, Any],
     micro_batch: int = 1,
+    identity: dict[str, str] | None = None,
 ) -> None:
-    objective = TaskObjective(
-        name=job.method.label,
-        module=module,
-        settings=settings,
-        loss=found.loss,
-        score=lambda: initiation_score(job.examples, found.predict),
-        metric=METRIC,
-    )
+    score = partial(initiation_score, job.examples, found.predict)
     count = int((job.examples.table["split"] == "train").sum())
-    draws = settings.steps * settings.batch
-    fine_tune(objective, count, draws, job.seed, identity, job.work, micro_batch)
+    learn(job, found, score, METRIC, count, micro_batch, identity)
 
 
 def predict_initiation(

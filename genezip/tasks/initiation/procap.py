@@ -23,7 +23,14 @@ from genezip.models.base import Compressor, vector_width
 from genezip.tasks.base import Found, Job, Layout, Note, Predictions, Task
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.initiation.baselines import add_profile, oriented
+from genezip.tasks.initiation.baselines import (
+    HALF_BP,
+    NO_TSS,
+    Sites,
+    laid_out,
+    mean_profile,
+    sites_of,
+)
 from genezip.tasks.initiation.procap_labels import (
     NAME,
     SUBSET,
@@ -42,11 +49,10 @@ from genezip.tasks.predictions import PredictionFile
 
 logger = logging.getLogger(__name__)
 
-PROFILE_BP = 1_000  # on each side of a TSS
 LOCAL_BP = 10  # on each side of a base
 RIDGE = 1e-5
 MOST_COUNTS = 500_000_000  # token-id counts of bases, of which hardly any is not 0
-NO_TSS = "no annotated TSS is known, so there is no profile"
+UNANNOTATED = "no annotated TSS is known, so there is no profile"
 _NORM_EPS = 1e-5  # of the layer norm, as in PyTorch
 
 BaseFeatures = tuple[np.ndarray, np.ndarray]
@@ -93,7 +99,7 @@ class PROcap(Task[ProcapExamples]):
         yield Note(METRIC, FLAT, RULE, model="constant")
         yield from _predictions(examples, constant(cut, targets, gap_bp), "constant")
         if tss is None:
-            yield Note(METRIC, NO_TSS, RULE, model="tss_profile")
+            yield Note(METRIC, UNANNOTATED, RULE, model="tss_profile")
         else:
             profile = tss_profile(cut, targets, segments, tss, gap_bp)
             yield from _predictions(examples, profile, "tss_profile")
@@ -228,35 +234,32 @@ def tss_profile(
     gap_bp: int,
 ) -> list[np.ndarray]:
     """The mean profile around learned TSSs, added at every annotated TSS."""
-    places = [_tss_of(segment, tss) for segment in segments]
+    known = sites_of(tss, {s.segment.chrom: s.segment.end for s in segments})
+    sites = {}
+    for number, segment in enumerate(s.segment for s in segments):
+        own = known.get(segment.chrom, NO_TSS)
+        sites[number] = Sites(own.positions - segment.start, own.plus)
+    lengths = {number: target.shape[1] for number, target in enumerate(targets)}
 
     def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
         free = learned_bases(tested, targets, gap_bp)
-        windows = []
-        for number, target in enumerate(targets):
-            for at, plus in places[number]:
-                low, high = at - PROFILE_BP, at + PROFILE_BP + 1
-                if low >= 0 and high <= target.shape[1] and free[number][low:high].all():
-                    windows.append(oriented(target[:, low:high], plus))
-        profile = np.mean(windows, axis=0) if windows else np.zeros((2, 2 * PROFILE_BP + 1))
+        profile = mean_profile(
+            lambda number, start, end: targets[number][:, start:end],
+            sites,
+            lengths,
+            0,
+            lambda number, start, end: bool(free[number][start:end].all()),
+        )
+        if profile is None:
+            profile = np.zeros((2, 2 * HALF_BP + 1))
 
         def predict(block: Block) -> np.ndarray:
-            found = np.zeros((2, block.last - block.first), dtype=np.float32)
-            for at, plus in places[block.segment]:
-                add_profile(found, profile, at - PROFILE_BP - block.first, plus)
-            return found
+            own = sites[block.segment]
+            return laid_out(profile, own, block.first, block.last).astype(np.float32)
 
         return predict
 
     return _by_fold(cut, fit)
-
-
-def _tss_of(segment: LabelledSegment, tss: pd.DataFrame) -> list[tuple[int, bool]]:
-    """Place in the segment of the TSSs near it, and whether they are on the plus strand."""
-    low, high = segment.segment.start - PROFILE_BP, segment.segment.end + PROFILE_BP
-    near = tss[(tss["chrom"] == segment.segment.chrom) & tss["position"].between(low, high)]
-    at, plus = near["position"] - segment.segment.start, near["strand"] != "-"
-    return list(zip(at.tolist(), plus.tolist(), strict=True))
 
 
 def _by_fold(

@@ -6,7 +6,7 @@ block, so that leaving one out costs next to nothing.
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,8 +24,8 @@ from genezip.metrics.correlation import (
     transformed,
 )
 from genezip.tasks.base import Method
-from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import Examples, Sheet, compared, estimated, joined, row
+from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
+from genezip.tasks.scores import Examples, Sheet, compared, estimated, row
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,10 @@ class _Blocks:
     positions: int = 0
     sums: dict[str, np.ndarray] = field(default_factory=lambda: defaultdict(_zeros))
 
+    def add(self, each: ArrayRow) -> None:
+        self.positions += int(np.isfinite(each.target).any(axis=0).sum())
+        self.sums[each.group] += initiation_sums(each.prediction, each.target)
+
 
 def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
     """Rows of every method, rule and split.
@@ -56,27 +60,21 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
     bootstrap : number of resamples
     seed : of the resamples
     """
-    found: dict[tuple[Method, str, str], _Blocks] = defaultdict(_Blocks)
-    for file in files:
-        for each in file.rows():
-            blocks = found[each.method, each.rule, each.split]
-            blocks.positions += int(np.isfinite(each.target).any(axis=0).sum())
-            blocks.sums[each.group] += initiation_sums(each.prediction, each.target)
-    rows: list[Row] = []
-    for (method, rule, split), blocks in found.items():
+
+    def finish(method: Method, rule: str, split: str, blocks: _Blocks) -> Iterator[Row]:
         # a block without a scored position could be drawn, but would say nothing
         scored = {name: sums for name, sums in blocks.sums.items() if sums[:, 0].any()}
         sums = np.stack(list(scored.values())) if scored else np.zeros((0, *_zeros().shape))
         boot = BlockBootstrap(np.array(list(scored), dtype=str), bootstrap, seed)
         values = initiation_pcc(boot.sums({"sums": sums})["sums"])
-        for metric, found_values in zip(INITIATION_METRICS, values.T, strict=True):
-            cells = estimated(boot, found_values, UNIT, "correlation")
+        place = {"rule": rule, "split": split, "n": blocks.positions}
+        for metric, found in zip(INITIATION_METRICS, values.T, strict=True):
+            cells = estimated(boot, found, UNIT, "correlation")
             if cells["value"] is None:
-                cells["note"] = joined(_undefined(metric, values[0], blocks.positions))
-            rows.append(
-                row(method, rule=rule, split=split, metric=metric, n=blocks.positions, **cells)
-            )
-    return rows
+                cells["note"] = _undefined(metric, values[0], blocks.positions)
+            yield row(method, metric=metric, **place, **cells)
+
+    return [each for file in files for each in gathered(file, _Blocks, finish)]
 
 
 def _undefined(metric: str, values: np.ndarray, positions: int) -> str:

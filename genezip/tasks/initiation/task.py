@@ -14,7 +14,7 @@ from genezip.formats.chrom_sizes import hg38_sizes
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.correlation import INITIATION_METRICS, N_TRACKS
 from genezip.tasks.base import Found, Job, Layout, Published, Task
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.exclusions import on_hg38
 from genezip.tasks.initiation.baselines import predict_baselines
@@ -31,7 +31,7 @@ class TISP(Task[InitiationExamples]):
     settings = config.Initiation
     metrics = dict.fromkeys(INITIATION_METRICS, UNIT)
     layout = Layout("array", (N_TRACKS, -1), holds=f"{N_TRACKS} tracks and an axis of positions")
-    deposit = DEPOSITS["tisp"]
+    deposit = Deposit("doi:10.7910/DVN/VXQKWO")
     modes: frozenset[Mode] = frozenset({"head_only", "release", "lora", "full"})
     published = Published(missing="pcc_mean", mode="full")
     one_folder = True

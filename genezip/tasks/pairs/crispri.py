@@ -7,8 +7,9 @@ and of any other score, among pairs matched in distance is ``auroc_distance_matc
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,9 @@ from genezip.tasks.base import ALL, Found, Job, Layout, Method, Note, Prediction
 from genezip.tasks.deposits import FETCH, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.label_files import measurable
-from genezip.tasks.pairs.scores import (
-    MATCHED,
-    STRATUM,
-    UNIT,
-    Metric,
-    distance_strata,
-    fewer,
-    undefined_reason,
-    with_both,
-)
+from genezip.tasks.pairs.scores import MATCHED, UNIT, matched_rows, undefined_reason
 from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import Compared, Examples, Sheet, compared, ranked_support
+from genezip.tasks.scores import Examples, Sheet, compared, ranked_support
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +134,8 @@ class CRISPRi(Task[Screens]):
         """As of :class:`Task`; rows of pairs matched in distance come last."""
         rows: list[Row] = []
         for part in compared(files):
-            rows += part.rows(_scored(part), UNIT, (bootstrap, seed), control)
+            rows += matched_rows(part, (bootstrap, seed))
+            rows += part.rows(_rank, UNIT, (bootstrap, seed), control)
         return sorted(rows, key=lambda row: str(row["metric"]).startswith(MATCHED))
 
 
@@ -155,40 +148,17 @@ def _sets(pairs: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
     return [*found, ("train", ALL, ~test)]
 
 
-def _scored(part: Compared) -> Callable[[Sheet, Method, Examples], None]:
-    """How the metrics of a method are added to a sheet."""
-    distance = part.of(DISTANCE)
-    strata = None if distance is None else distance_strata(-distance.prediction)
-
-    def fill(sheet: Sheet, method: Method, pairs: Examples) -> None:
-        for name, metric in RANKED.items():
-            _rank(sheet, method, name, metric, pairs)
-        if strata is not None:
-            _rank(sheet, method, MATCHED, auroc, pairs, strata)
-
-    return fill
-
-
-def _rank(
-    sheet: Sheet,
-    method: Method,
-    name: str,
-    metric: Metric,
-    pairs: Examples,
-    strata: np.ndarray | None = None,
-) -> None:
-    """Add a ranking score, ties counted as scikit-learn does; pairs are compared within strata."""
+def _rank(sheet: Sheet, method: Method, pairs: Examples) -> None:
+    """Add the ranking scores of a method; ties are counted as scikit-learn does."""
     truth, boot = pairs.target, sheet.bootstrap
-    within = np.zeros(len(truth), dtype=np.int64) if strata is None else strata
-    ranked = with_both(truth, within)
-    if reason := undefined_reason(truth, within, "pairs", STRATUM):
-        note = f"{reason}: {'AUROC' if metric is auroc else 'AUPRC'} is undefined"
-        sheet.add(method, name, None, len(truth), int(truth.sum()), note)
-        return
-    values = boot.of_weights(lambda weights: metric(truth, pairs.prediction, weights, strata))
-    n, positives = int(ranked.sum()), int(truth[ranked].sum())
-    held = ranked_support(boot, truth, ranked)
-    sheet.add(method, name, values, n, positives, fewer(n, len(truth)), support=held)
+    counts, held = (len(truth), int(truth.sum())), ranked_support(boot, truth)
+    reason = undefined_reason(truth, np.zeros(len(truth)), "pairs")
+    for name, metric in RANKED.items():
+        if reason:
+            sheet.add(method, name, None, *counts, f"{reason}: {name.upper()} is undefined")
+            continue
+        values = boot.of_weights(partial(metric, truth, pairs.prediction))
+        sheet.add(method, name, values, *counts, support=held)
 
 
 def read_screens(train: Path, test: Path) -> pd.DataFrame:

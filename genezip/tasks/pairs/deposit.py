@@ -44,61 +44,86 @@ PUBLISHED_EXAMPLES = {
 
 
 @dataclass(frozen=True)
+class PairKind:
+    """What the pairs of a task are, and how their files are named.
+
+    Attributes
+    ----------
+    task : str
+    config : name of the config file of a subset, ``{}`` standing for the subset
+    keys : keys of the config that name the table and the BED of what is masked
+    usual : what they name where the config lacks them; empty where it must have them
+    alleles : columns with both alleles of a variant; none where an element is hidden
+    """
+
+    task: str
+    config: str
+    keys: tuple[str, str]
+    usual: tuple[str, str] = ("", "")
+    alleles: tuple[str, ...] = ()
+
+
+VARIANTS = PairKind(
+    "eqtl",
+    "gtex_hg38.{}.config",
+    ("eQTL_file", "eQTL_tabix_file"),
+    ("targets/{}.data.tsv", "blacklist/{}.blacklist.bed.gz"),
+    ("allele1", "allele2"),
+)
+ELEMENTS = PairKind("etgp", "{}.config", ("EPI_file", "enhancer_tabix_file"))
+
+
+@dataclass(frozen=True)
 class PairDeposit:
     """Files of one subset.
 
     Attributes
     ----------
+    kind : PairKind
     config, table, mask : Path
     flanks : Flanks
     """
 
+    kind: PairKind
     config: Path
     table: Path
     mask: Path
     flanks: Flanks
 
     @classmethod
-    def find(cls, task: str, subset: str, files: TaskFiles) -> "PairDeposit":
+    def find(cls, kind: PairKind, subset: str, files: TaskFiles) -> "PairDeposit":
         """Find the config of a subset by its name, and through it table and mask.
 
         Parameters
         ----------
-        task : eqtl or etgp
-        subset : official name: a tissue (``gtex_hg38.<tissue>.config``), or for etgp the name of
-            the config file without its ending
+        subset : official name: a tissue, or for elements the name of the config file without its
+            ending
 
         Raises
         ------
         GenezipError
             If a file is not listed or missing, or the config does not name it.
         """
-        name = f"/gtex_hg38.{subset}.config" if task == "eqtl" else f"/{subset}.config"
-        known = sorted(
-            path.stem.removeprefix("gtex_hg38.") if task == "eqtl" else path.stem
-            for path in files.paths
-            if path.suffix == ".config"
-        )
-        if known and not any(str(path).endswith(name) for path in files.paths):
+        name = f"/{kind.config.format(subset)}"
+        prefix = kind.config.partition("{}")[0]
+        configs = [path for path in files.paths if path.suffix == ".config"]
+        known = sorted(path.stem.removeprefix(prefix) for path in configs)
+        if known and not any(str(path).endswith(name) for path in configs):
             raise GenezipError(
                 f"{files.listing} has no subset {subset!r}; name one with --subset (it has "
                 f"{', '.join(known)})"
             )
         config = files.one(name)
         settings = read_settings(config)
-        keys = ("eQTL_file", "eQTL_tabix_file")
-        usual = (f"targets/{subset}.data.tsv", f"blacklist/{subset}.blacklist.bed.gz")
-        if task == "etgp":
-            keys, usual = ("EPI_file", "enhancer_tabix_file"), ("", "")
         found = []
-        for key, default in zip(keys, usual, strict=True):
-            value = settings.get(key, default)
+        for key, usual in zip(kind.keys, kind.usual, strict=True):
+            value = settings.get(key, usual.format(subset))
             if not value:
                 raise GenezipError(f"{config} names no {key}; fetch it again")
             found.append(files.one(f"/{Path(value).name}"))
-        return cls(config, found[0], found[1], read_flanks(config))
+        return cls(kind, config, found[0], found[1], read_flanks(config))
 
-    def read(self, task: str) -> pd.DataFrame:
+    def read(self) -> pd.DataFrame:
         """All rows of the table, with ``label`` (int8) and upper-case alleles where it has them.
 
         Raises
@@ -107,8 +132,7 @@ class PairDeposit:
             For a missing column, another word than positive and negative, a row without gene,
             an empty variant or element, or alleles that are no bases.
         """
-        alleles = ("allele1", "allele2") if task == "eqtl" else ()
-        pairs = read_pair_table(self.table, ("target", *alleles))
+        pairs = read_pair_table(self.table, ("target", *self.kind.alleles))
         self._refuse(
             pairs,
             ~pairs["target"].isin(LABELS),
@@ -117,7 +141,7 @@ class PairDeposit:
         self._refuse(pairs, pairs["gene_id"] == "", "it has no gene_id")
         empty = pairs["region_end"] <= pairs["region_start"]
         self._refuse(pairs, empty, "its region has no base")
-        for name in alleles:
+        for name in self.kind.alleles:
             pairs[name] = pairs[name].str.upper()
             wrong = ~pairs[name].str.fullmatch("[ACGTN]+")
             self._refuse(pairs, wrong, f"its {name} is not written in A, C, G, T and N")

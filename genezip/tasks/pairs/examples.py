@@ -25,6 +25,7 @@ from genezip.tasks.pairs.deposit import (
     PUBLISHED_EXAMPLES,
     PUBLISHED_ROWS,
     PairDeposit,
+    PairKind,
     differing_alleles,
     refuse_other_build,
     refuse_other_name,
@@ -43,7 +44,7 @@ OTHER_ALLELE = "reference allele differs from the FASTA"
 
 
 def prepare_pairs(
-    task: str,
+    kind: PairKind,
     subset: str,
     files: TaskFiles,
     genome: ReferenceGenome,
@@ -57,7 +58,6 @@ def prepare_pairs(
 
     Parameters
     ----------
-    task : eqtl or etgp
     subset : official name, see :meth:`genezip.tasks.pairs.deposit.PairDeposit.find`
     folds, seed : of the splits by gene and by chromosome (:mod:`genezip.tasks.pairs.folds`)
 
@@ -66,9 +66,9 @@ def prepare_pairs(
     GenezipError
         For wrong files, a FASTA of another build or without a chromosome, or an empty split.
     """
-    deposit = PairDeposit.find(task, subset, files)
-    pairs = deposit.read(task)
-    if task == "etgp":
+    deposit = PairDeposit.find(kind, subset, files)
+    pairs, task = deposit.read(), kind.task
+    if not kind.alleles:
         refuse_other_name(subset, genome)
         pairs = pairs.assign(allele1="", allele2="")
     _compare("rows", subset, by_split(pairs["subset"]), PUBLISHED_ROWS)
@@ -79,7 +79,7 @@ def prepare_pairs(
     lengths = pairs["gene_chrom"].map({chrom: genome.sizes[own] for chrom, own in names.items()})
     beyond = (pairs["region_end"] > lengths) | (windows["tss"] >= lengths)
     outside = used & beyond.to_numpy()
-    if task == "eqtl":
+    if kind.alleles:
         differs = differing_alleles(pairs, genome)
         refuse_other_build(pairs, differs, genome, deposit.table)
         reason = reason.mask(used & differs, OTHER_ALLELE)
@@ -151,17 +151,17 @@ class PairExamples:
         self._rows = self.table.to_dict("records")
 
     @classmethod
-    def load(cls, manifest: str | Path, genome: str | Path) -> "PairExamples":
+    def load(
+        cls, manifest: str | Path, genome: str | Path, task: str | None = None
+    ) -> "PairExamples":
         """Open a prepared folder and the FASTA (or ``source.json``) it was prepared with.
 
         Raises
         ------
         GenezipError
-            If either is missing or wrong, or the FASTA has other chromosomes.
+            If either is missing or wrong, or of another task, or the FASTA has other chromosomes.
         """
-        prepared = Prepared.load(manifest)
-        if prepared.task not in ("eqtl", "etgp"):
-            raise GenezipError(f"{manifest} holds the task {prepared.task}, which has no pairs")
+        prepared = Prepared.load(manifest, task)
         return cls(prepared, prepared.genome(genome))
 
     def __len__(self) -> int:
@@ -183,14 +183,12 @@ class PairExamples:
         start = one["start"]
         span = self.genome.ids(one["chrom"], start, one["end"])
         focus = (one["focus_start"] - start, one["focus_end"] - start)
-        allele = None
-        if self.prepared.task == "eqtl":
-            allele = encode(one["allele2"])
-            if not np.array_equal(span[slice(*focus)], encode(one["allele1"])):
-                raise GenezipError(
-                    f"{self.genome.path} does not have {one['allele1']} at {one['chrom']}:"
-                    f"{one['focus_start']} ({one['region_id']}); prepare the task again with it"
-                )
+        allele = encode(one["allele2"]) if one["allele2"] else None
+        if allele is not None and not np.array_equal(span[slice(*focus)], encode(one["allele1"])):
+            raise GenezipError(
+                f"{self.genome.path} does not have {one['allele1']} at {one['chrom']}:"
+                f"{one['focus_start']} ({one['region_id']}); prepare the task again with it"
+            )
         bounds = zip(one["mask_start"], one["mask_end"], strict=True)
         masks = [(int(low) - start, int(high) - start) for low, high in bounds]
         return pair_sequences(span, focus, masks, allele, one["flipped"])

@@ -17,14 +17,16 @@ from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width
-from genezip.tasks.examples import MANIFEST
 from genezip.tasks.features import Reading, StorePlan
 from genezip.tasks.pairs.examples import PairExamples
-from genezip.tasks.pairs.sequences import PairSequences, authors_input
+from genezip.tasks.pairs.sequences import (
+    ALLELES,
+    STRANDS,
+    SUMMARIES,
+    PairSequences,
+    authors_input,
+)
 
-STRANDS = ("forward", "reverse")
-SUMMARIES = ("last", "mean")
-ALLELES = ("reference", "alternative")
 FULL_BLOCKS = tuple(f"{s}.{m}.{a}" for s in STRANDS for m in SUMMARIES for a in ALLELES)
 AUTHORS_BLOCKS = tuple(f"forward.mean.{allele}" for allele in ALLELES)
 ROWS_PER_PART = 64
@@ -140,7 +142,9 @@ def _summary(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(last, dtype=np.float32), np.asarray(total / count, dtype=np.float32)
 
 
-def authors_features(compressor: Compressor, pairs: Sequence[PairSequences]) -> np.ndarray:
+def authors_features(
+    compressor: Compressor, pairs: Sequence[PairSequences]
+) -> tuple[np.ndarray, int]:
     """Mean vectors of the first 12,800 bp of pairs.
 
     Equal sequences go through the model once: most variants lie beyond the cut, so both alleles
@@ -150,12 +154,9 @@ def authors_features(compressor: Compressor, pairs: Sequence[PairSequences]) -> 
     -------
     float32 array, shape (len(pairs), 2, width)
         Reference and alternative, as :data:`AUTHORS_BLOCKS`.
+    int
+        Bases that went through the model.
     """
-    return _authors(compressor, pairs)[0]
-
-
-def _authors(compressor: Compressor, pairs: Sequence[PairSequences]) -> tuple[np.ndarray, int]:
-    """Also the bases that went through the model."""
     distinct: dict[bytes, int] = {}
     sequences: list[np.ndarray] = []
     places = []
@@ -183,21 +184,11 @@ def pair_features(compressor: Compressor, examples: PairExamples, input: Input) 
     input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
     """
     names = AUTHORS_BLOCKS if input == "authors" else FULL_BLOCKS
-    prepared = examples.prepared
-    plan = StorePlan(
-        task=prepared.task,
-        subset=prepared.subset,
-        input=input,
-        layer="states",
-        model=compressor.facts,
-        prepared=prepared.folder / MANIFEST,
-        examples=examples.table["example"].to_numpy(dtype=np.int64),
-        inner=(),
-        blocks=dict.fromkeys(names, vector_width(compressor)),
-    )
+    blocks = dict.fromkeys(names, vector_width(compressor))
+    plan = StorePlan.of(examples.prepared, examples.table, input, compressor.facts, blocks)
 
     def authors(rows: range) -> tuple[np.ndarray, int]:
-        features, bases = _authors(compressor, [examples.sequences(row) for row in rows])
+        features, bases = authors_features(compressor, [examples.sequences(row) for row in rows])
         return features.reshape(len(rows), -1), bases
 
     def full(rows: range) -> tuple[np.ndarray, int]:

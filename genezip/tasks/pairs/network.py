@@ -28,7 +28,7 @@ from genezip.metrics.ranking import auprc, auroc
 from genezip.models.base import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job, Predictions
-from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, seeded
+from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, learn, seeded
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.sequences import (
     AUTHORS_BP,
@@ -37,8 +37,7 @@ from genezip.tasks.pairs.sequences import (
     authors_input,
     padded,
 )
-from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective, ratio_term
+from genezip.training.objectives import ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
 
 INPUTS = ("authors", "full")
@@ -101,7 +100,7 @@ class LivePairs:
     def __init__(
         self, model: PairModel, examples: PairExamples, input: str, settings: FineTuning
     ) -> None:
-        self.model, self.examples, self.input, self.settings = model, examples, input, settings
+        self.module, self.examples, self.input, self.settings = model, examples, input, settings
         self.rows, self.labels = split_rows(examples)
         on_gpu = model.device.type == "cuda" and input == "authors"
         self.micro_batch = min(settings.batch, GPU_MICRO_BATCH) if on_gpu else 1
@@ -109,10 +108,10 @@ class LivePairs:
     def loss(self, numbers: np.ndarray) -> Tensor:
         """Mean cross-entropy of training pairs, and the ratio loss while the network learns."""
         rows = self.rows["train"][numbers]
-        labels = torch.from_numpy(self.labels[rows]).to(self.model.device)
+        labels = torch.from_numpy(self.labels[rows]).to(self.module.device)
         features, outputs = self._features(rows, hidden=False)
-        terms = [ratio_term(self.model.network, output, self.settings) for output in outputs]
-        logits = in_full_precision(self.model.head, features)
+        terms = [ratio_term(self.module.network, output, self.settings) for output in outputs]
+        logits = in_full_precision(self.module.head, features)
         return cross_entropy(logits, labels) + sum(terms) / len(terms)
 
     def scores(self, split: str, hidden: bool = False) -> np.ndarray:
@@ -121,9 +120,9 @@ class LivePairs:
         for start in range(0, len(rows), self.micro_batch):
             part = rows[start : start + self.micro_batch]
             memory = enough_memory(partial(self._named, part))
-            with memory, torch.no_grad(), precision(self.model.device, self.settings):
+            with memory, torch.no_grad(), precision(self.module.device, self.settings):
                 features, _ = self._features(part, hidden)
-                logits = in_full_precision(self.model.head, features)
+                logits = in_full_precision(self.module.head, features)
             # in double precision, or confident scores would tie at 1
             found.append(logits.double().softmax(1)[:, 1].cpu().numpy())
         return np.concatenate(found) if found else np.zeros(0)
@@ -142,8 +141,8 @@ class LivePairs:
     def _features(self, rows: np.ndarray, hidden: bool) -> tuple[Tensor, list]:
         pairs = [self.examples.sequences(int(row)) for row in rows]
         if self.input == "authors":
-            return self.model.authors([authors_input(pair)[0 if hidden else 1] for pair in pairs])
-        found = [self.model.full(pair, hidden) for pair in pairs]
+            return self.module.authors([authors_input(pair)[0 if hidden else 1] for pair in pairs])
+        found = [self.module.full(pair, hidden) for pair in pairs]
         return torch.cat([f for f, _ in found]), [o for _, outputs in found for o in outputs]
 
 
@@ -190,8 +189,8 @@ class PairsCNN:
     def _logits(self, rows: np.ndarray, hidden: bool) -> Tensor:
         pairs = [self.examples.sequences(int(row)) for row in rows]
         ids = [padded(p.reference if hidden else p.alternative, self.length) for p in pairs]
-        cnn, batch = self.module, torch.from_numpy(np.stack(ids)).to(self.device)
-        return in_full_precision(cnn.classify, cnn.tower(cnn.onehot(batch)).amax(2))
+        logits: Tensor = self.module(torch.from_numpy(np.stack(ids)).to(self.device))
+        return logits
 
 
 def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -227,25 +226,15 @@ def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> 
     GenezipError
         If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
-    method, settings = job.method, job.settings
+    method = job.method
     if method.input not in INPUTS:
         raise GenezipError(
             f"{method.label}: pairs are trained on the inputs authors and full alone"
         )
     model = PairModel(network, method.input, job.seed).to(network.embedding.device)
-    live = LivePairs(model, job.examples, method.input, settings)
-    objective = TaskObjective(
-        name=method.label,
-        module=live.model,
-        settings=settings,
-        loss=live.loss,
-        score=lambda: validation_score(live, metric),
-        metric=metric,
-        describe=live.describe,
-    )
-    count = len(live.rows["train"])
-    draws = settings.epochs * count
-    fine_tune(objective, count, draws, job.seed, job.identity, job.work, live.micro_batch)
+    live = LivePairs(model, job.examples, method.input, job.settings)
+    score, count = partial(validation_score, live, metric), len(live.rows["train"])
+    learn(job, live, score, metric, count, live.micro_batch, describe=live.describe)
     return live
 
 
@@ -260,18 +249,9 @@ def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED
     settings = cnn_settings(job.settings)
     device = choose_device(settings.device)
     found = PairsCNN(job.examples, settings, job.seed, device, padded_bp)
-    objective = TaskObjective(
-        job.method.label,
-        found.module,
-        settings,
-        found.loss,
-        lambda: validation_score(found, metric),
-        metric,
-    )
-    identity = {**job.identity, "subset": job.official, "padded_bp": padded_bp}
-    count = len(found.train)
-    draws = settings.epochs * count
-    fine_tune(objective, count, draws, job.seed, identity, job.work, CNN_MICRO_BATCH)
+    score = partial(validation_score, found, metric)
+    identity = {"subset": job.official, "padded_bp": padded_bp}
+    learn(job, found, score, metric, len(found.train), CNN_MICRO_BATCH, identity)
     return found
 
 

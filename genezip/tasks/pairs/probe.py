@@ -38,14 +38,13 @@ from genezip.tasks.pairs.folds import (
     splits_of,
     unpredicted,
 )
+from genezip.tasks.pairs.sequences import STRANDS, SUMMARIES
 
 if TYPE_CHECKING:
     from genezip.tasks.features import FeatureStore
 
 logger = logging.getLogger(__name__)
 
-STRANDS = ("forward", "reverse")
-SUMMARIES = ("last", "mean")
 PENALTIES = tuple(10.0**power for power in range(-4, 3))
 """Inverse penalty strengths C that are tried, strongest penalty first."""
 DEFAULT_PENALTY = 0.01

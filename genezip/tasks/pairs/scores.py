@@ -9,9 +9,11 @@ the untrained baseline ``distance`` on the same pairs.
 Enhancers near a gene's start act on it more often than others, so distance alone ranks their pairs
 well. ``auroc_distance_matched`` takes it away from models and baselines alike: a positive is
 compared only with negatives of its fold whose distance is the same to within a tenth of a power of
-ten (a factor of 1.26; :func:`distance_strata`). Left over is what a score knows besides. That of
+ten (a factor of 1.26; :func:`distance_strata`). Pairs of a stratum without both are dropped, and
+genes that have no other pair are not resampled. Left over is what a score knows besides. That of
 ``distance`` itself shows what the matching has left of distance, and
-``auroc_distance_matched_minus_distance`` is the difference from it.
+``auroc_distance_matched_minus_distance`` is the difference from it. CRISPRi pairs have the same
+two metrics (:func:`matched_rows`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +26,7 @@ from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.ranking import METRICS, auprc, auprc_sorted, auroc
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import METHOD_COLUMNS, PredictionFile, method_of
-from genezip.tasks.scores import estimated, fact_rows, joined, ranked_support, row
+from genezip.tasks.scores import Compared, estimated, fact_rows, joined, ranked_support, row
 
 Metric = Callable[..., np.ndarray]
 
@@ -60,7 +62,7 @@ def pair_rows(
         for (rule, split), part in own.groupby(["rule", "split"], sort=False):
             assert isinstance(rule, str) and isinstance(split, str)
             reference = distance[(distance["rule"] == rule) & (distance["split"] == split)]
-            scored = _Scored(method, rule, split, part, bootstrap, seed)
+            scored = _Scored(method, rule, split, part, (bootstrap, seed))
             found += scored.plain(_missing(part, reference))
             found += scored.hidden()
             if method.model != "distance":
@@ -108,10 +110,10 @@ class _Scored:
     """The pairs of one method, rule and split."""
 
     def __init__(
-        self, method: Method, rule: str, split: str, pairs: pd.DataFrame, bootstrap: int, seed: int
+        self, method: Method, rule: str, split: str, pairs: pd.DataFrame, draws: tuple[int, int]
     ) -> None:
         self.method, self.rule, self.split, self.pairs = method, rule, split, pairs
-        self._draws = (bootstrap, seed)
+        self._draws = draws
 
     def plain(self, missing: str) -> list[Row]:
         """AUROC and both conventions of AUPRC."""
@@ -202,6 +204,23 @@ class _Scored:
             cells["note"] = joined(cells["note"], note)
             found.append(row(self.method, metric=name, **place, **cells))
         return found
+
+
+def matched_rows(part: Compared, draws: tuple[int, int]) -> list[Row]:
+    """Scores of pairs matched in distance, of every method that predicted the same pairs.
+
+    Parameters
+    ----------
+    part : with the baseline ``distance``; without it there are no rows
+    draws : number of resamples of genes, and their seed
+    """
+    distance = part.of("distance")
+    rows: list[Row] = []
+    for method, pairs in part.methods.items():
+        if pairs is not None and distance is not None:
+            scored = _Scored(method, part.rule, part.split, pd.DataFrame(vars(pairs)), draws)
+            rows += scored.matched(pd.DataFrame(vars(distance)))
+    return rows
 
 
 def undefined_reason(

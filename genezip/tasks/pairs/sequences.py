@@ -12,6 +12,11 @@ import numpy as np
 
 from genezip.alphabet import N_ID, reverse_complement
 
+STRANDS = ("forward", "reverse")
+SUMMARIES = ("last", "mean")
+ALLELES = ("reference", "alternative")
+"""Words of the names of cached features: ``forward.last.alternative``, for instance."""
+
 PADDED_BP = 450_000
 """Length that the benchmark pads or cuts every input to (bp)."""
 

@@ -1,7 +1,7 @@
 """The tasks eqtl and etgp: does a variant, or an enhancer, act on a gene?"""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -14,10 +14,11 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.ranking import METRICS
 from genezip.models.base import Compressor
 from genezip.tasks.base import Columns, Found, Job, Layout, Published, Subsets, Task
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore, Reading
 from genezip.tasks.pairs.baselines import predict_baselines
+from genezip.tasks.pairs.deposit import ELEMENTS, VARIANTS, PairKind
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.gene_pairs import eqtl_intervals, etgp_intervals
 from genezip.tasks.pairs.probe import predict_pairs
@@ -30,6 +31,7 @@ class Pairs(Task[PairExamples]):
 
     Attributes
     ----------
+    kind : what the pairs are
     selection : metric of the validation pairs that chooses the weights of a fine-tuning
     matched : whether scores include those of pairs matched in distance
     """
@@ -37,6 +39,7 @@ class Pairs(Task[PairExamples]):
     metrics = dict.fromkeys(METRICS, UNIT)
     layout = Layout("scalar")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
+    kind: ClassVar[PairKind]
     selection: ClassVar[str]
     matched: ClassVar[bool] = False
 
@@ -51,11 +54,11 @@ class Pairs(Task[PairExamples]):
     ) -> Prepared:
         """As of :class:`Task`."""
         fasta = ReferenceGenome(genome)
-        return prepare_pairs(self.name, subset, files, fasta, manifest, settings.folds, seed)
+        return prepare_pairs(self.kind, subset, files, fasta, manifest, settings.folds, seed)
 
     def open(self, manifest: Path, genome: Path) -> PairExamples:
         """As of :class:`Task`."""
-        return PairExamples.load(manifest, genome)
+        return PairExamples.load(manifest, genome, self.name)
 
     def features(
         self, compressor: Compressor, examples: PairExamples, input: Input, settings: Any
@@ -93,12 +96,18 @@ class Pairs(Task[PairExamples]):
         return pair_rows(files, bootstrap, seed, self.matched)
 
 
+def _is_table_or_config(path: PurePosixPath) -> bool:
+    """Whether a file of eqtl is the table of a tissue, or its config."""
+    config = path.name.startswith("gtex_hg38.") and path.name != "gtex_hg38.config"
+    return config or path.name.endswith(".data.tsv")
+
+
 class EQTL(Pairs):
     """Variants and genes."""
 
-    name = "eqtl"
+    name, kind = VARIANTS.task, VARIANTS
     settings = config.EQTL
-    deposit = DEPOSITS["eqtl"]
+    deposit = Deposit("doi:10.7910/DVN/YUP2G5", _is_table_or_config)
     fasta = ("eQTL/seqs/hg38.fa", "eQTL/seqs/hg38.fa.gz")
     selection = "auroc"
 
@@ -116,9 +125,14 @@ class EQTL(Pairs):
 class ETGP(Pairs):
     """Enhancers and their target genes."""
 
-    name = "etgp"
+    name, kind = ELEMENTS.task, ELEMENTS
     settings = config.ETGP
-    deposit = DEPOSITS["etgp"]
+    deposit = Deposit(
+        "doi:10.7910/DVN/CTEQXX",
+        lambda path: path.suffix == ".tsv" or "config" in path.parts[:-1],
+        shared=("chain",),
+        listed=True,
+    )
     fasta = ("hg19.fa", "hg19.fa.gz")
     selection = "auprc"
     metrics = dict.fromkeys([*METRICS, MATCHED], UNIT)

@@ -10,10 +10,9 @@ With thousands of tracks they take memory: above ``LOCI_BYTES`` for a method the
 last row was read.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 import numpy as np
@@ -37,10 +36,10 @@ from genezip.metrics.correlation import (
     track_sums,
 )
 from genezip.tasks.base import Found, Job, Layout, Method, Predictions
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore
-from genezip.tasks.predictions import METHOD_COLUMNS, PredictionFile, method_of
+from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
 from genezip.tasks.scores import estimated, joined, row
 from genezip.tasks.windows.examples import (
     RSAP_BINS,
@@ -58,7 +57,6 @@ from genezip.tasks.windows.task import Windows
 
 LOCI_BYTES = 1 << 30
 _TRACKS_AT_ONCE = 256  # their sums without each of 2,000 loci are 25 MB
-_Key = tuple[Method, str, str]  # method, rule, split
 _NO_MEMORY = "no interval: sums of every locus would not fit in memory"
 _UNDEFINED = "labels or predictions have no variance, so Pearson's r is undefined"
 _FIXED = {
@@ -76,6 +74,10 @@ _STATISTICS = Kind(
 )
 
 
+def _is_list_of_windows(path: PurePosixPath) -> bool:
+    return path.name == "sequences.bed" and "mouse" not in path.parts
+
+
 class RSAP(Windows):
     """Tracks of one species."""
 
@@ -83,7 +85,7 @@ class RSAP(Windows):
     settings = config.Activity
     metrics = dict.fromkeys(ACTIVITY_METRICS, UNIT)
     layout = Layout("array", (-1, -1), holds="an axis of bins and one of tracks")
-    deposit = DEPOSITS["rsap"]
+    deposit = Deposit("doi:10.7910/DVN/MNUEZR", _is_list_of_windows, listed=True)
     fasta = ("human/seqs/hg38.ml.fa", "human/seqs/hg38.ml.fa.gz")
     bins: ClassVar[dict[Input, Bins]] = {"authors": RSAP_BINS, "full": RSAP_BINS}
     bed = "human/sequences.bed"
@@ -258,7 +260,8 @@ class _Loci:
         self.by_locus: dict[str, np.ndarray] = {}
         self.merged = False
 
-    def add(self, locus: str, sums: np.ndarray) -> None:
+    def add(self, each: ArrayRow) -> None:
+        locus, sums = each.group, track_sums(each.prediction, each.target)
         self.sequences.append((locus, float(pooled_pcc(sums))))
         key = "" if self.merged else locus
         if key in self.by_locus:
@@ -279,35 +282,16 @@ def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) ->
     bootstrap : number of resamples
     seed : of the resamples
     """
-    rows: list[Row] = []
-    for file in files:
-        found: dict[_Key, _Loci] = defaultdict(_Loci)
-        done: dict[_Key, list[Row]] = {}
-        keys = file.keys
-        left = Counter(
-            (method_of(cells), rule, split)
-            for *cells, rule, split in keys[[*METHOD_COLUMNS, "rule", "split"]].itertuples(
-                index=False
-            )
-        )
-        for each in file.rows():
-            key = (each.method, each.rule, each.split)
-            found[key].add(each.group, track_sums(each.prediction, each.target))
-            left[key] -= 1
-            if not left[key]:  # its sums take up to LOCI_BYTES, so they go before the next method's
-                done[key] = _finished(key, found.pop(key), bootstrap, seed)
-        rows += [each for found_rows in done.values() for each in found_rows]
-    return rows
 
+    def finish(method: Method, rule: str, split: str, loci: _Loci) -> list[Row]:
+        place = {"rule": rule, "split": split}
+        mean = _sequences(loci, bootstrap, seed)
+        rows = [row(method, metric="pcc_sequence", **place, **mean)]
+        for metric, cells in _pooled(loci, bootstrap, seed).items():
+            rows.append(row(method, metric=metric, n=len(loci.sequences), **place, **cells))
+        return rows
 
-def _finished(key: _Key, loci: _Loci, bootstrap: int, seed: int) -> list[Row]:
-    """Rows of one method, rule and split."""
-    method, rule, split = key
-    common = {"rule": rule, "split": split}
-    rows = [row(method, metric="pcc_sequence", **common, **_sequences(loci, bootstrap, seed))]
-    for metric, cells in _pooled(loci, bootstrap, seed).items():
-        rows.append(row(method, metric=metric, n=len(loci.sequences), **common, **cells))
-    return rows
+    return [each for file in files for each in gathered(file, _Loci, finish)]
 
 
 def _sequences(loci: _Loci, bootstrap: int, seed: int) -> Row:

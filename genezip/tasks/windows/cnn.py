@@ -18,6 +18,7 @@ from genezip.tasks.networks import (
     ActivityCNN,
     ContactCNN,
     cnn_settings,
+    learn,
     seeded,
     squared_error_sum,
 )
@@ -30,8 +31,6 @@ from genezip.tasks.windows.examples import (
     predict_windows,
     rows_of,
 )
-from genezip.training.fit import fine_tune
-from genezip.training.objectives import TaskObjective
 from genezip.training.step import precision
 
 CROPPED_BINS = (CMP_BP // CMP_FULL.width_bp - CMP_FULL.count) // 2
@@ -155,13 +154,9 @@ class TracksCNN(WindowCNN):
 
 def train_cnn(cnn: WindowCNN) -> Iterator[Predictions]:
     """Train, and predict all validation and test windows."""
-    job, settings = cnn.job, cnn.settings
-    objective = TaskObjective(
-        job.method.label, cnn.module, settings, cnn.loss, cnn.validation_score, cnn.metric
-    )
-    count, draws = len(cnn.rows["train"]), settings.steps * settings.batch
-    identity = {**job.identity, "subset": job.official}
-    fine_tune(objective, count, draws, job.seed, identity, job.work, CNN_MICRO_BATCH)
+    job, count = cnn.job, len(cnn.rows["train"])
+    identity = {"subset": job.official}
+    learn(job, cnn, cnn.validation_score, cnn.metric, count, CNN_MICRO_BATCH, identity)
     yield from predict_windows(
         cnn.examples.table,
         lambda split, places: np.stack([cnn.target(split, int(place)) for place in places]),

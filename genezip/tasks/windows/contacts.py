@@ -9,9 +9,9 @@ without a finite score are skipped and counted in the note. ``valid100`` is the 
 maps, which the paper's table shows (GeneZip, arXiv 2602.17739, release 56ab596).
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,10 +33,10 @@ from genezip.metrics.contacts import (
     n_entries,
 )
 from genezip.tasks.base import Columns, Found, Job, Layout, Method, Published, Subsets
-from genezip.tasks.deposits import DEPOSITS, TaskFiles
+from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
 from genezip.tasks.features import FeatureStore
-from genezip.tasks.predictions import PredictionFile
+from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
 from genezip.tasks.scores import estimated, joined, row
 from genezip.tasks.windows.contact_baselines import predict_maps
 from genezip.tasks.windows.examples import (
@@ -84,7 +84,7 @@ class CMP(Windows):
         target="<f2",
         holds="one axis with the upper triangle of a map",
     )
-    deposit = DEPOSITS["cmp"]
+    deposit = Deposit("doi:10.7910/DVN/AZM25S", lambda path: path.name == "sequences.bed")
     one_folder = True
     bins: ClassVar[dict[Input, Bins]] = {"authors": CMP_AUTHORS, "full": CMP_FULL}
     bed = "/sequences.bed"
@@ -196,12 +196,24 @@ def cell_line(prepared: Prepared, official: str) -> int:
 
 @dataclass
 class _Maps:
-    """Scores of the maps of one method, rule and split."""
+    """Scores of the maps of one method, rule and split of a file."""
 
+    path: Path
     examples: list[int] = field(default_factory=list)
     loci: list[str] = field(default_factory=list)
     scores: list[dict[str, float]] = field(default_factory=list)
     flat: list[bool] = field(default_factory=list)  # the target has no two values
+
+    def add(self, each: ArrayRow) -> None:
+        if not is_triangle(each.target.size):
+            raise GenezipError(
+                f"{self.path} holds {each.target.size:,} values for {each.split} example "
+                f"{each.example}, which is no upper triangle of a map; predict again"
+            )
+        self.examples.append(each.example)
+        self.loci.append(each.group)
+        self.scores.append(contact_scores(each.prediction, each.target))
+        self.flat.append(not has_signal(each.target))
 
 
 def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
@@ -213,26 +225,15 @@ def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list
     bootstrap : number of resamples
     seed : of the resamples
     """
-    found: dict[tuple[Method, str, str], _Maps] = defaultdict(_Maps)
-    for file in files:
-        for each in file.rows():
-            if not is_triangle(each.target.size):
-                raise GenezipError(
-                    f"{file.path} holds {each.target.size:,} values for {each.split} example "
-                    f"{each.example}, which is no upper triangle of a map; predict again"
-                )
-            maps = found[each.method, each.rule, each.split]
-            maps.examples.append(each.example)
-            maps.loci.append(each.group)
-            maps.scores.append(contact_scores(each.prediction, each.target))
-            maps.flat.append(not has_signal(each.target))
-    rows: list[Row] = []
-    for (method, rule, split), maps in found.items():
+
+    def finish(method: Method, rule: str, split: str, maps: _Maps) -> list[Row]:
         order = np.argsort(maps.examples, kind="stable")
-        rows += _means(method, rule, split, maps, order, bootstrap, seed)
+        rows = _means(method, rule, split, maps, order, bootstrap, seed)
         if split == "valid":
             rows += _means(method, rule, FIRST_SPLIT, maps, order[:FIRST_MAPS], bootstrap, seed)
-    return rows
+        return rows
+
+    return [each for file in files for each in gathered(file, partial(_Maps, file.path), finish)]
 
 
 def _means(

@@ -22,7 +22,6 @@ from genezip.log import Progress
 from genezip.tasks.base import Predictions
 from genezip.tasks.examples import Prepared
 
-_TASKS = ("cmp", "rsap")
 UNIT = "loci"
 """What the bootstrap resamples: windows of one split that overlap (:func:`loci`)."""
 HELD_OUT = ("valid", "test")
@@ -100,7 +99,12 @@ class WindowExamples:
     table: pd.DataFrame
 
     @classmethod
-    def load(cls, manifest: str | Path, genome: ReferenceGenome | str | Path) -> "WindowExamples":
+    def load(
+        cls,
+        manifest: str | Path,
+        genome: ReferenceGenome | str | Path,
+        task: str | None = None,
+    ) -> "WindowExamples":
         """Open a folder that ``prepare_contact_maps`` or ``prepare_activity`` wrote.
 
         Raises
@@ -109,12 +113,7 @@ class WindowExamples:
             If it is missing, of another task, or its chromosomes have other lengths in the
             FASTA.
         """
-        prepared = Prepared.load(manifest)
-        if prepared.task not in _TASKS:
-            raise GenezipError(
-                f"{manifest} holds the task {prepared.task}, not one of {', '.join(_TASKS)}; "
-                "name another"
-            )
+        prepared = Prepared.load(manifest, task)
         if not isinstance(genome, ReferenceGenome):
             genome = ReferenceGenome(genome)
         for chrom, length in prepared.facts.get("chromosome_bp", {}).items():

@@ -20,7 +20,6 @@ from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.examples import MANIFEST
 from genezip.tasks.features import Reading, StorePlan
 from genezip.tasks.windows.examples import Bins, WindowExamples
 
@@ -165,19 +164,11 @@ def window_features(
     if input == "authors" or compressor.token_width is None:
         layer = "states"
     width = compressor.token_width if layer == "tokens" else None
-    prepared = windows.prepared
     strands = ("forward",) if input == "authors" else ("forward", "reverse")
-    plan = StorePlan(
-        task=prepared.task,
-        subset=prepared.subset,
-        input=input,
-        layer=layer,
-        model={**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]},
-        prepared=prepared.folder / MANIFEST,
-        examples=windows.table["example"].to_numpy(dtype=np.int64),
-        inner=(bins.count,),
-        blocks=dict.fromkeys(strands, width or vector_width(compressor)),
-    )
+    model = {**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]}
+    blocks = dict.fromkeys(strands, width or vector_width(compressor))
+    inner = (bins.count,)
+    plan = StorePlan.of(windows.prepared, windows.table, input, model, blocks, inner, layer)
 
     def compute(rows: range) -> tuple[np.ndarray, int]:
         found, bases = [], 0

@@ -43,7 +43,7 @@ from genezip.metrics.gc_content import gc_content
 from genezip.models.base import Compressor, vector_width
 from genezip.tasks.base import Found, Job, Layout, Method, Note, NotMeasured, Predictions, Task
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.examples import MANIFEST, Prepared, preparing
+from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.features import FeatureStore, Reading, StorePlan
 from genezip.tasks.label_files import measurable, same_genome
 from genezip.tasks.predictions import PredictionFile
@@ -145,18 +145,10 @@ class HiC(Task[Maps]):
         """As of :class:`Task`: the mean vector of every bin, segment by segment."""
         if input != "full":
             raise GenezipError(f"{self.name} reads whole segments; use the input full")
-        plan = StorePlan(
-            task=self.name,
-            subset=examples.prepared.subset,
-            input=input,
-            layer="states",
-            model=compressor.facts,
-            prepared=examples.prepared.folder / MANIFEST,
-            examples=examples.table["example"].to_numpy(),
-            inner=(examples.bins,),
-            blocks={"mean": vector_width(compressor)},
-        )
-        number, first = (examples.table[name].to_numpy() for name in ("segment", "first"))
+        table, blocks = examples.table, {"mean": vector_width(compressor)}
+        inner = (examples.bins,)
+        plan = StorePlan.of(examples.prepared, table, input, compressor.facts, blocks, inner)
+        number, first = (table[name].to_numpy() for name in ("segment", "first"))
         held: dict[int, np.ndarray] = {}
 
         def compute(rows: range) -> tuple[np.ndarray, int]:
@@ -169,7 +161,7 @@ class HiC(Task[Maps]):
                 means = bin_vectors(compressor, ids, first[here], examples.bins)
                 held.update(zip(here.tolist(), means, strict=True))
                 bases += 2 * len(ids)
-            return np.stack([held[row] for row in rows]), bases
+            return np.stack([held.pop(row) for row in rows]), bases
 
         return Reading(plan, compute, 1)
 

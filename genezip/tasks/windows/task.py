@@ -32,7 +32,7 @@ class Windows(Task[WindowExamples]):
 
     def open(self, manifest: Path, genome: Path) -> WindowExamples:
         """As of :class:`Task`."""
-        return WindowExamples.load(manifest, genome)
+        return WindowExamples.load(manifest, genome, self.name)
 
     def evaluation_intervals(self, folder: Path) -> EvaluationIntervals:
         """As of :class:`Task`."""

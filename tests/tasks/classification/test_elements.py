@@ -20,7 +20,7 @@ from genezip.tasks.classification import elements
 from genezip.tasks.classification.probe import mean_vectors, unlearnable
 from genezip.tasks.classification.splits import Fold
 from genezip.tasks.features import FeatureStore
-from genezip.tasks.label_files import FILES
+from genezip.tasks.label_files import LABELS
 from genezip.tasks.predictions import COLUMNS
 
 SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20, element_bp=40)
@@ -107,7 +107,7 @@ def test_wrong_elements_are_one_sentence(tmp_path, columns, told):
 
 
 def test_the_real_elements_have_the_published_number_of_rows(mirror):
-    path = mirror / FILES["elements"]["elements.tsv.gz"][0]
+    path = mirror / LABELS["elements"].files["elements.tsv.gz"].origin
     assert len(elements.read_elements(path, 1_000_000)) == 1_746
 
 

@@ -30,6 +30,7 @@ from genezip.tasks.classification.sets import read_sequences
 from genezip.tasks.classification.task import Labelled, LabelledSequences
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.measure import measure
 from genezip.tasks.predictions import PredictionFile
 
 SIZES = {"train": 120, "dev": 40, "test": 60}
@@ -73,7 +74,7 @@ def measured(folder: Path, files: TaskFiles, *models: str, **changes: Any) -> pd
     """Score table of the set, by one call."""
     out = folder / "out.tsv"
     task, chosen = TASKS["classification"], settings(**changes)
-    run.measure(task, files, None, models, None, chosen, "test", out, folder / "p.parquet")
+    measure(task, files, None, models, None, chosen, "test", out, folder / "p.parquet")
     return pd.read_csv(out, sep="\t")
 
 
@@ -123,7 +124,7 @@ def test_all_in_one_call_finds_a_motif_and_begins_with_rows_zero(tmp_path: Path)
     predictions = tmp_path / "predictions.parquet"
     models = ["fixed:3", "fixed:6"]
     task = TASKS["classification"]
-    run.measure(task, files, None, models, "fixed-6", settings(), "test", out, predictions)
+    measure(task, files, None, models, "fixed-6", settings(), "test", out, predictions)
     found = pd.read_csv(out, sep="\t")
     assert list(dict.fromkeys(found["model"]))[:4] == [
         "nearest", "twin", "position_motif", "class_prior",
@@ -429,6 +430,6 @@ def test_a_list_without_the_set_says_why(tmp_path: Path) -> None:
     out = tmp_path / "out.tsv"
     files = TaskFiles.load(listing)
     task = TASKS["classification"]
-    run.measure(task, files, None, [], None, settings(), "test", out, tmp_path / "p.parquet")
+    measure(task, files, None, [], None, settings(), "test", out, tmp_path / "p.parquet")
     (row,) = pd.read_csv(out, sep="\t").to_dict("records")
     assert (row["model"], row["value"], row["note"]) == ("labels", 0, "offline (none)")

@@ -117,7 +117,7 @@ def test_rates_under_autocast_come_from_a_head_in_full_precision(
         seen.append(rates.dtype)
         states.append(given[0][0])
 
-    found.model.head.register_forward_hook(note)
+    found.module.head.register_forward_hook(note)
     rates = found.predict(FakeWindows().ids(0))
     distinct = len(states[0].unique(dim=0))
     assert [len(set(track)) for track in rates.tolist()] == [distinct] * 10 and distinct > 50
@@ -142,9 +142,9 @@ def test_a_gpu_without_memory_ends_in_one_sentence(
 def test_authors_predict_the_rate_of_the_forward_strand() -> None:
     one, ids = live("authors"), FakeWindows().ids(0)
     with torch.no_grad():
-        states = one.model.network(torch.from_numpy(ids)[None]).states[0]
+        states = one.module.network(torch.from_numpy(ids)[None]).states[0]
         normed = torch.nn.functional.layer_norm(states, (16,))
-        rates = one.model.head.rates
+        rates = one.module.head.rates
         expected = (normed @ rates.weight.T + rates.bias).exp().T
     assert one.predict(ids).shape == (10, WINDOW) and one.predict(ids).dtype == np.float32
     assert np.allclose(one.predict(ids), expected.numpy(), atol=1e-5)
@@ -171,8 +171,8 @@ def test_the_loss_is_that_of_the_release_plus_the_ratio_term() -> None:
     by_hand = 0.0
     for number in (1, 4):
         ids, target = windows.training(number)
-        output = one.model.network(torch.from_numpy(ids)[None])
-        term = ratio_term(one.model.network, output, settings(alpha=0.5))
+        output = one.module.network(torch.from_numpy(ids)[None])
+        term = ratio_term(one.module.network, output, settings(alpha=0.5))
         rate = one.predict(ids).astype(np.float64)
         loss = target * np.log((target + 1e-5) / (rate + 1e-5)) + rate - target
         by_hand += (loss.mean() + float(term.detach())) / 2
@@ -211,7 +211,7 @@ def test_every_mode_learns(tmp_path: Path, mode: str) -> None:
     after = tuned(tmp_path, "authors", mode)
     assert not np.array_equal(first.predict(FakeWindows().ids(0)), after.predict(
         FakeWindows().ids(0)))  # fmt: skip
-    learned = {n for n, p in after.model.network.named_parameters() if p.requires_grad}
+    learned = {n for n, p in after.module.network.named_parameters() if p.requires_grad}
     assert bool(learned) == (mode != "head_only")
 
 

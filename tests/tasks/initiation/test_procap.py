@@ -35,6 +35,7 @@ from genezip.tasks.initiation.procap_labels import (
     read_initiation,
     sample,
 )
+from genezip.tasks.measure import measure
 from genezip.tasks.networks import initiation_loss
 from genezip.tasks.predictions import COLUMNS, PredictionFile
 
@@ -300,7 +301,7 @@ class Labelled:
     def measure(self, *models: str, control: str | None = None) -> pd.DataFrame:
         """Scores of one call."""
         files = TaskFiles.load(self.listing)
-        run.measure(
+        measure(
             TASKS["initiation"], files, self.source, models, control, SETTINGS, "test", self.out,
             self.predictions,
         )  # fmt: skip
@@ -351,7 +352,7 @@ def test_models_are_measured_beside_baselines_in_one_call(
     """The cell of a large vocabulary is empty and says why."""
     models = [TokenCounts(Runs()), TokenCounts(Runs(100_000, name="large")), counting()]
     by_name = {model.name: model for model in models}
-    monkeypatch.setattr("genezip.models.load", lambda name, *_, **__: by_name[name])
+    monkeypatch.setattr("genezip.tasks.measure.load", lambda name, *_, **__: by_name[name])
     scores = labelled.measure(*by_name, control="runs")
     rows = scores[["model", "metric"]].to_numpy().tolist()
     assert [model for model, metric in rows if metric == "pcc"] == [

@@ -22,6 +22,7 @@ from genezip.tasks.pairs.baselines import (
     gene_rate,
     seen_in_training,
 )
+from genezip.tasks.pairs.deposit import VARIANTS
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.folds import folds_of
 from genezip.tasks.predictions import PredictionFile, PredictionWriter
@@ -38,7 +39,7 @@ def prepared(tmp_path_factory):
     fasta = files.one(".fa")
     manifest = folder / "data" / "manifest.json"
     genome = ReferenceGenome(fasta)
-    prepare_pairs("eqtl", "Whole_Blood", files, genome, manifest, 3, 0)
+    prepare_pairs(VARIANTS, "Whole_Blood", files, genome, manifest, 3, 0)
     return manifest, fasta
 
 

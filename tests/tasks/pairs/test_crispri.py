@@ -12,8 +12,9 @@ from toolkit.slow_bootstrap import slow_interval
 
 from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
-from genezip.tasks.label_files import FILES
+from genezip.tasks.label_files import LABELS
 from genezip.tasks.pairs import crispri
+from genezip.tasks.pairs.scores import MATCHED, distance_strata, with_both
 from genezip.tasks.predictions import PredictionFile
 
 SETTINGS = Labels(tasks=["enhancer_gene"], bootstrap=60)
@@ -66,10 +67,8 @@ def test_a_pair_is_inside_only_if_one_segment_holds_element_and_tss(tmp_path):
 
 
 def test_the_real_screens_have_the_published_numbers_of_pairs(mirror):
-    files = FILES["enhancer_gene"]
-    train, test = (
-        mirror / files[name][0] for name in ("screen.train.tsv.gz", "screen.test.tsv.gz")
-    )
+    files = LABELS["enhancer_gene"].files
+    train, test = (mirror / files[f"screen.{split}.tsv.gz"].origin for split in ("train", "test"))
     found = crispri.read_screens(train, test).groupby("split")["label"].agg(["size", "sum"])
     assert found.loc["train"].tolist() == [10_356, 471]
     assert found.loc["test"].tolist() == [4_378, 190]
@@ -162,28 +161,25 @@ def test_without_distance_a_pair_meets_only_pairs_as_far(run, tmp_path):
         return float(np.mean(won))
 
     both = [k for k in np.unique(step) if 0 < label[step == k].mean() < 1]
-    kept = np.isin(step, both)
-    rare = {
-        gene
-        for gene in own["gene"].unique()
-        if (label[kept & (own["gene"] == gene).to_numpy()] == 1).any()
-    }
-    other = {
-        gene
-        for gene in own["gene"].unique()
-        if (label[kept & (own["gene"] == gene).to_numpy()] == 0).any()
-    }
-    scarce = rare if len(rare) <= len(other) else other
-    found = cells(table, "distance", "all", "test", "auroc_distance_matched")
-    expected = slow_interval(own["gene"], slow, 60, 0, scarce)
-    assert tuple(found[["value", "ci_low", "ci_high"]]) == pytest.approx(expected, abs=1e-5)
-    assert (found["n"], found["positives"]) == (kept.sum(), label[kept].sum())
-    assert cells(table, "class_prior", "all", "test", "auroc_distance_matched")["value"] == 0.5
+    kept = np.flatnonzero(np.isin(step, both))
+    genes = own["gene"].to_numpy()[kept]
+    scarce = min((set(genes[label[kept] == value]) for value in (1, 0)), key=len)
+    for model, metric, sign in (
+        ("distance", MATCHED, lambda won: won),
+        ("class_prior", f"{MATCHED}_minus_distance", lambda won: 0.5 - won),
+    ):
+        found = cells(table, model, "all", "test", metric)
+        expected = slow_interval(genes, lambda rows, f=sign: f(slow(kept[rows])), 60, 0, scarce)
+        assert tuple(found[["value", "ci_low", "ci_high"]]) == pytest.approx(expected, abs=1e-5)
+        assert (found["n"], found["positives"]) == (len(kept), label[kept].sum())
+        assert found["units"] == len(set(genes))
+    assert cells(table, "class_prior", "all", "test", MATCHED)["value"] == 0.5
+    found = cells(table, "distance", "all", "test", MATCHED)
     # matching leaves distance no more than a small advantage, whatever it had
     plain = cells(table, "distance", "all", "test", "auroc")["value"]
     assert abs(found["value"] - 0.5) < abs(plain - 0.5)
-    new = table["metric"].str.startswith("auroc_distance_matched")
-    assert new.sum() == 8 and new.iloc[-8:].all()
+    new = table["metric"].str.startswith(MATCHED)
+    assert new.sum() == 12 and new.iloc[-12:].all()
 
 
 def test_models_have_empty_cells_that_say_how_many_pairs_lie_in_one_sequence(run, tmp_path):
@@ -196,7 +192,7 @@ def test_models_have_empty_cells_that_say_how_many_pairs_lie_in_one_sequence(run
         assert row["note"] == (
             f"only {inside} of 230 pairs have element and TSS in one sequence of this run"
         )
-    assert not table["metric"].str.contains("minus").any()
+    assert not table.loc[table["mode"] == "frozen", "metric"].str.contains("minus").any()
     assert set(table.loc[table["model"] == "one", "subset"]) == {"all"}
 
 
@@ -206,16 +202,17 @@ def test_pairs_of_one_class_are_undefined_and_say_so(run, tmp_path):
     table = pd.read_csv(path, sep="\t").assign(Regulated="FALSE").head(12)
     table.assign(CellType="K562").to_csv(path, sep="\t", index=False)
     found = run.measure("enhancer_gene", SETTINGS)
-    for metric, word in (("auroc", "AUROC"), ("auprc", "AUPRC"), (crispri.MATCHED, "AUROC")):
+    for metric, word in (("auroc", "AUROC"), ("auprc", "AUPRC"), (MATCHED, "AUROC")):
         row = cells(found, "distance", "K562", "test", metric)
         assert np.isnan(row["value"]) and (row["n"], row["positives"]) == (12, 0)
-        assert row["note"] == f"only negatives among 12 pairs: {word} is undefined"
+        pairs = "test pairs" if metric == MATCHED else "pairs"
+        assert row["note"] == f"only negatives among 12 {pairs}: {word} is undefined"
 
 
 def test_without_two_pairs_as_far_there_is_no_matched_score():
-    strata = crispri.distance_strata(np.array([0, 1, 1_000, 1_010, 20_000]))
+    strata = distance_strata(np.array([0, 1, 1_000, 1_010, 20_000]))
     assert strata.tolist() == [0, 0, 1, 1, 2]
-    assert crispri.with_both(np.array([1, 1, 0, 0, 1]), strata).tolist() == [False] * 5
-    assert crispri.with_both(np.array([1, 0, 0, 0, 1]), strata).tolist() == [True] * 2 + [False] * 3
+    assert with_both(np.array([1, 1, 0, 0, 1]), strata).tolist() == [False] * 5
+    assert with_both(np.array([1, 0, 0, 0, 1]), strata).tolist() == [True] * 2 + [False] * 3
     folds = np.array([0, 1, 0, 0, 0])
-    assert crispri.distance_strata(np.array([5, 5, 5, 5, 50]), folds).tolist() == [0, 2, 0, 0, 1]
+    assert distance_strata(np.array([5, 5, 5, 5, 50]), folds).tolist() == [0, 2, 0, 0, 1]

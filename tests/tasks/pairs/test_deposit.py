@@ -15,7 +15,7 @@ from genezip.config import EQTL, ETGP
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.pairs.deposit import PUBLISHED_ROWS, PairDeposit, differing_alleles
+from genezip.tasks.pairs.deposit import PUBLISHED_ROWS, VARIANTS, PairDeposit, differing_alleles
 from genezip.tasks.pairs.examples import OTHER_ALLELE
 
 TABLE = f"eQTL/targets/{TISSUE}.data.tsv"
@@ -134,7 +134,7 @@ def test_a_variant_of_another_length_than_its_allele_differs_unread(
     monkeypatch.setattr(ReferenceGenome, "ids", short)
     prepared = eqtl.prepare()
     assert sum(prepared.dropped.values()) == sum(before.dropped.values()) + 1
-    pairs = PairDeposit.find("eqtl", TISSUE, TaskFiles.load(eqtl.listing)).read("eqtl")
+    pairs = PairDeposit.find(VARIANTS, TISSUE, TaskFiles.load(eqtl.listing)).read()
     assert differing_alleles(pairs, ReferenceGenome(eqtl.fasta))[0]
 
 

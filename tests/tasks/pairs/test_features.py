@@ -23,6 +23,7 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.token_counts import TokenCounts
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.pairs.deposit import VARIANTS
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import (
     FULL_BLOCKS,
@@ -202,8 +203,8 @@ def test_a_pair_without_bases_from_its_variant_on_is_refused() -> None:
 def test_authors_features_average_all_positions_n_included_and_read_equal_bases_once() -> None:
     model = Crafted("is_g", 5, lambda ids: (ids == G_ID)[:, None] * np.ones(5))
     near, far = pair(before=300), pair(seed=1, before=13_000)
-    found = authors_features(model, [near, far, near])
-    assert found.shape == (3, 2, 5)
+    found, bases = authors_features(model, [near, far, near])
+    assert found.shape == (3, 2, 5) and bases == 3 * AUTHORS_BP
     # near: its own bases, then N up to 12,800
     expected = [(ids == G_ID).sum() / AUTHORS_BP for ids in (near.reference, near.alternative)]
     assert found[0, :, 0].tolist() == np.float32(expected).tolist()
@@ -232,7 +233,8 @@ def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> N
         assert store.examples.tolist() == list(range(7, 18))
         assert store.facts["input"] == input and store.facts["task"] == "eqtl"
         for row, one in enumerate(pairs):
-            whole = full_features(model, one) if input == "full" else authors_features(model, [one])
+            authors, _ = authors_features(model, [one])
+            whole = full_features(model, one) if input == "full" else authors
             assert np.array_equal(store.array[row], whole.reshape(-1))
     full = FeatureStore.load(tmp_path / "full" / "manifest.json")
     assert list(full.blocks) == list(FULL_BLOCKS)
@@ -272,7 +274,7 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     listing = deposit.write_eqtl(tmp_path)
     fasta, manifest = tmp_path / deposit.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
-    prepare_pairs("eqtl", deposit.TISSUE, files, genome, manifest, 5, 0)
+    prepare_pairs(VARIANTS, deposit.TISSUE, files, genome, manifest, 5, 0)
     given = PairExamples.load(manifest, fasta)
     model = compressor(FREE, double=False, block_bp=8192)
     write_store(tmp_path / "store" / "manifest.json", pair_features(model, given, "authors"))

@@ -164,11 +164,11 @@ def test_the_loss_is_cross_entropy_plus_the_ratio_term(monkeypatch: pytest.Monke
     for row in rows:
         _, ids = short_authors(examples.sequences(int(row)))
         output = found(torch.from_numpy(ids)[None])
-        logits = live.model.head(output.states.mean(1))
+        logits = live.module.head(output.states.mean(1))
         by_hand = by_hand - logits.log_softmax(1)[0, int(examples.table["label"][row])] / 2
         by_hand = by_hand + live_pairs.ratio_term(found, output, chosen) / 2
     assert float(live.loss(np.array([0, 3])).detach()) == pytest.approx(float(by_hand.detach()))
-    without = LivePairs(live.model, examples, "authors", settings(alpha=0))  # type: ignore[arg-type]
+    without = LivePairs(live.module, examples, "authors", settings(alpha=0))  # type: ignore[arg-type]
     assert float(without.loss(np.array([0, 3])).detach()) < float(by_hand.detach())
 
 
@@ -245,10 +245,10 @@ def test_scores_under_autocast_are_as_many_as_the_inputs(
     monkeypatch.setattr(live_pairs, "precision", cpu_bf16)
     live = LivePairs(PairModel(network(), input, 0), FakePairs(160), input, settings(alpha=0))  # type: ignore[arg-type]
     with torch.no_grad():  # few positives and a weak signal: scores lie close together
-        live.model.head.classify.bias.copy_(torch.tensor([1.5, -1.5]))
-        live.model.head.classify.weight.mul_(0.2)
+        live.module.head.classify.bias.copy_(torch.tensor([1.5, -1.5]))
+        live.module.head.classify.weight.mul_(0.2)
     seen: list[torch.dtype] = []
-    live.model.head.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
+    live.module.head.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
     found = live.scores("test")
     assert len(found) == len(set(found)) == 40
     with cpu_bf16(torch.device("cpu"), None):
@@ -338,12 +338,13 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
 
     from genezip.genome.assembly import ReferenceGenome
     from genezip.tasks.deposits import TaskFiles
+    from genezip.tasks.pairs.deposit import VARIANTS
     from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 
     listing = pairs.write_eqtl(tmp_path / "deposit")
     fasta, manifest = tmp_path / "deposit" / pairs.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files = TaskFiles.load(listing)
-    prepare_pairs("eqtl", pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
+    prepare_pairs(VARIANTS, pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
     only_near(manifest, 40_000)
     out, work = tmp_path / "out.parquet", tmp_path / ".out.work"
     chosen = settings(epochs=1, batch=1)

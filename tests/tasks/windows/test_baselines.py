@@ -8,7 +8,7 @@ import pytest
 from toolkit.deposits import cmp, rsap
 
 from genezip.alphabet import encode
-from genezip.config.tasks import TASK_SECTIONS, Activity, ContactMaps
+from genezip.config.tasks import Activity, ContactMaps
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.contacts import METRICS, contact_scores, n_entries
@@ -65,7 +65,7 @@ def write(task, found, out):
 
 def found(task, windows, official):
     """What the baselines of a task find."""
-    job = Job(baseline_method("", task, "short"), official, windows, TASK_SECTIONS[task](), 0)
+    job = Job(baseline_method("", task, "short"), official, windows, TASKS[task].settings(), 0)
     return TASKS[task].baselines(job, None)
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from toolkit.dna import random_ids
 
-from genezip.config.tasks import TASK_SECTIONS, Activity, ContactMaps
+from genezip.config.tasks import Activity, ContactMaps
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.base import Job, Method, run_identity
@@ -54,7 +54,7 @@ class FakeWindows:
 
 def settings(task: str, **changes: Any) -> Any:
     values = {"steps": 2, "batch": 2, "evaluate_every": 2, "device": "cpu"}
-    return TASK_SECTIONS[task](**{**values, **changes})
+    return TASKS[task].settings(**{**values, **changes})
 
 
 def job(task: str, official: str = "GM12878", **more: Any) -> Job[Any]:

@@ -63,8 +63,8 @@ def test_another_task_is_refused(prepared: tuple[Path, Path], tmp_path: Path) ->
     manifest, genome = prepared
     raw = json.loads(manifest.read_text()) | {"task": "eqtl", "files": []}
     (tmp_path / "manifest.json").write_text(json.dumps(raw))
-    with pytest.raises(GenezipError, match="holds the task eqtl, not one of cmp, rsap"):
-        WindowExamples.load(tmp_path / "manifest.json", genome)
+    with pytest.raises(GenezipError, match="holds the task eqtl, not rsap; name another"):
+        WindowExamples.load(tmp_path / "manifest.json", genome, "rsap")
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from genezip.genome.assembly import ReferenceGenome
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
+from genezip.tasks.pairs.deposit import ELEMENTS, VARIANTS
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from toolkit.deposits.pairs import EQTL_FASTA, ETGP_FASTA, SCREEN, TISSUE, write_eqtl, write_etgp
 
@@ -30,7 +31,8 @@ class PairsOnDisk:
 
     def prepare(self, folds: int = 5, seed: int = 0) -> Prepared:
         files, genome = TaskFiles.load(self.listing), ReferenceGenome(self.fasta)
-        return prepare_pairs(self.task, self.subset, files, genome, self.manifest, folds, seed)
+        kind = {one.task: one for one in (VARIANTS, ELEMENTS)}[self.task]
+        return prepare_pairs(kind, self.subset, files, genome, self.manifest, folds, seed)
 
     def examples(self) -> PairExamples:
         self.prepare()

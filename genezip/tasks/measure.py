@@ -1,0 +1,225 @@
+"""All verbs of a task with a small deposit in one call, for some frozen models.
+
+What is finished waits in a hidden folder beside the predictions: an interrupted call goes on from
+there, and the folder goes when the scores are written.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import pandas as pd
+
+from genezip.artifacts.files import sha256_file, sha256_json
+from genezip.artifacts.scores import LABELS, TASK_SCORES
+from genezip.errors import GenezipError
+from genezip.models import load
+from genezip.models.base import Compressor
+from genezip.models.token_counts import with_vectors
+from genezip.tasks.base import (
+    ALL,
+    Found,
+    Job,
+    Method,
+    NotMeasured,
+    Task,
+    baseline_method,
+    run_identity,
+)
+from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.examples import MANIFEST
+from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.predictions import join_predictions
+from genezip.tasks.run import fit_store, score, write_predictions
+from genezip.tasks.scores import row
+from genezip.training.checkpoint import discard
+
+logger = logging.getLogger(__name__)
+
+NO_RESULT = {"device", "bootstrap", "arms", "subsets", "tasks"}
+"""Keys of a section that change no prediction of a subset."""
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A prepared subset, opened, and where its parts lie."""
+
+    job: Job[Any]
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """Manifest of the prepared data."""
+        return self.folder / "data" / MANIFEST
+
+
+def measure(
+    task: Task[Any],
+    files: TaskFiles,
+    source: Path | None,
+    models: Sequence[str | Path],
+    control: str | None,
+    settings: Any,
+    scale: str,
+    out: Path,
+    predictions: Path,
+) -> None:
+    """Prepare, predict and score a task.
+
+    Parameters
+    ----------
+    files : the deposited files
+    source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
+    models : sources as of :func:`genezip.models.load`: folders, or names with settings
+    control : name of the model that the others are compared with, or None
+    settings : the task's section, which has ``bootstrap``, ``seed`` and ``device``
+    scale : full, demo or test
+    out : TSV of scores
+    predictions : Parquet of predictions, of all subsets
+
+    Raises
+    ------
+    GenezipError
+        As the verbs do, or if two models have one name. What cannot be measured on the data at
+        hand is no error: the score table then has a row with the reason.
+    """
+    if not {"bootstrap", "seed"} <= set(type(settings).model_fields):
+        raise GenezipError(
+            f"{task.name} is not measured in one call; use prepare, features, predict, baselines "
+            "and `genezip evaluate --from-predictions`"
+        )
+    if task.reads_genome and source is None:
+        raise GenezipError(f"{task.name} reads a genome; name its source.json with --source")
+    for path in files.paths:
+        if not path.is_file():
+            raise GenezipError(
+                f"{path}, which {files.listing} lists, does not exist; mend the list"
+            )
+    for folder in {out.parent, predictions.parent}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GenezipError(
+                f"cannot make the folder {folder}: {error.strerror}; name another"
+            ) from None
+    opened = _opened(models, task, settings.device)
+    try:
+        _measure(task, files, source, opened, control, settings, scale, out, predictions)
+    except KeyboardInterrupt:
+        logger.info("stopped; the same command goes on after what is finished")
+        raise
+
+
+def _measure(
+    task: Task[Any],
+    files: TaskFiles,
+    source: Path | None,
+    models: Sequence[Compressor],
+    control: str | None,
+    settings: Any,
+    scale: str,
+    out: Path,
+    predictions: Path,
+) -> None:
+    subsets = task.subsets(settings)
+    work = predictions.parent / f".{predictions.stem}.work"
+    sets: list[_Set] = []
+    reasons: dict[str, str] = {}
+    for subset, official in subsets.items():
+        folder = work / subset
+        data, genome = folder / "data" / MANIFEST, source or Path()
+        try:
+            task.prepare(files, genome, official, settings, settings.seed, data)
+        except NotMeasured as error:
+            reasons[subset] = str(error)
+            logger.warning(f"{task.name} not measured: {error}")
+            continue
+        method = baseline_method("", task.name, subset)
+        job: Job[Any] = Job(method, official, task.open(data, genome), settings, settings.seed)
+        sets.append(_Set(job, folder))
+    parts = [[_baselines(task, one, source)] for one in sets]
+    for compressor in models:
+        for one, found in zip(sets, parts, strict=True):
+            found.append(_model(task, one, compressor))
+    of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
+    join_predictions([part for found in parts for part in found], predictions, task.layout, of)
+    tables = []
+    if sets:
+        draws = (settings.bootstrap, settings.seed)
+        tables.append(score([predictions], *draws, scale, control, task))
+    for subset, reason in reasons.items():
+        method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
+        absent = row(method, metric="available", value=0, note=reason, scale=scale)
+        tables.append(TASK_SCORES.frame([absent]))
+    TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
+    rmtree(work, ignore_errors=True)
+
+
+def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[Compressor]:
+    """Every model in turn; two of one name and seed are refused before any is measured."""
+    seen: dict[tuple[str, Any], str | Path] = {}
+    opened = [with_vectors(load(model, device, streams=task.streams)) for model in models]
+    for model, compressor in zip(models, opened, strict=True):
+        name = compressor.name, compressor.metadata.get("seed")
+        if name in seen:
+            raise GenezipError(
+                f"{seen[name]} and {model} are both called {name[0]}; name only one of them"
+            )
+        seen[name] = model
+    return opened
+
+
+def _baselines(task: Task[Any], one: _Set, source: Path | None) -> Path:
+    def found() -> Iterable[Found]:
+        tss = None if source is None else task.annotated_tss(source)
+        return task.baselines(one.job, tss)
+
+    return _part(task, one, one.job.method, {}, found)
+
+
+def _model(task: Task[Any], one: _Set, compressor: Compressor) -> Path:
+    """Predictions of one frozen model; what was not trained has no seed."""
+    method = replace(
+        one.job.method,
+        model=compressor.name,
+        seed=compressor.metadata.get("seed"),
+        input="full",
+        mode="frozen",
+    )
+    facts = dict(compressor.facts)
+    identity = {**run_identity(method, one.data), "facts": facts}
+    job = replace(one.job, method=method, identity=identity, work=one.folder / "fit")
+    store = one.folder / "features" / method.label / MANIFEST
+
+    def found() -> Iterable[Found]:
+        if not task.caches:
+            return task.fit_uncached(compressor, job)
+        write_store(store, task.features(compressor, job.examples, "full", job.settings))
+        return fit_store(task, FeatureStore.load(store, one.data), job)
+
+    part = _part(task, one, method, facts, found)
+    discard(job.work)
+    rmtree(store.parent, ignore_errors=True)
+    return part
+
+
+def _part(
+    task: Task[Any],
+    one: _Set,
+    method: Method,
+    facts: dict[str, Any],
+    found: Callable[[], Iterable[Found]],
+) -> Path:
+    """Prediction file of one method on one subset; one that an earlier call left is kept."""
+    settings = one.job.settings.model_dump(mode="json", exclude=NO_RESULT)
+    identity = {"data": sha256_file(one.data), "model": facts, "settings": settings}
+    name = method.label if method.model else "baselines"
+    path = one.folder / f"{name}.{sha256_json(identity)[:16]}.parquet"
+    if path.is_file():
+        logger.info(f"{task.name} {method.subset}: {name} was finished by an earlier call")
+    else:
+        write_predictions(task, path, method, found())
+    return path
