@@ -53,6 +53,8 @@ ROWS_ZERO = ("nearest", "twin", "position_motif")
 """Baselines of labelled sequences that say what the labels cost without a model."""
 SOLVED = "solved by "
 """Begins the note of each row of a labelled set that a row zero solves; its name and why follow."""
+FLOOR_SHARE = "floor_forced_share"
+"""Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
 MEASURED, PAPER = "measured", "paper"
 """Origins of a value."""
 MEAN = "mean"

@@ -56,7 +56,7 @@ def one_set(
             own.append(cells | estimate(value))
             facts += [
                 cells | {"rule": rule, "metric": "bpt", "value": 8.741, "units": None},
-                cells | {"rule": rule, "metric": "bound_active_share", "value": 0.998},
+                cells | {"rule": rule, "metric": "floor_forced_share", "value": 0.998},
             ]
         against = {"metric": "mcc_minus_best_baseline", "note": "against kmer4"}
         limits = {"value": (low + high) / 2, "ci_low": low, "ci_high": high}
@@ -147,11 +147,11 @@ def test_no_model_is_judged_on_a_solved_set(page, marked):
 
 def test_the_mark_is_read_as_the_task_writes_it(page):
     """A note of the task itself, for a row zero that is always right."""
-    truth = np.array([0, 1] * 4)
-    mark = solved(RowZero("twin", truth, np.ones(8, dtype=bool), None, ""), truth, 2, "mcc")
+    truth = np.array([0, 1] * 20)
+    mark = solved(RowZero("twin", truth, np.ones(40, dtype=bool), ""), truth, 2)
     rows = [row | {"note": f"{mark}; {row['note']}"} for row in one_set("tf_2")]
     assert mark.startswith(SOLVED)
-    assert "twin, official: MCC 1.000, and 1.000 on the 8 of 8 rows" in text_of(page(rows))
+    assert "twin, official: MCC 1.000, and 1.000 on the 40 of 40 rows" in text_of(page(rows))
 
 
 def test_rows_zero_are_named_as_the_task_names_them():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import BASELINE, LABELS, ROWS_ZERO, SOLVED, TASK_SCORES
+from genezip.artifacts.scores import BASELINE, FLOOR_SHARE, LABELS, ROWS_ZERO, SOLVED, TASK_SCORES
 from genezip.report import style
 from genezip.report.baselines import (
     HEAD_IN,
@@ -147,7 +147,7 @@ def _table(results: Results, there: list[PartRows]) -> Table:
             seed = "" if pd.isna(first["seed"]) else f", seed {int(first['seed'])}"
             bpt, forced = (
                 part.number(model, Measure(metric, "", next(iter(known))))
-                for metric in ("bpt", "bound_active_share")
+                for metric in ("bpt", FLOOR_SHARE)
             )
             rows.append(
                 [
@@ -163,8 +163,8 @@ def _table(results: Results, there: list[PartRows]) -> Table:
     head += ["tested rows", "bases per token", "forced"]
     note = (
         f"Numbers of tested rows: {' / '.join(rules)}. Bases per token are those of the tested "
-        "rows together; forced is the share of them in which a bound on tokens, and not the router "
-        "alone, decided where tokens begin. The result file also holds accuracy, macro F1 and the "
+        "rows together; forced is the share of them in which the floor on tokens, and not the "
+        "router, made any base a token. The result file also holds accuracy, macro F1 and the "
         "paired differences."
     )
     title = "MCC (95 % interval) of models and baselines on labelled sequences"

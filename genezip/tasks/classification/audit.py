@@ -1,8 +1,9 @@
 """An audit of a labelled set: what in it is alike, what gives its labels away, and a verdict.
 
 It reads no model. Rows are compared within each split, and test rows (and validation rows) with
-those that are learned from. A set in which half of the classes are shuffles of the other half has
-twins of the other label; one whose split was drawn from overlapping sequences shares stretches.
+training rows; without training or without test rows, all rows with one another. A set in which half
+of the classes are shuffles of the other half has twins of the other label; one whose split was
+drawn from overlapping sequences shares stretches.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pandas as pd
 from genezip.alphabet import encode
 from genezip.metrics.classification import confusion, mcc
 from genezip.metrics.ranking import auroc
-from genezip.tasks.classification.rows_zero import RowZero, rows_zero, solved
+from genezip.tasks.classification.rows_zero import note_of, rows_zero, solved
 from genezip.tasks.classification.similarity import STRETCH, copies, stretches, twins
 from genezip.tasks.classification.splits import Fold
 
@@ -26,6 +27,7 @@ SKEW = 0.05
 """Difference of a class's share between two splits, from which classes are called skewed."""
 LENGTH = 0.1
 """Distance from 0.5 of the AUROC of length alone, from which length is called informative."""
+ALL, UNSPLIT = "all", "unsplit"  # what is compared: all rows, or those that name no split
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,15 @@ class Audit:
     classes : DataFrame
         split, label, rows, share, median_bp, length_auroc (of length alone, the class against
         the rest)
-    rows_zero : list of RowZero, of the test rows; empty where nothing is tested or learned
     mcc : DataFrame
-        For each row zero: row_zero, mcc, covered (rows), mcc_covered, note
+        For each row zero, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
+        empty without training or test rows
     verdict : list of str
         A sentence for each thing found; the last says whether the set is fit to compare models.
     """
 
     alike: pd.DataFrame
     classes: pd.DataFrame
-    rows_zero: list[RowZero]
     mcc: pd.DataFrame
     verdict: list[str]
 
@@ -68,8 +69,7 @@ def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
 
     Parameters
     ----------
-    table : of :mod:`genezip.tasks.classification.sets`; without splits, its rows are compared
-        with one another
+    table : of :mod:`genezip.tasks.classification.sets`
     k : bases in a row that make sequences alike, 1 to 64
     """
     ids = [encode(sequence) for sequence in table["sequence"]]
@@ -77,10 +77,8 @@ def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
     alike, by_class = _alike(ids, truth, split, k), _classes(table)
     seen = np.flatnonzero(np.isin(split, ("train", "valid")))
     fold = Fold(-1, seen, np.flatnonzero(split == "test"))
-    found: list[RowZero] = []
     number = int(truth.max()) + 1
-    if len(fold.train) and len(fold.test):
-        found = rows_zero(ids, truth, fold, number)
+    found = rows_zero(ids, truth, fold, number) if len(fold.train) and len(fold.test) else []
     tested = truth[fold.test]
     scores = pd.DataFrame(
         [
@@ -91,13 +89,13 @@ def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
                 "mcc_covered": float(
                     mcc(confusion(tested[row.covered], row.predicted[row.covered], number))
                 ),
-                "note": row.note,
+                "note": note_of([row]),
             }
             for row in found
         ]
     )
-    reasons = [reason for row in found if (reason := solved(row, tested, number, "mcc"))]
-    return Audit(alike, by_class, found, scores, _verdict(alike, by_class, scores, reasons, k))
+    reasons = [reason for row in found if (reason := solved(row, tested, number))]
+    return Audit(alike, by_class, scores, _verdict(alike, by_class, scores, reasons, k))
 
 
 def _alike(ids: list[np.ndarray], truth: np.ndarray, split: np.ndarray, k: int) -> pd.DataFrame:
@@ -129,10 +127,14 @@ def _alike(ids: list[np.ndarray], truth: np.ndarray, split: np.ndarray, k: int) 
 
 def _compared(split: np.ndarray) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Split of the rows asked for, that of their partners, and the masks of both."""
+    if "test" not in split or not np.isin(split, ("train", "valid")).any():
+        every = np.ones(len(split), dtype=bool)
+        yield ALL, ALL, every, every
+        return
     for name in ("train", "valid", "test", ""):
         own = split == name
         if own.any():
-            yield name or "all", name or "all", own, own
+            yield name or UNSPLIT, name or UNSPLIT, own, own
     for name, seen in (("valid", ("train",)), ("test", ("train", "valid"))):
         own, others = split == name, np.isin(split, seen)
         if own.any() and others.any():
@@ -142,6 +144,7 @@ def _compared(split: np.ndarray) -> Iterator[tuple[str, str, np.ndarray, np.ndar
 
 def _classes(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
+    unsplit = UNSPLIT if table["split"].any() else ALL
     for name, part in table.groupby("split", sort=False):
         lengths = part["sequence"].str.len().to_numpy()
         for label, own in part.groupby("class"):
@@ -149,7 +152,7 @@ def _classes(table: pd.DataFrame) -> pd.DataFrame:
             share, median = inside.mean(), float(np.median(lengths[inside]))
             alone = float(auroc(inside.astype(int), lengths))
             text = own["label"].iloc[0]
-            rows.append((name or "all", text, len(own), share, median, alone))
+            rows.append((name or unsplit, text, len(own), share, median, alone))
     columns = ["split", "label", "rows", "share", "median_bp", "length_auroc"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -161,7 +164,7 @@ def _verdict(
     found, bad, unfair = [], list(reasons), False
     across = alike[(alike["split"] == "test") & (alike["against"] != "test")]
     whole = alike[alike["split"] == alike["against"]]
-    rows = across if len(across) else whole[whole["split"] == "all"]
+    rows = across if len(across) else whole
     partner = "a training or validation row" if len(across) else "another row"
     for row in rows.to_dict("records"):
         of = f"of {row['of']:,} {'test ' if len(across) else ''}rows"
@@ -183,9 +186,10 @@ def _verdict(
             unfair |= row["rows"] >= SHARED * row["of"]
     doubled = whole[(whole["check"] == "copies") & (whole["other_label"] > 0)]
     for row in doubled.to_dict("records"):
+        where = "" if row["split"] == ALL else f" of {row['split']}"
         found.append(
-            f"{row['other_label']:,} of {row['of']:,} rows of {row['split']} have a copy there "
-            "with another label"
+            f"{row['other_label']:,} of {row['of']:,} rows{where} have a copy there with another "
+            "label"
         )
     spread = classes.pivot(index="split", columns="label", values="share").fillna(0)
     apart = (spread.max() - spread.min()).to_numpy()
@@ -205,8 +209,10 @@ def _verdict(
             f"verdict: not fit to compare models ({'; '.join(dict.fromkeys(bad))}); "
             "use it to test an audit"
         )
-    elif unfair:
+    elif unfair and len(across):
         found.append("verdict: the split leaks; report the split `unseen` beside it")
+    elif unfair:
+        found.append("verdict: rows are alike; split the set by `family`")
     elif found:
         found.append("verdict: usable, with the remarks above")
     else:

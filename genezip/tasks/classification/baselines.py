@@ -28,8 +28,13 @@ def composition_features(ids: list[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def class_shares(truth: np.ndarray, fold: Fold, classes: int) -> np.ndarray:
-    """Shares of the classes among training rows, for every test row; (len(fold.test), classes)."""
-    share = np.bincount(truth[fold.train], minlength=classes) / len(fold.train)
+    """Shares of the classes among the rows of ``fold.seen``, for every test row.
+
+    Returns
+    -------
+    float64 array, shape (len(fold.test), classes)
+    """
+    share = np.bincount(truth[fold.seen], minlength=classes) / len(fold.seen)
     return np.tile(share, (len(fold.test), 1))
 
 
@@ -37,7 +42,7 @@ def boosted_trees(
     x: np.ndarray, truth: np.ndarray, fold: Fold, classes: int, seed: int
 ) -> np.ndarray:
     """Class probabilities of the test rows, (len(fold.test), classes), of boosted trees."""
-    trees = HistGradientBoostingClassifier(random_state=seed).fit(x[fold.train], truth[fold.train])
+    trees = HistGradientBoostingClassifier(random_state=seed).fit(x[fold.seen], truth[fold.seen])
     found = np.zeros((len(fold.test), classes))
     found[:, trees.classes_] = trees.predict_proba(x[fold.test])
     return found

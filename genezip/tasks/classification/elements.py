@@ -8,213 +8,118 @@ length and nothing else; it is shown, and no model is compared with it.
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from genezip import config
-from genezip.alphabet import encode
-from genezip.artifacts.scores import Row
+from genezip.alphabet import decode, encode
 from genezip.artifacts.tables import read_tsv
-from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
-from genezip.metrics.bootstrap import ratio, scarcer
+from genezip.metrics.bootstrap import ratio
 from genezip.metrics.ranking import macro_auroc
-from genezip.models.base import Compressor, vector_width
-from genezip.tasks.base import Found, Job, Layout, Method, Note, NotMeasured, Predictions, Task
+from genezip.tasks.base import Found, Job, Layout, Method, Note, Task
 from genezip.tasks.classification.baselines import (
     LENGTH,
     PRIOR,
     boosted_trees,
-    class_shares,
     composition_features,
 )
-from genezip.tasks.classification.probe import BATCH, linear_probe, mean_vectors, unlearnable
-from genezip.tasks.classification.splits import Fold, balanced_folds, folds_of, loci
+from genezip.tasks.classification.splits import (
+    PUBLISHED,
+    UNTESTED,
+    Fold,
+    balanced_folds,
+    folds_in,
+    folds_of,
+    loci,
+)
+from genezip.tasks.classification.task import Labelled, LabelledSequences, class_support
 from genezip.tasks.deposits import FETCH, TaskFiles
-from genezip.tasks.examples import MANIFEST, Prepared, preparing
-from genezip.tasks.features import FeatureStore, Reading, StorePlan
 from genezip.tasks.label_files import CLASSES, COLUMNS, SPLITS, measurable
-from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import Examples, Sheet, compared, ranked_support
+from genezip.tasks.scores import Examples, Sheet
 
 logger = logging.getLogger(__name__)
 
-UNIT = "loci"
 METRICS = ("auroc_macro", "accuracy")
-TOKENS = "tokens.npy"
 UNSEEN = "no model sees the length, so none is compared with it"
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Windows around the elements of a prepared folder.
-
-    Attributes
-    ----------
-    prepared : Prepared
-        ``facts["left_out"]`` says how many elements have no window.
-    table : DataFrame of :func:`windows`
-    tokens : uint8 array, shape (n, window), token ids
-    """
-
-    prepared: Prepared
-    table: pd.DataFrame
-    tokens: np.ndarray
-
-
-class Elements(Task[Windows]):
+class Elements(LabelledSequences):
     """Regulatory elements of Ensembl, in the split of Genomic Benchmarks and by chromosome."""
 
     name = "elements"
     settings = config.Labels
-    metrics = dict.fromkeys(METRICS, UNIT)
+    unit, counted = "loci", "element"
+    metrics = dict.fromkeys(METRICS, unit)
     layout = Layout("array", (len(CLASSES),), "<f8", "<f8", "one number for every class")
+    modes = frozenset({"frozen"})
+    streams = True
+    reads_genome = True
     own_subset = "ensembl"
+    classes = CLASSES
+    every_scheme = True
+    counts_tokens = False
+    shown = frozenset({LENGTH})
+    train_cnn = Task.train_cnn
 
-    def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Labels,
-        seed: int,
-        manifest: Path,
-    ) -> Prepared:
-        """As of :class:`Task`."""
+    def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
+        """The table of elements, and the genome."""
+        return files.one("elements.tsv.gz"), genome
+
+    def read(
+        self, files: TaskFiles, genome: Path, subset: str, settings: config.Labels
+    ) -> pd.DataFrame:
+        """Windows around the elements; ``group`` is the locus."""
         assembly = measurable(self, files, genome, subset).assembly()
-        published = files.one("elements.tsv.gz")
-        known = read_elements(published, settings.locus_bp)
+        known = read_elements(files.one("elements.tsv.gz"), settings.locus_bp)
         table, ids = windows(known, assembly, settings.element_bp, settings.folds)
-        left_out = (
+        table = table.rename(columns={"locus": "group"})
+        table["sequence"] = [decode(one).decode() for one in ids]
+        table.attrs["left_out"] = (
             f"{len(known) - len(table):,} of {len(known):,} elements left out: their window of "
             f"{settings.element_bp:,} bp is not inside a piece"
         )
-        logger.info(f"{self.name}, {left_out}")
-        classes, units = table["class"].to_numpy(), table["locus"].to_numpy()
-        for rule, folds in rules(table).items():
-            if reason := unlearnable(classes, units, folds, "element", UNIT):
-                raise NotMeasured(f"{reason} (split {rule}, {len(table):,} elements)")
-        inputs = {"elements": published, "genome": genome}
-        with preparing(manifest, self.name, subset, inputs, (TOKENS,)) as draft:
-            draft.write_examples(table)
-            np.save(draft.folder / TOKENS, np.stack(ids))
-            draft.facts = {"left_out": left_out}
-        return Prepared.load(manifest, self.name)
+        logger.info(f"{self.name}, {table.attrs['left_out']}")
+        return table
 
-    def open(self, manifest: Path, genome: Path) -> Windows:
-        """As of :class:`Task`; the genome is not read."""
-        prepared = Prepared.load(manifest, self.name)
-        return Windows(prepared, prepared.table(), np.load(prepared.folder / TOKENS))
+    def splits(
+        self, table: pd.DataFrame, ids: list[np.ndarray], settings: config.Labels
+    ) -> dict[str, tuple[list[Fold], str]]:
+        """Folds by chromosome, and the split that the elements were published with."""
+        note, split = f"{len(table):,} elements", table["split"].to_numpy()
+        published = np.where(split == "test", PUBLISHED, UNTESTED)
+        return {
+            "chromosome": (folds_of(table["fold"].to_numpy()), note),
+            "paper": (folds_in(published, split), note),
+        }
 
-    def features(
-        self, compressor: Compressor, examples: Windows, input: Input, settings: Any
-    ) -> Reading:
-        """As of :class:`Task`: the mean vector of every window, in double precision."""
-        if input != "full":
-            raise GenezipError(f"{self.name} reads whole windows; use the input full")
-        plan = StorePlan(
-            task=self.name,
-            subset=examples.prepared.subset,
-            input=input,
-            layer="states",
-            model=compressor.facts,
-            prepared=examples.prepared.folder / MANIFEST,
-            examples=examples.table["example"].to_numpy(),
-            inner=(),
-            blocks={"mean": vector_width(compressor)},
-            dtype="<f8",
-        )
-
-        def compute(rows: range) -> tuple[np.ndarray, int]:
-            here = examples.tokens[rows.start : rows.stop]
-            return mean_vectors(compressor, list(here)), 2 * here.size
-
-        return Reading(plan, compute, BATCH)
-
-    def fit(self, features: FeatureStore, job: Job[Windows]) -> Iterator[Found]:
-        """As of :class:`Task`."""
-        x, table = features.block("mean"), job.examples.table
-        for rule, folds in rules(table).items():
-            yield from _predicted(table, rule, folds, job.method.model, x, job.seed)
-
-    def baselines(self, job: Job[Windows], tss: pd.DataFrame | None) -> Iterator[Found]:
+    def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
         """Class shares, the length alone, and composition without the length."""
-        table, tokens = job.examples.table, job.examples.tokens
-        features = {PRIOR: np.zeros((len(table), 0)), LENGTH: lengths(table)}
-        features |= composition_features(list(tokens))
-        notes = {PRIOR: job.examples.prepared.facts["left_out"], LENGTH: UNSEEN}
-        for rule, folds in rules(table).items():
-            for model, x in features.items():
-                yield from _predicted(table, rule, folds, model, x, job.seed)
-                for metric in METRICS if model in notes else ():
-                    yield Note(metric, notes[model], rule, value_stands=True, model=model)
-
-    def scores(
-        self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
-    ) -> list[Row]:
-        """As of :class:`Task`."""
-        rows: list[Row] = []
-        for part in compared(files):
-            shown = frozenset([LENGTH])
-            rows += part.rows(_score, UNIT, (bootstrap, seed), control, shown=shown)
-        return rows
-
-
-def rules(table: pd.DataFrame) -> dict[str, list[Fold]]:
-    """Folds by chromosome, and the split that the elements were published with (its fold is -1)."""
-    split = table["split"].to_numpy()
-    own = Fold(-1, np.flatnonzero(split == "train"), np.flatnonzero(split == "test"))
-    return {"chromosome": folds_of(table["fold"].to_numpy()), "paper": [own]}
-
-
-def _predicted(
-    table: pd.DataFrame, rule: str, folds: list[Fold], model: str, x: np.ndarray, seed: int
-) -> Iterator[Predictions]:
-    """Class probabilities of the test rows of every fold."""
-    truth, units = table["class"].to_numpy(), table["locus"].to_numpy()
-    for fold in folds:
-        yield Predictions(
-            "test",
-            example=table["example"].to_numpy()[fold.test],
-            group=units[fold.test],
-            target=np.eye(len(CLASSES))[truth[fold.test]],
-            prediction=_learn(model, x, truth, units, fold, seed),
-            rule=rule,
-            fold=fold.number,
-            model=model,
+        examples = job.examples
+        truth, classes, x = examples.truth, examples.classes, lengths(examples.table)
+        yield from self._learned(examples, self._prior(examples), PRIOR)
+        yield from self._learned(
+            examples, lambda fold: boosted_trees(x, truth, fold, classes, job.seed), LENGTH
         )
-    tested = sum(len(fold.test) for fold in folds)
-    logger.info(f"elements, {model}: split {rule}, {tested:,} tested")
+        for name, shares in composition_features(examples.ids).items():
+            yield from self._learned(examples, self._probe(examples, shares), name)
+        for model, note in ((PRIOR, examples.prepared.facts["left_out"]), (LENGTH, UNSEEN)):
+            for rule in examples.folds:
+                for metric in METRICS:
+                    yield Note(metric, note, rule, value_stands=True, model=model)
 
-
-def _learn(
-    model: str, x: np.ndarray, truth: np.ndarray, units: np.ndarray, fold: Fold, seed: int
-) -> np.ndarray:
-    """Class probabilities of the test rows of a fold, (n, classes)."""
-    if model == PRIOR:
-        return class_shares(truth, fold, len(CLASSES))
-    if model == LENGTH:
-        return boosted_trees(x, truth, fold, len(CLASSES), seed)
-    return linear_probe(x, truth, units, fold, len(CLASSES))
-
-
-def _score(sheet: Sheet, method: Method, elements: Examples) -> None:
-    """Macro AUROC (one class against the rest, within folds) and accuracy."""
-    truth, found = np.stack(elements.target).argmax(1), np.stack(elements.prediction)
-    boot, n = sheet.bootstrap, len(truth)
-    ranked = boot.of_weights(lambda weights: macro_auroc(truth, found, weights, elements.fold))
-    held = reduce(
-        scarcer, [ranked_support(boot, truth == place) for place in range(found.shape[1])]
-    )
-    sheet.add(method, "auroc_macro", ranked, n, support=held)
-    right = boot.sums({"right": found.argmax(1) == truth, "n": np.ones(n)})
-    sheet.add(method, "accuracy", ratio(right["right"], right["n"]), n)
+    def fill(self, sheet: Sheet, method: Method, examples: Examples) -> None:
+        """Add macro AUROC (one class against the rest, within folds) and accuracy of a method."""
+        truth, found = np.stack(examples.target).argmax(1), np.stack(examples.prediction)
+        boot, n = sheet.bootstrap, len(truth)
+        ranked = boot.of_weights(lambda weights: macro_auroc(truth, found, weights, examples.fold))
+        support = class_support(boot, truth, found.shape[1])
+        sheet.add(method, "auroc_macro", ranked, n, support=support)
+        right = boot.sums({"right": found.argmax(1) == truth, "n": np.ones(n)})
+        sheet.add(method, "accuracy", ratio(right["right"], right["n"]), n)
 
 
 def lengths(table: pd.DataFrame) -> np.ndarray:

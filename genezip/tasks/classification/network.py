@@ -1,7 +1,8 @@
 """Labelled sequences with a network in the graph (modes other than ``frozen``), and the CNN.
 
-The mean of the base states of a sequence goes to a linear map to the classes. Sequences of one
-length go through together; there is no padding, so none can be seen.
+The mean of the base states of a sequence goes to a linear map to the classes. Training reads the
+given strand; probabilities are means over both strands, as the features of a frozen model are.
+Sequences of one length go through together; there is no padding, so none can be seen.
 """
 
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from genezip.alphabet import reverse_complement
 from genezip.config.tasks import HeadTraining
-from genezip.errors import GenezipError
 from genezip.metrics.classification import confusion, mcc
 from genezip.models.base import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
@@ -70,7 +71,7 @@ class Learner:
     Attributes
     ----------
     model : gives logits and what the network made of the sequences
-    examples : the set; the official split is learned
+    examples : the set, whose official split trains
     settings : precision, and of the ratio loss while a network learns
     device : where it computes
     """
@@ -98,17 +99,21 @@ class Learner:
         return total
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
-        """Class probabilities, float64 (n, classes); double precision, so that few are equal."""
+        """Class probabilities, means over both strands; float64 (n, classes).
+
+        They are of double precision, so that few are equal.
+        """
         found = np.zeros((len(rows), self.examples.classes))
         place = {int(row): number for number, row in enumerate(rows)}
         for part in self._by_length(rows):
             for start in range(0, len(part), MICRO_BATCH):
                 here = part[start : start + MICRO_BATCH]
-                memory = enough_memory(lambda: f"{MICRO_BATCH} sequences")
-                with memory, torch.no_grad(), precision(self.device, self.settings):
-                    logits, _ = self.model(self._ids(here))
-                values = logits.double().softmax(1).cpu().numpy()
-                found[[place[int(row)] for row in here]] = values
+                for strand in (False, True):
+                    memory = enough_memory(lambda: f"{MICRO_BATCH} sequences")
+                    with memory, torch.no_grad(), precision(self.device, self.settings):
+                        logits, _ = self.model(self._ids(here, strand))
+                    values = logits.double().softmax(1).cpu().numpy() / 2
+                    found[[place[int(row)] for row in here]] += values
         return found
 
     def validation_score(self) -> float:
@@ -124,8 +129,9 @@ class Learner:
         for length in np.unique(lengths):
             yield rows[lengths == length]
 
-    def _ids(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.stack([self.examples.ids[int(r)] for r in rows])).to(self.device)
+    def _ids(self, rows: np.ndarray, reverse: bool = False) -> Tensor:
+        ids = np.stack([self.examples.ids[int(row)] for row in rows])
+        return torch.from_numpy(reverse_complement(ids) if reverse else ids).to(self.device)
 
 
 def tune(network: GeneZipNetwork, job: Job[Labelled]) -> np.ndarray:
@@ -138,7 +144,7 @@ def tune(network: GeneZipNetwork, job: Job[Labelled]) -> np.ndarray:
 
     Returns
     -------
-    float64 array, shape (n, classes), probabilities of every row; 0 where a row is not tested
+    float64 array, shape (n, classes), probabilities of every row; 0 for all but test rows
     """
     model = SequenceModel(network, job.examples.classes, job.seed)
     device = network.embedding.device
@@ -159,11 +165,6 @@ def train_cnn(job: Job[Labelled]) -> np.ndarray:
 def _learned(
     learner: Learner, job: Job[Labelled], settings: HeadTraining, micro_batch: int
 ) -> np.ndarray:
-    official = job.examples.folds.get("official")
-    if official is None:
-        raise GenezipError(
-            f"{job.name}: a network is trained on the official split alone; add it to schemes"
-        )
     objective = TaskObjective(
         job.method.label,
         learner.model,
@@ -175,7 +176,7 @@ def _learned(
     count = len(learner.rows("train"))
     draws = job.settings.epochs * count
     fine_tune(objective, count, draws, job.seed, job.identity, job.work, micro_batch)
-    (fold,) = official
+    (fold,) = job.examples.folds["official"]
     found = np.zeros((len(job.examples.ids), job.examples.classes))
     found[fold.test] = learner.probabilities(fold.test)
     return found

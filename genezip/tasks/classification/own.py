@@ -1,4 +1,4 @@
-"""Your own labels: from a YAML file that names labels and models to a score table, in one call."""
+"""Labels of a user: from a YAML file that names labels and models to a score table, in one call."""
 
 import logging
 from pathlib import Path
@@ -8,12 +8,14 @@ import pandas as pd
 
 from genezip import config
 from genezip.artifacts.files import write_text
-from genezip.artifacts.scores import TASK_SCORES
+from genezip.artifacts.scores import FLOOR_SHARE, TASK_SCORES
 from genezip.errors import GenezipError
+from genezip.tasks.base import NotMeasured
 from genezip.tasks.classification.audit import audit
 from genezip.tasks.classification.sets import read_intervals, read_sequences
 from genezip.tasks.classification.task import LabelledSequences
 from genezip.tasks.deposits import TaskFiles
+from genezip.tasks.examples import Prepared
 from genezip.tasks.measure import measure
 
 logger = logging.getLogger(__name__)
@@ -22,8 +24,8 @@ HEADLINE = "mcc"
 SCORES, PREDICTIONS, AUDIT = "scores.tsv", "predictions.parquet", "audit.txt"
 
 
-class OwnTask(LabelledSequences):
-    """A labelled set of the user, read once.
+class UserTask(LabelledSequences):
+    """Labels of a user, read once.
 
     Parameters
     ----------
@@ -40,6 +42,16 @@ class OwnTask(LabelledSequences):
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
         """The table."""
         return self._table.copy()
+
+    def prepare(self, files: TaskFiles, *given: Any) -> Prepared:
+        """As of :class:`LabelledSequences`; labels that no probe can learn are an error."""
+        try:
+            return super().prepare(files, *given)
+        except NotMeasured as error:
+            raise GenezipError(
+                f"the labels of {files.listing} cannot be learned: {error}; add rows of every "
+                "class from other chromosomes or families, or name other schemes"
+            ) from None
 
 
 def run_own(path: Path, out: Path) -> pd.DataFrame:
@@ -77,20 +89,20 @@ def run_own(path: Path, out: Path) -> pd.DataFrame:
     write_text(out / AUDIT, found.text())
     for sentence in found.verdict:
         logger.info(sentence)
-    schemes = settings.schemes or own_schemes(table, settings.folds)
+    schemes = settings.schemes or default_schemes(table, settings.folds)
     settings = settings.model_copy(update={"schemes": schemes})
     # a folder beside the YAML file, else whatever a model may be named by
     models = [
         path.parent / name if (path.parent / name).exists() else name for name in settings.models
     ]
     files = TaskFiles(path, tuple(one for one in (labels, fasta) if one is not None), {})
-    task = OwnTask(path.stem, table)
+    task = UserTask(path.stem, table)
     places = (out / SCORES, out / PREDICTIONS)
     measure(task, files, None, models, settings.control, settings, "full", *places)
     return TASK_SCORES.read(places[0])
 
 
-def own_schemes(table: pd.DataFrame, folds: int) -> list[str]:
+def default_schemes(table: pd.DataFrame, folds: int) -> list[str]:
     """Split schemes of a set that asks for none: the strictest that it allows."""
     if (table["split"] == "test").any():
         return ["official", "unseen"]
@@ -100,7 +112,19 @@ def own_schemes(table: pd.DataFrame, folds: int) -> list[str]:
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:
-    """What is printed: MCC of every method under every split scheme, with its interval."""
-    rows = scores[scores["metric"] == HEADLINE]
-    shown = rows[["rule", "model", "value", "ci_low", "ci_high", "n", "units", "note"]]
-    return shown.rename(columns={"rule": "split", "value": HEADLINE})
+    """What is printed of every method under every split scheme.
+
+    Returns
+    -------
+    DataFrame
+        split, model, mcc with its interval, n (test rows), units, then of models bpt (bases per
+        token) and floor_forced_share (share of test rows in which the floor made tokens), note
+    """
+    place = ["rule", "model", "seed"]
+    shown = scores.loc[scores["metric"] == HEADLINE]
+    shown = shown[[*place, "value", "ci_low", "ci_high", "n", "units", "note"]]
+    for metric in ("bpt", FLOOR_SHARE):
+        facts = scores.loc[scores["metric"] == metric, [*place, "value"]]
+        shown = shown.merge(facts.rename(columns={"value": metric}), how="left", on=place)
+    shown.insert(len(shown.columns) - 1, "note", shown.pop("note"))
+    return shown.drop(columns="seed").rename(columns={"rule": "split", "value": HEADLINE})

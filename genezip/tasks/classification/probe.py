@@ -24,10 +24,10 @@ BATCH = 64
 def unlearnable(
     truth: np.ndarray, groups: np.ndarray, folds: list[Fold], rows: str, units: str
 ) -> str | None:
-    """Why heads cannot be trained and tested on these folds; None where they can.
+    """Why probes cannot be trained and tested on these folds; None where they can.
 
-    The strength of a head is chosen on units that it was not trained on, so each class must be
-    there in several units.
+    The strength of the penalty is chosen on training units that the probe did not see, so each
+    class must be there in several units.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ def unlearnable(
     for fold in folds:
         if not len(fold.train) or not len(fold.test):
             return f"no {rows} is left to learn from, or none to test"
-        learned, of = truth[fold.train], groups[fold.train]
-        if len(np.unique(of)) < INNER_FOLDS or len(np.unique(learned)) < 2:
+        known, of = truth[fold.seen], groups[fold.seen]
+        if len(np.unique(of)) < INNER_FOLDS or len(np.unique(known)) < 2:
             return f"too few {units} or classes are learned"
-        for inner in GroupKFold(INNER_FOLDS).split(fold.train, learned, of):
-            if any(set(learned[part]) != set(learned) for part in inner):
+        for inner in GroupKFold(INNER_FOLDS).split(fold.seen, known, of):
+            if any(set(known[part]) != set(known) for part in inner):
                 return f"a class lies in too few {units}"
     return None
 
@@ -52,8 +52,8 @@ def linear_probe(
 ) -> np.ndarray:
     """Class probabilities of the test rows of a fold, by logistic regression.
 
-    Features are standardised by the training rows; the strength of the penalty is that of the
-    least log loss in a cross-validation of the training rows, by groups.
+    Training and validation rows train it. Features are standardised by these rows; the strength of
+    the penalty is that of the least log loss in a cross-validation of them, by groups.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def linear_probe(
         cv=GroupKFold(INNER_FOLDS),
         scoring="neg_log_loss",
     )
-    search.fit(x[fold.train], truth[fold.train], groups=groups[fold.train])
+    search.fit(x[fold.seen], truth[fold.seen], groups=groups[fold.seen])
     found = np.zeros((len(fold.test), classes))
     found[:, search.classes_] = search.predict_proba(x[fold.test])
     return found

@@ -47,24 +47,33 @@ _TEXT = ("sequence", "label", "split", "chrom", "strand", "group", "start", "end
 _ADVICE = ("name an existing file", "mend the file")
 
 
-def read_benchmark(folder: str | Path, name: str) -> pd.DataFrame:
-    """A set with a file for each split: ``NAME.train.csv.gz``, ``NAME.dev.csv.gz`` and so on.
+def split_files(paths: Iterable[Path], name: str) -> dict[str, Path]:
+    """Files of a set with one for each split (GUE, Zhou et al. 2023, arXiv 2306.15006).
 
-    Each has the header ``sequence,label`` (GUE, Zhou et al. 2023, arXiv 2306.15006). Training and
-    test files must be there; splits have a name of :data:`SPLIT_NAMES`, and ``.gz`` may lack.
+    Parameters
+    ----------
+    paths : files, whichever set they are of
+    name : of the set; its files are ``NAME.SPLIT.csv`` or ``NAME.SPLIT.csv.gz``, where SPLIT is
+        one of :data:`SPLIT_NAMES`
+
+    Returns
+    -------
+    dict of split -> file, in the order train, valid, test; without splits that have no file
+
+    Raises
+    ------
+    GenezipError
+        If two files are of one split.
     """
-    paths = {}
-    for path in sorted(Path(folder).glob(f"{name}.*")):
-        part = path.name.removeprefix(f"{name}.").partition(".")[0]
-        if part in SPLIT_NAMES and _TABLE.fullmatch(path.name):
-            paths[SPLIT_NAMES[part]] = path
-    lacking = [split for split in ("train", "test") if split not in paths]
-    if lacking:
-        raise GenezipError(
-            f"{folder} has no file {name}.{lacking[0]}.csv.gz (or .csv); name a folder and a set "
-            "that it has"
-        )
-    return read_sequences([paths[split] for split in ("train", "valid", "test") if split in paths])
+    known = {f"{name}.{part}.csv": split for part, split in SPLIT_NAMES.items()}
+    found: dict[str, Path] = {}
+    for path in paths:
+        split = known.get(path.name.removesuffix(".gz"))
+        if split and found.setdefault(split, path) != path:
+            raise GenezipError(
+                f"{found[split]} and {path} are both the {split} rows of {name}; list one of them"
+            )
+    return {split: found[split] for split in ("train", "valid", "test") if split in found}
 
 
 def read_sequences(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -217,10 +226,12 @@ def _finished(tables: list[pd.DataFrame], genome: ReferenceGenome | None) -> pd.
 
 
 def _check_cells(table: pd.DataFrame) -> None:
-    """Every row has a label and bases, and a split and a strand that are known."""
+    """Every row has a label, bases and a group, and a split and a strand that are known."""
     wrong = {"label": (table["label"].isna(), "its label is empty (or NA)")}
     if "sequence" in table:
         wrong["sequence"] = table["sequence"].isna(), "its sequence is empty"
+    if "group" in table:
+        wrong["group"] = table["group"].isna(), "its group is empty (or NA)"
     for name, known in (("split", ("", *SPLIT_NAMES)), ("strand", STRANDS)):
         if name in table:
             cells = table[name].fillna(known[0] if name == "split" else ".")

@@ -18,8 +18,10 @@ from genezip.genome.kmers import canonical_kmers
 STRETCH = 32
 """Bases in a row that make two sequences alike."""
 NEAR_K = 8
-"""Words that near rows share: in 100 bp a stretch of 20 bases in common gives 13 of them, chance
-0.3."""
+"""Length of the words by which the nearest row is found (bases).
+
+20 bases in common give 13 words in common; two random sequences of 100 bp share 0.3.
+"""
 
 _CELLS = 1 << 23  # similarities held at a time
 

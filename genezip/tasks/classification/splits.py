@@ -1,9 +1,9 @@
-"""Which sequences are learned from and which are tested, by each split scheme.
+"""Which sequences train and which test, by each split scheme.
 
 ``official`` is the split that the set was published with. ``unseen`` is the same without the
 test rows that share 32 bases, on either strand, with a training or validation row. ``chromosome``
 and ``family`` are folds: no chromosome, and no family of alike sequences
-(:func:`genezip.tasks.classification.similarity.families`), is learned from and tested at once.
+(:func:`genezip.tasks.classification.similarity.families`), has training and test rows in one fold.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,9 @@ from genezip.tasks.classification.similarity import (
 
 SCHEMES = ("official", "unseen", "chromosome", "family")
 LOCUS_BP = 1_000_000
+PUBLISHED = -1
+"""Number of the one fold of a published split."""
+UNTESTED = -2
 
 
 def _none() -> np.ndarray:
@@ -60,6 +63,28 @@ def folds_of(fold: np.ndarray) -> list[Fold]:
         Fold(int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number))
         for number in np.unique(fold)
     ]
+
+
+def fold_column(folds: list[Fold], rows: int) -> np.ndarray:
+    """Number of the fold that tests each row, int64 (rows,); :data:`UNTESTED` for the others."""
+    found = np.full(rows, UNTESTED, dtype=np.int64)
+    for fold in folds:
+        found[fold.test] = fold.number
+    return found
+
+
+def folds_in(column: np.ndarray, split: np.ndarray) -> list[Fold]:
+    """The folds of which :func:`fold_column` made a column.
+
+    Parameters
+    ----------
+    column : int array, shape (n,)
+    split : str array, shape (n,), the published split, which says what trains a published fold
+    """
+    if (column >= 0).any():
+        return folds_of(column)
+    train, valid = (np.flatnonzero(split == name) for name in ("train", "valid"))
+    return [Fold(PUBLISHED, train, np.flatnonzero(column == PUBLISHED), valid)]
 
 
 def balanced_folds(groups: pd.Series, folds: int) -> dict[str, int]:
@@ -143,7 +168,7 @@ def _official(table: pd.DataFrame) -> Fold:
             raise GenezipError(
                 f"the set has no {name} row in its column split; split it by chromosome or family"
             )
-    return Fold(-1, train, test, valid)
+    return Fold(PUBLISHED, train, test, valid)
 
 
 def resampling_units(

@@ -7,56 +7,69 @@ own, derive from :class:`LabelledSequences` and write :meth:`LabelledSequences.r
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import BASELINE, ROWS_ZERO, Row
+from genezip.artifacts.scores import BASELINE, FLOOR_SHARE, ROWS_ZERO, Row
 from genezip.config import Section
 from genezip.config.tasks import Input, Mode
 from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap, scarcer
 from genezip.metrics.classification import METRICS, with_and_without
 from genezip.models.base import Compressor, vector_width
+from genezip.models.compressed import KEPT_BY
 from genezip.tasks.base import (
     Fact,
     Found,
     Job,
     Layout,
+    Method,
     Note,
     NotMeasured,
     Predictions,
     Subsets,
     Task,
 )
-from genezip.tasks.classification.baselines import (
-    PRIOR,
-    class_shares,
-    composition_features,
+from genezip.tasks.classification.baselines import PRIOR, class_shares, composition_features
+from genezip.tasks.classification.probe import linear_probe, mean_vectors, unlearnable
+from genezip.tasks.classification.rows_zero import RowZero, note_of, rows_zero, solved
+from genezip.tasks.classification.sets import read_sequences, split_files
+from genezip.tasks.classification.splits import (
+    Fold,
+    fold_column,
+    folds_in,
+    resampling_units,
+    split_folds,
 )
-from genezip.tasks.classification.probe import linear_probe, mean_vectors
-from genezip.tasks.classification.rows_zero import RowZero, rows_zero, solved
-from genezip.tasks.classification.sets import read_benchmark
-from genezip.tasks.classification.splits import Fold, resampling_units, split_folds
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import MANIFEST, Prepared, preparing
 from genezip.tasks.features import FeatureStore, Reading, StorePlan
 from genezip.tasks.predictions import PredictionFile
-from genezip.tasks.scores import Sheet, fact_rows, ranked_support
+from genezip.tasks.scores import (
+    Compared,
+    Examples,
+    Sheet,
+    compared,
+    fact_rows,
+    joined,
+    ranked_support,
+)
 
 logger = logging.getLogger(__name__)
 
-UNIT = "groups"
 ROWS_PER_PART = 2_048
-FLOOR = 1  # of KEPT_BY; whatever is above the router is a bound
+BY_ROUTER = KEPT_BY.index("router")  # every other reason to be a token is the floor's
 
+T = TypeVar("T")
 Learn = Callable[[Fold], np.ndarray]
 """Class probabilities of the test rows of a fold, (n, classes)."""
 
@@ -78,7 +91,7 @@ class Labelled:
     ids: list[np.ndarray]
     folds: dict[str, list[Fold]]
 
-    @property
+    @cached_property
     def truth(self) -> np.ndarray:
         """Class of every sequence, int64 (n,)."""
         return self.table["class"].to_numpy(dtype=np.int64)
@@ -88,21 +101,43 @@ class Labelled:
         """How many classes there are."""
         return len(self.prepared.facts["classes"])
 
-    @property
+    @cached_property
     def units(self) -> np.ndarray:
-        """What is resampled: rows of one unit are not independent; str (n,)."""
+        """Unit that every sequence is resampled with, str (n,)."""
         return self.table["unit"].to_numpy(dtype=str)
+
+    @property
+    def dropped(self) -> Mapping[str, str]:
+        """Split schemes in which no probe can be trained and tested -> why."""
+        found: Mapping[str, str] = self.prepared.facts["dropped"]
+        return found
 
 
 class LabelledSequences(Task[Labelled]):
-    """A class for every sequence. A task of its own has a ``name`` and writes :meth:`read`."""
+    """A class for every sequence. A task of its own has a ``name`` and writes :meth:`read`.
+
+    Attributes
+    ----------
+    unit : what is resampled, in the plural
+    counted : what a sequence is called, in messages
+    classes : labels by number, where the task and not the set says which there are
+    every_scheme : whether a set is measured only where all its split schemes can be learned
+    counts_tokens : whether bases per token and the work of the floor are told of every model
+    shown : names of baselines that no model is compared with
+    """
 
     settings: type[Section] = config.Classification
-    metrics = dict.fromkeys(METRICS, UNIT)
+    unit = "groups"
+    metrics = dict.fromkeys(METRICS, unit)
     layout = Layout("array", (-1,), "<f8", "<f8", "one axis of classes")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
     streams = False
     reads_genome = False
+    counted = "row"
+    classes: tuple[str, ...] = ()
+    every_scheme = False
+    counts_tokens = True
+    shown: frozenset[str] = frozenset()
 
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
         """The labelled set of a subset.
@@ -114,7 +149,8 @@ class LabelledSequences(Task[Labelled]):
 
         Returns
         -------
-        DataFrame of :func:`genezip.tasks.classification.sets.labelled`, or of a reader there
+        DataFrame of :func:`genezip.tasks.classification.sets.labelled`, or of a reader there. Its
+        ``attrs`` go to the facts of the prepared folder.
 
         Raises
         ------
@@ -123,9 +159,21 @@ class LabelledSequences(Task[Labelled]):
         """
         raise NotImplementedError
 
+    def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
+        """What :meth:`read` reads, for the record of provenance: every file of the list."""
+        return files.paths
+
     def subsets(self, settings: Any) -> Subsets:
         """One set, unless a task says otherwise."""
         return {self.own_subset: self.own_subset}
+
+    def splits(
+        self, table: pd.DataFrame, ids: list[np.ndarray], settings: Any
+    ) -> dict[str, tuple[list[Fold], str]]:
+        """Folds of every split scheme, and how many rows they test, in words."""
+        return {
+            scheme: split_folds(table, ids, scheme, settings.folds) for scheme in settings.schemes
+        }
 
     def prepare(
         self,
@@ -136,23 +184,37 @@ class LabelledSequences(Task[Labelled]):
         seed: int,
         manifest: Path,
     ) -> Prepared:
-        """Read a set and deal it to the folds of every split scheme of the section."""
+        """Read a set and deal it to the folds of every split scheme.
+
+        A scheme in which no probe can be trained and tested is left out where another one is left.
+        """
         table = self.read(files, genome, subset, settings)
         ids = [encode(text) for text in table["sequence"]]
         table["unit"] = resampling_units(table, ids)
-        notes = {}
-        for scheme in settings.schemes:
-            folds, notes[scheme] = split_folds(table, ids, scheme, settings.folds)
-            table[f"fold_{scheme}"] = _numbers(folds, len(table))
-            logger.info(f"{self.name} {subset}: split {scheme}: {notes[scheme]}")
-        names = table.drop_duplicates("class").sort_values("class")["label"]
-        inputs = {path.name: path for path in (files.listing, *files.paths)}
+        truth, units = table["class"].to_numpy(), table["unit"].to_numpy()
+        notes, dropped = {}, {}
+        for scheme, (folds, note) in self.splits(table, ids, settings).items():
+            if reason := unlearnable(truth, units, folds, self.counted, self.unit):
+                dropped[scheme] = f"{reason} (split {scheme}, {note})"
+                logger.warning(f"{self.name} {subset}: {dropped[scheme]}")
+                continue
+            notes[scheme] = note
+            table[f"fold_{scheme}"] = fold_column(folds, len(table))
+            logger.info(f"{self.name} {subset}: split {scheme}: {note}")
+        if dropped and (self.every_scheme or not notes):
+            raise NotMeasured("; ".join(dropped.values()))
+        names = table.drop_duplicates("class").sort_values("class")["label"].astype(str).tolist()
+        beside = files.listing.parent
+        read = self.inputs(files, genome, subset)
+        inputs = {os.path.relpath(path, beside): path for path in read}
         with preparing(manifest, self.name, subset, inputs) as draft:
             draft.write_examples(table)
             draft.facts = {
-                "classes": names.astype(str).tolist(),
+                "classes": list(self.classes) or names,
                 "schemes": notes,
+                "dropped": dropped,
                 "units": int(table["unit"].nunique()),
+                **{str(name): fact for name, fact in table.attrs.items()},
             }
         return Prepared.load(manifest, self.name)
 
@@ -161,8 +223,9 @@ class LabelledSequences(Task[Labelled]):
         prepared = Prepared.load(manifest, self.name)
         table = prepared.table()
         ids = [encode(text) for text in table["sequence"]]
+        split = table["split"].to_numpy()
         folds = {
-            scheme: _folds(table[f"fold_{scheme}"].to_numpy(), table["split"].to_numpy())
+            scheme: folds_in(table[f"fold_{scheme}"].to_numpy(), split)
             for scheme in prepared.facts["schemes"]
         }
         return Labelled(prepared, table, ids, folds)
@@ -170,24 +233,30 @@ class LabelledSequences(Task[Labelled]):
     def features(
         self, compressor: Compressor, examples: Labelled, input: Input, settings: Any
     ) -> Reading:
-        """Mean vectors over bases and strands; of tested rows also tokens and what forced them."""
+        """Mean vectors over bases and strands, in double precision.
+
+        Of test rows also the number of tokens, and whether the floor made any of them (1 or 0; -1
+        where the model does not say why a base is a token).
+        """
         if input != "full":
-            raise GenezipError(f"{self.name} has no features of the input {input}; use full")
+            raise GenezipError(
+                f"{self.name} has no features of the input {input}; use the input full"
+            )
         tested = np.zeros(len(examples.ids), dtype=bool)
         for fold in (fold for folds in examples.folds.values() for fold in folds):
-            tested[fold.test] = True
+            tested[fold.test] = self.counts_tokens
+        blocks = {"mean": vector_width(compressor)}
+        if self.counts_tokens:
+            blocks |= {"tokens": 1, "forced": 1}
 
         def compute(rows: range) -> tuple[np.ndarray, int]:
             ids = [examples.ids[row] for row in rows]
-            found = np.zeros((len(ids), vector_width(compressor) + 2))
-            found[:, :-2] = mean_vectors(compressor, ids)
-            counted = [place for place, row in enumerate(rows) if tested[row]]
-            for place, one in zip(
-                counted, compressor.encode([ids[place] for place in counted]), strict=True
-            ):
-                forced = bool(one.bound_active.any())
-                if one.kept_by is not None:
-                    forced = bool((one.kept_by >= FLOOR).any())
+            found = np.zeros((len(ids), sum(blocks.values())))
+            found[:, : blocks["mean"]] = mean_vectors(compressor, ids)
+            counted = np.flatnonzero(tested[rows.start : rows.stop])
+            encoded = compressor.encode([ids[place] for place in counted]) if len(counted) else []
+            for place, one in zip(counted, encoded, strict=True):
+                forced = -1 if one.kept_by is None else (one.kept_by != BY_ROUTER).any()
                 found[place, -2:] = len(one.token_starts), forced
             return found, 2 * sum(map(len, ids))
 
@@ -200,124 +269,131 @@ class LabelledSequences(Task[Labelled]):
             prepared=examples.prepared.folder / MANIFEST,
             examples=examples.table["example"].to_numpy(dtype=np.int64),
             inner=(),
-            blocks={"mean": vector_width(compressor), "tokens": 1, "forced": 1},
+            blocks=blocks,
             dtype="<f8",
         )
         return Reading(plan, compute, ROWS_PER_PART)
 
     def fit(self, features: FeatureStore, job: Job[Labelled]) -> Iterator[Found]:
-        """Logistic regression on the mean vectors; bases per token and forced share beside it."""
+        """Logistic regression on the mean vectors; bases per token and the floor's share beside."""
         examples = job.examples
-        x = features.block("mean")
-        yield from self._learned(examples, self._probe(examples, x))
+        yield from self._learned(
+            examples, self._probe(examples, features.block("mean")), job.method.model
+        )
+        if not self.counts_tokens:
+            return
         tokens, forced = (features.block(name)[:, 0] for name in ("tokens", "forced"))
         lengths = np.array([len(one) for one in examples.ids])
         for scheme, folds in examples.folds.items():
             rows = np.concatenate([fold.test for fold in folds])
             bpt = float(lengths[rows].sum() / tokens[rows].sum())
             yield Fact("bpt", bpt, len(rows), scheme, of_method=True)
-            share = float(forced[rows].mean())
-            yield Fact("bound_active_share", share, len(rows), scheme, of_method=True)
+            if (forced[rows] >= 0).all():
+                share = float(forced[rows].mean())
+                yield Fact(FLOOR_SHARE, share, len(rows), scheme, of_method=True)
 
     def tune(self, network: Any, job: Job[Labelled]) -> Iterator[Found]:
-        """Learn with the network in the graph, and predict the test rows of the official split."""
+        """Train with the network in the graph, and predict the test rows of the official split."""
         from genezip.tasks.classification.network import tune
 
-        return self._predicted(job.examples, tune(network, job))
+        return self._official(job, lambda: tune(network, job))
 
     def train_cnn(self, job: Job[Labelled]) -> Iterator[Found]:
         """Train the one-hot CNN, and predict the test rows of the official split."""
         from genezip.tasks.classification.network import train_cnn
 
-        return self._predicted(job.examples, train_cnn(job))
+        return self._official(job, lambda: train_cnn(job))
 
     def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
         """Rows zero, then class shares and composition."""
         examples = job.examples
-        for scheme, folds in examples.folds.items():
-            for fold in folds:
-                found = rows_zero(examples.ids, examples.truth, fold, examples.classes)
-                for one in found:
-                    yield _of_row_zero(examples, scheme, fold, one)
-                    if len(folds) == 1:
-                        for metric in self.metrics:
-                            yield Note(metric, one.note, scheme, "test", True, one.name)
-        shares = self._learned(
-            examples, lambda fold: class_shares(examples.truth, fold, examples.classes), PRIOR
-        )
-        yield from shares
+        yield from self._rows_zero(examples)
+        yield from self._learned(examples, self._prior(examples), PRIOR)
         for name, x in composition_features(examples.ids).items():
             yield from self._learned(examples, self._probe(examples, x), name)
+
+    def fill(self, sheet: Sheet, method: Method, examples: Examples) -> None:
+        """Add accuracy, MCC and macro F1 of a method to a sheet."""
+        truth, predicted = (
+            np.stack(values).argmax(axis=1) for values in (examples.target, examples.prediction)
+        )
+        classes, draws = len(examples.target[0]), sheet.bootstrap
+        support = class_support(draws, truth, classes)
+        positives = int(truth.sum()) if classes == 2 else None
+        for metric, (_, scale) in METRICS.items():
+            values = with_and_without(draws, metric, truth, predicted, classes)
+            sheet.add(method, metric, values, len(truth), positives, scale=scale, support=support)
 
     def scores(
         self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
     ) -> list[Row]:
-        """Accuracy, MCC and macro F1 of every method, and paired differences of the models.
+        """The metrics of every method, and paired differences of the models.
 
         A set that a row zero solves says so in each of its rows.
         """
         rows: list[Row] = []
-        for (subset, scheme), methods in _by_set(files).items():
-            truth, group = next(iter(methods.values()))[1:]
-            classes = next(iter(methods.values()))[0].shape[1]
-            draws = BlockBootstrap(group, bootstrap, seed)
-            sheet = Sheet(draws, UNIT, scheme, "test")
-            support = reduce(scarcer, [ranked_support(draws, truth == c) for c in range(classes)])
-            positives = int((truth == 1).sum()) if classes == 2 else None
-            marks = []
-            for method, (found, own, _) in methods.items():
-                if not np.array_equal(own, truth):
-                    raise GenezipError(
-                        f"{method.label} has other test rows of {subset} than the others; predict "
-                        "again from the same prepared data"
-                    )
-                predicted = found.argmax(axis=1)
-                for metric, (_, scale) in METRICS.items():
-                    values = with_and_without(draws, metric, truth, predicted, classes)
-                    sheet.add(
-                        method,
-                        metric,
-                        values,
-                        len(truth),
-                        positives,
-                        scale=scale,
-                        support=support,
-                    )
-                if method.mode == BASELINE and (mark := _solved(method.model, found, truth)):
-                    marks.append(mark)
-            own_rows = sheet.rows(control)
-            for mark in dict.fromkeys(marks):
-                for each in own_rows:
-                    each["note"] = "; ".join(filter(None, (mark, each["note"])))
-            rows += own_rows
+        for part in compared(files):
+            _refuse_other_labels(part)
+            own = part.rows(self.fill, self.unit, (bootstrap, seed), control, shown=self.shown)
+            marks = [_mark(method, each) for method, each in part.methods.items()]
+            mark = joined(*dict.fromkeys(marks))
+            rows += [each | {"note": joined(mark, each["note"])} for each in own]
         return rows + fact_rows(files)
 
     def _probe(self, examples: Labelled, x: np.ndarray) -> Learn:
         truth, units, classes = examples.truth, examples.units, examples.classes
         return lambda fold: linear_probe(x, truth, units, fold, classes)
 
-    def _learned(
-        self, examples: Labelled, learn: Learn, model: str | None = None
-    ) -> Iterator[Predictions]:
-        """Predictions of every scheme; what learns from equal rows learns once."""
-        known: dict[bytes, dict[int, np.ndarray]] = {}
-        every = [fold for folds in examples.folds.values() for fold in folds]
-        for scheme, folds in examples.folds.items():
-            for fold in folds:
-                key = fold.train.tobytes()
-                if key not in known:
-                    same = [other.test for other in every if other.train.tobytes() == key]
-                    rows = np.unique(np.concatenate(same))
-                    found = learn(replace(fold, test=rows))
-                    known[key] = dict(zip(rows.tolist(), found, strict=True))
-                found = np.stack([known[key][row] for row in fold.test.tolist()])
-                yield _predictions(examples, scheme, fold, found, model)
+    def _prior(self, examples: Labelled) -> Learn:
+        return lambda fold: class_shares(examples.truth, fold, examples.classes)
 
-    def _predicted(self, examples: Labelled, found: np.ndarray) -> Iterator[Predictions]:
-        """Predictions under the schemes that train on the official split."""
-        for scheme in ("official", "unseen"):
-            for fold in examples.folds.get(scheme, ()):
-                yield _predictions(examples, scheme, fold, found[fold.test])
+    def _learned(self, examples: Labelled, learn: Learn, model: str) -> Iterator[Found]:
+        """Predictions of every split scheme, and notes on those that were left out."""
+        for scheme, fold, found, places in _by_fold(examples, learn):
+            yield _predictions(examples, scheme, fold, found[places], model)
+        yield from self._left_out(examples, examples.dropped, model)
+        logger.info(f"{self.name} {examples.prepared.subset}: {model} predicted")
+
+    def _rows_zero(self, examples: Labelled) -> Iterator[Found]:
+        """Their class has probability 1; rows that they do not cover get the class shares."""
+        known: dict[tuple[str, str], list[RowZero]] = {}
+
+        def learn(fold: Fold) -> list[RowZero]:
+            return rows_zero(examples.ids, examples.truth, fold, examples.classes)
+
+        for scheme, fold, found, places in _by_fold(examples, learn):
+            shares = class_shares(examples.truth, fold, examples.classes)
+            for one in (each.of(places) for each in found):
+                known.setdefault((scheme, one.name), []).append(one)
+                sure = np.eye(examples.classes)[one.predicted]
+                values = np.where(one.covered[:, None], sure, shares)
+                yield _predictions(examples, scheme, fold, values, one.name)
+        for (scheme, name), folds in known.items():
+            for metric in self.metrics:
+                yield Note(metric, note_of(folds), scheme, value_stands=True, model=name)
+        for name in ROWS_ZERO:
+            yield from self._left_out(examples, examples.dropped, name)
+
+    def _official(self, job: Job[Labelled], train: Callable[[], np.ndarray]) -> Iterator[Found]:
+        """Predictions under the split schemes that train on the official split."""
+        examples, schemes = job.examples, ("official", "unseen")
+        if "official" not in {**examples.folds, **examples.dropped}:
+            raise GenezipError(
+                f"{job.name}: a network is trained on the official split alone; add it to schemes"
+            )
+        if "official" in examples.folds:
+            found = train()
+            for scheme in schemes:
+                for fold in examples.folds.get(scheme, ()):
+                    yield _predictions(examples, scheme, fold, found[fold.test], job.method.model)
+        yield from self._left_out(examples, schemes, job.method.model)
+
+    def _left_out(self, examples: Labelled, schemes: Iterable[str], model: str) -> Iterator[Note]:
+        """Why there is no value under the split schemes that were left out."""
+        for scheme in schemes:
+            if scheme in examples.dropped:
+                for metric in self.metrics:
+                    yield Note(metric, examples.dropped[scheme], scheme, model=model)
 
 
 class Classification(LabelledSequences):
@@ -330,36 +406,58 @@ class Classification(LabelledSequences):
         chosen: Subsets = settings.subsets
         return chosen
 
+    def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
+        """Files ``SUBSET.train.csv``, ``.dev.csv`` and ``.test.csv`` of the list, or in gzip."""
+        found = split_files(files.paths, subset)
+        for split in ("train", "test"):
+            if split not in found:
+                reason = files.facts.get("reasons", {}).get(self.name)
+                if reason:
+                    raise NotMeasured(reason)
+                raise GenezipError(
+                    f"{files.listing} lists no file {subset}.{split}.csv (or .csv.gz); name a set "
+                    "that it has, or fetch the files again"
+                )
+        return list(found.values())
+
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
-        """The files ``SUBSET.train.csv``, ``.dev.csv`` and ``.test.csv``, or the same in gzip."""
-        endings = (f"{subset}.train.csv", f"{subset}.train.csv.gz")
-        reason = files.facts.get("reasons", {}).get(self.name)
-        if reason and not any(str(path).endswith(endings) for path in files.paths):
-            raise NotMeasured(reason)
-        return read_benchmark(files.one(*endings).parent, subset)
+        """The rows of :meth:`inputs`."""
+        table = read_sequences(self.inputs(files, genome, subset))
+        if "valid" not in set(table["split"]):
+            logger.info(f"{self.name} {subset}: {files.listing} lists no {subset}.dev.csv")
+        return table
 
 
-def _numbers(folds: list[Fold], n: int) -> np.ndarray:
-    """Fold of every row; of a split as published -1 for what is tested, -2 for the rest."""
-    found = np.full(n, -2, dtype=np.int64)
-    for fold in folds:
-        found[fold.test] = fold.number
-    return found
+def class_support(bootstrap: BlockBootstrap, truth: np.ndarray, classes: int) -> np.ndarray:
+    """Units that hold the class which fewest units hold, or lack; bool, (B,)."""
+    return reduce(scarcer, [ranked_support(bootstrap, truth == one) for one in range(classes)])
 
 
-def _folds(number: np.ndarray, split: np.ndarray) -> list[Fold]:
-    """Folds of what :func:`_numbers` stored."""
-    if (number < 0).all():
-        train, valid = (np.flatnonzero(split == name) for name in ("train", "valid"))
-        return [Fold(-1, train, np.flatnonzero(number == -1), valid)]
-    return [
-        Fold(int(one), np.flatnonzero(number != one), np.flatnonzero(number == one))
-        for one in np.unique(number)
-    ]
+def _by_fold(
+    examples: Labelled, learn: Callable[[Fold], T]
+) -> Iterator[tuple[str, Fold, T, np.ndarray]]:
+    """What is learned in every fold of every split scheme; of folds with equal training rows once.
+
+    Yields
+    ------
+    scheme, fold, what ``learn`` gives for a fold that has its test rows (at least), and their
+    places among those
+    """
+    every = [fold for folds in examples.folds.values() for fold in folds]
+    known: dict[bytes, tuple[np.ndarray, T]] = {}
+    for scheme, folds in examples.folds.items():
+        for fold in folds:
+            key = fold.seen.tobytes()
+            if key not in known:
+                same = [other.test for other in every if other.seen.tobytes() == key]
+                rows = np.unique(np.concatenate(same))
+                known[key] = rows, learn(replace(fold, test=rows))
+            rows, found = known[key]
+            yield scheme, fold, found, np.searchsorted(rows, fold.test)
 
 
 def _predictions(
-    examples: Labelled, scheme: str, fold: Fold, found: np.ndarray, model: str | None = None
+    examples: Labelled, scheme: str, fold: Fold, found: np.ndarray, model: str
 ) -> Predictions:
     return Predictions(
         "test",
@@ -373,39 +471,21 @@ def _predictions(
     )
 
 
-def _of_row_zero(examples: Labelled, scheme: str, fold: Fold, one: RowZero) -> Predictions:
-    """The class it gives has probability 1; rows that it does not cover get the class shares."""
-    shares = class_shares(examples.truth, Fold(fold.number, fold.seen, fold.test), examples.classes)
-    found = np.where(one.covered[:, None], np.eye(examples.classes)[one.predicted], shares)
-    return _predictions(examples, scheme, fold, found, one.name)
-
-
-def _solved(model: str, found: np.ndarray, truth: np.ndarray) -> str | None:
-    """Whether a row zero solves the set; other baselines and sets without its rows do not."""
-    if model not in ROWS_ZERO:
-        return None
-    one = RowZero(model, found.argmax(axis=1), found.max(axis=1) == 1, None, "")
-    return solved(one, truth, found.shape[1], "mcc")
-
-
-def _by_set(files: Sequence[PredictionFile]) -> dict[tuple[str, str], dict[Any, Any]]:
-    """Predictions, classes and groups of every method by subset and scheme, rows by example."""
-    found: dict[tuple[str, str], dict[Any, list[Any]]] = {}
-    for file in files:
-        for each in file.rows():
-            methods = found.setdefault((each.method.subset, each.rule), {})
-            methods.setdefault(each.method, []).append(each)
-    return {
-        place: {
-            method: (
-                np.stack([row.prediction for row in rows]),
-                np.array([int(row.target.argmax()) for row in rows]),
-                np.array([row.group for row in rows], dtype=str),
+def _refuse_other_labels(part: Compared) -> None:
+    """Refuse methods whose examples have other classes: they were prepared from other data."""
+    held = [(method, each) for method, each in part.methods.items() if each is not None]
+    for method, each in held[1:]:
+        if not np.array_equal(np.stack(each.target), np.stack(held[0][1].target)):
+            raise GenezipError(
+                f"{method.label} has other classes of {part.subset} than {held[0][0].label}; "
+                "predict again from the same prepared data"
             )
-            for method, rows in (
-                (method, sorted(rows, key=lambda row: row.example))
-                for method, rows in methods.items()
-            )
-        }
-        for place, methods in found.items()
-    }
+
+
+def _mark(method: Method, examples: Examples | None) -> str:
+    """Whether a row zero solves the set; empty for other methods."""
+    if method.mode != BASELINE or method.model not in ROWS_ZERO or examples is None:
+        return ""
+    truth, found = np.stack(examples.target).argmax(axis=1), np.stack(examples.prediction)
+    one = RowZero(method.model, found.argmax(axis=1), found.max(axis=1) == 1, "")
+    return solved(one, truth, found.shape[1]) or ""

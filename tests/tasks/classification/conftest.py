@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from genezip.tasks.classification.sets import read_sequences
+
 REPO = Path(__file__).resolve().parents[3]
 
 
@@ -21,6 +23,16 @@ def gue() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def gue_set(gue: Path) -> Callable[[str], pd.DataFrame]:
+    """A set of GUE by its name."""
+
+    def read(name: str) -> pd.DataFrame:
+        return read_sequences([gue / f"{name}.{part}.csv.gz" for part in ("train", "dev", "test")])
+
+    return read
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 from toolkit.dna import random_dna, reverse_complement
 
 from genezip.tasks.classification.audit import audit
-from genezip.tasks.classification.sets import read_benchmark
 
 SPLITS = ("train", "train", "train", "valid", "test")
 
@@ -67,14 +66,14 @@ def test_near_copies_share_a_stretch(labelled):
 def test_negatives_that_are_shuffles_are_not_fit(labelled):
     """The halves between the outermost letters swap: A x A y A becomes A y A x A."""
     rows = []
-    for pair in range(60):
+    for pair in range(90):
         x, y = (random_dna(40, 2 * pair + half) for half in (0, 1))
         parts = (f"A{x}A{y}A", f"A{y}A{x}A")
         for label, text in enumerate(parts):
             split = "test" if pair % 6 == label else "train"
             rows.append((split, text, label))
     report = audit(labelled(rows))
-    assert found(report, "shuffles", "test", "train") == (20, 0, 20)
+    assert found(report, "shuffles", "test", "train") == (30, 0, 30)
     assert report.mcc.set_index("row_zero").loc["twin", "mcc"] == 1
     assert report.verdict[-1].startswith("verdict: not fit to compare models (solved by")
     assert "classes are shuffles of one another" in report.verdict[-1]
@@ -96,18 +95,42 @@ def test_length_and_class_shares_are_told(labelled):
     assert report.verdict[-1] == "verdict: usable, with the remarks above"
 
 
+@pytest.mark.parametrize("splits", [("train",), ("train", "valid"), ("train", ""), ("test",)])
+def test_without_test_and_training_rows_all_rows_are_compared(labelled, splits):
+    """Pairs of shuffles with the two labels, wherever the two of a pair are."""
+    rows = []
+    for pair in range(40):
+        x, y = (random_dna(40, 2 * pair + half) for half in (0, 1))
+        for label, text in enumerate((f"A{x}A{y}A", f"A{y}A{x}A")):
+            rows.append((splits[label % len(splits)], text, label))
+    report = audit(labelled(rows))
+    assert set(report.alike["split"]) == {"all"}
+    assert found(report, "shuffles", "all", "all") == (80, 0, 80)
+    told = "80 of 80 rows have another row of equal dinucleotide counts"
+    assert any(line.startswith(told) for line in report.verdict)
+    told = "verdict: not fit to compare models (classes are shuffles of one another)"
+    assert report.verdict[-1].startswith(told)
+
+
+def test_alike_rows_of_a_set_without_a_split_are_no_leaky_split(labelled):
+    rows = [("train", text, label) for _, text, label in clean()]
+    report = audit(labelled([*rows, rows[0], ("train", rows[1][1][:60], 1)]))
+    assert any("share 32 bases with another row" in line for line in report.verdict)
+    assert report.verdict[-1] == "verdict: rows are alike; split the set by `family`"
+
+
 def test_a_set_without_splits_is_compared_with_itself(labelled):
     rows = [("", text, label) for _, text, label in clean()]
     rows.append(("", rows[0][1], 1))
     report = audit(labelled(rows))
     assert found(report, "copies", "all", "all") == (2, 0, 2)
-    assert report.rows_zero == [] and not len(report.mcc)
+    assert not len(report.mcc)
     assert any("2 of 101 rows (2.0%) are a copy of another row" in line for line in report.verdict)
 
 
 @pytest.mark.parametrize(("name", "rows"), [("mouse_0", 734), ("mouse_2", 300), ("mouse_3", 203)])
-def test_the_shuffled_mouse_sets_are_found(gue, name, rows):
-    report = audit(read_benchmark(gue, name))
+def test_the_shuffled_mouse_sets_are_found(gue_set, name, rows):
+    report = audit(gue_set(name))
     assert found(report, "shuffles", "test", "train+valid") == (rows, 0, rows)
     twin = report.mcc.set_index("row_zero").loc["twin"]
     assert twin["covered"] == rows and twin["mcc_covered"] == 1.0
@@ -123,17 +146,17 @@ def test_the_shuffled_mouse_sets_are_found(gue, name, rows):
         ("prom_prom_300_tata", (6, 6, 0)),
     ],
 )
-def test_in_the_other_real_sets_every_twin_is_a_copy(gue, name, twins):
-    report = audit(read_benchmark(gue, name))
+def test_in_the_other_real_sets_every_twin_is_a_copy(gue_set, name, twins):
+    report = audit(gue_set(name))
     assert found(report, "twins", "test", "train+valid") == twins
     assert found(report, "copies", "test", "train+valid") == twins
     assert found(report, "shuffles", "test", "train+valid") == (0, 0, 0)
     assert report.verdict[-1] == "verdict: the split leaks; report the split `unseen` beside it"
 
 
-def test_homologous_rows_of_a_promoter_set_by_label(gue):
+def test_homologous_rows_of_a_promoter_set_by_label(gue_set):
     """Of 48 rows that share 64 bases with training, 20 do so with rows of their label alone."""
-    table = read_benchmark(gue, "prom_prom_300_tata")
+    table = gue_set("prom_prom_300_tata")
     report = audit(table[table["split"] != "valid"].reset_index(drop=True), k=64)
     rows, same, other = found(report, "shared_stretch", "test", "train")
     assert (rows, same, other) == (48, 21, 28) and rows - other == 20

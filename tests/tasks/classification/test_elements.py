@@ -254,11 +254,20 @@ def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present,
     verbs.features("elements", model, manifest, present.source, "full", SETTINGS, store)
     array = FeatureStore.load(store, manifest).array
     assert (array.dtype, array.shape) == (np.dtype("<f8"), (119, 2))
-    np.testing.assert_array_equal(array, mean_vectors(model, list(windows.tokens)))
+    np.testing.assert_array_equal(array, mean_vectors(model, windows.ids))
     reading = TASKS["elements"].features(model, windows, "full", SETTINGS)
     assert reading.compute(range(3))[1] == 2 * 3 * 40
     with pytest.raises(GenezipError, match="use the input full"):
         TASKS["elements"].features(model, windows, "authors", SETTINGS)
+
+
+def test_elements_are_learned_by_no_network(present, tmp_path):
+    manifest, _ = present.prepared("elements", SETTINGS)
+    for model, why in (("cnn", "has no CNN"), ("tiny", "from frozen features alone")):
+        method = Method("elements", "ensembl", model, 0, "full", "full")
+        given = (manifest, present.source, method, "ensembl", SETTINGS, 0, tmp_path / "p.parquet")
+        with pytest.raises(GenezipError, match=why):
+            verbs.predict("elements", *given)
 
 
 def test_the_verbs_one_by_one_write_what_one_call_writes(present, tmp_path):

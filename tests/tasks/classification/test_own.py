@@ -8,6 +8,8 @@ from toolkit.command_line import call, succeed
 from toolkit.dna import random_dna, random_ids
 
 from genezip.alphabet import decode, encode
+from genezip.artifacts.scores import FLOOR_SHARE, TASK_SCORES
+from genezip.tasks.classification.own import headline
 
 MOTIF = "GGGCGGGGC"
 
@@ -50,6 +52,45 @@ def test_a_bed_a_fasta_and_models_become_a_score_table(
     assert "verdict: " in (tmp_path / "found" / "audit.txt").read_text()
     assert (tmp_path / "found" / "predictions.parquet").is_file()
     assert not list((tmp_path / "found").glob(".*"))
+
+
+def test_what_is_printed_tells_what_routing_did(tmp_path: Path) -> None:
+    """Two seeds of one model and a baseline; a model that does not say why has no share."""
+    facts = [("bpt", "tiny", 0, 8.5), (FLOOR_SHARE, "tiny", 0, 0.99), ("bpt", "tiny", 1, 9.5)]
+    values = [("mcc", "kmer4", None, 0.4), ("mcc", "tiny", 0, 0.5), ("mcc", "tiny", 1, 0.6)]
+    cells = {"task": "own", "subset": "own", "rule": "official", "split": "test", "n": 60}
+    rows = [
+        {**cells, "metric": metric, "model": model, "seed": seed, "value": value, "note": "so"}
+        for metric, model, seed, value in [*values, *facts]
+    ]
+    TASK_SCORES.write(tmp_path / "scores.tsv", rows)
+    found = headline(TASK_SCORES.read(tmp_path / "scores.tsv"))
+    assert list(found) == [
+        "split", "model", "mcc", "ci_low", "ci_high", "n", "units", "bpt", FLOOR_SHARE, "note",
+    ]  # fmt: skip
+    assert found["mcc"].tolist() == [0.4, 0.5, 0.6]
+    assert found["bpt"].fillna(0).tolist() == [0, 8.5, 9.5]
+    assert found[FLOOR_SHARE].fillna(0).tolist() == [0, 0.99, 0]
+
+
+@pytest.mark.parametrize("rows", [4, 40])
+def test_labels_that_no_probe_can_learn_are_refused(
+    tmp_path: Path, rows: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too few groups, or one class in a single group; nothing is measured."""
+    lines = ["sequence,label,split,group"]
+    for number in range(rows):
+        split, group = "train" if number % 4 else "test", number if rows == 40 else number % 2
+        label = int(number == 1) if rows == 40 else number % 2
+        lines.append(f"{random_dna(60, number)},{label},{split},{group}")
+    (tmp_path / "set.csv").write_text("\n".join(lines) + "\n")
+    task = write_task(tmp_path, labels="set.csv")
+    assert call("tasks", "run", task, "--out", tmp_path / "found") == 1
+    (told,) = capsys.readouterr().err.splitlines()[-1:]
+    why = "a class lies in too few groups" if rows == 40 else "too few groups or classes"
+    assert "my_task.yaml cannot be learned: " + why in told and "add rows" in told
+    assert not (tmp_path / "found" / "scores.tsv").exists()
+    assert not (tmp_path / "found" / "predictions.parquet").exists()
 
 
 def test_a_table_with_a_split_keeps_it(tmp_path: Path) -> None:

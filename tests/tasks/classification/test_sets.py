@@ -7,7 +7,7 @@ import pytest
 from toolkit.dna import random_dna, reverse_complement
 
 from genezip.errors import GenezipError
-from genezip.tasks.classification.sets import read_benchmark, read_intervals, read_sequences
+from genezip.tasks.classification.sets import read_intervals, read_sequences, split_files
 
 ROWS = "sequence,label\nACGT,1\nacgu,0\nNNRA,1\n"
 
@@ -24,9 +24,11 @@ def test_a_benchmark_is_a_file_for_each_split(tmp_path):
     for part, text in (("train", ROWS), ("test", "label,sequence\n1,TT\n")):
         (tmp_path / f"my_set.{part}.csv.gz").write_bytes(gzip.compress(text.encode()))
     (tmp_path / "my_set.dev.csv").write_text("sequence,label\nGG,0\n")
-    (tmp_path / "my_set.other.csv").write_text("no such split")
-    (tmp_path / "my_set.train.json").write_text("no table")
-    table = read_benchmark(tmp_path, "my_set")
+    others = ("my_set.other.csv", "my_set.train.json", "not_my_set.train.csv", "my_set.csv")
+    names = ("my_set.test.csv.gz", "my_set.dev.csv", *others, "my_set.train.csv.gz")
+    found = split_files([tmp_path / name for name in names], "my_set")
+    assert list(found) == ["train", "valid", "test"]
+    table = read_sequences(list(found.values()))
     assert list(table) == ["example", "split", "sequence", "label", "class"]
     assert table["split"].tolist() == ["train"] * 3 + ["valid", "test"]
     assert table["sequence"].tolist() == ["ACGT", "ACGT", "NNNA", "GG", "TT"]
@@ -35,12 +37,13 @@ def test_a_benchmark_is_a_file_for_each_split(tmp_path):
     assert table["example"].tolist() == list(range(5))
 
 
-@pytest.mark.parametrize("there", ["train", "test"])
-def test_a_benchmark_without_training_or_test_is_refused(tmp_path, there):
-    (tmp_path / f"a.{there}.csv").write_text(ROWS)
-    other = "test" if there == "train" else "train"
-    with pytest.raises(GenezipError, match=rf"has no file a\.{other}\.csv"):
-        read_benchmark(tmp_path, "a")
+@pytest.mark.parametrize("other", ["b/a.dev.csv", "a.validation.csv.gz"])
+def test_two_files_of_one_split_are_refused(tmp_path, other):
+    paths = [tmp_path / name for name in ("a.train.csv", "a.dev.csv", other)]
+    with pytest.raises(
+        GenezipError, match=r"a\.dev\.csv and .* both the valid rows of a; list one"
+    ):
+        split_files(paths, "a")
 
 
 def test_a_table_may_have_splits_coordinates_and_groups(tmp_path):
@@ -86,6 +89,10 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path):
         ("sequence,label\nAC,1\n,0\n", "line 3 of .*a.csv: its sequence is empty"),
         ("sequence,label\nAC,1\nA,\n", "line 3 of .*a.csv: its label is empty"),
         ("sequence,label\nAC,1\nA,NA\n", "its label is empty .or NA.; mend"),
+        (
+            "sequence,label,group\nAC,1,g\nA,0,\n",
+            "line 3 of .*a.csv: its group is empty .or NA.; m",
+        ),
         ("sequence,class\nAC,1\n", "a.csv lacks the columns label"),
         ("sequence,label\nAC,1\nA,1\n", "a.csv has the class '1' alone"),
         ("sequence,label\n", "a.csv has no row"),
@@ -173,7 +180,7 @@ def test_a_wrong_bed_is_one_sentence(tmp_path, genome, text, told):
         read_intervals(path, genome[0])
 
 
-def test_the_real_sets_have_their_published_sizes(gue):
-    table = read_benchmark(gue, "mouse_0")
+def test_the_real_sets_have_their_published_sizes(gue_set):
+    table = gue_set("mouse_0")
     assert table["split"].value_counts().to_dict() == {"train": 6478, "valid": 810, "test": 810}
     assert set(table["sequence"].str.len()) == {101}

@@ -7,7 +7,6 @@ from toolkit.dna import random_dna, reverse_complement
 
 from genezip.alphabet import encode
 from genezip.errors import GenezipError
-from genezip.tasks.classification.sets import read_benchmark
 from genezip.tasks.classification.splits import (
     balanced_folds,
     folds_of,
@@ -123,8 +122,8 @@ def test_units_are_groups_else_loci_else_families(labelled):
         pytest.param("tf_3", 888, 1000, marks=pytest.mark.slow),
     ],
 )
-def test_rows_left_of_the_real_sets(gue, name, left, of):
-    table = read_benchmark(gue, name)
+def test_rows_left_of_the_real_sets(gue_set, name, left, of):
+    table = gue_set(name)
     (fold,), note = split_folds(table, ids_of(table), "unseen", 0)
     assert note.startswith(f"{left:,} of {of:,} test rows") and len(fold.test) == left
     texts = table["sequence"].tolist()

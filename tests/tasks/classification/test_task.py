@@ -1,6 +1,8 @@
 """The task classification, from files of a set to scores: probes, networks, rows zero, marks."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,20 @@ from sklearn.metrics import matthews_corrcoef
 from toolkit.dna import random_ids
 from toolkit.networks import FREE, save_toy, small_network
 
-from genezip.alphabet import decode, encode
+from genezip.alphabet import decode, encode, reverse_complement
+from genezip.artifacts.files import sha256_file
+from genezip.artifacts.scores import FLOOR_SHARE
 from genezip.config import Classification
 from genezip.errors import GenezipError
 from genezip.models import load
 from genezip.tasks import TASKS, run
-from genezip.tasks.base import CNN, Method
-from genezip.tasks.classification.task import Labelled
+from genezip.tasks.base import CNN, Job, Method, NotMeasured, Predictions, baseline_method
+from genezip.tasks.classification.baselines import class_shares
+from genezip.tasks.classification.network import Learner, SequenceCNN, SequenceModel
+from genezip.tasks.classification.probe import linear_probe
+from genezip.tasks.classification.rows_zero import rows_zero
+from genezip.tasks.classification.sets import read_sequences
+from genezip.tasks.classification.task import Labelled, LabelledSequences
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import FeatureStore, write_store
 from genezip.tasks.measure import measure
@@ -59,6 +68,14 @@ def write_set(folder: Path, twins: bool = False) -> TaskFiles:
     names = sorted(path.name for path in folder.glob("*.csv"))
     listing.write_text(json.dumps({"files": [{"path": each} for each in names]}))
     return TaskFiles.load(listing)
+
+
+def measured(folder: Path, files: TaskFiles, *models: str, **changes: Any) -> pd.DataFrame:
+    """Score table of the set, by one call."""
+    out = folder / "out.tsv"
+    task, chosen = TASKS["classification"], settings(**changes)
+    measure(task, files, None, models, None, chosen, "test", out, folder / "p.parquet")
+    return pd.read_csv(out, sep="\t")
 
 
 def shuffles(seed: int) -> tuple[str, str]:
@@ -126,12 +143,11 @@ def test_all_in_one_call_finds_a_motif_and_begins_with_rows_zero(tmp_path: Path)
     assert mcc.loc["kmer4", "value"] == pytest.approx(matthews_corrcoef(truth, given), abs=1e-5)
     facts = found[found["metric"] == "bpt"].set_index(["model", "rule"])["value"]
     assert facts["fixed-3", "official"] == pytest.approx(3.0)
-    shares = found[found["metric"] == "bound_active_share"]
-    assert shares["value"].tolist() == [0.0] * 4  # two models, two schemes
+    assert FLOOR_SHARE not in set(found["metric"])  # a fixed length says nothing of why
     against = found[found["metric"] == "mcc_minus_control"]
     assert set(against["model"]) == {"fixed-3"} and "against fixed-6" in against["note"].iloc[0]
     # the motif stands at one place, which a table of positions sees
-    scored = found[~found["metric"].isin(["bpt", "bound_active_share"])]
+    scored = found[found["metric"] != "bpt"]
     assert scored["note"].str.startswith("solved by position_motif").all()
     assert not list(tmp_path.glob(".*"))
 
@@ -140,11 +156,7 @@ NAMES = ("target", "prediction")
 
 
 def test_a_set_of_shuffles_is_marked_in_every_row(tmp_path: Path) -> None:
-    files, out = write_set(tmp_path, twins=True), tmp_path / "out.tsv"
-    chosen = settings(schemes=["official"])
-    task = TASKS["classification"]
-    measure(task, files, None, [], None, chosen, "test", out, tmp_path / "p.parquet")
-    found = pd.read_csv(out, sep="\t")
+    found = measured(tmp_path, write_set(tmp_path, twins=True), schemes=["official"])
     twin = found[(found["model"] == "twin") & (found["metric"] == "mcc")].iloc[0]
     assert twin["value"] == 1.0 and "whose label is inverted" in twin["note"]
     assert found["note"].str.startswith("solved by twin: MCC 1.000").all()
@@ -208,6 +220,195 @@ def test_networks_need_the_official_split(tmp_path: Path) -> None:
     assert not (tmp_path / "p.parquet").exists()
 
 
+def test_a_split_without_test_rows_has_its_reason_in_every_cell(tmp_path: Path) -> None:
+    """Each test row is in training, so that `unseen` has none left."""
+    write_set(tmp_path)
+    lines = (tmp_path / "toy.test.csv").read_text().splitlines(keepends=True)
+    with (tmp_path / "toy.train.csv").open("a") as train:
+        train.writelines(lines[1:])
+    files = TaskFiles.load(tmp_path / "files.json")
+    found = measured(tmp_path, files, "fixed:3")
+    unseen = found[found["rule"] == "unseen"]
+    assert sorted(unseen["metric"].unique()) == ["accuracy", "f1_macro", "mcc"]
+    models = found.loc[(found["rule"] == "official") & (found["metric"] == "mcc"), "model"]
+    assert len(unseen) == 3 * len(models) and set(unseen["model"]) == set(models)
+    assert unseen["value"].isna().all() and unseen["n"].isna().all()
+    why = "no row is left to learn from, or none to test (split unseen, 0 of 60 test rows, without"
+    assert unseen["note"].str.startswith(why).all()
+    manifest = prepared(tmp_path, files)
+    method = Method("classification", "toy", CNN, 0, "full", "full")
+    out = tmp_path / "cnn.parquet"
+    chosen = settings(epochs=1)
+    run.predict("classification", manifest, Path(), method, "toy", chosen, 0, out)
+    scores = run.score([out], 20, 0, "test").set_index(["rule", "metric"])
+    assert np.isfinite(scores.loc[("official", "mcc"), "value"])
+    assert scores.loc[("unseen", "mcc"), "note"].startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [
+        (lambda number: number % 2 if number < 2 else 0, "a class lies in too few groups"),
+        (lambda number: number % 2, "too few groups or classes are learned"),
+    ],
+)
+def test_a_set_that_no_probe_can_learn_is_not_measured(
+    tmp_path: Path, label: Callable[[int], int], why: str
+) -> None:
+    few = 2 if "groups or" in why else 12
+    for split in ("train", "test"):
+        rows = [f"{sequence(len(split) * 50 + n, False)},{label(n)}" for n in range(few)]
+        (tmp_path / f"toy.{split}.csv").write_text("\n".join(["sequence,label", *rows]) + "\n")
+    (row,) = measured(tmp_path, listed(tmp_path), "fixed:3").to_dict("records")
+    assert (row["model"], row["value"]) == ("labels", 0)
+    assert f"{why} (split official, {few} of {few} test rows); {why} (split unseen" in row["note"]
+
+
+def listed(folder: Path, *more: str, **facts: Any) -> TaskFiles:
+    """A list of the tables of a folder."""
+    names = [*sorted(path.name for path in folder.glob("*.csv")), *more]
+    entries = [{"path": name} for name in names]
+    (folder / "files.json").write_text(json.dumps({"files": entries, **facts}))
+    return TaskFiles.load(folder / "files.json")
+
+
+def test_only_listed_files_are_read_and_recorded(
+    tmp_path: Path, messages: Callable[[], list[str]]
+) -> None:
+    write_set(tmp_path)
+    (tmp_path / "toy.dev.csv").unlink()
+    (tmp_path / "other.bw").touch()
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "toy.test.txt").touch()
+    files = listed(tmp_path, "other.bw", "deep/toy.test.txt")
+    (tmp_path / "toy.dev.csv").write_text("sequence,label\nACGT,1\n")  # there and not listed
+    manifest = prepared(tmp_path, files)
+    assert set(json.loads(manifest.read_text())["inputs"]) == {"toy.train.csv", "toy.test.csv"}
+    found = TASKS["classification"].open(manifest, Path())
+    assert "valid" not in set(found.table["split"])
+    assert any(text.endswith("lists no toy.dev.csv") for text in messages())
+    (tmp_path / "toy.test.csv.gz").touch()
+    with pytest.raises(GenezipError, match=r"toy.test.csv and .*toy.test.csv.gz are both the test"):
+        prepared(tmp_path, listed(tmp_path, "toy.test.csv.gz"))
+
+
+def test_files_of_equal_names_are_both_recorded(tmp_path: Path) -> None:
+    class Both(LabelledSequences):
+        name = "both"
+
+        def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
+            return read_sequences(files.paths)
+
+    write_set(tmp_path)
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / f"toy.{split}.csv").rename(tmp_path / split / f"rows.{split}.csv")
+    twice = [tmp_path / "train" / "rows.csv", tmp_path / "test" / "rows.csv"]
+    for path in twice:
+        text = (path.parent / f"rows.{path.parent.name}.csv").read_text().splitlines()
+        rows = [f"{line},{path.parent.name}" for line in text[1:]]
+        path.write_text("\n".join(["sequence,label,split", *rows]) + "\n")
+    files = TaskFiles(tmp_path / "files.json", tuple(twice), {})
+    manifest = tmp_path / "data" / "manifest.json"
+    Both().prepare(files, Path(), "all", settings(), 0, manifest)
+    inputs = json.loads(manifest.read_text())["inputs"]
+    assert inputs == {f"{path.parent.name}/rows.csv": sha256_file(path) for path in twice}
+
+
+@pytest.mark.parametrize("lacking", ["train", "test"])
+def test_a_list_without_a_split_is_refused(tmp_path: Path, lacking: str) -> None:
+    write_set(tmp_path)
+    (tmp_path / f"toy.{lacking}.csv").rename(tmp_path / f"toy.{lacking}.old")
+    with pytest.raises(GenezipError, match=f"lists no file toy.{lacking}.csv .or .csv.gz.; name"):
+        prepared(tmp_path, listed(tmp_path))
+    files = listed(tmp_path, reasons={"classification": "offline (none)"})
+    with pytest.raises(NotMeasured, match="offline"):
+        prepared(tmp_path, files)
+
+
+def test_notes_of_folds_are_one_sentence_of_all_of_them(tmp_path: Path) -> None:
+    files = write_set(tmp_path, twins=True)
+    found = measured(tmp_path, files, schemes=["family"], folds=3)
+    twin = found[(found["model"] == "twin") & (found["metric"] == "mcc")].iloc[0]
+    told = "of 220 rows have a training row of equal counts, whose label is inverted in"
+    assert told in twin["note"] and twin["n"] == 220
+    nearest = found[(found["model"] == "nearest") & (found["metric"] == "mcc")].iloc[0]
+    assert "of 220 rows share a k-mer with a training row" in nearest["note"]
+
+
+def test_rows_zero_of_equal_training_rows_are_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples, calls = opened(tmp_path), []
+
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return rows_zero(*given)
+
+    monkeypatch.setattr("genezip.tasks.classification.task.rows_zero", counted)
+    chosen = baseline_method("", "classification", "toy")
+    job = Job(chosen, "toy", examples, settings(), 0)
+    found = list(TASKS["classification"].baselines(job, None))
+    assert len(calls) == 1
+    (fold,) = examples.folds["unseen"]
+    for slow in rows_zero(examples.ids, examples.truth, fold, 2):
+        (one,) = (
+            each
+            for each in found
+            if isinstance(each, Predictions) and (each.model, each.rule) == (slow.name, "unseen")
+        )
+        assert np.stack(list(one.prediction)).argmax(axis=1).tolist() == slow.predicted.tolist()
+
+
+def test_probes_and_class_shares_learn_from_validation_rows_too(tmp_path: Path) -> None:
+    """Labels of validation rows change what they predict; those of test rows do not."""
+    examples = opened(tmp_path, schemes=["official"])
+    (fold,) = examples.folds["official"]
+    x = random_features(len(examples.ids))
+    first = linear_probe(x, examples.truth, examples.units, fold, 2)
+    for rows, same in ((fold.valid, False), (fold.test, True)):
+        truth = examples.truth.copy()
+        truth[rows[: len(rows) // 2]] = 1
+        other = linear_probe(x, truth, examples.units, fold, 2)
+        assert np.array_equal(first, other) == same
+        shares = [class_shares(labels, fold, 2)[0, 1] for labels in (examples.truth, truth)]
+        assert (shares[0] == shares[1]) == same
+
+
+def random_features(rows: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(rows, 4))
+
+
+def test_probabilities_of_a_network_do_not_depend_on_the_strand(tmp_path: Path) -> None:
+    examples = opened(tmp_path)
+    turned = replace(examples, ids=[reverse_complement(one) for one in examples.ids])
+    torch.manual_seed(3)
+    models = (SequenceCNN(2), SequenceModel(small_network(**FREE), 2, 0))
+    rows = np.arange(5)
+    for model in models:
+        one, other = (
+            Learner(model, each, settings(), torch.device("cpu")) for each in (examples, turned)
+        )
+        np.testing.assert_allclose(one.probabilities(rows), other.probabilities(rows), atol=1e-12)
+        np.testing.assert_allclose(one.probabilities(rows).sum(axis=1), 1)
+
+
+def test_other_classes_of_equal_examples_are_refused(tmp_path: Path) -> None:
+    first = prepared(tmp_path, write_set(tmp_path))
+    paths = [tmp_path / "one.parquet", tmp_path / "cnn.parquet"]
+    run.baselines("classification", first, Path(), "toy", "toy", settings(), 0, paths[0])
+    test = tmp_path / "toy.test.csv"
+    lines = test.read_text().splitlines(keepends=True)
+    text, label = lines[1].strip().split(",")
+    test.write_text("".join([lines[0], f"{text},{1 - int(label)}\n", *lines[2:]]))
+    other = prepared(tmp_path, TaskFiles.load(tmp_path / "files.json"))
+    method = Method("classification", "toy", CNN, 0, "full", "full")
+    chosen = settings(epochs=1)
+    run.predict("classification", other, Path(), method, "toy", chosen, 0, paths[1])
+    with pytest.raises(GenezipError, match="has other classes of toy than nearest"):
+        run.score(paths, 20, 0, "test")
+
+
 def test_other_test_rows_are_refused(tmp_path: Path) -> None:
     full = prepared(tmp_path, write_set(tmp_path))
     paths = [tmp_path / "baselines.parquet", tmp_path / "cnn.parquet"]
@@ -219,7 +420,7 @@ def test_other_test_rows_are_refused(tmp_path: Path) -> None:
     method = Method("classification", "toy", CNN, 0, "full", "full")
     chosen = settings(epochs=1)
     run.predict("classification", fewer, Path(), method, "toy", chosen, 0, paths[1])
-    with pytest.raises(GenezipError, match="has other test rows of toy than the others; predict"):
+    with pytest.raises(GenezipError, match=r"predicted different examples \(official, test\)"):
         run.score(paths, 20, 0, "test")
 
 
