@@ -167,10 +167,18 @@ def read_tsv(
         frame = pd.read_csv(path, sep=separator, dtype=types)
     except FileNotFoundError:
         raise GenezipError(f"{path} does not exist; {first}") from None
+    except pd.errors.EmptyDataError:
+        raise GenezipError(f"{path} is empty; {again}") from None
     except (ValueError, OSError, EOFError, zlib.error) as error:  # also of a gzip that is cut
         reason = str(error).split("\n", maxsplit=1)[0]
         raise GenezipError(f"{path} is not a readable table ({reason}); {again}") from None
     lacking = sorted(set(columns) - set(frame.columns))
+    if lacking and len(columns) > len(frame.columns) == 1:
+        mark = {",": "commas", "\t": "tabs"}[separator]
+        raise GenezipError(
+            f"{path} has the one column {frame.columns[0]!r}, and needs {', '.join(lacking)} with "
+            f"{mark} between them; {again}"
+        )
     if lacking:
         raise GenezipError(f"{path} lacks the columns {', '.join(lacking)}; {again}")
     return frame

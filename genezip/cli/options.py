@@ -112,7 +112,8 @@ Bound = Annotated[
 ]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")]
 Scale = Annotated[
-    str, typer.Option("--scale", help="full, demo or test: stamped on what is written.")
+    Literal["full", "demo", "test"],
+    typer.Option("--scale", help="Stamped on what is written."),
 ]
 
 # Evaluation

@@ -316,7 +316,7 @@ def table(
     scores: Annotated[list[Path], typer.Option(help="Result file of a subset; once per file.")],
     out: Out,
     settings: Settings = None,
-    scale: Annotated[str, typer.Option(help="full, demo or test.")] = "full",
+    scale: options.Scale = "full",
     paper: Annotated[Path | None, typer.Option(help="CSV of the published table.")] = None,
 ) -> None:
     """All subsets of a task, with the published numbers beside them.
@@ -400,7 +400,7 @@ def _measure(
     models: list[str] | None,
     control: str | None,
     settings: str | None,
-    scale: str,
+    scale: options.Scale,
     out: Path,
     predictions: Path,
 ) -> None:
@@ -461,7 +461,7 @@ def audit_files(
     from genezip.tasks.classification.sets import read_intervals, read_sequences
 
     if fasta is None:
-        table = read_sequences(files)
+        table = read_sequences(files, label)
     elif len(files) == 1:
         table = read_intervals(files[0], fasta, label)
     else:

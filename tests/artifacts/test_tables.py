@@ -101,7 +101,7 @@ def test_tsv(tmp_path):
     with pytest.raises(GenezipError, match=r"gz is not a readable table .*; write it again"):
         read_tsv(cut)
     path.write_text("")
-    with pytest.raises(GenezipError, match=r"is not a readable table .*; write it again"):
+    with pytest.raises(GenezipError, match=r"fruit\.tsv is empty; write it again"):
         read_tsv(path)
     path.unlink()
     with pytest.raises(GenezipError, match="does not exist; run the stage"):

@@ -204,11 +204,16 @@ def _verdict(
             f"length alone tells the class {row['label']} from the rest in {row['split']} with an "
             f"AUROC of {row['length_auroc']:.3f}: cut all sequences to one length"
         )
-    if bad:
+    tests = classes.loc[classes["split"] == "test", "label"]
+    if len(tests) == 1:
+        bad.append(f"every test row is of the class {tests.iloc[0]}")
+    if len(tests) and not len(across):
         found.append(
-            f"verdict: not fit to compare models ({'; '.join(dict.fromkeys(bad))}); "
-            "use it to test an audit"
+            "there are no training rows, so what the labels give away was not measured; name the "
+            "file of the training rows too"
         )
+    if bad:
+        found.append(f"verdict: not fit to compare models ({'; '.join(dict.fromkeys(bad))})")
     elif unfair and len(across):
         found.append("verdict: the split leaks; report the split `unseen` beside it")
     elif unfair:

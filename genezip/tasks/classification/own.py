@@ -78,13 +78,8 @@ def run_own(path: Path, out: Path) -> pd.DataFrame:
     assert labels is not None
     if fasta is not None:
         table = read_intervals(labels, fasta, settings.label)
-    elif settings.label != "label":
-        raise GenezipError(
-            f"{path} names the column {settings.label!r} without a FASTA; call the column of the "
-            "labels `label`, or give `fasta`"
-        )
     else:
-        table = read_sequences([labels])
+        table = read_sequences([labels], settings.label)
     found = audit(table)
     write_text(out / AUDIT, found.text())
     for sentence in found.verdict:

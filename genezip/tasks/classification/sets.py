@@ -76,18 +76,29 @@ def split_files(paths: Iterable[Path], name: str) -> dict[str, Path]:
     return {split: found[split] for split in ("train", "valid", "test") if split in found}
 
 
-def read_sequences(paths: Sequence[str | Path]) -> pd.DataFrame:
+def read_sequences(paths: Sequence[str | Path], label: str = "label") -> pd.DataFrame:
     """Tables with the columns ``sequence`` and ``label``, CSV or TSV, plain or gzip.
 
     Further columns are ``split`` (else that of the file's name, ``x.test.csv``), ``chrom``,
     ``start``, ``end``, ``strand`` and ``group``; others are left out.
 
+    Parameters
+    ----------
+    paths : files whose names end in ``.csv``, ``.tsv`` or ``.txt``, or in one of them and ``.gz``
+    label : column that has the label
+
     Raises
     ------
     GenezipError
-        At the first row that is wrong, with its file and line.
+        At the first file or row that is wrong, with its line.
     """
-    return _finished([_read_table(Path(path), ("sequence", "label")) for path in paths], None)
+    for path in map(Path, paths):
+        if not _TABLE.fullmatch(path.name):
+            raise GenezipError(
+                f"{path} is no .csv, .tsv or .txt (or one of them in .gz); name one, or for the "
+                "intervals of a BED also the FASTA of their genome"
+            )
+    return _finished([_read_table(Path(path), ("sequence",), label) for path in paths], None)
 
 
 def read_intervals(
@@ -111,9 +122,7 @@ def read_intervals(
     """
     path = Path(labels)
     if _TABLE.fullmatch(path.name):
-        table = _read_table(path, (*INTERVAL, label))
-        if label != "label":
-            table = table.drop(columns="label", errors="ignore").rename(columns={label: "label"})
+        table = _read_table(path, INTERVAL, label)
         table = table.drop(columns="sequence", errors="ignore")  # that of the FASTA counts
     else:
         table = _read_labelled_bed(path).assign(split=split)
@@ -142,6 +151,7 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     table[LINE] = np.arange(1, len(table) + 1)
     if not {"sequence", "label"} <= set(table):
         raise GenezipError("rows of a labelled set need a sequence and a label; give both")
+    table["label"] = table["label"].map(str, na_action="ignore")
     if "split" not in table:
         table["split"] = ""
     return _finished([table], None)
@@ -165,8 +175,9 @@ def _read_labelled_bed(path: Path) -> pd.DataFrame:
     return table.assign(file=str(path))
 
 
-def _read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+def _read_table(path: Path, columns: Collection[str], label: str) -> pd.DataFrame:
     """The known columns of a table as text, with the file and line of each row."""
+    columns = {*columns, label}
     bare = path.name.removesuffix(".gz")
     separator = "," if bare.endswith(".csv") else "\t"
     table = read_tsv(path, columns, None, *_ADVICE, separator=separator)
@@ -174,6 +185,8 @@ def _read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
         raise GenezipError(f"{path} has no row; name a table with some")
     places = {name: place for place, name in enumerate(table, 1)}
     table = table[[name for name in table if name in {*_TEXT, *columns}]].copy()
+    if label != "label":
+        table = table.drop(columns="label", errors="ignore").rename(columns={label: "label"})
     table["file"], table[LINE] = str(path), np.arange(2, len(table) + 2)
     match = _TABLE.fullmatch(path.name)
     if "split" not in table:
@@ -256,11 +269,16 @@ def _cut(row: dict[Hashable, Any], genome: ReferenceGenome) -> np.ndarray:
 
 
 def _check_classes(table: pd.DataFrame) -> None:
-    """At least two classes, each with a training row where any row trains."""
+    """Two classes or more, of two rows on average, each with a training row where any trains."""
     labels = table["label"].unique()
     if len(labels) < 2:
         raise GenezipError(
             f"{_files(table)} has the class {labels[0]!r} alone; a classification needs two"
+        )
+    if len(labels) > max(2, len(table) // 2):
+        raise GenezipError(
+            f"{_files(table)} has {len(labels):,} classes in {len(table):,} rows, {labels[0]!r} "
+            "among them; a class needs two rows or more, and numbers need bins"
         )
     train = table["split"] == "train"
     absent = sorted(set(labels) - set(table.loc[train, "label"]))

@@ -128,6 +128,18 @@ def test_a_set_without_splits_is_compared_with_itself(labelled):
     assert any("2 of 101 rows (2.0%) are a copy of another row" in line for line in report.verdict)
 
 
+def test_test_rows_of_one_class_are_not_fit(labelled):
+    rows = [(split, text, 1 if split == "test" else label) for split, text, label in clean()]
+    told = "verdict: not fit to compare models (every test row is of the class 1)"
+    assert audit(labelled(rows)).verdict[-1] == told
+
+
+def test_test_rows_alone_are_told_to_lack_training_rows(labelled):
+    report = audit(labelled([("test", text, label) for _, text, label in clean()]))
+    assert report.verdict[-2].startswith("there are no training rows")
+    assert report.verdict[-1] == "verdict: usable, with the remarks above"
+
+
 @pytest.mark.parametrize(("name", "rows"), [("mouse_0", 734), ("mouse_2", 300), ("mouse_3", 203)])
 def test_the_shuffled_mouse_sets_are_found(gue_set, name, rows):
     report = audit(gue_set(name))

@@ -114,7 +114,7 @@ def test_a_table_with_a_split_keeps_it(tmp_path: Path) -> None:
         ("labels.bed", ("fasta: none.fa",), "none.fa does not exist"),
         ("labels.bed", ("fasta: genome.fa", "folds: 1"), "folds"),
         ("labels.bed", ("fasta: genome.fa", "fold: 3"), "fold"),
-        ("labels.bed", ("label: kind",), "names the column 'kind' without a FASTA"),
+        ("labels.bed", ("label: kind",), "also the FASTA of their genome"),
         ("labels.bed", ("fasta: genome.fa", "schemes: [official]"), "no train row"),
     ],
 )

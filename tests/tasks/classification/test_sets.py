@@ -7,7 +7,12 @@ import pytest
 from toolkit.dna import random_dna, reverse_complement
 
 from genezip.errors import GenezipError
-from genezip.tasks.classification.sets import read_intervals, read_sequences, split_files
+from genezip.tasks.classification.sets import (
+    labelled,
+    read_intervals,
+    read_sequences,
+    split_files,
+)
 
 ROWS = "sequence,label\nACGT,1\nacgu,0\nNNRA,1\n"
 
@@ -76,10 +81,10 @@ def test_a_table_may_have_splits_coordinates_and_groups(tmp_path):
 
 def test_labels_that_are_numbers_are_in_their_order(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text("sequence,label\nA,10\nC,9\nG,-1\n")
-    assert read_sequences([path])["class"].tolist() == [2, 1, 0]
-    path.write_text("sequence,label\nA,10\nC,9\nG,b\n")
-    assert read_sequences([path])["class"].tolist() == [0, 1, 2]
+    path.write_text("sequence,label\nA,10\nC,9\nG,-1\n" + "A,10\n" * 3)
+    assert read_sequences([path])["class"].tolist()[:3] == [2, 1, 0]
+    path.write_text("sequence,label\nA,10\nC,9\nG,b\n" + "A,10\n" * 3)
+    assert read_sequences([path])["class"].tolist()[:3] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +100,9 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path):
         ),
         ("sequence,class\nAC,1\n", "a.csv lacks the columns label"),
         ("sequence,label\nAC,1\nA,1\n", "a.csv has the class '1' alone"),
+        ("sequence,label\nAC,.1\nA,.2\nA,.3\n", r"3 classes in 3 rows, '.1' among .* need bins"),
+        ("sequence;label\nAC;1\n", "a.csv has the one column 'sequence;label', .* with commas"),
+        ("", "a.csv is empty; mend the file"),
         ("sequence,label\n", "a.csv has no row"),
         (
             "sequence,label,split\nAC,1,test\nA,0,x\n",
@@ -120,6 +128,28 @@ def test_a_wrong_table_is_one_sentence(tmp_path, text, told):
     with pytest.raises(GenezipError, match=told) as error:
         read_sequences([path])
     assert "\n" not in str(error.value)
+
+
+def test_a_table_names_the_column_of_its_label(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("sequence,state,label\nA,on,x\nC,off,x\n")
+    assert read_sequences([path], "state")["label"].tolist() == ["on", "off"]
+    with pytest.raises(GenezipError, match=r"own\.csv lacks the columns kind"):
+        read_sequences([path], "kind")
+
+
+def test_a_bed_without_a_genome_is_refused(tmp_path):
+    path = tmp_path / "own.bed"
+    path.write_text("chr1\t0\t5\ta\n")
+    with pytest.raises(GenezipError, match="also the FASTA of their genome"):
+        read_sequences([path])
+
+
+def test_labels_of_a_program_may_be_numbers():
+    table = labelled([{"sequence": "AC", "label": 10}, {"sequence": "CC", "label": 9}])
+    assert table["label"].tolist() == ["10", "9"] and table["class"].tolist() == [1, 0]
+    with pytest.raises(GenezipError, match="line 2 of the rows: its label is empty"):
+        labelled([{"sequence": "AC", "label": 10}, {"sequence": "CC", "label": None}])
 
 
 def test_files_of_a_set_have_equal_columns(tmp_path):

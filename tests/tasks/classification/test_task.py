@@ -162,6 +162,37 @@ def test_a_set_of_shuffles_is_marked_in_every_row(tmp_path: Path) -> None:
     assert found["note"].str.startswith("solved by twin: MCC 1.000").all()
 
 
+@pytest.mark.parametrize("wrong", [1, 2, 3])
+def test_few_errors_do_not_open_the_interval(tmp_path: Path, wrong: int) -> None:
+    """A resample without any error tells nothing of the spread of MCC and F1."""
+    task, truth = TASKS["classification"], np.arange(200) % 2
+    found = truth.copy()
+    found[np.flatnonzero(truth == 0)[:wrong]] = 1
+    names = np.arange(200).astype(str)
+    given = Predictions(
+        "test", np.arange(200), names, list(np.eye(2)[truth]), list(np.eye(2)[found]), "official"
+    )
+    path = tmp_path / "p.parquet"
+    run.write_predictions(task, path, Method(task.name, "toy", "m", 0, "full", "frozen"), [given])
+    scores = run.score([path], 4000, 0, "test").set_index("metric")
+    for metric in task.metrics:
+        assert scores.loc[metric, "ci_low"] > scores.loc[metric, "value"] - 0.05
+
+
+def test_a_task_whose_reader_gives_no_table_is_refused(tmp_path: Path) -> None:
+    class Bare(LabelledSequences):
+        name = "bare"
+
+    class Rows(Bare):
+        def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> Any:
+            return [{"sequence": "AC", "label": 1}]
+
+    files = write_set(tmp_path)
+    for task, told in ((Bare(), "has no method read"), (Rows(), "gave a list without classes")):
+        with pytest.raises(GenezipError, match=told):
+            task.prepare(files, Path(), "toy", settings(), 0, tmp_path / "m.json")
+
+
 def test_a_floor_that_forces_tokens_is_counted(tmp_path: Path) -> None:
     """Tokens and the forced share are those of a pass of the model's own bound."""
     folder = save_toy(tmp_path / "m", small_network(bound="sequence"), seed=0, name="tiny")
