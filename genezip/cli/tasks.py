@@ -436,8 +436,8 @@ def run_own(
     from genezip.tasks.classification import own
 
     torch.set_num_threads(threads)
-    found = own.headline(own.run_own(file, out))
-    typer.echo(found.to_string(index=False, float_format="%.3f", na_rep=""))
+    typer.echo(own.headline(own.run_own(file, out)))
+    typer.echo(f"every metric, difference and note: {out / own.SCORES}")
 
 
 @app.command("audit")

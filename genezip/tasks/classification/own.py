@@ -8,11 +8,12 @@ import pandas as pd
 
 from genezip import config
 from genezip.artifacts.files import write_text
-from genezip.artifacts.scores import FLOOR_SHARE, TASK_SCORES
+from genezip.artifacts.scores import FLOOR_SHARE, SOLVED, TASK_SCORES
 from genezip.errors import GenezipError
 from genezip.tasks.base import NotMeasured
 from genezip.tasks.classification.audit import audit
 from genezip.tasks.classification.sets import read_intervals, read_sequences
+from genezip.tasks.classification.splits import LOCUS_BP
 from genezip.tasks.classification.task import LabelledSequences
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared
@@ -50,7 +51,8 @@ class UserTask(LabelledSequences):
         except NotMeasured as error:
             raise GenezipError(
                 f"the labels of {files.listing} cannot be learned: {error}; add rows of every "
-                "class from other chromosomes or families, or name other schemes"
+                f"class from other groups (the column `group`, else {LOCUS_BP:,} bp of a "
+                "chromosome, else families of alike sequences), or name other schemes"
             ) from None
 
 
@@ -106,20 +108,22 @@ def default_schemes(table: pd.DataFrame, folds: int) -> list[str]:
     return ["family"]
 
 
-def headline(scores: pd.DataFrame) -> pd.DataFrame:
-    """What is printed of every method under every split scheme.
+def headline(scores: pd.DataFrame) -> str:
+    """What is printed: a line for every method under every split scheme, then what solves a split.
 
-    Returns
-    -------
-    DataFrame
-        split, model, mcc with its interval, n (test rows), units, then of models bpt (bases per
-        token) and floor_forced_share (share of test rows in which the floor made tokens), note
+    The columns are split, model, mcc with its interval, n (test rows), units, then of models bpt
+    (bases per token) and floor_forced_share (share of test rows in which the floor made tokens).
     """
     place = ["rule", "model", "seed"]
     shown = scores.loc[scores["metric"] == HEADLINE]
-    shown = shown[[*place, "value", "ci_low", "ci_high", "n", "units", "note"]]
+    marks = shown[["rule", "note"]].drop_duplicates("rule").itertuples(index=False)
+    shown = shown[[*place, "value", "ci_low", "ci_high", "n", "units"]]
     for metric in ("bpt", FLOOR_SHARE):
         facts = scores.loc[scores["metric"] == metric, [*place, "value"]]
         shown = shown.merge(facts.rename(columns={"value": metric}), how="left", on=place)
-    shown.insert(len(shown.columns) - 1, "note", shown.pop("note"))
-    return shown.drop(columns="seed").rename(columns={"rule": "split", "value": HEADLINE})
+    shown = shown.drop(columns="seed").rename(columns={"rule": "split", "value": HEADLINE})
+    lines = [shown.to_string(index=False, float_format="%.3f", na_rep="")]
+    for rule, note in marks:
+        if str(note).startswith(SOLVED):
+            lines.append(f"split {rule} is {note.partition(';')[0]}")
+    return "\n".join(lines)

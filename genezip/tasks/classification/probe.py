@@ -39,8 +39,12 @@ def unlearnable(
         if not len(fold.train) or not len(fold.test):
             return f"no {rows} is left to learn from, or none to test"
         known, of = truth[fold.seen], groups[fold.seen]
-        if len(np.unique(of)) < INNER_FOLDS or len(np.unique(known)) < 2:
-            return f"too few {units} or classes are learned"
+        held, classes = len(np.unique(of)), len(np.unique(known))
+        if held < INNER_FOLDS or classes < 2:
+            return (
+                f"a probe needs training rows in {INNER_FOLDS} {units} and of 2 classes, and has "
+                f"{held} and {classes}"
+            )
         for inner in GroupKFold(INNER_FOLDS).split(fold.seen, known, of):
             if any(set(known[part]) != set(known) for part in inner):
                 return f"a class lies in too few {units}"

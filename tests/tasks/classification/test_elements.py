@@ -171,7 +171,7 @@ def made_elements(tmp_path, chroms=6, every=2_000_000):
     ("chroms", "every", "why"),
     [
         (1, 2_000_000, "no element is left to learn from, or none to test"),
-        (3, 100, "too few loci or classes are learned"),
+        (3, 100, "a probe needs training rows in 3 loci and of 2 classes, and has "),
     ],
 )
 def test_elements_that_cannot_be_split_are_not_measured(run, tmp_path, chroms, every, why):
