@@ -176,11 +176,6 @@ def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> Li
     ----------
     network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
         bound set, on its device
-
-    Raises
-    ------
-    GenezipError
-        If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
     method = job.method
     if method.input not in INPUTS:

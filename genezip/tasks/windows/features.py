@@ -153,11 +153,6 @@ def window_features(
     compressor : for ``full`` one that streams; for ``authors`` with its own bound
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
     layer : of the input ``full``; ``authors`` always pools states
-
-    Raises
-    ------
-    GenezipError
-        For another layer.
     """
     if layer not in ("states", "tokens"):
         raise GenezipError(f"there is no layer {layer}; use states or tokens")
