@@ -78,10 +78,10 @@ BASELINES: dict[str, Fitted] = {
 
 
 def predict_baselines(examples: PairExamples, name: str, rules: Sequence[str]) -> Iterator[Found]:
-    """Predictions of all four for every rule: test rows, and valid rows of ``paper``.
+    """Predictions of all four for every split scheme: test rows, and valid rows of ``paper``.
 
     Facts are the share of test rows whose gene, and whose variant or element, occurs in training;
-    notes say why a baseline has no predictions under a rule, or none in some folds.
+    notes say why a baseline has no predictions under a scheme, or none in some folds.
 
     Parameters
     ----------

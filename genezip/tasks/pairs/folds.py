@@ -117,7 +117,7 @@ class Fold:
 
     Attributes
     ----------
-    number : int, -1 for the rule ``paper``
+    number : int, -1 for the split scheme ``paper``
     train, valid, test : bool arrays, shape (n,)
     """
 
@@ -138,7 +138,7 @@ class Fold:
 
 
 def folds_of(table: pd.DataFrame, rule: str) -> Iterator[Fold]:
-    """Folds of a split rule.
+    """Folds of a split scheme.
 
     ``paper`` has one, the column ``split``. ``gene`` and ``chromosome`` have as many as
     ``fold_gene`` and ``fold_chromosome`` name: fold f is tested, f + 1 is for validation, and
@@ -183,12 +183,12 @@ def splits_of(rule: str) -> tuple[str, ...]:
 
 
 def no_folds(rule: str) -> str:
-    """Why a rule has no predictions where :func:`folds_of` yields nothing."""
+    """Why a split scheme has no predictions where :func:`folds_of` yields nothing."""
     return f"the data have no folds by {rule}"
 
 
 def one_class(labels: np.ndarray) -> str:
-    """Why nothing can be learned from these labels; empty where both classes are there.
+    """Why nothing can be learned from these targets; empty where both classes are there.
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ class PairsCNN:
     """Loss and scores of the one-hot CNN on pairs.
 
     It reads the alternative sequence padded or cut to 450,000 bp (the benchmark's variant task
-    reads the reference alone, which cannot see the variant); the hidden score is that of the
+    reads the reference alone, which cannot see the variant); the masked-variant score is that of the
     reference.
 
     Parameters
@@ -195,7 +195,7 @@ class PairsCNN:
 
 
 def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Rows of every split, and the label of every pair (int64)."""
+    """Rows of every split, and the target of every pair (int64)."""
     table = examples.table
     rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
     return rows, table["label"].to_numpy(dtype=np.int64)
@@ -252,7 +252,7 @@ def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED
 
 
 def predict_pairs(examples: PairExamples, found: LivePairs | PairsCNN) -> Iterator[Predictions]:
-    """Scores of validation and test pairs under the rule ``paper``."""
+    """Scores of validation and test pairs under the split scheme ``paper``."""
     for split in ("valid", "test"):
         rows = np.flatnonzero(examples.table["split"] == split)
         if len(rows):

@@ -164,7 +164,7 @@ def fit_probe(
     """Logistic regression with the penalty of the highest validation AUROC (ties: the stronger).
 
     Rows are standardised by the training rows. Nothing is drawn at random. Without both
-    classes among the validation labels C is ``DEFAULT_PENALTY``.
+    classes among the validation targets C is ``DEFAULT_PENALTY``.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def fit_probe(
 def predict_pairs(
     store: "FeatureStore", table: pd.DataFrame, input: str, settings: Pairs
 ) -> Iterator[Predictions | Note]:
-    """Fit every fold of every rule of ``settings.rules`` and score its test pairs.
+    """Fit every fold of every split scheme of ``settings.rules`` and score its test pairs.
 
     Validation scores come for ``paper`` only; for the others every pair is a test pair once. A
     fold whose training pairs are all of one class has no rows; a line and notes say so, and
