@@ -151,8 +151,8 @@ class PairsCNN:
     """Loss and scores of the one-hot CNN on pairs.
 
     It reads the alternative sequence padded or cut to 450,000 bp (the benchmark's variant task
-    reads the reference alone, which cannot see the variant); the masked-variant score is that of the
-    reference.
+    reads the reference alone, which cannot see the variant); the masked-variant score is that of
+    the reference.
 
     Parameters
     ----------
