@@ -56,6 +56,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "genezip tasks run my_task.yaml --out my_task": (RUN, ""),
     "genezip tasks measure by_file:ByFile --files files.json --model fixed:3 --out scores.tsv "
     "--predictions predictions.parquet": (PARSE, "test_contributing runs it"),
+    "genezip evaluate --from-predictions predictions.parquet --task by_file:ByFile "
+    "--out scores.tsv": (PARSE, "test_contributing runs it"),
     "genezip fetch --plan": (RUN, ""),
     "genezip models": (RUN, ""),
     "genezip labels fetch": (RUN, ""),

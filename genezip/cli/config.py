@@ -72,9 +72,13 @@ def docs(
 
 def key_tables(schema: dict[str, Any]) -> str:
     """Markdown tables of every key: one heading per config section, in file order."""
+    from genezip import config
+
     definitions = schema["$defs"]
     parts = [_table("Top level", schema, definitions)]
     parts += _sections("", schema, definitions)
+    own = config.OwnLabels.model_json_schema()
+    parts.append(_table("The file of `genezip tasks run`", own, {}))
     return "\n".join(parts)
 
 

@@ -16,9 +16,12 @@ Task = Annotated[str, typer.Argument(help="Name of a task: cmp, eqtl, etgp, tisp
 AnyTask = Annotated[
     str, typer.Argument(help="Name of a task (`genezip tasks list`), or module:Class.")
 ]
-Files = Annotated[Path, typer.Option(help="TASK.json of `genezip dnalongbench fetch`.")]
-Data = Annotated[Path, typer.Option(help="manifest.json of `dnalongbench prepare`.")]
-Genome = Annotated[Path, typer.Option(help="FASTA, or source.json of whole chromosomes.")]
+Files = Annotated[Path, typer.Option(help="JSON list of its files, of `fetch`.")]
+Data = Annotated[Path, typer.Option(help="manifest.json of `prepare`.")]
+Genome = Annotated[
+    Path | None,
+    typer.Option(help="FASTA, or source.json of whole chromosomes; for tasks that read one."),
+]
 Settings = Annotated[str | None, typer.Option(help="Section of the task as JSON, or a YAML file.")]
 LabelSettings = Annotated[str | None, options.section("labels")]
 Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
@@ -111,7 +114,10 @@ def fetch_labels(
 
 @app.command("list")
 def show() -> None:
-    """The tasks, with their metrics and what the bootstrap resamples.
+    """The tasks: what they ask, their metrics, what intervals resample, what may learn.
+
+    `one call` says that `genezip tasks measure` takes a task; the others go step
+    by step, from `prepare` to `genezip evaluate --from-predictions`.
 
     \b
     Example:
@@ -120,9 +126,12 @@ def show() -> None:
     from genezip.tasks import TASKS
 
     for name, task in TASKS.items():
-        metrics = ", ".join(task.metrics)
+        about = (type(task).__doc__ or "").partition("\n")[0]
+        call = "one call" if "bootstrap" in task.settings.model_fields else "step by step"
+        typer.echo(f"{name}: {about}")
         units = ", ".join(dict.fromkeys(task.metrics.values()))
-        typer.echo(f"{name}\t{metrics}\t{units}\t{', '.join(sorted(task.modes))}")
+        typer.echo(f"    {', '.join(task.metrics)}; resampled: {units}")
+        typer.echo(f"    {call}; {task.modes_named()}")
 
 
 def genome(task: Task, files: Files, out: Out) -> None:
@@ -145,11 +154,21 @@ def genome(task: Task, files: Files, out: Out) -> None:
     unpack_fasta(TaskFiles.load(files).one(*endings), out)
 
 
+def _genome(task: str, genome: Path | None) -> Path:
+    """The genome that was named; needed by tasks that read one."""
+    from genezip.errors import GenezipError
+    from genezip.tasks import TASKS
+
+    if genome is None and TASKS[task].reads_genome:
+        raise GenezipError(f"{task} reads a genome; name it with --genome")
+    return genome or Path()
+
+
 def prepare(
     task: Task,
     files: Files,
-    genome: Genome,
     out: Out,
+    genome: Genome = None,
     subset: Annotated[
         str | None, typer.Option(help="Name in the deposit; default: all, or the only one.")
     ] = None,
@@ -169,14 +188,14 @@ def prepare(
     from genezip.tasks.deposits import TaskFiles
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
-    run.prepare(task, subset, TaskFiles.load(files), genome, out, chosen, seed)
+    run.prepare(task, subset, TaskFiles.load(files), _genome(task, genome), out, chosen, seed)
 
 
 def features(
     task: Task,
     data: Data,
-    genome: Genome,
     out: Out,
+    genome: Genome = None,
     input: Annotated[Literal["authors", "full"], typer.Option(help="authors or full.")] = "full",
     model: Annotated[Path | None, typer.Option(help="Model folder.")] = None,
     comparator: Annotated[
@@ -214,21 +233,23 @@ def features(
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)
-    run.features(task, compressor, data, genome, input, chosen, out)
+    run.features(task, compressor, data, _genome(task, genome), input, chosen, out)
 
 
 def predict(
     task: Task,
     data: Data,
-    genome: Genome,
     subset: Subset,
     out: Out,
     model: Annotated[str, typer.Option(help="Name in tables; `cnn` is the one-hot CNN.")],
+    genome: Genome = None,
     official: Official = None,
     features: Annotated[
-        Path | None, typer.Option(help="manifest.json of `dnalongbench features` (mode frozen).")
+        Path | None, typer.Option(help="manifest.json of `features` (mode frozen).")
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="Model folder (other modes).")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Model folder (other modes, and tasks that cache nothing).")
+    ] = None,
     input: Input = "full",
     mode: Mode = "frozen",
     settings: Settings = None,
@@ -256,15 +277,16 @@ def predict(
     if model == CNN:
         method = Method(task, subset, CNN, seed, "authors", "full")
     name = official or subset
-    run.predict(task, data, genome, method, name, chosen, seed, out, features, folder)
+    fasta = _genome(task, genome)
+    run.predict(task, data, fasta, method, name, chosen, seed, out, features, folder)
 
 
 def baselines(
     task: Task,
     data: Data,
-    genome: Genome,
     subset: Subset,
     out: Out,
+    genome: Genome = None,
     official: Official = None,
     settings: Settings = None,
     seed: Seed = 0,
@@ -285,7 +307,8 @@ def baselines(
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
     genes = None if source is None else run.annotated_tss(source, transcripts, gene_type)
-    run.baselines(task, data, genome, subset, official or subset, chosen, seed, out, genes)
+    fasta = _genome(task, genome)
+    run.baselines(task, data, fasta, subset, official or subset, chosen, seed, out, genes)
 
 
 def table(

@@ -35,7 +35,7 @@ FEW = "few blocks"
 UNDEFINED_WITHOUT = "undefined without one of"
 WEIGHT_BYTES = 1 << 22  # weights of a slice of blocks; fits the cache of a core
 _ROUNDING = 1e-12  # a smaller share of the value is no difference between blocks
-_NO_SPREAD = 1e-9  # share of the variance below which a resample holds copies of one value
+NO_SPREAD = 1e-9  # share of the variance below which a resample holds copies of one value
 
 Scale = Literal["difference", "ratio", "share", "correlation"]
 """What values a statistic can take: any; 0 and more (the interval is laid around the logarithm);
@@ -113,9 +113,16 @@ class BlockBootstrap:
         Number of bootstrap resamples.
     seed : int
         Equal seeds and blocks give equal resamples.
+    least_spread : float
+        Share of the sample's variance below which a resample has lost what tells the units apart,
+        and is left out. Where few units carry all of it (the few errors of a good classifier),
+        the others differ a little, and a resample of them alone has hardly any standard error.
     """
 
-    def __init__(self, blocks: np.ndarray, resamples: int, seed: int) -> None:
+    def __init__(
+        self, blocks: np.ndarray, resamples: int, seed: int, least_spread: float = NO_SPREAD
+    ) -> None:
+        self._least_spread = least_spread
         _, self._index = np.unique(np.asarray(blocks), return_inverse=True)
         self.n_units = len(self._index)
         self.n_blocks = int(self._index.max()) + 1 if self.n_units else 0
@@ -245,7 +252,8 @@ class BlockBootstrap:
         count = np.maximum(count, 1)
         mean = total / count
         variance = squares / count - mean**2
-        spread = variance > _NO_SPREAD * (inside**2).sum(axis=0) / k  # not for one block drawn
+        least = self._least_spread * (inside**2).sum(axis=0) / k
+        spread = variance > least  # never where one block alone is drawn
         t_squared = np.divide(
             mean**2 * (count - 1), variance, out=np.full(mean.shape, np.nan), where=spread
         )

@@ -52,17 +52,23 @@ class _Tasks(Mapping[str, "Task[Any]"]):
         module, _, cls = REGISTRY.get(name, name).partition(":")
         try:
             made: Task[Any] = getattr(import_module(module), cls)()
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, TypeError) as error:
             if name in REGISTRY:
                 raise
             raise GenezipError(
                 f"{name!r} cannot be imported ({error}); name a class as module:Class, with the "
                 "folder of the module on PYTHONPATH"
             ) from None
+        if not isinstance(getattr(made, "name", None), str) or not hasattr(made, "layout"):
+            raise GenezipError(f"{name} is no task with a name; derive it from gz.Task")
+        if name not in REGISTRY and made.name in REGISTRY:
+            raise GenezipError(
+                f"{name} is called {made.name}, as a task here; give it another name"
+            )
         return made
 
     def __contains__(self, name: object) -> bool:
-        return name in REGISTRY
+        return name in REGISTRY or ":" in str(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY)

@@ -93,6 +93,37 @@ def measure(
         )
     if task.reads_genome and source is None:
         raise GenezipError(f"{task.name} reads a genome; name its source.json with --source")
+    for path in files.paths:
+        if not path.is_file():
+            raise GenezipError(
+                f"{path}, which {files.listing} lists, does not exist; mend the list"
+            )
+    for folder in {out.parent, predictions.parent}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GenezipError(
+                f"cannot make the folder {folder}: {error.strerror}; name another"
+            ) from None
+    opened = _opened(models, task, settings.device)
+    try:
+        _measure(task, files, source, opened, control, settings, scale, out, predictions)
+    except KeyboardInterrupt:
+        logger.info("stopped; the same command goes on after what is finished")
+        raise
+
+
+def _measure(
+    task: Task[Any],
+    files: TaskFiles,
+    source: Path | None,
+    models: Sequence[Compressor],
+    control: str | None,
+    settings: Any,
+    scale: str,
+    out: Path,
+    predictions: Path,
+) -> None:
     subsets = task.subsets(settings)
     work = predictions.parent / f".{predictions.stem}.work"
     sets: list[_Set] = []
@@ -110,7 +141,7 @@ def measure(
         job: Job[Any] = Job(method, official, task.open(data, genome), settings, settings.seed)
         sets.append(_Set(job, folder))
     parts = [[_baselines(task, one, source)] for one in sets]
-    for compressor in _opened(models, task, settings.device) if sets else ():
+    for compressor in models:
         for one, found in zip(sets, parts, strict=True):
             found.append(_model(task, one, compressor))
     of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
@@ -127,7 +158,7 @@ def measure(
     rmtree(work, ignore_errors=True)
 
 
-def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> Iterable[Compressor]:
+def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[Compressor]:
     """Every model in turn; two of one name and seed are refused before any is measured."""
     seen: dict[tuple[str, Any], str | Path] = {}
     opened = [with_vectors(load(model, device, streams=task.streams)) for model in models]

@@ -97,7 +97,7 @@ def features(
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
     compressor = with_vectors(compressor)
-    Prepared.load(data, name)
+    Prepared.load(data, task.name)
     reading = task.features(compressor, task.open(data, genome), input, settings)
     plan = reading.plan
     kind = plan.model.get("vectors", plan.layer)
@@ -142,7 +142,7 @@ def predict(
     task = TASKS[name]
     if method.model != CNN:
         task.refuse_mode(method.mode)
-    prepared = Prepared.load(data, name)
+    prepared = Prepared.load(data, task.name)
     _check_subset(task, prepared, official)
     job: Job[Any] = Job(
         method,
@@ -284,9 +284,9 @@ def baselines(
         If the prepared folder or genome is missing, wrong, or lacks the subset.
     """
     task = TASKS[name]
-    prepared = Prepared.load(data, name)
+    prepared = Prepared.load(data, task.name)
     _check_subset(task, prepared, official)
-    method = baseline_method("", name, subset)
+    method = baseline_method("", task.name, subset)
     job: Job[Any] = Job(method, official, task.open(data, genome), settings, seed)
     write_predictions(task, out, method, task.baselines(job, tss))
 

@@ -23,7 +23,14 @@ from genezip.artifacts.scores import (
     cell,
 )
 from genezip.errors import GenezipError
-from genezip.metrics.bootstrap import BlockBootstrap, Scale, interval_note, ratio, scarcer
+from genezip.metrics.bootstrap import (
+    NO_SPREAD,
+    BlockBootstrap,
+    Scale,
+    interval_note,
+    ratio,
+    scarcer,
+)
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import METHOD_COLUMNS, ArrayRow, PredictionFile, method_of
 
@@ -336,6 +343,7 @@ class Compared:
         control: str | None,
         resampled: Literal["group", "example"] = "group",
         shown: frozenset[str] = frozenset(),
+        least_spread: float = NO_SPREAD,
     ) -> list[Row]:
         """Every value, then the paired differences, as of :meth:`Sheet.rows`.
 
@@ -346,9 +354,10 @@ class Compared:
         draws : number of resamples, and their seed
         resampled : whether examples are resampled or groups of them
         shown : as of :class:`Sheet`
+        least_spread : as of :class:`genezip.metrics.bootstrap.BlockBootstrap`
         """
         first = next(each for each in self.methods.values() if each is not None)
-        bootstrap = BlockBootstrap(getattr(first, resampled), *draws)
+        bootstrap = BlockBootstrap(getattr(first, resampled), *draws, least_spread)
         sheet = Sheet(bootstrap, unit, self.rule, self.split, self.notes, shown)
         for method, examples in self.methods.items():
             if examples is not None:
