@@ -55,13 +55,7 @@ class Deposit:
 
 
 def deposit_of(task: str) -> Deposit:
-    """The deposit of a task.
-
-    Raises
-    ------
-    GenezipError
-        If it has none, or there is no such task.
-    """
+    """The deposit of a task."""
     found = TASKS[task].deposit if task in TASKS or ":" in task else None
     if found is None:
         known = ", ".join(name for name, one in TASKS.items() if one.deposit)
@@ -162,11 +156,6 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
     """The files of a task, those of the table first, then those of its deposit.
 
     ``keep``: whether a file list that was asked for goes into the lock.
-
-    Raises
-    ------
-    GenezipError
-        An unknown task, a table without its rows, or a deposit without its interval files.
     """
     deposit = deposit_of(task)
     if only == "intervals" and deposit.intervals is None:
@@ -245,12 +234,9 @@ class TaskFiles:
 
     @classmethod
     def load(cls, listing: str | Path, advice: str = "fetch it again") -> "TaskFiles":
-        """Read a list; paths in it are relative to its folder.
+        """Read a list; ``advice`` says what to do where it is missing.
 
-        Raises
-        ------
-        GenezipError
-            If the list is missing (``advice`` says what to do) or unreadable.
+        Paths in it are relative to its folder.
         """
         listing = Path(listing)
         facts = replace(FILES, first=advice).read(listing)
@@ -261,13 +247,7 @@ class TaskFiles:
         return cls(listing, paths, facts)
 
     def ending(self, *endings: str) -> list[Path]:
-        """Files whose path ends so, in the order of the list; at least one, all there.
-
-        Raises
-        ------
-        GenezipError
-            If the list has none, or one of them does not exist.
-        """
+        """Files whose path ends so, in the order of the list; at least one, all there."""
         found = [path for path in self.paths if str(path).endswith(endings)]
         if not found:
             raise GenezipError(

@@ -177,11 +177,6 @@ class IntervalList:
         """Read a BED of three or more columns: plain, gzip or bgzip.
 
         Names of chromosomes become those of the FASTA; rows on others hit nothing.
-
-        Raises
-        ------
-        GenezipError
-            At the first malformed row.
         """
         table = read_bed(path, BED3, more=True, todo="fetch the file again")
         names = {chrom: translate(chrom, genome.sizes) for chrom in table["chrom"].unique()}

@@ -196,13 +196,7 @@ class PublicLabels:
     http: Http = PATIENT
 
     def items(self, part: str) -> list[Item]:
-        """The public files of a part.
-
-        Raises
-        ------
-        GenezipError
-            If the table lacks one of their rows.
-        """
+        """The public files of a part."""
         sources = read_sources(self.table)
         files = LABELS[part].files.values()
         names = [f"{PREFIX}/{part}/{name}" for file in files for name in file.public]
@@ -274,11 +268,6 @@ def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -
     -------
     DataFrame
         The columns :data:`COLUMNS`, by chromosome and start; sequences in upper case.
-
-    Raises
-    ------
-    GenezipError
-        If a file cannot be read, lacks a column, or has a row that is no interval.
     """
     rows = []
     for (split, label), path in files.items():
@@ -430,13 +419,7 @@ def measurable(task: Task[Any], files: TaskFiles, source: str | Path, subset: st
 
 
 def same_genome(prepared: Prepared, source: str | Path) -> Source:
-    """The genome that labels were prepared with (fact ``genome_sha256``).
-
-    Raises
-    ------
-    GenezipError
-        If it is another one, missing or incomplete.
-    """
+    """The genome that labels were prepared with (fact ``genome_sha256``)."""
     found = Source.load(source)
     if sha256_file(source) != prepared.facts["genome_sha256"]:
         raise GenezipError(

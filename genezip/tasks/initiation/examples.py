@@ -59,11 +59,6 @@ def prepare_initiation(
         Joined with the 3 of the published sampler; decides the training windows alone.
     train_windows : int
         Number of random training windows.
-
-    Raises
-    ------
-    GenezipError
-        For a missing or wrong file, or tracks and FASTA of different builds.
     """
     bigwigs, lists = track_files(files), list_files(files)
     tracks = InitiationTracks(bigwigs, lists, genome)
@@ -126,13 +121,7 @@ class InitiationExamples:
 
     @classmethod
     def load(cls, manifest: str | Path, genome: str | Path) -> "InitiationExamples":
-        """Open a prepared folder, the FASTA it was prepared with, and the tracks.
-
-        Raises
-        ------
-        GenezipError
-            If one of them is missing or not the same any more.
-        """
+        """Open a prepared folder, the FASTA it was prepared with, and the tracks."""
         prepared = Prepared.load(manifest, "tisp")
         reference = prepared.genome(genome)
         listed = prepared.facts["bigwigs"], prepared.facts["lists"]
@@ -161,9 +150,7 @@ class InitiationExamples:
         """
         chrom, _, _, start, end = self._rows[row]
         bases = self.genome.ids(chrom, start - NEAR_N_BP, end + NEAR_N_BP)
-        unknown = np.concatenate([[0], np.cumsum(~is_base(bases))])
-        box = 2 * NEAR_N_BP + 1
-        return np.asarray(unknown[box:] == unknown[:-box])
+        return far_from_n(bases)[NEAR_N_BP:-NEAR_N_BP]
 
     def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """The ``number``-th training window; after the last one comes the first again.
@@ -175,6 +162,14 @@ class InitiationExamples:
         """
         row = int(self._training[number % len(self._training)])
         return self.ids(row), self.targets(row)
+
+
+def far_from_n(ids: np.ndarray, distance: int = NEAR_N_BP) -> np.ndarray:
+    """True where no base within ``distance`` bp is N (bool, the shape of ``ids``)."""
+    seen = np.concatenate([[0], np.cumsum(~is_base(ids))])
+    at = np.arange(len(ids))
+    low, high = np.maximum(at - distance, 0), np.minimum(at + distance + 1, len(ids))
+    return np.asarray(seen[high] == seen[low])
 
 
 def rows_of(examples: InitiationExamples, split: str, what: str) -> Iterator[int]:

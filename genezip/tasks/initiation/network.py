@@ -1,6 +1,6 @@
 """Transcription initiation with the network in the graph, and the CNN: ten tracks at every base.
 
-LayerNorm and a linear map on the state of every base give log rates (GeneZip release). Labels
+LayerNorm and a linear map on the state of every base give log rates (GeneZip release). Targets
 are log(count + 1), in the logarithm of their assay, and the rate exp(log rate) is compared with
 them as they are, so a prediction is that rate. Input ``authors`` reads the forward strand;
 ``full`` also reads the reverse complement and averages, after reversing both axes: track k and
@@ -45,7 +45,7 @@ TRACKS = 10
 INPUTS = ("authors", "full")
 METRIC = "pcc_mean"
 
-# ids (L,) -> predictions float32 (10, L), in the stored scale of the labels
+# ids (L,) -> predictions float32 (10, L), in the stored scale of the targets
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -176,11 +176,6 @@ def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> Li
     ----------
     network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
         bound set, on its device
-
-    Raises
-    ------
-    GenezipError
-        If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
     method = job.method
     if method.input not in INPUTS:

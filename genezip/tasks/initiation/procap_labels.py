@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from genezip import config
-from genezip.alphabet import N_ID, encode
+from genezip.alphabet import encode
 from genezip.artifacts.files import sha256_file
 from genezip.errors import GenezipError
 from genezip.formats.bigwig import open_bigwig
@@ -21,14 +21,13 @@ from genezip.genome.assembly import Assembly, Segment
 from genezip.tasks.base import NotMeasured
 from genezip.tasks.deposits import FILES, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
-from genezip.tasks.initiation.examples import file_place
+from genezip.tasks.initiation.examples import far_from_n, file_place
 from genezip.tasks.label_files import same_genome
 
 NAME, SUBSET = "initiation", "procap"
 BIGWIGS = ("procap.plus.bw", "procap.minus.bw")
 LONGEST_BP = 20_000_000  # of a segment whose vectors of every base are held in memory
 CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
-NEAR_N = 500  # bp; the benchmark scores no base with an N this near
 
 
 @dataclass(frozen=True)
@@ -95,11 +94,6 @@ class ProcapExamples:
         Parameters
         ----------
         source : ``source.json``
-
-        Raises
-        ------
-        GenezipError
-            If one of them is missing or not the same any more.
         """
         prepared = Prepared.load(manifest, NAME)
         assembly = same_genome(prepared, source).assembly()
@@ -226,14 +220,6 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
     finally:
         for track in tracks:
             track.close()
-
-
-def far_from_n(ids: np.ndarray, distance: int = NEAR_N) -> np.ndarray:
-    """True where no base within ``distance`` bp is N (bool, the shape of ``ids``)."""
-    seen = np.concatenate([[0], np.cumsum(ids == N_ID)])
-    at = np.arange(len(ids))
-    low, high = np.maximum(at - distance, 0), np.minimum(at + distance + 1, len(ids))
-    return np.asarray(seen[high] == seen[low])
 
 
 def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:

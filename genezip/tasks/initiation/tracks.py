@@ -98,11 +98,6 @@ class InitiationTracks:
         -------
         dict, contig -> length (bp)
             Those of the FASTA, under its names, that every bigWig has.
-
-        Raises
-        ------
-        GenezipError
-            If a length differs, or a bigWig lacks chr8, chr9 or chr10.
         """
         found = dict(genome.sizes)
         for path, handle in zip(self.paths, self._handles(), strict=True):
@@ -135,11 +130,6 @@ class InitiationTracks:
         Returns
         -------
         float32 array, shape (10, end - start), in the stored scale
-
-        Raises
-        ------
-        GenezipError
-            If a bigWig is damaged there.
         """
         found = np.empty((len(self.paths), end - start), dtype=np.float32)
         arrays = {"numpy": True} if pyBigWig.numpy else {}  # not every build of it knows numpy

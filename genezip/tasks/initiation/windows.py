@@ -55,11 +55,6 @@ def tiling(length: int) -> pd.DataFrame:
         start, end, keep_start, keep_end (int64). The kept parts tile
         ``[25_000, length - 25_000)``: each window keeps its middle 50,000 bp, and the last one,
         flush with the end, takes precedence over the one before.
-
-    Raises
-    ------
-    GenezipError
-        If the chromosome is shorter than a window.
     """
     if length < WINDOW_BP:
         raise GenezipError(
@@ -107,11 +102,6 @@ class TrainingWindows:
         100,000 bp from both ends, and a window with more than 30 % N is drawn again. The
         published sampler also rejects 38 small intervals at centromeres, whose list is not in
         the deposit; they are not rejected here.
-
-        Raises
-        ------
-        GenezipError
-            If no window is found among many.
         """
         rng = np.random.default_rng([SAMPLER_SEED, self.seed, number])
         names = list(self.lengths)
@@ -145,11 +135,6 @@ def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dic
         Those in both, longer than 300,000 bp, without chr8, chr9 and chr10, their alternative
         haplotypes (UCSC ``chr8_..._alt``, Ensembl ``CHR_HSCHR8_...``) and Ensembl's patches
         (``CHR_HG..._PATCH``), whose names do not tell the chromosome; in the order of the FASTA.
-
-    Raises
-    ------
-    GenezipError
-        If there is none.
     """
     found = {
         name: length

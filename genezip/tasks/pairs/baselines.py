@@ -25,7 +25,7 @@ from genezip.tasks.pairs.folds import (
     folds_of,
     no_folds,
     one_class,
-    splits_of,
+    predictions_at,
     unpredicted,
 )
 
@@ -78,10 +78,10 @@ BASELINES: dict[str, Fitted] = {
 
 
 def predict_baselines(examples: PairExamples, name: str, rules: Sequence[str]) -> Iterator[Found]:
-    """Predictions of all four for every rule: test rows, and valid rows of ``paper``.
+    """Predictions of all four for every split scheme: test rows, and valid rows of ``paper``.
 
     Facts are the share of test rows whose gene, and whose variant or element, occurs in training;
-    notes say why a baseline has no predictions under a rule, or none in some folds.
+    notes say why a baseline has no predictions under a scheme, or none in some folds.
 
     Parameters
     ----------
@@ -142,26 +142,18 @@ def _unfit(fitted: Fitted, train: pd.DataFrame, fold: Fold) -> str:
     """Why a baseline cannot learn a fold, or an empty text."""
     reason = one_class(train["label"].to_numpy())
     if reason and (fitted is distance_gc or (fitted is not distance and train.empty)):
-        return reason if fold.number < 0 else f"fold {fold.number}: {reason}"
+        return fold.named(reason)
     return ""
 
 
 def _predicted(
     model: str, fitted: Fitted, table: pd.DataFrame, rule: str, fold: Fold
 ) -> Iterator[Predictions]:
-    masks = {"valid": fold.valid, "test": fold.test}
-    for split in splits_of(rule):
-        rows = table[masks[split]]
+    for split, rows in fold.predicted(rule):
         if len(rows):
-            yield Predictions(
-                split,
-                example=rows["example"].to_numpy(),
-                group=rows["gene_id"].tolist(),
-                target=rows["label"].to_numpy(),
-                prediction=fitted(table[fold.train], rows),
-                rule=rule,
-                fold=fold.number,
-                model=model,
+            found = fitted(table[fold.train], table.iloc[rows])
+            yield predictions_at(
+                table, rows, split, found, rule=rule, fold=fold.number, model=model
             )
 
 

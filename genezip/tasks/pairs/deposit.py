@@ -98,11 +98,6 @@ class PairDeposit:
         ----------
         subset : official name: a tissue, or for elements the name of the config file without its
             ending
-
-        Raises
-        ------
-        GenezipError
-            If a file is not listed or missing, or the config does not name it.
         """
         name = f"/{kind.config.format(subset)}"
         prefix = kind.config.partition("{}")[0]
@@ -180,13 +175,7 @@ def differing_alleles(pairs: pd.DataFrame, genome: ReferenceGenome) -> np.ndarra
 def refuse_other_build(
     pairs: pd.DataFrame, differs: np.ndarray, genome: ReferenceGenome, table: Path
 ) -> None:
-    """Stop where more than a tenth of the reference alleles differ from the FASTA.
-
-    Raises
-    ------
-    GenezipError
-        Naming the build that the FASTA looks like and the one that the variants' ids say.
-    """
+    """Stop where more than a tenth of the reference alleles differ from the FASTA."""
     if differs.sum() <= MOST_DIFFERING * len(pairs):
         return
     suffixes = {"_b38": "hg38", "_b37": "hg19"}

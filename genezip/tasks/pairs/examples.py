@@ -60,11 +60,6 @@ def prepare_pairs(
     ----------
     subset : official name, see :meth:`genezip.tasks.pairs.deposit.PairDeposit.find`
     folds, seed : of the splits by gene and by chromosome (:mod:`genezip.tasks.pairs.folds`)
-
-    Raises
-    ------
-    GenezipError
-        For wrong files, a FASTA of another build or without a chromosome, or an empty split.
     """
     deposit = PairDeposit.find(kind, subset, files)
     pairs, task = deposit.read(), kind.task
@@ -154,13 +149,7 @@ class PairExamples:
     def load(
         cls, manifest: str | Path, genome: str | Path, task: str | None = None
     ) -> "PairExamples":
-        """Open a prepared folder and the FASTA (or ``source.json``) it was prepared with.
-
-        Raises
-        ------
-        GenezipError
-            If either is missing or wrong, or of another task, or the FASTA has other chromosomes.
-        """
+        """Open a prepared folder and the FASTA (or ``source.json``) it was prepared with."""
         prepared = Prepared.load(manifest, task)
         return cls(prepared, prepared.genome(genome))
 

@@ -40,11 +40,6 @@ def full_features(compressor: Compressor, pair: PairSequences) -> np.ndarray:
     -------
     float32 array, shape (8, width)
         In the order of :data:`FULL_BLOCKS`.
-
-    Raises
-    ------
-    GenezipError
-        If nothing is left at or after the variant.
     """
     found = {}
     for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):

@@ -8,6 +8,7 @@ never divided. Groups are dealt greedily, so that positives and then rows are ab
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from genezip.genome.intervals import components
-from genezip.tasks.base import Note
+from genezip.tasks.base import Note, Predictions
 
 NO_FOLD = -1
 """Fold of every row where there are fewer groups than folds."""
@@ -116,7 +117,7 @@ class Fold:
 
     Attributes
     ----------
-    number : int, -1 for the rule ``paper``
+    number : int, -1 for the split scheme ``paper``
     train, valid, test : bool arrays, shape (n,)
     """
 
@@ -125,9 +126,19 @@ class Fold:
     valid: np.ndarray
     test: np.ndarray
 
+    def predicted(self, rule: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Splits that are predicted (:func:`splits_of`), and their rows, int64 (k,)."""
+        masks = {"valid": self.valid, "test": self.test}
+        for split in splits_of(rule):
+            yield split, np.flatnonzero(masks[split])
+
+    def named(self, reason: str) -> str:
+        """A reason, with the number of the fold where there are several."""
+        return reason if self.number < 0 else f"fold {self.number}: {reason}"
+
 
 def folds_of(table: pd.DataFrame, rule: str) -> Iterator[Fold]:
-    """Folds of a split rule.
+    """Folds of a split scheme.
 
     ``paper`` has one, the column ``split``. ``gene`` and ``chromosome`` have as many as
     ``fold_gene`` and ``fold_chromosome`` name: fold f is tested, f + 1 is for validation, and
@@ -144,18 +155,40 @@ def folds_of(table: pd.DataFrame, rule: str) -> Iterator[Fold]:
         yield Fold(number, ~test & ~valid & (fold >= 0), valid, test)
 
 
+def predictions_at(
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    split: str,
+    prediction: np.ndarray,
+    hidden: np.ndarray | None = None,
+    **place: Any,
+) -> Predictions:
+    """Predictions of some rows of a prepared table, a gene being the unit of the bootstrap.
+
+    Parameters
+    ----------
+    rows : k numbers of rows
+    prediction, hidden : float arrays, shape (k,)
+    place : rule, fold and model, as of :class:`Predictions`
+    """
+    example, gene, target = (
+        table[name].to_numpy()[rows] for name in ("example", "gene_id", "label")
+    )
+    return Predictions(split, example, gene, target, prediction, hidden=hidden, **place)
+
+
 def splits_of(rule: str) -> tuple[str, ...]:
     """Splits that are predicted: with folds every pair is a test pair once."""
     return ("valid", "test") if rule == "paper" else ("test",)
 
 
 def no_folds(rule: str) -> str:
-    """Why a rule has no predictions where :func:`folds_of` yields nothing."""
+    """Why a split scheme has no predictions where :func:`folds_of` yields nothing."""
     return f"the data have no folds by {rule}"
 
 
 def one_class(labels: np.ndarray) -> str:
-    """Why nothing can be learned from these labels; empty where both classes are there.
+    """Why nothing can be learned from these targets; empty where both classes are there.
 
     Parameters
     ----------

@@ -30,6 +30,7 @@ from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, learn, seeded
 from genezip.tasks.pairs.examples import PairExamples
+from genezip.tasks.pairs.folds import predictions_at
 from genezip.tasks.pairs.sequences import (
     AUTHORS_BP,
     PADDED_BP,
@@ -150,8 +151,8 @@ class PairsCNN:
     """Loss and scores of the one-hot CNN on pairs.
 
     It reads the alternative sequence padded or cut to 450,000 bp (the benchmark's variant task
-    reads the reference alone, which cannot see the variant); the hidden score is that of the
-    reference.
+    reads the reference alone, which cannot see the variant); the masked-variant score is that of
+    the reference.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ class PairsCNN:
 
 
 def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Rows of every split, and the label of every pair (int64)."""
+    """Rows of every split, and the target of every pair (int64)."""
     table = examples.table
     rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
     return rows, table["label"].to_numpy(dtype=np.int64)
@@ -220,11 +221,6 @@ def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> 
     network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
         bound set, on its device
     metric : chooses the weights
-
-    Raises
-    ------
-    GenezipError
-        If the input is not ``authors`` or ``full``, and whatever ``fine_tune`` raises.
     """
     method = job.method
     if method.input not in INPUTS:
@@ -256,17 +252,9 @@ def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED
 
 
 def predict_pairs(examples: PairExamples, found: LivePairs | PairsCNN) -> Iterator[Predictions]:
-    """Scores of validation and test pairs under the rule ``paper``."""
-    table = examples.table
+    """Scores of validation and test pairs under the split scheme ``paper``."""
     for split in ("valid", "test"):
-        rows = table[table["split"] == split]
-        if rows.empty:
-            continue
-        yield Predictions(
-            split,
-            example=rows["example"].to_numpy(),
-            group=rows["gene_id"].to_numpy(),
-            target=rows["label"].to_numpy(dtype=np.float64),
-            prediction=found.scores(split, False),
-            hidden=found.scores(split, True),
-        )
+        rows = np.flatnonzero(examples.table["split"] == split)
+        if len(rows):
+            shown, hidden = (found.scores(split, unseen) for unseen in (False, True))
+            yield predictions_at(examples.table, rows, split, shown, hidden)

@@ -31,11 +31,10 @@ from genezip.metrics.ranking import HIDDEN_METRICS, METRICS, auroc
 from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import ROUNDING, Moments, Standard
 from genezip.tasks.pairs.folds import (
-    Fold,
     folds_of,
     no_folds,
     one_class,
-    splits_of,
+    predictions_at,
     unpredicted,
 )
 from genezip.tasks.pairs.sequences import STRANDS, SUMMARIES
@@ -165,7 +164,7 @@ def fit_probe(
     """Logistic regression with the penalty of the highest validation AUROC (ties: the stronger).
 
     Rows are standardised by the training rows. Nothing is drawn at random. Without both
-    classes among the validation labels C is ``DEFAULT_PENALTY``.
+    classes among the validation targets C is ``DEFAULT_PENALTY``.
 
     Parameters
     ----------
@@ -198,7 +197,7 @@ def fit_probe(
 def predict_pairs(
     store: "FeatureStore", table: pd.DataFrame, input: str, settings: Pairs
 ) -> Iterator[Predictions | Note]:
-    """Fit every fold of every rule of ``settings.rules`` and score its test pairs.
+    """Fit every fold of every split scheme of ``settings.rules`` and score its test pairs.
 
     Validation scores come for ``paper`` only; for the others every pair is a test pair once. A
     fold whose training pairs are all of one class has no rows; a line and notes say so, and
@@ -221,7 +220,7 @@ def predict_pairs(
             name = rule if fold.number < 0 else f"{rule}, fold {fold.number}"
             reason = one_class(labels[fold.train])
             if reason:
-                reasons.append(reason if fold.number < 0 else f"fold {fold.number}: {reason}")
+                reasons.append(fold.named(reason))
                 logger.warning(f"{name}: {reason}; no predictions")
                 continue
             probe = fit_probe(
@@ -233,28 +232,11 @@ def predict_pairs(
                 seen.least(fold.train),
             )
             logger.info(f"{name}: {_fit_in_words(probe)}")
-            yield from _scored(probe, seen, table, rule, fold)
+            for split, rows in fold.predicted(rule):
+                shown, unseen = probe.score(seen.visible[rows]), probe.score(seen.hidden[rows])
+                yield predictions_at(table, rows, split, shown, unseen, rule=rule, fold=fold.number)
             predicted += 1
         yield from unpredicted(rule, (*METRICS, *HIDDEN_METRICS), reasons, predicted > 0)
-
-
-def _scored(
-    probe: Probe, seen: Design, table: pd.DataFrame, rule: str, fold: Fold
-) -> Iterator[Predictions]:
-    """Scores of a fold's pairs."""
-    masks = {"valid": fold.valid, "test": fold.test}
-    for split in splits_of(rule):
-        rows = np.flatnonzero(masks[split])
-        yield Predictions(
-            split,
-            example=table["example"].to_numpy()[rows],
-            group=table["gene_id"].astype(str).to_numpy()[rows],
-            target=table["label"].to_numpy()[rows].astype(np.float64),
-            prediction=probe.score(seen.visible[rows]),
-            rule=rule,
-            fold=fold.number,
-            hidden=probe.score(seen.hidden[rows]),
-        )
 
 
 def _fit_in_words(probe: Probe) -> str:

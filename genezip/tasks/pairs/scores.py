@@ -1,6 +1,6 @@
 """Scores of eqtl and etgp: AUROC and average precision, with intervals by gene.
 
-Pairs of one gene share its windows, so whole genes are resampled. Under the rules ``gene`` and
+Pairs of one gene share its windows, so whole genes are resampled. Under the schemes ``gene`` and
 ``chromosome`` every pair is tested once, by the model of its fold, and only pairs of one fold
 are compared. Differences are taken without the same gene each time: ``auroc_gain`` is AUROC
 minus AUROC with the variant or element hidden, ``auroc_minus_distance`` is AUROC minus that of

@@ -147,11 +147,6 @@ def prepare_activity(
     species : folder of the deposit (``human``)
     genome : ReferenceGenome, or path of the deposit's own FASTA, unpacked
     manifest : ``FOLDER/manifest.json``
-
-    Raises
-    ------
-    GenezipError
-        Files that are missing, damaged, out of order, or do not fit each other or the FASTA.
     """
     if not isinstance(genome, ReferenceGenome):
         genome = ReferenceGenome(genome)

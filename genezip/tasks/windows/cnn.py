@@ -92,13 +92,7 @@ class WindowCNN(ABC):
 
 
 class ContactMapsCNN(WindowCNN):
-    """Maps of one cell line.
-
-    Raises
-    ------
-    GenezipError
-        If the prepared data have no such cell line.
-    """
+    """Maps of one cell line."""
 
     metric = "corr"
 

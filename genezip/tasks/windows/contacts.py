@@ -149,11 +149,6 @@ def prepare_contact_maps(
         Lists ``.../contact_map_prediction/targets/SPLIT-NUMBER.tfr`` and ``sequences.bed``.
     genome : ReferenceGenome, or path of a FASTA of hg38
     manifest : ``FOLDER/manifest.json``
-
-    Raises
-    ------
-    GenezipError
-        Files that are missing, damaged, out of order, or do not fit the FASTA.
     """
     if not isinstance(genome, ReferenceGenome):
         genome = ReferenceGenome(genome)
@@ -178,13 +173,7 @@ def prepare_contact_maps(
 
 
 def cell_line(prepared: Prepared, official: str) -> int:
-    """Index of a cell line among the maps of prepared data.
-
-    Raises
-    ------
-    GenezipError
-        If the data have none of that name.
-    """
+    """Index of a cell line among the maps of prepared data."""
     tracks = list(prepared.facts["tracks"])
     if official not in tracks:
         raise GenezipError(

@@ -105,14 +105,7 @@ class WindowExamples:
         genome: ReferenceGenome | str | Path,
         task: str | None = None,
     ) -> "WindowExamples":
-        """Open a folder that ``prepare_contact_maps`` or ``prepare_activity`` wrote.
-
-        Raises
-        ------
-        GenezipError
-            If it is missing, of another task, or its chromosomes have other lengths in the
-            FASTA.
-        """
+        """Open a folder that ``prepare_contact_maps`` or ``prepare_activity`` wrote."""
         prepared = Prepared.load(manifest, task)
         if not isinstance(genome, ReferenceGenome):
             genome = ReferenceGenome(genome)

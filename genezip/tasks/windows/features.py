@@ -4,7 +4,7 @@ One of two layers is pooled: token states (``tokens``), by exact base coverage (
 over its bases of the vector of the chunk each base lies in), or the hidden states of the bases
 (``states``), of which a bin is the mean.
 
-The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent pieces of
+The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent windows of
 12,800 bp, forward strand, states. The input ``full`` reads the whole window, on both strands; bins
 of the reverse strand are turned back, so a bin is the same bases in both.
 """
@@ -23,8 +23,8 @@ from genezip.models.base import Compressor, vector_width
 from genezip.tasks.features import Reading, StorePlan
 from genezip.tasks.windows.examples import Bins, WindowExamples
 
-PIECE_BP = 12_800  # context of the published models
-PIECES_AT_A_TIME = 16  # whose vectors are in memory together
+AUTHORS_BP = 12_800  # context of the published models
+WINDOWS_AT_A_TIME = 16  # whose vectors are in memory together
 ROWS_PER_PART = 4
 
 Layer = Literal["states", "tokens"]
@@ -110,9 +110,9 @@ def mirrored(bins: Bins, length: int) -> Bins:
 
 
 def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
-    """Bins of independent pieces of 12,800 bp, the last one shorter; float32 (count, width)."""
-    pieces = [ids[start : start + PIECE_BP] for start in range(0, len(ids), PIECE_BP)]
-    return pool_states(sequence_vectors(compressor, pieces, PIECES_AT_A_TIME), bins)
+    """Bins of independent windows of 12,800 bp, the last one shorter; float32 (count, width)."""
+    windows = [ids[start : start + AUTHORS_BP] for start in range(0, len(ids), AUTHORS_BP)]
+    return pool_states(sequence_vectors(compressor, windows, WINDOWS_AT_A_TIME), bins)
 
 
 def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
@@ -153,11 +153,6 @@ def window_features(
     compressor : for ``full`` one that streams; for ``authors`` with its own bound
     bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
     layer : of the input ``full``; ``authors`` always pools states
-
-    Raises
-    ------
-    GenezipError
-        For another layer.
     """
     if layer not in ("states", "tokens"):
         raise GenezipError(f"there is no layer {layer}; use states or tokens")

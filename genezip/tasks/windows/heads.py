@@ -61,11 +61,6 @@ class BinFeatures:
     array : float array, shape (n, bins, channels), usually a memory map
     train : int array, rows whose bins decide mean and SD
     name : for messages
-
-    Raises
-    ------
-    GenezipError
-        If there are no training rows.
     """
 
     def __init__(self, array: np.ndarray, train: np.ndarray, name: str) -> None:
@@ -162,11 +157,6 @@ def predict_contacts(
     ----------
     array : float32, shape (n, bins, channels), features in the order of the table
     track : index of the cell line
-
-    Raises
-    ------
-    GenezipError
-        If bins and targets do not belong together, or no training map has signal.
     """
     targets = {split: job.examples.targets(split) for split in SPLITS}
     bins = n_bins(targets["train"].shape[-1])
@@ -218,11 +208,6 @@ def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Pr
     Parameters
     ----------
     array : float32, shape (n, bins, channels), features in the order of the table
-
-    Raises
-    ------
-    GenezipError
-        If bins and targets do not belong together, or there are no training windows.
     """
     targets = {split: job.examples.targets(split) for split in SPLITS}
     bins, tracks = targets["train"].shape[1:]

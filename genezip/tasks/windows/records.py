@@ -76,11 +76,6 @@ def find_shards(files: TaskFiles, folder: str) -> list[Shards]:
     folder : str
         Name of the folder that holds ``targets/SPLIT-NUMBER.tfr``; what lies above it does not
         matter. Further numbers may stand between (``train-0-3.tfr``); the last one orders.
-
-    Raises
-    ------
-    GenezipError
-        If a split has no shard, a last number comes twice, or a file is missing.
     """
     numbered: dict[str, dict[int, Path]] = {split: {} for split in SPLITS}
     for path in files.ending(".tfr"):

@@ -22,13 +22,13 @@ from genezip.tasks import TASKS, run
 from genezip.tasks.base import Method
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.initiation import procap
+from genezip.tasks.initiation.examples import far_from_n
 from genezip.tasks.initiation.procap import both_strands, too_many_counts
 from genezip.tasks.initiation.procap_labels import (
     Block,
     LabelledSegment,
     ProcapExamples,
     blocks,
-    far_from_n,
     learnable,
     learned,
     learned_bases,

@@ -26,7 +26,7 @@ from genezip.tasks.windows.examples import (
     Bins,
 )
 from genezip.tasks.windows.features import (
-    PIECE_BP,
+    AUTHORS_BP,
     authors_features,
     full_features,
     mirrored,
@@ -116,10 +116,10 @@ def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, layer: st
         assert authors.sum() == 0  # the release leaves out the last 64 bins
 
 
-def test_the_authors_pieces_are_82_of_12_800_the_last_of_11_776() -> None:
+def test_the_authors_windows_are_82_of_12_800_the_last_of_11_776() -> None:
     model = plain()
     authors_features(model, np.full(CMP_BP, A_ID, dtype=np.uint8), CMP_AUTHORS)
-    assert [len(ids) for ids in model.read] == [PIECE_BP] * 81 + [11_776]
+    assert [len(ids) for ids in model.read] == [AUTHORS_BP] * 81 + [11_776]
 
 
 def test_mirrored_bins_are_the_same_bases() -> None:
