@@ -106,7 +106,6 @@ check-all: peers lint demo yeast ecoli
 
 # Files made from genezip/config/; tests hold them equal.
 generated: venv
-	genezip config schema > workflow/schemas/config.schema.yaml
 	genezip config docs config/README.md
 	python docs/make_api.py --write
 

@@ -33,7 +33,7 @@ ORDER = 3
 RUN_BP = 400  # bases in a row with the same region class
 WARM_STEPS = 3  # not timed: kernels are compiled and memory is found there
 EDGE_STEPS = 5  # the mean loss of as many first steps is compared with that of the last
-REGIONS = ROOT / "config" / "regions" / "transcript_balanced.yaml"
+REGIONS = ROOT / "genezip" / "config" / "regions" / "transcript_balanced.yaml"
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Contender:
 
 def preset(name: str) -> Architecture:
     """The layout ``config/models/genezip-<name>.yaml``."""
-    return load_architecture(ROOT / "config" / "models" / f"genezip-{name}.yaml")
+    return load_architecture(f"genezip-{name}")
 
 
 def family(

@@ -35,7 +35,7 @@ from genezip.models.routing.learned import Router, Routing, SequenceBound, bound
 BATCH, LENGTH, WIDTH, FLOOR = 2, 4096, 64, 8  # genezip-tiny in training
 KEEP = {"1/12": 1 / 12, "1/2": 1 / 2}
 TARGETS = torch.tensor([32.0, 32, 64, 64, 128, 256, 256])  # bp per token
-PRESET = Path(__file__).resolve().parents[1] / "config" / "models" / "genezip-tiny.yaml"
+PRESET = Path(__file__).resolve().parents[1] / "genezip" / "config" / "models" / "genezip-tiny.yaml"
 
 
 def states(length: int, keep: float) -> Tensor:

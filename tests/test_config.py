@@ -92,17 +92,12 @@ def test_the_schema_knows_the_keys_of_one_model(repo: Path) -> None:
 
 def test_every_named_preset_exists(repo: Path) -> None:
     for overlay in ([], [repo / "config/demo.yaml"]):
-        chosen = config.load(repo / "config/config.yaml", *overlay).chosen_models()
-        for entry in chosen.values():
-            assert (repo / f"config/models/{entry.architecture}.yaml").exists()
-            preset = entry.regions or entry.match_bpt
-            assert preset is None or (repo / f"config/regions/{preset}.yaml").exists()
+        config.check_presets(config.load(repo / "config/config.yaml", *overlay), repo)
 
 
-def test_transcript_balanced_targets(repo: Path) -> None:
+def test_transcript_balanced_targets() -> None:
     """mu = 1, 1, 2, 2, 8, 8, 16 on B = 32 bp per token."""
-    path = repo / "config/regions/transcript_balanced.yaml"
-    preset = config.parse(config.RegionPreset, config.read_yaml(path))
+    preset = config.region_preset("transcript_balanced")
     assert list(preset.target_bpt().values()) == [32, 32, 64, 64, 256, 256, 512]
 
 

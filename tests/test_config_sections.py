@@ -152,9 +152,6 @@ KEYS = [
     "models",
     "corpora",
     "comparators",
-    "architecture",
-    "regions",
-    "match_bpt",
     *["cmp", "eqtl"],
 ]
 

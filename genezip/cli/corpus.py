@@ -180,16 +180,15 @@ def check(
 @app.command()
 def table5(
     corpus: Annotated[list[Path], typer.Option(help="manifest.json; repeat for more corpora.")],
-    paper: options.PaperTable5,
     out: Annotated[Path, typer.Option(help="Table (TSV).")],
+    paper: options.PaperTable5 = None,
     scale: options.Scale = "full",
 ) -> None:
     """Composition of corpora beside the paper's Table 5, with the difference.
 
     \b
     Example:
-      genezip corpus table5 --corpus corpus/manifest.json \\
-        --paper resources/paper/table5_corpora.csv --out table5.tsv
+      genezip corpus table5 --corpus corpus/manifest.json --out table5.tsv
     """
     from genezip.artifacts.tables import write_tsv
     from genezip.corpus.composition import table5

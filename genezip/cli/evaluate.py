@@ -66,7 +66,7 @@ def routers(
     source: options.Source,
     regions: options.RegionMap,
     corpus: options.Corpus,
-    region_preset: Annotated[Path, typer.Option(help=options.REGION_PRESET)],
+    region_preset: Annotated[str, typer.Option(help=options.REGION_PRESET)],
     out: options.CompressedFile,
     settings: options.EvaluationSettings = None,
 ) -> None:
@@ -77,7 +77,7 @@ def routers(
       genezip evaluate routers --like mine.parquet --router gc_cpg \\
         --source resources/source.json --regions map.bed.gz \\
         --corpus corpus/manifest.json --out gc_cpg.parquet \\
-        --region-preset config/regions/transcript_balanced.yaml
+        --region-preset transcript_balanced
     """
     from genezip import config
     from genezip.corpus.corpus import CorpusReader
@@ -93,14 +93,14 @@ def routers(
         return
     if router != "gc_cpg":
         raise GenezipError(f"there is no router {router!r}; use fixed_stride or gc_cpg")
-    preset = config.parse(config.RegionPreset, config.read_yaml(region_preset), str(region_preset))
+    preset = config.region_preset(region_preset)
     reader = CorpusReader(corpus)
     controls.write_gc_cpg(
         model,
         Source.load(source).assembly(),
         RegionMap.read_bed(regions),
         reader,
-        reader.region_classes.complete(preset.target_bpt(), str(region_preset)),
+        reader.region_classes.complete(preset.target_bpt(), region_preset),
         config.settings(config.Evaluation, settings),
         out,
     )

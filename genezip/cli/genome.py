@@ -24,10 +24,7 @@ def fetch(
     ] = None,
     mirror: options.Mirror = None,
     root: options.Root = Path(),
-    sources: Annotated[
-        Path | None,
-        typer.Option(help="Table of public servers; default: resources/sources.tsv under --root."),
-    ] = None,
+    sources: options.Sources = None,
     plan: options.Plan = False,
     fetched: options.Fetched = None,
 ) -> None:
@@ -43,10 +40,10 @@ def fetch(
     chosen = config.settings(config.Genome, settings)
     parts = config.parse(config.Labels, {"tasks": labels or []}, "--labels").tasks
     mirror, fetched = options.mirror_folder(mirror), options.fetched_folder(fetched)
-    table = root / "resources" / "sources.tsv" if sources is None else sources
+    table = options.sources_table(sources)
     if plan:
         folder = Path("resources") if out is None else out
-        for line in genome.plan_download(chosen, folder, root, table, fetched=fetched):
+        for line in genome.plan_download(chosen, folder, table, fetched=fetched):
             typer.echo(line)
         if parts:
             from genezip.tasks.label_files import PublicLabels

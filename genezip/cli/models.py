@@ -18,12 +18,12 @@ weights = typer.Typer(help="Weights that others have published.", no_args_is_hel
 
 
 def models(
-    folder: Annotated[Path, typer.Option(help="Architectures, one YAML each.")] = Path(
-        "config/models"
-    ),
-    regions: Annotated[Path, typer.Option(help="Region budgets, one YAML each.")] = Path(
-        "config/regions"
-    ),
+    folder: Annotated[
+        Path | None, typer.Option(help="Architectures of yours, one YAML each.")
+    ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="Region budgets of yours, one YAML each.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """List every preset: layout, routers, bound and exact size; then the region budgets.
@@ -158,7 +158,7 @@ def import_weights(
     out: options.ModelFolder,
     name: Annotated[str | None, typer.Option(help="Model name; else that of the source.")] = None,
     region_preset: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help=f"For weights without hydra_cfg.yaml. {options.REGION_PRESET} "
             "Default: transcript-balanced, base 32."
@@ -176,8 +176,7 @@ def import_weights(
 
     targets = None
     if region_preset is not None:
-        preset = config.read_yaml(region_preset)
-        targets = config.parse(config.RegionPreset, preset, str(region_preset)).target_bpt()
+        targets = config.region_preset(region_preset).target_bpt()
     card = import_release(source, out, name, targets)
     typer.echo(
         f"{card.name} in {out}: widths {', '.join(map(str, card.architecture.d_model))}; "

@@ -17,7 +17,8 @@ SOURCE = typer.Option("--source", help="source.json of `genezip fetch`.")
 SCORES = typer.Option("--out", help="Table of scores to write (TSV).")
 CORPUS = "manifest.json of the corpus."
 CHROM_SIZES = "Chromosome lengths: chrom.sizes, .fai or the FASTA itself."
-REGION_PRESET = "Region budget: config/regions/NAME.yaml."
+ARCHITECTURE = "Architecture: a preset (`genezip models`) or a YAML file."
+REGION_PRESET = "Region budget: a preset (`genezip models`) or a YAML file."
 
 
 def section(name: str) -> Any:
@@ -76,6 +77,10 @@ Fetched = Annotated[
         "default: environment variable GENEZIP_FETCHED.",
     ),
 ]
+Sources = Annotated[
+    Path | None,
+    typer.Option("--sources", help="Table of public files, in place of that of genezip."),
+]
 
 # Region map and corpus
 RegionMap = Annotated[
@@ -84,7 +89,8 @@ RegionMap = Annotated[
 RegionMapFile = Annotated[Path, typer.Option("--bed", help="Region map, BED9 (gzip).")]
 RegionsSettings = Annotated[str | None, section("regions")]
 PaperTable5 = Annotated[
-    Path, typer.Option("--paper", help="Published composition of corpora (GeneZip, Table 5).")
+    Path | None,
+    typer.Option("--paper", help="CSV in place of the published composition (GeneZip, Table 5)."),
 ]
 Corpus = Annotated[Path, typer.Option("--corpus", help=CORPUS)]
 Manifest = Annotated[Path, typer.Argument(help=CORPUS)]
@@ -128,6 +134,13 @@ CompressedFiles = Annotated[
 ]
 EvaluationSettings = Annotated[str | None, section("evaluation")]
 Scores = Annotated[Path, SCORES]
+
+
+def sources_table(named: Path | None) -> Path:
+    """The table of --sources, else that of genezip."""
+    from genezip.download.catalogue import SOURCES
+
+    return named or SOURCES
 
 
 def fetched_folder(named: Path | None) -> Path | None:

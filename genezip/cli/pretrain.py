@@ -10,13 +10,13 @@ from genezip.cli import options
 
 def pretrain(
     corpus: options.Corpus,
-    architecture: Annotated[Path, typer.Option(help="Architecture: config/models/NAME.yaml.")],
+    architecture: Annotated[str, typer.Option(help=options.ARCHITECTURE)],
     out: options.ModelFolder,
     name: options.ModelName,
-    region_preset: Annotated[Path | None, typer.Option(help=options.REGION_PRESET)] = None,
+    region_preset: Annotated[str | None, typer.Option(help=options.REGION_PRESET)] = None,
     uniform_bpt: Annotated[float | None, typer.Option(help="The same target everywhere.")] = None,
     match_bpt: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Uniform target equal to this preset's expected BPT on validation DNA."),
     ] = None,
     settings: Annotated[str | None, options.section("pretrain")] = None,
@@ -38,8 +38,7 @@ def pretrain(
     \b
     Example:
       genezip pretrain --corpus corpus/manifest.json \\
-        --architecture config/models/genezip-tiny.yaml \\
-        --region-preset config/regions/transcript_balanced.yaml \\
+        --architecture genezip-tiny --region-preset transcript_balanced \\
         --settings config/demo.yaml --name mine --out mine
     """
     import torch

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from genezip.genome.assembly import Assembly
     from genezip.genome.gene_models import Annotation
 
-PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper" / "table5_corpora.csv"
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +180,7 @@ def calibrate(
             "without it the default shares are shown.",
         ),
     ] = None,
-    paper: options.PaperTable5 = PAPER,
+    paper: options.PaperTable5 = None,
 ) -> None:
     """Compare class totals and class shares with the paper's; name the closest promoter width.
 

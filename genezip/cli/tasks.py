@@ -39,7 +39,6 @@ PredictionsFile = Annotated[
     Path, typer.Option("--predictions", help="Parquet of predictions to write.")
 ]
 Out = Annotated[Path, typer.Option(help="File to write.")]
-Sources = Annotated[Path, typer.Option(help="Table of sources.")]
 
 
 @dnalongbench.command()
@@ -54,7 +53,7 @@ def fetch(
     ] = "intervals",
     plan: options.Plan = False,
     fetched: options.Fetched = None,
-    sources: Sources = Path("resources/sources.tsv"),
+    sources: options.Sources = None,
 ) -> None:
     """Fetch the files of one task; TASK.json or TASK.intervals.json is written last.
 
@@ -64,12 +63,12 @@ def fetch(
     """
     from genezip.tasks.deposits import fetch_task, plan_task
 
-    fetched = options.fetched_folder(fetched)
+    fetched, table = options.fetched_folder(fetched), options.sources_table(sources)
     if plan:
-        for line in plan_task(task, out, only, sources, fetched):
+        for line in plan_task(task, out, only, table, fetched):
             typer.echo(line)
         return
-    result = fetch_task(task, out, only, sources, fetched)
+    result = fetch_task(task, out, only, table, fetched)
     typer.echo(f"dnalongbench: {task}, {only} -> {result}")
 
 
@@ -84,7 +83,7 @@ def fetch_labels(
         Path | None,
         typer.Option(help="source.json of `genezip fetch`; `elements` are cut from its pieces."),
     ] = None,
-    sources: Sources = Path("resources/sources.tsv"),
+    sources: options.Sources = None,
     plan: options.Plan = False,
     fetched: options.Fetched = None,
 ) -> None:
@@ -102,9 +101,8 @@ def fetch_labels(
 
     parts = config.settings(config.Labels, settings).tasks
     genome = None if source is None or plan else Source.load(source)
-    public = PublicLabels(
-        sources, out.parent / "downloads", genome, options.fetched_folder(fetched)
-    )
+    table, fetched = options.sources_table(sources), options.fetched_folder(fetched)
+    public = PublicLabels(table, out.parent / "downloads", genome, fetched)
     if plan:
         for line in public.plan(parts).lines():
             typer.echo(line)
@@ -317,7 +315,9 @@ def table(
     out: Out,
     settings: Settings = None,
     scale: options.Scale = "full",
-    paper: Annotated[Path | None, typer.Option(help="CSV of the published table.")] = None,
+    paper: Annotated[
+        Path | None, typer.Option(help="CSV in place of the published table, where there is one.")
+    ] = None,
 ) -> None:
     """All subsets of a task, with the published numbers beside them.
 
@@ -326,10 +326,12 @@ def table(
       genezip tasks table eqtl --scores eqtl/artery.tsv --out table3.tsv
     """
     from genezip import config
+    from genezip.artifacts.published import published_table
     from genezip.tasks import TASKS
     from genezip.tasks.table import write_table
 
     chosen: Any = config.settings(TASKS[task].settings, settings)
+    paper = paper or published_table(config.TASK_TABLES.get(task, task))
     write_table(task, scores, paper, TASKS[task].subsets(chosen), scale, out)
 
 

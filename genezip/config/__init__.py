@@ -9,13 +9,25 @@ The JSON schema that Snakemake validates is generated from these classes.
 from genezip.config.corpus import Corpus, Leakage, Sampling
 from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
 from genezip.config.model import BPEEntry, FixedEntry, ModelEntry, Pretrain, RegionPreset
-from genezip.config.read import load, parse, read_yaml, schema, settings
+from genezip.config.needs import Needs, needs
+from genezip.config.presets import (
+    check_presets,
+    of_user,
+    preset_file,
+    preset_files,
+    read_preset,
+    region_preset,
+)
+from genezip.config.read import load, parse, parse_layers, read_yaml, schema, settings
 from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.run import Config, merge
 from genezip.config.section import Fraction, Scale, Section
+from genezip.config.shell import shell_prefix
 from genezip.config.tasks import (
     EQTL,
     ETGP,
+    LABEL_PARTS,
+    TASK_TABLES,
     Activity,
     Benchmarks,
     Classification,
@@ -29,10 +41,13 @@ from genezip.config.tasks import (
     Pairs,
     Task,
 )
+from genezip.errors import GenezipError
 
 __all__ = [
     "EQTL",
     "ETGP",
+    "LABEL_PARTS",
+    "TASK_TABLES",
     "Activity",
     "BPEEntry",
     "Benchmarks",
@@ -47,12 +62,14 @@ __all__ = [
     "FineTuning",
     "FixedEntry",
     "Fraction",
+    "GenezipError",
     "Genome",
     "HeadTraining",
     "Initiation",
     "Labels",
     "Leakage",
     "ModelEntry",
+    "Needs",
     "OwnLabels",
     "Pairs",
     "Pretrain",
@@ -64,10 +81,19 @@ __all__ = [
     "Section",
     "Simulation",
     "Task",
+    "check_presets",
     "load",
     "merge",
+    "needs",
+    "of_user",
     "parse",
+    "parse_layers",
+    "preset_file",
+    "preset_files",
+    "read_preset",
     "read_yaml",
+    "region_preset",
     "schema",
     "settings",
+    "shell_prefix",
 ]

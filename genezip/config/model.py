@@ -18,6 +18,18 @@ from genezip.region_classes import CLASSES
 class Pretrain(Section):
     """Optimisation (GeneZip Table 4; `pretrain` rule)."""
 
+    # Where and in which portions the same sum is computed (its rounding alone may differ, as with
+    # another number of processes), and when something is written. `validate_windows` is not here:
+    # the best weights are chosen by perplexities that must be comparable.
+    FREE = (
+        "device",
+        "micro_batch",
+        "checkpoint_activations",
+        "packed_trunk",
+        "checkpoint_every",
+        "validate_every",
+    )
+
     steps: int = Field(30_600, ge=1, description="optimiser steps, never derived from the clock")
     batch: int = Field(256, ge=1, description="windows per optimiser step")
     micro_batch: int = Field(
@@ -69,12 +81,17 @@ class ModelEntry(Section):
     """One network to train and compare."""
 
     compressor: Literal["genezip"] = Field("genezip", description="what the model is: a network")
-    architecture: Name = Field(description="name of a file in config/models, without .yaml")
+    architecture: str = Field(
+        description="an architecture preset (`genezip models`), or the path of a YAML file of "
+        "yours, from the repository"
+    )
     corpus: Name | None = Field(
         None, description="name in `corpora`; null takes the first that is not dropped"
     )
-    regions: Name | None = Field(
-        None, description="region preset (a file in config/regions) steering the RAR loss"
+    regions: str | None = Field(
+        None,
+        description="region preset (`genezip models`) steering the RAR loss, or the path of a YAML "
+        "file of yours",
     )
     uniform_bpt: float | None = Field(
         None,
@@ -82,7 +99,7 @@ class ModelEntry(Section):
         description="uniform control: this target everywhere (bp per token); models that learn no "
         "routing are not steered and give what they spend, a flat model 1",
     )
-    match_bpt: Name | None = Field(
+    match_bpt: str | None = Field(
         None,
         description="uniform control: equal to the expected BPT of this region preset on "
         "the validation windows",
@@ -113,6 +130,11 @@ class FixedEntry(Section):
     compressor: Literal["fixed"] = Field("fixed", description="what the model is: a ruler")
     stride: int = Field(ge=1, description="bases per token; up to 6 tokens have ids, of k-mers")
 
+    @property
+    def seeds(self) -> list[int]:
+        """One run: nothing is drawn."""
+        return [0]
+
 
 class BPEEntry(Section):
     """Byte-pair encoding, to compare with: its vocabulary is fitted on training DNA alone.
@@ -137,6 +159,11 @@ class BPEEntry(Section):
         "100 bytes of memory",
     )
     seed: int = Field(0, ge=0, description="chooses the training windows; names the run")
+
+    @property
+    def seeds(self) -> list[int]:
+        """One run, that of its seed."""
+        return [self.seed]
 
 
 COMPRESSORS = ("genezip", "fixed", "bpe")

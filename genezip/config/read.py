@@ -1,6 +1,7 @@
 """Reading configuration: YAML layers, ``--settings`` of a command, the JSON schema."""
 
 import json
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,10 +9,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from genezip.config.run import Config, merge
-from genezip.config.section import Section, reasons, without_empty
+from genezip.config.run import Config, of_layers
+from genezip.config.section import Section, reasons
 from genezip.config.tasks import Benchmarks
 from genezip.errors import GenezipError
+
+ADVICE = "name an existing YAML file"
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -34,20 +37,15 @@ def read_yaml(path: str | Path) -> Any:
         with open(path, encoding="utf-8") as handle:
             return yaml.safe_load(handle) or {}
     except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; {_instead(Path(path))}") from None
+        others = [other.stem for other in Path(path).parent.glob("*.yaml")]
+        close = get_close_matches(Path(path).stem, others, 1)
+        advice = f"did you mean {Path(path).with_stem(close[0])}?" if close else ADVICE
+        raise GenezipError(f"{path} does not exist; {advice}") from None
     except OSError as error:
         raise GenezipError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         reason = str(error).replace("\n", " ")
         raise GenezipError(f"{path} is not valid YAML: {reason}") from None
-
-
-def _instead(path: Path) -> str:
-    """What to name in place of a YAML file that is missing."""
-    close = get_close_matches(path.stem, [other.stem for other in path.parent.glob("*.yaml")], 1)
-    if close:
-        return f"did you mean {path.with_stem(close[0])}? (genezip models lists the presets)"
-    return "name an existing YAML file (genezip models lists the presets)"
 
 
 def settings(section: type[AnySection], text: str | None, option: str = "--settings") -> AnySection:
@@ -79,10 +77,15 @@ def _part(section: type[Section], tree: Any) -> Any:
 
 def load(*paths: str | Path) -> Config:
     """The configuration of one or more YAML files, later ones winning."""
-    tree: dict[str, Any] = {}
-    for path in paths:
-        tree = merge(tree, without_empty(Config, read_yaml(path)))
-    return parse(Config, tree, " + ".join(str(path) for path in paths))
+    return parse_layers([read_yaml(path) for path in paths], " + ".join(map(str, paths)))
+
+
+def parse_layers(layers: Sequence[Any], where: str = "configuration") -> Config:
+    """The configuration of layers, later ones winning; one sentence names every wrong key."""
+    try:
+        return of_layers(layers)
+    except ValidationError as error:
+        raise GenezipError(_sentence(error, where)) from None
 
 
 def schema() -> dict[str, Any]:

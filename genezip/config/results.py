@@ -1,6 +1,6 @@
 """Sections of what comes out: held-out compression, metrics, the page."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from genezip.config.section import Fraction, Section
 
 class Compress(Section):
     """Compression of the held-out DNA (rule `compress`)."""
+
+    FREE = ("batch", "device")
 
     batch: int = Field(2, ge=1, description="windows per forward pass")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compress")
@@ -19,6 +21,9 @@ class Compress(Section):
 
 class Evaluation(Section):
     """Metrics, baselines and their intervals (rules `compression` and `repeats`)."""
+
+    INTERVALS: ClassVar[tuple[str, ...]] = ("max_n_fraction", "bootstrap", "block_bp", "seed")
+    """Keys of what has an interval."""
 
     max_n_fraction: Fraction = Field(
         0.05, description="metrics are also given without windows with a larger share of N"

@@ -1,5 +1,6 @@
 """The whole configuration of a run."""
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -8,7 +9,7 @@ from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
 from genezip.config.results import Compress, Evaluation, Report
-from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken
+from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
 from genezip.config.tasks import LEARNERS, Benchmarks, Labels
 
 # Results of the workflow itself beside the folders of the corpora.
@@ -24,6 +25,17 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
             merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )
     return merged
+
+
+def of_layers(layers: Iterable[Any]) -> "Config":
+    """The configuration of layers, later ones winning.
+
+    A section that a layer names but leaves empty, which YAML reads as null, is as good as absent.
+    """
+    tree: dict[str, Any] = {}
+    for layer in layers:
+        tree = merge(tree, without_empty(Config, layer or {}))
+    return Config.model_validate(tree)
 
 
 class Config(Section):
@@ -117,6 +129,33 @@ class Config(Section):
             return Pretrain.model_validate({**self.pretrain.model_dump(), **own})
         except ValidationError as error:
             raise ValueError(reasons(error, f"models.{name}.pretrain.")) from None
+
+    def runs(self, *models: str) -> list[str]:
+        """``model.seed<n>`` of the given models, one per seed; of every model without names."""
+        chosen = self.chosen_models()
+        return [f"{name}.seed{seed}" for name in models or chosen for seed in chosen[name].seeds]
+
+    def arms_of(self, task: str) -> list[str]:
+        """``model.seed0.input.mode`` of every model on a task.
+
+        What is no network, or is a published model, has frozen features only.
+        """
+        arms = self.benchmarks.task(task).arms
+        frozen = [arm for arm in arms if arm.endswith(".frozen")]
+        names = self.benchmarks.models or [self.report.reference, self.report.control]
+        return [
+            *(
+                f"{run}.{arm}"
+                for name in names
+                for run in self.runs(name)
+                for arm in (arms if name in self.networks() else frozen)
+            ),
+            *(
+                f"{name}.seed{self.benchmarks.seed}.{arm}"
+                for name in self.benchmarks.comparators
+                for arm in frozen
+            ),
+        ]
 
     def chosen_models(self) -> dict[str, AnyEntry]:
         """The models that are not dropped."""

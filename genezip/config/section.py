@@ -1,9 +1,10 @@
 """What every section of the configuration is made of."""
 
+import json
 import re
 from collections.abc import Collection
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -68,6 +69,19 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    FREE: ClassVar[tuple[str, ...]] = ()
+    """Keys that no result depends on: where and in which portions something is computed."""
+
+    def as_json(self, keys: Collection[str] | None = None, without: Collection[str] = ()) -> str:
+        """Those of some keys (of all without any) that it has, as the text of ``--settings``."""
+        tree = self.model_dump(mode="json")
+        chosen = {
+            key: value
+            for key, value in tree.items()
+            if (keys is None or key in keys) and key not in without
+        }
+        return json.dumps(chosen, sort_keys=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -147,5 +161,6 @@ def reasons(error: ValidationError, prefix: str = "") -> str:
         elif item["type"] == "missing":
             parts.append(f"key '{key}' is missing")
         else:
-            parts.append(f"'{key.strip('.')}': {item['msg']}" if key else item["msg"])
+            reason = item["msg"].removeprefix("Value error, ")
+            parts.append(f"'{key.strip('.')}': {reason}" if key else reason)
     return "; ".join(parts)

@@ -4,7 +4,7 @@ Defaults are the paper's settings where it has any (GeneZip Appendix D and the a
 release): see the fact of each key.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -20,12 +20,15 @@ ArmName = Annotated[
     Field(pattern="^(authors|full|contrast)[.](frozen|head_only|release|lora|full)$"),
 ]
 LabelPart = Literal["initiation", "contacts", "elements", "enhancer_gene", "classification"]
+LABEL_PARTS = get_args(LabelPart)
 
 ARMS = (
     "`input.mode` of every model; inputs `authors` (as the release) and `full`, for pairs also "
     "`contrast` (differences between alleles alone); modes `frozen` (cached features), "
     "`head_only`, `release`, `lora`, `full`"
 )
+TASK_TABLES = {"cmp": "table2_contact_map", "eqtl": "table3_eqtl", "etgp": "table7_etgp"}
+"""Task -> its table, numbered as in the paper (arXiv 2602.17739v1); of others that is the task."""
 # Names that results of the workflow itself have: of models and comparators, and of subsets.
 LEARNERS = ("untrained", "cnn", "baselines", "fixed_stride", "gc_cpg")
 PARTS = ("all",)
@@ -35,6 +38,8 @@ STEPS = "optimiser steps"
 
 class HeadTraining(Section):
     """How a head learns a task."""
+
+    FREE = ("device",)
 
     batch: int = Field(8, ge=1, description="examples per optimiser step")
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of AdamW")
@@ -67,6 +72,18 @@ class FineTuning(HeadTraining):
 
 class Task(HeadTraining):
     """What every task has."""
+
+    NAMING: ClassVar[tuple[str, ...]] = ("subsets", "arms", "genome")
+    """Keys that say which result files there are, and decide nothing of what is in them."""
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("folds", "train_windows", "schemes")
+    """Keys that decide what the examples are."""
+    FEATURES: ClassVar[tuple[str, ...]] = ("device", "tap")
+    """Keys of cached features."""
+    OF_NETWORKS: ClassVar[tuple[str, ...]] = (
+        *("alpha", "uniform_bpt", "lora_rank", "lora_alpha", "lora_dropout"),
+        *("epochs", "folds", "tap"),
+    )
+    """Keys that decide nothing of a head on cached features."""
 
     subsets: dict[Key, str] = Field(
         json_schema_extra=names(*PARTS), description="short name in result paths -> official name"
@@ -328,9 +345,15 @@ class Benchmarks(Section):
         assert isinstance(found, Task)
         return found
 
+    def tasks_there_are(self) -> list[str]:
+        """Names of all tasks, whether `all` evaluates them or not."""
+        return [name for name in type(self).model_fields if isinstance(getattr(self, name), Task)]
+
 
 class Labels(Section):
     """Real labels on the pieces of the demo genome (rules of `labels.smk`)."""
+
+    FREE = ("device",)
 
     tasks: list[LabelPart] = Field(
         [],

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip.artifacts.published import published_table
 from genezip.artifacts.tables import read_tsv
 from genezip.config import Regions
 from genezip.corpus.sampling import MODES, Drawn, Pool, sample
@@ -43,13 +44,14 @@ HELD_OUT_ROW = ("Held-out chr8+chr9+chr10", "test")
 _UNITS = ("bp_M", "pct")
 
 
-def read_table5(path: str | Path) -> pd.DataFrame:
+def read_table5(path: Path | None = None) -> pd.DataFrame:
     """Published class totals: GeneZip Table 5.
 
     Parameters
     ----------
-    path : str or Path
-        CSV with dataset, split, and for each class ``<class>_bp_M`` (Mb) and ``<class>_pct``.
+    path : Path, optional
+        CSV in place of the paper's, with dataset, split, and for each class ``<class>_bp_M`` (Mb)
+        and ``<class>_pct``.
 
     Returns
     -------
@@ -63,9 +65,9 @@ def read_table5(path: str | Path) -> pd.DataFrame:
     """
     needed = ["dataset", "split", *(f"{name}_{unit}" for name in CLASSES for unit in _UNITS)]
     table = read_tsv(
-        path,
+        path or published_table("table5_corpora") or "",
         needed,
-        first="give --paper the file resources/paper/table5_corpora.csv of the repository",
+        first="give --paper an existing file",
         again="give --paper the right file",
         separator=",",
     )

@@ -19,7 +19,7 @@ BUILD = "hg38"
 """Assembly of the published corpora (GeneZip section 4.1)."""
 
 
-def table5(corpora: Mapping[str, CorpusReader], paper: str | Path, scale: str) -> pd.DataFrame:
+def table5(corpora: Mapping[str, CorpusReader], paper: Path | None, scale: str) -> pd.DataFrame:
     """Composition of every split of corpora, one row per class, with the published share.
 
     A corpus of the published genome (:data:`BUILD`) is compared with the published one of its
@@ -29,8 +29,8 @@ def table5(corpora: Mapping[str, CorpusReader], paper: str | Path, scale: str) -
     Parameters
     ----------
     corpora : name -> CorpusReader
-    paper : CSV of the published table, with ``dataset``, ``split``, ``total_bp_M``, ``n_bp_M``,
-        and ``<class>_bp_M`` and ``<class>_pct`` of the seven classes
+    paper : CSV in place of the published table, with ``dataset``, ``split``, ``total_bp_M``,
+        ``n_bp_M``, and ``<class>_bp_M`` and ``<class>_pct`` of the seven classes
 
     Returns
     -------
@@ -88,7 +88,7 @@ def _beside(row: Mapping[str, Any], known: Mapping[str, Any] | None, region: str
     }
 
 
-def _published(path: str | Path) -> dict[tuple[int, str], dict[str, Any]]:
+def _published(path: Path | None) -> dict[tuple[int, str], dict[str, Any]]:
     """Published rows by (window length, split); 0 stands for the held-out tiling."""
     found = {}
     for row in read_table5(path).reset_index().to_dict("records"):

@@ -3,7 +3,7 @@
 A table names the servers (:mod:`~genezip.download.catalogue`), a lock keeps what each file was
 at its first download (:mod:`~genezip.download.lock`), and a store hands out files that passed
 every check (:mod:`~genezip.download.store`): start reading there. A new file is a new row of
-``resources/sources.tsv``; a new kind of server is a module like
+``sources.tsv`` beside this file; a new kind of server is a module like
 :mod:`~genezip.download.dataverse`, which makes items of what the server lists.
 """
 

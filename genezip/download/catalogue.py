@@ -1,4 +1,4 @@
-"""The table of sources: ``resources/sources.tsv``, tab-separated, ``#`` begins a comment."""
+"""The table of public files: ``sources.tsv`` beside this module, ``#`` begins a comment."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -11,6 +11,7 @@ from genezip.download.checksum import Check, broken_gzip, is_checksum
 from genezip.errors import GenezipError
 
 COLUMNS = ("name", "path", "url", "release", "checksum", "bytes", "licence", "citation", "what")
+SOURCES = Path(__file__).with_name("sources.tsv")
 _SCHEMES = ("https://", "http://", "doi:")
 
 

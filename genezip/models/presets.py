@@ -1,12 +1,11 @@
-"""What stands in ``config/models`` and ``config/regions``: every preset in one line."""
+"""Every preset in one line: architectures in words, and region budgets."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from genezip.config import RegionPreset, parse, read_yaml
-from genezip.errors import GenezipError
+from genezip.config import RegionPreset, preset_files, region_preset
 from genezip.models.hnet.architecture import Architecture, load_architecture
 from genezip.models.hnet.network import GeneZipNetwork
 
@@ -79,8 +78,8 @@ def _limits(low: int | None, high: int | None) -> str:
     return "free" if low is None else f"{low}+"
 
 
-def model_presets(folder: str | Path) -> list[ModelPreset]:
-    """Every architecture of a folder, smallest first.
+def model_presets(folder: Path | None = None) -> list[ModelPreset]:
+    """Every architecture of a folder, else of genezip, smallest first.
 
     Raises
     ------
@@ -88,22 +87,13 @@ def model_presets(folder: str | Path) -> list[ModelPreset]:
         If the folder has none, or one cannot be read.
     """
     found = []
-    for path in _files(folder):
+    for path in preset_files("models", folder):
         shape = load_architecture(path)
         size = count_parameters(shape)
         found.append(ModelPreset(path.stem, size, layout(shape), routers(shape), bound(shape)))
     return sorted(found, key=lambda preset: (preset.parameters, preset.name))
 
 
-def region_presets(folder: str | Path) -> dict[str, RegionPreset]:
-    """Every region budget of a folder by name; errors as of :func:`model_presets`."""
-    return {path.stem: parse(RegionPreset, read_yaml(path), str(path)) for path in _files(folder)}
-
-
-def _files(folder: str | Path) -> list[Path]:
-    files = sorted(Path(folder).glob("*.yaml"))
-    if not files:
-        raise GenezipError(
-            f"{folder} holds no preset (*.yaml); name a folder such as config/models"
-        )
-    return files
+def region_presets(folder: Path | None = None) -> dict[str, RegionPreset]:
+    """Every region budget of a folder, else of genezip; errors as of :func:`model_presets`."""
+    return {path.stem: region_preset(path) for path in preset_files("regions", folder)}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from genezip.artifacts.files import write_json
 from genezip.artifacts.manifest import Kind
 from genezip.download import SourceUnavailable
-from genezip.download.catalogue import Item, Row, item, read_sources
+from genezip.download.catalogue import SOURCES, Item, Row, item, read_sources
 from genezip.download.dataverse import SCHEME, deposit_items, listing, listing_name, listing_url
 from genezip.download.lock import lock_path
 from genezip.download.plan import Plan, plan
@@ -67,7 +67,7 @@ def fetch_task(
     task: str,
     out: Path,
     only: Only = "intervals",
-    table: Path = Path("resources/sources.tsv"),
+    table: Path = SOURCES,
     fetched: Path | None = None,
     http: Http = PATIENT,
 ) -> Path:

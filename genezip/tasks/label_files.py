@@ -3,10 +3,10 @@
 ``labels.json`` lists the files (``files``) and says for every part without any why (``reasons``),
 so that a run that cannot have them goes on and its report can say so.
 
-The table of public sources (``resources/sources.tsv``) has a row ``labels/PART/NAME`` for every
-file. All but one part are read as they are published. The elements are published as intervals:
-those inside the segments of the genome are written with their bases, which is what the mirror
-folder holds.
+The table of public files (``genezip/download/sources.tsv``) has a row ``labels/PART/NAME`` for
+every file. All but one part are read as they are published. The elements are published as
+intervals: those inside the segments of the genome are written with their bases, which is what the
+mirror folder holds.
 """
 
 import gzip

@@ -18,7 +18,7 @@ from genezip.artifacts.files import sha256_file, write_text
 from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.manifest import first_difference
 from genezip.artifacts.provenance import versions
-from genezip.config import Pretrain, RegionPreset, parse, read_yaml
+from genezip.config import Pretrain, region_preset
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.stream import Batches, WindowStream, prefetched
 from genezip.errors import GenezipError
@@ -45,19 +45,8 @@ from genezip.training.ranks import ALONE, Ranks
 
 FILES = (WEIGHTS, BEST, "config.json", CURVE, "README.md")
 
-# Settings that may change between two parts of a run, because the trained weights do not
-# depend on them: where and in which portions the same sum is computed (device, micro_batch,
-# checkpoint_activations, packed_trunk; its rounding alone may differ, as with another number
-# of processes), and when something is written. `validate_windows` is not among them: the best
-# weights are chosen by perplexities that must be comparable.
-FREE = (
-    "pretrain.device",
-    "pretrain.micro_batch",
-    "pretrain.checkpoint_activations",
-    "pretrain.packed_trunk",
-    "pretrain.checkpoint_every",
-    "pretrain.validate_every",
-)
+# Settings that may change between two parts of a run, because no trained weight depends on them.
+FREE = tuple(f"pretrain.{key}" for key in Pretrain.FREE)
 
 # Keys of an architecture that no weight depends on: bounds, and the chunk of an exact scan.
 FREE_IN_SHAPE = ("k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk")
@@ -160,17 +149,16 @@ class Targets:
     origin: str
 
 
-def load_preset(path: Path) -> RegionPreset:
-    """Read ``config/regions/NAME.yaml``."""
-    return parse(RegionPreset, read_yaml(path), str(path))
-
-
 def targets_of(
-    corpus: Path, region_preset: Path | None, uniform_bpt: float | None, match_bpt: Path | None
+    corpus: Path,
+    regions: str | None = None,
+    uniform_bpt: float | None = None,
+    match_bpt: str | None = None,
 ) -> Targets:
-    """Targets from exactly one of a region preset, a number, or a preset to be matched.
+    """Targets from exactly one of a region budget, a number, or a budget to be matched.
 
-    ``match_bpt`` gives every class the BPT that the preset is expected to have on the
+    A budget is named as a preset, or by the path of its file. ``match_bpt`` gives every class the
+    BPT that the budget is expected to have on the
     validation windows (base-weighted harmonic mean, Eq. 13), so that a uniform control
     spends as many tokens as the model it is compared with.
 
@@ -180,16 +168,16 @@ def targets_of(
         If not exactly one is given, a class of the corpus is left without a target, a preset
         names a class that the corpus has not, or a target is below 1 bp per token.
     """
-    if sum(value is not None for value in (region_preset, uniform_bpt, match_bpt)) != 1:
+    if sum(value is not None for value in (regions, uniform_bpt, match_bpt)) != 1:
         raise GenezipError("give exactly one of --region-preset, --uniform-bpt, --match-bpt")
-    path = region_preset or match_bpt
-    preset = None if path is None else load_preset(path).target_bpt()
+    name = regions or match_bpt
+    preset = None if name is None else region_preset(name).target_bpt()
     reader = CorpusReader(corpus)
     region_classes = reader.region_classes
     if preset is not None:
-        preset = region_classes.complete(preset, str(path))
-    if region_preset is not None and preset is not None:
-        return Targets(preset, f"region preset {region_preset.stem}")
+        preset = region_classes.complete(preset, str(name))
+    if regions is not None and preset is not None:
+        return Targets(preset, f"region preset {Path(regions).stem}")
     if uniform_bpt is not None:
         everywhere = dict.fromkeys(region_classes.names, uniform_bpt)
         origin = f"uniform {uniform_bpt:g} bp per token"
@@ -198,7 +186,7 @@ def targets_of(
     splits = reader.manifest["splits"]
     split = "valid" if splits.get("valid", {}).get("windows") else "train"
     matched = expected_bpt(splits[split]["composition"], preset)
-    origin = f"uniform, expected BPT of {match_bpt.stem} on the {split} windows"
+    origin = f"uniform, expected BPT of {Path(match_bpt).stem} on the {split} windows"
     return Targets(dict.fromkeys(region_classes.names, matched), origin)
 
 
@@ -226,7 +214,7 @@ class Prepared:
 def prepare(
     *,
     corpus: Path,
-    architecture: Path,
+    architecture: str,
     targets: Targets,
     settings: Pretrain,
     seed: int,
@@ -259,7 +247,7 @@ def prepare(
             "scale": scale,
             "source": reader.manifest["source"],
             "targets": targets.origin,
-            "architecture": architecture.stem,
+            "architecture": Path(architecture).stem,
             "windows": {
                 "train": batches.windows_per_epoch,
                 "window_bp": reader.manifest["window_bp"],

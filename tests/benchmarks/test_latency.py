@@ -136,7 +136,7 @@ def test_passes_follow_the_rule(seconds: float, expected: tuple[int, int]) -> No
 )
 def test_peers_are_the_presets(name: str, role: str, preset: str) -> None:
     derived = latency_case.contenders(name, 128.0, None)[role].shape
-    assert derived == load_architecture(REPO / "config" / "models" / f"{preset}.yaml")
+    assert derived == load_architecture(f"{preset}")
 
 
 @pytest.mark.parametrize("name", latency_models.PRESETS)

@@ -17,7 +17,7 @@ from genezip import GeneZip
 from genezip.alphabet import decode, is_base
 from genezip.artifacts.files import sha256_file
 from genezip.cli import main
-from genezip.config import Corpus
+from genezip.config import Corpus, preset_files
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
 from genezip.models import load
@@ -25,17 +25,12 @@ from genezip.models import load
 SETTINGS = json.dumps({"compressor": "bpe", "vocabulary": 30, "block_bp": 40, "bases": 1500})
 
 
-def listed(repo: Path) -> list[object]:
-    config = repo / "config"
-    return ["models", "--folder", config / "models", "--regions", config / "regions"]
-
-
 def test_every_preset_is_listed(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(*listed(repo)) == 0
+    assert call("models") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
     said = {words[0]: words for words in lines}
-    files = [*(repo / "config/models").iterdir(), *(repo / "config/regions").iterdir()]
-    assert {path.stem for path in files} <= set(said)
+    files = [*preset_files("models"), *preset_files("regions")]
+    assert len(files) == 20 and {path.stem for path in files} <= set(said)
     assert said["genezip-70m"][1] == "69,810,232"
     assert said["mamba2-84m"][1:4] == ["84,336,632", "m23", "768"]
     assert said["regions"][2:] == ["promoter", "cds", "utr", "exon", "intron", "nig", "dig"]
@@ -43,7 +38,7 @@ def test_every_preset_is_listed(repo: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_same_as_json(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(*listed(repo), "--json") == 0
+    assert call("models", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     models = {model["name"]: model for model in found["models"]}
     assert models["genezip-636m"] == {
@@ -65,7 +60,7 @@ def test_a_budget_of_own_classes_is_listed_beside_the_others(
     for name, more in (("mine", ", enhancer: 0.5"), ("plain", "")):
         text = f"base_bpt: 32\nmultipliers: {{{seven}{more}}}\n"
         (tmp_path / f"{name}.yaml").write_text(text)
-    assert call("models", "--folder", repo / "config/models", "--regions", tmp_path) == 0
+    assert call("models", "--regions", tmp_path) == 0
     said = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
     assert [words[0] for words in said] == ["regions", "mine", "plain"]
     assert [words[-2:] for words in said] == [["dig", "enhancer"], ["512", "16"], ["512", "-"]]
@@ -95,8 +90,8 @@ def test_an_unknown_preset(
 ) -> None:
     """One sentence, before anything is read or written."""
     options = {
-        "--architecture": repo / "config/models/genezip-tiny.yaml",
-        "--region-preset": repo / "config/regions/transcript_balanced.yaml",
+        "--architecture": repo / "genezip/config/models/genezip-tiny.yaml",
+        "--region-preset": repo / "genezip/config/regions/transcript_balanced.yaml",
         option: repo / "config" / folder / f"{wrong}.yaml",
         "--corpus": tmp_path / "manifest.json",
         "--out": tmp_path / "model",

@@ -128,8 +128,8 @@ def train_arguments(corpus: Path, repo: Path, out: Path, **changes: object) -> l
     }  # fmt: skip
     return [
         "pretrain", "--corpus", str(corpus),
-        "--architecture", str(repo / "config/models/genezip-tiny.yaml"),
-        "--region-preset", str(repo / "config/regions/transcript_balanced.yaml"),
+        "--architecture", str(repo / "genezip/config/models/genezip-tiny.yaml"),
+        "--region-preset", str(repo / "genezip/config/regions/transcript_balanced.yaml"),
         "--settings", json.dumps(settings), "--name", "toy", "--scale", "test",
         "--out", str(out),
     ]  # fmt: skip

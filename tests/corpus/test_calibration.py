@@ -105,7 +105,7 @@ def test_wrong_chromosomes(genes):
 
 
 def test_the_table_of_published_numbers(repo, tmp_path):
-    path = repo / "resources" / "paper" / "table5_corpora.csv"
+    path = repo / "genezip" / "artifacts" / "paper" / "table5_corpora.csv"
     mb = published(read_table5(path), HELD_OUT_ROW, "bp_M")
     assert mb["promoter"] == 22.44
     assert mb.sum() == pytest.approx(417.34, abs=0.035)  # seven rounded numbers
@@ -123,7 +123,7 @@ def test_the_table_of_published_numbers(repo, tmp_path):
 
 def test_refseq_on_the_held_out_chromosomes(mirror, repo):
     """Wider promoters take more bases; every half-width adds up to the three chromosomes."""
-    table5 = read_table5(repo / "resources" / "paper" / "table5_corpora.csv")
+    table5 = read_table5(repo / "genezip" / "artifacts" / "paper" / "table5_corpora.csv")
     genes = read_gene_models(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz", "bed12")
     paper_mb = published(table5, HELD_OUT_ROW, "bp_M")
     table = calibrate(genes, hg38_sizes(), Regions(), paper_mb)
@@ -221,7 +221,7 @@ def test_equal_seeds_give_equal_shares(small):
 
 
 def test_a_mixture_that_made_the_published_row_is_found_again(repo):
-    table5 = read_table5(repo / "resources" / "paper" / "table5_corpora.csv")
+    table5 = read_table5(repo / "genezip" / "artifacts" / "paper" / "table5_corpora.csv")
     rng = np.random.default_rng(1)
     truth = np.array([0.2, 0.5, 0.3])
     shares = {}

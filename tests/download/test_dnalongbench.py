@@ -10,6 +10,7 @@ import pytest
 
 from genezip import cli
 from genezip.download import SourceUnavailable
+from genezip.download.catalogue import SOURCES
 from genezip.download.dataverse import parse
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
@@ -182,9 +183,7 @@ def test_which_files_tell_intervals(task: str, path: str, expected: bool) -> Non
 
 
 def test_the_interval_files_of_eqtl_in_the_repository(repo: Path, tmp_path: Path) -> None:
-    lines = plan_task(
-        "eqtl", tmp_path / "o", "intervals", repo / "resources/sources.tsv", tmp_path, HTTP
-    )
+    lines = plan_task("eqtl", tmp_path / "o", "intervals", SOURCES, tmp_path, HTTP)
     files = [line.split(": ")[1] for line in lines if line.startswith("eqtl/")]
     assert len(files) == 18
     assert sum(path.endswith(".data.tsv") for path in files) == 9

@@ -13,7 +13,7 @@ from toolkit.labels import missing
 
 from genezip.cli import main
 from genezip.config import Genome
-from genezip.download.catalogue import read_sources
+from genezip.download.catalogue import SOURCES, read_sources
 from genezip.download.transfer import Http
 from genezip.errors import GenezipError
 from genezip.genome.sources.fetch import fetch
@@ -249,7 +249,7 @@ def test_fetch_brings_labels_beside_the_genome(
 
 
 def test_the_table_of_the_repository_has_every_label_file(repo: Path) -> None:
-    sources = read_sources(repo / "resources" / "sources.tsv")
+    sources = read_sources(SOURCES)
     for part, made in PUBLIC.items():
         for name in (one for names in made.values() for one in names):
             (row,) = sources[f"labels/{part}/{name}"]
@@ -259,7 +259,7 @@ def test_the_table_of_the_repository_has_every_label_file(repo: Path) -> None:
 
 def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_path: Path) -> None:
     """Byte for byte where the mirror has the same file; the elements base for base."""
-    sources = read_sources(repo / "resources" / "sources.tsv")
+    sources = read_sources(SOURCES)
 
     def same(row_name: str, content: bytes) -> None:
         (row,) = sources[row_name]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from genezip.download import SourceUnavailable, WrongFile
-from genezip.download.catalogue import item, read_sources
+from genezip.download.catalogue import SOURCES, item, read_sources
 from genezip.download.checksum import html_page
 from genezip.download.plan import plan
 from genezip.download.store import Store
@@ -212,7 +212,7 @@ def test_a_malformed_table_is_refused(tmp_path: Path, row: str, reason: str) -> 
 
 
 def test_the_table_of_the_repository_is_sound(repo: Path) -> None:
-    table = read_sources(repo / "resources" / "sources.tsv")
+    table = read_sources(SOURCES)
     assert {"region", "genome", "annotation", "rmsk", "trf", "chain", "dataverse"} <= set(table)
     eqtl = {name: rows[0] for name, rows in table.items() if name.startswith("eqtl/")}
     assert len(eqtl) == 42
@@ -225,7 +225,7 @@ def test_the_table_of_the_repository_is_sound(repo: Path) -> None:
 
 
 def test_the_contact_map_windows_are_those_of_the_copy(repo: Path, mirror: Path) -> None:
-    row = read_sources(repo / "resources" / "sources.tsv")["cmp/sequences.bed"][0]
+    row = read_sources(SOURCES)["cmp/sequences.bed"][0]
     packed = (mirror / "labels/splits/akita_sequences.hg38.bed.gz").read_bytes()
     data = gzip.decompress(packed)
     assert len(data) == row.n_bytes

@@ -68,7 +68,7 @@ def files(run, *names):
 
 @pytest.fixture(scope="module")
 def routers(run, repo):
-    preset = repo / "config" / "regions" / "transcript_balanced.yaml"
+    preset = repo / "genezip" / "config" / "regions" / "transcript_balanced.yaml"
     for router in ("fixed_stride", "gc_cpg"):
         succeed(
             "evaluate", "routers", "--like", run / "ours.parquet", "--router", router,

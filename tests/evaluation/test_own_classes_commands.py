@@ -94,7 +94,7 @@ def preset(run):
 
 
 def test_a_budget_without_the_class_is_refused(run, repo, capsys):
-    assert routed(run, repo / "config" / "regions" / "transcript_balanced.yaml") == 1
+    assert routed(run, repo / "genezip" / "config" / "regions" / "transcript_balanced.yaml") == 1
     assert "gives no target to the region class 'enhancer'" in capsys.readouterr().err
     assert not (run / "gc_cpg.parquet").exists()
 

@@ -13,7 +13,7 @@ from genezip.models.hnet.flops import flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.windows import run_batch
 
-MODELS = Path(__file__).resolve().parents[2] / "config" / "models"
+MODELS = Path(__file__).resolve().parents[2] / "genezip" / "config" / "models"
 
 
 def preset(name: str) -> GeneZipNetwork:

@@ -21,7 +21,7 @@ small = partial(speaking_network, k_min=(1, 1))
 
 
 def test_70m_forward_and_backward(repo: Path) -> None:
-    network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
+    network = build(load_architecture("genezip-70m"))
     ids = random_batch(513)
     output = network(ids[:, :-1])
     rar, _ = rar_loss(output, torch.zeros(1, 512), torch.full((7,), 128.0))
@@ -164,7 +164,7 @@ def test_initial_values_depend_on_the_seed_alone() -> None:
 
 def test_output_projections_shrink_with_depth(repo: Path) -> None:
     """N(0, 0.02 / sqrt(n)), n = 4, 8, 23 residual additions from the outside in (70M)."""
-    network = build(load_architecture(repo / "config/models/genezip-70m.yaml"))
+    network = build(load_architecture("genezip-70m"))
     for stack, depth in (
         (network.encoders[0], 4),
         (network.decoders[1], 8),

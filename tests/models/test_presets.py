@@ -72,20 +72,20 @@ def size_by_formula(shape: Architecture) -> int:
 
 
 def test_the_formula_gives_the_parts_of_the_70m_layout(repo: Path) -> None:
-    shape = load_architecture(repo / "config/models/genezip-70m.yaml")
+    shape = load_architecture("genezip-70m")
     assert layer_size(512, shape) == 1_653_936
     assert layer_size(768, shape) == 3_666_376
     assert 15 * layer_size(768, shape) + 768 == 54_996_408
 
 
 def test_every_preset_has_a_size_here(repo: Path) -> None:
-    assert {path.stem for path in (repo / "config/models").iterdir()} == set(SIZES)
+    assert {path.stem for path in (repo / "genezip/config/models").iterdir()} == set(SIZES)
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes(repo: Path, name: str) -> None:
     """By count, by formula, and in the first line of the file."""
-    path = repo / f"config/models/{name}.yaml"
+    path = repo / f"genezip/config/models/{name}.yaml"
     shape = load_architecture(path)
     with torch.device("meta"):
         network = GeneZipNetwork(shape)
@@ -96,22 +96,18 @@ def test_sizes(repo: Path, name: str) -> None:
 def test_peers_share_the_layout(repo: Path) -> None:
     """A control differs in what decides on tokens; a flat peer has as many layers."""
     for size in ("70m", "tiny"):
-        reference = load_architecture(repo / f"config/models/genezip-{size}.yaml")
+        reference = load_architecture(f"genezip-{size}")
         for name in ("unet", "stride", "random", "cpg"):
-            peer = load_architecture(repo / f"config/models/{name}-{size}.yaml")
+            peer = load_architecture(f"{name}-{size}")
             assert layout(peer) == layout(reference)
             assert (peer.d_state, peer.logit_scale) == (reference.d_state, reference.logit_scale)
-        flat = load_architecture(
-            repo / f"config/models/mamba2-{'84m' if size == '70m' else size}.yaml"
-        )
+        flat = load_architecture(f"mamba2-{'84m' if size == '70m' else size}")
         layers = (*reference.encoder_layers, reference.trunk_layers, *reference.decoder_layers)
         assert (flat.d_model, flat.trunk_layers) == (reference.d_model[-1:], sum(layers))
 
 
 def test_the_636m_ceilings(repo: Path) -> None:
-    short, long = (
-        load_architecture(repo / f"config/models/genezip-636m{name}.yaml") for name in ("", "-128k")
-    )
+    short, long = (load_architecture(f"genezip-636m{name}") for name in ("", "-128k"))
     assert (short.k_min, short.k_max) == ((8, 8), (3000, 3000))
     assert (long.k_min, long.k_max) == ((8, 8), (30_000, 10_000))
 
@@ -127,7 +123,7 @@ def test_budgets_are_those_of_the_paper(repo: Path) -> None:
         pytest.skip(f"no published table at {table}")
     with open(table, newline="") as handle:
         rows = {row["alias"]: row for row in csv.DictReader(handle)}
-    presets = region_presets(repo / "config/regions")
+    presets = region_presets(repo / "genezip/config/regions")
     assert set(presets) == set(BUDGETS) and set(rows) == set(BUDGETS.values())
     for name, alias in BUDGETS.items():
         row = rows[alias]
@@ -135,14 +131,14 @@ def test_budgets_are_those_of_the_paper(repo: Path) -> None:
         base = row["base_bpt_release_template"]
         assert presets[name].base_bpt == float(base or 32)
         published = row["base_bpt_published_checkpoint"]
-        text = (repo / f"config/regions/{name}.yaml").read_text()
+        text = (repo / f"genezip/config/regions/{name}.yaml").read_text()
         assert (published not in ("", base)) == (
             f"base_bpt {published}" in text.replace("\n# ", " ")
         )
 
 
 def test_targets_of_a_budget(repo: Path) -> None:
-    targets = region_presets(repo / "config/regions")["intergenic"].target_bpt()
+    targets = region_presets(repo / "genezip/config/regions")["intergenic"].target_bpt()
     assert list(targets.values()) == [1024, 512, 256, 128, 64, 128, 32]
 
 
@@ -158,7 +154,7 @@ def test_the_comparison_overlays_the_paper_run(repo: Path) -> None:
     assert models["hnet-3bpt-70m"].architecture == "hnet-70m"
     assert models["hnet-3bpt-70m"].uniform_bpt == 3
     for entry in models.values():
-        shape = load_architecture(repo / f"config/models/{entry.architecture}.yaml")
+        shape = load_architecture(f"{entry.architecture}")
         if not shape.learns_routing:  # nothing is steered: the target is what it gives
             assert entry.uniform_bpt == math.prod(stride or 1 for stride in shape.stride)
 
@@ -167,14 +163,14 @@ def test_the_comparison_overlays_the_paper_run(repo: Path) -> None:
 
 
 def test_a_causal_preset_may_leave_its_integers_to_the_targets(repo: Path, tmp_path: Path) -> None:
-    text = (repo / "config/models/genezip-tiny.yaml").read_text()
+    text = (repo / "genezip/config/models/genezip-tiny.yaml").read_text()
     (tmp_path / "waits.yaml").write_text(text + "bound: causal\n")
     (preset,) = model_presets(tmp_path)
     assert (preset.bound, preset.parameters) == ("causal from the targets", 258_132)
 
 
 def test_one_line_of_a_preset(repo: Path) -> None:
-    presets = {preset.name: preset for preset in model_presets(repo / "config/models")}
+    presets = {preset.name: preset for preset in model_presets(repo / "genezip/config/models")}
     assert set(presets) == set(SIZES)
     sizes = [preset.parameters for preset in presets.values()]
     assert sizes == sorted(sizes)

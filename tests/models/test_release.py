@@ -101,7 +101,7 @@ def test_names_and_shapes_of_the_published_sizes(
     assert len(shapes) == entries
     del shapes["lm_head.weight"]
     assert sum(int(np.prod(shape)) for shape in shapes.values()) == parameters
-    assert expected_shapes(load_architecture(repo / f"config/models/{preset}.yaml")) == shapes
+    assert expected_shapes(load_architecture(f"{preset}")) == shapes
 
 
 # -- the model, written out ---------------------------------------------------------------
@@ -278,7 +278,7 @@ def test_every_value_of_70m_arrives(repo: Path, tmp_path: Path) -> None:
     network, again = load_network(tmp_path / "imported")
     assert again.architecture == card.architecture
     assert network.count_parameters() == 69_810_232
-    assert card.architecture == load_architecture(repo / "config/models/genezip-70m.yaml")
+    assert card.architecture == load_architecture("genezip-70m")
     assert [card.target_bpt[name] for name in CLASSES] == [32, 32, 64, 64, 256, 256, 512]
     inner = "backbone.main_network.main_network"
     for theirs, ours in {

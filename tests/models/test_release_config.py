@@ -86,7 +86,7 @@ def test_places_of_the_layout(tmp_path: Path, section: str) -> None:
 
 
 def test_layout_in_the_words_of_the_release(repo: Path) -> None:
-    shape = load_architecture(repo / "config/models/genezip-70m.yaml")
+    shape = load_architecture("genezip-70m")
     assert described(shape) == {
         "arch_layout": ["m2", ["m2", ["m15"], "m2"], "m2"],
         "d_model": [512, 512, 768],

@@ -10,7 +10,7 @@ from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.table import NOT_RECOVERED, published_rows, task_table, write_table
 
-PAPER = Path(__file__).resolve().parents[2] / "resources" / "paper"
+PAPER = Path(__file__).resolve().parents[2] / "genezip" / "artifacts" / "paper"
 TISSUES = {"artery": "Artery_Tibial", "blood": "Whole_Blood"}
 
 

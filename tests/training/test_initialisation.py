@@ -15,7 +15,7 @@ from genezip.models.layers.mamba2 import Mamba2
 @pytest.fixture(scope="module")
 def network(repo: Path) -> GeneZipNetwork:
     """The real 70M network."""
-    return build(load_architecture(repo / "config/models/genezip-70m.yaml"), 0)
+    return build(load_architecture("genezip-70m"), 0)
 
 
 def std(tensor: torch.Tensor) -> float:
@@ -49,7 +49,7 @@ def test_residual_additions_are_counted_from_the_outside_in(
 ) -> None:
     """636M: 4, 8, 48. On a device without memory: what each layer is asked for is recorded."""
     with torch.device("meta"):
-        network = GeneZipNetwork(load_architecture(repo / "config/models/genezip-636m.yaml"))
+        network = GeneZipNetwork(load_architecture("genezip-636m"))
     names = {module: name for name, module in network.named_modules()}
     asked: dict[str, float] = {}
     monkeypatch.setattr(

@@ -63,7 +63,7 @@ print(need, most() - before)
 )
 @pytest.mark.parametrize("checkpoint", ["0", "1"])
 def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path, checkpoint: str) -> None:
-    paths = [SMALL_YAML, repo / "config" / "models" / "genezip-tiny.yaml"]
+    paths = [SMALL_YAML, repo / "genezip" / "config" / "models" / "genezip-tiny.yaml"]
     command = [sys.executable, "-c", PROGRAM, *map(str, paths), checkpoint]
     environment = {**os.environ, "PYTHONPATH": f"{repo / 'tests'}{os.pathsep}{repo}"}
     done = subprocess.run(

@@ -14,7 +14,7 @@ from genezip.training.optimizer import build_optimizer, parameter_groups, pretra
 @pytest.fixture(scope="module")
 def network(repo: Path) -> GeneZipNetwork:
     with torch.device("meta"):
-        return GeneZipNetwork(load_architecture(repo / "config/models/genezip-70m.yaml"))
+        return GeneZipNetwork(load_architecture("genezip-70m"))
 
 
 def test_groups_hold_every_parameter_once(network: GeneZipNetwork) -> None:

@@ -14,6 +14,7 @@ import yaml
 from toolkit.dna import fasta
 
 slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
+TAKEN = "the workflow itself has results of this name"
 NASTY = 'it\'s "a" $HOME `id` b;c & (d) é'
 
 
@@ -38,7 +39,7 @@ def checkout(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bare checkout in a folder of an unusual name."""
     folder = tmp_path_factory.mktemp("bare") / NASTY / "genezip"
     folder.mkdir(parents=True)
-    for name in ("workflow", "config", "envs", "genezip", "resources/paper"):
+    for name in ("workflow", "config", "envs", "genezip"):
         shutil.copytree(repo / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
@@ -115,9 +116,7 @@ def test_braces_are_refused_at_the_start(checkout: Path, key: str) -> None:
 
 
 def test_braces_in_the_folder_of_the_workflow(checkout: Path, tmp_path: Path) -> None:
-    (tmp_path / "a{b}").symlink_to(checkout)
-    shutil.copytree(checkout / "config", tmp_path / "c{d}" / "config")
-    shutil.copytree(checkout / "workflow", tmp_path / "c{d}" / "workflow")
+    shutil.copytree(checkout, tmp_path / "c{d}", symlinks=True)
     done = snakemake(tmp_path / "c{d}", "-n", "all")
     assert done.returncode == 1
     assert "the folder of the workflow is" in done.stdout and "braces" in done.stdout
@@ -164,19 +163,25 @@ def test_empty_sections_change_nothing(checkout: Path) -> None:
     ("text", "sentence"),
     [
         ("models: {a b: {architecture: x, uniform_bpt: 8}}", "becomes part of file names"),
-        slow("models: {7: {architecture: x, uniform_bpt: 8}}", "the name 7 is not text"),
-        slow("models: {untrained: {architecture: x, uniform_bpt: 8}}", "taken by the workflow"),
+        slow(
+            "models: {7: {architecture: x, uniform_bpt: 8}}",
+            "models.7.[key]': Input should be a valid string",
+        ),
+        slow(
+            "models: {untrained: {architecture: x, uniform_bpt: 8}}",
+            TAKEN,
+        ),
         (
             "models: {GENEZIP-70M: {architecture: x, uniform_bpt: 8}}",
             "genezip-70m and GENEZIP-70M, which are one file name",
         ),
         slow("corpora: {a/b: {}}", "becomes part of file names"),
-        ("benchmarks: {eqtl: {subsets: {all: x}}}", "taken by the workflow"),
+        ("benchmarks: {eqtl: {subsets: {all: x}}}", TAKEN),
         (
             "benchmarks: {comparators: {genezip-70m: {kind: caduceus, source: x}}}",
             "comparators.genezip-70m is also the name of a model",
         ),
-        slow("report:\n  reference:\n", "None is not of type 'string'"),
+        slow("report:\n  reference:\n", "report.reference': Input should be a valid string"),
     ],
 )
 def test_names_are_refused_with_the_reason(checkout: Path, text: str, sentence: str) -> None:

@@ -11,15 +11,19 @@ rule benchmark_genome:
         index="results/{task}/data/genome.fa.fai",
     log:
         "logs/{task}/genome.log",
+    benchmark:
+        "results/benchmarks/{task}/genome.tsv"
     wildcard_constraints:
         task="eqtl|etgp|tisp|rsap",
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("benchmark_genome", SCALE).resources,
     message:
         "Unpack the genome of task {wildcards.task}"
     shell:
-        "genezip dnalongbench genome {wildcards.task} --files {input.files} "
-        "--out {output.fasta} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip dnalongbench genome {wildcards.task} --files {input.files} "
+        "--out {output.fasta}"
 
 
 rule prepare:
@@ -35,16 +39,18 @@ rule prepare:
         "results/benchmarks/{task}/data/{part}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("prepare", SCALE).resources,
     params:
-        settings=prepare_settings,
+        **settings(task_of, *BENCHMARKS.cmp.EXAMPLES),
         subset=official,
         seed=HEAD_SEED,
     message:
         "Prepare task {wildcards.task}, {wildcards.part}"
     shell:
-        "genezip dnalongbench prepare {wildcards.task} --subset {params.subset:q} "
+        "logged {log} genezip dnalongbench prepare {wildcards.task} --subset {params.subset:q} "
         "--files {input.files} --genome {input.genome:q} --settings {params.settings:q} "
-        "--seed {params.seed} --out {output} 2>&1 | tee -i {log} >&2"
+        "--seed {params.seed} --out {output}"
 
 
 rule features:
@@ -52,162 +58,73 @@ rule features:
     input:
         data="results/{task}/data/{part}/manifest.json",
         genome=task_genome,
-        model=model_files,
+        model=lambda wildcards: files_of(wildcards.learner, wildcards.seed),
     output:
-        "results/{task}/features/{part}/{model}.seed{seed}.{input}/manifest.json",
+        "results/{task}/features/{part}/{learner}.seed{seed}.{input}/manifest.json",
     log:
-        "logs/{task}/features/{part}/{model}.seed{seed}.{input}.log",
+        "logs/{task}/features/{part}/{learner}.seed{seed}.{input}.log",
     benchmark:
-        "results/benchmarks/{task}/features/{part}/{model}.seed{seed}.{input}.tsv"
+        "results/benchmarks/{task}/features/{part}/{learner}.seed{seed}.{input}.tsv"
     wildcard_constraints:
-        model=one_of(MODELS),
+        learner=one_of([*MODELS, *COMPARATORS]),
+        input="authors|full",
     conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
+        environment("features")
+    threads: needs("features", SCALE).threads
     resources:
-        gpu=model_gpus,
+        **(needs("features", SCALE).resources | {"gpu": gpus("features", "learner")}),
     params:
-        settings=task_settings("device", "tap"),
-        model=model_folder,
-        malloc=MALLOC,
+        **settings(task_of, *BENCHMARKS.cmp.FEATURES),
+        model=model_option,
     message:
-        "Features of {wildcards.model}, seed {wildcards.seed}: {wildcards.task}, "
+        "Features of {wildcards.learner}, seed {wildcards.seed}: {wildcards.task}, "
         "{wildcards.part}, input {wildcards.input}"
     shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip dnalongbench features {wildcards.task} --data {input.data} "
-        "--genome {input.genome:q} --model {params.model} --input {wildcards.input} "
-        "--settings {params.settings:q} --threads {threads} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+        "logged {log} genezip dnalongbench features {wildcards.task} --data {input.data} "
+        "--genome {input.genome:q} {params.model} --input {wildcards.input} "
+        "--settings {params.settings:q} --threads {threads} --out {output}"
 
 
-rule features_comparator:
-    """The same of a published model, where the user has it."""
-    input:
-        data="results/{task}/data/{part}/manifest.json",
-        genome=task_genome,
-    output:
-        "results/{task}/features/{part}/{comparator}.seed{seed}.{input}/manifest.json",
-    log:
-        "logs/{task}/features/{part}/{comparator}.seed{seed}.{input}.log",
-    benchmark:
-        "results/benchmarks/{task}/features/{part}/{comparator}.seed{seed}.{input}.tsv"
-    conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
-    resources:
-        gpu=MODEL_GPUS,
-    params:
-        settings=task_settings("device", "tap"),
-        comparator=comparator,
-    message:
-        "Features of {wildcards.comparator}: {wildcards.task}, {wildcards.part}, "
-        "input {wildcards.input}"
-    shell:
-        "genezip dnalongbench features {wildcards.task} --data {input.data} "
-        "--genome {input.genome:q} --comparator {params.comparator:q} "
-        "--name {wildcards.comparator} --input {wildcards.input} "
-        "--settings {params.settings:q} --threads {threads} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+rule predict:
+    """Predictions of one method for every validation and test example.
 
-
-rule predict_frozen:
-    """A head on cached features, its predictions for every validation and test example."""
+    `.INPUT.frozen`: a head on cached features. `.INPUT.MODE`: fine-tuning with the compressor in
+    the graph. `cnn.seed0`: the one-hot CNN, the learned baseline of every table.
+    """
     input:
         data=task_data,
         genome=task_genome,
         features=features_of,
+        model=lambda wildcards: (
+            []
+            if FROZEN in wildcards.method
+            else files_of(wildcards.learner, wildcards.seed)
+        ),
     output:
-        "results/{task}/predictions/{subset}/{learner}.seed{seed}.{input}.frozen.parquet",
+        "results/{task}/predictions/{subset}/{learner}.seed{seed}{method}.parquet",
     log:
-        "logs/{task}/predictions/{subset}/{learner}.seed{seed}.{input}.frozen.log",
+        "logs/{task}/predictions/{subset}/{learner}.seed{seed}{method}.log",
     benchmark:
-        "results/benchmarks/{task}/predictions/{subset}/{learner}.seed{seed}.{input}.frozen.tsv"
+        "results/benchmarks/{task}/predictions/{subset}/{learner}.seed{seed}{method}.tsv"
     wildcard_constraints:
-        input="authors|full|contrast",
+        method=r"([.](authors|full|contrast)[.](frozen|head_only|release|lora|full))?",
     conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
+        environment("predict")
+    threads: needs("predict", SCALE).threads
     resources:
-        gpu=head_gpus,
+        **(needs("predict", SCALE).resources | {"gpu": predict_gpus}),
     params:
-        settings=head_settings,
+        **settings(task_of, without=unread),
         subset=official,
+        method=method_options,
     message:
-        "Head on {wildcards.learner}, seed {wildcards.seed}: {wildcards.task} {wildcards.subset}, "
-        "input {wildcards.input}"
+        "Predict {wildcards.task} {wildcards.subset}: {wildcards.learner}, seed {wildcards.seed}"
+        "{wildcards.method}"
     shell:
-        "genezip dnalongbench predict {wildcards.task} --data {input.data} "
-        "--genome {input.genome:q} --features {input.features} --subset {wildcards.subset} "
-        "--official {params.subset:q} --model {wildcards.learner} --seed {wildcards.seed} "
-        "--input {wildcards.input} --mode frozen --settings {params.settings:q} "
-        "--threads {threads} --out {output} 2>&1 | tee -i {log} >&2"
-
-
-rule predict_live:
-    """Fine-tuning with the compressor in the graph."""
-    input:
-        data=task_data,
-        genome=task_genome,
-        weights="results/pretrain/{model}.seed{seed}/model.safetensors",
-        config="results/pretrain/{model}.seed{seed}/config.json",
-    output:
-        "results/{task}/predictions/{subset}/{model}.seed{seed}.{input}.{mode}.parquet",
-    log:
-        "logs/{task}/predictions/{subset}/{model}.seed{seed}.{input}.{mode}.log",
-    benchmark:
-        "results/benchmarks/{task}/predictions/{subset}/{model}.seed{seed}.{input}.{mode}.tsv"
-    wildcard_constraints:
-        mode="head_only|release|lora|full",
-        model=one_of(NETWORKS),
-    conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
-    resources:
-        gpu=MODEL_GPUS,
-    params:
-        settings=task_settings(),
-        subset=official,
-        folder=subpath(input.weights, parent=True),
-        malloc=MALLOC,
-    message:
-        "Fine-tune {wildcards.model}, seed {wildcards.seed}: {wildcards.task} {wildcards.subset}, "
-        "input {wildcards.input}, mode {wildcards.mode}"
-    shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip dnalongbench predict {wildcards.task} --data {input.data} "
-        "--genome {input.genome:q} --folder {params.folder} --subset {wildcards.subset} "
-        "--official {params.subset:q} --model {wildcards.model} --seed {wildcards.seed} "
-        "--input {wildcards.input} --mode {wildcards.mode} --settings {params.settings:q} "
-        "--threads {threads} --out {output} 2>&1 | tee -i {log} >&2"
-
-
-rule predict_cnn:
-    """The one-hot CNN, the learned baseline of every table."""
-    input:
-        data=task_data,
-        genome=task_genome,
-    output:
-        "results/{task}/predictions/{subset}/cnn.seed{seed}.parquet",
-    log:
-        "logs/{task}/predictions/{subset}/cnn.seed{seed}.log",
-    benchmark:
-        "results/benchmarks/{task}/predictions/{subset}/cnn.seed{seed}.tsv"
-    conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
-    resources:
-        gpu=MODEL_GPUS,
-    params:
-        settings=task_settings(),
-        subset=official,
-    message:
-        "Train the one-hot CNN: {wildcards.task} {wildcards.subset}"
-    shell:
-        "genezip dnalongbench predict {wildcards.task} --data {input.data} "
+        "logged {log} genezip dnalongbench predict {wildcards.task} --data {input.data} "
         "--genome {input.genome:q} --subset {wildcards.subset} --official {params.subset:q} "
-        "--model cnn --seed {wildcards.seed} --settings {params.settings:q} "
-        "--threads {threads} --out {output} 2>&1 | tee -i {log} >&2"
+        "--model {wildcards.learner} --seed {wildcards.seed} {params.method} "
+        "--settings {params.settings:q} --threads {threads} --out {output}"
 
 
 rule task_baselines:
@@ -215,7 +132,9 @@ rule task_baselines:
     input:
         data=task_data,
         genome=task_genome,
-        genes=task_genes,
+        genes=lambda wildcards: (
+            "resources/source.json" if wildcards.task == "tisp" else []
+        ),
     output:
         "results/{task}/predictions/{subset}/baselines.parquet",
     log:
@@ -224,18 +143,21 @@ rule task_baselines:
         "results/benchmarks/{task}/predictions/{subset}/baselines.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("task_baselines", SCALE).resources,
     params:
-        settings=task_settings("rules"),
+        **settings(task_of, "rules"),
         subset=official,
         seed=HEAD_SEED,
-        genes=task_gene_options,
+        genes=lambda wildcards, input: (
+            f"--source {input.genes} {gene_options(wildcards)}" if input.genes else ""
+        ),
     message:
         "Trivial baselines: {wildcards.task} {wildcards.subset}"
     shell:
-        "genezip dnalongbench baselines {wildcards.task} --data {input.data} "
+        "logged {log} genezip dnalongbench baselines {wildcards.task} --data {input.data} "
         "--genome {input.genome:q} --subset {wildcards.subset} --official {params.subset:q} "
-        "--settings {params.settings:q} --seed {params.seed} {params.genes} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+        "--settings {params.settings:q} --seed {params.seed} {params.genes} --out {output}"
 
 
 rule score:
@@ -250,29 +172,30 @@ rule score:
         "results/benchmarks/{task}/{subset}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("score", SCALE).resources,
     params:
-        bootstrap=BENCHMARKS["bootstrap"],
+        bootstrap=BENCHMARKS.bootstrap,
         seed=HEAD_SEED,
         scale=SCALE,
         control=lambda wildcards: (
             f"--control {CONTROL}" if wildcards.task in FROM_LABELS else ""
         ),
-        predictions=lambda wildcards, input: [
-            f"--from-predictions {path}" for path in input.predictions
-        ],
+        predictions=each("--from-predictions", "predictions"),
     message:
         "Score {wildcards.task} {wildcards.subset}"
     shell:
-        "genezip evaluate {params.predictions} --bootstrap {params.bootstrap} "
-        "--seed {params.seed} --scale {params.scale} {params.control} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+        "logged {log} genezip evaluate {params.predictions} --bootstrap {params.bootstrap} "
+        "--seed {params.seed} --scale {params.scale} {params.control} --out {output}"
 
 
 rule task_table:
     """All subsets of a task beside the published table."""
     input:
-        scores=scores_of,
-        paper=published_scores,
+        scores=lambda wildcards: [
+            f"results/{TASK_OF_TABLE[wildcards.table]}/{subset}.tsv"
+            for subset in BENCHMARKS.task(TASK_OF_TABLE[wildcards.table]).subsets
+        ],
     output:
         report(
             "results/tables/{table}.tsv",
@@ -282,18 +205,24 @@ rule task_table:
         ),
     log:
         "logs/tables/{table}.log",
+    benchmark:
+        "results/benchmarks/tables/{table}.tsv"
     wildcard_constraints:
-        table="|".join(TASK_TABLES.values()),
+        table=one_of(TASK_OF_TABLE),
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("task_table", SCALE).resources,
     params:
-        task=task_of_table,
-        settings=table_settings,
-        scores=lambda wildcards, input: [f"--scores {path}" for path in input.scores],
-        paper=lambda wildcards, input: [f"--paper {path}" for path in input.paper],
+        **settings(
+            lambda wildcards: BENCHMARKS.task(TASK_OF_TABLE[wildcards.table]),
+            "subsets",
+        ),
+        task=lambda wildcards: TASK_OF_TABLE[wildcards.table],
+        scores=each("--scores", "scores"),
         scale=SCALE,
     message:
         "Table {wildcards.table}"
     shell:
-        "genezip dnalongbench table {params.task} {params.scores} {params.paper} "
-        "--settings {params.settings:q} --scale {params.scale} --out {output} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip dnalongbench table {params.task} {params.scores} "
+        "--settings {params.settings:q} --scale {params.scale} --out {output}"

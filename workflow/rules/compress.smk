@@ -1,122 +1,47 @@
 rule compress:
-    """Held-out DNA through a trained model: tokens, boundary probabilities, base losses."""
+    """DNA through a model: tokens, boundary probabilities, base losses.
+
+    `causal/`: the same weights under the causal bound, where no next base can be seen ahead.
+    `rmsk/`: pieces with RepeatMasker classes that are not held out; rows say their split.
+    """
     input:
         corpus=CORPUS,
-        model=model_files,
+        model=lambda wildcards: files_of(*compressing(wildcards)),
+        source=lambda wildcards: (
+            "resources/source.json" if wildcards.how == "rmsk/" else []
+        ),
     output:
-        "results/compress/{model}.seed{seed}.parquet",
+        "results/compress/{how}{model}.seed{seed}.parquet",
     log:
-        "logs/compress/{model}.seed{seed}.log",
+        "logs/compress/{how}{model}.seed{seed}.log",
     benchmark:
-        "results/benchmarks/compress/{model}.seed{seed}.tsv"
-    conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
-    resources:
-        gpu=model_gpus,
-    params:
-        settings=settings("compress"),
-        model=model_folder,
-        malloc=MALLOC,
-    message:
-        "Compress held-out DNA with {wildcards.model}, seed {wildcards.seed}"
-    shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip evaluate heldout --model {params.model} --corpus {input.corpus} "
-        "--settings {params.settings:q} --threads {threads} --out {output} "
-        "2>&1 | tee -i {log} >&2"
-
-
-rule compress_causal:
-    """The same weights under the causal bound, where no next base can be seen ahead."""
-    input:
-        corpus=CORPUS,
-        model=model_files,
-    output:
-        "results/compress/causal/{model}.seed{seed}.parquet",
-    log:
-        "logs/compress/causal/{model}.seed{seed}.log",
-    benchmark:
-        "results/benchmarks/compress/causal/{model}.seed{seed}.tsv"
+        "results/benchmarks/compress/{how}{model}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(NETWORKS),
+        how="(causal/|rmsk/)?",
+        model=one_of([*MODELS, UNTRAINED]),
     conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
+        environment("compress")
+    threads: needs("compress", SCALE).threads
     resources:
-        gpu=MODEL_GPUS,
+        **(needs("compress", SCALE).resources | {"gpu": gpus("compress")}),
     params:
-        settings=one_strand,
-        model=model_folder,
-        malloc=MALLOC,
+        **settings(
+            lambda wildcards: (
+                ONE_STRAND
+                if wildcards.how or wildcards.model == UNTRAINED
+                else CONFIG.compress
+            )
+        ),
+        model=lambda wildcards: "results/pretrain/{}.seed{}".format(
+            *compressing(wildcards)
+        ),
+        options=lambda wildcards: COMPRESS_OPTIONS[wildcards.how]
+        + (" --untrained" if wildcards.model == UNTRAINED else ""),
     message:
-        "Compress held-out DNA under the causal bound with {wildcards.model}, seed {wildcards.seed}"
+        "Compress DNA: {output}"
     shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip evaluate heldout --model {params.model} --bound causal "
-        "--corpus {input.corpus} "
-        "--settings {params.settings:q} --threads {threads} --out {output} "
-        "2>&1 | tee -i {log} >&2"
-
-
-rule compress_untrained:
-    """The same network before its first training step, as a trivial router."""
-    input:
-        corpus=CORPUS,
-        weights=f"results/pretrain/{first_run(REFERENCE)}/model.safetensors",
-    output:
-        "results/compress/untrained.seed0.parquet",
-    log:
-        "logs/compress/untrained.seed0.log",
-    benchmark:
-        "results/benchmarks/compress/untrained.seed0.tsv"
-    conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
-    resources:
-        gpu=MODEL_GPUS,
-    params:
-        settings=one_strand,
-        model=subpath(input.weights, parent=True),
-        malloc=MALLOC,
-    message:
-        "Compress held-out DNA with the untrained network"
-    shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip evaluate heldout --model {params.model} --untrained --corpus {input.corpus} "
-        "--settings {params.settings:q} --threads {threads} --out {output} "
-        "2>&1 | tee -i {log} >&2"
-
-
-rule compress_repeat_pieces:
-    """Pieces with RepeatMasker classes that are not held out; their rows say their split."""
-    input:
-        source="resources/source.json",
-        corpus=CORPUS,
-        model=model_files,
-    output:
-        "results/compress/rmsk/{model}.seed{seed}.parquet",
-    log:
-        "logs/compress/rmsk/{model}.seed{seed}.log",
-    benchmark:
-        "results/benchmarks/compress/rmsk/{model}.seed{seed}.tsv"
-    conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
-    resources:
-        gpu=model_gpus,
-    params:
-        settings=one_strand,
-        model=model_folder,
-        malloc=MALLOC,
-    message:
-        "Compress annotated repeats with {wildcards.model}, seed {wildcards.seed}"
-    shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "genezip evaluate heldout --model {params.model} --corpus {input.corpus} "
-        "--pieces rmsk --source {input.source} "
-        "--settings {params.settings:q} --threads {threads} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+        "logged {log} genezip evaluate heldout --model {params.model} --corpus {input.corpus} "
+        "{params.options} --settings {params.settings:q} --threads {threads} --out {output}"
 
 
 rule compress_trivially:
@@ -126,7 +51,6 @@ rule compress_trivially:
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
         corpus=CORPUS,
-        preset=reference_preset,
     output:
         "results/compress/routers/{router}.seed{seed}.parquet",
     log:
@@ -135,15 +59,18 @@ rule compress_trivially:
         "results/benchmarks/compress/routers/{router}.seed{seed}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("compress_trivially", SCALE).resources,
     params:
-        settings=settings("evaluation", "composition_windows", "composition_sharpness"),
+        **settings(CONFIG.evaluation, "composition_windows", "composition_sharpness"),
+        budget=preset("regions", NETWORKS[REFERENCE].regions)[0],
+        preset=preset("regions", NETWORKS[REFERENCE].regions)[1],
     message:
         "Cut held-out DNA with the router {wildcards.router}, seed {wildcards.seed}"
     shell:
-        "genezip evaluate routers --like {input.like} --router {wildcards.router} "
+        "logged {log} genezip evaluate routers --like {input.like} --router {wildcards.router} "
         "--source {input.source} --regions {input.regions} --corpus {input.corpus} "
-        "--region-preset {input.preset:q} --settings {params.settings:q} --out {output} "
-        "2>&1 | tee -i {log} >&2"
+        "--region-preset {params.budget:q} --settings {params.settings:q} --out {output}"
 
 
 rule markov:
@@ -165,21 +92,23 @@ rule markov:
         "results/benchmarks/compress/markov.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("markov", SCALE).resources,
     params:
-        settings=settings("evaluation", "markov_orders", *INTERVALS),
+        **settings(CONFIG.evaluation, "markov_orders", *INTERVALS),
         scale=SCALE,
     message:
         "Fit Markov models to the training DNA"
     shell:
-        "genezip evaluate markov --corpus {input.corpus} --source {input.source} "
+        "logged {log} genezip evaluate markov --corpus {input.corpus} --source {input.source} "
         "--settings {params.settings:q} --scale {params.scale} --out {output.table} "
-        "--windows {output.windows} 2>&1 | tee -i {log} >&2"
+        "--windows {output.windows}"
 
 
 rule compression:
     """Perplexity, bases per token and enrichment of every model and router, side by side."""
     input:
-        compressed=compressed_heldout,
+        compressed=COMPRESSED,
         markov="results/compress/markov_windows.parquet",
         corpus=CORPUS,
     output:
@@ -202,27 +131,31 @@ rule compression:
         "results/benchmarks/compress/compression.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("compression", SCALE).resources,
     params:
-        compressed=compressed_options,
-        settings=settings("evaluation", *INTERVALS),
+        **settings(CONFIG.evaluation, *INTERVALS),
+        compressed=each("--compressed", "compressed"),
         reference=REFERENCE,
         control=CONTROL,
         scale=SCALE,
     message:
         "Measure compression"
     shell:
-        "genezip evaluate compression {params.compressed} --markov {input.markov} "
+        "logged {log} genezip evaluate compression {params.compressed} --markov {input.markov} "
         "--corpus {input.corpus} "
         "--settings {params.settings:q} --reference {params.reference} "
         "--control {params.control} --scale {params.scale} --out {output.metrics} "
-        "--comparisons {output.comparisons} --windows {output.windows} "
-        "2>&1 | tee -i {log} >&2"
+        "--comparisons {output.comparisons} --windows {output.windows}"
 
 
 rule locus:
     """Boundary probability of both models along one held-out locus."""
     input:
-        compressed=compressed_pair,
+        compressed=[
+            f"results/compress/{first_run(name)}.parquet"
+            for name in (REFERENCE, CONTROL)
+        ],
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
     output:
@@ -234,16 +167,18 @@ rule locus:
         "results/benchmarks/compress/locus.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("locus", SCALE).resources,
     params:
-        compressed=compressed_options,
-        settings=settings("report", "locus", "reference", "control"),
+        **settings(CONFIG.report),
+        compressed=each("--compressed", "compressed"),
         genes=gene_options,
     message:
         "Cut out the locus of the report"
     shell:
-        "genezip evaluate locus {params.compressed} --source {input.source} "
+        "logged {log} genezip evaluate locus {params.compressed} --source {input.source} "
         "--regions {input.regions} --settings {params.settings:q} {params.genes} "
-        "--out {output.table} --genes {output.genes} 2>&1 | tee -i {log} >&2"
+        "--out {output.table} --genes {output.genes}"
 
 
 rule tracks:
@@ -270,13 +205,15 @@ rule tracks:
         model=one_of(NETWORKS),
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("tracks", SCALE).resources,
     params:
         out=subpath(output.session, parent=True),
     message:
         "Write tracks of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "genezip tracks --compressed {input.compressed} --source {input.source} "
-        "--regions {input.regions} --out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip tracks --compressed {input.compressed} --source {input.source} "
+        "--regions {input.regions} --out {params.out}"
 
 
 use rule tracks as tracks_of_tokens with:
@@ -287,4 +224,4 @@ use rule tracks as tracks_of_tokens with:
         regions="results/tracks/{model}.seed{seed}/regions.bed.gz",
         session="results/tracks/{model}.seed{seed}/igv_session.xml",
     wildcard_constraints:
-        model=one_of([n for n in MODELS if n not in NETWORKS]) or "(?!)",
+        model=tokenizers("fixed", "bpe"),

@@ -1,5 +1,6 @@
+# A corpus is written by so many jobs, or by `--set-scatter corpus=N`; the bytes are the same.
 scattergather:
-    corpus=CORPUS_JOBS,
+    corpus=16 if SCALE == "full" else 1,
 
 
 rule corpus_plan:
@@ -16,14 +17,17 @@ rule corpus_plan:
         "results/benchmarks/corpus/{corpus}.plan.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("corpus_plan", SCALE).resources,
     params:
-        settings=corpus_settings,
+        **settings(lambda wildcards: CORPORA[wildcards.corpus]),
         genes=gene_options,
     message:
         "Draw the windows of the corpus {wildcards.corpus}"
     shell:
-        "genezip corpus plan --source {input.source} --settings {params.settings:q} "
-        "--exclusions {input.exclusions} {params.genes} --out {output.plan} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip corpus plan --source {input.source} "
+        "--settings {params.settings:q} --exclusions {input.exclusions} {params.genes} "
+        "--out {output.plan}"
 
 
 rule corpus_shards:
@@ -43,12 +47,13 @@ rule corpus_shards:
         "results/benchmarks/corpus/{corpus}.{scatteritem}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("corpus_shards", SCALE).resources,
     message:
         "Write shards of the corpus {wildcards.corpus}, {wildcards.scatteritem}"
     shell:
-        "genezip corpus write --plan {input.plan} --source {input.source} "
-        "--regions {input.regions} --part {wildcards.scatteritem} --out {output.entries} "
-        "2>&1 | tee -i {log} >&2"
+        "logged {log} genezip corpus write --plan {input.plan} --source {input.source} "
+        "--regions {input.regions} --part {wildcards.scatteritem} --out {output.entries}"
 
 
 rule corpus:
@@ -64,19 +69,20 @@ rule corpus:
         "results/benchmarks/corpus/{corpus}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("corpus", SCALE).resources,
     params:
-        entries=lambda wildcards, input: [f"--entries {path}" for path in input.entries],
+        entries=each("--entries", "entries"),
     message:
         "Close the corpus {wildcards.corpus}"
     shell:
-        "genezip corpus finish --plan {input.plan} {params.entries} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip corpus finish --plan {input.plan} {params.entries}"
 
 
 rule table5:
     """Composition of every corpus beside the paper's Table 5."""
     input:
         corpora=expand("results/corpus/{corpus}/manifest.json", corpus=CORPORA),
-        paper=published("table5_corpora"),
     output:
         report(
             "results/tables/table5_corpora.tsv",
@@ -90,11 +96,13 @@ rule table5:
         "results/benchmarks/table5.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("table5", SCALE).resources,
     params:
-        corpora=lambda wildcards, input: [f"--corpus {path}" for path in input.corpora],
+        corpora=each("--corpus", "corpora"),
         scale=SCALE,
     message:
         "Compare the corpora with the paper's Table 5"
     shell:
-        "genezip corpus table5 {params.corpora} --paper {input.paper:q} --scale {params.scale} "
-        "--out {output} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip corpus table5 {params.corpora} --scale {params.scale} "
+        "--out {output}"

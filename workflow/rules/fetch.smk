@@ -1,5 +1,4 @@
-DNALONGBENCH_TASKS = "cmp|eqtl|etgp|tisp|rsap"
-SOURCES = ROOT / "resources" / "sources.tsv"
+DNALONGBENCH_TASKS = one_of([task for task in TASKS if task not in FROM_LABELS])
 
 
 rule fetch:
@@ -8,7 +7,7 @@ rule fetch:
     source.json names every file with its checksum; all other rules depend on it alone.
     """
     input:
-        own=own_genome,
+        USER_GENOME,
     output:
         source="resources/source.json",
     log:
@@ -17,15 +16,17 @@ rule fetch:
         "results/benchmarks/fetch.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("fetch", SCALE).resources,
     params:
-        settings=settings("genome"),
-        root=ROOT,
+        **settings(CONFIG.genome),
+        root=HOME,
         out=subpath(output.source, parent=True),
     message:
         "Fetch genome, annotation and repeats"
     shell:
-        "genezip fetch --settings {params.settings:q} --root {params.root:q} "
-        "--out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip fetch --settings {params.settings:q} --root {params.root:q} "
+        "--out {params.out}"
 
 
 # The files of one task are never fetched by two jobs at once: all wait for the intervals.
@@ -38,18 +39,21 @@ rule dnalongbench_intervals:
         "resources/dnalongbench/{task}.intervals.json",
     log:
         "logs/dnalongbench/{task}.intervals.log",
+    benchmark:
+        "results/benchmarks/dnalongbench/{task}.intervals.tsv"
     wildcard_constraints:
         task=DNALONGBENCH_TASKS,
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("dnalongbench_intervals", SCALE).resources,
     params:
-        sources=SOURCES,
         out=subpath(output[0], parent=True),
     message:
         "Fetch the intervals of DNALongBench task {wildcards.task}"
     shell:
-        "genezip dnalongbench fetch {wildcards.task} --only intervals "
-        "--sources {params.sources:q} --out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip dnalongbench fetch {wildcards.task} --only intervals "
+        "--out {params.out}"
 
 
 rule dnalongbench:
@@ -60,15 +64,17 @@ rule dnalongbench:
         "resources/dnalongbench/{task}.json",
     log:
         "logs/dnalongbench/{task}.log",
+    benchmark:
+        "results/benchmarks/dnalongbench/{task}.tsv"
     wildcard_constraints:
         task=DNALONGBENCH_TASKS,
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("dnalongbench", SCALE).resources,
     params:
-        sources=SOURCES,
         out=subpath(output[0], parent=True),
     message:
         "Fetch DNALongBench task {wildcards.task}"
     shell:
-        "genezip dnalongbench fetch {wildcards.task} --only all "
-        "--sources {params.sources:q} --out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip dnalongbench fetch {wildcards.task} --only all --out {params.out}"

@@ -17,17 +17,19 @@ rule labels_fetch:
         "results/benchmarks/labels/fetch.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("labels_fetch", SCALE).resources,
     params:
-        settings=json.dumps({"tasks": FETCHED_PARTS}),
+        settings=json.dumps({"tasks": [*dict.fromkeys([*LABELS, *FROM_LABELS])]}),
         out=subpath(output[0], parent=True),
-        mirror=mirror_folder,
-        fetched=fetched_folder,
-        sources=SOURCES,
+        # They stand in the params only, which Snakemake keeps; no result file holds the paths.
+        mirror=lambda wildcards: os.environ.get("GENEZIP_MIRROR", ""),
+        fetched=lambda wildcards: os.environ.get("GENEZIP_FETCHED", ""),
     message:
         "Fetch real labels"
     shell:
-        "genezip labels fetch --settings {params.settings:q} --source {input.source} "
-        "--sources {params.sources:q} --out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip labels fetch --settings {params.settings:q} "
+        "--source {input.source} --out {params.out}"
 
 
 rule labels:
@@ -35,7 +37,10 @@ rule labels:
     input:
         labels="resources/labels/labels.json",
         source="resources/source.json",
-        models=label_models,
+        models=lambda wildcards: [
+            f"results/pretrain/{run}/config.json"
+            for run in dict.fromkeys([first_run(REFERENCE), first_run(CONTROL)])
+        ],
     output:
         scores=report(
             "results/labels/{part}.tsv",
@@ -49,21 +54,23 @@ rule labels:
     benchmark:
         "results/benchmarks/labels/{part}.tsv"
     wildcard_constraints:
-        part="|".join(PARTS),
+        part=one_of(LABEL_PARTS),
     conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
+        environment("labels")
+    threads: needs("labels", SCALE).threads
     resources:
-        gpu=MODEL_GPUS,
+        **needs("labels", SCALE).resources,
     params:
-        models=label_options,
-        settings=label_settings,
+        **settings(part_of_labels, without=["tasks", "arms"]),
+        models=lambda wildcards, input: [
+            f"--model {os.path.dirname(path)}" for path in input.models
+        ],
         control=CONTROL,
         scale=SCALE,
     message:
         "Measure on real labels: {wildcards.part}"
     shell:
-        "genezip labels measure {wildcards.part} --labels {input.labels} --source {input.source} "
-        "{params.models} --control {params.control} --settings {params.settings:q} "
-        "--scale {params.scale} --out {output.scores} --predictions {output.predictions} "
-        "2>&1 | tee -i {log} >&2"
+        "logged {log} genezip labels measure {wildcards.part} --labels {input.labels} "
+        "--source {input.source} {params.models} --control {params.control} "
+        "--settings {params.settings:q} --scale {params.scale} --out {output.scores} "
+        "--predictions {output.predictions}"

@@ -2,8 +2,10 @@ rule exclusions:
     """DNA that no training window may touch: inputs of benchmarks and your own BED files."""
     input:
         source="resources/source.json",
-        intervals=benchmark_intervals,
-        beds=own_exclusions,
+        intervals=expand(
+            "resources/dnalongbench/{task}.intervals.json", task=CONFIG.leakage.tasks
+        ),
+        beds=USER_BEDS,
     output:
         bed="results/corpus/exclusions.bed.gz",
         summary="results/corpus/exclusions.tsv",
@@ -13,17 +15,19 @@ rule exclusions:
         "results/benchmarks/exclusions.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("exclusions", SCALE).resources,
     params:
-        settings=settings("leakage"),
+        **settings(CONFIG.leakage),
         resources=subpath(input.source, parent=True),
-        root=ROOT,
+        root=HOME,
     message:
         "Collect the intervals that training must not see"
     shell:
-        "genezip leakage exclusions --settings {params.settings:q} "
+        "logged {log} genezip leakage exclusions --settings {params.settings:q} "
         "--intervals {params.resources}/dnalongbench "
         "--chrom-sizes {params.resources}/chrom.sizes --root {params.root:q} "
-        "--out {output.bed} --summary {output.summary} 2>&1 | tee -i {log} >&2"
+        "--out {output.bed} --summary {output.summary}"
 
 
 rule leakage:
@@ -42,6 +46,8 @@ rule leakage:
         "results/benchmarks/leakage.{corpus}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("leakage", SCALE).resources,
     params:
         # No second log: Snakemake would leave it empty where nothing leaks.
         leaks="logs/leakage/{corpus}.tsv",
@@ -49,9 +55,8 @@ rule leakage:
         "Prove that no window of corpus {wildcards.corpus} leaks"
     shell:
         "rm -f {params.leaks}; "
-        "genezip leakage prove {input.manifest} --exclusions {input.exclusions} "
-        "--out {output} 2>&1 | tee -i {log} >&2 "
-        "|| {{ [ ! -e {output} ] || cp {output} {params.leaks}; exit 1; }}"
+        "logged {log} genezip leakage prove {input.manifest} --exclusions {input.exclusions} "
+        "--out {output} || {{ [ ! -e {output} ] || cp {output} {params.leaks}; exit 1; }}"
 
 
 rule homology:
@@ -67,8 +72,10 @@ rule homology:
         "results/benchmarks/homology.{corpus}.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("homology", SCALE).resources,
     message:
         "Count held-out k-mers that occur in training, corpus {wildcards.corpus}"
     shell:
-        "genezip leakage homology --source {input.source} --manifest {input.manifest} "
-        "--out {output} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip leakage homology --source {input.source} "
+        "--manifest {input.manifest} --out {output}"

@@ -7,9 +7,11 @@ rule pretrain:
     """
     input:
         corpus=corpus_of,
-        architecture=architecture,
-        regions=region_preset,
-        initial=initial_weights,
+        initial=lambda wildcards: (
+            f"{initial_folder(wildcards)}/model.safetensors"
+            if wildcards.model in INITIAL
+            else []
+        ),
     output:
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
         best="results/pretrain/{model}.seed{seed}/best.safetensors",
@@ -25,27 +27,36 @@ rule pretrain:
     # the longest jobs go first, so that all models train side by side
     priority: 10
     conda:
-        MODEL_ENV
-    threads: MODEL_THREADS
+        environment("pretrain")
+    threads: needs("pretrain", SCALE).threads
     resources:
-        gpu=MODEL_GPUS,
+        **needs("pretrain", SCALE).resources,
     params:
+        **settings(lambda wildcards: CONFIG.pretrain_of(wildcards.model)),
         launcher=launcher,
-        settings=model_settings,
+        architecture=lambda wildcards: preset(
+            "models", model_of(wildcards).architecture
+        )[0],
         target=target,
-        initial=init_from,
+        # what the presets say: another value trains again
+        presets=lambda wildcards: [
+            preset("models", model_of(wildcards).architecture)[1],
+            preset("regions", budget_of(wildcards))[1],
+        ],
+        initial=lambda wildcards: (
+            f"--init-from {quote(initial_folder(wildcards))}"
+            if wildcards.model in INITIAL
+            else ""
+        ),
         scale=SCALE,
-        malloc=MALLOC,
         out=subpath(output.weights, parent=True),
     message:
         "Train {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "export GLIBC_TUNABLES={params.malloc}; "
-        "{params.launcher} pretrain --corpus {input.corpus} "
-        "--architecture {input.architecture:q} {params.target} {params.initial} "
+        "logged {log} {params.launcher} pretrain --corpus {input.corpus} "
+        "--architecture {params.architecture:q} {params.target} {params.initial} "
         "--settings {params.settings:q} --seed {wildcards.seed} "
-        "--name {wildcards.model} --scale {params.scale} --threads {threads} --out {params.out} "
-        "2>&1 | tee -i {log} >&2"
+        "--name {wildcards.model} --scale {params.scale} --threads {threads} --out {params.out}"
 
 
 rule fixed_tokens:
@@ -58,18 +69,20 @@ rule fixed_tokens:
     benchmark:
         "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(TOKENIZERS["fixed"]) or "(?!)",
+        model=tokenizers("fixed"),
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("fixed_tokens", SCALE).resources,
     params:
-        settings=tokenizer_settings,
+        **settings(model_of),
         scale=SCALE,
         out=subpath(output.config, parent=True),
     message:
         "Write the tokens of {wildcards.model}"
     shell:
-        "genezip tokenizer fixed --settings {params.settings:q} --name {wildcards.model} "
-        "--scale {params.scale} --out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip tokenizer fixed --settings {params.settings:q} "
+        "--name {wildcards.model} --scale {params.scale} --out {params.out}"
 
 
 rule bpe_tokens:
@@ -86,16 +99,18 @@ rule bpe_tokens:
     benchmark:
         "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(TOKENIZERS["bpe"]) or "(?!)",
+        model=tokenizers("bpe"),
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("bpe_tokens", SCALE).resources,
     params:
-        settings=tokenizer_settings,
+        **settings(model_of, without=["corpus", "seed"]),
         scale=SCALE,
         out=subpath(output.config, parent=True),
     message:
         "Fit the vocabulary of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "genezip tokenizer bpe --corpus {input.corpus} --settings {params.settings:q} "
-        "--seed {wildcards.seed} --name {wildcards.model} --scale {params.scale} "
-        "--out {params.out} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip tokenizer bpe --corpus {input.corpus} "
+        "--settings {params.settings:q} --seed {wildcards.seed} --name {wildcards.model} "
+        "--scale {params.scale} --out {params.out}"

@@ -2,7 +2,7 @@ rule regions:
     """Every base in exactly one region class: the seven, and classes of your own."""
     input:
         source="resources/source.json",
-        own=own_classes,
+        beds=USER_CLASSES,
     output:
         bed="results/regions/gene7.bed.gz",
         summary=report(
@@ -17,22 +17,23 @@ rule regions:
         "results/benchmarks/regions.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("regions", SCALE).resources,
     params:
-        settings=settings("regions"),
-        root=ROOT,
+        **settings(CONFIG.regions),
+        root=HOME,
     message:
-        "Label every base with its region class"
+        "Find the region class of every base"
     shell:
-        "genezip regions build --source {input.source} --settings {params.settings:q} "
-        "--root {params.root:q} --bed {output.bed} --summary {output.summary} "
-        "2>&1 | tee -i {log} >&2"
+        "logged {log} genezip regions build --source {input.source} "
+        "--settings {params.settings:q} --root {params.root:q} --bed {output.bed} "
+        "--summary {output.summary}"
 
 
 rule calibrate:
     """Class totals and class shares beside the published ones (GeneZip, Table 5)."""
     input:
         source="resources/source.json",
-        paper=published("table5_corpora"),
     output:
         calibration="results/regions/calibration.tsv",
         mixture="results/regions/mixture.tsv",
@@ -42,14 +43,14 @@ rule calibrate:
         "results/benchmarks/calibrate.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("calibrate", SCALE).resources,
     params:
-        settings=settings("regions"),
-        sampling=lambda wildcards: json.dumps(
-            config.get("corpus", {}).get("sampling", {}), sort_keys=True
-        ),
+        **settings(CONFIG.regions),
+        sampling=CONFIG.corpus.sampling.as_json(),
     message:
         "Compare class totals and class shares with the paper's"
     shell:
-        "genezip regions calibrate --source {input.source} --paper {input.paper:q} "
-        "--settings {params.settings:q} --sampling {params.sampling:q} --out {output.calibration} "
-        "--mixture {output.mixture} 2>&1 | tee -i {log} >&2"
+        "logged {log} genezip regions calibrate --source {input.source} "
+        "--settings {params.settings:q} --sampling {params.sampling:q} "
+        "--out {output.calibration} --mixture {output.mixture}"

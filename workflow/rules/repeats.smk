@@ -1,7 +1,7 @@
 rule repeats:
     """Bases per token in interspersed repeats, tandem repeats and the rest."""
     input:
-        compressed=compressed_repeats,
+        compressed=compressed() + compressed("rmsk/"),
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
         corpus=CORPUS,
@@ -18,13 +18,15 @@ rule repeats:
         "results/benchmarks/repeats.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("repeats", SCALE).resources,
     params:
-        compressed=compressed_options,
-        settings=settings("evaluation", "shifts", *INTERVALS),
+        **settings(CONFIG.evaluation, "shifts", *INTERVALS),
+        compressed=each("--compressed", "compressed"),
         scale=SCALE,
     message:
         "Measure bases per token in repeats"
     shell:
-        "genezip evaluate repeats {params.compressed} --source {input.source} "
+        "logged {log} genezip evaluate repeats {params.compressed} --source {input.source} "
         "--regions {input.regions} --corpus {input.corpus} --settings {params.settings:q} "
-        "--scale {params.scale} --out {output} 2>&1 | tee -i {log} >&2"
+        "--scale {params.scale} --out {output}"

@@ -7,7 +7,7 @@ rule report:
         leakage=CORPUS.replace("manifest.json", "leakage.tsv"),
         homology=CORPUS.replace("manifest.json", "homology.tsv"),
         table5="results/tables/table5_corpora.tsv",
-        curves=expand("results/pretrain/{run}/curve.jsonl", run=runs(*NETWORKS)),
+        curves=expand("results/pretrain/{run}/curve.jsonl", run=CONFIG.runs(*NETWORKS)),
         metrics="results/compress/compression.tsv",
         comparisons="results/compress/comparisons.tsv",
         windows="results/compress/windows.tsv",
@@ -16,8 +16,8 @@ rule report:
         genes="results/compress/locus_genes.tsv",
         repeats="results/repeats/repeats.tsv",
         tasks=task_tables(),
-        labels=expand("results/labels/{part}.tsv", part=LABEL_PARTS),
-        label_files="resources/labels/labels.json" if LABEL_PARTS else [],
+        labels=expand("results/labels/{part}.tsv", part=LABELS),
+        label_files="resources/labels/labels.json" if LABELS else [],
     output:
         page=report(
             "results/report.html",
@@ -98,12 +98,14 @@ rule report:
         "results/benchmarks/report.tsv"
     conda:
         "../../envs/genezip.yaml"
+    resources:
+        **needs("report", SCALE).resources,
     params:
-        settings=settings("report"),
-        evaluation=settings("evaluation", *INTERVALS),
+        **settings(CONFIG.report),
+        evaluation=CONFIG.evaluation.as_json(INTERVALS),
         scale=SCALE,
-        runs=[f"--run {run}" for run in runs()],
-        labels=[f"--labels {part}" for part in LABEL_PARTS],
+        runs=[f"--run {run}" for run in CONFIG.runs()],
+        labels=[f"--labels {part}" for part in LABELS],
         label_files=lambda wildcards, input: (
             f"--label-files {input.label_files}" if input.label_files else ""
         ),
@@ -113,8 +115,7 @@ rule report:
     message:
         "Write the report"
     shell:
-        "genezip report --results {params.results} --settings {params.settings:q} "
+        "logged {log} genezip report --results {params.results} --settings {params.settings:q} "
         "--evaluation {params.evaluation:q} --source {input.source} --corpus {input.corpus} "
-        "--scale {params.scale} --out {output.page} "
-        "--figures {params.figures} {params.runs} {params.tables} {params.labels} "
-        "{params.label_files} 2>&1 | tee -i {log} >&2"
+        "--scale {params.scale} --out {output.page} --figures {params.figures} {params.runs} "
+        "{params.tables} {params.labels} {params.label_files}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from genezip.config import Genome
 from genezip.download import SourceUnavailable
+from genezip.download.catalogue import SOURCES
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
 from genezip.genome.sources.layout import Draft, staged
@@ -23,7 +24,7 @@ def fetch(
     out: Path,
     mirror: Path | None = None,
     root: Path = Path(),
-    table: Path | None = None,
+    table: Path = SOURCES,
     http: Http = PATIENT,
     fetched: Path | None = None,
 ) -> Source:
@@ -39,8 +40,8 @@ def fetch(
         Folder of the source `mirror`.
     root : Path
         Base of relative paths in the settings.
-    table : Path, optional
-        Public servers; default ``<root>/resources/sources.tsv``.
+    table : Path
+        Table of public files.
     fetched : Path, optional
         Folder of files fetched elsewhere; the source `download` then asks nothing from the
         network, and a file that is missing there stops the run.
@@ -55,7 +56,6 @@ def fetch(
         No source could be had (with the reason of each), or one is damaged. A source that
         is there but damaged stops the run: another one would hide it.
     """
-    table = _table(table, root)
     methods: dict[str, Callable[[Draft], None]] = {
         "mirror": lambda draft: fetch_mirror(draft, mirror, settings),
         "download": lambda draft: fetch_public(draft, out, table, settings, http, fetched),
@@ -103,8 +103,7 @@ def _simulate(draft: Draft, settings: Genome) -> None:
 def plan_download(
     settings: Genome,
     out: Path,
-    root: Path = Path(),
-    table: Path | None = None,
+    table: Path = SOURCES,
     http: Http = PATIENT,
     fetched: Path | None = None,
 ) -> list[str]:
@@ -115,12 +114,8 @@ def plan_download(
     sources = ", ".join(settings.sources)
     if "download" not in settings.sources:
         return [f"nothing is downloaded: genome.sources is {sources}"]
-    lines = plan_public(out, _table(table, root), settings, http, fetched).lines()
+    lines = plan_public(out, table, settings, http, fetched).lines()
     before = settings.sources[: settings.sources.index("download")]
     if before:
         lines.insert(0, f"only if the source {', '.join(before)} cannot be had:")
     return lines
-
-
-def _table(table: Path | None, root: Path) -> Path:
-    return table if table is not None else root / "resources" / "sources.tsv"

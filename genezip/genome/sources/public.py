@@ -1,6 +1,6 @@
 """Source `download`: GRCh38 from public servers, or from files fetched elsewhere.
 
-``resources/sources.tsv`` names the servers; several rows of one name are alternatives,
+``genezip/download/sources.tsv`` names the servers; several rows of one name are alternatives,
 tried in order. What was downloaded stays in ``<out>/downloads``; its checksums stay in
 ``<out>/downloads.lock.json``.
 """

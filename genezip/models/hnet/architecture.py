@@ -1,4 +1,4 @@
-"""The architecture of a model as plain data, as it stands in ``config/models/*.yaml``."""
+"""The architecture of a model as plain data, as in the presets (``genezip/config/models``)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as checked
 
 from genezip.alphabet import VOCAB_SIZE
-from genezip.config import read_yaml
+from genezip.config import read_preset
 from genezip.errors import GenezipError
 from genezip.models.routing.bounds import CausalBound, default_bound
 
@@ -171,6 +171,6 @@ def architecture(value: Any, where: str = "architecture") -> Architecture:
         raise GenezipError(f"{where}: {error}") from None
 
 
-def load_architecture(path: str | Path) -> Architecture:
-    """Read ``config/models/NAME.yaml``."""
-    return architecture(read_yaml(path), str(path))
+def load_architecture(name: str | Path) -> Architecture:
+    """Read a preset by its name, or a YAML file by its path."""
+    return architecture(read_preset("models", name), str(name))

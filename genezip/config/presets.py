@@ -1,0 +1,95 @@
+"""The presets: architectures (``genezip/config/models``) and region budgets (``.../regions``).
+
+A preset is named without its folder and ``.yaml``. A file of the user is named by its path, which
+has a slash or ends in ``.yaml``.
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from genezip.config.model import RegionPreset
+from genezip.config.read import parse, read_yaml
+from genezip.config.run import Config
+from genezip.errors import GenezipError
+
+Kind = Literal["models", "regions"]
+
+FOLDER = Path(__file__).parent
+CALLED = {"models": "an architecture", "regions": "a region budget"}
+
+
+def preset_files(kind: Kind, folder: Path | None = None) -> list[Path]:
+    """YAML files of a folder, else of the presets of a kind, by name.
+
+    Raises
+    ------
+    GenezipError
+        If there is none.
+    """
+    files = sorted((folder or FOLDER / kind).glob("*.yaml"))
+    if not files:
+        raise GenezipError(f"{folder} holds no preset (*.yaml); name a folder with some")
+    return files
+
+
+def of_user(name: str | Path) -> bool:
+    """Whether a name is the path of a file of the user."""
+    return Path(name).name != str(name) or Path(name).suffix == ".yaml"
+
+
+def preset_file(kind: Kind, name: str | Path) -> Path:
+    """File of a preset, or of the user.
+
+    Raises
+    ------
+    GenezipError
+        If there is no such preset or file; the message names the nearest preset.
+    """
+    known = {path.stem: path for path in preset_files(kind)}
+    if of_user(name) and Path(name).is_file():
+        return Path(name)
+    if str(name) in known:
+        return known[str(name)]
+    close = get_close_matches(Path(name).stem, known, 1)
+    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    raise GenezipError(
+        f"{name} is neither {CALLED[kind]} of genezip nor a YAML file; {advice} (genezip models "
+        "lists them)"
+    )
+
+
+def read_preset(kind: Kind, name: str | Path) -> Any:
+    """Plain values of a preset, or of a file of the user; errors as of :func:`preset_file`."""
+    return read_yaml(preset_file(kind, name))
+
+
+def region_preset(name: str | Path) -> RegionPreset:
+    """A region budget by name or path; errors as of :func:`preset_file`."""
+    return parse(RegionPreset, read_preset("regions", name), str(name))
+
+
+def check_presets(config: Config, root: Path) -> None:
+    """Look up what the models name, so that a wrong name is an error before anything runs.
+
+    Parameters
+    ----------
+    root : folder that paths of the user start from
+
+    Raises
+    ------
+    GenezipError
+        If a preset or file is missing, or a region class of the user has no target.
+    """
+    for name, entry in config.networks().items():
+        preset_file("models", root / path if of_user(path := entry.architecture) else path)
+        budget = entry.regions or entry.match_bpt
+        if budget is None:
+            continue
+        targets = region_preset(root / budget if of_user(budget) else budget).multipliers
+        for found in config.regions.classes:
+            if found.target_bpt is None and found.name not in targets:
+                raise GenezipError(
+                    f"models.{name}: the region class {found.name!r} has no target; set "
+                    f"target_bpt in regions.classes, or a multiplier in the region preset {budget}"
+                )

@@ -1,0 +1,104 @@
+"""Files and options of tasks and labels; no rules."""
+
+TASK_OF_TABLE = {table: task for task, table in TABLES.items()}
+FROZEN = ".frozen"
+
+
+def task_files(wildcards):
+    """The list of a task's files."""
+    if wildcards.task in FROM_LABELS:
+        return "resources/labels/labels.json"
+    return f"resources/dnalongbench/{wildcards.task}.json"
+
+
+def task_genome(wildcards):
+    """FASTA of a task: the deposit's own; those without one get the genome of the run."""
+    if wildcards.task in FROM_LABELS:
+        return "resources/source.json"
+    if wildcards.task == "cmp":
+        return CMP_GENOME or "resources/source.json"
+    return f"results/{wildcards.task}/data/genome.fa"
+
+
+def official(wildcards):
+    """Params function: official name of a subset, as the deposit has it."""
+    name = getattr(wildcards, "subset", None) or wildcards.part
+    return "all" if name == "all" else task_of(wildcards).subsets.get(name, name)
+
+
+def part_of(wildcards):
+    """Data folder of a subset: maps of all cell lines, and all ten tracks, share one."""
+    return "all" if wildcards.task in ("cmp", "tisp") else wildcards.subset
+
+
+def task_data(wildcards):
+    """Manifest of the data of a subset."""
+    return f"results/{wildcards.task}/data/{part_of(wildcards)}/manifest.json"
+
+
+def features_of(wildcards):
+    """Features of a frozen head; `contrast` takes differences of the features of `full`."""
+    if not wildcards.method.endswith(FROZEN):
+        return []
+    kind = wildcards.method.split(".")[1].replace("contrast", "full")
+    run = f"{wildcards.learner}.seed{wildcards.seed}.{kind}"
+    return f"results/{wildcards.task}/features/{part_of(wildcards)}/{run}/manifest.json"
+
+
+def model_option(wildcards):
+    """Params function: the model that gives features, or a published one as JSON text."""
+    name = wildcards.learner
+    if name in MODELS:
+        return f"--model results/pretrain/{name}.seed{wildcards.seed}"
+    entry = COMPARATORS[name].model_dump()
+    if (ROOT / entry["source"]).is_dir():
+        entry["source"] = user_file(f"benchmarks.comparators.{name}", entry["source"])
+    return f"--comparator {quote(json.dumps(entry, sort_keys=True))} --name {name}"
+
+
+def method_options(wildcards, input):
+    """Params function: what a method reads and what of it learns; nothing of the CNN."""
+    if not wildcards.method:
+        return ""
+    _, kind, mode = wildcards.method.split(".")
+    folder = f"results/pretrain/{wildcards.learner}.seed{wildcards.seed}"
+    given = f"--features {input.features}" if input.features else f"--folder {folder}"
+    return f"{given} --input {kind} --mode {mode}"
+
+
+def unread(wildcards):
+    """Keys of a task that decide nothing of a method's predictions."""
+    section = task_of(wildcards)
+    frozen = wildcards.method.endswith(FROZEN)
+    return [*section.NAMING, *(section.OF_NETWORKS if frozen else ())]
+
+
+def predict_gpus(wildcards):
+    """A linear probe on pairs needs no GPU; heads of maps and tracks do at full scale."""
+    if wildcards.method.endswith(FROZEN) and wildcards.task in ("eqtl", "etgp"):
+        return 0
+    return needs("predict", SCALE).gpu
+
+
+def predictions_of(wildcards):
+    """Every prediction file that a result file is made of."""
+    names = [*CONFIG.arms_of(wildcards.task), "baselines"]
+    if BENCHMARKS.cnn:
+        names.append(f"cnn.seed{HEAD_SEED}")
+    folder = f"results/{wildcards.task}/predictions/{wildcards.subset}"
+    return [f"{folder}/{name}.parquet" for name in names]
+
+
+def task_of(wildcards):
+    """The section of the task of a job."""
+    return BENCHMARKS.task(wildcards.task)
+
+
+def part_of_labels(wildcards):
+    """Section of a part of the labels: its own where it is a task."""
+    return BENCHMARKS.task(wildcards.part) if wildcards.part in TASKS else CONFIG.labels
+
+
+def task_tables():
+    """Tables of the tasks that a full run evaluates."""
+    return [f"results/tables/{TABLES[task]}.tsv" for task in BENCHMARKS.tasks]
