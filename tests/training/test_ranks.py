@@ -159,5 +159,5 @@ def test_the_best_weights_of_one_process_cannot_serve_several(tmp_path: Path) ->
     optimizer = build_optimizer(network, run.settings)
     schedule = fit.Schedule(12, 0, lambda step: 1e-3, 1.0, validate_every=4, select="best")
     kept = Checkpoint(tmp_path, "toy", {})
-    with pytest.raises(AssertionError, match="only one process alone takes its best weights"):
+    with pytest.raises(AssertionError, match="the best weights are selected from the state"):
         fit.fit(next_base(network, run), Batches(), optimizer, schedule, kept, Ranks(0, 2))
