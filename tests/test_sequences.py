@@ -135,5 +135,5 @@ def test_letters_are_refused_and_never_left_out(zipper: GeneZip, text: Any, sent
 
 def test_a_prompt_may_be_short_but_not_empty(zipper: GeneZip) -> None:
     assert len(zipper.generate("A", 3)) == 3
-    with pytest.raises(GenezipError, match="nothing was read yet; give a prompt"):
+    with pytest.raises(GenezipError, match="the stream has no base yet; give a prompt"):
         zipper.generate("", 3)

@@ -1,7 +1,7 @@
 """Questions about compressed DNA: how many bases per token where, how well bases are predicted.
 
-Begin with ``windows`` (what is known of each held-out window, and its sums) and ``compression``
-(the metrics of those sums, with intervals); ``comparisons`` sets models side by side. What a
-learned router must beat is in ``controls`` (routers that learn nothing) and ``markov`` (language
-models of counts). For a new question copy ``repeats``: counts by window first, then rows.
+Begin with ``windows`` (annotation and sums of each held-out window) and ``compression`` (metrics
+of those sums, with intervals); ``comparisons`` pairs models. ``controls`` (routers that learn
+nothing) and ``markov`` (count-based language models) are what a learned router must beat. For a
+new question copy ``repeats``: count by window first, then write rows.
 """

@@ -1,13 +1,13 @@
 """Paired comparisons: does the learned router do more than a control?
 
-A difference or ratio is taken before the bootstrap, without the same block of both models each
-time, so what they share (the windows) cancels. Differences within GC tertiles ask
-whether enrichment is more than GC content: bases are split by the GC content of the 1,024 bp
-around them, and promoter enrichment is taken inside each third, with its own base share.
-Perplexity is also compared with the Markov models, which predict the same bases. It is that of
-exact likelihoods: where a bound looked ahead, of the same weights under the causal bound.
-With several seeds there is one row per seed and one with an empty seed, the mean of the
-seeds; its interval covers the choice of windows, not the spread of seeds.
+Differences and ratios are formed before the bootstrap: each resample leaves the same block out of
+both models, so variation between windows cancels. Differences within GC tertiles test whether
+enrichment is more than GC content: bases are split by the GC content of the 1,024 bp around them,
+and promoter enrichment is computed inside each tertile with the base share of that tertile.
+Perplexity is also compared with the Markov models, which predict the same bases. Only exact
+likelihoods are compared: where a bound looked ahead, those of the same weights under the causal
+bound. Several seeds give one row each and one with an empty seed, the mean of the seeds, whose
+interval covers the choice of windows, not the spread of seeds.
 """
 
 from functools import reduce
@@ -39,13 +39,13 @@ LOSS = ("nll", "predicted", "looked_ahead")
 """Columns of the next-base loss."""
 _SCALES: dict[str, Scale] = {Metric.ENRICHMENT: "ratio", Metric.ENRICHMENT_RATIO: "ratio"}
 
-# metric -> (regions, values of shape (1 + B, regions) with and without each block, windows behind
-# it, blocks with a non-zero denominator in each region (B, regions))
+# metric -> (regions; values with and without each block, shape (1 + B, regions); number of
+# windows; blocks with a non-zero denominator, shape (B, regions))
 Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
 def _three(region_classes: RegionClasses) -> tuple[metrics.Groups, list[int]]:
-    """The groups of the enrichment metric, and the columns of the paper's three."""
+    """Groups of the enrichment metric, and the columns of the paper's three groups."""
     groups = metrics.groups_of(region_classes)
     return groups, [groups.names.index(name) for name in _GROUPS]
 
@@ -60,13 +60,13 @@ def _group_enrichment(
 
 
 def _group_support(columns: Columns, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
-    """Blocks that hold the three groups, (B, 3)."""
+    """Blocks with bases of each of the three groups, bool (B, 3)."""
     groups, three = _three(region_classes)
     return subset.bootstrap.support(metrics.group_bp(columns["bp"].sum(axis=1), groups)[:, three])
 
 
 def _tertile_support(columns: Columns, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
-    """Blocks that hold the three groups inside each GC tertile, (B, 3 tertiles, 3 groups)."""
+    """Blocks with bases of each group in each GC tertile, bool (B, 3 tertiles, 3 groups)."""
     groups, three = _three(region_classes)
     bp = metrics.group_bp(columns["bp"][:, :N_TERTILES], groups)[..., three]
     return subset.bootstrap.support(bp)
@@ -121,10 +121,10 @@ def _by_tertile(values: np.ndarray, metric: str, n: int, support: np.ndarray) ->
 
 
 def _partner(reference: WindowSums, others: list[WindowSums]) -> WindowSums | None:
-    """The file of another model that belongs to this seed of the reference, if any.
+    """File of another model that is paired with this seed of the reference, if any.
 
-    A router made for this very run comes first, then an equal seed, then the only file there
-    is; a router made for another seed of the reference has other token counts and is no partner.
+    A router that copies the token counts of this run is preferred, then one of the same seed, then
+    the only file there is. A router that copies another seed of the reference is never paired.
     """
     made_for = [other for other in others if _made_for(other) == (reference.name, reference.seed)]
     if made_for:
@@ -137,12 +137,12 @@ def _partner(reference: WindowSums, others: list[WindowSums]) -> WindowSums | No
 
 
 def _made_for(sums: WindowSums) -> tuple[str | None, int | None]:
-    """Name and seed of the model whose token counts a router copies."""
+    """Name and seed of the model whose token counts a router copies, None for other routers."""
     return sums.info.get("like"), sums.info.get("like_seed")
 
 
 def _check_tokens(reference: WindowSums, other: WindowSums) -> None:
-    """A router made like the reference must hold as many tokens in every window."""
+    """Refuse a router that copies the reference but has other token counts in any window."""
     if _made_for(other) != (reference.name, reference.seed):
         return
     ours, theirs = (sums.by_strand["+"]["tokens"].sum(axis=(1, 2)) for sums in (reference, other))
@@ -215,16 +215,10 @@ def comparison_rows(
 ) -> list[Row]:
     """Paired rows of the reference against every other router.
 
-    Models are named ``reference - other`` (``reference / control`` where the metric is a
-    ratio). Tertiles use the windows with few N, and bases that are not N. With ``markov``,
-    the perplexity of reference and control is also compared with that of every order
-    (``reference - markov4``), on strand '+'.
-
-    Raises
-    ------
-    GenezipError
-        If reference or control is not among the files, a router belongs to another model, or
-        the Markov models were scored on other bases.
+    Models are named ``reference - other`` (``reference / control`` where the metric is a ratio).
+    Tertiles use windows with few N and bases that are not N. With ``markov``, the perplexity of
+    reference and control is also compared with that of every order (``reference - markov4``) on
+    strand '+'; Markov models that were scored on other bases are refused.
     """
     by_name: dict[str, list[WindowSums]] = {}
     for sums in files:
@@ -261,10 +255,10 @@ def comparison_rows(
 def exact_columns(
     sums: WindowSums, by_name: dict[str, list[WindowSums]], strand: str, subset: Subset
 ) -> Columns:
-    """Columns of some windows in which the next-base loss is that of an exact likelihood.
+    """Columns of the windows of a subset, with next-base losses of exact likelihoods only.
 
-    Where a bound looked ahead in any of them, it is the loss of the same weights under the causal
-    bound, or none where that was not computed.
+    Where a bound looked ahead in any of the windows, the loss is replaced by that of the same
+    weights under the causal bound, or left out where that was not computed.
     """
     columns = sums.columns(strand, subset.chosen, subset.strict)
     if "nll" not in columns or not columns["looked_ahead"].any():
@@ -293,7 +287,7 @@ def _compare(
             first, second = (
                 exact_columns(sums, by_name, strand, subset) for sums in (ours, theirs)
             )
-            if theirs.name == under_bound(ours.name, CAUSAL):  # what looking ahead is worth
+            if theirs.name == under_bound(ours.name, CAUSAL):  # measures the gain of looking ahead
                 first = ours.columns(strand, subset.chosen, subset.strict)
             values = pair_values(first, second, subset, facts.region_classes, ratio=ratio)
             quotient = (
@@ -324,7 +318,7 @@ def _compare_markov(
     facts: WindowFacts,
     collected: _Rows,
 ) -> None:
-    """Difference of perplexity to the Markov model of each order, over the same bases."""
+    """Add the difference of perplexity from the Markov model of each order over the same bases."""
     for subset in facts.subsets:
         first = exact_columns(ours, by_name, "+", subset)
         if "nll" not in first:

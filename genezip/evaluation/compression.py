@@ -1,16 +1,14 @@
 """Held-out compression: BPT, budget error, enrichment and perplexity, with intervals.
 
-Two views of the windows, always: `all` (comparable with the paper's Table 6, which assembly
-gaps dominate, padding counted) and those with few N (padding left out). Pooled values
-(sums over windows, then the formula) come first; means of windows carry ``window`` in
-their metric name. Enrichment is pooled by default; ``enrichment_window_mean`` is the
-paper's mean over the windows that have the group.
+Every metric is computed for two subsets of windows: `all` (padding counted, comparable with the
+paper's Table 6, which assembly gaps dominate) and those with few N (padding left out). Metrics are
+pooled (the formula of sums over windows); means over windows have ``window`` in their name.
+``enrichment_window_mean`` is the paper's mean over the windows that have the group.
 
-Rows of the model ``corpus`` tell what stands behind the intervals. An interval over windows that
-come from few blocks of DNA is wide however many windows there are, so the number of blocks is
-given for every subset: those with any base of it (region ``all``) and those with promoter bases
-(region ``promoter``: the group of that name, which holds the classes of the user that were put
-into it).
+Rows of the model ``corpus`` hold the number of blocks behind the intervals of every subset, because
+few blocks of DNA give wide intervals however many windows they hold: blocks with any base of the
+subset (region ``all``) and blocks with promoter bases (region ``promoter``: that group, with the
+user's classes in it).
 """
 
 from collections.abc import Iterator
@@ -43,9 +41,9 @@ LOOKED_AHEAD = "a bound looked ahead, so the likelihood is not exact; see the ca
 
 
 def expand(found: Found, **cells: Any) -> list[Row]:
-    """One row per metric and region; NaN values and intervals become empty cells.
+    """One row per metric and region; NaN becomes an empty cell.
 
-    ``found`` maps a metric to its regions, its estimate and the number of windows behind it.
+    ``found`` maps a metric to its regions, its estimate and its number of windows.
     """
     rows = []
     for metric, (regions, estimate, windows) in found.items():
@@ -82,8 +80,7 @@ def language_model_metrics(
 ) -> Found:
     """Perplexity and bits per base, overall and per region, from nll and predicted.
 
-    Bits per base are of exact likelihoods alone: they have no value where a bound looked ahead
-    in any window.
+    Bits per base are NaN where a bound looked ahead in any window: the likelihood is not exact.
     """
     sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
     nats = metrics.mean_nll(sums["nll"], sums["predicted"])
@@ -184,7 +181,7 @@ def _budget(
 
 
 def _bounds(bound_active: np.ndarray, bootstrap: BlockBootstrap) -> Found:
-    """Share of windows whose mask was changed by floor or ceiling: any stage, then each."""
+    """Share of windows in which a bound changed the boundary mask: of any stage, then of each."""
     shares = {Metric.BOUND_SHARE: bound_active.max(axis=1, initial=0.0)}
     for stage in range(bound_active.shape[1]):
         shares[of_stage(Metric.BOUND_SHARE, stage)] = bound_active[:, stage]
@@ -223,7 +220,7 @@ def subset_metrics(
 
 
 def compression_rows(sums: WindowSums, facts: WindowFacts, scale: str, source: str) -> list[Row]:
-    """Result rows of one file of compressed windows."""
+    """Score rows of one window table."""
     rows = []
     for strand in sums.by_strand:
         for subset in facts.subsets:
@@ -245,7 +242,7 @@ def compression_rows(sums: WindowSums, facts: WindowFacts, scale: str, source: s
 
 
 def window_table(sums: WindowSums, facts: WindowFacts) -> pd.DataFrame:
-    """One line per window and strand: what the figures of the page draw (padding counted)."""
+    """One row per window and strand for the figures of the report (padding counted)."""
     everything: Subset = facts.subsets[0]
     groups = metrics.groups_of(facts.region_classes)
     tables = []
@@ -296,7 +293,7 @@ def block_counts(bp: np.ndarray, subset: Subset, region_classes: RegionClasses) 
 
 
 def window_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
-    """Blocks of both subsets of windows; bases are equal in the sums of any router."""
+    """Number of blocks of both subsets of windows; ``sums`` of any router give the same bases."""
     for subset in facts.subsets:
         bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
         blocks = block_counts(bp, subset, facts.region_classes)
@@ -304,7 +301,7 @@ def window_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Fo
 
 
 def tertile_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
-    """Upper GC edge, promoter share and blocks of each tertile; the fewest blocks of any."""
+    """Upper GC edge, promoter share and blocks of each tertile, then the fewest blocks of any."""
     subset = facts.subsets[1]
     bp = sums.columns("+", subset.chosen, subset.strict)["bp"][:, :N_TERTILES]
     blocks, total = block_counts(bp, subset, facts.region_classes), bp.sum(axis=0)
@@ -322,7 +319,7 @@ def tertile_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, F
 def corpus_rows(
     facts: WindowFacts, sums: WindowSums, task: str, scale: str, source: str, *, tertiles: bool
 ) -> list[Row]:
-    """Result rows of model ``corpus``; ``sums`` of any router tells the bases."""
+    """Score rows of the model ``corpus``; ``sums`` of any router give the same bases."""
     every = [*window_facts(facts, sums), *(tertile_facts(facts, sums) if tertiles else ())]
     rows = []
     for name, found in every:

@@ -1,24 +1,22 @@
 """Controls: routers that learn nothing from sequence, which a learned router must beat.
 
 - ``fixed_stride``: tokens at equal distances.
-- ``gc_cpg``: tokens placed by GC content and CpG observed/expected in a sliding window, and
-  by nothing else, because much of a promoter is CpG. On a window it spends exactly the tokens of
-  the model it is compared with, at equal steps of its summed rate. Its sliding window is
-  centred, so it also sees the bases to the right, which a causal router cannot: the
-  stronger version of the baseline.
+- ``gc_cpg``: token positions depend only on GC content and CpG observed/expected in a sliding
+  window, because promoters are rich in CpG. In each window it has exactly as many tokens as the
+  model it is compared with, at equal steps of its summed rate. The sliding window is centred, so
+  it also covers bases to the right, which a causal router cannot see: a stronger baseline.
 
-Both copy the windows and token counts of a file of compressed windows, strand '+'. The
-count is copied window by window, so they inherit how that model shares its tokens among
-windows (even a fixed stride is above 1 in promoters when windows with promoters get more):
-what is compared is the placement inside a window.
+Both copy the windows and token counts of a window table, strand '+'. Counts are copied window by
+window, so the controls inherit how that model shares its tokens among windows (even a fixed
+stride has an enrichment above 1 in promoters when windows with promoters get more tokens): the
+comparison is about token positions inside a window.
 
-The rate of ``gc_cpg`` is learned on training DNA: the mean budget rate 1 / B_r of the bases whose
-surroundings have a given GC content and CpG observed/expected. Such a mean is drawn towards the
-overall rate wherever one composition is found in several regions, so a router that follows it
-spends too little where tokens are dense. Hence a sharpness: the rate to the power of s. Width of
-the surroundings and sharpness are those with the smallest MicroErr (Eq. 16) on the validation
-windows of the corpus, at the number of tokens that the budget asks for in total: the budget
-that the models are trained for is the one that this router is tuned to.
+The rate of ``gc_cpg`` is fitted on training DNA: the mean budget rate 1 / B_r of the bases whose
+surroundings have a given GC content and CpG observed/expected. One composition occurs in several
+regions, so this mean is shrunk towards the overall rate and a router that follows it has too few
+tokens where they should be dense. Hence the rate is raised to a power, the sharpness. The width of
+the surroundings and the sharpness have the smallest MicroErr (Eq. 16) on the validation windows
+of the corpus, at the total number of tokens of the budget that the models are trained for.
 """
 
 import logging
@@ -44,9 +42,9 @@ from genezip.region_classes import RegionClasses
 
 _GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected
 N_BINS = _GC_BINS * _CPG_BINS + 1  # the last: a window without any base
-_PRIOR_BP = 1000  # pull of the mean rate on a bin, in bases
-_CHUNK_BP = 4_000_000
-_CHOICE_BP = 20_000_000  # evenly spaced windows up to here serve to choose
+_PRIOR_BP = 1000  # weight of the overall mean rate in a bin, in bases
+_READ_BP = 4_000_000  # bases read at a time
+_CHOICE_BP = 20_000_000  # at most so many bases of evenly spaced windows for choosing
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +65,8 @@ def learn_rates(
 ) -> np.ndarray:
     """Mean budget rate (tokens per base) of each composition bin over all training segments.
 
-    Bases are counted once each, not as the training windows sample them. Rare bins are
-    pulled towards the overall mean.
+    Each base counts once, however often training windows sample it. Rare bins are shrunk towards
+    the overall mean.
 
     Returns
     -------
@@ -77,13 +75,13 @@ def learn_rates(
     per_base = 1 / metrics.target_array(target_bpt, region_map.region_classes)
     count, total = np.zeros(N_BINS), np.zeros(N_BINS)
     for segment in assembly.segments_of("train"):
-        for start in range(segment.start, segment.end, _CHUNK_BP):
-            end = min(start + _CHUNK_BP, segment.end)
+        for start in range(segment.start, segment.end, _READ_BP):
+            end = min(start + _READ_BP, segment.end)
             low, high = max(segment.start, start - width), min(segment.end, end + width)
             ids = assembly.ids(segment, low, high)
-            own = slice(start - low, end - low)
-            known = is_base(ids[own])
-            bins = composition_bins(ids, width)[own][known]
+            inside = slice(start - low, end - low)
+            known = is_base(ids[inside])
+            bins = composition_bins(ids, width)[inside][known]
             rate = per_base[region_map.ids(segment.chrom, start, end)[known]]
             count += np.bincount(bins, minlength=N_BINS)
             total += np.bincount(bins, weights=rate, minlength=N_BINS)
@@ -104,14 +102,9 @@ class ChoiceWindows:
 
 
 def choice_windows(reader: CorpusReader) -> ChoiceWindows:
-    """Validation windows of the corpus (training windows where there is none), evenly spaced.
+    """Evenly spaced validation windows of the corpus, or training windows where it has none.
 
-    Never a held-out window.
-
-    Raises
-    ------
-    GenezipError
-        If the corpus has neither.
+    Held-out windows are never used.
     """
     for split in ("valid", "train"):
         bp = sum(len(window.ids) for window in reader.windows(split))
@@ -129,7 +122,7 @@ def choice_windows(reader: CorpusReader) -> ChoiceWindows:
 
 @dataclass(frozen=True)
 class Trial:
-    """How well one width (bp) and sharpness meet the budget on the windows of the choice."""
+    """How well one width (bp) and sharpness meet the budget on the :class:`ChoiceWindows`."""
 
     width: int
     sharpness: float
@@ -144,10 +137,10 @@ def try_rates(
     windows: ChoiceWindows,
     target_bpt: dict[str, float],
 ) -> Iterator[Trial]:
-    """Spend the budget of all windows together by the rates to the power of each sharpness.
+    """One trial per sharpness, the power of the rates that distribute the tokens.
 
-    The total is the sum of l_r / B_r over the windows; a window gets its share of the summed
-    rate (in whole tokens), and places it by that rate.
+    The total number of tokens is the sum of l_r / B_r over all windows. Each window gets whole
+    tokens in proportion to its summed rate, at equal steps of that rate.
     """
     target = metrics.target_array(target_bpt, windows.region_classes)
     groups = metrics.groups_of(windows.region_classes)
@@ -162,8 +155,8 @@ def try_rates(
         tokens = np.zeros(n)
         shared = share_tokens(budget, weight, length)
         for here, regions, count in zip(bins, windows.regions, shared, strict=True):
-            placed = token_density(rate_starts(sharp[here], int(count)), len(here))
-            tokens += np.bincount(regions, placed, minlength=n)
+            density = token_density(rate_starts(sharp[here], int(count)), len(here))
+            tokens += np.bincount(regions, density, minlength=n)
         yield Trial(
             width,
             float(exponent),
@@ -174,7 +167,7 @@ def try_rates(
 
 @dataclass(frozen=True)
 class CompositionRouter:
-    """The chosen width and sharpness, the rates, and every trial with the split it was on."""
+    """The chosen width and sharpness, the rates, and all trials on windows of ``split``."""
 
     width: int
     sharpness: float
@@ -195,15 +188,9 @@ def learn_composition_router(
     target_bpt: dict[str, float],
     settings: Evaluation,
 ) -> CompositionRouter:
-    """Learn the rates of each width on training DNA; keep what meets the budget best.
+    """Fit the rates of each width on training DNA; keep the width and sharpness of least MicroErr.
 
-    Best is the smallest MicroErr on the windows of :func:`choice_windows`; of equals, the
-    first in the order of the settings.
-
-    Raises
-    ------
-    GenezipError
-        If region map and corpus have other classes, or there is no DNA to learn from.
+    MicroErr is that on :func:`choice_windows`; of equals the first in the settings is kept.
     """
     if region_map.region_classes.names != reader.region_classes.names:
         raise GenezipError(
@@ -228,21 +215,21 @@ def learn_composition_router(
 
 
 def padded_ids(assembly: Assembly, segment: Segment, window: CompressedWindow) -> np.ndarray:
-    """Token ids of a window, N where it is padded, uint8 (length,)."""
+    """Token ids of a window, with N as padding, uint8 (length,)."""
     ids = np.full(window.length, N_ID, dtype=np.uint8)
     ids[: window.end - window.start] = assembly.ids(segment, window.start, window.end)
     return ids
 
 
 def _route(
-    like: CompressedFile, place: Callable[[CompressedWindow, int], np.ndarray]
+    like: CompressedFile, starts_of: Callable[[CompressedWindow, int], np.ndarray]
 ) -> Iterator[CompressedWindow]:
-    """Windows of another file (strand '+') with the same number of tokens, placed anew."""
+    """Windows of another file (strand '+') with as many tokens, at the starts of a control."""
     for window in like.windows("+"):
         tokens = len(window.token_starts)
         yield replace(
             window,
-            token_starts=place(window, tokens),
+            token_starts=starts_of(window, tokens),
             stage_tokens=np.array([tokens], dtype=np.int32),
             bound_active=np.array([False]),
             boundary_prob=None,
@@ -254,14 +241,14 @@ def _write(
     like: CompressedFile,
     out: str | Path,
     name: str,
-    place: Callable[[CompressedWindow, int], np.ndarray],
+    starts_of: Callable[[CompressedWindow, int], np.ndarray],
     target_bpt: dict[str, float] | None = None,
     **info: Any,
 ) -> int:
-    """Write a router's file; its seed is that of the run whose token counts it copies."""
+    """Write the window table of a control, with the seed of the run whose counts it copies."""
     return write_compressed(
         out,
-        _route(like, place),
+        _route(like, starts_of),
         name=name,
         seed=like.seed,
         target_bpt=target_bpt,
@@ -272,7 +259,7 @@ def _write(
 
 
 def write_fixed_stride(like: CompressedFile, out: str | Path) -> int:
-    """Write the windows of ``like`` with as many, equally spaced tokens; return how many."""
+    """Write the windows of ``like`` with as many, equally spaced tokens; return their number."""
     return _write(
         like, out, FIXED_STRIDE, lambda window, tokens: stride_starts(window.length, tokens)
     )
@@ -287,11 +274,10 @@ def write_gc_cpg(
     settings: Evaluation,
     out: str | Path,
 ) -> int:
-    """Learn the GC/CpG router and write the windows of ``like`` with as many tokens.
+    """Fit the GC/CpG router; write windows of ``like`` with as many tokens; return their number.
 
-    The file's info keeps the chosen sliding window and sharpness (``composition_bp``,
-    ``composition_sharpness``), the split they were chosen on (``chosen_on``) and how every
-    pair did there (``trials``). Return how many windows.
+    The file's info holds the chosen width and sharpness (``composition_bp``,
+    ``composition_sharpness``), the split they were chosen on (``chosen_on``) and all ``trials``.
     """
     if next(like.windows("+"), None) is None:
         raise GenezipError(
@@ -300,14 +286,14 @@ def write_gc_cpg(
     router = learn_composition_router(assembly, region_map, reader, target_bpt, settings)
     segments = {segment.name: segment for segment in assembly.segments}
 
-    def place(window: CompressedWindow, tokens: int) -> np.ndarray:
-        return router.starts(padded_ids(assembly, segments[window.piece], window), tokens)
+    def starts_of(window: CompressedWindow, tokens: int) -> np.ndarray:
+        return router.starts(padded_ids(assembly, segments[window.segment], window), tokens)
 
     return _write(
         like,
         out,
         GC_ROUTER,
-        place,
+        starts_of,
         target_bpt,
         composition_bp=router.width,
         composition_sharpness=router.sharpness,

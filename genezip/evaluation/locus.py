@@ -1,10 +1,10 @@
 """One held-out locus: boundary probability and local BPT beside the gene models.
 
-Data for a panel like the paper's Figure 4. Two tables are written. The locus table has
-rows of two kinds (column ``kind``): ``bin`` (64 bp of one model: mean stage-0 boundary
-probability, number of tokens that start there, local BPT over the 1,024 bp around it) and
-``region`` (a run of one region class, model empty). The gene table has one transcript per
-gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
+These are the data of a panel like the paper's Figure 4. The locus table has two kinds of rows
+(column ``kind``): ``bin`` (64 bp of one model: mean stage-0 boundary probability, number of tokens
+that start there, local BPT over the 1,024 bp around it) and ``region`` (a run of one region class,
+model empty). The gene table has one transcript per gene: rows ``transcript``, ``exon`` and
+``cds``, clipped to the locus.
 """
 
 from collections.abc import Collection, Sequence
@@ -37,7 +37,7 @@ GENE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Locus:
-    """A stretch of one chromosome, 0-based, half-open (bp)."""
+    """An interval of one chromosome, 0-based, half-open (bp)."""
 
     chrom: str
     start: int
@@ -48,23 +48,14 @@ class Locus:
 
 
 def parse_locus(text: str, contigs: Collection[str] = ()) -> Locus:
-    """Locus of ``chrom:start-end`` (0-based, half-open; thousands may be separated).
+    """Locus of ``chrom:start-end`` (0-based, half-open, commas allowed in numbers).
 
-    Parameters
-    ----------
-    text : str
-    contigs : collection of str
-        Names of the genome; a text that is one of them whole names no locus in it.
-
-    Raises
-    ------
-    GenezipError
-        If the text is something else, or is empty or backwards.
+    A text that is the whole name of one of the ``contigs`` is no locus.
     """
     text = text.strip()
-    place = parse_interval(text, contigs)
-    if place and place[1] < place[2]:
-        return Locus(*place)
+    interval = parse_interval(text, contigs)
+    if interval and interval[1] < interval[2]:
+        return Locus(*interval)
     example = f"{text}:120,000-185,536" if text in contigs else "chr9:120,000-185,536"
     raise GenezipError(f"report.locus is {text!r}; write it as {example}")
 
@@ -79,10 +70,10 @@ def _windows(file: CompressedFile) -> dict[tuple[str, int], CompressedWindow]:
 
 
 def choose_locus(covered: list[Locus], region_map: RegionMap, length: int = LOCUS_BP) -> Locus:
-    """The ``length`` bp with most promoter bases inside the covered stretches.
+    """The ``length`` bp with most promoter bases inside the covered intervals.
 
-    Starts are multiples of 64 bp from the start of a stretch; the first of equals is taken.
-    Where no stretch is that long, the longest one is taken whole.
+    Starts are multiples of 64 bp from the start of an interval; the first of equals is taken.
+    Where no interval is that long, the longest one is taken whole.
     """
     best, most = None, -1
     for stretch in covered:
@@ -164,15 +155,10 @@ def locus_tables(
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Locus table and gene table.
+    """Locus table and gene table of the wanted locus, or of :func:`choose_locus`.
 
-    Genes are drawn from the transcripts and gene types that the region map was made of
+    ``transcripts`` and ``gene_types`` are those that the region map was made of
     (``regions.transcripts`` and ``regions.gene_types``).
-
-    Raises
-    ------
-    GenezipError
-        If the files share no held-out window, or the wanted locus is not covered.
     """
     held = [_windows(file) for file in files]
     shared = [key for key in held[0] if all(key in windows for windows in held)]
@@ -206,7 +192,7 @@ def locus_tables(
     tables = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
     tables.append(region_rows(region_map, locus))
     table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
-    name = segments[here[0][0].piece].annotation
+    name = segments[here[0][0].segment].annotation
     annotation = source.annotation(name, transcripts, gene_types)
     return table[list(BIN_COLUMNS)], gene_models(annotation, locus)
 

@@ -1,21 +1,20 @@
-"""Markov models of order 0 to 11: the plainest language models, controls of perplexity.
+"""Markov models of order 0 to 11: the simplest language models, controls of perplexity.
 
-Trained on the training segments (every base once, forward strand, N breaks the context) and
-scored on exactly the targets of the learned models: every A, C, G, T of a held-out window
-but its first base, with no context from outside the window.
+The models are trained on the training segments (every base once, forward strand, N breaks the
+context) and scored on exactly the targets of the neural models: every A, C, G, T of a held-out
+window but its first base, with no context from outside the window.
 
-Recursive interpolation: order k backs off to order k - 1 with a prior strength,
+Orders are interpolated recursively: order k backs off to order k - 1 with a prior strength,
 
     p_k(x | c) = (n(c x) + strength_k p_{k-1}(x | c')) / (n(c) + strength_k),
 
-where c' is c without its oldest base and order -1 is uniform. The strengths are chosen one
-order after the other on validation windows (never on held-out ones), from powers of two.
-Close to the window start, or to an N, a base has fewer than k bases of context and the
-longest order that fits is used.
+where c' is c without its oldest base and order -1 is uniform. The strengths are powers of two,
+chosen order by order on validation windows (never on held-out ones). A base with fewer than k
+bases of context (near the window start or an N) is scored with the longest order that fits.
 
-The file of sums per window serves paired comparisons. One row is one held-out window under one
-order: the sum of the negative log likelihood (nats) and the number of predicted bases in each
-region class, in order of class ids.
+The table of sums per window is the input of paired comparisons. One row is one held-out window
+under one order: the sum of the negative log likelihood (nats) and the number of predicted bases
+in each region class, in order of class ids.
 """
 
 import logging
@@ -45,7 +44,7 @@ logger = logging.getLogger(__name__)
 STRENGTHS = tuple(float(2**power) for power in range(15))
 DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on
 _BUFFER_BP = 4_000_000
-_VALIDATION_BP = 4_000_000  # evenly spaced validation windows up to here
+_VALIDATION_BP = 4_000_000  # at most so many bases of evenly spaced validation windows
 
 KIND = Kind(
     noun="table of Markov models by window",
@@ -55,13 +54,13 @@ KIND = Kind(
     keys=("split", "classes"),
 )
 
-_PLACE, _SUMS = ["chrom", "start", "end"], ["nll", "predicted"]
+_INTERVAL, _SUMS = ["chrom", "start", "end"], ["nll", "predicted"]
 
 
 def _context(ids: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Digit (0..3) of every base and bases of context before it, at most ``longest``.
+    """Digit (0..3) of every base and number of known bases before it, at most ``longest``.
 
-    The context of N itself is -1: it is neither counted nor predicted.
+    The context length of N is -1: N is neither counted nor predicted.
     """
     known = is_base(ids)
     digit = np.where(known, ids - A_ID, 0).astype(np.int64)
@@ -74,7 +73,7 @@ def _context(ids: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
 def _add_oldest(code: np.ndarray, digit: np.ndarray, order: int) -> np.ndarray:
     """Codes of order ``order`` from those of order - 1: the oldest base is the highest digit.
 
-    Meaningless where the context is shorter than ``order``.
+    Codes are undefined where the context is shorter than ``order``.
     """
     longer = code.copy()
     if order:
@@ -85,10 +84,10 @@ def _add_oldest(code: np.ndarray, digit: np.ndarray, order: int) -> np.ndarray:
 
 
 def _joined(sequences: Iterable[tuple[np.ndarray, int]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Sequences joined by N into buffers of a few Mbp: fewer, larger array operations.
+    """Sequences joined by N into buffers of a few Mbp, for fewer and larger array operations.
 
-    Takes (ids, lead), where the first ``lead`` bases are context only; yields ids and which
-    of them count.
+    Takes (ids, lead), where the first ``lead`` bases are context only; yields ids and the mask of
+    those that count.
     """
     parts: list[np.ndarray] = []
     leads: list[int] = []
@@ -110,10 +109,10 @@ def _joined(sequences: Iterable[tuple[np.ndarray, int]]) -> Iterator[tuple[np.nd
         yield buffer()
 
 
-def _chunks(
+def _blocks(
     assembly: Assembly, segments: Iterable[Segment], order: int
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Segments in chunks that one buffer holds, each led by the ``order`` bases before it."""
+    """Segments in blocks that one buffer holds, each led by the ``order`` bases before it."""
     for segment in segments:
         for start in range(segment.start, segment.end, _BUFFER_BP):
             lead = min(order, start - segment.start)
@@ -123,10 +122,10 @@ def _chunks(
 
 @dataclass(frozen=True)
 class MarkovModel:
-    """Counts of every order and, once chosen, the prior strengths.
+    """Counts and prior strength of every order.
 
-    ``counts[k]`` is int64 of shape (4^(k+1),): the count of context + base, read as base-4
-    digits, oldest base first.
+    ``counts[k]`` is int64 of shape (4^(k+1),), indexed by context + base as base-4 digits, oldest
+    base first.
     """
 
     counts: list[np.ndarray]
@@ -144,25 +143,25 @@ class MarkovModel:
 
 
 def train(sequences: Iterable[tuple[np.ndarray, int]], order: int) -> MarkovModel:
-    """Count all orders up to ``order``; the strengths are the default ones.
+    """Count all orders up to ``order``, with the default strengths.
 
     Parameters
     ----------
     sequences : iterable of (uint8 token ids, lead)
-        A base counts for order k when k known bases stand before it in the same sequence.
-        The first ``lead`` bases give context only.
+        A base counts for order k when k known bases precede it in the same sequence. The first
+        ``lead`` bases are context only.
     """
     counts = [np.zeros(4 ** (k + 1), dtype=np.int64) for k in range(order + 1)]
     seen = 0
-    for ids, own in _joined(sequences):
-        seen += int(is_base(ids[own]).sum())
+    for ids, inside in _joined(sequences):
+        seen += int(is_base(ids[inside]).sum())
         digit, run = _context(ids, order)
         code = np.zeros(len(ids), dtype=np.int64)
         for k in range(order + 1):
             code = _add_oldest(code, digit, k)
             # Bases with the full context reach lower orders by summing out the oldest base.
             counted = run >= order if k == order else (run >= k) & (run < order)
-            counts[k] += np.bincount(code[counted & own], minlength=4 ** (k + 1))
+            counts[k] += np.bincount(code[counted & inside], minlength=4 ** (k + 1))
         logger.info(f"Markov models: {seen / 1e6:.1f} Mbp counted")
     longer = counts[order]
     for k in range(order - 1, -1, -1):
@@ -180,10 +179,10 @@ def _interpolated(
     ids: np.ndarray,
     choose: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
 ) -> Iterator[np.ndarray]:
-    """Probability of each base under order 0, 1, ... (1 for N), order by order.
+    """Probability of each base (1 for N) under order 0, then 1, and so on.
 
-    ``choose(n, total, lower)`` returns the strength of the order at hand, from counts of
-    context + base and of context, and the probability under the order below.
+    ``choose(n, total, lower)`` returns the strength of an order from the counts of context + base,
+    the counts of the context and the probability under the order below.
     """
     digit, run = _context(ids, model.order)
     code = np.zeros(len(ids), dtype=np.int64)
@@ -201,12 +200,9 @@ def _interpolated(
 
 
 def choose_strengths(model: MarkovModel, windows: Iterable[np.ndarray]) -> MarkovModel:
-    """Model with the strength of each order that gives validation windows the highest likelihood.
+    """Model with the strengths that maximise the likelihood of the (validation) windows.
 
-    Parameters
-    ----------
-    windows : iterable of uint8 token ids
-        Validation windows; without any base the default strength stays.
+    Windows are uint8 token ids; without any base the model is returned unchanged.
     """
     parts = [ids for ids, _ in _joined((window, 0) for window in windows)]
     ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
@@ -227,9 +223,9 @@ def choose_strengths(model: MarkovModel, windows: Iterable[np.ndarray]) -> Marko
 
 
 def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
-    """Nats of every base under every order, float64 array of shape (order + 1, L).
+    """Negative log likelihood (nats) of every base under every order, float64 (order + 1, L).
 
-    0 for N; the first base of ``ids`` has order 0 (callers leave it out).
+    N has 0. The first base has no context; callers leave it out.
     """
     strengths = iter(model.strengths)
     every = _interpolated(model, ids, lambda n, total, lower: next(strengths))
@@ -289,8 +285,7 @@ def score_markov(
 ) -> MarkovScores:
     """Train on the training segments, choose strengths on validation, score held-out windows."""
     orders = sorted(set(settings.markov_orders))
-    chunks = _chunks(assembly, assembly.segments_of("train"), orders[-1])
-    model = train(chunks, orders[-1])
+    model = train(_blocks(assembly, assembly.segments_of("train"), orders[-1]), orders[-1])
     model = choose_strengths(model, _validation_windows(reader))
     chosen = ", ".join(f"{value:g}" for value in model.strengths)
     logger.info(f"Markov models: prior strengths {chosen}")
@@ -299,10 +294,7 @@ def score_markov(
 
 
 def markov_rows(scores: MarkovScores, facts: WindowFacts, scale: str, source: str) -> list[Row]:
-    """Result rows of every order, named ``markov<order>``.
-
-    The chosen strength is the metric ``prior_strength``.
-    """
+    """Score rows of every order (``markov<order>``), with its strength as ``prior_strength``."""
     rows: list[Row] = []
     nowhere = np.array(np.nan)
     for order in scores.windows.by_order:
@@ -328,11 +320,11 @@ def markov_rows(scores: MarkovScores, facts: WindowFacts, scale: str, source: st
 
 def write_markov_windows(path: str | Path, windows: MarkovWindows, facts: WindowFacts) -> None:
     """Write the sums of every window and order (atomically)."""
-    places = facts.table[_PLACE]
+    intervals = facts.table[_INTERVAL]
     classes = facts.region_classes.names
     tables = []
     for order, columns in windows.by_order.items():
-        table = pa.Table.from_pandas(places.assign(order=order), preserve_index=False)
+        table = pa.Table.from_pandas(intervals.assign(order=order), preserve_index=False)
         for name, values in columns.items():
             flat = pa.array(np.ascontiguousarray(values, dtype=np.float64).reshape(-1))
             table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, len(classes)))
@@ -342,15 +334,8 @@ def write_markov_windows(path: str | Path, windows: MarkovWindows, facts: Window
 
 
 def read_markov_windows(path: str | Path, facts: WindowFacts) -> MarkovWindows:
-    """Read the sums of the windows of a split, in their order.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, is something else, or holds other windows or region classes
-        than the corpus.
-    """
-    table, head = read_parquet(path, KIND, [*_PLACE, "order", *_SUMS])
+    """Read the sums by window; refuse a table of another split, other windows or other classes."""
+    table, head = read_parquet(path, KIND, [*_INTERVAL, "order", *_SUMS])
     if head["split"] != facts.split:
         raise GenezipError(
             f"{path} holds {head['split']} windows, not {facts.split} windows; {KIND.again}"
@@ -360,11 +345,11 @@ def read_markov_windows(path: str | Path, facts: WindowFacts) -> MarkovWindows:
             f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
             f"{', '.join(facts.region_classes.names)}; {KIND.again}"
         )
-    places = table.select([*_PLACE, "order"]).to_pandas()
-    wanted = facts.table[_PLACE].reset_index(drop=True)
+    intervals = table.select([*_INTERVAL, "order"]).to_pandas()
+    wanted = facts.table[_INTERVAL].reset_index(drop=True)
     by_order: dict[int, Columns] = {}
-    for order, rows in places.groupby("order").indices.items():
-        here = places.iloc[rows][_PLACE].reset_index(drop=True)
+    for order, rows in intervals.groupby("order").indices.items():
+        here = intervals.iloc[rows][_INTERVAL].reset_index(drop=True)
         if not _equal(here, wanted):
             raise GenezipError(f"{path} holds other windows than the corpus; {KIND.again}")
         by_order[int(str(order))] = {

@@ -1,9 +1,9 @@
 """Counting bases and tokens by repeat set and region, as annotated and with repeats shifted.
 
-All routers are counted together over the bases that all of them compressed, one stretch of
-a segment after the other: a whole chromosome is a segment. The annotated count is base by base
-(:func:`cross`) and by bootstrap block; the shifted ones, many times as many, go from border
-to border (:func:`cross_runs`).
+All routers are counted together over the bases that all of them compressed, in stretches of 2 Mbp,
+because a segment may be a whole chromosome. Counts of the annotation are base by base
+(:func:`cross`) and by bootstrap block; the many counts of shifted repeats are sums between borders
+(:func:`cross_runs`).
 """
 
 import logging
@@ -24,30 +24,30 @@ from genezip.region_classes import RegionClasses
 
 logger = logging.getLogger(__name__)
 
-STRETCH_BP = 2_000_000  # arrays per base are this long, whatever the segment
+STRETCH_BP = 2_000_000  # length of per-base arrays, whatever the segment
 
 
 def read_routers(files: Iterable[CompressedFile]) -> list[Router]:
-    """Routers in file order; files of equal name and seed (other splits, say) are one router."""
+    """Routers in file order; files of equal name and seed (of other splits) are one router."""
     found: dict[tuple[str, int | None], Router] = {}
     for file in files:
         router = found.setdefault((file.name, file.seed), Router(file.name, file.seed, {}))
         for window in file.windows("+"):
-            # What the tally does not need is dropped: a genome of tokens stays small.
+            # Only what the tally needs is kept, so that the tokens of a genome fit in memory.
             kept = replace(window, boundary_prob=None, nll=None)
-            router.windows.setdefault((window.split, window.piece), []).append(kept)
+            router.windows.setdefault((window.split, window.segment), []).append(kept)
     return list(found.values())
 
 
 @dataclass(frozen=True)
 class CoveredBases:
-    """The counted bases of one stretch of a segment and what each router spends on them.
+    """The counted bases of one stretch of a segment, and the tokens of each router on them.
 
-    first: offset of the stretch in its segment; all other offsets are in the stretch.
+    first: offset of the stretch in its segment; all other offsets count from the stretch.
     position, region, block: (n,), offset, class id and bootstrap block of the bases.
     density: (routers, n), tokens per base.
     regions: runs of classes.
-    classes: how many region classes there are, R.
+    classes: number of region classes, R.
     before: (1 + routers, length + 1), bases and tokens left of every offset.
     """
 
@@ -74,10 +74,10 @@ def stretches(
     settings: Evaluation,
     stretch_bp: int,
 ) -> Iterator[CoveredBases]:
-    """Bases of a segment that every router compressed and that are neither N nor among many N.
+    """Bases of a segment that every router compressed, without N and without N-rich windows.
 
-    ``windows`` are those of each router. A window belongs to the bootstrap block of its
-    start, wherever stretches begin.
+    ``windows`` are those of each router. A window belongs to the bootstrap block of its start,
+    wherever stretches begin.
     """
     clean: dict[tuple[int, int], bool] = {}
     first = min(window.start for of_router in windows for window in of_router)
@@ -105,8 +105,8 @@ def stretches(
         for number, of_router in enumerate(by_stretch[stretch]):
             for window in of_router:
                 start, end = max(window.start, low), min(window.end, high)
-                own = window.token_density()[start - window.start : end - window.start]
-                density[number, start - low : end - low] = own
+                inside = slice(start - window.start, end - window.start)
+                density[number, start - low : end - low] = window.token_density()[inside]
                 block[start - low : end - low] = (window.start - first) // settings.block_bp
         position = np.flatnonzero(known & (density > 0).all(axis=0))
         if not position.size:
@@ -132,7 +132,7 @@ def stretches(
 def cross(
     code: np.ndarray, bases: CoveredBases, n_codes: int, n_blocks: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count base by base: the codes are those of the covered bases.
+    """Count base by base; ``code`` holds the codes of the covered bases.
 
     Returns
     -------
@@ -154,10 +154,10 @@ def cross(
 def cross_runs(
     codes: ValueRuns, bases: CoveredBases, n_codes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count as :func:`cross`, without blocks, from runs of codes over the stretch.
+    """Counts of :func:`cross` without blocks, from runs of codes over the stretch.
 
-    A part between two borders of any kind has one code and one region, and its sums are
-    differences of running sums: thousands of parts instead of millions of bases.
+    Between two neighbouring borders there is one code and one region, and sums are differences
+    of running sums: thousands of intervals instead of millions of bases.
     """
     starts, values = codes
     region_starts, region_values = bases.regions
@@ -181,7 +181,7 @@ def _add_stretch(
     offsets: np.ndarray,
     tally: Tally,
 ) -> None:
-    """Add one stretch to a tally: as annotated by block, and once for every shift."""
+    """Add one stretch to a tally: the annotation by block, and every shift of it."""
     low, high = bases.first, bases.first + bases.length
     starts, values = shifted_runs(codes, length, 0, low, high)
     code = np.repeat(values, np.diff(starts, append=bases.length))[bases.position]
@@ -205,10 +205,7 @@ def tally_routers(
 ) -> dict[tuple[str, str], Tally]:
     """Tallies by (split, scheme name) over the bases that all routers of a split share.
 
-    Raises
-    ------
-    GenezipError
-        If two routers hold windows of one split on different segments.
+    Routers with windows of one split on different segments are refused.
     """
     rng = np.random.default_rng(settings.seed)
     segments = {segment.name: segment for segment in assembly.segments}
@@ -219,7 +216,7 @@ def tally_routers(
             segment = segments[name]
             length = segment.end - segment.start
             offsets = rng.integers(1, max(length, 2), settings.shifts)
-            # Runs are thousands of times smaller than codes of every base.
+            # Runs take thousands of times less memory than codes of every base.
             codes = {
                 scheme.name: value_runs(annotation.codes(segment, scheme))
                 for scheme in annotation.schemes(segment)
@@ -246,10 +243,10 @@ def tally_routers(
 def _segments_by_split(routers: list[Router]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for router in routers:
-        own: dict[str, list[str]] = {}
+        segments: dict[str, list[str]] = {}
         for split, segment in sorted(router.windows):
-            own.setdefault(split, []).append(segment)
-        for split, names in own.items():
+            segments.setdefault(split, []).append(segment)
+        for split, names in segments.items():
             if found.setdefault(split, names) != names:
                 raise GenezipError(
                     f"the {split} windows of {router.name} lie on other segments than those of the "

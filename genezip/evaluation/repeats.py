@@ -1,18 +1,15 @@
-"""Local BPT in repeats: does the router spend fewer tokens on them, and is it their place?
+"""Local BPT in repeats: do repeats get fewer tokens, and is their position the reason?
 
-Local BPT of a set A of bases is |A| / T_A with the fractional tokens of Eq. 15; above the
-background means fewer tokens. Bases that are N, padding, or in a window with many N do not
-count.
+Local BPT of a set A of bases is |A| / T_A with the fractional tokens of Eq. 15; a value above that
+of the background means fewer tokens. N, padding and windows with many N are left out.
 
-Repeats are rare in promoters, where tokens are dense, so the plain ratio mixes the region
-budget with the repeat. Hence the ratio within each region class, and ``region_adjusted``:
-tokens expected from the background density of the regions that A covers, over tokens
-observed. The control shifts all repeat intervals of a segment by one random offset (circular
-inside the segment) and takes the same ratios.
+Repeats are rare in promoters, where tokens are dense, so the plain ratio mixes the effects of
+region and repeat. Hence the ratio within each region class, and ``region_adjusted``: tokens
+expected from the background density of the regions that A covers, over tokens observed. As a
+control, all repeat intervals of a segment are shifted by one random offset (circular inside the
+segment) and the same ratios are taken.
 
-Which bases are repeats: sets of bases, each with its background in the same segments.
-
-A scheme is a partition of the bases of a segment:
+A scheme divides the bases of a segment into sets of repeats and their common background:
 
 - ``softmask`` (segments that are soft-masked and have TRF calls): ``softmasked_outside_trf``
   (lower case outside TRF: interspersed repeats and a little low complexity), ``tandem``
@@ -25,7 +22,7 @@ A scheme is a partition of the bases of a segment:
   RepeatMasker row, no TRF). Classes written with ``?`` or not listed here belong to no set
   and to no background;
 - ``rmsk_only`` (the same segments, where the source has no TRF calls at all): the classes as
-  RepeatMasker gives them and ``rmsk_simple_repeat`` (its class Simple_repeat), against
+  RepeatMasker reports them and ``rmsk_simple_repeat`` (its class Simple_repeat), against
   ``rmsk_rest_without_trf`` (no RepeatMasker row).
 
 TRF calls without RepeatMasker give the first two, RepeatMasker without TRF the last.
@@ -49,16 +46,13 @@ from genezip.region_classes import RegionClasses
 
 RMSK_CLASSES = ("LINE", "SINE", "LTR", "DNA", "Retroposon", "Satellite")
 _INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
-_BLOCK_BP = 1 << 22  # sequence is read in blocks
+_BLOCK_BP = 1 << 22  # bases read at a time
 OUTSIDE = 255  # code of a base that belongs neither to a set nor to the background
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """Repeat sets with one background.
-
-    ``sets`` maps a set to its codes; code 0 is the background.
-    """
+    """Repeat sets with one background: ``sets`` maps a set to its codes; 0 is the background."""
 
     name: str
     background: str
@@ -109,7 +103,7 @@ class RepeatAnnotation:
         self._rmsk, self._trf = rmsk, trf
 
     def schemes(self, segment: Segment) -> list[Scheme]:
-        """Schemes for which the annotation of a segment suffices."""
+        """Schemes that the annotation of a segment allows."""
         classes = segment.rmsk and self._rmsk is not None
         if not segment.trf or self._trf is None:
             return [RMSK_ONLY] if classes and not self._any_trf() else []
@@ -121,11 +115,11 @@ class RepeatAnnotation:
         return found
 
     def _any_trf(self) -> bool:
-        """Whether any segment has TRF calls: sets of one name are then taken outside them."""
+        """Whether any segment has TRF calls, outside which the sets of a name are then taken."""
         return self._trf is not None and any(segment.trf for segment in self._assembly.segments)
 
     def lacking(self) -> list[str]:
-        """What cannot be measured about repeats, one sentence for each table that is missing."""
+        """One sentence for each missing table about what cannot be measured without it."""
         found = []
         if self._rmsk is None:
             found.append("the source has no RepeatMasker table, so no class of repeats is measured")
@@ -140,7 +134,7 @@ class RepeatAnnotation:
         return found
 
     def codes(self, segment: Segment, scheme: Scheme) -> np.ndarray:
-        """Code of every base of a segment (uint8, its length); tandem wins over interspersed."""
+        """Code of every base of a segment, uint8 (length,); tandem overrides interspersed."""
         codes = np.zeros(segment.end - segment.start, dtype=np.uint8)
         if scheme is SOFTMASK:
             for low in range(segment.start, segment.end, _BLOCK_BP):
@@ -232,7 +226,7 @@ def ratios(
 
 
 def _control(values: np.ndarray) -> Estimate:
-    """Mean over the shifts and the range that holds 95 % of them; values (shifts, k)."""
+    """Mean over the shifts and their 2.5 % and 97.5 % quantiles; values (shifts, k)."""
     parts = np.full((3, values.shape[1]), np.nan)
     for column in np.flatnonzero(np.isfinite(values).any(axis=0)):
         good = values[np.isfinite(values[:, column]), column]
@@ -243,10 +237,10 @@ def _control(values: np.ndarray) -> Estimate:
 def repeat_rows(
     tallies: dict[tuple[str, str], Tally], settings: Evaluation, scale: str, source: str
 ) -> list[Row]:
-    """Result rows; n counts bases of the set (shifts for the control).
+    """Score rows; n counts bases of the set (shifts for the control).
 
-    Every set has a row ``bp`` of the model ``corpus``, its bases, also where there are none: such
-    a set has no other row, and a reader must see that it was looked for.
+    Every set, an empty one too, has a row ``bp`` of the model ``corpus`` with its number of bases,
+    so that a set without any other row is seen to be empty.
     """
     rows: list[Row] = []
     for (split, scheme_name), tally in tallies.items():
@@ -294,7 +288,7 @@ def repeat_rows(
                     (Metric.BPT_RATIO, to_rest, moved),
                     (Metric.ADJUSTED_RATIO, adjusted, moved_adjusted),
                 ):
-                    k = values.shape[1]  # every region, or all of them together alone
+                    k = values.shape[1]  # all regions together, then each where there are any
                     estimate = bootstrap.summarise(values, both[:, :k], "ratio")
                     found: Found = {metric: (regions[:k], estimate, bases[:k])}
                     rows += _counted(found, unit="bases", **common)
@@ -304,5 +298,5 @@ def repeat_rows(
 
 
 def _counted(found: Found, **cells: Any) -> list[Row]:
-    """Rows of the regions in which anything is counted."""
+    """Rows of the regions that have a count."""
     return [row for row in expand(found, **cells) if row["n"]]

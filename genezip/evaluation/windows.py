@@ -1,7 +1,7 @@
-"""What is known of the held-out windows, and the sums over each that every metric needs.
+"""Annotation of the held-out windows, and the sums per window from which every metric is computed.
 
-Known is the region class, the GC tertile and the N content of the bases, and the bootstrap block
-of the window. The sums are those of a file of compressed windows.
+The annotation is the region class, GC tertile and N content of the bases and the bootstrap block of
+the window; the sums are taken from a window table.
 """
 
 import logging
@@ -37,7 +37,7 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Subset:
-    """A choice of windows with its own bootstrap; ``strict`` leaves padding out."""
+    """A subset of windows with its bootstrap; ``strict`` leaves padding out."""
 
     name: str
     chosen: np.ndarray
@@ -47,18 +47,16 @@ class Subset:
 
 @dataclass(frozen=True)
 class WindowFacts:
-    """What is known of the windows of one split, in corpus order.
+    """Annotation of the windows of one split, in corpus order.
 
     Attributes
     ----------
     table : DataFrame
-        chrom, start, end, piece, split, length, n_fraction (of the real bases), block.
+        chrom, start, end, piece (the segment), split, length, n_fraction (without padding), block.
     cells : list of uint8 arrays, one per window, shape (length,)
         GC stratum x 64 + region class of every base; stratum 3 is N or padding.
     gc_edges : two floats
         Highest GC content of the lower and of the middle tertile.
-    region_classes : RegionClasses
-        The region classes of the corpus.
     """
 
     split: str
@@ -75,17 +73,17 @@ def subset_name(max_n_fraction: float) -> str:
     return f"n_le_{100 * max_n_fraction:g}pct"
 
 
-def block_ids(piece: pd.Series, start: pd.Series, block_bp: int) -> np.ndarray:
-    """Bootstrap block of every window: (piece, (start - first start of the piece) // block_bp)."""
-    offset = (start - start.groupby(piece).transform("min")) // block_bp
-    order = piece.map({name: number for number, name in enumerate(piece.unique())})
+def block_ids(segment: pd.Series, start: pd.Series, block_bp: int) -> np.ndarray:
+    """Bootstrap block of every window: segment, (start - first start in it) // block_bp."""
+    offset = (start - start.groupby(segment).transform("min")) // block_bp
+    order = segment.map({name: number for number, name in enumerate(segment.unique())})
     return (order * (int(offset.max()) + 1) + offset).to_numpy(dtype=np.int64)
 
 
 def _gc_levels(ids: np.ndarray) -> np.ndarray:
     """GC content of the 1,024 bp around each base in 1/1024, -1 for N.
 
-    The window is clipped at the ends of the held-out window: a router sees no further.
+    The 1,024 bp are clipped at the ends of the held-out window, as the input of a router is.
     """
     gc = gc_around(ids, GC_WIDTH)
     levels = np.full(len(ids), -1, dtype=np.int16)
@@ -106,7 +104,7 @@ def _describe(window: Window) -> dict[str, Any]:
         "chrom": window.chrom,
         "start": window.start,
         "end": window.end,
-        "piece": window.piece,
+        "piece": window.piece,  # the column of the result table
         "split": window.split,
         "length": len(window.ids),
         "n_fraction": float(1 - is_base(window.ids[:real]).mean()),
@@ -114,18 +112,9 @@ def _describe(window: Window) -> dict[str, Any]:
 
 
 def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") -> WindowFacts:
-    """Read what is known of a split of the corpus (in two passes: GC ranks first, then cells).
+    """Annotate the windows of a split in two passes over the corpus: GC ranks, then cells.
 
-    Parameters
-    ----------
-    reader : CorpusReader
-    settings : Evaluation
-        ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
-
-    Raises
-    ------
-    GenezipError
-        If the split has no window.
+    Of the settings ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
     """
     rows = []
     histogram = np.zeros(_LEVELS + 1, dtype=np.int64)
@@ -154,7 +143,7 @@ def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") 
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
-    """The two sets of windows that every held-out metric is given for."""
+    """The two subsets of windows for which every held-out metric is computed."""
     everything = np.ones(len(table), dtype=bool)
     few_n = table["n_fraction"].to_numpy() <= settings.max_n_fraction
     blocks = table["block"].to_numpy()
@@ -175,14 +164,13 @@ class WindowSums:
     ``by_strand`` maps '+' (and 'both', the mean of the strands) to columns:
 
     - bp, tokens: float64 (n, 4, R), bases and fractional tokens (Eq. 15) by GC stratum and region
-    - padding_bp, padding_tokens: float64 (n,), the part of them that is padding (N, dig)
-    - bound_active: float64 (n, S), whether floor or ceiling changed the mask of a stage
-    - nll, predicted: float64 (n, R), sum of negative log likelihood (nats) and its bases;
-      absent where the router is no language model
-    - looked_ahead: float64 (n,), 1 where a bound saw the future, so that nll is not exact
+    - padding_bp, padding_tokens: float64 (n,), bases and tokens of the padding (N, dig)
+    - bound_active: float64 (n, S), 1 where a bound changed the boundary mask of a stage
+    - nll, predicted: float64 (n, R), sum of the negative log likelihood (nats) and number of
+      predicted bases; absent where the router is no language model
+    - looked_ahead: float64 (n,), 1 where a bound looked ahead, so that nll is not exact
 
-    ``target_bpt`` is that of the file, None where it has none or names other classes than the
-    corpus.
+    ``target_bpt`` is None where the file has none or its classes are not those of the corpus.
     """
 
     name: str
@@ -199,7 +187,7 @@ class WindowSums:
             for name, padding in (("bp", padding_bp), ("tokens", padding_tokens)):
                 columns[name] = columns[name].copy()
                 columns[name][:, N_TERTILES, _DIG] -= padding
-            # Exactly zero, not a rounding remainder, where padding was all there was.
+            # Exactly zero, without a rounding error, where a cell held padding only.
             columns["tokens"][columns["bp"] == 0] = 0
         return columns
 
@@ -207,10 +195,7 @@ class WindowSums:
 def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) -> Columns:
     """Sums of one window; shapes as in :class:`WindowSums` without the first axis.
 
-    Parameters
-    ----------
-    cells : as in :class:`WindowFacts`
-    classes : number of region classes, R
+    ``cells`` are those of :class:`WindowFacts`; ``classes`` is the number of region classes, R.
     """
 
     def by_cell(weights: np.ndarray | None = None) -> np.ndarray:
@@ -226,7 +211,7 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
         "padding_tokens": np.array(density[real:].sum()),
         "bound_active": window.bound_active.astype(np.float64),
     }
-    # a pseudo-likelihood is given both sides of a base, so it is no next-base loss
+    # a pseudo-likelihood conditions on both sides of a base, so it is no next-base loss
     if window.nll is not None and window.likelihood != "pseudo":
         columns["looked_ahead"] = np.array(float(window.likelihood == "looked_ahead"))
         predicted = np.isfinite(window.nll)
@@ -237,15 +222,14 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
 
 
 def _targets(file: CompressedFile, facts: WindowFacts) -> dict[str, float] | None:
-    """Targets of the file, if its classes are those of the corpus.
+    """Targets of the file; None, with a warning, where its classes are not those of the corpus.
 
-    A target is asked for bases of a class; where the corpus calls other bases by that name,
-    or has a class that no target was set for, the budget says nothing.
+    A budget cannot be computed for a class without a target or one that means other bases.
     """
-    own, here = set(file.target_bpt or {}), set(facts.region_classes.names)
-    if file.target_bpt is None or own == here:
+    in_file, here = set(file.target_bpt or {}), set(facts.region_classes.names)
+    if file.target_bpt is None or in_file == here:
         return file.target_bpt
-    odd = ", ".join(sorted(own ^ here))
+    odd = ", ".join(sorted(in_file ^ here))
     logger.warning(
         f"{file.name} was made for other region classes than the corpus has ({odd}); metrics "
         "that need its targets are left out"
@@ -254,14 +238,9 @@ def _targets(file: CompressedFile, facts: WindowFacts) -> dict[str, float] | Non
 
 
 def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
-    """Sums of every labelled window of a file (windows of other splits are passed over).
+    """Sums of the windows of a file that are in the split of ``facts``.
 
-    A warning is logged where the targets of the file do not fit the classes of the corpus.
-
-    Raises
-    ------
-    GenezipError
-        If a window is unknown to the corpus, has another length, or is missing.
+    A missing window, or one that the corpus does not have or has in another length, is refused.
     """
     found: dict[str, dict[int, Columns]] = {"+": {}, "-": {}}
     for window in file.windows():

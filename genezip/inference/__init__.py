@@ -1,8 +1,7 @@
-"""Any compressor over much DNA: spans of DNA to a table of tokens, and from it tracks.
+"""Compression of much DNA by any compressor: to a table of windows or tokens, and to tracks.
 
-Begin with ``forward``: held-out windows go through a compressor, batch by batch, to the window
-table of ``table``. ``fasta`` does the same for the records of any FASTA, in constant memory and
-resumable by the ``parts`` on disk; its token table is in ``table``, too. ``tracks`` draws both for
-a genome browser. A new system needs nothing here; a further column of tokens is a line in
-``table`` and one in ``parts``.
+Begin with ``forward``, which compresses held-out windows in batches into the window table of
+``table``. ``fasta`` compresses the records of any FASTA into a token table in constant memory, and
+resumes from the ``parts`` on disk. ``tracks`` writes files for a genome browser. A new system needs
+no change here; a new column of tokens is a line in ``table`` and one in ``parts``.
 """

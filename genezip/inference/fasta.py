@@ -1,8 +1,8 @@
 """``genezip compress``: a FASTA of any size to tokens and tracks, in constant memory.
 
-A system that streams reads every record as one sequence; another goes window by window, as does
-GeneZip under the bound ``sequence``, which looks at all of what it is given. Finished parts lie
-in a folder beside the output until all are there, so an interrupted run goes on where it stopped.
+A streaming system reads every record as one sequence; other systems, and GeneZip under the bound
+``sequence`` (which depends on the whole input), compress independent windows. Finished parts are
+kept in a folder beside the output until all exist, so an interrupted run resumes where it stopped.
 """
 
 import logging
@@ -31,19 +31,16 @@ from genezip.models.compressed import check_tokens
 
 WINDOW_BP = 12_800
 BLOCK_BP = 8192
-LOCUS_BP = 100_000  # what the IGV session shows first
+LOCUS_BP = 100_000  # length of the interval at which the IGV session opens
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came out, and how.
+    """Totals of a compressed FASTA, the bound on tokens (None for a system without) and the mode.
 
-    Attributes
-    ----------
-    bound : bound on tokens that was obeyed; None for a system without
-    mode : ``stream`` or ``windows of N bp``
+    The mode is ``stream`` or ``windows of N bp``.
     """
 
     totals: Totals
@@ -51,7 +48,7 @@ class Summary:
     mode: str
 
     def sentence(self) -> str:
-        """For the terminal."""
+        """The summary as one line for the terminal."""
         all_ = self.totals
         text = (
             f"{all_.records} records, {all_.bases:,} bp -> {all_.tokens:,} tokens "
@@ -82,42 +79,36 @@ def compress_fasta(
 ) -> Summary:
     """Compress every record of a FASTA.
 
-    Ctrl-C or SIGTERM finishes the block at hand and writes what is done; the same call goes
-    on from there, also after a crash. It is the same run if FASTA, weights, bound, window or
-    block length and the wish for tracks are; device and threads may change.
+    Ctrl-C or SIGTERM finishes the current block and writes what is done; the same call resumes
+    from there, also after a crash. A run is the same if FASTA, weights, bound, window or block
+    length and the choice of tracks are equal; device and threads may change.
 
     Parameters
     ----------
     fasta : plain, gzip or bgzip FASTA; any case, IUPAC codes count as N. A pipe, or ``-`` for
-        standard input, takes room in the folder of ``out`` until the end
-    model : whatever :func:`genezip.models.load` opens; or a compressor, whose bound and device
-        are its own
-    out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open), and what
-        the system gives of: boundary_prob at its first base; kept_by (router, floor or forced);
-        token_id; ``token``, the float32 vector. The metadata say how it was made, as JSON under
-        ``genezip``. A pipe or device receives the finished file; such a run cannot go on after a
-        stop
-    tracks : folder for boundary_prob.bw (where there are probabilities), tokens_per_kb.bw, bpt.bw,
-        chunks.bed.gz with its index and igv_session.xml
-    bound : ``sequence``, ``causal`` or ``none``; the model's own when absent
-    window_bp : compress independent windows of this length; when absent, 12,800 (or the longest
-        that it takes, and a multiple of ``window_multiple``) for a system that does not stream,
-        and otherwise none: each record is streamed as a whole
+        standard input, is copied to the folder of ``out`` until the end
+    model : a model that :func:`genezip.models.load` opens, or a compressor, whose bound and device
+        are used
+    out : Parquet, one row per token: chrom, start, end (its chunk, 0-based, half-open), and those
+        of these that the system has: boundary_prob at its first base; kept_by (router, floor or
+        forced); token_id; ``token``, the float32 vector. The metadata record the run as JSON under
+        ``genezip``. A pipe or device receives the finished file; such a run cannot be resumed
+    tracks : folder for boundary_prob.bw (if the system has probabilities), tokens_per_kb.bw,
+        bpt.bw, chunks.bed.gz with its index and igv_session.xml
+    bound : ``sequence``, ``causal`` or ``none``; None for that of the model
+    window_bp : length of independent windows; None for streams, and for systems that do not stream
+        12,800 (at most ``max_bp``, a multiple of ``window_multiple``)
     block_bp : bases of a stream that are read at a time
 
     Returns
     -------
     Summary
-        Totals of records, bases and tokens, bits per base where every likelihood is exact, and how
-        the records went through; ``sentence()`` says it.
+        Bits per base are given where every likelihood is exact.
 
     Raises
     ------
-    GenezipError
-        For a missing or broken FASTA, a record that is too short, letters that are no bases,
-        lengths below 1 bp, a folder that holds parts of another run, a full disk.
     KeyboardInterrupt
-        After a stop was asked for.
+        After Ctrl-C or SIGTERM, when finished parts are on disk.
     """
     fasta, out = Path(fasta), Path(out)
     tracks = None if tracks is None else Path(tracks)
@@ -134,7 +125,7 @@ def compress_fasta(
     compressor = _opened(model, device, bound)
     window_bp = _window_bp(compressor, window_bp)
     with ExitStack() as stack:
-        beside = None if target.is_stream else target.path.parent  # nothing lies beside a pipe
+        beside = None if target.is_stream else target.path.parent  # a pipe has no folder
         stream = stack.enter_context(FastaStream(fasta, beside))
         _refuse_short(compressor, stream, window_bp)
         if tracks is not None:
@@ -153,7 +144,7 @@ def compress_fasta(
         stack.enter_context(parts)
         draft = Draft(prob=tracks is not None and compressor.gives_prob)
         if tracks is not None:
-            # found out now, not after hours; parts keep 4 bytes per base until the tracks exist
+            # checked now, not after hours; parts take 4 bytes per base until the tracks exist
             bases = sum(stream.lengths.values())
             check_room(tracks / BOUNDARY_PROB, room(bases, draft.prob) + 4 * bases * draft.prob)
         step = window_bp or block_bp
@@ -168,7 +159,8 @@ def _opened(model: str | Path | Compressor, device: str, bound: str | None) -> C
         return load(model, device, bound=bound)
     if bound is not None:
         raise GenezipError(
-            f"the bound {bound} comes too late for {model.name}, which is open; load it with bound"
+            f"the bound {bound} cannot be set on the loaded model {model.name}; give the bound "
+            "to genezip.load"
         )
     return model
 
@@ -182,14 +174,14 @@ def _window_bp(compressor: Compressor, asked: int | None) -> int | None:
         return max(min(WINDOW_BP, compressor.max_bp or WINDOW_BP) // multiple, 1) * multiple
     if compressor.max_bp is not None and asked > compressor.max_bp:
         raise GenezipError(
-            f"--window-bp is {asked}, and {compressor.name} takes at most {compressor.max_bp:,} "
-            "bp; give less"
+            f"--window-bp is {asked}, but {compressor.name} takes at most {compressor.max_bp:,} "
+            "bp; give a smaller value"
         )
     return asked
 
 
 def _refuse_short(compressor: Compressor, fasta: FastaStream, window_bp: int | None) -> None:
-    """Nothing is begun that a short record would end."""
+    """Refuse records that are too short before the work begins."""
     shortest, name = compressor.shortest_bp, compressor.name
     for record, length in fasta.lengths.items():
         if length < shortest:
@@ -198,7 +190,7 @@ def _refuse_short(compressor: Compressor, fasta: FastaStream, window_bp: int | N
                 f"sequence of {name} ({shortest} bp); remove it"
             )
         last = 0 if window_bp is None else length % window_bp or window_bp
-        # the end of a record may be shorter, as long as it has a token
+        # the last window of a record may be shorter, as long as it has a token
         if 0 < last < shortest and not len(compressor.boundaries(["N" * last])[0]):
             raise GenezipError(
                 f"record {record!r} of {fasta} has {last} bases in its last window, fewer than "
@@ -216,18 +208,18 @@ def _compress(
     draft: Draft,
     stop: StopRequest,
 ) -> list[tuple[int, int]]:
-    """Write the parts that are missing; start and end of all, in order."""
+    """Write the missing parts; return start and end of all parts, in order."""
     records, name = Records(fasta.lengths), fasta.name
     finished = parts.finished()
     ends = dict(finished)
     begins = {end: start for start, end in finished}
     done, total = sum(end - start for start, end in finished), records.bases
     if done:
-        logger.info(f"{name}: going on, {done:,} of {total:,} bp are done")
+        logger.info(f"{name}: resuming, {done:,} of {total:,} bp are done")
     stream = compressor.stream() if streamed else None
 
     def write() -> None:
-        inside = draft.end not in records.bounds  # records share nothing, nor do windows
+        inside = draft.end not in records.bounds  # a stream keeps its state within a record only
         parts.write(draft.part(stream.state_dict() if stream and inside else None))
         finished.append((draft.start, draft.end))
         draft.clear()
@@ -273,11 +265,11 @@ def _join(
     tracks: Path | None,
     stop: StopRequest,
 ) -> Summary:
-    """Parts to the table and the tracks, which appear only when all are whole."""
+    """Join the parts into the table and the tracks, which appear only when all are complete."""
     window_bp = run["window_bp"]
     mode = "stream" if window_bp is None else f"windows of {window_bp} bp"
     with ExitStack() as stack:
-        # closed in reverse: the table is whole before any file gets its name
+        # closed in reverse order: the table is complete before any file gets its name
         temporary = stack.enter_context(atomic_path(out))
         writer = None
         if tracks is not None:
@@ -300,12 +292,12 @@ def _join(
 
 
 def _stop(what: str) -> NoReturn:
-    logger.info(f"{what}; the same command goes on from there")
+    logger.info(f"{what}; run the same command to resume")
     raise KeyboardInterrupt
 
 
 def _beside(fasta: FastaStream, tracks: Path) -> str:
-    """The FASTA as the genome of an IGV session: its path seen from there, if IGV reads it."""
+    """Path of the FASTA relative to the tracks for the IGV session; empty if IGV cannot read it."""
     if not fasta.regular or is_packed(fasta.path):
         return ""
     return os.path.relpath(fasta.path, tracks)

@@ -1,4 +1,4 @@
-"""Any compressor over more DNA than one pass takes: held-out windows, and the bases of a record."""
+"""Compress more DNA than one forward pass takes: held-out windows, and all bases of a record."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,43 +20,31 @@ from genezip.models.base import Compressor, vector_width
 from genezip.models.compressed import Compressed, check_tokens, joined
 from genezip.models.token_counts import TokenCounts
 
-MAX_REPEAT_WINDOWS = 2000  # a whole genome has RepeatMasker rows; this many tell enough
-VECTORS_BP = 65_536  # bases whose vectors are in memory together,
-WIDEST = 1_024  # if a vector is no longer than this
+MAX_REPEAT_WINDOWS = 2000  # enough windows where a whole genome has RepeatMasker rows
+VECTORS_BP = 65_536  # bases whose vectors are in memory together
+WIDEST = 1_024  # vectors longer than this are in memory for fewer bases
 
 
 def vectors_bp(compressor: Compressor) -> int:
-    """Bases whose vectors are in memory together: fewer of a system with long vectors.
-
-    Raises
-    ------
-    GenezipError
-        If bases of this system have no vectors.
-    """
+    """Bases whose vectors are in memory together: fewer for a system with long vectors."""
     return max(1, min(VECTORS_BP, VECTORS_BP * WIDEST // vector_width(compressor)))
 
 
 @dataclass(frozen=True)
 class HeldoutWindow:
-    """A window and where it lies; ``ids`` may be longer than the interval (padding)."""
+    """A window and its interval; ``ids`` may be longer than the interval (padding)."""
 
     chrom: str
     start: int
     end: int
-    piece: str
+    segment: str
     split: str
     ids: np.ndarray
 
 
 @dataclass(frozen=True)
 class HeldoutWindows:
-    """Lazy sequence of windows: bases are read on each pass and never kept.
-
-    Attributes
-    ----------
-    count : how many there are
-    read : starts over from the first window
-    """
+    """Lazy sequence of ``count`` windows: ``read`` reads the bases again on each pass."""
 
     count: int
     read: Callable[[], Iterator[HeldoutWindow]]
@@ -69,13 +57,7 @@ class HeldoutWindows:
 
 
 def corpus_windows(manifest: Path, split: str = "test") -> HeldoutWindows:
-    """The windows of one split of a corpus.
-
-    Raises
-    ------
-    GenezipError
-        If there is none.
-    """
+    """The windows of one split of a corpus; a split without windows is refused."""
     reader = CorpusReader(manifest)
     count = reader.manifest["splits"].get(split, {}).get("windows", 0)
     if not count:
@@ -93,9 +75,8 @@ def repeat_windows(
 ) -> HeldoutWindows:
     """Whole windows of the segments with RepeatMasker annotation, tiled from each start.
 
-    Held-out segments are left out: the windows of the corpus cover them, without those that
-    were dropped because they share sequence with training. Of more than ``max_windows``,
-    that many are taken, evenly spread over the segments.
+    Held-out segments are left out, because the windows of the corpus cover them (except windows
+    that share sequence with training). At most ``max_windows`` are taken, evenly spread.
     """
     tiles = [
         (segment, range(segment.start, segment.end - window_bp + 1, window_bp))
@@ -122,7 +103,7 @@ def repeat_windows(
 def compress_windows(
     compressor: Compressor, windows: HeldoutWindows | Sequence[HeldoutWindow], settings: Compress
 ) -> Iterator[CompressedWindow]:
-    """Compress every window, ``settings.batch`` in one call, on one strand or on both."""
+    """Compress windows in batches of ``settings.batch``, on one strand or on both."""
     for strand in "+-" if settings.both_strands else "+":
         waiting = iter(windows)
         while batch := list(islice(waiting, settings.batch)):
@@ -133,14 +114,10 @@ def compress_windows(
 
 
 def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[Compressed]:
-    """Tokens of independent sequences, with the likelihood of a system that gives it apart.
+    """Tokens of independent sequences, with likelihoods also where ``encode`` gives none.
 
-    A sequence longer than ``max_bp`` goes through in consecutive independent windows.
-
-    Raises
-    ------
-    GenezipError
-        If what the system gives cannot be tokens (:func:`check_tokens`).
+    A sequence longer than ``max_bp`` is encoded in consecutive independent windows. Tokens are
+    checked by :func:`check_tokens`.
     """
     longest, multiple = compressor.max_bp, compressor.window_multiple
     if longest is not None and max(map(len, sequences), default=0) > longest:
@@ -156,21 +133,21 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
         check_tokens(one, compressor.name, len(ids))
     if compressor.likelihood is None or any(one.log_prob is not None for one in found):
         return found
-    apart = compressor.log_likelihood(list(sequences))
+    likelihoods = compressor.log_likelihood(list(sequences))
     return [
-        replace(one, log_prob=likely.log_prob, likelihood=likely.kind)
-        for one, likely in zip(found, apart, strict=True)
+        replace(one, log_prob=likelihood.log_prob, likelihood=likelihood.kind)
+        for one, likelihood in zip(found, likelihoods, strict=True)
     ]
 
 
 def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:
-    """Row of the window table, of the forward strand."""
+    """Row of the window table for the forward strand."""
     return CompressedWindow(
         chrom=window.chrom,
         start=window.start,
         end=window.end,
         strand="+",
-        piece=window.piece,
+        segment=window.segment,
         split=window.split,
         length=len(window.ids),
         token_starts=found.token_starts.astype(np.int32),
@@ -183,7 +160,7 @@ def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:
 
 
 def reverse_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:
-    """Row of the reverse complement, mapped back: chunk [a, b) there is [L - b, L - a) here."""
+    """Row of the reverse complement in forward coordinates: chunk [a, b) is [L - b, L - a)."""
     forward = forward_row(window, found)
     ends = np.append(found.token_starts[1:], forward.length)
     return replace(
@@ -203,14 +180,14 @@ def compress_heldout(
     untrained: bool = False,
     bound: str | None = None,
 ) -> int:
-    """Write the window table of a model; return how many rows (none is a valid file).
+    """Write the window table of a model; return the number of rows (0 gives a valid file).
 
     Parameters
     ----------
-    model : whatever :func:`genezip.models.load` opens
-    untrained : the same network before its first training step
-    bound : in place of the model's own bound on tokens; the name of the model in the file then
-        says so (:func:`genezip.artifacts.scores.under_bound`)
+    model : a model that :func:`genezip.models.load` opens
+    untrained : use the same network before its first training step
+    bound : replaces the model's bound on tokens and becomes part of the name in the file
+        (:func:`genezip.artifacts.scores.under_bound`)
     """
     compressor = load(model, settings.device, bound=bound, untrained=untrained or None)
     name = compressor.name if bound is None else under_bound(compressor.name, bound)
@@ -228,18 +205,10 @@ def compress_heldout(
 
 
 def base_vectors(compressor: Compressor, ids: np.ndarray) -> Iterator[np.ndarray]:
-    """Vectors of all bases of a sequence, in blocks in order.
+    """Vectors of all bases of a sequence, float32 blocks (n, width) in order.
 
-    A system that streams reads it as one sequence; another in consecutive independent windows
-    of the longest length that it takes.
-
-    Parameters
-    ----------
-    ids : uint8 array of token ids, shape (L,)
-
-    Yields
-    ------
-    float32 arrays, shape (n, width)
+    ``ids`` are uint8 token ids, shape (L,). A streaming system reads them as one sequence, others
+    read consecutive independent windows of at most ``max_bp``.
     """
     block_bp = vectors_bp(compressor)
     if compressor.streams:
@@ -261,16 +230,10 @@ def base_vectors(compressor: Compressor, ids: np.ndarray) -> Iterator[np.ndarray
 def sequence_vectors(
     compressor: Compressor, sequences: Sequence[np.ndarray], at_a_time: int
 ) -> Iterator[np.ndarray]:
-    """Vectors of the bases of independent sequences, in order.
+    """Vectors of the bases of independent sequences of token ids, float32 (L, width) for each.
 
-    Parameters
-    ----------
-    sequences : uint8 arrays of token ids
-    at_a_time : sequences whose vectors are in memory together; fewer where vectors are long
-
-    Yields
-    ------
-    float32 arrays, shape (L, width), one per sequence
+    At most ``at_a_time`` sequences have their vectors in memory together, fewer if vectors are
+    long.
     """
     step = max(1, at_a_time * vectors_bp(compressor) // VECTORS_BP)
     for first in range(0, len(sequences), step):

@@ -1,9 +1,9 @@
-"""Finished parts of a FASTA on disk, so that ``genezip compress`` can stop and go on.
+"""Finished parts of a FASTA on disk, from which ``genezip compress`` resumes.
 
-A part is one file, written and then renamed. It holds the results of consecutive bases and
-the state of the stream after the last of them, and says of which run it is. Positions count
-the bases of all records in the order of the file, so a part may hold many short records.
-:class:`Join` makes one table and the tracks of all of them, a part at a time.
+A part is one file, written atomically. It holds the results of consecutive bases, the state of the
+stream after the last of them and the identity of the run. Positions count the bases of all records
+in the order of the file, so a part may hold many short records. :class:`Join` adds part after part
+to the table and the tracks.
 """
 
 import logging
@@ -31,13 +31,12 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 
-# A part is written as soon as it has one of these: what memory holds, what a crash costs.
+# A part is written when it reaches one of these limits of memory and of work lost in a crash.
 PART_BP = 4 << 20
 PART_BYTES = 64 << 20
 PART_SECONDS = 60.0
 
-# What Compressed says of every token -> the column of the token table. Of these and of the
-# boundary probabilities a part holds what the system gives.
+# Field of Compressed -> column of the token table. A part holds the fields that the system gives.
 _OF_TOKENS = {
     "start_prob": "boundary_prob",
     "kept_by": "kept_by",
@@ -47,11 +46,9 @@ _OF_TOKENS = {
 
 
 class Records:
-    """Names and lengths of the records of a FASTA, and where each lies when all are counted.
+    """Names and start positions of the records of a FASTA.
 
-    Parameters
-    ----------
-    lengths : record name -> bases, in the order of the file
+    ``lengths`` maps a record name to its number of bases, in the order of the file.
     """
 
     def __init__(self, lengths: Mapping[str, int]) -> None:
@@ -61,11 +58,11 @@ class Records:
         self.bases = int(self.bounds[-1])
 
     def of(self, positions: np.ndarray) -> np.ndarray:
-        """Number of the record that holds each position (int64 array)."""
+        """Index of the record that holds each position (int64 array)."""
         return np.searchsorted(self.bounds, positions, side="right") - 1
 
     def between(self, start: int, end: int) -> Iterator[tuple[str, int, slice]]:
-        """Record by record: name, position in it, and which of the bases start to end."""
+        """Name, position in the record and slice of positions, for each record in an interval."""
         while start < end:
             number = int(self.of(np.array(start)))
             stop = min(end, int(self.bounds[number + 1]))
@@ -77,7 +74,7 @@ class Records:
 class Part:
     """Results of the bases from ``start`` to ``end``, half-open.
 
-    A span is a window, or what was read of a stream at a time.
+    A span is a window, or a block of a stream.
 
     Attributes
     ----------
@@ -86,13 +83,13 @@ class Part:
         - token_starts: int64, shape (M,), first base of every chunk, which ends where the next
           begins
         - start_prob, kept_by, token_ids, tokens: of every token, as in
-          :class:`~genezip.models.compressed.Compressed`, where the system gives them
-        - boundary_prob: float32, shape (end - start,), where tracks want it
+          :class:`~genezip.models.compressed.Compressed`, if the system gives them
+        - boundary_prob: float32, shape (end - start,), if tracks need it
         - nats: float64, summed negative log-probability of every span
     predicted : number of predicted bases (not N, not the first of a sequence)
-    bound_active : spans whose tokens a bound changed
-    kinds : what the likelihood is (``none`` without one) -> number of spans
-    state : where the stream stands at ``end``; None between sequences
+    bound_active : number of spans whose tokens a bound changed
+    kinds : kind of likelihood (``none`` without one) -> number of spans
+    state : state of the stream at ``end``; None between sequences
     """
 
     start: int
@@ -105,14 +102,10 @@ class Part:
 
 
 class Draft:
-    """Results of spans that will be the next part.
+    """Results of the spans of the next part; ``prob`` keeps every base's boundary probability.
 
-    They are copied into memory that every part uses again: small arrays kept from each span,
-    between the large ones that come and go, would scatter the heap.
-
-    Parameters
-    ----------
-    prob : keep the boundary probability of every base
+    They are copied into memory that all parts reuse: small arrays kept from each span would
+    fragment the heap between the large ones that are freed.
     """
 
     def __init__(self, prob: bool) -> None:
@@ -151,7 +144,7 @@ class Draft:
         self.kinds[span.likelihood or "none"] += 1
 
     def is_full(self) -> bool:
-        """Whether it is time to write it."""
+        """Whether the part should be written."""
         return (
             self.end - self.start >= PART_BP
             or sum(column.values().nbytes for column in self.columns.values()) >= PART_BYTES
@@ -159,7 +152,7 @@ class Draft:
         )
 
     def part(self, state: dict[str, Any] | None) -> Part:
-        """The spans as one, with the state of the stream after the last; valid until the next."""
+        """The part, with the state of the stream after it; valid until the next :meth:`add`."""
         return Part(
             start=self.start,
             end=self.end,
@@ -194,12 +187,9 @@ class _Column:
 
 
 class PartFolder:
-    """The folder of the parts of one run.
+    """The folder of the parts of one run; it is removed at exit if it is empty.
 
-    Parameters
-    ----------
-    folder : made if it is missing, and removed again if nothing was written
-    identity : plain values that must be equal in all parts of a run
+    ``identity`` holds plain values that must be equal in all parts.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
@@ -220,28 +210,25 @@ class PartFolder:
             self.folder.rmdir()
 
     def write(self, part: Part) -> None:
-        """Write a part (atomically; a full disk is one sentence)."""
+        """Write a part atomically."""
         arrays = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
         values = {"part": {**vars(part), "arrays": arrays}}
         save_state(self._path(part.start, part.end), self.identity, values)
 
     def read(self, start: int, end: int) -> Part:
-        """Read a part that :meth:`finished` named."""
+        """Read a part that :meth:`finished` lists."""
         path = self._path(start, end)
         state = load_state(path, ("part",))
         if state is None:
-            raise GenezipError(f"{path} was damaged meanwhile; run the same command again")
+            raise GenezipError(f"{path} was damaged during the run; run the same command again")
         part = state["part"]
         arrays = {name: array.numpy() for name, array in part["arrays"].items()}
         return Part(**{**part, "arrays": arrays})
 
     def finished(self) -> list[tuple[int, int]]:
-        """Start and end of every whole part, in order; damaged ones are removed with a warning.
+        """Start and end of every complete part, in order; damaged ones are deleted with a warning.
 
-        Raises
-        ------
-        GenezipError
-            If the folder holds parts of another run; nothing is touched.
+        If the folder holds parts of another run, an error is raised and no file is deleted.
         """
         found: list[tuple[int, int]] = []
         damaged = []
@@ -269,16 +256,15 @@ class PartFolder:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a whole FASTA came to.
+    """Totals of a whole FASTA.
 
     Attributes
     ----------
-    records, bases, tokens : what went in and came out
     bits_per_base : mean of minus log2 of the probability of the predicted bases; None where none
         was predicted, or not every span has an exact likelihood
-    spans, bound_active, looked_ahead : blocks or windows; those whose tokens a bound changed, and
-        those of them in which it saw the future
-    likelihood : the kind that all spans have; ``looked_ahead`` where one has; None without one
+    spans, bound_active, looked_ahead : number of blocks or windows, of those whose tokens a bound
+        changed, and of those in which the bound looked ahead
+    likelihood : the kind that all spans have; ``looked_ahead`` if one has it; None without any
     """
 
     records: int
@@ -291,7 +277,7 @@ class Totals:
     likelihood: str | None
 
     def facts(self) -> dict[str, Any]:
-        """The same under the names that they have in the head of a table."""
+        """The totals by their keys in the metadata of a table."""
         renamed = {"spans": "pieces", "bound_active": "bound_bit"}
         return {renamed.get(name, name): value for name, value in vars(self).items()}
 
@@ -299,8 +285,7 @@ class Totals:
 class Join:
     """Adds parts in order to the table and the tracks.
 
-    The chunk of a part's last token ends where the next part's first begins, so one row is
-    always held back.
+    The last chunk of a part ends where the first of the next part begins, so one row is held back.
     """
 
     def __init__(self, records: Records, table: TokenTable, tracks: TrackWriter | None) -> None:
@@ -331,10 +316,10 @@ class Join:
                 self.tracks.add_prob(name, start, part.arrays["boundary_prob"][here])
 
     def finish(self) -> Totals:
-        """The last chunk ends with the last record."""
+        """Add the last chunk, which ends with the last record, and return the totals."""
         if self.held is not None:
             self._emit(self.held, np.array([self.records.bases]))
-        nats = sum(self.nats)  # span by span, so it does not depend on where parts were cut
+        nats = sum(self.nats)  # summed by span, so it does not depend on the borders of parts
         spans, exact = len(self.nats), self.kinds["exact"]
         comparable = exact == spans and self.predicted > 0
         looked_ahead = self.kinds["looked_ahead"]
@@ -351,7 +336,7 @@ class Join:
         )
 
     def _emit(self, rows: dict[str, np.ndarray], ends: np.ndarray) -> None:
-        """Rows whose ends are known, counted over all records, to the coordinates of each."""
+        """Write rows whose ends are known, in the coordinates of their records."""
         number = self.records.of(rows["start"])
         offset = self.records.bounds[number]
         chrom = pa.array(self.records.names, pa.string()).take(pa.array(number))
@@ -366,5 +351,5 @@ class Join:
 
 
 def of_tokens(part: Part) -> dict[str, np.ndarray]:
-    """Columns of the token table that a part has beside chrom, start and end."""
+    """Columns of the token table that a part has besides chrom, start and end."""
     return {column: part.arrays[name] for name, column in _OF_TOKENS.items() if name in part.arrays}

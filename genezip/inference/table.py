@@ -1,11 +1,11 @@
 """The two tables of compressed DNA: windows of held-out DNA, and tokens of any FASTA.
 
-The window table is what evaluation starts from. A learned model and a control write the same
-Parquet, so every metric is computed by the same code, without a GPU and without the model. One
-row is one window on one strand. Positions are offsets in forward coordinates of the window, also
-for strand ``-``: a chunk [a, b) of the reverse complement is the chunk [L - b, L - a) here.
+The window table is the input of evaluation. Models and controls write the same Parquet, so every
+metric is computed by the same code, without a GPU and without the model. One row is one window on
+one strand. Positions are offsets in forward coordinates of the window, also for strand ``-``: a
+chunk [a, b) of the reverse complement is the chunk [L - b, L - a).
 
-The token table is what ``genezip compress`` gives: one row per token, in the coordinates of its
+The token table is the output of ``genezip compress``: one row per token, in the coordinates of its
 record.
 """
 
@@ -53,6 +53,8 @@ SCHEMA = pa.schema(
 BATCH_ROWS = 64  # windows in memory together
 ROW_GROUP = 16_384
 """Rows of a row group of the token table."""
+# columns of the window table whose names in Python differ
+_RENAMED = {"piece": "segment", "bound_bit": "bound_active"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class CompressedWindow:
     ----------
     chrom, start, end : genome interval, 0-based, half-open
     strand : '+' or '-'
-    piece, split : where the window belongs
+    segment, split : segment of the source and split that hold the window
     token_starts : int32 array, shape (M,)
         First base of the chunk of each final-stage token, increasing, first is 0; a chunk
         ends where the next begins, the last at ``length``.
@@ -72,12 +74,12 @@ class CompressedWindow:
     bound_active : bool array, shape (S,)
         Whether a bound changed the choice of tokens at that stage.
     boundary_prob : float array, shape (length,), or None
-        Stage-0 boundary probability of every base (strand '+' only). The table holds it in half
-        precision (float16, within 0.05 %), its only rounding on the way to a track.
+        Stage-0 boundary probability of every base (strand '+' only). The table holds float16
+        (within 0.05 %), the only rounding on the way to a track.
     nll : float32 array, shape (length,), or None
         Negative log likelihood of every base given those before it (nats); NaN where the
-        base is not predicted (first base, N, padding). None for systems that give none.
-    nll_kind : what ``nll`` is, where there is one
+        base is not predicted (first base, N, padding). None for systems without a likelihood.
+    nll_kind : kind of likelihood of ``nll``
     length : int
         Window length in bp; more than ``end - start`` where the window is padded with N.
     """
@@ -86,7 +88,7 @@ class CompressedWindow:
     start: int
     end: int
     strand: str
-    piece: str
+    segment: str
     split: str
     length: int
     token_starts: np.ndarray
@@ -98,7 +100,7 @@ class CompressedWindow:
 
     @property
     def likelihood(self) -> LikelihoodKind | None:
-        """What the negative log likelihood is; None without one. Only exact ones compare."""
+        """Kind of likelihood, None without one; only exact likelihoods are comparable."""
         return None if self.nll is None else self.nll_kind
 
     @property
@@ -109,15 +111,15 @@ class CompressedWindow:
     def token_density(self) -> np.ndarray:
         """Tokens per base, float64 array of shape (length,), summing to M (Eq. 15).
 
-        A chunk of b bases spreads its one token evenly over them, so the sum over any set
-        of bases is the fractional token count of that set.
+        The token of a chunk of b bases counts 1 / b on each, so the sum over any set of bases is
+        the fractional token count of that set.
         """
         return token_density(self.token_starts, self.length)
 
 
 @dataclass(frozen=True)
 class CompressedFile:
-    """The windows of one router and what is known of it (file metadata)."""
+    """The window table of one router, with its metadata."""
 
     name: str
     seed: int | None
@@ -136,7 +138,7 @@ class CompressedFile:
     def _window(self, cells: dict[str, Any]) -> CompressedWindow:
         prob, nll = cells.pop("boundary_prob"), cells.pop("nll")
         bound_active = np.array(cells.pop("bound_bit"), dtype=bool)
-        # files of before have no such column; in them only the bound sequence looks ahead
+        # older files have no column `likelihood`; in them only the bound sequence looks ahead
         looked_ahead = self.info.get("bound") == "sequence" and bool(bound_active.any())
         derived: LikelihoodKind = "looked_ahead" if looked_ahead else "exact"
         return CompressedWindow(
@@ -146,6 +148,7 @@ class CompressedFile:
             boundary_prob=None if prob is None else np.frombuffer(prob, dtype=np.float16),
             nll=None if nll is None else np.frombuffer(nll, dtype=np.float32),
             nll_kind=cells.pop("likelihood", None) or derived,
+            segment=cells.pop("piece"),
             **cells,
         )
 
@@ -154,9 +157,8 @@ def _cells(window: CompressedWindow) -> dict[str, Any]:
     starts = window.token_starts
     if len(starts) == 0 or starts[0] != 0 or (np.diff(starts) <= 0).any():
         raise ValueError(f"token starts of {window.chrom}:{window.start} do not tile the window")
-    cells = {name: getattr(window, name) for name in SCHEMA.names if name != "bound_bit"}
-    cells["bound_bit"] = window.bound_active.tolist()
-    for name in ("token_starts", "stage_tokens"):
+    cells = {name: getattr(window, _RENAMED.get(name, name)) for name in SCHEMA.names}
+    for name in ("token_starts", "stage_tokens", "bound_bit"):
         cells[name] = cells[name].tolist()
     if window.boundary_prob is not None:
         cells["boundary_prob"] = window.boundary_prob.astype(np.float16).tobytes()
@@ -174,7 +176,7 @@ def write_compressed(
     target_bpt: dict[str, float] | None = None,
     **info: Any,
 ) -> int:
-    """Write windows as they come (constant memory, atomically); return how many."""
+    """Write windows atomically and in constant memory; return their number."""
     head = KIND.head(name=name, seed=seed, target_bpt=target_bpt, info=info)
     rows, count = map(_cells, windows), 0
     with parquet_writer(path, SCHEMA, head) as out:
@@ -185,13 +187,7 @@ def write_compressed(
 
 
 def read_compressed(path: str | Path) -> CompressedFile:
-    """Open a file of compressed windows.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, is no such Parquet, or has another schema version.
-    """
+    """Open a window table; its rows are read by :meth:`CompressedFile.windows`."""
     head = read_head(path, KIND)
     return CompressedFile(head["name"], head["seed"], head["target_bpt"], head["info"], Path(path))
 
@@ -202,19 +198,19 @@ TOKEN_COLUMNS = {
     "token_id": pa.int64(),
     "token": pa.float32(),
 }
-"""Columns of the token table that not every system has, in order; ``token`` is a vector."""
+"""Optional columns of the token table, in order; ``token`` is a vector."""
 
 
 class TokenTable:
-    """The token table: chrom, start, end, then what the system gives of :data:`TOKEN_COLUMNS`.
+    """Writer of the token table: chrom, start, end, then :data:`TOKEN_COLUMNS` of the system.
 
-    Rows are written in groups of one size, so that equal rows are equal bytes however they came.
+    Row groups have one size, so that equal rows give equal bytes however they are added.
 
     Parameters
     ----------
-    path : written in place
-    like : column of :data:`TOKEN_COLUMNS` -> array of any number of rows, which tells what columns
-        there are and how long a vector is
+    path : file that is written in place, not atomically
+    like : column of :data:`TOKEN_COLUMNS` -> array of any number of rows, which defines the columns
+        and the length of a vector
     """
 
     def __init__(self, path: Path, like: Mapping[str, np.ndarray]) -> None:
@@ -224,8 +220,8 @@ class TokenTable:
                 width = like[name].shape[1:]
                 fields.append((name, pa.list_(kind, *width) if width else kind))
         self.schema = pa.schema(fields)
-        # What the table says of itself is known in the end only, and pyarrow writes the schema in
-        # the beginning: its key is left to :meth:`finish`.
+        # pyarrow writes the schema at the beginning, but the metadata are known only at the end:
+        # :meth:`finish` writes the key of the schema.
         self.writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
         self.waiting = self.schema.empty_table()
 
@@ -238,7 +234,7 @@ class TokenTable:
     def add(
         self, chrom: pa.Array, start: np.ndarray, end: np.ndarray, columns: Mapping[str, np.ndarray]
     ) -> None:
-        """Add rows; ``start`` and ``end`` count in their record."""
+        """Add rows; ``start`` and ``end`` are positions in the record."""
         arrays = [chrom, pa.array(start), pa.array(end)]
         arrays += [_arrow(columns[field.name], field.type) for field in list(self.schema)[3:]]
         more = pa.Table.from_arrays(arrays, schema=self.schema)
@@ -248,10 +244,10 @@ class TokenTable:
             self.waiting = self.waiting.slice(ROW_GROUP)
 
     def finish(self, facts: Mapping[str, Any]) -> None:
-        """Write the last rows and the head, which says how all came about.
+        """Write the last rows and the metadata.
 
-        The file is what pyarrow would have written had it known the head from the start: an Arrow
-        schema stands as base64 under ``ARROW:schema``, and its metadata stand beside it once more.
+        The bytes are those that pyarrow writes when it knows the metadata from the start: the
+        Arrow schema as base64 under ``ARROW:schema``, with the metadata in it and beside it.
         """
         if self.waiting.num_rows:
             self._write(self.waiting)

@@ -1,4 +1,4 @@
-"""Tracks of compressed DNA for a genome browser, written as it comes (constant memory)."""
+"""Tracks of compressed DNA for a genome browser, written in constant memory."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -27,10 +27,10 @@ CHUNKS = "chunks.bed.gz"
 REGIONS = "regions.bed.gz"
 SESSION = "igv_session.xml"
 
-CHUNK_RGB = ("33,102,172", "146,197,222")  # in turn, so that neighbours can be told apart
+CHUNK_RGB = ("33,102,172", "146,197,222")  # alternating, so that neighbours are distinct
 
-# For the check of free space, bytes per base: at most 4.3 for a float32 with its zoom levels; 2.5
-# for all tracks of chunks at 6 bp per token, 0.5 at 100 bp per token
+# Bytes per base for the check of free space: at most 4.3 for a float32 with its zoom levels, 2.5
+# for all tracks of chunks at 6 bp per token (0.5 at 100 bp per token)
 PROB_BYTES, CHUNK_BYTES = 5, 3
 
 WINDOW_BP = 1000
@@ -43,20 +43,15 @@ _NO_BASES = np.zeros(0, dtype=np.int64)
 
 
 def room(bases: int, prob: bool) -> int:
-    """Bytes that the tracks of so many bases take, about; ``prob``: with boundary probabilities."""
+    """Approximate bytes of the tracks; ``prob`` includes the boundary probabilities."""
     return ((PROB_BYTES if prob else 0) + CHUNK_BYTES) * bases
 
 
 def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) -> None:
     """Write the tracks of a window table by :class:`TrackWriter`, and regions.bed.gz.
 
-    Padding at the end of a window is left out; headers carry true chromosome lengths. Tokens per
-    kb are those of ``compression.tsv``, where a chunk has its whole length, padding included.
-
-    Raises
-    ------
-    GenezipError
-        If there is no window of the forward strand.
+    Padding at the end of a window is left out, but tokens per kb are those of ``compression.tsv``,
+    where a chunk has its whole length with padding. Headers have the true chromosome lengths.
     """
     region_map = RegionMap.read_bed(regions)
     source = Source.load(source_json)
@@ -69,7 +64,7 @@ def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) 
             f"{compressed} has no window on strand +; compress the held-out DNA again"
         )
     covered = sum(window.end - window.start for window in windows)
-    # IGV knows public builds by name; another genome is opened from its own FASTA
+    # IGV opens public builds by name, other genomes from their FASTA
     public = source.kind in ("mirror", "download")
     genome = source.build if public else os.path.relpath(source.folder / source.raw["fasta"], out)
     prob = windows[0].boundary_prob is not None
@@ -82,31 +77,30 @@ def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) 
 class TrackWriter:
     """Writes boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz and igv_session.xml.
 
-    A system without boundary probabilities has all of these but the first.
+    A system without boundary probabilities has no boundary_prob.bw. Windows must be added in the
+    order of ``chrom_sizes`` and of their starts. The files appear under their names only when all
+    of them are complete.
 
-    Windows must come in the order of ``chrom_sizes`` and of their starts. The files appear
-    under their names only when all of them are whole.
-
-    Every base of a chunk of b bases has 1000 / b in tokens_per_kb.bw, so the mean over any bases,
-    also that of a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean in
-    windows of 1,000 bp (:class:`WindowedBpt`). Bases that no window covers have no value in any
+    Every base of a chunk of b bases has the value 1000 / b in tokens_per_kb.bw, so the mean over
+    any bases, also at a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean
+    in windows of 1,000 bp (:class:`WindowedBpt`). Bases outside all windows have no value in any
     track and count in no mean.
 
     Parameters
     ----------
-    folder : where the files go
-    chrom_sizes : lengths of the chromosomes (bp), true ones also where only segments are written
-    genome : what the IGV session loads: a genome id such as ``hg38``, or a FASTA path
-    more_tracks : further files of the session, by their title
-    written_bp : bases that will come, for the check of free space; all of them if None
+    folder : output folder
+    chrom_sizes : true lengths of the chromosomes (bp), also where only segments are written
+    genome : genome of the IGV session: an id such as ``hg38``, or a FASTA path
+    more_tracks : title -> further file of the session
+    written_bp : number of bases for the check of free space; all of the genome if None
     locus : (chrom, start, end) where the session opens; the first window if None
-    prob : whether boundary probabilities will come
+    prob : whether boundary probabilities will be added
 
     Raises
     ------
     GenezipError
-        For a contig that BED cannot name (:func:`genezip.formats.lines.check_row_names`), or if
-        the disk is too full.
+        For a contig whose name is invalid in BED (:func:`genezip.formats.lines.check_row_names`),
+        or if the disk is too full.
     """
 
     def __init__(
@@ -130,8 +124,8 @@ class TrackWriter:
 
     def __enter__(self) -> Self:
         longest = max(self.chrom_sizes.values(), default=0)
-        with ExitStack() as stack:  # what was opened is closed if the next cannot be
-            # left in reverse: all are whole before the first gets its name, the session the last
+        with ExitStack() as stack:  # closes the open files if another cannot be opened
+            # closed in reverse order: no file gets its name before all are complete
             self.session = stack.enter_context(atomic_path(self.folder / SESSION))
             coarse = [width for width in ZOOM_WIDTHS if width > WINDOW_BP]
             zooms = {TOKENS_PER_KB: ZOOM_WIDTHS, BPT: coarse}
@@ -140,7 +134,7 @@ class TrackWriter:
             parts = [stack.enter_context(atomic_path(self.folder / name)) for name in zooms]
             chunks = stack.enter_context(atomic_indexed(self.folder / CHUNKS, longest))
             needed = room(self.written_bp, self.gives_prob)
-            check_room(self.folder / BOUNDARY_PROB, needed)  # now, not in the end
+            check_room(self.folder / BOUNDARY_PROB, needed)  # before the work, not after it
             *prob, self.tokens_per_kb, self.bpt = (
                 stack.enter_context(BigWigWriter(part, self.chrom_sizes, widths))
                 for part, widths in zip(parts, zooms.values(), strict=True)
@@ -165,9 +159,8 @@ class TrackWriter:
         ----------
         chunk_bp : integer array, shape (M,)
             Sums to ``end - start``, or to more where the window was padded: a chunk that reaches
-            into the padding is shown up to ``end``, and keeps the token density of its whole
-            length.
-        boundary_prob : float array, shape (at least ``end - start``,), where there are any
+            into the padding is shown up to ``end`` with the token density of its whole length.
+        boundary_prob : float array, shape (at least ``end - start``,), or None
         """
         if self.locus is None:
             self.locus = (chrom, start, end)
@@ -176,14 +169,14 @@ class TrackWriter:
         self.add_chunks(chrom, start, chunk_bp, end)
 
     def add_prob(self, chrom: str, start: int, boundary_prob: np.ndarray) -> None:
-        """Add boundary probabilities alone, where chunks end elsewhere; kept as float32."""
+        """Add boundary probabilities (kept as float32) without chunks."""
         assert self.prob is not None
         self.prob.add_values(chrom, start, boundary_prob)
 
     def add_chunks(
         self, chrom: str, start: int, chunk_bp: np.ndarray, end: int | None = None
     ) -> None:
-        """Add chunks alone; the first begins at ``start``, and ``end`` cuts the last."""
+        """Add chunks without probabilities, from ``start``; the last is cut at ``end``."""
         chunk_bp = chunk_bp.astype(np.int64)
         ends = start + np.cumsum(chunk_bp)
         starts = ends - chunk_bp
@@ -192,7 +185,7 @@ class TrackWriter:
             starts, ends, chunk_bp = starts[:shown], np.minimum(ends[:shown], end), chunk_bp[:shown]
         if not len(starts):
             return
-        # those that are used: a genome may have others, which no row names
+        # only contigs with rows are checked
         check_row_names([chrom], self.folder / CHUNKS)
         self.tokens_per_kb.add_intervals(chrom, starts, ends, 1000 / chunk_bp)
         self.windowed.add(chrom, starts, ends, chunk_bp)
@@ -224,19 +217,17 @@ class TrackWriter:
 
 
 class WindowedBpt:
-    """Base pairs per token in windows that begin at multiples of 1,000 bp, as chunks come.
+    """Base pairs per token in windows that begin at multiples of 1,000 bp, computed as chunks come.
 
-    A mean of chunk lengths over bases is no such number: long chunks have more bases and count
-    more. Tokens per base can be averaged, so a window's bases are divided by its tokens, where a
-    chunk of b bases spreads its one token evenly over them (Eq. 15 of the paper).
+    The value is a window's bases over its fractional tokens, 1 / b for each base of a chunk of b
+    bases (Eq. 15 of the paper). A mean of chunk lengths over bases would overweight long chunks.
 
-    Only bases in chunks count, however few of a window they are: the last window of a contig is
-    as long as what is left, and one at the edge of a covered stretch is as long as its part in it.
-    Where several stretches lie in one window, they share one value. Bases outside have none.
+    Only bases in chunks count: the last window of a contig, or one at the edge of a covered
+    stretch, is as long as its covered part. Several stretches in one window share its value.
 
     Parameters
     ----------
-    write : receives the windows in order, those that adjoin together
+    write : called with adjoining windows, in order
     window_bp : length of a window (bp)
     """
 
@@ -244,18 +235,18 @@ class WindowedBpt:
         self.write = write
         self.window_bp = window_bp
         self.chrom = ""
-        # Parts of the window that may still grow: start, end and length of the whole chunk. They
-        # are summed once, so the value does not depend on how chunks came together.
+        # Parts of the unfinished window: start, end and length of the whole chunk. They are summed
+        # once, so the value does not depend on how chunks were grouped in calls.
         self.open = (_NO_BASES, _NO_BASES, _NO_BASES)
 
     def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, chunk_bp: np.ndarray) -> None:
-        """Add chunks that adjoin, after those before.
+        """Add adjoining chunks that follow those already added.
 
         Parameters
         ----------
         starts, ends : int64 arrays, shape (M,), none empty
         chunk_bp : int64 array, shape (M,)
-            Lengths of the whole chunks, more than ``ends - starts`` where one was cut.
+            Lengths of the whole chunks, more than ``ends - starts`` for one that was cut.
         """
         if chrom != self.chrom:
             self.finish()
@@ -272,12 +263,12 @@ class WindowedBpt:
         self.open = start[done:], end[done:], length[done:]
 
     def finish(self) -> None:
-        """Write the window that is open: nothing follows on this chromosome."""
+        """Write the unfinished window, the last of its chromosome."""
         self._write(*self.open)
         self.open = (_NO_BASES, _NO_BASES, _NO_BASES)
 
     def _write(self, start: np.ndarray, end: np.ndarray, length: np.ndarray) -> None:
-        """Values of whole windows, given by their parts."""
+        """Write the values of complete windows from their parts."""
         if not len(start):
             return
         new_window = np.diff(start // self.window_bp, prepend=-1) != 0

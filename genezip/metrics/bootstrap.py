@@ -1,24 +1,22 @@
 """Block bootstrap: intervals for any statistic of windows, pairs, maps or elements.
 
-Neighbouring windows are not independent (they share a gene, a repeat, a GC domain), so the
-unit that is drawn is a block of DNA, by default 131 kb. A statistic is taken over the sample
-and over the sample without each block in turn. How much block b moves it,
+Neighbouring windows are not independent (they share a gene, a repeat, a GC domain), so blocks of
+DNA, by default of 131 kb, are resampled. A statistic T is computed for the sample and for the
+sample without each block in turn. The influence of block b,
 
     U_b = (B - 1) (mean of T_without - T_without_b),
 
-tells its standard error (the jackknife's) and stands for the block in every resample: a resample
-has the mean of its U and the standard error of that mean, and 4,000 resamples are one matrix
-product. The interval is the symmetric studentised one: T plus or minus c standard errors, where
-95 % of the resamples have abs(mean) / (standard error) up to c (Hall 1988, J. R. Stat. Soc. B
-50, 35). With few blocks c is larger than 1.96, which a percentile interval
-misses. Two models whose values are taken with the same object are compared without the same
-block each time, which makes their difference a paired one.
+gives the jackknife standard error and represents the block in every resample: a resample has the
+mean of its U and the standard error of that mean, and 4,000 resamples are one matrix product. The
+interval is the symmetric studentised one: T plus or minus c standard errors, where 95 % of the
+resamples have abs(mean) / (standard error) up to c (Hall 1988, J. R. Stat. Soc. B 50, 35). With few
+blocks c is larger than 1.96, which a percentile interval misses. Values of two models from the same
+object leave out the same blocks, so their difference is a paired one.
 
-A region may lie in k of the B blocks only. Then the resamples are read in those k blocks, and
-the standard error is that of k blocks; below 8 of them the interval is marked ``few blocks``.
-The interval always holds the estimate, and stays inside what the statistic can be (`Scale`).
-How often it holds the true value, also where effects of blocks have heavy tails, stands in
-docs/measurements/2026-11-29-intervals.md.
+If only k of the B blocks hold a region, resamples and standard error are those of these k blocks;
+below 8 of them the interval is marked ``few blocks``. The interval always contains the estimate
+and stays inside the range of the statistic (`Scale`). Its measured coverage, also for block effects
+with heavy tails, is in docs/measurements/2026-11-29-intervals.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,17 +27,16 @@ from typing import Literal
 import numpy as np
 
 LEVEL = 0.95
-MIN_BLOCKS = 3  # with fewer blocks that hold the region, there is no interval
-FEW_BLOCKS = 8  # with fewer, an interval is marked
+MIN_BLOCKS = 3  # fewer blocks with the region give no interval
+FEW_BLOCKS = 8  # fewer blocks give an interval that is marked
 FEW = "few blocks"
 UNDEFINED_WITHOUT = "undefined without one of"
-WEIGHT_BYTES = 1 << 22  # weights of a slice of blocks; fits the cache of a core
-_ROUNDING = 1e-12  # a smaller share of the value is no difference between blocks
+WEIGHT_BYTES = 1 << 22  # weights of a slice of blocks, which fit the cache of a core
+_ROUNDING = 1e-12  # influences below this share of the value are rounding errors
 NO_SPREAD = 1e-9  # share of the variance below which a resample holds copies of one value
 
 Scale = Literal["difference", "ratio", "share", "correlation"]
-"""What values a statistic can take: any; 0 and more (the interval is laid around the logarithm);
-0 to 1; -1 to 1."""
+"""Range of a statistic: any value; 0 and more (interval around the logarithm); 0 to 1; -1 to 1."""
 _RANGE = {
     "difference": (-np.inf, np.inf),
     "ratio": (0.0, np.inf),
@@ -52,7 +49,7 @@ _RANGE = {
 class Estimate:
     """A value and its 95 % interval; arrays of one shape, NaN where undefined.
 
-    ``blocks`` counts the blocks that hold what is measured; 0 where no interval is asked for.
+    ``blocks`` is the number of blocks with a non-zero denominator; 0 where no interval was wanted.
     """
 
     value: np.ndarray
@@ -62,13 +59,10 @@ class Estimate:
 
 
 def interval_note(value: float, low: float, blocks: int, unit: str = "blocks") -> str:
-    """Why a value has no interval, or that its interval rests on few blocks; empty otherwise.
+    """Note on a missing interval or one from few blocks; empty otherwise.
 
-    Parameters
-    ----------
-    value, low : of an :class:`Estimate`
-    blocks : number of units with a non-zero denominator; 0 where no interval is asked for
-    unit : plural of what is resampled
+    ``value``, ``low`` and ``blocks`` are those of an :class:`Estimate`; ``unit`` is the plural
+    noun for what is resampled.
     """
     if not blocks or not np.isfinite(value):
         return ""
@@ -82,41 +76,31 @@ def interval_note(value: float, low: float, blocks: int, unit: str = "blocks") -
 
 
 def scarcer(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of two supports of one shape, (B, ...), that with fewer blocks, entry by entry."""
+    """For each entry of two supports, shape (B, ...), the one with fewer blocks."""
     return np.where(one.sum(axis=0) <= other.sum(axis=0), one, other)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Quotient of two sums, with and without each block; NaN where nothing is left to divide by.
-
-    Parameters
-    ----------
-    above, below : arrays whose shapes broadcast
-
-    Returns
-    -------
-    float64 array, NaN where ``below`` is not positive
-    """
+    """Quotient of arrays whose shapes broadcast, float64; NaN where ``below`` is not positive."""
     above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     found = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
     return np.divide(above, below, out=found, where=below > 0)
 
 
 class BlockBootstrap:
-    """Blocks, and the resamples of them, drawn once.
+    """Blocks and their resamples, which are drawn once.
 
     Parameters
     ----------
     blocks : array, shape (n,)
         Block of every window (or other unit); any integers, or names.
     resamples : int
-        Number of bootstrap resamples.
     seed : int
         Equal seeds and blocks give equal resamples.
     least_spread : float
-        Share of the sample's variance below which a resample has lost what tells the units apart,
-        and is left out. Where few units carry all of it (the few errors of a good classifier),
-        the others differ a little, and a resample of them alone has hardly any standard error.
+        Resamples whose variance is below this share of the sample's are left out. Where few units
+        (the few errors of a good classifier) carry all variance, a resample without them has
+        hardly any standard error.
     """
 
     def __init__(
@@ -138,7 +122,7 @@ class BlockBootstrap:
         return random.multinomial(self.n_blocks, shares, self.resamples).astype(np.float64)
 
     def sums(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Sum every column over the sample, and over the sample without each block.
+        """Sum every column over the sample and over the sample without each block.
 
         Parameters
         ----------
@@ -154,8 +138,8 @@ class BlockBootstrap:
         for name, values in columns.items():
             by_block = np.zeros((self.n_blocks, *np.shape(values)[1:]))
             np.add.at(by_block, self._index, np.asarray(values, dtype=np.float64))
-            # Sums before and after a block: taking it from the total would leave rounding
-            # errors where nothing else holds the region.
+            # Sums before and after a block: subtracting the block from the total would leave
+            # rounding errors where no other block holds the region.
             whole = np.zeros((1, *by_block.shape[1:]))
             before = np.concatenate([whole, by_block.cumsum(axis=0)])
             after = np.concatenate([by_block[::-1].cumsum(axis=0)[::-1], whole])
@@ -163,14 +147,13 @@ class BlockBootstrap:
         return found
 
     def of_weights(self, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """A statistic that is no function of sums (an AUROC), with and without each block.
+        """A statistic that is no function of sums (such as AUROC), with and without each block.
 
         Parameters
         ----------
         statistic : callable
-            Takes weights, float64 array of shape (k, n), 1 for units that count and 0 for those
-            of the block left out, and returns an array of shape (k, ...), NaN where it is
-            undefined.
+            Takes weights, float64 array of shape (k, n), 0 for units of the block left out and 1
+            for the others, and returns an array of shape (k, ...), NaN where it is undefined.
 
         Returns
         -------
@@ -209,17 +192,16 @@ class BlockBootstrap:
     ) -> Estimate:
         """Value (row 0) and 95 % interval of a statistic.
 
-        There is no interval (NaN) where fewer than 3 blocks have a non-zero denominator, or
-        where the statistic is undefined without one of the blocks. Where it is the same without
-        any block, both limits are the value. Resamples without spread (copies of one block)
-        have no standard error and are left out.
+        There is no interval (NaN) where fewer than 3 blocks have a non-zero denominator, or where
+        the statistic is undefined without one of the blocks. If no block changes the value, both
+        limits are the value. Resamples of copies of one block have no standard error and are left
+        out.
 
         Parameters
         ----------
-        values : float array, shape (1 + B, ...), as of :meth:`sums` or :meth:`of_weights`
+        values : float array, shape (1 + B, ...), of :meth:`sums` or :meth:`of_weights`
         support : bool array, shape (B, ...), that broadcasts to values[1:]; None for every block
             Blocks with a non-zero denominator (:meth:`support`).
-        scale : what values the statistic can take
         """
         values = np.where(np.isfinite(values), values, np.nan)
         shape = values.shape[1:]
@@ -238,7 +220,7 @@ class BlockBootstrap:
         return Estimate(*parts)
 
     def _reach(self, values: np.ndarray, held: np.ndarray) -> np.ndarray:
-        """Half of the interval on a plain scale, (c,); values (1 + B, c), held (B, c)."""
+        """Half width of the interval on a linear scale, (c,); values (1 + B, c), held (B, c)."""
         moves = (self.n_blocks - 1) * (values[1:].mean(axis=0) - values[1:])
         noise = np.abs(moves).max(axis=0) <= _ROUNDING * self.n_blocks * np.abs(values[0])
         moves[:, noise] = 0
@@ -262,14 +244,14 @@ class BlockBootstrap:
             known = t_squared[spread[:, column], column]
             if len(known):
                 reach[column] = np.quantile(np.sqrt(known), LEVEL) * error[column]
-            else:  # only blocks outside tell a difference
+            else:  # only blocks without the region change the value
                 every = np.ones((self.n_blocks, 1), dtype=bool)
                 reach[column] = self._reach(values[:, [column]], every)[0]
         return reach
 
 
 def _limits(value: np.ndarray, reach: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits; a positive ratio's lie around its logarithm (delta method)."""
+    """Lower and upper limits; those of a positive ratio lie around its logarithm (delta method)."""
     least, most = _RANGE[scale]
     low, high = np.maximum(value - reach, least), np.minimum(value + reach, most)
     if scale == "ratio":

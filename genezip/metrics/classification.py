@@ -1,10 +1,8 @@
 """Accuracy, MCC and macro F1 of predicted classes, for one sample or for many at once.
 
-All are functions of the confusion matrix, which is a sum over examples. So a bootstrap adds up the
-matrices of :func:`one_hot` once with and without each of its units
-(:meth:`genezip.metrics.bootstrap.BlockBootstrap.sums`) and takes any metric of the sums. Where a
-metric is undefined its value is that of scikit-learn (0), so that a constant prediction has an
-interval; only without any example it is NaN.
+All are functions of the confusion matrix, which is a sum over examples, so the bootstrap sums the
+matrices of :func:`one_hot` with and without each block. An undefined metric is 0, as in
+scikit-learn, so that a constant prediction has an interval; it is NaN only without any example.
 """
 
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from genezip.metrics.bootstrap import BlockBootstrap, Scale, ratio
 
 
 def one_hot(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Confusion matrix of every example alone.
+    """Confusion matrix of every single example.
 
     Parameters
     ----------
@@ -50,22 +48,15 @@ def confusion(
 
 
 def accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Share of examples whose class is predicted; matrix (..., c, c), result (...)."""
+    """Share of examples whose class is predicted: matrix (..., c, c) -> (...)."""
     return ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
 
 
 def mcc(matrix: np.ndarray) -> np.ndarray:
-    """Matthews' correlation of any number of classes (Gorodkin 2004, equation 8).
+    """Matthews' correlation of any number of classes (Gorodkin 2004, equation 8): -> (...).
 
-    The correlation of the one-hot true and predicted classes, -1 to 1.
-
-    Parameters
-    ----------
-    matrix : float array, shape (..., c, c), of :func:`confusion`
-
-    Returns
-    -------
-    float64 array, shape (...); 0 where all examples have, or are given, one class
+    It is the correlation of the one-hot true and predicted classes, -1 to 1, and 0 where only one
+    class is true or predicted.
     """
     total, right = matrix.sum(axis=(-2, -1)), np.trace(matrix, axis1=-2, axis2=-1)
     true, given = matrix.sum(axis=-1), matrix.sum(axis=-2)
@@ -76,7 +67,7 @@ def mcc(matrix: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(matrix: np.ndarray) -> np.ndarray:
-    """Mean F1 of the classes that an example has or is given; matrix (..., c, c), result (...)."""
+    """Mean F1 of the classes that are true or predicted: matrix (..., c, c) -> (...)."""
     right = np.diagonal(matrix, axis1=-2, axis2=-1)
     either = matrix.sum(axis=-1) + matrix.sum(axis=-2)
     return ratio(np.nan_to_num(ratio(2 * right, either)).sum(axis=-1), (either > 0).sum(axis=-1))
@@ -87,23 +78,12 @@ METRICS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Scale]] = {
     "mcc": (mcc, "correlation"),
     "f1_macro": (macro_f1, "share"),
 }
-"""Name -> formula of the confusion matrix, and what values it can take."""
+"""Name -> formula of the confusion matrix, and its range."""
 
 
 def with_and_without(
     bootstrap: BlockBootstrap, metric: str, truth: np.ndarray, predicted: np.ndarray, classes: int
 ) -> np.ndarray:
-    """A metric over the sample, and over the sample without each unit.
-
-    Parameters
-    ----------
-    bootstrap : units of the examples
-    metric : key of :data:`METRICS`
-    truth, predicted : int arrays, shape (n,)
-
-    Returns
-    -------
-    float64 array, shape (1 + B,), as of :meth:`BlockBootstrap.of_weights`
-    """
+    """A metric of :data:`METRICS` over the sample and without each block, float64 (1 + B,)."""
     formula, _ = METRICS[metric]
     return formula(bootstrap.sums({"all": one_hot(truth, predicted, classes)})["all"])

@@ -1,8 +1,8 @@
-"""The paper's compression metrics (Eq. 12 to 18) as formulas on sums, and tokens placed by a rate.
+"""The paper's compression metrics (Eq. 12 to 18) as formulas on sums, and tokens at a given rate.
 
-Functions of sums take arrays whose last axis is the region class (R of them, seven without
-classes of the user) and work on one window, on the sums over a set of windows, or on the
-sums without each block at once. Functions of starts take one window.
+Functions of sums take arrays whose last axis is the region class (R of them: seven and the user's)
+and work on one window, on a set of windows, or on all samples without one block at once. Functions
+of starts take one window.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from genezip.region_classes import RegionClasses
 
 @dataclass(frozen=True)
 class Groups:
-    """What enrichment is given for.
+    """Groups of region classes for which enrichment is computed.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class Groups:
 
 @cache
 def groups_of(region_classes: RegionClasses) -> Groups:
-    """Groups of the enrichment metric; a class named like a group has no row of its own.
+    """Groups of the enrichment metric; a name shared by class and group means the group.
 
-    With classes of the user in it, ``promoter`` is the whole group.
+    So ``promoter`` includes the user's classes in that group.
     """
     single = {name: (name,) for name in region_classes.names if name not in region_classes.groups}
     found = {**region_classes.groups, **single}
@@ -71,7 +71,7 @@ def bpt_ratio(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndar
 def micro_err(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean over bases of abs(ln(region BPT / target)) (Eq. 16): (..., R) -> (...).
 
-    Weighted by base mass; ``exp`` of it is the typical multiplicative miss.
+    Its ``exp`` is the typical factor between realised and target BPT.
     """
     miss = np.abs(np.log(np.where(bp > 0, region_bpt(bp, tokens), 1.0) / target))
     return ratio(np.where(bp > 0, bp * miss, 0.0).sum(-1), bp.sum(-1))
@@ -120,15 +120,15 @@ def rate_starts(rate: np.ndarray, tokens: int) -> np.ndarray:
     Parameters
     ----------
     rate : float array, shape (L,)
-        Tokens wanted per base, up to a factor; all positive.
+        Positive rate of tokens per base, up to a factor.
     tokens : int
         From 1 to L.
 
     Returns
     -------
     int32 array, shape (tokens,)
-        Strictly increasing, first is 0. Where more than one token falls on a base (a rate
-        above one token per base), the later ones move right, at the end of the window left.
+        Strictly increasing, first is 0. Where several tokens fall on one base (a rate above one
+        token per base), later ones move right, or left at the end of the window.
     """
     before = np.concatenate([[0.0], np.cumsum(rate, dtype=np.float64)])
     wanted = np.arange(tokens) * (before[-1] / tokens)
@@ -151,12 +151,8 @@ def token_density(starts: np.ndarray, length: int) -> np.ndarray:
 def share_tokens(total: float, weight: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Whole tokens of each window: ``total`` shared by weight, from 1 to the window's length.
 
-    Rounded on the running sum, so that the counts sum to the rounded total wherever no
-    window is at a limit.
-
-    Returns
-    -------
-    int64 array, shape (n,)
+    The running sum is rounded, so that the counts, int64 (n,), sum to the rounded total wherever
+    no window is at a limit.
     """
     wanted = np.rint(np.cumsum(weight) * (total / weight.sum())).astype(np.int64)
     return np.clip(np.diff(wanted, prepend=0), 1, length)

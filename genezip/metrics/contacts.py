@@ -1,15 +1,15 @@
 """Correlation of contact maps: stratum-adjusted coefficients and plain Pearson.
 
-A map is its upper triangle from the second diagonal on, row by row, in the order of
+A map is the array of its upper triangle from the second diagonal on, in the order of
 ``numpy.triu_indices(bins, 2)``. A stratum d holds the entries (i, j) with j - i = d; n_d of them
 have a finite target and a finite prediction, and r_d is Pearson's r of those. A stratum with
-fewer than two entries, or with a constant side, has no r_d and is left out. The coefficients
-are weighted means of r_d:
+fewer than two entries, or with constant targets or predictions, has no r_d and is left out. The
+coefficients are weighted means of r_d:
 
 =============  ==========================  =======================================
 name           weight of a stratum         source
 =============  ==========================  =======================================
-scc            n_d                         GeneZip's release, which calls it SCC
+scc            n_d                         GeneZip's release, under the name SCC
 scc_hicrep     (n_d + 1) / 12              HiCRep (doi 10.1101/gr.220640.117): n_d
                                            times the variance of ranks 1..n_d over
                                            n_d, taken with n_d - 1 as R's var
@@ -21,8 +21,8 @@ scc_release    (n_d^2 - 1) / (12 n_d^3)    DNALongBench's metric script, d <= bi
 
 hicreppy 0.1.0 as published divides the ranks by n_d once more, which makes its weight that of
 ``scc_release``.
-The exponent of ``scc_release`` gives the far corner of the map, with its few entries, half the
-weight; the coefficients of one map can differ widely and are not comparable.
+``scc_release`` gives half of the weight to the far corner of the map with its few entries; the
+coefficients of one map can differ widely and are not comparable.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ from genezip.metrics.bootstrap import ratio
 
 OFFSET = 2  # first stratum that the maps hold
 METRICS = ("scc", "scc_hicrep", "scc_hicreppy", "scc_release", "corr")
-_RELEASE_DROPS = 6  # strata above bins - 6 are no part of scc_release
+_RELEASE_DROPS = 6  # scc_release leaves out strata above bins - 6
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Strata:
 
 
 def n_entries(bins: int) -> int:
-    """Entries of a map with so many bins: (bins - 2)(bins - 1) / 2."""
+    """Number of entries of a map: (bins - 2)(bins - 1) / 2."""
     return (bins - OFFSET) * (bins - OFFSET + 1) // 2
 
 
@@ -74,13 +74,7 @@ def pair_products(values: np.ndarray) -> np.ndarray:
 
 
 def n_bins(entries: int) -> int:
-    """Bins of a map with so many entries (99,681 -> 448).
-
-    Raises
-    ------
-    ValueError
-        If no map has that many.
-    """
+    """Number of bins of a map (99,681 entries -> 448); ValueError if no map has so many entries."""
     bins = round((np.sqrt(8 * entries + 1) - 1) / 2) + OFFSET
     if entries < 1 or n_entries(bins) != entries:
         raise ValueError(f"no upper triangle from diagonal {OFFSET} has {entries} entries")
@@ -98,7 +92,7 @@ def is_triangle(entries: int) -> bool:
 
 @cache
 def strata_of(bins: int) -> Strata:
-    """Strata of a map with so many bins, at least 3."""
+    """Strata of a map with at least 3 bins."""
     rows, columns = entries(bins)
     distance = columns - rows - OFFSET
     order = np.argsort(distance, kind="stable")
@@ -152,13 +146,13 @@ def mean_score(maps: Iterable[tuple[np.ndarray, np.ndarray]], metric: str) -> fl
 
 
 def has_signal(target: np.ndarray) -> bool:
-    """Whether a map has two different finite values; a missing chromosome is all zero."""
+    """Whether a map has two different finite values; that of a missing chromosome is all zero."""
     values = target[np.isfinite(target)]
     return len(values) > 0 and bool(values.min() < values.max())
 
 
 def stratum_means(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Mean of each stratum, laid back on a map: the map that knows distance alone.
+    """Map of the mean of each stratum: a prediction from distance alone.
 
     Parameters
     ----------
@@ -194,7 +188,7 @@ def _stratum_pearson(
 
 
 def _varies(values: np.ndarray, finite: np.ndarray, strata: Strata) -> np.ndarray:
-    """Strata with two different values; sums would leave a rounding error of a constant."""
+    """Strata with two different values; the variance of a constant may be a rounding error."""
     high = np.maximum.reduceat(np.where(finite, values, -np.inf), strata.starts)
     low = np.minimum.reduceat(np.where(finite, values, np.inf), strata.starts)
     return np.asarray(high > low)

@@ -1,16 +1,15 @@
-"""Pearson's r from sums that add up: over windows, or all blocks but one.
+"""Pearson's r from sums, which can be added over windows or over all blocks but one.
 
-Two tasks of DNALongBench are scored by it. Regulatory activity has three definitions, which
-differ strongly. ``pcc_sequence``: r over all bins and tracks of a sequence, mean over sequences
-(the released analysis of DNALongBench). ``pcc_flat``: one r over everything (its CNN script).
+Two tasks of DNALongBench use it. Regulatory activity has three definitions, which differ
+strongly. ``pcc_sequence``: r over all bins and tracks of a sequence, mean over sequences (the
+released analysis of DNALongBench). ``pcc_flat``: one r over everything (its CNN script).
 ``pcc_track``: r of each track over sequences and bins, mean over tracks (the convention of
 Enformer, doi 10.1038/s41592-021-01252-x). The first two reward the scale between tracks.
 
-Transcription initiation is r of five assays at base resolution. Each assay has a plus and a
-minus track; both strands and all scored positions are pooled. Stored values are logarithms of
-counts, which the official metric brings to one scale: CAGE and RAMPAGE, v -> log10(10^v - 1 +
-0.1); GRO-cap and PRO-cap, v -> v / ln 10 (DNALongBench, doi 10.1038/s41467-025-65077-4). The
-score is the mean of the five.
+Transcription initiation is scored by the mean r of five assays at base resolution. Each assay has
+a plus and a minus track; both strands and all scored positions are pooled. Stored values are
+logarithms of counts, which DNALongBench's metric converts to one scale: CAGE and RAMPAGE, v ->
+log10(10^v - 1 + 0.1); GRO-cap and PRO-cap, v -> v / ln 10 (doi 10.1038/s41467-025-65077-4).
 """
 
 import numpy as np
@@ -18,8 +17,8 @@ import numpy as np
 from genezip.metrics.bootstrap import ratio
 
 NAMES = ("n", "x", "y", "xx", "yy", "xy")
-# A constant leaves a rounding error of about 1e-15 of its sum of squares; less than this
-# share is taken as no variance.
+# A constant has a rounding error of about 1e-15 of its sum of squares; a variance below this
+# share counts as none.
 _NO_VARIANCE = 1e-12
 _VALUES_AT_ONCE = 1 << 18  # 2 MB in float64
 
@@ -37,7 +36,7 @@ _COUNT_LOG10 = ("fc", "ec", "er")  # stored as log10(count + 1); the others as l
 
 
 def moments(prediction: np.ndarray, target: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Number, sums, sums of squares and of products of the entries with a finite target.
+    """Number, sums, and sums of squares and products of the entries with a finite target.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ def moments(prediction: np.ndarray, target: np.ndarray, axis: int | None = None)
 
 
 def _block(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """:func:`moments` along axis 0 of arrays that are small enough to stay in a cache."""
+    """:func:`moments` along axis 0 of arrays small enough for the cache."""
     finite = np.isfinite(y)
     x, y = x.astype(np.float64), y.astype(np.float64)
     if not finite.all():
@@ -73,15 +72,9 @@ def _block(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def pearson(sums: np.ndarray) -> np.ndarray:
-    """Pearson's r of sums as :func:`moments` gives them.
+    """Pearson's r from :func:`moments`: (..., 6) -> (...).
 
-    Parameters
-    ----------
-    sums : float array, shape (..., 6)
-
-    Returns
-    -------
-    float64 array, shape (...), NaN with fewer than two entries or a constant side
+    It is NaN with fewer than two entries, or with constant predictions or targets.
     """
     n, x, y, xx, yy, xy = np.moveaxis(np.asarray(sums, dtype=np.float64), -1, 0)
     count = np.maximum(n, 1)
@@ -92,31 +85,22 @@ def pearson(sums: np.ndarray) -> np.ndarray:
 
 
 def track_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Sums of one sequence for every track.
-
-    Parameters
-    ----------
-    prediction, target : float array, shape (bins, tracks)
-
-    Returns
-    -------
-    float64 array, shape (tracks, 6) (:func:`moments`)
-    """
+    """:func:`moments` of every track of one sequence: two of (bins, tracks) -> (tracks, 6)."""
     return moments(prediction, target, axis=0)
 
 
 def pooled_pcc(sums: np.ndarray) -> np.ndarray:
     """r over bins and tracks together: (..., tracks, 6) -> (...), NaN if undefined.
 
-    Of the sums of one sequence it is ``pcc_sequence``, of those over sequences ``pcc_flat``.
+    Sums of one sequence give ``pcc_sequence``, sums over sequences ``pcc_flat``.
     """
     return pearson(sums.sum(axis=-2))
 
 
 def track_pcc(sums: np.ndarray) -> np.ndarray:
-    """Mean over tracks of r, of sums over sequences: (..., tracks, 6) -> (...).
+    """Mean over tracks of r, from sums over sequences: (..., tracks, 6) -> (...).
 
-    Tracks whose r is undefined are left out; NaN without any.
+    Tracks with an undefined r are left out; the mean is NaN without any track.
     """
     return ratio(*defined_sum(pearson(sums)))
 
@@ -128,10 +112,9 @@ def defined_sum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def transformed(values: np.ndarray, assay: str) -> np.ndarray:
-    """Stored values on the metric's scale, up to a constant that r does not see.
+    """Stored values on the metric's scale, minus the value at 0, which does not change r.
 
-    The constant is the value at 0: most positions are 0 there, and small numbers keep the
-    sums of squares exact.
+    Most positions are then 0, and small numbers keep the sums of squares exact.
 
     Parameters
     ----------
@@ -148,7 +131,7 @@ def transformed(values: np.ndarray, assay: str) -> np.ndarray:
 
 
 def initiation_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Sums of one window, both strands of an assay together.
+    """Sums of one window, with both strands of an assay pooled.
 
     Parameters
     ----------
@@ -157,8 +140,7 @@ def initiation_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    float64 array, shape (5, 6): assays in order of ``ASSAYS``, sums of
-    :func:`moments`
+    float64 array, shape (5, 6), :func:`moments` of each assay in order of ``ASSAYS``
     """
     return np.stack(
         [
@@ -171,7 +153,7 @@ def initiation_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def initiation_pcc(sums: np.ndarray) -> np.ndarray:
-    """The scores of sums over windows.
+    """Scores from sums over windows.
 
     Parameters
     ----------

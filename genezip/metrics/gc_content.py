@@ -11,29 +11,14 @@ from genezip.metrics.bootstrap import ratio
 
 
 def gc_content(ids: np.ndarray) -> np.ndarray:
-    """Share of G and C among A, C, G and T.
-
-    Parameters
-    ----------
-    ids : uint8 token ids, shape (..., L)
-
-    Returns
-    -------
-    float64 array, shape (...), NaN without a base
-    """
+    """Share of G and C among A, C, G and T: uint8 ids (..., L) -> float64 (...), NaN if none."""
     return ratio(((ids == C_ID) | (ids == G_ID)).sum(-1), is_base(ids).sum(-1))
 
 
 def gc_and_cpg(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """GC content and CpG observed/expected of whole sequences.
+    """GC content and CpG observed/expected of sequences.
 
-    Parameters
-    ----------
-    ids : uint8 token ids, shape (..., L)
-
-    Returns
-    -------
-    gc, cpg : float64 arrays, shape (...), NaN without a base
+    They are float64 (...) for uint8 ids (..., L), NaN without a base.
     """
     is_c, is_g = ids == C_ID, ids == G_ID
     pairs = (is_c[..., :-1] & is_g[..., 1:]).sum(-1)
@@ -60,16 +45,9 @@ def gc_around(ids: np.ndarray, width: int) -> np.ndarray:
 
 
 def gc_and_cpg_around(ids: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """GC content and CpG observed/expected of a window centred at every base.
+    """GC content and CpG observed/expected of the windows of :func:`gc_around`.
 
-    Parameters
-    ----------
-    ids, width : as of :func:`gc_around`
-
-    Returns
-    -------
-    gc, cpg : float64 arrays, shape (L,)
-        Both NaN where the window has no A, C, G or T.
+    Both are float64 (L,), NaN where the window has no A, C, G or T.
     """
     low, high = _bounds(len(ids), width)
     is_c, is_g = ids == C_ID, ids == G_ID

@@ -1,10 +1,9 @@
-"""Systems that turn DNA into tokens, all behind one protocol.
+"""Systems that turn DNA into tokens, all with one protocol.
 
-Begin with ``base``: :class:`~genezip.models.base.Compressor` is what every system is;
-``compressed`` has what it makes of a sequence. :data:`REGISTRY` names the systems and
-:func:`load` opens one. To add one, copy ``fixed/``, the smallest, or ``genezip/`` for a network;
-``layers/``, ``routing/`` and ``hnet/`` are what networks are built of, ``external`` is for
-published models of other groups.
+Begin with ``base``, which has the protocol :class:`~genezip.models.base.Compressor`;
+``compressed`` has its results. :data:`REGISTRY` lists the systems and :func:`load` opens one. To
+add one, copy ``fixed/``, the smallest, or ``genezip/`` for a network; ``layers/``, ``routing/``
+and ``hnet/`` are the parts of networks, ``external`` has published models of other groups.
 """
 
 import os
@@ -26,12 +25,12 @@ REGISTRY = {
     "fixed": "genezip.models.fixed.compressor:Fixed",
     "bpe": "genezip.models.bpe.compressor:BPE",
 }
-"""Class of every system, as ``module:Class``, so that only what is used is imported.
+"""Class of every system, as ``module:Class``, which is imported only when it is used.
 
 Its ``from_pretrained(folder, **options)`` opens a model folder whose ``config.json`` names the
-system under ``compressor``; a file without that key is of a network, ``genezip``. A system outside
-this package is named by its ``module:Class`` wherever a name of this table may stand. What
-:func:`load` always says, ``device`` and ``streams``, reaches only constructors that have it.
+system under ``compressor`` (``genezip``, a network, without that key). A system outside this
+package is named by its ``module:Class`` instead. ``device`` and ``streams`` of :func:`load` are
+passed only to constructors that have these parameters.
 """
 
 CONFIG = "config.json"
@@ -59,23 +58,17 @@ def load(
 
     Parameters
     ----------
-    source : model folder; hub id ``owner/name``; for a system that needs no file, its name and
-        settings, as in ``fixed:16``; or the class of a system outside this package,
-        ``module:Class``, which is made without arguments
-    device : ``cpu``, ``cuda`` or ``auto``; a system that is no network has no use for it
+    source : model folder; hub id ``owner/name``; for a system without files its name and settings,
+        such as ``fixed:16``; or the class of a system outside this package, ``module:Class``,
+        which is called without arguments
+    device : ``cpu``, ``cuda`` or ``auto``; used by networks only
     revision : branch, tag or commit of a hub id
-    streams : whether sequences are to be read block by block; a system that always can, or
-        never, is not asked
-    options : further ones of its system, as ``bound`` of GeneZip; None counts as absent
-
-    Raises
-    ------
-    GenezipError
-        If nothing is there, it is of a system that is not known, or it has no such option.
+    streams : whether the model must be able to stream; used only by systems that have a choice
+    options : options of the system, such as ``bound`` of GeneZip; None counts as absent
     """
     given = {**options, "revision": revision}
     given = {name: value for name, value in given.items() if value is not None}
-    wishes = {"device": device, "streams": streams}
+    optional = {"device": device, "streams": streams}
     if device not in DEVICES:
         raise GenezipError(f"there is no device {device!r}; use cpu, cuda or auto")
     text = str(source)
@@ -83,19 +76,19 @@ def load(
     # Path.exists raises for a name that is too long
     if colon and not os.path.exists(text):  # noqa: PTH110
         if name in REGISTRY:
-            return _call(name, "from_settings", settings, given, wishes)
+            return _call(name, "from_settings", settings, given, optional)
         if _CLASS.fullmatch(text):
-            return _call(text, "", None, given, wishes)
+            return _call(text, "", None, given, optional)
     hub_id = HubId.parse(source, revision)
     if hub_id is not None:
         folder = snapshot(hub_id, [CONFIG])
         system = system_of(folder) if (folder / CONFIG).is_file() else "genezip"
-        if system not in REGISTRY:  # code of this machine, chosen by a file from elsewhere
+        if system not in REGISTRY:  # a downloaded file must not choose which local code runs
             raise GenezipError(
                 f"{hub_id} on the hub is of the compressor {system}, which is no part of genezip; "
                 "download it and name the folder if you trust it"
             )
-        return _call(system, "from_pretrained", source, given, wishes)
+        return _call(system, "from_pretrained", source, given, optional)
     folder = Path(source)
     if not text or not folder.exists():
         raise GenezipError(
@@ -104,40 +97,34 @@ def load(
         )
     if folder.is_file():
         raise GenezipError(f"{folder} is a file; name the model folder that holds it")
-    return _call(system_of(folder), "from_pretrained", folder, given, wishes)
+    return _call(system_of(folder), "from_pretrained", folder, given, optional)
 
 
 def system_of(folder: Path) -> str:
-    """Name of the system of a model folder: one of :data:`REGISTRY`, or ``module:Class``.
-
-    Raises
-    ------
-    GenezipError
-        If there is no such folder, its configuration cannot be read, or the system is not known.
-    """
+    """Name of the system of a model folder: one of :data:`REGISTRY`, or ``module:Class``."""
     found = str(KIND.read(folder / CONFIG).get("compressor", "genezip"))
     if found not in REGISTRY and not _CLASS.fullmatch(found):
         raise GenezipError(
-            f"{folder / CONFIG} is of the compressor {found!r}, which is not known; use one of "
+            f"{folder / CONFIG} is of the unknown compressor {found!r}; use one of "
             f"{', '.join(REGISTRY)}, or name its class as module:Class"
         )
     return found
 
 
 def _class(name: str) -> Any:
-    """The class of a system, by its name or as ``module:Class``."""
+    """The class of a system, from its name or ``module:Class``."""
     module, _, attribute = REGISTRY.get(name, name).partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0] and error.name != module:
-            raise  # a package that the module itself needs
+            raise  # a package that the module imports
         raise GenezipError(
             f"the compressor {name} is no module on Python's path; add its folder to PYTHONPATH"
         ) from None
     except AttributeError:
         raise GenezipError(
-            f"the compressor {name} is not there, for {module} has no class {attribute}; correct "
+            f"the compressor {name} does not exist: {module} has no class {attribute}; correct "
             "the name"
         ) from None
     if not isinstance(found, type) or not callable(getattr(found, "encode", None)):
@@ -149,9 +136,9 @@ def _class(name: str) -> Any:
 
 
 def _call(
-    name: str, constructor: str, source: Any, options: dict[str, Any], wishes: dict[str, Any]
+    name: str, constructor: str, source: Any, options: dict[str, Any], optional: dict[str, Any]
 ) -> "Compressor":
-    """Call a constructor with all options, and with those of the wishes that it knows."""
+    """Call a constructor with all options, and with the optional ones that it has."""
     system = _class(name)
     make = getattr(system, constructor, None) if constructor else system
     if make is None:
@@ -160,7 +147,7 @@ def _call(
     unknown = [option for option in options if option not in known]
     if unknown:
         raise GenezipError(f"the compressor {name} has no option {unknown[0]}; leave it out")
-    options = options | {wish: value for wish, value in wishes.items() if wish in known}
+    options = options | {option: value for option, value in optional.items() if option in known}
     if constructor:
         made: Compressor = make(source, **options)
         return made

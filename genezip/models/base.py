@@ -1,9 +1,9 @@
-"""What a compressor is: any system that cuts DNA into tokens.
+"""The protocol of compressors: systems that cut DNA into tokens.
 
-Everything that compresses, compares, draws or pools tokens works on :class:`Compressor` and
-:class:`Compressed` alone, so a network, a vocabulary and a ruler are compared by the same code.
-A system gives what it has: token ids, vectors, boundary probabilities and likelihoods are all
-optional, and what it lacks it refuses in one sentence (:func:`lacks`).
+All code that compresses, compares, plots or pools tokens uses only :class:`Compressor` and
+:class:`Compressed`, so a network, a vocabulary and tokens of equal length are compared by the same
+code. Token ids, vectors, boundary probabilities and likelihoods are optional; a request for what a
+system lacks raises one clear error (:func:`lacks`).
 """
 
 import inspect
@@ -25,37 +25,31 @@ Sequences = list[Any] | tuple[Any, ...]
 """A list or tuple of sequences, each as :func:`genezip.alphabet.encode` takes it."""
 
 Level = Literal["base", "token"]
-"""Which vectors :meth:`Compressor.embed` gives."""
+"""Kind of vectors of :meth:`Compressor.embed`."""
 
 
 class Stream(Protocol):
-    """One sequence that is read block by block, in memory that does not grow with it.
+    """One sequence that is read block by block in constant memory.
 
-    What the blocks give in turn equals what the whole gives in one pass. A system that adapts
-    while it reads keeps what it learned here and nowhere else, so that no result depends on
-    what was read before its sequence.
+    The results of the blocks together equal the result of one pass over the whole sequence. The
+    state of a system that adapts while it reads is kept only here, so that no result depends on
+    other sequences.
     """
 
     def feed(self, sequence: OneSequence, vectors: bool = False) -> Compressed:
-        """Read on.
-
-        Parameters
-        ----------
-        sequence : the next bases, as :func:`genezip.alphabet.encode` takes them
-        vectors : whether the block brings ``base_vectors``
-        """
+        """Read the next bases; ``vectors`` adds ``base_vectors`` to the result."""
         ...
 
     def copy(self) -> Self:
-        """Take a snapshot: both go on independently from here."""
+        """A snapshot; both streams continue independently."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands, as plain values and tensors (for a resumable file)."""
+        """The state as plain values and tensors (for a resumable file)."""
         ...
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
-        """Go on from where :meth:`state_dict` was taken."""
+        """Continue from a state of :meth:`state_dict`."""
         ...
 
 
@@ -63,10 +57,10 @@ class Compressor(Protocol):
     """A system that turns DNA into tokens.
 
     Sequences are given as a list or tuple, each as :func:`genezip.alphabet.encode` takes it
-    (text, bytes, Biopython, ASCII codes or token ids), and each result is that of the sequence
-    alone: neither its neighbours in the list nor anything read before change it.
+    (text, bytes, Biopython, ASCII codes or token ids). Each result depends on its sequence only,
+    not on others in the list or read before.
 
-    Derive from :class:`PlainCompressor` to write only what a system can do.
+    A class derived from :class:`PlainCompressor` defines only what its system can do.
     """
 
     @property
@@ -76,21 +70,21 @@ class Compressor(Protocol):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What identifies the model in stored results (weights, bound, ...), JSON values."""
+        """JSON values that identify the model in stored results (weights, bound, ...)."""
         ...
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What a file of its tokens records, JSON values.
+        """JSON values that are recorded in files of its tokens.
 
-        Of these the held-out tables read ``seed``, ``target_bpt``, ``scale``, ``source``,
-        ``parameters`` and ``bound``; a system leaves out what it does not have.
+        Held-out tables use ``seed``, ``target_bpt``, ``scale``, ``source``, ``parameters`` and
+        ``bound``; all are optional.
         """
         ...
 
     @property
     def causal(self) -> bool:
-        """Whether what is given for a base depends on nothing after it."""
+        """Whether the results of a base do not depend on later bases."""
         ...
 
     @property
@@ -100,17 +94,17 @@ class Compressor(Protocol):
 
     @property
     def max_bp(self) -> int | None:
-        """Longest sequence that one pass takes (bp); None is any length.
+        """Longest sequence of one pass (bp); None for any length.
 
-        Where a system does not stream, a longer one goes through it in windows of so many.
+        A system that does not stream reads longer sequences in windows of this length.
         """
         ...
 
     @property
     def window_multiple(self) -> int:
-        """Length of which windows should be multiples (bp), 1 where any length is as good.
+        """Windows should have a multiple of this length (bp); 1 for any length.
 
-        Cut there, the windows of a vocabulary with blocks give what the whole sequence gives.
+        Such windows of a vocabulary with blocks have the tokens of the whole sequence.
         """
         ...
 
@@ -121,61 +115,43 @@ class Compressor(Protocol):
 
     @property
     def width(self) -> int | None:
-        """Length of the vector of a base; None where bases have none."""
+        """Length of the vector of a base; None if bases have no vectors."""
         ...
 
     @property
     def token_width(self) -> int | None:
-        """Length of the vector of a token; None where tokens have none of their own."""
+        """Length of the vector of a token; None if tokens have no vectors."""
         ...
 
     @property
     def vocabulary(self) -> int | None:
-        """Number of token ids; None where tokens have no ids."""
+        """Number of token ids; None if tokens have no ids."""
         ...
 
     @property
     def likelihood(self) -> LikelihoodKind | None:
-        """What :meth:`log_likelihood` gives at its best; None where there is none."""
+        """Best kind of likelihood of :meth:`log_likelihood`; None without a likelihood."""
         ...
 
     @property
     def gives_prob(self) -> bool:
-        """Whether tokens come with boundary probabilities."""
+        """Whether results have boundary probabilities."""
         ...
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        """Cut sequences into tokens, all in one pass.
-
-        Raises
-        ------
-        GenezipError
-            For what is no DNA (:func:`ids_of`), and where a sequence is too long or too short.
-        """
+        """Cut sequences into tokens, each in one pass."""
         ...
 
     def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        """Log-probability of every base, and of which kind it is.
-
-        Raises
-        ------
-        GenezipError
-            As :meth:`encode`, and if the system has no likelihood.
-        """
+        """Log-probability of every base, and its kind."""
         ...
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Vectors of the bases or of the tokens.
-
-        Raises
-        ------
-        GenezipError
-            As :meth:`encode`, and if the system has no vectors.
-        """
+        """Vectors of the bases or of the tokens."""
         ...
 
     def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        """First base of every chunk: int64 arrays, shape (M,). Errors as of :meth:`encode`."""
+        """First base of every chunk: int64 arrays, shape (M,)."""
         ...
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -189,43 +165,26 @@ class Compressor(Protocol):
         Returns
         -------
         float64 array, shape (n,); a multiply-add counts as two
-
-        Raises
-        ------
-        GenezipError
-            If they are not known.
         """
         ...
 
     def stream(self) -> Stream:
-        """Open an empty stream.
-
-        Raises
-        ------
-        GenezipError
-            If the system does not stream.
-        """
+        """Open an empty stream."""
         ...
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder that :func:`genezip.models.load` opens.
 
-        A system with token ids writes the files by which ``transformers`` opens its tokenizer,
-        where it has one of that kind.
-
-        Raises
-        ------
-        GenezipError
-            If the system has no model folder.
+        If the system has a tokenizer of that kind, ``transformers`` can open it from the folder.
         """
         ...
 
 
 class PlainCompressor:
-    """What a system has that writes no more than ``name`` and ``encode``.
+    """Base class of a system that defines only ``name`` and ``encode``.
 
-    No vectors, probabilities, ids, likelihoods and streams; what is asked for and is not there
-    is refused. Members are those of :class:`Compressor`.
+    It has no vectors, probabilities, ids, likelihoods or streams; requests for them are refused.
+    Members are those of :class:`Compressor`.
     """
 
     name: str
@@ -242,7 +201,7 @@ class PlainCompressor:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The name, the class, and the code that it stands in, so that a change of it is seen."""
+        """The name, the class, and the hash of its source file, which detects changed code."""
         system = type(self)
         code = inspect.getsourcefile(system)
         return {
@@ -253,19 +212,19 @@ class PlainCompressor:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """The name, and what identifies it."""
+        """The name and the facts."""
         return {"model": self.name, **self.facts}
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        """Refuse: a system must write this."""
+        """Refuse: a subclass must define this method."""
         lacks(self.name, "tokens: its class has no method encode")
 
     def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
-        """Refuse: there is none."""
+        """Refuse: there is no likelihood."""
         lacks(self.name, "likelihood")
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Refuse: there are none."""
+        """Refuse: there are no vectors."""
         lacks(self.name, "vectors")
 
     def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
@@ -273,34 +232,22 @@ class PlainCompressor:
         return [one.token_starts for one in self.encode(sequences)]
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Refuse: they are not known."""
+        """Refuse: the number of operations is unknown."""
         lacks(self.name, "count of operations")
 
     def stream(self) -> Stream:
-        """Refuse: a sequence is seen as a whole."""
+        """Refuse: sequences are read as a whole."""
         lacks(self.name, "stream")
 
     def save(self, folder: str | Path) -> None:
-        """Refuse: it has no model folder."""
+        """Refuse: the system has no model folder."""
         lacks(self.name, "model folder")
 
 
 def ids_of(sequences: Sequences) -> list[np.ndarray]:
-    """Token ids of the sequences that a method was given.
+    """Token ids of every sequence of a list or tuple, uint8; a single or empty one is refused.
 
-    Parameters
-    ----------
-    sequences : list or tuple; all are checked before the first is used
-
-    Returns
-    -------
-    uint8 arrays, one per sequence
-
-    Raises
-    ------
-    GenezipError
-        If a lone sequence is given, or one is empty, of a wrong type, or has a letter that is no
-        base.
+    All sequences are checked before the first is used.
     """
     if not isinstance(sequences, list | tuple):
         raise GenezipError(
@@ -317,37 +264,19 @@ def ids_of(sequences: Sequences) -> list[np.ndarray]:
 
 
 def lacks(name: str, what: str) -> NoReturn:
-    """Refuse in one sentence what a system does not have.
-
-    Raises
-    ------
-    GenezipError
-        Always.
-    """
+    """Raise the error for something that a system does not have."""
     raise GenezipError(f"{name} gives no {what}; name a model that does")
 
 
 def vector_width(compressor: Compressor) -> int:
-    """Length of the vector of a base.
-
-    Raises
-    ------
-    GenezipError
-        If bases of this system have no vectors.
-    """
+    """Length of the vector of a base; a system whose bases have no vectors is refused."""
     if compressor.width is None:
         lacks(compressor.name, "vectors")
     return compressor.width
 
 
 def choose_device(name: str = "auto") -> "torch.device":
-    """Return the device ``cpu``, ``cuda``, or for ``auto`` CUDA where there is one.
-
-    Raises
-    ------
-    GenezipError
-        If ``cuda`` is asked for and there is none, or there is no such device.
-    """
+    """Return the device ``cpu`` or ``cuda``; ``auto`` is CUDA if it is available."""
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
@@ -355,5 +284,5 @@ def choose_device(name: str = "auto") -> "torch.device":
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise GenezipError("device cuda is asked for, but none is there; use auto or cpu")
+        raise GenezipError("device cuda is not available; use auto or cpu")
     return torch.device(name)

@@ -1,4 +1,4 @@
-"""What a compressor makes of a sequence: its tokens, its likelihood, its vectors."""
+"""Results of a compressor for a sequence: tokens, likelihood and vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import numpy as np
 from genezip.errors import GenezipError
 
 LikelihoodKind = Literal["exact", "looked_ahead", "pseudo"]
-"""What a log-probability of a base is.
+"""Kind of the log-probabilities of bases.
 
-``exact``: given all bases before it and none after, so the sum is a log-likelihood.
-``looked_ahead``: the same network, but a bound that saw the whole sequence changed where its
-tokens are, so a guess may know of later bases. ``pseudo``: given the bases on both sides, each
-base masked in turn. Only exact ones are comparable as bits per base.
+``exact``: conditional on all bases before and none after, so the sum is a log-likelihood.
+``looked_ahead``: the same network, but a bound on the whole sequence changed the tokens, so a
+probability may depend on later bases. ``pseudo``: conditional on the bases on both sides, each base
+masked in turn. Only exact ones are comparable as bits per base.
 """
 
 KEPT_BY = ("router", "floor", "forced")
-"""Why a position is a token; index by the codes of ``kept_by``."""
+"""Reasons for a token, in order of the codes of ``kept_by``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,34 +29,33 @@ class Compressed:
     ----------
     length : L
     token_starts : int64 array, shape (M,)
-        First base of the chunk behind every token, increasing; a chunk ends where the next
-        begins, the last at L. Of a whole sequence the first is 0. In a block of a stream they
-        count from the first base of the block and are below 0 where a token closes a chunk
-        that began in an earlier block.
+        First base of the chunk of every token, increasing; a chunk ends where the next begins,
+        the last at L. The first of a whole sequence is 0. In a block of a stream they are
+        relative to the block, and below 0 if a token ends a chunk of an earlier block.
     token_ids : int64 array, shape (M,), or None
         Id of every token in the vocabulary of the system.
     tokens : float array, shape (M, D), or None
-        Vector of every token (of a network the trunk output after its closing norm).
+        Vector of every token (in a network the trunk output after its last norm).
     boundary_prob : float32 array, shape (L,), or None
-        Probability that a token begins at each base, stage 0 of a hierarchy. A system with soft
-        boundaries gives them here, and in ``token_starts`` what it decides on.
-    inner_prob : float32 arrays, one per stage below
-        Boundary probability of the tokens that entered the stage.
+        Probability that a token begins at each base (stage 0 of a hierarchy);
+        ``token_starts`` has the decisions.
+    inner_prob : float32 arrays, one per further stage
+        Boundary probability of the tokens that are the input of the stage.
     start_prob : float32 array, shape (M,), or None
         Boundary probability at the first base of every chunk.
     kept_by : uint8 array, shape (M,), or None
-        Why each token is one: index into :data:`KEPT_BY`.
+        Reason for each token: index into :data:`KEPT_BY`.
     stage_tokens : int64 array, shape (S,)
-        Tokens kept at each stage; the last is M. Empty where there is one token per base.
+        Tokens kept at each stage; the last is M. Empty if every base is a token.
     bound_active : bool array, shape (S,)
-        Whether a bound changed the choice of tokens at each stage anywhere.
+        Whether a bound changed any choice of tokens at each stage.
     log_prob : float32 array, shape (L,), or None
-        Natural log of the probability of every base, where the pass that makes the tokens
-        gives it; NaN where a base is not predicted (the first of a sequence, N).
-    likelihood : what ``log_prob`` is; None where there is none
+        Natural log of the probability of every base, if ``encode`` computes it; NaN where a base
+        is not predicted (the first of a sequence, N).
+    likelihood : kind of ``log_prob``; None without it
     base_vectors : float32 array, shape (L, width), or None
-        Vector of every base, where they were asked for.
-    mode : how it went through: ``one window``, ``windows of N bp`` or ``stream``
+        Vector of every base, if requested.
+    mode : ``one window``, ``windows of N bp`` or ``stream``
     """
 
     length: int
@@ -76,7 +75,7 @@ class Compressed:
 
     @property
     def chunk_bp(self) -> np.ndarray:
-        """Bases behind each token: int64 array of shape (M,), summing to L."""
+        """Bases of each chunk: int64 array of shape (M,), summing to L."""
         return np.diff(np.append(self.token_starts, self.length))
 
     @property
@@ -87,16 +86,16 @@ class Compressed:
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
-    """How well a system guesses a sequence of L bases.
+    """Probabilities that a system assigns to a sequence of L bases.
 
     Attributes
     ----------
     log_prob : float32 array, shape (L,)
         Natural log of the probability of each base; NaN where it is not predicted: N, and
-        for a system that reads forward the first base of the sequence (of each window).
-    kind : what the probabilities are
+        for a causal system the first base of the sequence (of each window).
+    kind : kind of the probabilities
     looked_ahead : bool array, one per window
-        Where a bound saw the future; empty for a stream.
+        Whether a bound looked ahead; empty for a stream.
     mode : ``one window``, ``windows of N bp`` or ``stream``
     """
 
@@ -112,17 +111,14 @@ class Likelihood:
 
     @property
     def bits_per_base(self) -> float:
-        """Mean of minus log2 of the probability of the predicted bases; NaN where none is.
+        """Mean of minus log2 of the probability of the predicted bases; NaN without any.
 
-        Raises
-        ------
-        GenezipError
-            If the likelihood is not exact, so that the number could not be compared.
+        Likelihoods that are not exact are refused, because the number would not be comparable.
         """
         if self.kind != "exact":
             raise GenezipError(
-                f"bits per base need an exact likelihood, and this one is {self.kind}; use a model "
-                "that reads forward, under the bound causal or none"
+                f"bits per base need an exact likelihood, but this one is {self.kind}; use a "
+                "causal model, with the bound causal or none"
             )
         predicted = int(np.isfinite(self.log_prob).sum())
         return -self.total / np.log(2) / predicted if predicted else float("nan")
@@ -135,7 +131,7 @@ class Embedding:
     Attributes
     ----------
     vectors : float32 array, shape (L, width) or (M, token_width)
-    starts : int64 array, shape (L,) or (M,), first base behind each vector
+    starts : int64 array, shape (L,) or (M,), first base of each vector
     """
 
     vectors: np.ndarray
@@ -143,13 +139,10 @@ class Embedding:
 
 
 def tokens_at(length: int, token_starts: np.ndarray, **columns: Any) -> Compressed:
-    """Tokens of a system of one stage without a bound.
+    """Tokens of a sequence of at least 1 base in a system of one stage without a bound.
 
-    Parameters
-    ----------
-    length : bases L of the sequence, at least 1
-    token_starts : int array, shape (M,), first base of every chunk: 0, then increasing
-    columns : further fields of :class:`Compressed`, as ``token_ids``
+    ``token_starts`` are the first bases of the chunks, shape (M,): 0, then increasing. ``columns``
+    are further fields of :class:`Compressed`, such as ``token_ids``.
     """
     starts = np.asarray(token_starts, dtype=np.int64)
     return Compressed(
@@ -162,17 +155,10 @@ def tokens_at(length: int, token_starts: np.ndarray, **columns: Any) -> Compress
 
 
 def check_tokens(found: Compressed, name: str, length: int, begins: bool = True) -> None:
-    """Refuse what cannot be the tokens of ``length`` bases: the code of a system may be anyone's.
+    """Refuse results of the system ``name`` that do not tile ``length`` bases.
 
-    Parameters
-    ----------
-    found : what the system ``name`` made of them
-    begins : whether a token must begin at the first base: not in later blocks of a stream
-
-    Raises
-    ------
-    GenezipError
-        If the tokens do not tile the bases, or a column has another length than theirs.
+    Systems outside this package may be wrong. A token must begin at the first base if ``begins``
+    is set, which it is not in later blocks of a stream.
     """
     starts = found.token_starts
     fault = None
@@ -200,16 +186,10 @@ def check_tokens(found: Compressed, name: str, length: int, begins: bool = True)
 
 
 def joined(parts: Sequence[Compressed], mode: str | None = None) -> Compressed:
-    """One result of consecutive windows, or blocks of a stream.
+    """Join results of consecutive windows or blocks of a stream of one system, at least one.
 
-    Parameters
-    ----------
-    parts : of one system, in order, at least one
-    mode : of the result; that of the first part when absent
-
-    Returns
-    -------
-    What only some of the parts have is None.
+    ``mode`` is by default that of the first part. Fields that only some of the parts have are
+    None.
     """
     first = parts[0]
     offsets = np.cumsum([0, *(part.length for part in parts)])

@@ -1,11 +1,11 @@
 """Published models of other groups behind :class:`~genezip.models.base.Compressor`.
 
-All are read through the package ``transformers`` from a local folder or the hub, with the code that
-lies beside their weights (``trust_remote_code``): name a ``revision`` to know what is run. The
-package is optional and imported only here.
+All are loaded by the package ``transformers`` from a local folder or the hub, with the code beside
+their weights (``trust_remote_code``), which a ``revision`` pins. The package is optional and
+imported only here.
 
-What is known of each family, from its public configuration and code, and not from a run of its
-published weights here:
+These facts are from the public configuration and code of each family, not from a run of its
+published weights:
 
 ========== ============================ ========================= ==============================
 family     vector of a base             longest input (bp)        notes
@@ -52,15 +52,15 @@ _UNLIMITED = 10**9  # tokenizers without a maximum give a number far above any c
 
 @dataclass(frozen=True)
 class Family:
-    """What the models of a family have in common.
+    """Common properties of the models of a family.
 
     Attributes
     ----------
-    causal : whether a base's vector depends on nothing after it
-    masked_lm : whether vectors come from the hidden states of the masked language model
-    context : (attribute of the configuration, what to subtract), or None
-    default_bp : longest input where neither configuration nor tokenizer says
-    halvings : down-samplings where the configuration does not say; 0: any length fits
+    causal : whether the vector of a base does not depend on later bases
+    masked_lm : whether vectors are hidden states of the masked language model
+    context : (attribute of the configuration, number to subtract), or None
+    default_bp : longest input if neither configuration nor tokenizer has a limit
+    halvings : down-samplings if the configuration has no number; 0 for any input length
     local_only : whether no repository on the hub is known
     """
 
@@ -83,16 +83,15 @@ FAMILIES = {
 class ExternalModel(PlainCompressor):
     """A ``transformers`` model with one token per base.
 
-    A sequence longer than the model's context goes through it in consecutive independent windows.
+    A sequence longer than the context is read in consecutive independent windows.
 
     Parameters
     ----------
     model : in evaluation mode, on its device
     letters : token ids of A, C, G, T, N
-    family : what its models have in common
     width : length of the vector of a base
     max_bp : longest input
-    multiple : input lengths are filled with N up to a multiple of this
+    multiple : inputs are padded with N to a multiple of this length
     """
 
     def __init__(
@@ -117,7 +116,7 @@ class ExternalModel(PlainCompressor):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What identifies the model, JSON values."""
+        """JSON values that identify the model."""
         return self._facts
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
@@ -134,10 +133,9 @@ class ExternalModel(PlainCompressor):
         ]
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Vectors of independent sequences; a base is its own token, so both levels are the same.
+        """Vectors of independent sequences, equal for both levels, since a base is a token.
 
-        These models know no padding, so only sequences of one length share a batch. A sequence
-        longer than the context goes through in consecutive independent windows.
+        These models have no padding, so only sequences of one length share a batch.
         """
         ids = ids_of(sequences)
         found: list[np.ndarray | None] = [None] * len(ids)
@@ -155,7 +153,7 @@ class ExternalModel(PlainCompressor):
         return [Embedding(one, np.arange(len(one))) for one in found if one is not None]
 
     def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
-        """Every base begins a token."""
+        """Every base, as each begins a token."""
         return [np.arange(len(ids)) for ids in ids_of(sequences)]
 
     @torch.inference_mode()
@@ -172,8 +170,8 @@ class ExternalModel(PlainCompressor):
             states = output[0] if isinstance(output, tuple) else output.last_hidden_state
         if tuple(states.shape) != (*ids.shape, self.width):
             raise GenezipError(
-                f"{self.name} gives vectors of shape {tuple(states.shape)} for "
-                f"{tuple(ids.shape)} bases, where {(*ids.shape, self.width)} is expected; it is "
+                f"{self.name} has vectors of shape {tuple(states.shape)} for "
+                f"{tuple(ids.shape)} bases, but {(*ids.shape, self.width)} is expected; it is "
                 "no model of one token per base, so name another kind or source"
             )
         kept: np.ndarray = states[:, :length].float().cpu().numpy()
@@ -181,19 +179,9 @@ class ExternalModel(PlainCompressor):
 
 
 def load_comparator(comparator: Comparator, name: str, device: str | torch.device) -> ExternalModel:
-    """Load a published model.
+    """Load a published model from its section of the configuration; ``name`` is that in tables.
 
-    Parameters
-    ----------
-    comparator : its section of the configuration
-    name : as the tables call it
-    device : ``cpu``, ``cuda`` or ``auto``
-
-    Raises
-    ------
-    GenezipError
-        If ``transformers`` is missing, the model cannot be loaded (its code may need a package
-        that is not installed), or its tokenizer has no token per base.
+    The code of the model may need further packages; an error names what is missing.
     """
     family = FAMILIES[comparator.kind]
     transformers = _transformers(name)
@@ -217,11 +205,12 @@ def load_comparator(comparator: Comparator, name: str, device: str | torch.devic
         config = transformers.AutoConfig.from_pretrained(source, **options)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
         model = auto.from_pretrained(source, config=config, **options)
-    except Exception as error:  # code of the model itself runs here and may raise anything
+    except Exception as error:  # runs code of the model, which may raise anything
         reason = " ".join(str(error).split())[:300]
         raise GenezipError(
             f"benchmarks.comparators.{name}: {source} cannot be loaded by transformers "
-            f"({type(error).__name__}: {reason}); install what it names, or name another source"
+            f"({type(error).__name__}: {reason}); install the missing package, or name another "
+            "source"
         ) from error
     letters = _letters(tokenizer, name, source)
     facts = {
@@ -262,13 +251,13 @@ def _transformers(name: str) -> ModuleType:
 
 
 def _letters(tokenizer: Any, name: str, source: str) -> list[int]:
-    """Token ids of A, C, G, T, N, as the tokenizer has them."""
+    """Token ids of A, C, G, T, N in a tokenizer."""
     found = tokenizer.convert_tokens_to_ids([*BASES.decode(), "N"])
     unknown = getattr(tokenizer, "unk_token_id", None)
     if any(number is None or number == unknown for number in found) or len(set(found)) < 5:
         raise GenezipError(
-            f"benchmarks.comparators.{name}: the tokenizer of {source} has no token of its own for "
-            f"each of A, C, G, T and N (ids {found}); only models of one token per base fit here"
+            f"benchmarks.comparators.{name}: the tokenizer of {source} has no separate token for "
+            f"each of A, C, G, T and N (ids {found}); name a model of one token per base"
         )
     return [int(number) for number in found]
 
@@ -285,8 +274,8 @@ def _context(family: Family, config: Any, tokenizer: Any) -> int:
 
 
 def _width(model: Any, config: Any, family: Family, letter: int, multiple: int) -> int | None:
-    """Length of the vector of a base: from the configuration, or of a U-Net from a short run."""
-    if family.masked_lm:  # its last level need not be as wide as the configuration's inner one
+    """Length of the vector of a base: from the configuration, or for a U-Net from a short run."""
+    if family.masked_lm:  # its last level may differ from the inner width of the configuration
         ids = torch.full((1, multiple), letter, device=next(model.parameters()).device)
         with torch.inference_mode():
             states = model(input_ids=ids, output_hidden_states=True).hidden_states[-1]

@@ -1,7 +1,7 @@
 """Models on the Hugging Face hub: ids such as ``owner/name``, pinned by a revision.
 
-The client library is optional (``pip install 'genezip[hub]'``) and imported only when an id
-is used. Whatever it downloads stays in its cache, so a second use needs no network.
+The client library is optional (``pip install 'genezip[hub]'``) and imported only when an id is
+used. Downloaded files stay in its cache, so a second use needs no network.
 """
 
 import re
@@ -16,27 +16,22 @@ _ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?", re.
 
 @dataclass(frozen=True)
 class HubId:
-    """A model repository, and the branch, tag or commit that is asked for (None: main)."""
+    """A model repository and its branch, tag or commit (None: main)."""
 
     name: str
     revision: str | None = None
 
     @classmethod
     def parse(cls, source: str | Path, revision: str | None = None) -> Self | None:
-        """Read ``owner/name`` or ``owner/name@revision``; None where it is a local path.
+        """Parse ``owner/name`` or ``owner/name@revision``; None for a local path.
 
-        Whatever exists locally is a path, and so is every :class:`Path`.
-
-        Raises
-        ------
-        GenezipError
-            If a revision is asked of a local path, or two different ones are given.
+        An existing path and every :class:`Path` is local, and has no revision.
         """
         match = None if isinstance(source, Path) else _ID.fullmatch(source)
         if match is None or Path(source).exists():
             if revision is not None:
                 raise GenezipError(
-                    f"revision {revision} goes with a hub id such as owner/name, "
+                    f"a revision ({revision}) needs a hub id such as owner/name, "
                     f"but {source} is a local path; leave the revision out"
                 )
             return None
@@ -50,18 +45,9 @@ class HubId:
 
 
 def snapshot(hub_id: HubId, patterns: list[str]) -> Path:
-    """Folder with the files of a repository that match, downloaded where they are not cached.
+    """Folder with the matching files of a repository, downloaded if they are not in the cache.
 
-    Returns
-    -------
-    Path
-        Its name is the commit that the revision stands for.
-
-    Raises
-    ------
-    GenezipError
-        If the client library is missing, the repository or revision is unknown, or there is
-        no connection and nothing in the cache.
+    The name of the folder is the commit of the revision.
     """
     try:
         from huggingface_hub import snapshot_download
@@ -93,12 +79,6 @@ def snapshot(hub_id: HubId, patterns: list[str]) -> Path:
 
 
 def model_folder(source: str | Path, revision: str | None, files: list[str]) -> Path:
-    """Folder of a model: a local one, or that of a hub id with these files of it.
-
-    Raises
-    ------
-    GenezipError
-        As :meth:`HubId.parse` and :func:`snapshot`.
-    """
+    """Folder of a model: a local one, or a snapshot of a hub id with these files."""
     hub_id = HubId.parse(source, revision)
     return Path(source) if hub_id is None else snapshot(hub_id, files)

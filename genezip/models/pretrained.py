@@ -1,8 +1,7 @@
-"""Model folders: ``config.json`` + ``model.safetensors``, whole or refused.
+"""Model folders of networks: ``config.json`` and ``model.safetensors``, complete or refused.
 
-The configuration holds the resolved architecture and the target BPT, so weights never
-need this repository's ``config/`` folder. A folder may also be the id of a repository on
-the hub that holds these files.
+The configuration holds the resolved architecture and the target BPT, so weights do not need this
+repository's ``config/`` folder. A folder may also be the id of a repository on the hub.
 """
 
 from collections.abc import Mapping
@@ -30,14 +29,14 @@ KIND = replace(
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model folder says of its model.
+    """The content of ``config.json`` of a model folder.
 
     Attributes
     ----------
-    name : model name, seed : training seed
+    name, seed : model name and training seed
     architecture : resolved layout
     target_bpt : target of every region class, bp per token
-    training : settings and results of the training, as written by the loop
+    training : settings and results of the training, and the hashes of the weights
     """
 
     name: str
@@ -48,16 +47,16 @@ class ModelCard:
 
 
 def save_weights(path: str | Path, network: GeneZipNetwork) -> None:
-    """Write the weights as safetensors (atomically; a full disk is one sentence)."""
+    """Write the weights as safetensors, atomically."""
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors))
 
 
 def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard) -> None:
-    """Write a model folder; ``config.json`` comes last and holds the hash of all weights.
+    """Write a model folder; ``config.json`` is written last and holds the hashes of all weights.
 
-    Other weights of the same run (:data:`BEST`) that lie in the folder are hashed as well.
+    Other weights of the same run in the folder (:data:`BEST`) are hashed as well.
     """
     folder = Path(folder)
     save_weights(folder / WEIGHTS, network)
@@ -77,14 +76,7 @@ def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard
 
 
 def load_card(folder: str | Path) -> ModelCard:
-    """Read ``config.json`` of a model folder.
-
-    Raises
-    ------
-    GenezipError
-        If folder or file is missing, unreadable, of another format version, or of a system that
-        is no network.
-    """
+    """Read ``config.json`` of the model folder of a network."""
     path = Path(folder) / CONFIG
     config = models.KIND.read(path)
     if (system := config.get("compressor", "genezip")) != "genezip":
@@ -111,16 +103,10 @@ def load_network(
 
     Parameters
     ----------
-    folder : path, or hub id ``owner/name`` (text); a path that exists always wins
+    folder : path, or hub id ``owner/name`` (text); an existing path is preferred
     weights : :data:`WEIGHTS` or :data:`BEST`
-    revision : branch, tag or commit of a hub id; the commit it stands for is noted in the
-        card (``training["hub"]``)
-
-    Raises
-    ------
-    GenezipError
-        If the weights are missing, broken, altered, or do not fit the architecture, and
-        whatever :func:`genezip.models.hub.snapshot` raises.
+    revision : branch, tag or commit of a hub id; its commit is recorded in the card
+        (``training["hub"]``)
     """
     hub_id = HubId.parse(folder, revision)
     if hub_id is None:
@@ -128,7 +114,7 @@ def load_network(
     found = snapshot(hub_id, [CONFIG, weights])
     if not (found / CONFIG).is_file():
         raise GenezipError(
-            f"{hub_id} on the hub has no {CONFIG}; if it holds weights of the authors' release, "
+            f"{hub_id} on the hub has no {CONFIG}; if it holds weights of the GeneZip release, "
             f"run genezip weights import {hub_id} --out FOLDER"
         )
     network, card = _load_folder(found, weights)
@@ -141,11 +127,11 @@ def _load_folder(folder: Path, weights: str) -> tuple[GeneZipNetwork, ModelCard]
     path = folder / weights
     if not path.is_file():
         raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
-    # a causal bound without integers takes those that follow from the targets
+    # a causal bound without integers takes those computed from the targets
     network = GeneZipNetwork(card.architecture.resolved(list(card.target_bpt.values())))
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     try:
-        # the layout first: weights of another model are a clearer finding than a wrong hash
+        # the layout first: its error is clearer than that of a wrong hash
         problem = mismatch(_shapes(path), expected)
         if problem is not None:
             raise GenezipError(
@@ -167,7 +153,7 @@ def _broken(path: Path) -> GenezipError:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in a safetensors file, from its header alone."""
+    """Names and shapes of the tensors of a safetensors file, from its header."""
     with safe_open(path, framework="pt") as file:
         names = file.keys()
         return {name: tuple(file.get_slice(name).get_shape()) for name in names}
@@ -176,9 +162,9 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def mismatch(
     found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
 ) -> str | None:
-    """The first tensor that is missing, of another shape, or too many; None if all agree.
+    """Describe the first tensor that is missing, has another shape, or is extra; None if none is.
 
-    In the order of ``expected``; names that are not expected come last, by alphabet.
+    The order is that of ``expected``; extra names come last, sorted.
     """
     for name, shape in expected.items():
         if name not in found:

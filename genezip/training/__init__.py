@@ -1,6 +1,6 @@
 """Training: pretraining on a corpus, heads and fine-tuning on the examples of a task.
 
-Begin with ``fit``, the one loop, and ``objectives``, what it minimises and watches; ``checkpoint``
-holds what every use goes on from after a stop. ``setup`` makes a pretraining of files and a model
-folder of it; ``ranks`` are the processes that share one. For a new objective copy ``NextBase``.
+Begin with ``fit``, the one loop, and ``objectives``, the losses and validations; ``checkpoint`` is
+the state from which every training resumes. ``setup`` prepares a pretraining from files and writes
+the model folder; ``ranks`` are the processes of one run. For a new objective copy ``NextBase``.
 """

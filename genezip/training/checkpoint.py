@@ -1,9 +1,9 @@
-"""Checkpoints: everything a training needs to go on as if it had never stopped.
+"""Checkpoints, from which a training resumes as if it had never stopped.
 
-Pretraining, heads and fine-tuning have the same state in the same format: weights, optimiser,
-position of the data, random numbers, and the best weights so far. Of a pretraining the newest
-state and the one before it are kept: if the newest is damaged, the run goes on from the previous
-one. A run on a task keeps one.
+Pretraining, heads and fine-tuning save the same state in the same format: weights, optimiser,
+position of the data, random numbers, and the best weights so far. A pretraining keeps the newest
+state and the one before it, from which it resumes if the newest is damaged. A run on a task keeps
+one state.
 """
 
 import logging
@@ -23,43 +23,43 @@ from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.pretrained import save_weights
-from genezip.training.trainable import learned_weights
+from genezip.training.trainable import trainable_weights
 
 logger = logging.getLogger(__name__)
 
 STATE = "state.pt"
 PREVIOUS = "state.previous.pt"
 FORMAT = 2
-OLDER = ("head.pt", "finetune.pt")  # states of format 1, beside state.pt
+OLDER = ("head.pt", "finetune.pt")  # file names of format 1
 
 
 class Batches(Protocol):
-    """Endless batches that can be resumed."""
+    """An endless, resumable stream of batches."""
 
     def next_batch(self) -> Any:
         """The next batch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The position: plain values, JSON-ready."""
+        """The position as plain JSON values."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from the position of other batches."""
+        """Continue from a position of :meth:`state_dict`."""
 
 
 @dataclass
 class TrainingState:
-    """How far a training is.
+    """Progress of a training.
 
     Attributes
     ----------
     step : optimiser steps done
     validated : step of the last validation; 0 before the first
-    best, best_step : highest validation score and its step; -inf and 0 where there is none
+    best, best_step : highest validation score and its step; -inf and 0 before the first score
     waiting : validations since then that count against the patience
     history : one {"step", metrics} per validation
-    best_sha256 : hash of the file that holds the best weights, where they lie in a file
+    best_sha256 : hash of the file of the best weights, if they are kept in a file
     seconds : training time so far
-    best_weights : the best weights, on the CPU, where they lie in no file
+    best_weights : the best weights, on the CPU, if they are not kept in a file
     """
 
     step: int = 0
@@ -75,17 +75,17 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the state of a run lies, and what must not change between two parts of the run.
+    """The checkpoint folder of a run and the identity that a resumed run must have.
 
     Attributes
     ----------
-    folder : of the state; the caller deletes it when its own output is written
-    name : what messages call the run
-    identity : all that decides the weights, as plain values
-    free : dotted keys of the identity that may differ all the same
+    folder : folder of the state; the caller deletes it after writing its output
+    name : name of the run in messages
+    identity : everything that determines the weights, as plain values
+    free : dotted keys of the identity that may differ
     best_file : file of the best weights so far; None keeps them in the state
-    keep_previous : whether the state before the newest is kept. Where it is, damaged states are
-        an error; where not, a damaged state means training from the start
+    keep_previous : whether the state before the newest is kept. If so, damaged states are an
+        error; if not, a damaged state means training from the start
     """
 
     folder: Path
@@ -97,11 +97,11 @@ class Checkpoint:
 
     @property
     def paths(self) -> list[Path]:
-        """Where states may lie, the newest first."""
+        """Possible paths of states, the newest first."""
         return [self.folder / name for name in (STATE, PREVIOUS)[: 1 + self.keep_previous]]
 
     def exists(self) -> bool:
-        """Whether there is a state, be it damaged or of another run."""
+        """Whether there is a state, even a damaged one or one of another run."""
         return any(path.exists() for path in self.paths)
 
     def save(
@@ -111,13 +111,13 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         batches: Batches,
     ) -> None:
-        """Write the state atomically. Weights that do not learn are not in it."""
+        """Write the state atomically, without frozen weights."""
         progress = {key: value for key, value in vars(state).items() if key != "best_weights"}
         values = {
             "format": FORMAT,
             "progress": progress,
             "best_weights": state.best_weights,
-            "weights": learned_weights(module),
+            "weights": trainable_weights(module),
             "optimizer": optimizer.state_dict(),
             "position": batches.state_dict(),
             "random": random_state(_device(module)),
@@ -128,19 +128,15 @@ class Checkpoint:
     def load(
         self, module: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches
     ) -> TrainingState | None:
-        """Bring all that trains to the newest readable state; None where there is none.
+        """Load the newest readable state into all arguments; return None if there is no state.
 
-        Raises
-        ------
-        GenezipError
-            If no state can be read, or the folder holds a run of other settings or of another
-            version.
+        States that are unreadable, or of other settings or another version, are refused.
         """
         values = self._newest()
         if values is None:
             return None
         missing, unknown = module.load_state_dict(values["weights"], strict=False)
-        assert not unknown and not set(missing) & set(learned_weights(module)), "other weights"
+        assert not unknown and not set(missing) & set(trainable_weights(module)), "other weights"
         optimizer.load_state_dict(values["optimizer"])
         batches.load_state_dict(values["position"])
         set_random_state(values["random"], _device(module))
@@ -150,9 +146,9 @@ class Checkpoint:
         return state
 
     def keep_best(self, state: TrainingState, module: nn.Module) -> None:
-        """Keep the weights of now as the best so far."""
+        """Keep the present weights as the best so far."""
         if self.best_file is None:
-            weights = learned_weights(module)
+            weights = trainable_weights(module)
             state.best_weights = {k: value.to("cpu", copy=True) for k, value in weights.items()}
         else:
             assert isinstance(module, GeneZipNetwork)
@@ -176,12 +172,12 @@ class Checkpoint:
             step = values["progress"]["step"]
             what = f"a run that stopped at step {step}"
             refuse_other_run(self.folder, what, values["identity"], self.identity, self.free)
-            for broken in damaged:  # set aside, so that it does not replace the good one later
-                with suppress(FileNotFoundError):  # another process was first
+            for broken in damaged:  # renamed, so that it does not replace the good one later
+                with suppress(FileNotFoundError):  # another process has renamed it
                     broken.rename(broken.with_suffix(".damaged.pt"))
             if path.name == PREVIOUS:
                 newest = f"{damaged[0]} is damaged" if damaged else f"{self.paths[0]} is missing"
-                logger.warning(f"{newest}; going on from the previous checkpoint, step {step}")
+                logger.warning(f"{newest}; resuming from the previous checkpoint, step {step}")
             return values
         if damaged and self.keep_previous:
             raise GenezipError(
@@ -194,12 +190,12 @@ class Checkpoint:
 
     def _refuse_version(self, path: Path) -> NoReturn:
         raise GenezipError(
-            f"{path} is of a run that another version of genezip began, and cannot be continued; "
+            f"{path} is of a run of another version of genezip and cannot be resumed; "
             f"delete the folder {self.folder} to train from the start"
         )
 
     def _forget_lost_best(self, best: Path, state: TrainingState) -> None:
-        """Forget the best score of the state if the file of best weights does not belong to it.
+        """Forget the best score of the state if the file of best weights has another hash.
 
         The file is written at a validation and the state at the next checkpoint. If a run crashes
         between the two, the file holds weights that are newer than the state.
@@ -213,7 +209,7 @@ class Checkpoint:
 
 
 def discard(folder: Path) -> None:
-    """Remove the states of a run, damaged ones too, and the folder if nothing else is in it."""
+    """Remove all states of a run, and the folder if it is then empty."""
     for path in (folder / STATE, folder / PREVIOUS, *folder.glob("*.damaged.pt")):
         path.unlink(missing_ok=True)
     with suppress(OSError):
@@ -221,7 +217,7 @@ def discard(folder: Path) -> None:
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """Random generators of torch (CPU, and CUDA where used) and numpy, as tensors and numbers."""
+    """States of the random generators of torch (CPU, CUDA if used) and numpy."""
     numpy: dict[str, Any] = dict(np.random.get_state(legacy=False))
     words = {**numpy["state"], "key": torch.from_numpy(numpy["state"]["key"].astype(np.int64))}
     state = {"torch": torch.get_rng_state(), "numpy": {**numpy, "state": words}}
@@ -231,7 +227,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Continue the random numbers of :func:`random_state`."""
+    """Restore the states of :func:`random_state`."""
     torch.set_rng_state(state["torch"])
     words = state["numpy"]["state"]
     key = words["key"].numpy().astype(np.uint32)

@@ -1,7 +1,7 @@
 """The learning curve: one JSON line per step and validation, and TensorBoard scalars beside it.
 
-Both are cut at the checkpoint a run goes on from, so neither shows a step twice. A validation that
-the checkpoint does not know is repeated, and its first line dropped.
+A resumed run cuts both at its checkpoint, so no step appears twice. A validation after that
+checkpoint is repeated, and its first line dropped.
 """
 
 import json
@@ -23,9 +23,8 @@ class Curve:
 
     Parameters
     ----------
-    folder : checkpoint folder
-    step : optimiser steps done; later lines of an earlier part of the run are dropped
-    validated : step of the last validation; lines of later ones are dropped too
+    step : optimiser steps done; lines of later steps are dropped
+    validated : step of the last validation; lines of later validations are dropped
     classes : names of the region classes, in order of their ids
     """
 
@@ -57,11 +56,11 @@ class Curve:
             self._scalar(f"valid/{name}", value, step)
 
     def _scalar(self, name: str, value: float | None, step: int) -> None:
-        if value is not None:  # a class that is absent has no share
+        if value is not None:  # an absent class has no value
             self.scalars.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        """Write what was logged so far."""
+        """Write all buffered lines to disk."""
         self.lines.flush()
         self.scalars.flush()
 
@@ -73,7 +72,7 @@ class Curve:
 
 @contextmanager
 def open_curve(folder: Path, step: int, validated: int, classes: Sequence[str]) -> Iterator[Curve]:
-    """The open curve; a full disk while writing it is one sentence."""
+    """Open a curve for the block; a full disk raises one clear error."""
     try:
         curve = Curve(folder, step, validated, classes)
         try:
@@ -82,13 +81,13 @@ def open_curve(folder: Path, step: int, validated: int, classes: Sequence[str]) 
             curve.close()
     except OSError as error:
         raise GenezipError(
-            f"cannot write {folder / CURVE}: {error.strerror}; free space, then train again: the "
-            "run goes on from its last checkpoint"
+            f"cannot write {folder / CURVE}: {error.strerror}; free space, then run the same "
+            "command to resume from the last checkpoint"
         ) from error
 
 
 def _cut(curve: Path, step: int, validated: int) -> None:
-    """Keep the log up to a step and a validation, so that a resumed run continues it seamlessly."""
+    """Cut the log after a step and a validation, where a resumed run continues it."""
     lines = curve.read_text(encoding="utf-8").splitlines() if curve.exists() else []
     kept = []
     for line in lines:

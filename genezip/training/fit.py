@@ -1,7 +1,7 @@
-"""The training loop: pretraining, heads and fine-tuning, resumable at any step.
+"""The training loop of pretraining, heads and fine-tuning, resumable at any step.
 
-:func:`fit` draws batches, has an objective add up the gradients, takes the step, and decides when
-to validate, when to write a checkpoint and when to end; alone or among several processes.
+:func:`fit` draws batches, calls the objective for gradients, takes the optimiser step, and decides
+when to validate, to write a checkpoint and to end, in one process or several.
 """
 
 import logging
@@ -23,32 +23,33 @@ from genezip.config.tasks import FineTuning
 from genezip.errors import GenezipError
 from genezip.training.checkpoint import Batches, Checkpoint, TrainingState
 from genezip.training.curve import Curve
-from genezip.training.objectives import Objective, TaskObjective, Watched
+from genezip.training.objectives import Objective, TaskObjective, Validation
 from genezip.training.optimizer import FINE_TUNING_BETAS, build_adamw, set_rate, task_rate
 from genezip.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 600.0
-"""A checkpoint is written when so much time has passed since the last one, in every use."""
+"""Longest time between two checkpoints of any training."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a training lasts, and what happens at which step.
+    """Length of a training, and the steps of validations and checkpoints.
 
     Attributes
     ----------
     steps : optimiser steps
-    seed : of the random numbers drawn in training (the caller draws initial weights and batches)
-    rate : step (0-based) -> learning rate; groups with a ``multiplier`` take it times that
+    seed : seed of the random numbers in training (the caller draws initial weights and batches)
+    rate : step (0-based) -> learning rate, times the ``multiplier`` of a parameter group
     clip_norm : limit of the norm of all gradients
     validate_every : steps between validations, one more after the last step; None for none
-    patience : training ends when so many validations in a row were not better; None for never
+    patience : number of validations in a row without a better score that end training; None for
+        no limit
     undefined_counts : whether a validation without a defined score counts against the patience
-    select : weights that the module is left with: of the highest validation score, or the last
-    checkpoint_every : steps between checkpoints, besides those by time; None for none
-    around_validations : whether a checkpoint is written before and after every validation too
+    select : final weights of the module: those of the highest validation score, or the last
+    checkpoint_every : steps between checkpoints, in addition to those by time; None for none
+    around_validations : whether a checkpoint is also written before and after every validation
     """
 
     steps: int
@@ -63,25 +64,25 @@ class Schedule:
     around_validations: bool = False
 
     def validation_due(self, state: TrainingState) -> bool:
-        """Whether the present step asks for a validation that has not been made yet.
+        """Whether a validation of the present step is due and not yet done.
 
-        A run that was stopped before a validation makes it first when it goes on.
+        A run that was stopped before a validation starts with it when it resumes.
         """
         if self.validate_every is None or state.validated == state.step:
             return False
         return state.step == self.steps or state.step % self.validate_every == 0
 
     def checkpoint_due(self, step: int) -> bool:
-        """Whether to write a checkpoint after so many steps, whatever the time."""
+        """Whether the schedule sets a checkpoint after this step."""
         every = self.checkpoint_every
         return step == self.steps or (every is not None and step % every == 0)
 
     def out_of_patience(self, state: TrainingState) -> bool:
-        """Whether too many validations were not better than the best."""
+        """Whether ``patience`` validations in a row brought no better score."""
         return self.patience is not None and state.waiting >= self.patience
 
     def finished(self, state: TrainingState) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether the training is complete."""
         return state.step == self.steps or self.out_of_patience(state)
 
 
@@ -94,10 +95,10 @@ def fit(
     ranks: Ranks = ALONE,
     open_curve: Callable[[int, int], AbstractContextManager[Curve]] | None = None,
 ) -> TrainingState:
-    """Train ``objective.module`` in place and leave it in eval mode; go on from the checkpoint.
+    """Train ``objective.module`` in place from its checkpoint, and leave it in eval mode.
 
-    Every process of ``ranks`` calls this, each with its own rows of the same batches. The first
-    one validates and writes; all agree on when to stop, to write and to end.
+    Every process of ``ranks`` calls this, each with its rows of the same batches. Rank 0 validates
+    and writes; all stop, write and end at the same step.
 
     Parameters
     ----------
@@ -110,15 +111,15 @@ def fit(
     Raises
     ------
     GenezipError
-        If the checkpoint is of another run or cannot be read, loss or gradient stop being
-        finite, or a GPU has no memory left; the last checkpoint stays.
+        If loss or gradient are not finite, or a GPU has no memory left; the last checkpoint is
+        kept.
     KeyboardInterrupt
-        On Ctrl-C, after the step or validation in progress, with a checkpoint written; a
-        validation that is due then is left to the run that goes on.
+        On Ctrl-C, after the current step or validation, with a checkpoint written; a validation
+        that is due then is left to the resumed run.
     """
     best_in_state = checkpoint.best_file is None
     assert schedule.select == "last" or (best_in_state and ranks.world == 1), (
-        "only one process alone takes its best weights, from its state"
+        "the best weights are selected from the state, by a single process"
     )
     keeps_best = schedule.select == "best" or not best_in_state
     module, name = objective.module, objective.name
@@ -126,7 +127,7 @@ def fit(
         state = checkpoint.load(module, optimizer, batches)
     if state is None:
         torch.manual_seed(schedule.seed)
-        np.random.seed(schedule.seed % 2**32)  # numpy takes no more
+        np.random.seed(schedule.seed % 2**32)  # the range of numpy's seeds
         state = TrainingState()
     else:
         logger.info(f"{name}: resuming at step {state.step} of {schedule.steps}")
@@ -156,16 +157,14 @@ def fit(
             if schedule.finished(state) and not due:
                 break
             if asked:
-                logger.info(
-                    f"{name}: stopped at step {state.step}; the same command goes on from there"
-                )
+                logger.info(f"{name}: stopped at step {state.step}; run the same command to resume")
                 ranks.interrupt()
             if due:
-                found = _watch(objective, ranks)
+                found = _validate(objective, ranks)
                 if curve is not None:
                     curve.valid(state.step, found.metrics)
                 where = f"{objective.label}: step {state.step}/{schedule.steps}"
-                logger.info(f"{where}, validation {found.words}")
+                logger.info(f"{where}, validation {found.message}")
                 better = _note(state, found, schedule.undefined_counts)
                 with ranks.together():
                     if better and keeps_best and ranks.main:
@@ -182,12 +181,12 @@ def fit(
             late = ranks.main and time.monotonic() - saved >= CHECKPOINT_SECONDS
             loss, sums, norm, asked, late = read_step(ranks, *gradients, clipped, bool(stop), late)
             if not math.isfinite(loss + norm):
-                # a checkpoint of the old settings would refuse new ones
+                # a checkpoint is not resumed with other settings
                 kept = checkpoint.exists()
                 again = f"delete {checkpoint.folder} to train anew" if kept else "train again"
                 ranks.refuse(
-                    f"training of {name} became not finite (loss {loss:.4g}, gradient {norm:.4g}) "
-                    f"at step {state.step}; lower {objective.remedy} and {again}"
+                    f"training of {name} is no longer finite (loss {loss:.4g}, gradient "
+                    f"{norm:.4g}) at step {state.step}; lower {objective.remedy} and {again}"
                 )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -210,10 +209,10 @@ def fit(
 def read_step(
     ranks: Ranks, loss: Tensor, sums: Tensor, norm: Tensor, asked: bool, late: bool
 ) -> tuple[float, list[float], float, bool, bool]:
-    """All numbers of a step, summed over the processes and read from the device at once.
+    """All numbers of a step, summed over the processes in one transfer from the device.
 
-    ``norm`` is that of the averaged gradients, which every process has. ``asked`` and ``late``
-    are true where they are so for any process.
+    ``norm`` is that of the averaged gradients, equal in every process. ``asked`` and ``late`` are
+    true if they are true in any process.
     """
     flags = loss.new_tensor([float(asked), float(late)])
     values = torch.cat([loss.view(1), norm.double().view(1), flags, sums])
@@ -221,22 +220,22 @@ def read_step(
     return total, rest, norms / ranks.world, stopping > 0, written > 0
 
 
-def _watch(objective: Objective, ranks: Ranks) -> Watched:
-    """Validate on the first process alone, and give what it found to all processes."""
+def _validate(objective: Objective, ranks: Ranks) -> Validation:
+    """Validate on rank 0 and send the result to all ranks."""
     found = None
     with ranks.together():
         if ranks.main:
             objective.module.eval()
             with torch.no_grad():
-                found = objective.watch()
+                found = objective.validate()
             objective.module.train()
     found = ranks.of_main(found)
     assert found is not None
     return found
 
 
-def _note(state: TrainingState, found: Watched, undefined_counts: bool) -> bool:
-    """Note a validation in the state; True where it is the best so far."""
+def _note(state: TrainingState, found: Validation, undefined_counts: bool) -> bool:
+    """Record a validation in the state; True if it is the best so far."""
     state.validated = state.step
     state.history.append({"step": state.step, **found.metrics})
     better = found.score > state.best  # False for NaN
@@ -248,7 +247,7 @@ def _note(state: TrainingState, found: Watched, undefined_counts: bool) -> bool:
 
 
 def _take_best(objective: Objective, state: TrainingState, schedule: Schedule) -> None:
-    """Give the module its best weights, and say which they are."""
+    """Load the best weights into the module, and log their score and step."""
     if state.best_weights is not None:
         objective.module.load_state_dict(state.best_weights, strict=False)
         why = "patience ran out" if schedule.out_of_patience(state) else "all steps done"
@@ -264,7 +263,7 @@ def _take_best(objective: Objective, state: TrainingState, schedule: Schedule) -
 
 
 class StepBatches:
-    """Batches that are a function of the step (0-based), so that the step is all they need."""
+    """Batches that are a function of the step (0-based), which is their whole state."""
 
     def __init__(self, draw: Callable[[int], Any]) -> None:
         self.draw, self.step = draw, 0
@@ -280,23 +279,22 @@ class StepBatches:
         return {"step": self.step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from the step of other batches."""
+        """Continue from the step of a state."""
         self.step = state["step"]
 
 
 def rows_of_step(count: int, batch: int, step: int, seed: int) -> np.ndarray:
-    """Rows of a step when every pass goes through all rows in a new random order.
+    """Rows of a step, int64 (batch,) in 0 .. count - 1; every pass has a new random order.
 
-    Returns int64 array (batch,), values 0 .. count - 1. It depends on the arguments alone, so
-    a run that goes on needs no state. A batch may hold the end of one pass and the begin of
-    the next.
+    They depend only on the arguments, so a resumed run needs no state. A batch may span the end
+    of one pass and the start of the next.
     """
-    places = np.arange(step * batch, (step + 1) * batch)
+    drawn = np.arange(step * batch, (step + 1) * batch)
     rows = np.empty(batch, dtype=np.int64)
-    for epoch in np.unique(places // count):
+    for epoch in np.unique(drawn // count):
         order = np.random.default_rng([seed, int(epoch)]).permutation(count)
-        here = places // count == epoch
-        rows[here] = order[places[here] % count]
+        here = drawn // count == epoch
+        rows[here] = order[drawn[here] % count]
     return rows
 
 
@@ -311,20 +309,20 @@ def fit_task(
     betas: tuple[float, float] = (0.9, 0.999),
     undefined_counts: bool = True,
 ) -> TrainingState:
-    """Train the module of an objective in place, or go on where a run was interrupted.
+    """Train the module of an objective in place, or resume an interrupted run.
 
-    The checkpoint stays in ``work_folder`` when training ends, so that a failure in what follows
-    costs no training; :func:`genezip.training.checkpoint.discard` removes it.
+    The checkpoint stays in ``work_folder`` when training ends, so that a later failure costs no
+    training; :func:`genezip.training.checkpoint.discard` removes it.
 
     Parameters
     ----------
-    objective : its module on its device, with its initial weights; the losses of a step's
-        micro-batches are added up, so each is its share of the loss of the whole step
-    draw : step (0-based) -> the micro-batches of the step; must depend on the step alone
-    seed : of dropout (the caller draws initial weights and batches)
-    identity : what else must be equal between the parts of a run, as plain values
-    select : ``best`` keeps the weights of the highest validation score and stops when
-        ``patience`` validations in a row were not better; ``last`` does neither
+    objective : its module has its initial weights and device; the losses of a step's
+        micro-batches are summed, so each is its share of the loss of the whole step
+    draw : step (0-based) -> the micro-batches of the step; must depend only on the step
+    seed : seed of dropout (the caller draws initial weights and batches)
+    identity : further plain values that must be equal in a resumed run
+    select : ``best`` keeps the weights of the highest validation score and stops after
+        ``patience`` validations without a better one; ``last`` does neither
     undefined_counts : whether a validation without a defined score counts against the patience
     """
     settings = objective.settings
@@ -341,8 +339,8 @@ def fit_task(
     )
     values = settings.model_dump(mode="json", exclude={"device"})
     decisive = [key for key in (*FineTuning.model_fields, "steps", "epochs") if key in values]
-    own = {"steps": steps, "seed": seed, "select": select}
-    identity = {**own, "settings": {key: values[key] for key in decisive}, **identity}
+    run = {"steps": steps, "seed": seed, "select": select}
+    identity = {**run, "settings": {key: values[key] for key in decisive}, **identity}
     checkpoint = Checkpoint(work_folder, objective.name, identity)
     optimizer = build_adamw(objective.module, settings, betas)
     return fit(objective, StepBatches(draw), optimizer, schedule, checkpoint)
@@ -359,18 +357,17 @@ def fine_tune(
 ) -> TrainingState:
     """Train a network on the examples of a task in place; it ends with its best weights.
 
-    Every pass goes through all examples in a new seeded order. Where no validation score is
-    defined (a split of one class), the last weights are used; such a validation does not count
-    against the patience.
+    Every pass has a new seeded order. A validation without a defined score (a split of one class)
+    does not count against the patience; if no score is ever defined, the last weights are used.
 
     Parameters
     ----------
-    objective : its loss takes numbers of examples, int64 array (m,), each in 0 .. examples - 1,
-        and is their mean
+    objective : its loss is the mean over examples that are given by their numbers, int64 array
+        (m,) in 0 .. examples - 1
     examples : number of training examples, at least 1
-    draws : training examples that are drawn in all: examples x passes, or steps x batch
-    identity, work_folder : as of :func:`fit_task`
-    micro_batch : examples that the loss takes at a time
+    draws : total number of examples drawn: examples x passes, or steps x batch
+    identity, work_folder : those of :func:`fit_task`
+    micro_batch : examples per call of the loss
     """
     if examples < 1:
         raise GenezipError(f"{objective.name} has no training example; prepare the task again")
@@ -402,5 +399,5 @@ def fine_tune(
 
 
 def example_numbers(numbers: np.ndarray) -> str:
-    """``training example 3, 7``."""
+    """Text such as ``training example 3, 7``."""
     return f"training example {', '.join(str(number) for number in numbers)}"

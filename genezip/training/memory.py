@@ -1,8 +1,8 @@
-"""Estimate the memory of a training run, log it, and refuse to start what cannot fit.
+"""Estimate the peak memory of a training run; log it, and refuse a run that cannot fit.
 
-Weights, gradients and the two AdamW moments are counted. What grows with the bases in flight
-is measured: forward and backward run on one short window at two lengths while every tensor
-that is created is tallied, and the line through the two peaks is followed to the real length.
+Weights, gradients and the two AdamW moments are counted. Memory that grows with the bases of a
+forward pass is measured: forward and backward run on one window of two short lengths while every
+created tensor is tallied, and the line through the two peaks is extrapolated to the real length.
 """
 
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 PROBE_BP = 2048
 COPIES = 4  # weight, gradient, first and second moment
-# Allocators hold more than the tensors in use: measured 0 to 50 % on CPU, usually 20 %.
+# Allocators hold more than the tensors in use: 0 to 50 % on CPU as measured, usually 20 %.
 MARGIN = 1.2
 
 
@@ -40,9 +40,9 @@ class MemoryEstimate:
     Attributes
     ----------
     parameters : weights, gradients and moments
-    fixed : largest use beside them that does not grow with the bases (copies of weights)
-    per_base : activations, gradients of activations and intermediates per base in flight
-    windows, window_bp : what one forward pass holds
+    fixed : peak of other memory that does not grow with the bases (copies of weights)
+    per_base : activations, their gradients and intermediates per base of a forward pass
+    windows, window_bp : number and length of the windows of a forward pass
     """
 
     parameters: int
@@ -52,21 +52,21 @@ class MemoryEstimate:
     window_bp: int
 
     def total(self, windows: int | None = None) -> int:
-        """Bytes with ``windows`` per forward pass (default: as the run is set)."""
+        """Bytes with ``windows`` per forward pass (default: those of the run)."""
         bases = (self.windows if windows is None else windows) * self.window_bp
         return self.parameters + round(MARGIN * (self.fixed + self.per_base * bases))
 
     def fitting(self, available: int) -> int:
-        """Windows per forward pass that fit; 0 where not even one does."""
+        """Windows per forward pass that fit; 0 if not even one does."""
         left = available - self.total(0)
         return max(0, int(left / max(1.0, MARGIN * self.per_base * self.window_bp)))
 
 
 class PeakBytes(TorchDispatchMode):
-    """Tallies the bytes of tensors created inside the block; ``peak`` is the most at a time.
+    """Tallies the bytes of tensors created inside the block; ``peak`` is their maximum.
 
-    Works on every device, and sees backward passes and recomputed activations. Views and
-    tensors from before count nothing.
+    It works on every device and includes backward passes and recomputed activations. Views and
+    ``known`` tensors do not count.
     """
 
     def __init__(self, known: list[Tensor]) -> None:
@@ -75,7 +75,7 @@ class PeakBytes(TorchDispatchMode):
         self._alive = {tensor.untyped_storage()._cdata for tensor in known}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and count the storages it made."""
+        """Run an operation and count the storages it creates."""
         made = func(*args, **(kwargs or {}))
         for tensor in tree_iter(made):
             if isinstance(tensor, Tensor):
@@ -103,10 +103,10 @@ def estimate(
     window_bp: int,
     classes: int = len(GENE7),
 ) -> MemoryEstimate:
-    """Estimate the memory of training; the network is left as it was, without gradients.
+    """Estimate the memory of training; the network is not changed and has no gradients after it.
 
-    With its initial weights a router keeps about half of all positions, later far fewer, so
-    the estimate is that of the first steps.
+    With initial weights a router keeps about half of all positions, later far fewer, so the
+    estimate is that of the first steps.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ def estimate(
 
 
 def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int) -> int:
-    """Most bytes at a time in forward and backward over one window, gradients of weights aside."""
+    """Peak bytes of forward and backward over one window, without gradients of weights."""
     device = network.embedding.device
-    draw = torch.Generator().manual_seed(0)  # leaves the run's own random numbers alone
+    draw = torch.Generator().manual_seed(0)  # does not change the random numbers of the run
     ids = torch.randint(A_ID, T_ID + 1, (1, bases), generator=draw).to(device, torch.uint8)
     regions = torch.randint(classes, (1, bases), generator=draw).to(device, torch.uint8)
     targets = torch.full((classes,), 32.0, device=device)
@@ -148,12 +148,7 @@ def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int)
 
 
 def available_bytes(device: torch.device, processes: int = 1) -> int | None:
-    """Free memory for this process; None where the system does not say.
-
-    Parameters
-    ----------
-    processes : processes that share the machine's memory (on CPU)
-    """
+    """Free memory for this process, one of ``processes`` that share a CPU's; None if unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -166,7 +161,7 @@ def available_bytes(device: torch.device, processes: int = 1) -> int | None:
 
 
 def _container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container or batch job may still take (cgroup v2); None where there is no limit."""
+    """Bytes left to a container or batch job (cgroup v2); None without a limit."""
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::/")[2]
         folder = root / group
@@ -184,13 +179,7 @@ def check_memory(
     available: int | None,
     device: torch.device,
 ) -> None:
-    """Log what a run needs.
-
-    Raises
-    ------
-    GenezipError
-        If it needs more than is available, with what would help.
-    """
+    """Log the memory of a run; refuse a run that needs more than is available."""
     total, flight = need.total(), need.total() - need.parameters
     free = "" if available is None else f" of {_gb(available)} free on {device.type}"
     logger.info(

@@ -1,4 +1,4 @@
-"""The README of a model folder, written from what the run knows."""
+"""The README of a model folder."""
 
 from typing import Any
 
@@ -17,13 +17,7 @@ METRICS = {
 
 
 def model_card(card: ModelCard, parameters: int) -> str:
-    """Markdown model card.
-
-    Parameters
-    ----------
-    card : as read from the model folder, with the hashes of its weights
-    parameters : learned numbers
-    """
+    """Markdown model card; ``card`` is read from the model folder, so it has the weight hashes."""
     training = card.training
     settings = training["settings"]
     labels = RegionClasses.from_json(training.get("classes", [])).labels

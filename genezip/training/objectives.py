@@ -1,8 +1,7 @@
-"""Objectives: what a training minimises, and what it watches to find the best weights.
+"""Objectives: the loss of a training, and the validation that selects its best weights.
 
-:func:`genezip.training.fit.fit` knows nothing else of what is learnt. Pretraining minimises the
-loss of the next base and the region-aware ratio loss; a head or a fine-tuned network minimises
-the loss of its task.
+:func:`genezip.training.fit.fit` depends on this protocol only. Pretraining minimises the next-base
+loss and the region-aware ratio loss; a head or fine-tuned network minimises the loss of its task.
 """
 
 import math
@@ -27,36 +26,36 @@ from genezip.models.hnet.windows import run
 from genezip.region_classes import GENE7, RegionClasses
 from genezip.training.ranks import ALONE, Ranks
 from genezip.training.step import backward, memory_advice, precision
-from genezip.training.trainable import compressor_learns
+from genezip.training.trainable import is_trainable
 
 MIN_KNOWN = 0.95
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What a validation found.
+class Validation:
+    """Result of a validation.
 
     Attributes
     ----------
-    score : decides which weights are the best: the higher the better, NaN where undefined
+    score : selects the best weights: higher is better, NaN where undefined
     metrics : JSON values by name, for the history
-    words : the same in a message
+    message : the metrics as text for the log
     """
 
     score: float
     metrics: dict[str, Any]
-    words: str
+    message: str
 
 
 class Objective(Protocol):
-    """What is minimised for a batch, and what is watched in a validation.
+    """The loss of a batch and the validation of a training.
 
     Attributes
     ----------
-    name : what messages call the training
-    label : what its progress and its validations are called
-    metric : what messages call the score of a validation
-    remedy : what to lower where the loss stops being finite
+    name : name of the training in messages
+    label : title of its progress and its validations
+    metric : name of the validation score in messages
+    remedy : settings to lower if the loss is not finite
     """
 
     name: str
@@ -66,22 +65,22 @@ class Objective(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """The module that is trained: those of its parameters that require gradients learn."""
+        """The trained module; its parameters that require gradients are trainable."""
 
     def minimise(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Add up the gradients of a batch in place, see :func:`genezip.training.step.backward`.
 
-        Returns the loss (scalar) and what else the log needs (n,), float64 Tensors on the
-        device; both are this process's share and are summed over the processes.
+        Returns the loss (scalar) and further sums for the log (n,), float64 Tensors on the
+        device; both are the share of this process and are summed over the processes.
         """
 
     def figures(self, loss: float, sums: list[float]) -> dict[str, Any]:
         """JSON values for the log of a step, from the sums over all processes."""
 
     def shown(self, figures: dict[str, Any]) -> dict[str, str]:
-        """Those of the figures that are shown beside the progress."""
+        """The figures that are shown beside the progress."""
 
-    def watch(self) -> Watched:
+    def validate(self) -> Validation:
         """Validate the module, which is in eval mode; gradients are off."""
 
 
@@ -89,20 +88,17 @@ class Objective(Protocol):
 class NextBase:
     """Pretraining: next-base loss and ``alpha`` times the region-aware ratio loss (RAR).
 
-    The network sees bases 0 .. L - 2 and predicts 1 .. L - 1; RAR uses the labels of the
-    positions it sees. The next-base loss is the mean over the informative targets of the whole
-    step (all processes, all micro-batches), RAR the mean over its sequences, so the gradient
-    depends neither on the number of processes nor on the micro-batch.
+    The network reads bases 0 .. L - 2 and predicts 1 .. L - 1; RAR uses the region classes of the
+    bases it reads. The next-base loss is the mean over the informative targets of the whole step
+    (all processes, all micro-batches), RAR the mean over its sequences, so the gradient depends
+    neither on the number of processes nor on the micro-batch.
 
     Attributes
     ----------
-    name, label : for messages
     module, model : the network, and :meth:`Ranks.parallel` of it
-    settings : of the optimisation
     target_bpt : target of every region class
     window_bp : length L of a training window
     valid_ids, valid_regions : uint8 arrays, shape (n, L), validation windows; may be empty
-    region_classes : region classes of the corpus
     ranks : the processes that share each batch
     """
 
@@ -156,13 +152,13 @@ class NextBase:
         """Next-base loss and bp per token."""
         return {"loss": f"{figures['lm_loss']:.3f}", "bpt": f"{figures['bpt']:.0f}"}
 
-    def watch(self) -> Watched:
+    def validate(self) -> Validation:
         """Metrics on the validation windows; the lowest perplexity is the best."""
         found = validate(
             self.module, self.valid_ids, self.valid_regions, self.target_bpt, self.region_classes
         )
-        words = f"perplexity {found['ppl']:.3f}, bpt {found['bpt']:.0f}"
-        return Watched(-found["ppl"], found, words)
+        message = f"perplexity {found['ppl']:.3f}, bpt {found['bpt']:.0f}"
+        return Validation(-found["ppl"], found, message)
 
 
 def next_base_loss(
@@ -174,13 +170,13 @@ def next_base_loss(
     informative: Tensor,
     share: float,
 ) -> tuple[Tensor, Tensor]:
-    """What a micro-batch adds to the loss of its step, and to the figures.
+    """Share of a micro-batch in the loss of its step, and sums for the figures.
 
     Parameters
     ----------
     ids, regions : uint8 Tensors, shape (micro_batch, L)
     target_bpt : float Tensor, shape (R,), on the device of the network
-    informative : scalar Tensor, informative targets of the whole step
+    informative : scalar Tensor, number of informative targets of the whole step
     share : sequences of the micro-batch / sequences of the step
 
     Returns
@@ -214,7 +210,7 @@ def figures(
     sums : over micro-batches and processes
         lm_loss, rar_loss, windows where a bound changed the tokens, tokens of each stage, then
         positions, kept positions and summed boundary probability of every stage and class.
-    windows, bases : windows of the step, bases that the network saw in them
+    windows, bases : windows of the step, bases of them that the network reads
 
     Returns
     -------
@@ -243,7 +239,7 @@ def figures(
 
 
 def _rounded(values: Tensor) -> list[list[float | None]]:
-    """Per stage and class, with None for an absent class (JSON has no NaN)."""
+    """Rounded values by stage and class, None for an absent class (JSON has no NaN)."""
     return [[None if math.isnan(v) else round(v, 5) for v in row] for row in values.tolist()]
 
 
@@ -276,26 +272,25 @@ def validate(
     region_classes: RegionClasses = GENE7,
     batch: int = 4,
 ) -> dict[str, Any]:
-    """Metrics pooled over windows.
+    """Metrics of a network in eval mode, pooled over windows.
 
     Parameters
     ----------
-    network : in eval mode
     ids, regions : uint8 arrays, shape (n, L)
         Token ids and region classes.
     region_classes : the classes of the corpus, each with a target
 
     Returns
     -------
-    dict with ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment, tokens per
-    region class and the share of windows where a bound changed the tokens; None where undefined
+    dict with ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment (None if undefined),
+    windows, and bound_bit, the share of windows where a bound changed the tokens
     """
     tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
     nll, targets, bound = 0.0, 0, 0
-    for labels, result in zip(regions, run(network, list(ids), batch), strict=True):
-        density = token_density(result.token_starts, len(labels))
-        tokens += np.bincount(labels, density, minlength=len(region_classes))
-        bases += np.bincount(labels, minlength=len(region_classes))
+    for classes, result in zip(regions, run(network, list(ids), batch), strict=True):
+        density = token_density(result.token_starts, len(classes))
+        tokens += np.bincount(classes, density, minlength=len(region_classes))
+        bases += np.bincount(classes, minlength=len(region_classes))
         assert result.log_prob is not None
         nll -= float(np.nansum(result.log_prob, dtype=np.float64))
         targets += int(np.isfinite(result.log_prob).sum())
@@ -319,17 +314,16 @@ def validate(
 
 @dataclass
 class TaskObjective:
-    """What a head or a network learns from the examples of a task.
+    """Objective of a head or a network on the examples of a task.
 
     Attributes
     ----------
-    name : what messages call it
-    module : whatever of it requires gradients learns
-    settings : whose precision is used on CUDA; weights and moments are fp32
+    module : its parameters that require gradients are trained
+    settings : their precision holds on CUDA; weights and moments are fp32
     loss : micro-batch -> scalar Tensor, its share of the loss of the step
-    score : validation score, the higher the better; NaN where it is undefined; None: no validation
+    score : validation score, higher is better, NaN where undefined; None for no validation
     metric : name of that score
-    describe : what a message calls a micro-batch; None where it has no words
+    describe : micro-batch -> its name in messages; None for a general name
     """
 
     name: str
@@ -345,7 +339,7 @@ class TaskObjective:
         self.label = self.name
 
     def minimise(self, batch: Iterable[Any]) -> tuple[Tensor, Tensor]:
-        """Gradients of a batch, an iterable of micro-batches; there are no other sums."""
+        """Gradients of a batch, an iterable of micro-batches; the second result is empty."""
         device = next(self.module.parameters()).device
         none = torch.empty(0, dtype=torch.float64, device=device)
 
@@ -364,21 +358,21 @@ class TaskObjective:
         """The loss of the step."""
         return {"loss": f"{figures['loss']:.4g}"}
 
-    def watch(self) -> Watched:
+    def validate(self) -> Validation:
         """The validation score."""
         assert self.score is not None
         score = float(self.score())
-        return Watched(score, {self.metric: score}, f"{self.metric} {score:.4f}")
+        return Validation(score, {self.metric: score}, f"{self.metric} {score:.4f}")
 
 
 def ratio_term(network: GeneZipNetwork, output: Output, settings: FineTuning) -> Tensor:
-    """The ratio loss of fine-tuning, weighted by ``alpha``; zero while the compressor is fixed.
+    """The ratio loss of fine-tuning, times ``alpha``; zero if the compressor is frozen.
 
-    The ratio loss with one region class and target ``uniform_bpt``, N = target^(1/S) at each
-    of S stages, per sequence, F taken after the bounds; as the authors' release replaces RAR
-    when it fine-tunes (GeneZip release, classification tasks).
+    It has one region class with the target ``uniform_bpt``, N = target^(1/S) at each of S stages,
+    per sequence, with F after the bounds; it replaces RAR as in the fine-tuning of the GeneZip
+    release (classification tasks).
     """
-    if settings.alpha == 0 or not compressor_learns(network):
+    if settings.alpha == 0 or not is_trainable(network):
         return output.states.new_zeros(())
     one_class = torch.zeros(output.valid.shape, dtype=torch.int64, device=output.valid.device)
     target = torch.full((1,), settings.uniform_bpt, device=output.valid.device)

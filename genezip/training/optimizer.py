@@ -15,11 +15,11 @@ STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 
 def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
-    """Learning-rate multiplier of every level and the parameter prefixes it holds for.
+    """Learning-rate multiplier of every level and the prefixes of its parameters.
 
-    sqrt(d_trunk / d_stage) for a stage (and the embedding, which belongs to stage 0), 1 for
-    the trunk; compression factors count as 1, as in the release. The vector that widens
-    tokens belongs to the level it widens them for. In a flat model the trunk is stage 0.
+    The multiplier is sqrt(d_trunk / d_stage) for a stage (stage 0 includes the embedding) and 1
+    for the trunk; compression factors count as 1, as in the release. The vector that widens tokens
+    belongs to the level that reads them. In a flat model the trunk is stage 0.
     """
     widths, stages = network.shape.d_model, network.shape.n_stages
     levels = []
@@ -34,10 +34,10 @@ def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
 
 
 def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
-    """AdamW groups: one per level and decay rule, each with its ``multiplier``.
+    """AdamW groups: one per level and weight decay, each with its ``multiplier``.
 
-    Decay is applied to all but 1-D parameters; ``decay_vectors`` also decays those, except
-    biases and the gated norms, as the authors' release does. Every parameter is in one group.
+    1-D parameters have no decay; with ``decay_vectors`` only biases and the gated norms have none,
+    as in the release. Every parameter is in one group.
     """
     named = dict(network.named_parameters())
     groups, held = [], 0
@@ -77,7 +77,7 @@ def pretraining_rate(step: int, settings: Pretrain) -> float:
 
 
 def build_optimizer(network: GeneZipNetwork, settings: Pretrain) -> torch.optim.AdamW:
-    """AdamW with the groups above; rates are set by :func:`set_rate`."""
+    """AdamW with :func:`parameter_groups`; rates are set by :func:`set_rate`."""
     return torch.optim.AdamW(
         parameter_groups(network, settings),
         lr=settings.learning_rate,
@@ -89,8 +89,8 @@ def build_optimizer(network: GeneZipNetwork, settings: Pretrain) -> torch.optim.
 def task_rate(step: int, steps: int, warmup: float) -> float:
     """Share of the peak learning rate at a step (0-based).
 
-    Without warm-up it is 1 throughout. Else it rises over ``warmup * steps`` steps and falls
-    linearly to 0 behind the last step.
+    Without warm-up it is always 1. Otherwise it rises over ``warmup * steps`` steps and falls
+    linearly to 0, which it reaches after the last step.
     """
     if warmup == 0:
         return 1.0
@@ -103,19 +103,13 @@ def task_rate(step: int, steps: int, warmup: float) -> float:
 def build_adamw(
     module: nn.Module, settings: HeadTraining, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.AdamW:
-    """AdamW on every parameter that learns; 1-D ones without weight decay.
-
-    Raises
-    ------
-    GenezipError
-        If nothing learns.
-    """
-    learned = [p for p in module.parameters() if p.requires_grad]
-    if not learned:
-        raise GenezipError("nothing of this model learns; give it a head or another mode")
+    """AdamW on every trainable parameter; 1-D ones have no weight decay."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    if not trained:
+        raise GenezipError("this model has no trainable parameter; add a head or use another mode")
     groups = [
-        {"params": [p for p in learned if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)

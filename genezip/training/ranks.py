@@ -1,9 +1,8 @@
-"""The processes of one training run, one per GPU: who they are and what they agree on.
+"""The processes (ranks) of one training run, one per GPU, and their communication.
 
-``torchrun`` starts them and tells each its number in the environment. Without it there is one
-process, and nothing here communicates. All read the same corpus and the same checkpoint folder
-(shared by the nodes); each decodes its own rows of every batch, and only the first writes and
-shows messages.
+``torchrun`` starts them and sets their ranks in the environment. Without it there is one process
+and no communication. All read the same corpus and checkpoint folder (shared by the nodes); each
+decodes its rows of every batch, and only rank 0 writes and logs.
 """
 
 import os
@@ -21,7 +20,7 @@ from genezip import log
 from genezip.errors import GenezipError
 from genezip.models.base import choose_device
 
-# The others wait this long for the first one's validation and writing.
+# Longest time that the others wait for validation and writing by rank 0.
 PATIENCE = timedelta(hours=2)
 T = TypeVar("T")
 LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
@@ -29,13 +28,7 @@ LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those of the run.
-
-    Attributes
-    ----------
-    rank, world : number of this process, and how many there are
-    local_rank, local_world : the same on this machine
-    """
+    """Rank of this process and number of processes, in the run and (``local``) on this machine."""
 
     rank: int = 0
     world: int = 1
@@ -44,17 +37,11 @@ class Ranks:
 
     @property
     def main(self) -> bool:
-        """Whether this process writes and shows messages."""
+        """Whether this process writes and logs."""
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
-        """Device of this process: ``cpu``, or the CUDA device of its local number.
-
-        Raises
-        ------
-        GenezipError
-            If there is no CUDA device for it.
-        """
+        """Device of this process: ``cpu``, or the CUDA device of its local rank."""
         device = choose_device(name)
         if device.type != "cuda" or self.world == 1:
             return device
@@ -68,13 +55,7 @@ class Ranks:
         return device
 
     def rows(self, batch: int) -> slice:
-        """Rows of a batch that belong to this process.
-
-        Raises
-        ------
-        GenezipError
-            If the processes cannot share the batch equally.
-        """
+        """Rows of a batch that belong to this process; all processes have equally many."""
         if batch % self.world:
             raise GenezipError(
                 f"pretrain.batch {batch} cannot be shared equally by {self.world} processes; "
@@ -84,7 +65,7 @@ class Ranks:
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network with gradients averaged over the processes in the backward pass."""
+        """The network, with gradients averaged over the processes in the backward pass."""
         if self.world == 1:
             return network
         return DistributedDataParallel(
@@ -100,7 +81,7 @@ class Ranks:
         return values
 
     def of_main(self, value: T) -> T:
-        """The value that the first process has, at every process; all must call this."""
+        """The value of rank 0, on every rank; all must call this."""
         if self.world == 1:
             return value
         values: list[Any] = [value]
@@ -110,9 +91,9 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Run the block on every process; if it fails on any, all raise and the first says why.
+        """Run the block on every rank. If any rank fails, all raise and rank 0 reports the error.
 
-        So none waits for ever for another.
+        So no rank waits forever for another.
         """
         sentence: str | None = None
         try:
@@ -130,7 +111,7 @@ class Ranks:
                 self.refuse(found)
 
     def refuse(self, sentence: str) -> NoReturn:
-        """End every process; all must call this. The first one says why."""
+        """End every process; all must call this. Rank 0 reports the error."""
         if self.main:
             raise GenezipError(sentence)
         raise SystemExit(1)
@@ -154,10 +135,9 @@ def local_gradients(model: nn.Module, more: bool) -> AbstractContextManager[None
 
 @contextmanager
 def launched() -> Iterator[Ranks]:
-    """The processes that ``torchrun`` started, connected for the block; else this one alone.
+    """The processes that ``torchrun`` started, connected for the block; else this process alone.
 
-    Messages of all but the first are dropped. CUDA tensors go by nccl, CPU tensors (and what
-    :meth:`Ranks.together` says) by gloo.
+    Only rank 0 logs. CUDA tensors are sent by nccl, CPU tensors and errors by gloo.
     """
     if not all(name in os.environ for name in LAUNCHED):
         yield ALONE

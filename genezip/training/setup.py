@@ -1,7 +1,7 @@
-"""From files to a training run, and from a finished run to a model folder.
+"""Prepare a training run from files, and write the model folder of a finished run.
 
-Checkpoints live in a folder of their own, because a workflow deletes the declared outputs
-of a job that failed; the finished model is written in one go at the end.
+Checkpoints have a separate folder, because a workflow deletes the declared outputs of a failed
+job; the finished model is written at the end, all files together.
 """
 
 import math
@@ -45,24 +45,19 @@ from genezip.training.ranks import ALONE, Ranks
 
 FILES = (WEIGHTS, BEST, "config.json", CURVE, "README.md")
 
-# Settings that may change between two parts of a run, because no trained weight depends on them.
+# Settings that may change when a run is resumed: the trained weights do not depend on them.
 FREE = tuple(f"pretrain.{key}" for key in Pretrain.FREE)
 
-# Keys of an architecture that no weight depends on: bounds, and the chunk of an exact scan.
+# Keys of an architecture that do not affect weights: bounds, and the chunk of an exact scan.
 FREE_IN_SHAPE = ("k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk")
 
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Weights of a finished model: those that the second stage of a training begins with.
+    """Weights of a finished model with which another training begins.
 
-    Weights only: optimiser, schedule and data begin anew.
-
-    Attributes
-    ----------
-    folder : its model folder
-    name, seed : of that model
-    sha256 : of its weights after the last step
+    Only the weights are reused: optimiser, schedule and data start anew. ``sha256`` is the hash
+    of the weights after the last step.
     """
 
     folder: Path
@@ -71,23 +66,17 @@ class InitialWeights:
     sha256: str
 
     def load_into(self, network: GeneZipNetwork) -> None:
-        """Copy the weights; their file is checked against its hash."""
+        """Copy the weights into a network, after a check of their hash."""
         trained, _ = load_network(self.folder)
         network.load_state_dict(trained.state_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``config.json`` records."""
+        """The entry of ``config.json``."""
         return {"name": self.name, "seed": self.seed, "sha256": self.sha256}
 
 
 def initial_weights(folder: Path, shape: Architecture) -> InitialWeights:
-    """Find the weights of a model folder for a network of the same layout.
-
-    Raises
-    ------
-    GenezipError
-        If there is no model, or its architecture differs in more than bounds.
-    """
+    """The weights of a model folder whose architecture differs from ``shape`` in bounds at most."""
     card = load_card(folder)
     difference = first_difference(card.architecture.to_dict(), shape.to_dict(), FREE_IN_SHAPE)
     if difference is not None:
@@ -101,18 +90,17 @@ def initial_weights(folder: Path, shape: Architecture) -> InitialWeights:
 
 @dataclass(frozen=True)
 class Run:
-    """What one training run is made of.
+    """All inputs of a training run except the training windows.
 
     Attributes
     ----------
-    name, seed : model name and seed of weights and sampling
-    architecture, settings, target_bpt : layout, optimisation, target per region class
+    seed : seed of weights and sampling
     corpus_sha256 : hash of the corpus manifest, part of the run's identity
     window_bp : length of a training window
     valid_ids, valid_regions : uint8 arrays, shape (n, L); may be empty
-    facts : further provenance for ``config.json`` (scale, source, where the target came from)
-    initial : weights to begin with; None draws them from the seed
-    region_classes : region classes of the corpus; ``target_bpt`` has one of each
+    facts : further provenance for ``config.json`` (scale, source, origin of the target)
+    initial : initial weights; None draws them from the seed
+    region_classes : region classes of the corpus; ``target_bpt`` has one value for each
     """
 
     name: str
@@ -129,7 +117,7 @@ class Run:
     region_classes: RegionClasses = GENE7
 
     def identity(self) -> dict[str, Any]:
-        """Everything that must be equal for a checkpoint to be continued, as plain values."""
+        """Everything that must be equal to resume from a checkpoint, as plain values."""
         return {
             "name": self.name,
             "seed": self.seed,
@@ -143,7 +131,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Targets:
-    """Target BPT of every region class, in order of their ids, and where it came from."""
+    """Target BPT of every region class, in order of their ids, and its origin."""
 
     bpt: dict[str, float]
     origin: str
@@ -158,15 +146,9 @@ def targets_of(
     """Targets from exactly one of a region budget, a number, or a budget to be matched.
 
     A budget is named as a preset, or by the path of its file. ``match_bpt`` gives every class the
-    BPT that the budget is expected to have on the
-    validation windows (base-weighted harmonic mean, Eq. 13), so that a uniform control
-    spends as many tokens as the model it is compared with.
-
-    Raises
-    ------
-    GenezipError
-        If not exactly one is given, a class of the corpus is left without a target, a preset
-        names a class that the corpus has not, or a target is below 1 bp per token.
+    expected BPT of the budget on the validation windows (base-weighted harmonic mean, Eq. 13), so
+    that a uniform control has as many tokens as the model it is compared with. Classes of budget
+    and corpus must agree, and every target must be at least 1 bp per token.
     """
     if sum(value is not None for value in (regions, uniform_bpt, match_bpt)) != 1:
         raise GenezipError("give exactly one of --region-preset, --uniform-bpt, --match-bpt")
@@ -202,12 +184,12 @@ class Prepared:
     ) -> dict[str, Any]:
         """Train and write the model folder.
 
-        ``workers`` background threads decode the rows of this process while the step before
-        them runs; the weights do not depend on their number.
+        ``workers`` background threads decode the rows of this process for the next step; the
+        weights do not depend on their number.
         """
         with ranks.together():
-            own = self.batches.share(ranks.rows(self.run.settings.batch))
-        with prefetched(own, workers) as batches:
+            share = self.batches.share(ranks.rows(self.run.settings.batch))
+        with prefetched(share, workers) as batches:
             return pretrain(self.run, batches, out, checkpoints, ranks=ranks)
 
 
@@ -222,9 +204,9 @@ def prepare(
     scale: str,
     init_from: Path | None = None,
 ) -> Prepared:
-    """Load what a run needs; every wrong input is a sentence before training starts.
+    """Load and check all inputs of a run before training starts.
 
-    ``init_from`` is a model folder of the same layout whose weights the run begins with.
+    ``init_from`` is a model folder of the same layout with the initial weights.
     """
     shape = load_architecture(architecture).resolved(list(targets.bpt.values()))
     reader = CorpusReader(corpus)
@@ -267,26 +249,19 @@ def pretrain(
     checkpoints: Path,
     ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
-    """Train a model and write its folder; continue an interrupted run of the same identity.
+    """Train a model and write its folder; resume an interrupted run of the same identity.
 
-    Writes into ``out``: ``model.safetensors`` (last step), ``best.safetensors`` (lowest
+    The folder ``out`` gets ``model.safetensors`` (last step), ``best.safetensors`` (lowest
     validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
     scalars stay in ``checkpoints``.
 
-    Every process of ``ranks`` calls this with its own rows of the same batches (``ranks.rows``),
-    and else with the same arguments. Another number of processes, or another micro-batch,
-    changes the weights by rounding alone.
+    Every process of ``ranks`` calls this with its rows of the same batches (``ranks.rows``) and
+    otherwise equal arguments. Another number of processes, or another micro-batch, changes the
+    weights by rounding only. Errors are those of :func:`genezip.training.fit.fit`.
 
     Returns
     -------
-    ``seconds`` of training and ``best_valid_ppl``, infinite where there was no validation
-
-    Raises
-    ------
-    GenezipError
-        When memory does not suffice, and whatever :func:`genezip.training.fit.fit` raises.
-    KeyboardInterrupt
-        On Ctrl-C, after the step in progress is finished and a checkpoint is written.
+    ``seconds`` of training and ``best_valid_ppl``, infinite without a validation
     """
     settings = run.settings
     checkpoint = Checkpoint(
@@ -328,7 +303,7 @@ def pretrain(
 
 
 def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
-    """The network with the initial values of the run's seed, set up for training."""
+    """The network with the initial weights of the run's seed, in training mode."""
     shape = run.architecture.resolved(list(run.target_bpt.values()))
     network = build(shape, run.seed).to(device).train()
     network.checkpoint_activations(run.settings.checkpoint_activations)
@@ -337,7 +312,7 @@ def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
 
 
 def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
-    """The initial network on this process's device, where training it fits the memory."""
+    """The initial network on the device of this process, after a check of the memory."""
     settings = run.settings
     rows = ranks.rows(settings.batch)
     device = ranks.device(settings.device)
@@ -357,7 +332,7 @@ def _finish(
     checkpoints: Path,
     processes: int,
 ) -> None:
-    """Write the model folder in one go, then drop the checkpoints (TensorBoard stays)."""
+    """Write the model folder, all files together, then delete the checkpoints (not TensorBoard)."""
     best, valid = -state.best, None
     if state.history:
         valid = {key: value for key, value in state.history[-1].items() if key != "step"}
@@ -379,7 +354,7 @@ def _finish(
         shutil.copy(checkpoints / BEST, folder / BEST)
         shutil.copy(checkpoints / CURVE, folder / CURVE)
         save_pretrained(folder, network, card)
-        # the card shows the hashes that config.json holds
+        # written last, because it contains the hashes of config.json
         write_text(folder / "README.md", model_card(load_card(folder), network.count_parameters()))
     for name in (BEST, CURVE):
         (checkpoints / name).unlink(missing_ok=True)

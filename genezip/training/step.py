@@ -1,4 +1,4 @@
-"""One optimiser step: precision, memory, and gradients added up over micro-batches."""
+"""Parts of an optimiser step: precision, memory errors, gradients summed over micro-batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ from genezip.training.ranks import ALONE, Ranks, local_gradients
 
 
 def precision(device: torch.device, settings: HeadTraining) -> torch.autocast:
-    """The autocast block of a forward pass: bf16 on CUDA where it is asked for, else nothing."""
+    """Autocast of a forward pass: to bf16 if it is set and the device is CUDA, else disabled."""
     bf16 = settings.precision == "bf16" and device.type == "cuda"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 
 def in_full_precision(head: nn.Module, features: Tensor) -> Tensor:
-    """What a head makes of features in fp32, whatever autocast is around.
+    """Output of a head in fp32, also under autocast.
 
-    bf16 has 8 significant bits, so logits in it tie where scores must rank examples.
+    bf16 has 8 significant bits, so its logits have ties where scores must rank examples.
     """
     with torch.autocast(features.device.type, enabled=False):
         found: Tensor = head(features.float())
@@ -35,13 +35,7 @@ SMALLER = "take a smaller input or a GPU with more memory"
 
 @contextmanager
 def enough_memory(what: Callable[[], str], advice: str = SMALLER) -> Iterator[None]:
-    """Turn a GPU that has no memory left into one sentence about ``what()`` that ends with advice.
-
-    Raises
-    ------
-    GenezipError
-        In the place of ``torch.OutOfMemoryError``.
-    """
+    """Replace ``torch.OutOfMemoryError`` by a GenezipError about ``what()`` with advice."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -49,12 +43,9 @@ def enough_memory(what: Callable[[], str], advice: str = SMALLER) -> Iterator[No
 
 
 def memory_advice(settings: Pretrain, windows: int, lower: str = "") -> str:
-    """What makes pretraining need less memory, as the end of a sentence.
+    """Advice on settings that need less memory in pretraining, as the end of a sentence.
 
-    Parameters
-    ----------
-    windows : windows that are computed at a time
-    lower : what to add about how far the micro-batch would have to go down
+    ``windows`` are those of a forward pass; ``lower`` is a remark on the micro-batch.
     """
     advice = []
     if windows > 1:
@@ -73,26 +64,21 @@ def backward(
     ranks: Ranks = ALONE,
     advice: str = SMALLER,
 ) -> tuple[Tensor, Tensor]:
-    """Add up the gradients of a step's micro-batches in place; nothing is read from the device.
+    """Add up the gradients of a step's micro-batches in place, without a read from the device.
 
     Parameters
     ----------
     model : the network, or :meth:`Ranks.parallel` of it
     parts : micro-batches; those of an iterator are taken one at a time
-    loss : micro-batch -> its share of the loss of the step (scalar Tensor), and float64 Tensor
-        (n,) of what else is summed over the step
-    describe : what a message calls a micro-batch that does not fit into memory
-    advice : what the same message says would help
+    loss : micro-batch -> its share of the loss of the step (scalar Tensor), and further sums over
+        the step (float64 Tensor, shape (n,))
+    describe : micro-batch -> its name in the error if it does not fit into the GPU's memory
+    advice : end of the same error
 
     Returns
     -------
-    loss : scalar float64 Tensor, this process's share
+    loss : scalar float64 Tensor, share of this process
     sums : float64 Tensor, shape (n,), of this process
-
-    Raises
-    ------
-    GenezipError
-        If a GPU has no memory left.
     """
     if ranks.world > 1:  # the processes exchange their gradients with the last micro-batch
         parts = list(parts)
@@ -103,7 +89,7 @@ def backward(
         memory = enough_memory(partial(describe, part), advice)
         with memory, local_gradients(model, more):
             value, sums = loss(part)
-            # the processes' gradients are averaged, the loss is their sum
+            # gradients are averaged over the processes, but the loss is a sum
             (value * ranks.world).backward()
         value = value.detach().double()
         found = (value, sums) if found is None else (found[0] + value, found[1] + sums)

@@ -1,8 +1,8 @@
-"""Which parameters learn when a pretrained network meets a task.
+"""Which parameters of a pretrained network are trained on a task.
 
-``head_only`` is what the paper says of its frozen encoders, ``release`` what the authors'
-release does under that name, ``lora`` trains adapters on every Mamba-2 projection, ``full``
-trains everything. The head learns in all of them and is no part of the network.
+``head_only`` freezes the encoder as the paper describes, ``release`` as the release does it,
+``lora`` trains adapters on every Mamba-2 projection, ``full`` trains everything. The head, which is
+no part of the network, is trained in all modes.
 """
 
 from typing import get_args
@@ -20,11 +20,11 @@ FROZEN_IN_RELEASE = ("embedding", "encoders", "routers")
 
 
 def decides_on_tokens(name: str, network: GeneZipNetwork) -> bool:
-    """Whether a parameter of this name has a say in where tokens stand; ``release`` freezes it.
+    """Whether token boundaries depend on a parameter of this name, which ``release`` freezes.
 
-    Embedding, encoders, routers, and the vectors that widen the tokens of a stage for the next
-    one, whose encoder and router read them. The last such vector, which widens tokens for the
-    trunk, learns with the trunk, the residual maps and the decoders.
+    They depend on the embedding, encoders, routers, and the vectors that widen the tokens of a
+    stage for the encoder and router of the next. The vector that widens tokens for the trunk is
+    trained, like the trunk, the residual maps and the decoders.
     """
     part, _, stage = name.partition(".")
     if part == "paddings":
@@ -33,48 +33,43 @@ def decides_on_tokens(name: str, network: GeneZipNetwork) -> bool:
 
 
 def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int) -> list[str]:
-    """Freeze and thaw the parameters of a network.
+    """Freeze or unfreeze the parameters of a network in place.
 
     Parameters
     ----------
-    network : changed in place; ``lora`` gives it adapters
+    network : ``lora`` adds adapters to it
     mode : ``head_only``, ``release``, ``lora`` or ``full``
     settings : rank, alpha and dropout of the adapters
-    seed : of the adapters' initial values
+    seed : seed of the adapters' initial values
 
     Returns
     -------
-    Names of the parameters that learn, in the order of ``named_parameters``.
-
-    Raises
-    ------
-    GenezipError
-        If there is no such mode.
+    Names of the trainable parameters, in the order of ``named_parameters``.
     """
     if mode not in MODES:
-        raise GenezipError(f"there is no way to train {mode!r}; use {', '.join(MODES)}")
+        raise GenezipError(f"there is no training mode {mode!r}; use {', '.join(MODES)}")
     if mode == "lora":
         add_adapters(network, settings.lora_rank, settings.lora_alpha, settings.lora_dropout, seed)
-    learning = []
+    trainable = []
     for name, parameter in network.named_parameters():
-        learns = {
+        is_trained = {
             "head_only": False,
             "release": not decides_on_tokens(name, network),
             "lora": is_adapter(name),
             "full": True,
         }[mode]
-        parameter.requires_grad_(learns)
-        if learns:
-            learning.append(name)
-    return learning
+        parameter.requires_grad_(is_trained)
+        if is_trained:
+            trainable.append(name)
+    return trainable
 
 
-def compressor_learns(network: GeneZipNetwork) -> bool:
-    """Whether any parameter of the network receives gradients."""
+def is_trainable(network: GeneZipNetwork) -> bool:
+    """Whether any parameter of the network is trainable."""
     return any(parameter.requires_grad for parameter in network.parameters())
 
 
-def learned_weights(module: nn.Module) -> dict[str, Tensor]:
-    """The parameters that learn, and all buffers, by name; the tensors themselves, no copies."""
-    fixed = {name for name, p in module.named_parameters() if not p.requires_grad}
-    return {name: value for name, value in module.state_dict().items() if name not in fixed}
+def trainable_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Trainable parameters and all buffers by name, not copied."""
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    return {name: value for name, value in module.state_dict().items() if name not in frozen}

@@ -76,7 +76,7 @@ def test_counts_and_likelihood_against_strings(sequences):
         assert found[k].tolist() == pytest.approx(slow_nll(counts, strengths, text, k))
 
 
-def test_a_piece_read_in_chunks_counts_every_base_once(sequences):
+def test_a_segment_read_in_blocks_counts_every_base_once(sequences):
     whole = train([(encode(sequences[2]), 0)], 3)
     ids = encode(sequences[2])
     chunks = [(ids[:50], 0), (ids[47:100], 3), (ids[97:], 3)]

@@ -9,11 +9,11 @@ from genezip.evaluation.windows import block_ids, collect, read_facts, subset_na
 from genezip.region_classes import MOST_CLASSES
 
 
-def test_blocks_start_anew_in_each_piece():
-    piece = pd.Series(["a", "a", "a", "b", "b"])
+def test_blocks_start_anew_in_each_segment():
+    segment = pd.Series(["a", "a", "a", "b", "b"])
     start = pd.Series([100, 150, 200, 1000, 1099])
-    assert len(set(block_ids(piece, start, 100))) == 3
-    assert block_ids(piece, start, 100).tolist() == [0, 0, 1, 2, 2]
+    assert len(set(block_ids(segment, start, 100))) == 3
+    assert block_ids(segment, start, 100).tolist() == [0, 0, 1, 2, 2]
 
 
 def test_tertiles_split_the_bases_in_three(toy, settings):

@@ -137,12 +137,14 @@ def test_what_a_system_does_not_have_is_one_sentence(
     out = tmp_path / "x" / "tokens.parquet"
     common = ("compress", records, "--out", out, "--model")
     for options, sentence in (
-        (("ruler:7,100", "--window-bp", 101), "ruler 7 takes at most 100 bp; give less"),
+        (("ruler:7,100", "--window-bp", 101), "ruler 7 takes at most 100 bp; give a smaller value"),
         (("ruler:7", "--bound", "causal"), "the compressor ruler has no option bound; leave it"),
     ):
         assert call(*common, *options) == 1
         assert sentence in capsys.readouterr().err
-    with pytest.raises(GenezipError, match="the bound causal comes too late for ruler 7"):
+    with pytest.raises(
+        GenezipError, match="the bound causal cannot be set on the loaded model ruler 7"
+    ):
         compress_fasta(records, Ruler(7), out, bound="causal")
     with pytest.raises(GenezipError, match="has no option untrained; leave it out"):
         compress_heldout("ruler:7", [], Compress(), out, untrained=True)
@@ -168,7 +170,7 @@ def test_a_run_without_vectors_goes_on(
         with pytest.raises(KeyboardInterrupt):
             compress_fasta(records, "ruler:7", out, block_bp=20)
     compress_fasta(records, "ruler:7", out, block_bp=20)
-    assert "my.fa: going on, 240 of 540 bp are done" in messages()
+    assert "my.fa: resuming, 240 of 540 bp are done" in messages()
     assert out.read_bytes() == whole.read_bytes()
 
 

@@ -405,10 +405,10 @@ def test_an_interrupted_run_goes_on(
     else:  # the block at hand is finished
         assert done == ends[blocks]
         assert messages()[-1].startswith(
-            f"my.fa: stopped at {done} of 675 bp; the same command goes on"
+            f"my.fa: stopped at {done} of 675 bp; run the same command"
         )
     again = compress(fasta, models[name], out, block_bp=43)
-    assert (f"my.fa: going on, {done} of 675 bp are done" in messages()) == (done > 0)
+    assert (f"my.fa: resuming, {done} of 675 bp are done" in messages()) == (done > 0)
     assert again.bytes == whole[name].bytes
     same_tracks(whole[name].tracks, again.tracks)
 
@@ -430,7 +430,7 @@ def test_stopped_while_joining(
         )
         with pytest.raises(KeyboardInterrupt):
             compress(fasta, models["causal"], out, block_bp=43)
-    assert "stopped before all parts were joined; the same command goes on" in messages()[-1]
+    assert "stopped before all parts were joined; run the same command" in messages()[-1]
     rest = {path.name for path in out.rglob("*") if path.suffix != ".pt"}
     assert rest == {"tracks", "tokens.parquet.parts"}
     again = compress(fasta, models["causal"], out, block_bp=43)
@@ -508,7 +508,7 @@ def test_kill_9_at_a_part(
     assert not out.exists()
     assert len(list(out.with_name("tokens.parquet.parts").iterdir())) == 4
     again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43)
-    assert messages()[0] == "my.fa: going on, 488 of 675 bp are done"
+    assert messages()[0] == "my.fa: resuming, 488 of 675 bp are done"
     assert again.bytes == whole["causal"].bytes
     same_tracks(whole["causal"].tracks, again.tracks)
 

@@ -121,7 +121,7 @@ def test_a_run_from_a_pipe_goes_on(
         compress_fasta(fifo, model, out, device="cpu", block_bp=50)
     feed(fifo, FASTA)
     compress_fasta(fifo, model, out, device="cpu", block_bp=50)
-    assert any("going on, 200 of 663 bp are done" in line for line in messages())
+    assert any("resuming, 200 of 663 bp are done" in line for line in messages())
     assert names(tmp_path) == {"pipe", "tokens.parquet"} and fifo.is_fifo()
 
 

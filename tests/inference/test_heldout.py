@@ -115,7 +115,7 @@ def test_palindrome_reads_the_same_on_both_strands() -> None:
     assert np.array_equal(forward.nll, backward.nll[::-1], equal_nan=True)
 
 
-def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
+def test_repeat_windows_leave_held_out_segments_out(toy) -> None:
     """Dropped held-out windows must not come back through their repeats."""
     toy.add_segment("a", "ACGT" * 25, "nig", split="train", rmsk=1, start=50)
     toy.add_segment("b", "ACGT" * 25, "nig", split="test", rmsk=1)
@@ -124,7 +124,7 @@ def test_repeat_windows_leave_held_out_pieces_out(toy) -> None:
     windows = repeat_windows(toy.assembly(), 30)
     assert len(windows) == 4
     for _ in range(2):  # read again for the other strand
-        found = [(p.piece, p.split, p.start, p.end) for p in windows]
+        found = [(p.segment, p.split, p.start, p.end) for p in windows]
         assert found == [
             ("a", "train", 50, 80), ("a", "train", 80, 110), ("a", "train", 110, 140),
             ("d", "valid", 0, 30),
@@ -139,7 +139,7 @@ def test_repeat_windows_are_bounded_and_evenly_spread(toy) -> None:
     toy.add_segment("b", "C" * 1000, "nig", split="train", rmsk=1)
     windows = repeat_windows(toy.assembly(), 10, max_windows=8)
     assert len(windows) == 8
-    assert [(p.piece, p.start) for p in windows] == [
+    assert [(p.segment, p.start) for p in windows] == [
         (name, start) for name in "ab" for start in (0, 250, 500, 750)
     ]
 

@@ -16,7 +16,7 @@ WINDOW = CompressedWindow(
     start=100,
     end=110,
     strand="+",
-    piece="chr9:0-1000",
+    segment="chr9:0-1000",
     split="test",
     length=10,
     token_starts=np.array([0, 3, 7], dtype=np.int32),

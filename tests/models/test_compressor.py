@@ -141,7 +141,7 @@ def test_a_free_model_stays_free(tmp_path: Path) -> None:
 
 
 def test_too_long_and_empty_sequences_are_refused() -> None:
-    with pytest.raises(GenezipError, match=r"at most 1,048,576 bp, and was given 1,048,577"):
+    with pytest.raises(GenezipError, match=r"at most 1,048,576 bp, but 1,048,577 are given"):
         compressor("sequence").embed([np.full(ONE_WINDOW_BP + 1, N_ID, dtype=np.uint8)])
     with pytest.raises(GenezipError, match="sequence 0 of the list has no bases; leave it out"):
         compressor("none").embed([random_ids_and_n(0)])

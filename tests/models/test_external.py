@@ -228,7 +228,7 @@ def test_what_the_models_own_code_raises_becomes_one_sentence(
 
 def test_a_tokenizer_of_words_does_not_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake(monkeypatch, {"d_model": 2}, vocabulary={"A": 7, "C": 8, "G": 9, "T": 10})
-    with pytest.raises(GenezipError, match=r"no token of its own for each of A, C, G, T and N"):
+    with pytest.raises(GenezipError, match=r"no separate token for each of A, C, G, T and N"):
         load("caduceus", tmp_path)
 
 

@@ -136,7 +136,7 @@ def test_an_unknown_bound_and_a_mask_that_is_none() -> None:
         network.set_bound("causal")
     ids = random_batch(20)
     for labels in (torch.ones_like(ids), torch.ones(20, dtype=torch.bool)):
-        with pytest.raises(GenezipError, match="region labels belong to the loss"):
+        with pytest.raises(GenezipError, match="region classes belong to the loss"):
             network(ids, labels)
 
 

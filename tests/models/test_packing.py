@@ -25,7 +25,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 def test_layout_of_two_sequences() -> None:
     valid = torch.tensor([[True, True, True], [True, False, False]])
     row = packing(valid, 2)
-    assert row.places.tolist() == [[0, 1, 2], [5, 7, 7]]
+    assert row.positions.tolist() == [[0, 1, 2], [5, 7, 7]]
     assert row.gap[0].tolist() == [False, False, False, True, True, False, True, True]
     assert row.reset[0].nonzero().flatten().tolist() == [4, 7]
     tokens = torch.arange(1.0, 13).view(2, 3, 2)

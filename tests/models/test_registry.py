@@ -28,7 +28,7 @@ def test_the_system_of_a_folder_is_named_in_its_configuration(folder: Path) -> N
     config.write_text(json.dumps({**values, "compressor": "genezip"}))
     assert isinstance(load(folder), GeneZip)
     config.write_text(json.dumps({**values, "compressor": "zip"}))
-    with pytest.raises(GenezipError, match="of the compressor 'zip', which is not known; use one"):
+    with pytest.raises(GenezipError, match="of the unknown compressor 'zip'; use one"):
         load(folder)
 
 

@@ -130,11 +130,11 @@ def test_only_checkpoint_folders_look_above(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "sentence"),
     [
-        ("model", "arch_layout", ["m1", ["m2"], "m1"], "say ['m1', ['m1', ['m1'], 'm1'], 'm1']"),
-        ("model", "tie_embeddings", False, "says tie_embeddings is False"),
-        ("model", "vocab_size", 256, "says vocab_size is 256, but the tensors say 12"),
-        ("ssm", "head_dim", 16, "says ssm_cfg.head_dim is 16, but the tensors say 8"),
-        ("ssm", "d_state", 16, "says ssm_cfg.d_state is 16, but the tensors say 8"),
+        ("model", "arch_layout", ["m1", ["m2"], "m1"], "have ['m1', ['m1', ['m1'], 'm1'], 'm1']"),
+        ("model", "tie_embeddings", False, "has tie_embeddings: False"),
+        ("model", "vocab_size", 256, "has vocab_size: 256, but the tensors have 12"),
+        ("ssm", "head_dim", 16, "has ssm_cfg.head_dim: 16, but the tensors have 8"),
+        ("ssm", "d_state", 16, "has ssm_cfg.d_state: 16, but the tensors have 8"),
         ("top", "region_info", "promoter1_cds1", "promoter1_cds1; write every class once"),
         ("top", "region_info", "${regions}_exon4_intron2_nig2_dig", "write every class once"),
         ("top", "region_info", "${nowhere}", "refers to ${nowhere}, which has no value"),

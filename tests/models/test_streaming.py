@@ -136,7 +136,7 @@ def test_a_block_that_fails_leaves_the_stream_where_it_was() -> None:
 
 def test_a_forced_mask_would_leave_the_causal_bound_behind() -> None:
     masks = [torch.ones(1, 5, dtype=torch.bool)] * 2
-    with pytest.raises(GenezipError, match="forced mask would leave the causal bound"):
+    with pytest.raises(GenezipError, match="forced mask does not update the causal bound"):
         Stream(speaking_network(**CAUSAL)).feed_ids(random_ids_and_n(5), forced=masks)
 
 
@@ -206,7 +206,7 @@ def zipper(**changes: object) -> GeneZip:
 def test_the_sequence_bound_refuses_to_stream() -> None:
     model = zipper()
     for call in (model.stream, lambda: model.generate("ACGT", 5)):
-        with pytest.raises(GenezipError, match="sequence looks at the whole sequence"):
+        with pytest.raises(GenezipError, match="sequence depends on the whole sequence"):
             call()
     model.network.set_bound("causal", [16.0] * 7)
     assert len(model.generate("ACGT", 5)) == 5
@@ -218,7 +218,7 @@ def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch
     model, text = zipper(), decode(random_ids_and_n(700))
     assert model.compress(text[:500]).mode == "one window"
     for call in (model.compress, model.log_likelihood):
-        with pytest.raises(GenezipError, match="window_bp to go window by window"):
+        with pytest.raises(GenezipError, match="window_bp for independent windows"):
             call(text)
     windowed = model.compress(text, window_bp=200)
     assert windowed.mode == "windows of 200 bp"
@@ -232,7 +232,7 @@ def test_long_sequences_under_the_sequence_bound(monkeypatch: pytest.MonkeyPatch
     bites = zipper(k_min=(150, 2)).log_likelihood(text[:200])
     assert (bites.mode, bites.looked_ahead.tolist()) == ("one window", [True])
     assert bites.kind == "looked_ahead"
-    with pytest.raises(GenezipError, match="need an exact likelihood, and this one is looked_a"):
+    with pytest.raises(GenezipError, match="need an exact likelihood, but this one is looked_a"):
         _ = bites.bits_per_base
 
 

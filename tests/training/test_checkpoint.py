@@ -86,7 +86,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_previous_one(
     kept = stopped(tmp_path)
     damage(kept / STATE)
     pretrain(run_of(), Batches(), tmp_path / "parts", kept)
-    assert f"{kept / STATE} is damaged; going on from the previous checkpoint, step 5" in messages()
+    assert f"{kept / STATE} is damaged; resuming from the previous checkpoint, step 5" in messages()
     assert "toy: resuming at step 5 of 12" in messages()
     assert curve_of(tmp_path / "whole") == curve_of(tmp_path / "parts")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
@@ -124,7 +124,7 @@ def test_a_missing_newest_checkpoint_as_well(
     (kept / STATE).unlink()
     state = state_of(kept)
     assert state is not None and state.step == 5
-    missing = f"{kept / STATE} is missing; going on from the previous checkpoint, step 5"
+    missing = f"{kept / STATE} is missing; resuming from the previous checkpoint, step 5"
     assert messages()[-1] == missing
 
 
@@ -178,7 +178,7 @@ def test_a_run_that_another_version_began_is_refused_in_one_sentence(
     with pytest.raises(GenezipError) as refusal:
         state_of(tmp_path)
     assert str(refusal.value) == (
-        f"{tmp_path / name} is of a run that another version of genezip began, and cannot be "
-        f"continued; delete the folder {tmp_path} to train from the start"
+        f"{tmp_path / name} is of a run of another version of genezip and cannot be "
+        f"resumed; delete the folder {tmp_path} to train from the start"
     )
     assert (tmp_path / name).exists()

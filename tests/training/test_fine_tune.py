@@ -24,7 +24,7 @@ from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective, ratio_term
 from genezip.training.optimizer import FINE_TUNING_BETAS, build_adamw
 from genezip.training.step import precision
-from genezip.training.trainable import MODES, compressor_learns, learned_weights, set_mode
+from genezip.training.trainable import MODES, is_trainable, set_mode, trainable_weights
 
 X = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5])
@@ -92,7 +92,7 @@ def test_modes_choose_parameters_by_name() -> None:
     adapters = set_mode(network(), "lora", settings(lora_rank=2), 0)
     assert len(adapters) == 2 * 2 * 5
     assert all(name.endswith((".lora_a", ".lora_b")) for name in adapters)
-    with pytest.raises(GenezipError, match="no way to train 'frozen'"):
+    with pytest.raises(GenezipError, match="no training mode 'frozen'"):
         set_mode(network(), "frozen", settings(), 0)
 
 
@@ -101,7 +101,7 @@ def test_modes_choose_parameters_by_gradient(mode: str) -> None:
     """What is frozen has no gradient at all; everything else has one that is not zero."""
     found = network()
     learning = set(set_mode(found, mode, settings(lora_rank=2), 0))
-    assert compressor_learns(found) == bool(learning)
+    assert is_trainable(found) == bool(learning)
     with torch.no_grad():  # adapters begin at zero, where one of their halves has no gradient
         for name, parameter in found.named_parameters():
             if name.endswith("lora_b"):
@@ -129,7 +129,7 @@ def test_vectors_are_not_decayed_and_what_is_fixed_is_in_no_group() -> None:
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len(learning)
     assert all(g["betas"] == (0.9, 0.95) and g["lr"] == 1e-3 for g in optimizer.param_groups)
     set_mode(found, "head_only", settings(), 0)
-    with pytest.raises(GenezipError, match="nothing of this model learns"):
+    with pytest.raises(GenezipError, match="this model has no trainable parameter"):
         build_adamw(found, settings())
 
 
@@ -331,7 +331,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_a_checkpoint_holds_only_what_learns(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Linear(3, 500), nn.Linear(500, 1))
     net[0].requires_grad_(False)
-    assert set(learned_weights(net)) == {"1.weight", "1.bias"}
+    assert set(trainable_weights(net)) == {"1.weight", "1.bias"}
     train(net, tmp_path)
     held = torch.load(tmp_path / STATE, weights_only=True)
     assert set(held["weights"]) == set(held["best_weights"]) == {"1.weight", "1.bias"}
@@ -419,7 +419,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None
     def loss(rows: np.ndarray) -> Tensor:
         return error(net, rows) * (math.inf if next(calls) == 8 else 1)
 
-    with pytest.raises(GenezipError, match=r"toy became not finite .* at step 4; lower its"):
+    with pytest.raises(GenezipError, match=r"toy is no longer finite .* at step 4; lower its"):
         train(net, tmp_path, loss=loss)
     assert torch.load(tmp_path / STATE, weights_only=True)["progress"]["step"] == 3
 

@@ -211,7 +211,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 
     with pytest.raises(KeyboardInterrupt):
         train(module(), tmp_path / "parts", select=select, draw=stopping)
-    assert messages()[-1] == f"toy: stopped at step {at}; the same command goes on from there"
+    assert messages()[-1] == f"toy: stopped at step {at}; run the same command to resume"
 
     torch.manual_seed(99)  # another process has other random numbers
     rest = nn.Sequential(nn.Linear(3, 8), nn.GELU(), nn.Dropout(0.5), nn.Linear(8, 1))
@@ -282,7 +282,9 @@ def test_a_loss_that_is_not_finite_stops_with_one_sentence(tmp_path: Path) -> No
     def broken(step: int) -> list[tuple[Tensor, Tensor, int]]:
         return [(X * (math.nan if step == 2 else 1), Y, 20)]
 
-    with pytest.raises(GenezipError, match=r"toy became not finite \(loss nan.*at step 2") as said:
+    with pytest.raises(
+        GenezipError, match=r"toy is no longer finite \(loss nan.*at step 2"
+    ) as said:
         train(module(), tmp_path, draw=broken)
     assert str(said.value).endswith("lower its learning_rate and train again")
 

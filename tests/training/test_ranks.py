@@ -123,7 +123,7 @@ def test_the_clock_of_the_first_decides_on_a_checkpoint_for_all(
 def test_an_error_of_one_ends_all_and_is_said_once(two: Path) -> None:
     first, second = outcomes(two)
     assert first["one fails"] == "the second cannot read"
-    assert "not finite (loss nan, gradient nan) at step 0" in first["nan"]
+    assert "no longer finite (loss nan, gradient nan) at step 0" in first["nan"]
     assert "batch 3 cannot be shared equally by 2 processes" in first["uneven"]
     assert {second[name] for name in ("one fails", "nan", "uneven")} == {"SystemExit"}
     assert "stopped at step 3" in first["said"] and second["said"] == ""
@@ -159,5 +159,5 @@ def test_the_best_weights_of_one_process_cannot_serve_several(tmp_path: Path) ->
     optimizer = build_optimizer(network, run.settings)
     schedule = fit.Schedule(12, 0, lambda step: 1e-3, 1.0, validate_every=4, select="best")
     kept = Checkpoint(tmp_path, "toy", {})
-    with pytest.raises(AssertionError, match="only one process alone takes its best weights"):
+    with pytest.raises(AssertionError, match="the best weights are selected from the state"):
         fit.fit(next_base(network, run), Batches(), optimizer, schedule, kept, Ranks(0, 2))

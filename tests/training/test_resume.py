@@ -183,9 +183,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     use, expected = whole
     with pytest.raises(KeyboardInterrupt):
         use(tmp_path, at(step, ctrl_c))
-    assert messages()[-1] == (
-        f"toy: stopped at step {step + 1}; the same command goes on from there"
-    )
+    assert messages()[-1] == (f"toy: stopped at step {step + 1}; run the same command to resume")
     assert sum("validation" in message for message in messages()) == step // 4
     another_process()
     use(tmp_path, nothing)
@@ -198,14 +196,14 @@ def test_a_stop_inside_a_validation_goes_on_bit_for_bit(
 ) -> None:
     """It is finished and in the checkpoint."""
     use, expected = whole
-    watch = fit._watch
+    validate = fit._validate
 
     def asked(*given: Any) -> Any:
         ctrl_c()
-        return watch(*given)
+        return validate(*given)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(fit, "_watch", asked)
+        patch.setattr(fit, "_validate", asked)
         use(tmp_path, nothing)
     state = torch.load(tmp_path / STATE, weights_only=True)["progress"]
     assert state["step"] == state["validated"] == 4

@@ -1,6 +1,6 @@
 """Byte-pair encoding: tokens are words of a vocabulary that was fitted on training DNA.
 
-``vocabulary`` fits and reads the tokenizer of the package ``tokenizers``; ``compressor`` puts it
-behind :class:`~genezip.models.base.Compressor`. The DNA that it is fitted on comes from
-:func:`genezip.corpus.stream.sampled`. Systems whose network reads words of DNA build on this one.
+``vocabulary`` fits and reads the tokenizer of the package ``tokenizers``; ``compressor`` makes it a
+:class:`~genezip.models.base.Compressor`. Training DNA comes from
+:func:`genezip.corpus.stream.sampled`. Networks on words of DNA can build on this system.
 """

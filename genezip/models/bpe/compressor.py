@@ -1,4 +1,4 @@
-"""A vocabulary of byte-pair encoding as a compressor."""
+"""A byte-pair-encoding vocabulary as a compressor."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -27,20 +27,20 @@ _TYPES = {"name": str, "block_bp": int, "vocabulary": int, "sha256": dict, "trai
 
 
 class BPE(PlainCompressor):
-    """Tokens are words of a vocabulary, and runs of N; they have ids and nothing else.
+    """Tokens are words of a vocabulary and runs of N; they have ids but no vectors.
 
-    How DNA is cut before words are sought in it is told in :mod:`genezip.models.bpe.vocabulary`.
-    Blocks of ``block_bp`` bases are independent, so windows of a multiple of it, one after the
-    other, give what the whole sequence gives. There is no stream: the tokens of a block are known
-    when its last base is.
+    :mod:`genezip.models.bpe.vocabulary` describes how DNA is split before words are matched.
+    Blocks of ``block_bp`` bases are independent, so windows of a multiple of this length have the
+    tokens of the whole sequence. There is no stream, because the tokens of a block depend on its
+    last base.
 
     Parameters
     ----------
-    tokenizer : as :func:`genezip.models.bpe.vocabulary.fit_tokenizer` makes it
-    block_bp : bases of the blocks that ``tokenizer`` cuts
-    name, seed : as tables have them
-    facts : where the vocabulary comes from, JSON values: ``source``, ``scale``, ...
-    sha256 : of ``tokenizer.json``, where it is read from there
+    tokenizer : result of :func:`genezip.models.bpe.vocabulary.fit_tokenizer`
+    block_bp : length of the blocks of ``tokenizer``
+    name, seed : model name and seed in tables
+    facts : origin of the vocabulary, JSON values: ``source``, ``scale``, ...
+    sha256 : hash of ``tokenizer.json``, if the tokenizer was read from there
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BPE(PlainCompressor):
         self.tokenizer, self.block_bp = tokenizer, block_bp
         self.vocabulary = int(tokenizer.get_vocab_size())
         self.window_multiple = block_bp
-        # encoded at a time: a multiple of the blocks, so that no token is cut
+        # bases encoded at a time: a multiple of the blocks, so that no token is cut
         self._pass_bp = self.max_bp = max(ONE_PASS_BP // block_bp, 1) * block_bp
         self.name, self.seed, self.sha256 = name, seed, sha256
         self._facts = facts or {}
@@ -64,13 +64,7 @@ class BPE(PlainCompressor):
     def from_pretrained(
         cls, folder: str | Path, device: str = "cpu", revision: str | None = None
     ) -> Self:
-        """Open a model folder, or a hub id ``owner/name``; any ``device`` is as good.
-
-        Raises
-        ------
-        GenezipError
-            If a file is missing or damaged, or ``tokenizer.json`` is not that of ``config.json``.
-        """
+        """Open a model folder, or a hub id ``owner/name``; ``device`` is not used."""
         path = model_folder(folder, revision, [CONFIG, TOKENIZER, TOKENIZER_CONFIG])
         config = KIND.read(path / CONFIG)
         wrong = any(not isinstance(config.get(key), kind) for key, kind in _TYPES.items())
@@ -88,8 +82,8 @@ class BPE(PlainCompressor):
         size = tokenizer.get_vocab_size()
         if not cuts_blocks(tokenizer, config["block_bp"]) or size != config["vocabulary"]:
             raise GenezipError(
-                f"{words} does not cut DNA into blocks of {config['block_bp']} bp and words of a "
-                f"vocabulary of {config['vocabulary']}, as {CONFIG} says; copy both from one model"
+                f"{words} does not fit {CONFIG}, which has blocks of {config['block_bp']} bp and a "
+                f"vocabulary of {config['vocabulary']}; copy both from one model"
             )
         return cls(
             tokenizer,
@@ -101,7 +95,7 @@ class BPE(PlainCompressor):
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder; ``config.json`` comes last and holds the hash of the words."""
+        """Write the model folder; ``config.json`` is written last, with the hash of the words."""
         folder = Path(folder)
         save_tokenizer(folder, self.tokenizer)
         self.sha256 = sha256_file(folder / TOKENIZER)
@@ -119,7 +113,7 @@ class BPE(PlainCompressor):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What identifies the model in stored results, JSON values."""
+        """JSON values that identify the model in stored results."""
         return {
             "compressor": "bpe",
             "name": self.name,
@@ -130,7 +124,7 @@ class BPE(PlainCompressor):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a file of its tokens records, JSON values."""
+        """JSON values that are recorded in files of its tokens."""
         known = {key: value for key, value in self._facts.items() if key in ("scale", "source")}
         return {
             "model": self.name,
@@ -151,7 +145,7 @@ class BPE(PlainCompressor):
         return found
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Zeros, float64, shape (n,): nothing is multiplied."""
+        """Zeros, float64, shape (n,): there are no multiplications."""
         return np.zeros(len(lengths))
 
     def _card(self) -> str:

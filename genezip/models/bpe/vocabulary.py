@@ -1,12 +1,12 @@
-"""The tokenizer: how DNA is cut before words are sought in it, fitting, and its files.
+"""The tokenizer: splitting of DNA before byte-pair encoding, fitting, and its files.
 
-Everything stands in ``tokenizer.json``, so whatever opens that file (``transformers`` does) gives
-the same ids for the same text as this package:
+``tokenizer.json`` is complete, so any program that opens it (such as ``transformers``) gives the
+same ids for the same text as this package:
 
-- letters of any case, U as T, and ambiguity codes as N, as :mod:`genezip.alphabet` has them;
-- a cut at every multiple of ``block_bp`` bases, because the words of a block may depend on all of
-  its bases: blocks can be encoded one by one, and what follows a block changes nothing in it;
-- within a block a run of N is one token, ``[UNK]``, and no word reaches over it;
+- letters of any case, U as T, and ambiguity codes as N, as in :mod:`genezip.alphabet`;
+- a cut at every multiple of ``block_bp`` bases: words may depend on all bases of their block, but
+  not on other blocks, so blocks can be encoded one by one;
+- within a block a run of N is one token, ``[UNK]``, and no word extends over it;
 - within the stretches between, byte-pair encoding: of all neighbouring pairs the one that was
   merged first when the vocabulary was fitted is merged first, the leftmost first.
 
@@ -38,20 +38,15 @@ SPECIAL = {
     "pad_token": "[PAD]",
     "mask_token": "[MASK]",
 }
-"""Tokens that are no words, ids 0 to 4; all but the first are for models that build on this one."""
+"""Tokens that are no words, ids 0 to 4; all but the first are for models on this vocabulary."""
 
 SMALLEST = len(SPECIAL) + len(BASES)
-MIN_COUNT = 2  # a pair that is seen once is no word
-MAX_BLOCK_BP = 100_000  # the longest repetition that the pattern of the cut may have
+MIN_COUNT = 2  # a pair that occurs once is no word
+MAX_BLOCK_BP = 100_000  # largest count that a regular expression may have
 
 
 def empty_tokenizer(block_bp: int) -> Tokenizer:
-    """A tokenizer that cuts as described above and knows no word yet.
-
-    Parameters
-    ----------
-    block_bp : bases of a block, 1 to 100,000
-    """
+    """A tokenizer without words, with blocks of ``block_bp`` bases (1 to 100,000)."""
     tokenizer = Tokenizer(BPE(unk_token=UNKNOWN, fuse_unk=True))
     upper = [("[aA]", "A"), ("[cC]", "C"), ("[gG]", "G"), ("[tTuU]", "T")]
     ambiguous = ("[RYSWKMBDHVNryswkmbdhvn]", "N")
@@ -69,29 +64,24 @@ def empty_tokenizer(block_bp: int) -> Tokenizer:
 
 
 def cuts_blocks(tokenizer: Tokenizer, block_bp: int) -> bool:
-    """Whether a tokenizer cuts DNA as described above, into blocks of ``block_bp`` bases."""
+    """Whether a tokenizer splits DNA as :func:`empty_tokenizer` does, with this block length."""
     if not 1 <= block_bp <= MAX_BLOCK_BP or tokenizer.pre_tokenizer is None:
         return False
-    own, wanted = (
+    found, wanted = (
         json.loads(one.to_str())["pre_tokenizer"] for one in (tokenizer, empty_tokenizer(block_bp))
     )
-    return bool(own == wanted)
+    return bool(found == wanted)
 
 
 def fit_tokenizer(sequences: Iterable[np.ndarray], vocabulary: int, block_bp: int) -> Tokenizer:
-    """Fit a vocabulary; the same sequences give the same tokenizer, whatever the threads.
+    """Fit a vocabulary; equal sequences give equal tokenizers with any number of threads.
 
     Parameters
     ----------
     sequences : uint8 arrays of token ids
-        Read once; about 100 bytes of memory are needed for each base of them.
+        Read once; each base needs about 100 bytes of memory.
     vocabulary : number of token ids, special ones included; at least 9
     block_bp : bases of a block, 1 to 100,000
-
-    Raises
-    ------
-    GenezipError
-        If the sequences do not have so many words.
     """
     tokenizer = empty_tokenizer(block_bp)
     trainer = trainers.BpeTrainer(
@@ -112,7 +102,7 @@ def fit_tokenizer(sequences: Iterable[np.ndarray], vocabulary: int, block_bp: in
 
 
 def _stretches(sequences: Iterable[np.ndarray]) -> Iterator[str]:
-    """Text without N: a letter of its own would be a word, and then N no longer unknown."""
+    """Text without N, which must not become a word: it would no longer be unknown."""
     for ids in sequences:
         yield from re.findall("[ACGT]+", decode(ids).decode())
 
@@ -124,19 +114,13 @@ def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
         "tokenizer_class": "PreTrainedTokenizerFast",
         **SPECIAL,
         "clean_up_tokenization_spaces": False,
-        "model_max_length": 10**30,  # as transformers writes: there is no limit
+        "model_max_length": 10**30,  # no limit, as transformers writes it
     }
     write_json(folder / TOKENIZER_CONFIG, config)
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Read ``tokenizer.json``.
-
-    Raises
-    ------
-    GenezipError
-        If the file cannot be read as a tokenizer.
-    """
+    """Read ``tokenizer.json``."""
     try:
         return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # the package raises plain exceptions

@@ -1,5 +1,5 @@
-"""Tokens of equal length: the ruler that every learned system is held against.
+"""Tokens of equal length, the baseline of every learned system.
 
-Everything is in ``compressor``. It needs neither weights nor a network, so it is the smallest
+Everything is in ``compressor``. There are neither weights nor a network, so it is the smallest
 example of :class:`~genezip.models.base.Compressor`: copy it to add a system.
 """

@@ -20,22 +20,17 @@ LONGEST_KMER = 6
 class Fixed(PlainCompressor):
     """Tokens of ``stride`` bases; the last one of a sequence may be shorter.
 
-    Up to a stride of 6 a token has an id: the number of its k-mer, in base 4 with A, C, G, T as
-    0, 1, 2, 3 and the first base in the highest place, or 4^k for a token that has an N or is
-    cut short. There are no vectors, probabilities or likelihoods. A stream gives a token where it
-    begins, when its id cannot be known, so there is one above a stride of 6; windows of a multiple
-    of the stride give what the whole sequence gives.
+    Up to a stride of 6 a token has an id: the number of its k-mer in base 4 with A, C, G, T as
+    0, 1, 2, 3 and the first base as the highest digit, or 4^k for a token that has an N or is
+    shorter. There are no vectors, probabilities or likelihoods. Streams exist only above a stride
+    of 6, because a stream returns a token at its first base, when its id is still unknown; windows
+    of a multiple of the stride have the tokens of the whole sequence.
 
     Parameters
     ----------
     stride : bases per token, at least 1
-    name : as tables call it; ``fixed-<stride>`` when absent
-    seed, facts : of the model folder, where it comes from one
-
-    Raises
-    ------
-    GenezipError
-        If the stride is no whole number of at least 1.
+    name : name in tables; ``fixed-<stride>`` when absent
+    seed, facts : values of the model folder, if there is one
     """
 
     causal = True
@@ -58,16 +53,16 @@ class Fixed(PlainCompressor):
 
     @classmethod
     def from_settings(cls, settings: str) -> Self:
-        """Make one from text, the stride: ``fixed:16``."""
+        """Construct from the stride as text, as in ``fixed:16``."""
         if not (settings.isascii() and settings.isdigit()):
-            raise GenezipError(f"fixed:{settings} names no stride; give bases per token: fixed:16")
+            raise GenezipError(f"fixed:{settings} has no stride; give bases per token: fixed:16")
         return cls(int(settings))
 
     @classmethod
     def from_pretrained(
         cls, folder: str | Path, device: str = "cpu", revision: str | None = None
     ) -> Self:
-        """Open a model folder, or a hub id ``owner/name``; any ``device`` is as good."""
+        """Open a model folder, or a hub id ``owner/name``; ``device`` is not used."""
         path = model_folder(folder, revision, [CONFIG]) / CONFIG
         config = KIND.read(path)
         types = {"name": str, "stride": int, "training": dict}
@@ -77,7 +72,7 @@ class Fixed(PlainCompressor):
         return cls(config["stride"], config["name"], config.get("seed"), config["training"])
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder: ``config.json`` is all that is read again, the rest its card."""
+        """Write the model folder: ``config.json``, and a model card."""
         text = f"A token every {self.stride} bases from the start of each sequence."
         write_text(Path(folder) / CARD, f"# {self.name}\n\n{text} Nothing is learned.\n")
         facts = {"name": self.name, "seed": self.seed, "stride": self.stride}
@@ -86,12 +81,12 @@ class Fixed(PlainCompressor):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What identifies the model in stored results, JSON values."""
+        """JSON values that identify the model in stored results."""
         return {"compressor": "fixed", "name": self.name, "seed": self.seed, "stride": self.stride}
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a file of its tokens records, JSON values."""
+        """JSON values that are recorded in files of its tokens."""
         known = {key: value for key, value in self._facts.items() if key in ("scale", "source")}
         return {"model": self.name, "seed": self.seed, "stride": self.stride, **known}
 
@@ -103,11 +98,11 @@ class Fixed(PlainCompressor):
         ]
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Zeros, float64, shape (n,): nothing is multiplied."""
+        """Zeros, float64, shape (n,): there are no multiplications."""
         return np.zeros(len(lengths))
 
     def stream(self) -> "FixedStream":
-        """Open an empty stream; refuse where tokens have ids."""
+        """Open an empty stream; refused if tokens have ids."""
         if not self.streams:
             lacks(self.name, "stream")
         return FixedStream(self)
@@ -118,19 +113,19 @@ class Fixed(PlainCompressor):
         whole = np.full(-(-len(ids) // self.stride) * self.stride, N_ID, dtype=np.uint8)
         whole[: len(ids)] = ids
         bases = whole.reshape(-1, self.stride)
-        places = 4 ** np.arange(self.stride - 1, -1, -1)
-        numbers = (bases.astype(np.int64) - A_ID) @ places
+        powers = 4 ** np.arange(self.stride - 1, -1, -1)
+        numbers = (bases.astype(np.int64) - A_ID) @ powers
         return np.where(is_base(bases).all(axis=1), numbers, 4**self.stride)
 
 
 class FixedStream:
-    """One sequence block by block; all that it keeps is how many bases there were."""
+    """One sequence that is read block by block; its state is the number of bases read."""
 
     def __init__(self, model: Fixed, position: int = 0) -> None:
         self._model, self.position = model, position
 
     def feed(self, sequence: OneSequence, vectors: bool = False) -> Compressed:
-        """Read on; ``vectors`` are refused."""
+        """Read the next bases; ``vectors`` are refused."""
         if vectors:
             lacks(self._model.name, "vectors")
         length, stride = len(encode(sequence)), self._model.stride
@@ -139,13 +134,13 @@ class FixedStream:
         return tokens_at(length, starts, mode="stream")
 
     def copy(self) -> Self:
-        """Take a snapshot: both go on independently from here."""
+        """A snapshot; both streams continue independently."""
         return type(self)(self._model, self.position)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it stands."""
+        """The state as plain values."""
         return {"position": self.position}
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
-        """Go on from where :meth:`state_dict` was taken."""
+        """Continue from a state of :meth:`state_dict`."""
         self.position = values["position"]

@@ -1,6 +1,6 @@
 """GeneZip as a compressor, and the import of its published weights.
 
-``compressor`` has the class that users hold, for every architecture of ``hnet``; ``release`` and
-its neighbours turn the authors' weight files into a model folder. Copy ``compressor`` to add
-another system that is a network.
+``compressor`` has the public class, for every architecture of ``hnet``; ``release``,
+``release_config`` and ``release_names`` convert weight files of the release into a model folder.
+Copy ``compressor`` to add another system that is a network.
 """

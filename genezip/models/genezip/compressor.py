@@ -1,9 +1,8 @@
 """A trained network as a compressor: tokens, likelihoods, vectors, streams, generation.
 
-:class:`GeneZip` is the one for all architectures of
-:class:`~genezip.models.hnet.network.GeneZipNetwork`: GeneZip itself, H-Net, the U-Net, flat
-Mamba-2 and networks with routers that learn nothing. Raw DNA is enough: nothing here can be given
-annotation.
+:class:`GeneZip` is the class for all architectures of
+:class:`~genezip.models.hnet.network.GeneZipNetwork`: GeneZip, H-Net, the U-Net, flat Mamba-2 and
+networks with routers that learn nothing. The only input is raw DNA, never annotation.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from genezip.models.hnet.windows import base_states, run_batch
 from genezip.models.pretrained import WEIGHTS, ModelCard, load_network, save_pretrained
 
 ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one window
-# bases of independent sequences in one batch; on a GPU 40 of 12,800, as the authors' release
+# bases of independent sequences in one batch; on a GPU 40 of 12,800, as in the release
 BATCH_BP = {"cpu": 65_536, "cuda": 524_288}
 
 Precision = Literal["fp32", "bf16"]
@@ -37,15 +36,15 @@ Result = TypeVar("Result")
 
 
 class GeneZip:
-    """A trained network; the methods of :class:`~genezip.models.base.Compressor`, and more.
+    """A trained network with the methods of :class:`~genezip.models.base.Compressor`, and more.
 
-    Without a bound and with the bound ``causal`` sequences of any length are streamed in
-    constant memory. With the bound ``sequence`` a sequence is one window of at most 1,048,576
-    bp, and a base may depend on later ones.
+    Without a bound, or with the bound ``causal``, sequences of any length are streamed in constant
+    memory. With the bound ``sequence`` a sequence is one window of at most 1,048,576 bp, and a
+    base may depend on later ones.
 
     Parameters
     ----------
-    card : what the model folder says of it
+    card : content of the model folder's ``config.json``
     half : bf16 autocast on a GPU; a CPU computes in fp32
     """
 
@@ -56,7 +55,7 @@ class GeneZip:
         self.card = card
         device = network.embedding.device.type
         self._half = half and device == "cuda"
-        self.block_bp: int | None = None  # of streams; None is what the device likes
+        self.block_bp: int | None = None  # of streams; None is the default of the device
         self.batch_bp = BATCH_BP.get(device, BATCH_BP["cpu"])
         self.own_bound = network.bound
 
@@ -77,32 +76,26 @@ class GeneZip:
         Parameters
         ----------
         device : ``cpu``, ``cuda`` or ``auto``
-        bound : how the number of tokens is kept within limits: ``sequence`` as published,
-            which looks at the whole sequence; ``causal``, which a stream can obey; ``none``.
-            The model's own when absent. Integers of the causal bound that the model does
-            not bring follow from its target BPT.
+        bound : limit on the number of tokens: ``sequence`` as published, which depends on the
+            whole sequence; ``causal``, which can be streamed; ``none``; None for that of the
+            model. A model without integers of the causal bound takes those computed from its
+            target BPT.
         revision : branch, tag or commit of a hub id
-        streams : whether sequences are to be streamed: a model whose own bound is ``sequence``
-            then obeys ``causal``
+        streams : replace the bound ``sequence`` of a model by ``causal``, so that it can stream
         precision : ``bf16`` is autocast on a GPU; a CPU always computes in fp32
-        untrained : the same architecture and seed before the first step, named ``untrained``
-
-        Raises
-        ------
-        GenezipError
-            If the folder is no model, or its causal bound has neither integers nor targets.
+        untrained : use the same architecture and seed before the first step, named ``untrained``
         """
         network, card = load_network(folder, revision=revision)
         if untrained:
             network = build(network.shape, card.seed)
             card = replace(card, name=UNTRAINED, training={**card.training, "sha256": {}})
-        own = network.bound
-        if bound is None and streams and own == "sequence":
+        saved = network.bound
+        if bound is None and streams and saved == "sequence":
             bound = "causal"
         if bound is not None:
             network.set_bound(bound, list(card.target_bpt.values()))
         model = cls(network.to(choose_device(device)), card, precision == "bf16")
-        model.own_bound = own
+        model.own_bound = saved
         return model
 
     @property
@@ -112,12 +105,12 @@ class GeneZip:
 
     @property
     def bound(self) -> BoundKind:
-        """The bound in force."""
+        """The current bound on tokens."""
         return self.network.bound
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What identifies the model in stored results, JSON values."""
+        """JSON values that identify the model in stored results."""
         return {
             "name": self.card.name,
             "seed": self.card.seed,
@@ -129,7 +122,7 @@ class GeneZip:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a file of its tokens records, JSON values."""
+        """JSON values that are recorded in files of its tokens."""
         bounds: list[Any] = [router.bound for router in self.network.routers]
         return {
             "model": self.card.name,
@@ -151,12 +144,12 @@ class GeneZip:
 
     @property
     def causal(self) -> bool:
-        """Whether the vector of a base depends on nothing after it."""
+        """Whether the results of a base do not depend on later bases."""
         return self.bound != "sequence"
 
     @property
     def max_bp(self) -> int | None:
-        """Longest sequence in one pass; None where sequences are streamed."""
+        """Longest sequence of one pass (bp); None if sequences are streamed."""
         return None if self.causal else ONE_WINDOW_BP
 
     @property
@@ -183,34 +176,25 @@ class GeneZip:
 
     @property
     def likelihood(self) -> LikelihoodKind:
-        """Exact, but under the bound ``sequence``, which may have looked ahead in a window."""
+        """``exact``, or ``looked_ahead`` under the bound ``sequence``, which may look ahead."""
         return "exact" if self.causal else "looked_ahead"
 
     @property
     def gives_prob(self) -> bool:
-        """Whether there is a router, and so a boundary probability: not in a flat model."""
+        """Whether there are boundary probabilities, which a flat model does not have."""
         return self.network.shape.n_stages > 0
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
-        """Cut sequences into tokens, as many in one padded forward pass as memory is meant for.
+        """Cut sequences into tokens, ``batch_bp`` bases in one padded forward pass.
 
-        Under a bound that never looks ahead a sequence of more than 1,048,576 bp is streamed.
-
-        Parameters
-        ----------
-        sequences : list or tuple, see :func:`genezip.models.base.ids_of`
-
-        Raises
-        ------
-        GenezipError
-            For what is no DNA, no base at all, or under the bound ``sequence`` too many.
+        A sequence of more than 1,048,576 bp is streamed, or refused under the bound ``sequence``.
         """
         windows = ids_of(sequences)
         for ids in windows:
             self._check_window(ids)
         found: list[Compressed] = []
         for batch in self._batches(windows):
-            if len(batch[0]) > ONE_WINDOW_BP:  # it has no room for a second one
+            if len(batch[0]) > ONE_WINDOW_BP:  # such a sequence is alone in its batch
                 found.append(self._streamed(batch[0]))
                 continue
             with self.precision():
@@ -228,23 +212,18 @@ class GeneZip:
     ) -> Compressed | list[Compressed]:
         """Compress a sequence of any length.
 
-        With the bound ``causal`` or ``none`` the sequence is streamed in constant memory
-        (beside the result) and equals one pass over the whole. With ``sequence`` it is one
-        window of at most 1,048,576 bp, or goes window by window when ``window_bp`` is given.
+        With the bound ``causal`` or ``none`` the sequence is streamed in constant memory (apart
+        from the result), which equals one pass over the whole. With ``sequence`` it is one window
+        of at most 1,048,576 bp, or independent windows if ``window_bp`` is given.
 
         Parameters
         ----------
         sequence : str, bytes, bytearray, Biopython Seq or SeqRecord, or uint8 array of ASCII codes
             DNA of any case; U counts as T, IUPAC codes as N. Line breaks, spaces and gaps are
-            refused. A list or tuple of these gives a list of results, each as if it were alone.
+            refused, and so is a sequence shorter than one convolution. A list or tuple gives a
+            list of independent results.
         window_bp : int, optional
-            Compress independent windows of this length instead; the last may be shorter.
-
-        Raises
-        ------
-        GenezipError
-            If the sequence is of another type, shorter than one convolution, too long for one
-            window, or has a letter that is no base.
+            Compress independent windows of this length; the last may be shorter.
         """
         return self._each(sequence, lambda ids: self._compress(ids, window_bp))
 
@@ -275,8 +254,8 @@ class GeneZip:
     ) -> Likelihood | list[Likelihood]:
         """Natural log of the probability of every base given those before it.
 
-        It is exact under the bounds ``causal`` and ``none``; under ``sequence`` windows in which
-        the bound was active have looked ahead. Arguments and errors as of :meth:`compress`.
+        It is exact under the bounds ``causal`` and ``none``; under ``sequence`` it looks ahead in
+        windows in which the bound is active. Arguments are those of :meth:`compress`.
         """
         return self._each(sequence, lambda ids: self._likelihood(ids, window_bp))
 
@@ -296,18 +275,9 @@ class GeneZip:
         return Likelihood(log_prob=log_prob, kind=kind, looked_ahead=looked, mode=mode)
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
-        """Vectors of the bases (stage-0 decoder output), or of the tokens (trunk output).
+        """Vectors of the bases (stage-0 decoder output), or at level ``token`` of the trunk output.
 
-        Parameters
-        ----------
-        sequences : list or tuple, each as if it were alone
-        level : ``base`` or ``token``
-
-        Raises
-        ------
-        GenezipError
-            For what is no DNA, no base at all, under the bound ``sequence`` too many, or the
-            tokens of a flat model.
+        Tokens of a flat model have no vectors.
         """
         windows = ids_of(sequences)
         for ids in windows:
@@ -325,7 +295,7 @@ class GeneZip:
         return [Embedding(one, np.arange(len(one))) for one in states]
 
     def _batches(self, windows: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Windows in order, as many at a time as ``batch_bp`` holds when padded."""
+        """Windows in order, in batches of at most ``batch_bp`` bases with padding."""
         waiting: list[np.ndarray] = []
         for ids in windows:
             longest = max(len(ids), *(len(other) for other in waiting), 0)
@@ -350,24 +320,24 @@ class GeneZip:
         return flops(self.network.shape, lengths, tokens)
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder; the bound in force is not saved, but the model's own."""
+        """Write the model folder with the bound that the model was loaded with."""
         save_pretrained(folder, self.network, self.card)
 
     def precision(self) -> AbstractContextManager[Any]:
-        """Autocast where it is asked for."""
+        """Autocast if the model was loaded with ``bf16`` on a GPU."""
         return torch.autocast("cuda", torch.bfloat16) if self._half else nullcontext()
 
     @property
     def streams(self) -> bool:
-        """Whether a sequence can be read block by block: not under the bound ``sequence``."""
+        """Whether sequences can be streamed: not under the bound ``sequence``."""
         return self.causal
 
     def stream(self) -> Stream:
-        """An empty stream: feed it block by block, copy it where two continuations part.
+        """An empty stream, which is fed block by block and copied where two continuations differ.
 
         Examples
         --------
-        The score of a variant costs only what follows it::
+        The score of a variant costs only the bases after it::
 
             shared = model.stream()
             shared.feed(before)
@@ -394,10 +364,7 @@ class GeneZip:
     def generate(
         self, prompt: OneSequence | Sequences, length: int, temperature: float = 1.0, seed: int = 0
     ) -> str | list[str]:
-        """Continue a prompt by ``length`` bases (see :meth:`Stream.generate`).
-
-        The prompt is as for :meth:`compress`, of at least one base.
-        """
+        """Continue a prompt of at least one base by ``length`` bases (:meth:`Stream.generate`)."""
 
         def continued(ids: np.ndarray) -> str:
             stream = self.stream()
@@ -413,7 +380,7 @@ class GeneZip:
         name: str = "sequence",
         shortest: int | None = None,
     ) -> Result | list[Result]:
-        """The result of a sequence, or of each in a list; all are checked before the first."""
+        """Result of a sequence, or of each in a list; all are checked before the first is used."""
         if not isinstance(sequences, list | tuple):
             return one(self._ids(sequences, name, shortest))
         named = [(item, f"{name} {number} of the list") for number, item in enumerate(sequences)]
@@ -433,8 +400,8 @@ class GeneZip:
     def _check_window(self, ids: np.ndarray) -> None:
         if self.max_bp is not None and len(ids) > self.max_bp:
             raise GenezipError(
-                f"{self.name} obeys the bound sequence, which looks at one window of at most "
-                f"{self.max_bp:,} bp, and was given {len(ids):,}; use the bound causal or none"
+                f"{self.name} has the bound sequence, which takes one window of at most "
+                f"{self.max_bp:,} bp, but {len(ids):,} are given; use the bound causal or none"
             )
 
     def _streamed(self, ids: np.ndarray) -> Compressed:
@@ -450,9 +417,9 @@ class GeneZip:
             raise GenezipError(f"window_bp is {window_bp}; give a whole number of at least 1")
         if window_bp is None and len(ids) > ONE_WINDOW_BP:
             raise GenezipError(
-                f"the sequence has {len(ids):,} bases, but the bound sequence looks at all of "
-                f"one window, which may have {ONE_WINDOW_BP:,}; load the model with "
-                "bound='causal' to stream it, or give window_bp to go window by window"
+                f"the sequence has {len(ids):,} bases, but the bound sequence takes one window of "
+                f"at most {ONE_WINDOW_BP:,}; load the model with bound='causal' to stream it, or "
+                "give window_bp for independent windows"
             )
         step = window_bp or len(ids)
         for start in range(0, len(ids), step):

@@ -1,7 +1,7 @@
-"""Import of the authors' published weights into a model folder of ours.
+"""Import of the release's weights into a model folder of this package.
 
-Every name and shape is checked, the layout is read from the tensors and held against the
-configuration beside them, and what neither says is filled in as published and noted.
+Every name and shape is checked, the layout is read from the tensors and compared with the
+configuration beside them, and values that neither has are those of the paper, which is recorded.
 """
 
 import pickle
@@ -30,7 +30,7 @@ from genezip.region_classes import CLASSES, GENE7, LABELS
 
 README = "README.md"
 
-# What the paper states where no configuration lies beside the weights.
+# Values of the paper for weights without a configuration.
 PUBLISHED_FLOOR = 8
 PUBLISHED_BPT = dict(zip(CLASSES, (32.0, 32.0, 64.0, 64.0, 256.0, 256.0, 512.0), strict=True))
 
@@ -46,12 +46,12 @@ def import_release(
     name: str | None = None,
     target_bpt: Mapping[str, float] | None = None,
 ) -> ModelCard:
-    """Write a model folder from weights in the release's naming.
+    """Write a model folder from weights with the names of the release.
 
     Parameters
     ----------
     source : weight file, folder with one, or hub id ``owner/name[@revision]``
-    out : folder; one that exists must be empty or an imported model, which is replaced
+    out : folder; an existing one must be empty or an imported model, which is replaced
     name : model name; by default that of the repository or folder
     target_bpt : target of every region class (bp per token), for weights without
         ``hydra_cfg.yaml``; by default transcript-balanced with base 32
@@ -59,8 +59,8 @@ def import_release(
     Raises
     ------
     GenezipError
-        If the source is missing, broken or of another model, or contradicts its
-        configuration or ``target_bpt``; nothing is written then.
+        If the source is missing, broken or of another model, or contradicts its configuration or
+        ``target_bpt``; then no file is written.
     """
     out = Path(out)
     path = locate(source)
@@ -84,16 +84,16 @@ def import_release(
     with torch.device("meta"):
         network = GeneZipNetwork(shape)
     network.load_state_dict(converted(state, shape), assign=True)
-    # only an imported model may be replaced: anything else would be lost
-    own = (CONFIG, WEIGHTS, README) if (out / CONFIG).exists() else ()
-    with replaced_folder(out, own) as folder:
+    # only an imported model may be replaced: other files would be lost
+    replaced = (CONFIG, WEIGHTS, README) if (out / CONFIG).exists() else ()
+    with replaced_folder(out, replaced) as folder:
         write_text(folder / README, _readme(card, network.count_parameters()))
         save_pretrained(folder, network, card)
     return card
 
 
 def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) -> Architecture:
-    """Layout of a state dict, after checking every name, shape and value."""
+    """Layout of a state dict, after a check of every name, shape and value."""
     head = state.pop(HEAD, None)
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     found = layout(shapes, str(path))
@@ -102,7 +102,7 @@ def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) 
         bounds: dict[str, Any] = {"k_min": [PUBLISHED_FLOOR] * stages, "k_max": [None] * stages}
     else:
         bounds = config.bounds(stages)
-    # 64 positions per chunk suit plain PyTorch best; the result does not depend on it
+    # 64 positions per chunk are fastest in plain PyTorch and do not affect the result
     where = str(config.path if config else path)
     shape = architecture({**found, **bounds, "ssd_chunk": 64}, where)
     problem = mismatch(shapes, expected_shapes(shape))
@@ -113,12 +113,14 @@ def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) 
         )
     if head is not None and not torch.equal(head, state[EMBEDDING]):
         raise GenezipError(
-            f"{path} has a {HEAD} of its own, where GeneZip repeats {EMBEDDING}; "
-            "it is another model"
+            f"{path} is another model: its {HEAD} differs from {EMBEDDING}, which GeneZip repeats; "
+            "take the weights of a GeneZip release"
         )
     for key, value in state.items():
         if not value.isfinite().all():
-            raise GenezipError(f"{path} holds {key} with values that are not finite")
+            raise GenezipError(
+                f"{path} holds {key} with values that are not finite; take another checkpoint"
+            )
     if config is not None:
         config.check(shape)
     return shape
@@ -127,14 +129,14 @@ def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) 
 def _targets(
     config: ReleaseConfig | None, given: Mapping[str, float] | None
 ) -> tuple[dict[str, float], str]:
-    """Target BPT of every class and where it comes from: the release knows the seven only."""
+    """Target BPT of the seven classes of the release, and its origin."""
     given = None if given is None else GENE7.complete(given, "the region preset")
     written = config.target_bpt() if config else None
     if config is not None and written is not None:
         if given is not None and given != written:
             name = next(key for key in CLASSES if given[key] != written[key])
             raise GenezipError(
-                f"{config.path} gives {name} {written[name]:g} bp per token, the region preset "
+                f"{config.path} has {written[name]:g} bp per token for {name}, the region preset "
                 f"{given[name]:g}; leave the preset out"
             )
         return written, "hydra_cfg.yaml"
@@ -144,9 +146,9 @@ def _targets(
 
 
 def _origin(path: Path, hub_id: HubId | None) -> dict[str, Any]:
-    """Where the weights come from, in words that mean the same on another computer."""
-    kept = path.relative_to(home(path)).as_posix()
-    found = {"imported_from": kept, "source_sha256": sha256_file(path)}
+    """Origin of the weights, without paths of this computer."""
+    relative = path.relative_to(home(path)).as_posix()
+    found = {"imported_from": relative, "source_sha256": sha256_file(path)}
     if hub_id is None:
         return found
     return {**found, "hub": {"id": hub_id.name, "commit": home(path).name}}
@@ -195,29 +197,24 @@ _PREFIX = re.compile(r"^((module|_orig_mod)\.)+")
 
 
 def find_weights(folder: Path) -> Path | None:
-    """The weights of a folder in the release's order; None if there are none.
+    """The first weight file of a folder in the release's order; None if there is none.
 
-    The folder itself comes first, then ``last-checkpoint/``, then the ``checkpoint-STEP/`` of
-    the highest step; in each, the names of :data:`FILES` in turn.
+    The folder itself comes first, then ``last-checkpoint/``, then the ``checkpoint-STEP/`` from the
+    highest step down; in each, the names of :data:`FILES` in order.
     """
     steps = {
         int(match[1]): path for path in folder.iterdir() if (match := _STEP.fullmatch(path.name))
     }
-    places = [folder, folder / LAST, *(steps[step] for step in sorted(steps, reverse=True))]
-    candidates = (place / name for place in places for name in FILES)
+    folders = [folder, folder / LAST, *(steps[step] for step in sorted(steps, reverse=True))]
+    candidates = (one / name for one in folders for name in FILES)
     return next((path for path in candidates if path.is_file()), None)
 
 
 def locate(source: str | Path) -> Path:
     """The weight file of a file, a folder or a hub id.
 
-    From the hub, one place after another is asked for, so that no more than the weights of
-    one place is downloaded; all are taken from the same commit.
-
-    Raises
-    ------
-    GenezipError
-        If there is no such file.
+    From the hub, folder after folder of one commit is requested, so that only the weights of one
+    folder are downloaded.
     """
     hub_id = HubId.parse(source)
     if hub_id is None:
@@ -229,8 +226,8 @@ def locate(source: str | Path) -> Path:
             what = "holds no" if path.is_dir() else "does not exist; name a"
             raise GenezipError(f"{source} {what} weight file ({', '.join(FILES)})")
         return found
-    for place in ("", f"{LAST}/", "checkpoint-*/"):
-        folder = snapshot(hub_id, [CONFIG_NAME, *(place + name for name in (CONFIG_NAME, *FILES))])
+    for inside in ("", f"{LAST}/", "checkpoint-*/"):
+        folder = snapshot(hub_id, [CONFIG_NAME, *(inside + name for name in (CONFIG_NAME, *FILES))])
         hub_id = HubId(hub_id.name, folder.name)
         found = find_weights(folder)
         if found is not None:
@@ -241,12 +238,7 @@ def locate(source: str | Path) -> Path:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Tensors of a weight file by name, on the CPU, without the prefixes of wrappers.
 
-    A pickle may hold tensors in plain dictionaries and nothing else: no code in it is run.
-
-    Raises
-    ------
-    GenezipError
-        If the file is broken, or holds anything but floating-point tensors by name.
+    A pickle may hold only floating-point tensors in plain dictionaries; no code in it is run.
     """
     state = _load(path)
     if isinstance(state, Mapping) and set(state) == {"state_dict"}:
@@ -263,19 +255,21 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             )
         short = _PREFIX.sub("", str(name))
         if short in named:
-            raise GenezipError(f"{path} holds {short} twice, with and without a prefix")
+            raise GenezipError(
+                f"{path} holds {short} twice, with and without a prefix; name another weight file"
+            )
         named[short] = value
     return named
 
 
 def _load(path: Path) -> Any:
-    """What a weight file holds, by weights-only unpickling or safetensors."""
+    """Content of a weight file, by weights-only unpickling or safetensors."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # anything but tensors in plain containers: its name is in the message
+        # the message has the name of any type but tensors and plain containers
         foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
         if foreign is None:
             raise _unreadable(path) from None
@@ -285,7 +279,7 @@ def _load(path: Path) -> Any:
         ) from None
     except PermissionError:
         raise GenezipError(f"{path} may not be read; change its permissions") from None
-    except Exception as error:  # wrong bytes fail in any way inside the readers
+    except Exception as error:  # the readers raise many kinds of errors for wrong bytes
         raise _unreadable(path) from error
 
 

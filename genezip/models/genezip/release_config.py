@@ -1,7 +1,7 @@
-"""``hydra_cfg.yaml``: what the authors' release writes beside its weights.
+"""``hydra_cfg.yaml``, the configuration beside weights of the release.
 
-The file is saved with its references unresolved (``model_cfg: ${_model_lookup...}``), so
-those that a value needs are followed here; nothing else of that syntax is understood.
+The file has unresolved references (``model_cfg: ${_model_lookup...}``), which are followed here for
+the values that are needed; no other syntax of Hydra is supported.
 """
 
 import re
@@ -17,24 +17,18 @@ from genezip.region_classes import CLASSES
 
 NAME = "hydra_cfg.yaml"
 _REFERENCE = re.compile(r"\$\{([^${}]*)\}")
-_DEEPEST = 20  # references to references; more is a circle
+_DEEPEST = 20  # depth of references to references; more is taken as a cycle
 
 
 @dataclass(frozen=True)
 class ReleaseConfig:
-    """A configuration of the release, read value by value."""
+    """A configuration of the release."""
 
     path: Path
     values: dict[str, Any]
 
     def get(self, key: str) -> Any:
-        """Value of a dotted key with references followed; None where it is not given.
-
-        Raises
-        ------
-        GenezipError
-            If a reference leads nowhere, or in a circle.
-        """
+        """Value of a dotted key with references resolved; None if the key is absent."""
         return self._at(key, 0)
 
     def _at(self, key: str, depth: int) -> Any:
@@ -69,23 +63,17 @@ class ReleaseConfig:
         return None
 
     def check(self, shape: Architecture) -> None:
-        """Refuse weights of another layout than the one that is written here.
-
-        Raises
-        ------
-        GenezipError
-            With the first key that disagrees, and both values.
-        """
+        """Refuse weights whose layout differs from this configuration in any key."""
         for key, found in described(shape).items():
             value = self.model(key)
             if value is not None and value != found:
                 raise GenezipError(
-                    f"{self.path} says {key} is {value}, but the tensors say {found}; "
+                    f"{self.path} has {key}: {value}, but the tensors have {found}; "
                     "take weights and configuration of the same checkpoint"
                 )
 
     def bounds(self, stages: int) -> dict[str, list[int | None]]:
-        """``k_min`` and ``k_max`` per stage as in :class:`Architecture`; 0 is no bound."""
+        """``k_min`` and ``k_max`` per stage for :class:`Architecture`; 0 becomes None."""
         found: dict[str, list[int | None]] = {}
         for ours, theirs, switch in (
             ("k_min", "k_min_list", "use_routing_floor"),
@@ -111,13 +99,8 @@ class ReleaseConfig:
     def target_bpt(self) -> dict[str, float] | None:
         """Target BPT of every region class, ``bp_per_token`` times its multiplier.
 
-        Without ``region_info`` the model is a uniform H-Net: the base for every class.
-        None if there is no base either.
-
-        Raises
-        ------
-        GenezipError
-            If ``region_info`` is not the seven classes, each with a number.
+        Without ``region_info`` the model is a uniform H-Net with ``bp_per_token`` for every class;
+        without ``bp_per_token`` the result is None.
         """
         base, regions = self.get("bp_per_token"), self.get("region_info")
         if base is None:
@@ -137,7 +120,7 @@ class ReleaseConfig:
         return {name: base * float(multipliers[name]) for name in CLASSES}
 
     def facts(self) -> dict[str, Any]:
-        """What to keep of it: routing, targets and training length, and the file's hash."""
+        """Values to record: routing, targets, training length, and the hash of the file."""
         keys = ("region_info", "bp_per_token", "alpha", "max_len")
         found = {key: self.get(key) for key in keys}
         return {**found, "sha256": sha256_file(self.path)}
@@ -161,14 +144,14 @@ def described(shape: Architecture) -> dict[str, Any]:
 
 
 def home(weights: Path) -> Path:
-    """The folder of a model: that of its weights, or the one around a checkpoint folder."""
+    """The folder of a model: that of its weights, or the parent of a checkpoint folder."""
     folder = weights.parent
     inside = re.fullmatch(r"last-checkpoint|checkpoint-\d+", folder.name)
     return folder.parent if inside else folder
 
 
 def read_beside(weights: Path) -> ReleaseConfig | None:
-    """The configuration in the folder of the weights, or one above a checkpoint folder."""
+    """The configuration in the folder of the weights, or in the parent of a checkpoint folder."""
     for folder in (weights.parent, home(weights)):
         path = folder / NAME
         if path.is_file():

@@ -1,9 +1,9 @@
-"""Parameter names of the authors' release: theirs to ours, and the layout they imply.
+"""Parameter names of the release: their names in this package, and the layout they imply.
 
-In the release the stages are nested: ``backbone`` is stage 0, its ``main_network`` stage 1,
-and so on; the innermost one holds only ``pad_dimension`` and the trunk, a last
-``main_network``. Rows of the input projection stand in the same order in both (gate, x, B,
-C, dt), so every tensor is taken as it is; only the convolution loses its axis of length 1.
+In the release the stages are nested: ``backbone`` is stage 0, its ``main_network`` stage 1, and so
+on; the innermost one holds only ``pad_dimension`` and the trunk, a last ``main_network``. Rows of
+the input projection have the same order in both (gate, x, B, C, dt), so tensors are copied
+unchanged; only the convolution loses its axis of length 1.
 """
 
 import re
@@ -36,7 +36,7 @@ _LAYER = {
     "mixer.out_proj.weight": "mixer.out_proj.weight",
 }
 
-_TEXT = re.compile(r"\.(norm2|mlp|Wqkv)\b")  # parts that only blocks with attention or MLP have
+_TEXT = re.compile(r"\.(norm2|mlp|Wqkv)\b")  # parameters of blocks with attention or MLP
 
 
 def _path(stage: int) -> str:
@@ -48,8 +48,8 @@ def pairs(shape: Architecture) -> Iterator[tuple[str, str]]:
 
     def stack(theirs: str, ours: str, layers: int) -> Iterator[tuple[str, str]]:
         for layer in range(layers):
-            for name, own in _LAYER.items():
-                yield f"{theirs}.layers.{layer}.{name}", f"{ours}.blocks.{layer}.{own}"
+            for name, here in _LAYER.items():
+                yield f"{theirs}.layers.{layer}.{name}", f"{ours}.blocks.{layer}.{here}"
         yield f"{theirs}.rmsnorm.weight", f"{ours}.norm_weight"
 
     yield EMBEDDING, "embedding"
@@ -72,46 +72,42 @@ def pairs(shape: Architecture) -> Iterator[tuple[str, str]]:
 
 
 def expected_shapes(shape: Architecture) -> Shapes:
-    """Name in the release and shape of every tensor of a layout, without the head's alias."""
+    """Name in the release and shape of every tensor of a layout, without the tied head."""
     with torch.device("meta"):
-        ours = GeneZipNetwork(shape).state_dict()
+        state = GeneZipNetwork(shape).state_dict()
     shapes = {}
-    for theirs, own in pairs(shape):
-        size = tuple(ours[own].shape)
-        shapes[theirs] = (size[0], 1, size[1]) if own.endswith("conv_weight") else size
+    for theirs, ours in pairs(shape):
+        size = tuple(state[ours].shape)
+        shapes[theirs] = (size[0], 1, size[1]) if ours.endswith("conv_weight") else size
     return shapes
 
 
 def converted(state: dict[str, Tensor], shape: Architecture) -> dict[str, Tensor]:
-    """A state dict of ours, fp32, from one whose names and shapes have been checked.
+    """State dict of this package, fp32, from a checked one of the release.
 
-    Tensors are copied, since some may be views of one memory, and taken out of ``state``, so
-    that both do not fill the memory.
+    Tensors are copied, since some may be views of one memory, and removed from ``state``, so that
+    memory does not hold both.
     """
-    ours = {}
-    for theirs, own in pairs(shape):
+    found = {}
+    for theirs, ours in pairs(shape):
         value = state.pop(theirs).to(torch.float32, copy=True)
-        ours[own] = value.squeeze(1) if own.endswith("conv_weight") else value
+        found[ours] = value.squeeze(1) if ours.endswith("conv_weight") else value
     for s in range(shape.n_stages):  # equal widths need no padding, and have no tensor
-        ours.setdefault(f"paddings.{s}", torch.empty(0))
-    return ours
+        found.setdefault(f"paddings.{s}", torch.empty(0))
+    return found
 
 
 def layout(shapes: Mapping[str, tuple[int, ...]], where: str) -> dict[str, Any]:
     """Widths, layer counts and layer sizes of a state dict, keys as in :class:`Architecture`.
 
-    Each is what most tensors agree on, so that a single wrong tensor does not shift the
-    layout, and is found by its name when the shapes are compared.
-
-    Raises
-    ------
-    GenezipError
-        If these are not the tensors of such a model; ``where`` begins the sentence.
+    Each is that of most tensors, so that a single wrong tensor does not change the layout and is
+    found by its name when shapes are compared. ``where`` begins the error for other models.
     """
     text = next((name for name in shapes if _TEXT.search(name)), None)
     if text is not None:
         raise GenezipError(
-            f"{where} is an H-Net text model (it has {text}); GeneZip has Mamba-2 layers only"
+            f"{where} is an H-Net text model (it has {text}), but GeneZip has only Mamba-2 layers; "
+            "name another file"
         )
     stages = 0
     while any(name.startswith(f"{_path(stages)}.encoder.") for name in shapes):
@@ -130,7 +126,7 @@ def layout(shapes: Mapping[str, tuple[int, ...]], where: str) -> dict[str, Any]:
     )
     if not stages or 0 in widths or not sizes:
         raise GenezipError(
-            f"{where} is no GeneZip of the authors' release: its tensors are not named as in "
+            f"{where} is no GeneZip of the release: its tensors do not have names such as "
             f"{EMBEDDING}, backbone.encoder.layers.0.mixer.A_log; name another file"
         )
     expand, headdim, d_state, d_conv = sizes.most_common(1)[0][0]
@@ -147,13 +143,13 @@ def layout(shapes: Mapping[str, tuple[int, ...]], where: str) -> dict[str, Any]:
 
 
 def _layers(shapes: Iterable[str], stack: str) -> int:
-    """How many layers a stack has; a gap in their numbers is found as a missing tensor."""
+    """Number of layers of a stack; a gap in their numbers is found later as a missing tensor."""
     numbers = (re.match(rf"{re.escape(stack)}\.layers\.(\d+)\.", name) for name in shapes)
     return len({match[1] for match in numbers if match})
 
 
 def _width(shapes: Mapping[str, tuple[int, ...]], stacks: list[str]) -> int:
-    """Length of most norms over the residual stream; 0 if there is none."""
+    """Most frequent length of norms over the residual stream; 0 if there is none."""
     names = "|".join(re.escape(stack) for stack in stacks)
     norm = re.compile(rf"({names})\.(layers\.\d+\.norm1|rmsnorm)\.weight")
     found = Counter(shape[0] for name, shape in shapes.items() if shape and norm.fullmatch(name))
@@ -161,7 +157,7 @@ def _width(shapes: Mapping[str, tuple[int, ...]], stacks: list[str]) -> int:
 
 
 def _sizes(shapes: Mapping[str, tuple[int, ...]], layer: str) -> tuple[int, int, int, int] | None:
-    """expand, headdim, d_state and d_conv as one layer has them; None if it is incomplete."""
+    """expand, headdim, d_state and d_conv of one layer; None if it is incomplete."""
     try:
         (width,) = shapes[f"{layer}.norm1.weight"]
         (inner,) = shapes[f"{layer}.mixer.norm.weight"]

@@ -28,15 +28,15 @@ class Architecture:
     trunk_layers : Mamba-2 layers of the innermost trunk
     d_state, headdim, expand, d_conv : sizes of a Mamba-2 layer
     ssd_chunk : positions per chunk of the state-space scan; any value gives the same result
-    router : what decides on tokens at each stage (:mod:`genezip.models.routing.fixed`); empty is
-        ``learned`` everywhere
+    router : router of each stage (:mod:`genezip.models.routing.fixed`); empty is ``learned``
+        everywhere
     stride : positions per token of the routers ``stride``, ``random`` and ``block``;
         null elsewhere
-    bound : ``sequence`` as published (Eq. 10-11), ``causal``
-        (:mod:`genezip.models.routing.bounds`), or ``none``; of learned routers only
+    bound : bound of learned routers: ``sequence`` as published (Eq. 10-11), ``causal``
+        (:mod:`genezip.models.routing.bounds`), or ``none``
     k_min, k_max : bounds on kept tokens per sequence and stage (``sequence``); null is no bound
-    max_chunk, burst, rate : integers G, beta and (a, b) per stage (``causal``); null takes
-        the defaults that follow from the target BPT
+    max_chunk, burst, rate : integers G, beta and (a, b) per stage (``causal``); null for
+        defaults computed from the target BPT
     logit_scale : ``none`` as published, or ``inverse_sqrt_width`` for the tied head
     """
 
@@ -92,13 +92,13 @@ class Architecture:
                 raise ValueError(f"k_max {high} is below k_min {low}; no mask can meet both")
         for kind, stride in zip(self.router, self.stride, strict=True):
             if (stride is None) != (kind in ("learned", "cpg")):
-                raise ValueError(f"stride {stride} does not go with router {kind}")
+                raise ValueError(f"stride {stride} does not fit router {kind}")
             if stride is not None and stride < 1:
                 raise ValueError(f"stride {stride} is below 1")
         if "cpg" in self.router[1:]:
             raise ValueError("router cpg reads bases, so it is of stage 0 only")
         if len(set(self.router)) > 1 and "block" in self.router:
-            raise ValueError("router block goes with no other router: its tokens end a chunk")
+            raise ValueError("router block fits no other router: its tokens end a chunk")
         self.causal_bounds()  # refuses impossible integers
         if any(width * self.expand % self.headdim for width in self.d_model):
             raise ValueError("headdim must divide expand x d_model of every stage")
@@ -111,16 +111,16 @@ class Architecture:
 
     @property
     def marks_end(self) -> bool:
-        """Whether a token stands at the last position of its chunk (U-Net blocks)."""
+        """Whether a token is at the last position of its chunk (U-Net blocks), not the first."""
         return "block" in self.router
 
     @property
     def learns_routing(self) -> bool:
-        """Whether any stage has a learned router (RAR steers nothing else)."""
+        """Whether any stage has a learned router, the only kind that RAR affects."""
         return "learned" in self.router
 
     def resolved(self, target_bpt: Sequence[float]) -> "Architecture":
-        """The same with the integers of its causal bound written out, if it has that bound."""
+        """The architecture with explicit integers of its causal bound, if it has that bound."""
         if self.bound != "causal" or self.max_chunk is not None:
             return self
         bounds = self.causal_bounds(target_bpt)
@@ -132,11 +132,9 @@ class Architecture:
         )
 
     def causal_bounds(self, target_bpt: Sequence[float] = ()) -> list[CausalBound]:
-        """Integers of the causal bound, one per stage; [] where nothing gives them.
+        """Integers of the causal bound of every stage; defaults need the target BPT, else [].
 
-        Parameters
-        ----------
-        target_bpt : target of every region class (bp per token), for the defaults
+        ``target_bpt`` has the target of every region class (bp per token).
         """
         if self.max_chunk is not None and self.burst is not None and self.rate is not None:
             columns = zip(self.max_chunk, self.burst, self.rate, strict=True)
@@ -152,14 +150,14 @@ class Architecture:
 
 
 def bound_kind(name: str | None) -> BoundKind | None:
-    """Check the name of a bound; None stays None (the model's own)."""
+    """Check the name of a bound; None (that of the model) is returned as it is."""
     if name is not None and name not in get_args(BoundKind):
         raise GenezipError(f"there is no bound {name!r}; use {', '.join(get_args(BoundKind))}")
     return cast(BoundKind | None, name)
 
 
 def architecture(value: Any, where: str = "architecture") -> Architecture:
-    """Check plain values; one sentence says what is wrong."""
+    """Check plain values; the first error becomes one sentence that begins with ``where``."""
     try:
         return TypeAdapter(Architecture).validate_python(value)
     except ValidationError as error:

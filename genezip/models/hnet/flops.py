@@ -1,10 +1,10 @@
 """Floating-point operations of one pass through a hierarchical network, in closed form.
 
 Matrix products are counted, a multiply-add as two operations, as ``torch.utils.flop_counter``
-counts them when the plain network runs: projections of the Mamba-2 layers and of routers, the
-state-space scan in chunks, the moving average that de-chunks, residual maps and the head.
-Element-wise work (convolutions of four taps, norms, gates) is left out by both. Tokens are the
-realised ones, so a sequence that is cut into more tokens costs more.
+counts them in the plain network: projections of the Mamba-2 layers and of routers, the state-space
+scan in chunks, the moving average of de-chunking, residual maps and the head. Element-wise work
+(convolutions of four taps, norms, gates) is left out by both. Tokens are the realised ones, so a
+sequence with more tokens costs more.
 """
 
 import numpy as np
@@ -25,11 +25,6 @@ def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.nd
     Returns
     -------
     float64 array, shape (n,)
-
-    Raises
-    ------
-    GenezipError
-        If ``tokens`` has another number of rows or stages.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     tokens = np.asarray(tokens, dtype=np.int64).reshape(
@@ -38,7 +33,7 @@ def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.nd
     if tokens.shape[1] != shape.n_stages:
         raise GenezipError(
             f"tokens of {tokens.shape[1]} stages are given for a network of {shape.n_stages}; "
-            "give stage_tokens of what it made"
+            "give the stage_tokens of its results"
         )
     positions = [lengths, *tokens.T]
     total = 2.0 * lengths * shape.d_model[0] * shape.vocab_size  # the tied head
@@ -54,7 +49,7 @@ def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.nd
 
 
 def mamba2_flops(shape: Architecture, width: int, positions: np.ndarray) -> np.ndarray:
-    """Operations of one Mamba-2 layer over sequences of so many positions: float64 (n,)."""
+    """Operations of one Mamba-2 layer over sequences of ``positions``: float64 (n,)."""
     inner, state = shape.expand * width, shape.d_state
     projections = width * (2 * inner + 2 * state + inner // shape.headdim) + inner * width
     chunk = np.minimum(shape.ssd_chunk, np.maximum(positions, 1))

@@ -1,8 +1,8 @@
 """The two losses: next base, and region-aware ratio (RAR, Eq. 5-9).
 
-RAR steers the share of kept positions F and the mean boundary probability G of every
-region class towards 1 / N, with N the target of one stage:
-L = N / (N - 1) [(N - 1) F G + (1 - F)(1 - G)]. F is a count, so only G carries gradient.
+RAR moves the share of kept positions F and the mean boundary probability G of every region class
+towards 1 / N, with N the target of one stage: L = N / (N - 1) [(N - 1) F G + (1 - F)(1 - G)].
+F is a count, so only G has a gradient.
 """
 
 from typing import Literal
@@ -23,7 +23,7 @@ def base_nll(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 
     Parameters
     ----------
-    logits : Tensor, shape (B, L, vocab) (or L - 1 positions: the last is not needed)
+    logits : Tensor, shape (B, L or L - 1, vocab), since the last position is not used
     ids : integer Tensor, shape (B, L)
 
     Returns
@@ -42,7 +42,7 @@ def base_nll(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
 def lm_loss(logits: Tensor, ids: Tensor, targets: Tensor | None = None) -> Tensor:
     """Mean next-base loss over informative targets (nats per base).
 
-    ``targets`` is the number to divide by when ``ids`` are a part of a larger batch.
+    ``targets`` is the number of targets of the whole batch if ``ids`` are a part of it.
     """
     nll, informative = base_nll(logits, ids)
     total = informative.sum() if targets is None else targets
@@ -50,7 +50,7 @@ def lm_loss(logits: Tensor, ids: Tensor, targets: Tensor | None = None) -> Tenso
 
 
 def count_targets(ids: Tensor) -> Tensor:
-    """Informative next-base targets of a batch (scalar)."""
+    """Number of informative next-base targets of a batch (scalar)."""
     return ((ids[:, 1:] >= A_ID) & (ids[:, 1:] <= T_ID)).sum()
 
 
@@ -101,7 +101,7 @@ def rar_stage(
 def rar_stage_loop(
     routing: Routing, regions: Tensor, targets: Tensor, mask: Literal["pre", "post"]
 ) -> Tensor:
-    """The same loss with plain loops over sequences and classes (slow; the definition)."""
+    """The loss of :func:`rar_stage` with plain loops (slow; the definition)."""
     hard = routing.provisional if mask == "pre" else routing.boundary_mask
     losses = []
     for i in range(regions.shape[0]):
@@ -127,10 +127,10 @@ def propagate_regions(
     Parameters
     ----------
     counts : Tensor, shape (B, L, R)
-        Bases of each class under every position (one-hot at stage 0).
+        Bases of each class at every position (one-hot at stage 0).
     kept : Chunks of these positions
     label : ``first`` takes the class of the chunk's first base, ``majority`` the class of
-        most of its bases (the lowest class id among equals)
+        most of its bases (the lowest class id of equals)
 
     Returns
     -------
@@ -178,14 +178,14 @@ def rar_loss(
     valid = output.valid
     counts = torch.nn.functional.one_hot(regions.long(), targets.shape[0]).float()
     counts = counts * valid.unsqueeze(-1)
-    labels = regions.long()
+    classes = regions.long()
     loss = output.logits.new_zeros(())
     sums: list[Tensor] = []
     for routing, chunks in zip(output.routings, output.chunks, strict=True):
-        stage, stage_sums = rar_stage(routing, labels, targets, mask)
+        stage, stage_sums = rar_stage(routing, classes, targets, mask)
         loss = loss + stage
         sums.append(stage_sums)
-        labels, counts = propagate_regions(counts, chunks, label)
-    if not sums:  # a flat model has no stage to steer
+        classes, counts = propagate_regions(counts, chunks, label)
+    if not sums:  # a flat model has no routing stage
         return loss, loss.new_zeros(0, targets.shape[0], 3)
     return loss, torch.stack(sums)

@@ -1,11 +1,11 @@
 """The network: encoder, routing, trunk, de-chunk, decoder, tied head.
 
-Bases go in, next-base logits come out; strictly causal unless the bound ``sequence`` bites.
-Region labels cannot enter here: they belong to the loss. GeneZip, H-Net, the autoregressive
-U-Net, routers that learn nothing and flat Mamba-2 are architectures of this one network.
+The input are bases, the output next-base logits; the network is strictly causal unless the bound
+``sequence`` is active. Region classes are no input: they belong to the loss. GeneZip, H-Net, the
+autoregressive U-Net, routers that learn nothing and flat Mamba-2 are architectures of this network.
 
-With a :class:`NetworkState` a sequence can come in blocks of any length: convolutions,
-state-space scans, routers, de-chunking and bounds go on where the last block ended.
+With a :class:`NetworkState` a sequence can be given in blocks of any length: convolutions,
+state-space scans, routers, de-chunking and bounds continue where the last block ended.
 """
 
 import math
@@ -33,11 +33,10 @@ class GeneZipNetwork(nn.Module):
 
     Attributes
     ----------
-    segment : positions that pass through a stack at a time when no gradient is needed, by
-        type of device: what fits its caches
-    fixed_capacity : whether token slots follow from bounds and strides where they set a
-        limit, so that no token count is read from the device; more padding, for devices
-        where a read stalls the queue
+    segment : type of device -> positions that pass through a stack at a time without gradients,
+        as many as fit its caches
+    fixed_capacity : whether the number of token slots is the limit set by bounds and strides, so
+        that no token count is read from the device: more padding, but no stall of the queue
     packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
         padded to the longest (:mod:`genezip.models.layers.packing`); one more read from the device
     """
@@ -63,7 +62,7 @@ class GeneZipNetwork(nn.Module):
         self.paddings = nn.ParameterList(
             nn.Parameter(torch.empty(widths[s + 1] - widths[s])) for s in stages
         )
-        # what positions before the first token receive, where tokens mark the end of a chunk
+        # vector of positions before the first token, if tokens are at the end of their chunks
         self.starts = nn.ParameterDict(
             {str(s): nn.Parameter(torch.empty(widths[s])) for s in stages if self._ends(s)}
         )
@@ -85,13 +84,8 @@ class GeneZipNetwork(nn.Module):
         Parameters
         ----------
         kind : ``none``, ``sequence`` or ``causal``
-        target_bpt : target of every region class (bp per token); the default integers of
-            the causal bound follow from it where the architecture gives none
-
-        Raises
-        ------
-        GenezipError
-            If there is no such bound, or the causal bound has neither integers nor targets.
+        target_bpt : target of every region class (bp per token), from which the integers of the
+            causal bound are computed if the architecture has none
         """
         bounds: list[Bound]
         kind = bound_kind(kind) or "none"
@@ -100,7 +94,7 @@ class GeneZipNetwork(nn.Module):
             if len(bounds) != self.shape.n_stages:
                 raise GenezipError(
                     "the causal bound has no integers; give max_chunk, burst and rate in the "
-                    "architecture, or the target BPT they follow from"
+                    "architecture, or the target BPT from which they are computed"
                 )
         elif kind == "sequence":
             bounds = [
@@ -112,11 +106,11 @@ class GeneZipNetwork(nn.Module):
         for router, bound in zip(self.routers, bounds, strict=True):
             if isinstance(router, Router):
                 router.bound = bound
-        obeyed = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
-        self.bound = kind if obeyed else "none"
+        bounded = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
+        self.bound = kind if bounded else "none"
 
     def checkpoint_activations(self, flag: bool) -> None:
-        """Recompute the inside of every block in the backward pass instead of keeping it."""
+        """Recompute the activations of every block in the backward pass instead of keeping them."""
         for module in self.modules():
             if isinstance(module, Stack):
                 module.recompute = flag
@@ -130,7 +124,7 @@ class GeneZipNetwork(nn.Module):
         return NetworkState(stages, self.trunk.start())
 
     def reset_parameters(self, seed: int) -> None:
-        """Initial values of the authors' release, the same for a seed on any machine.
+        """Set the initial values of the release, which are equal for a seed on any machine.
 
         Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from
         the outside in; the tied embedding is N(0, 1); routers are the identity and the
@@ -163,22 +157,22 @@ class GeneZipNetwork(nn.Module):
         ids : integer Tensor, shape (B, L)
             Token ids (:mod:`genezip.alphabet`).
         valid : bool Tensor, shape (B, L), optional
-            False at padding, which must stand at the end; all valid when absent.
+            False at padding, which must be at the end; all valid when absent.
         forced : list of bool Tensors, optional
-            Boundary masks to use instead of the model's own, one per stage.
+            Boundary masks that replace those of the routers, one per stage.
         state : NetworkState, optional
-            Continues one sequence (B = 1, no padding) and is brought up to its new end.
+            State of one sequence (B = 1, no padding), which is updated to its new end.
 
         Raises
         ------
         GenezipError
-            If a stream is to obey the bound ``sequence``, or ``valid`` is no mask.
+            For a stream under the bound ``sequence``.
         """
         if valid is not None and (valid.dtype != torch.bool or valid.shape != ids.shape):
             raise GenezipError(
                 f"valid must be a bool mask of the shape of ids, {tuple(ids.shape)}, False at "
-                f"padding, not {valid.dtype} of shape {tuple(valid.shape)}; region labels belong "
-                "to the loss and cannot enter the network"
+                f"padding, not {valid.dtype} of shape {tuple(valid.shape)}; region classes belong "
+                "to the loss and are no input of the network"
             )
         if state is not None and (ids.shape[0] != 1 or valid is not None):
             raise ValueError("a state continues one sequence: give ids of shape (1, L), no valid")
@@ -233,7 +227,7 @@ class GeneZipNetwork(nn.Module):
         inner = inner[..., : tokens.shape[-1]]
         expanded = self._dechunk(s, inner, kept, routing, stage)
         prob = routing.boundary_prob
-        # confidence of the threshold's decision, not of the bounded one
+        # confidence of the decision by threshold, before the bound
         confidence = torch.where(prob > 0.5, prob, 1 - prob)
         with torch.autocast(device_type=x.device.type, enabled=False):
             skip = self.residuals[s](full_precision(encoded))
@@ -243,10 +237,10 @@ class GeneZipNetwork(nn.Module):
     def _dechunk(
         self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None
     ) -> Tensor:
-        """Every position's share of the tokens: (B, M, D) -> (B, L, D), fp32.
+        """Expand tokens to positions: (B, M, D) -> (B, L, D), fp32.
 
-        Positions before a block's first token read what the stream carries; at the start
-        of a sequence the learned start vector, where tokens mark the end of their chunk.
+        Positions before the first token of a block get the last token of the stream, or at the
+        start of a sequence the learned start vector, if tokens are at the end of their chunks.
         """
         before = None if stage is None else stage.before
         smooth = full_precision(inner)
@@ -261,7 +255,7 @@ class GeneZipNetwork(nn.Module):
         return kept.expand(smooth, before)
 
     def count_parameters(self) -> int:
-        """Learned numbers, tied ones counted once."""
+        """Number of parameters; tied ones count once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -291,8 +285,8 @@ def _reset(stack: nn.Module, depth: int) -> None:
 
 
 def build(shape: Architecture, seed: int = 0) -> GeneZipNetwork:
-    """A network with its initial values."""
-    with torch.random.fork_rng(devices=[]):  # the library's own initial values are replaced
+    """A network with the initial values of :meth:`GeneZipNetwork.reset_parameters`."""
+    with torch.random.fork_rng(devices=[]):  # torch draws initial values, which are replaced
         network = GeneZipNetwork(shape)
     network.reset_parameters(seed)
     return network

@@ -1,4 +1,4 @@
-"""What a network makes of a batch."""
+"""The output of a network for a batch."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from genezip.models.routing.learned import Routing
 
 @dataclass
 class Output:
-    """What the network makes of a batch.
+    """Logits, vectors and routing of a batch.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Output:
     states : Tensor, shape (B, L, d_model[0])
         Stage-0 decoder output, one vector per base.
     valid : bool Tensor, shape (B, L)
-    marks_end : whether a token stands at the last position of its chunk, not at the first
+    marks_end : whether a token is at the last position of its chunk, not at the first
     tokens : Tensor, shape (B, M, D)
         Trunk output, one vector per final-stage token (padded; see :meth:`token_positions`).
     routings, chunks : one per stage, outermost first; none for a flat model
@@ -36,7 +36,7 @@ class Output:
     chunks: list[Chunks] = field(default_factory=list)
 
     def token_positions(self) -> tuple[Tensor, Tensor]:
-        """Base at which every final-stage token stands: int64 (B, M) and its valid mask."""
+        """Base of every final-stage token: int64 (B, M) and its valid mask."""
         if not self.chunks:
             bases = torch.arange(self.valid.shape[1], device=self.valid.device)
             return bases.expand_as(self.valid), self.valid
@@ -48,8 +48,8 @@ class Output:
     def token_starts(self) -> tuple[Tensor, Tensor]:
         """First base of the chunk of every final-stage token: int64 (B, M), valid mask.
 
-        A chunk ends where the next begins. Bases of an unfinished last block, which has no
-        token yet, count for the last chunk.
+        A chunk ends where the next begins. Bases of an unfinished last block, which has no token
+        yet, belong to the last chunk.
         """
         positions, valid = self.token_positions()
         if self.marks_end:
@@ -57,9 +57,9 @@ class Output:
         return positions, valid
 
     def kept_by(self) -> Tensor:
-        """Why every final-stage token is one: codes of ``routing.KEPT_BY``, uint8 (B, M).
+        """Reason for every final-stage token: index into ``KEPT_BY``, uint8 (B, M).
 
-        ``router`` where the router chose it at every stage, else what kept it at the
+        It is ``router`` if the router chose the token at every stage, else the reason at the
         innermost stage where the router did not.
         """
         if not self.chunks:

@@ -1,7 +1,7 @@
-"""Where a stream stands: everything that a network carries from block to block.
+"""The state of a stream: everything that a network carries from block to block.
 
-:func:`plain` and :func:`restored` turn it into plain values, for files that are loaded without
-running code, and back.
+:func:`plain` and :func:`restored` convert it to and from plain values, for files that are loaded
+without running code.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -17,7 +17,7 @@ from genezip.models.routing.learned import RouterState
 
 @dataclass
 class StageState:
-    """What a stage carries from block to block; ``before`` is the last de-chunked token."""
+    """State of a stage; ``before`` is the last de-chunked token."""
 
     encoder: StackState
     decoder: StackState
@@ -27,16 +27,16 @@ class StageState:
 
 @dataclass
 class NetworkState:
-    """Where a stream stands: one sequence, after some bases.
+    """State of one sequence after some bases.
 
-    Tensors are replaced, never written into, so :meth:`copy` is a cheap snapshot.
+    Tensors are replaced, never changed in place, so :meth:`copy` is a cheap snapshot.
     """
 
     stages: list[StageState]
     trunk: StackState
 
     def copy(self) -> Self:
-        """A snapshot that later blocks do not touch."""
+        """A snapshot that later blocks do not change."""
         stages = [
             StageState(
                 stage.encoder.copy(),
@@ -50,12 +50,12 @@ class NetworkState:
 
 
 def plain(state: NetworkState) -> dict[str, Any]:
-    """Dicts, lists, numbers and copied tensors: what ``torch.load(weights_only=True)`` reads."""
+    """The state as dicts, lists, numbers and copied tensors (``torch.load(weights_only=True)``)."""
     return asdict(state)
 
 
 def restored(values: dict[str, Any], device: torch.device | str = "cpu") -> NetworkState:
-    """The state that :func:`plain` wrote down, on a device."""
+    """The state from values of :func:`plain`, on a device."""
     values = _on(values, device)
     stages = [
         StageState(

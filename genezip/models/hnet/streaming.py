@@ -1,8 +1,8 @@
-"""A sequence of any length through a network in constant memory, block by block.
+"""Streams: a sequence of any length through a network, block by block in constant memory.
 
-What the whole sequence gives in one pass, its blocks give in turn, of whatever lengths they
-are: every state is carried. A stream can be copied at any point, so two continuations of a
-shared prefix cost one prefix.
+Every state is carried, so blocks of any lengths together give the result of one pass over the
+whole sequence. A stream can be copied at any point, so that two continuations share the cost of
+their prefix.
 """
 
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ BLOCK_BP = {"cpu": 8192, "cuda": 65_536}  # bases that a stream reads at a time
 
 @dataclass(frozen=True, kw_only=True)
 class Block(Compressed):
-    """What a block of L bases added to a stream.
+    """Result of a block of L bases of a stream.
 
     Attributes
     ----------
-    start : position of its first base in the sequence
-    token_positions : int64 array, shape (M,), base in the sequence where each token stands:
-        the first of its chunk, or the last under blocks that end with their token
+    start : position of the block's first base in the sequence
+    token_positions : int64 array, shape (M,), base of each token in the sequence: the first of
+        its chunk, or the last in architectures whose tokens end their chunks
     """
 
     start: int
@@ -39,18 +39,17 @@ class Block(Compressed):
 
 
 class Stream:
-    """One sequence on its way through a network.
+    """One sequence that is read by a network block by block.
 
     Parameters
     ----------
-    block_bp : bases that go through the network at a time; what fits the caches of its device
-        when absent
+    block_bp : bases per forward pass; None for as many as fit the caches of the device
     half : bf16 autocast on a GPU
 
     Raises
     ------
     GenezipError
-        If the network obeys the bound ``sequence``, which needs the whole sequence at once.
+        Under the bound ``sequence``, which depends on the whole sequence.
     """
 
     def __init__(
@@ -58,8 +57,8 @@ class Stream:
     ) -> None:
         if network.bound == "sequence":
             raise GenezipError(
-                "the bound sequence looks at the whole sequence, so it can be neither streamed "
-                "nor generated from; use the bound causal or none, or go window by window"
+                "the bound sequence depends on the whole sequence, so the model can neither stream "
+                "nor generate; use the bound causal or none, or independent windows"
             )
         self.network = network
         device = network.embedding.device.type
@@ -67,12 +66,12 @@ class Stream:
         self.half = half and device == "cuda"
         self.state = network.start()
         self.position = 0
-        self._logits: Tensor | None = None  # of the last base: they predict the next one
-        # boundary probability of the bases whose token is still to come
+        self._logits: Tensor | None = None  # of the last base, which predict the next one
+        # boundary probability of the bases whose token comes in a later block
         self._tokenless = np.zeros(0, dtype=np.float32)
 
     def copy(self) -> Self:
-        """Take a snapshot: both go on independently from here."""
+        """A snapshot; both streams continue independently."""
         other = type(self).__new__(type(self))
         other.network, other.block_bp, other.half = self.network, self.block_bp, self.half
         other.state = self.state.copy()
@@ -82,12 +81,12 @@ class Stream:
         return other
 
     def feed(self, sequence: OneSequence, vectors: bool = False) -> Block:
-        """Read on, ``block_bp`` bases at a time.
+        """Read the next bases, ``block_bp`` at a time.
 
         Parameters
         ----------
-        sequence : one, not a list, of any length, as for :func:`genezip.alphabet.encode`
-        vectors : whether the block brings the vector of every base (stage-0 decoder output)
+        sequence : one sequence of any length, as for :func:`genezip.alphabet.encode`
+        vectors : whether the block has the vector of every base (stage-0 decoder output)
         """
         ids = encode(sequence)
         if len(ids) == 0:
@@ -109,12 +108,12 @@ class Stream:
         Parameters
         ----------
         ids : uint8 array of token ids, shape (L,), L at least 1
-        vectors : as of :meth:`feed`
-        forced : masks of this block to use instead of the model's own, shape (1, length)
+        vectors : see :meth:`feed`
+        forced : masks of this block, shape (1, length), that replace those of the routers
         """
         device = self.network.embedding.device
         batch = torch.from_numpy(np.ascontiguousarray(ids)).to(device).unsqueeze(0)
-        state = self.state.copy()  # a block that fails leaves the stream where it was
+        state = self.state.copy()  # a block that fails does not change the stream
         with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
             output = self.network(batch, forced=forced, state=state)
         positions = output.token_positions()[0][0].cpu().numpy()
@@ -145,10 +144,10 @@ class Stream:
     def _chunks(
         self, positions: np.ndarray, prob: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        """First base of every chunk, counted from that of the block, and its probability.
+        """First base of every chunk, relative to the block, and its probability.
 
-        The third are the probabilities of the bases behind the last token, where tokens end
-        their chunk: the next one's begins there.
+        The third result are the probabilities of the bases after the last token, if tokens end
+        their chunks: the chunk of the next token begins there.
         """
         if prob is None or not self.network.shape.marks_end:
             return positions, None if prob is None else prob[positions], self._tokenless
@@ -190,25 +189,16 @@ class Stream:
         return np.asarray(log_prob.masked_fill(unknown, torch.nan).cpu().numpy())
 
     def next_base(self) -> np.ndarray:
-        """Probabilities of A, C, G, T for the next base, float64 array of shape (4,).
-
-        Raises
-        ------
-        GenezipError
-            Before the first base: the model starts from one.
-        """
+        """Probabilities of A, C, G, T for the next base, float64 (4,); refused before any base."""
         if self._logits is None:
-            raise GenezipError("nothing was read yet; give a prompt of at least one base")
+            raise GenezipError("the stream has no base yet; give a prompt of at least one base")
         bases = self._logits[0, A_ID : T_ID + 1].double()
         return np.asarray(torch.softmax(bases, dim=0).cpu().numpy())
 
     def generate(self, length: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """Continue the sequence base by base.
+        """Generate ``length`` bases, one by one.
 
-        Parameters
-        ----------
-        length : bases to generate
-        temperature : above 1 more random, below 1 less; 0 takes the most probable base
+        A temperature above 1 is more random, below 1 less; 0 takes the most probable base.
         """
         if temperature < 0:
             raise GenezipError(f"temperature is {temperature}; give 0 or more")
@@ -222,7 +212,7 @@ class Stream:
         return decode(made).decode()
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as plain values and tensors (for a resumable file)."""
+        """The state as plain values and tensors (for a resumable file)."""
         return {
             "state": plain(self.state),
             "position": self.position,
@@ -231,7 +221,7 @@ class Stream:
         }
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
-        """Go on from where :meth:`state_dict` was taken, of the same network."""
+        """Continue from a state of :meth:`state_dict` of the same network."""
         device = self.network.embedding.device
         logits = values["logits"]
         self.state = restored(values["state"], device)
@@ -241,7 +231,7 @@ class Stream:
 
 
 def chunk_starts(token_positions: np.ndarray, marks_end: bool) -> np.ndarray:
-    """First base of the chunk of every token, from where the tokens stand (int64, (M,))."""
+    """First base of the chunk of every token, from the positions of the tokens, int64 (M,)."""
     if not marks_end:
         return token_positions
     return np.append(0, token_positions[:-1] + 1)[: len(token_positions)]

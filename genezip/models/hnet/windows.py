@@ -1,4 +1,4 @@
-"""Windows through a network in one padded batch, and plain arrays back."""
+"""Windows in one padded batch through a network, with plain arrays as results."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,12 +13,12 @@ from genezip.models.hnet.network import GeneZipNetwork
 
 
 def padded(windows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
-    """One batch of windows of any lengths, filled up at their ends.
+    """One batch of windows of any lengths, padded at their ends.
 
     Returns
     -------
     ids : uint8 Tensor, shape (B, L)
-    valid : bool Tensor, shape (B, L), False at the filling
+    valid : bool Tensor, shape (B, L), False at padding
     """
     longest = max(len(window) for window in windows)
     ids = np.full((len(windows), longest), PAD_ID, dtype=np.uint8)
@@ -71,7 +71,7 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
         here = is_token[row]
         token_starts = first[row][here].astype(np.int64)
         probs = [prob[row][inside[row]] for prob, inside, _, _ in stages]
-        active = np.array([bit[row] for _, _, _, bit in stages], dtype=bool)
+        active = np.array([changed[row] for _, _, _, changed in stages], dtype=bool)
         looked_ahead = network.bound == "sequence" and bool(active.any())
         results.append(
             Compressed(
@@ -92,7 +92,7 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
 
 
 def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:
-    """Compress windows as they come, ``batch`` at a time (constant memory)."""
+    """Compress windows in batches of ``batch``, in constant memory."""
     waiting: list[np.ndarray] = []
     for window in windows:
         waiting.append(window)

@@ -1,7 +1,6 @@
-"""Layers that every system may be built of.
+"""Layers for the networks of all systems.
 
-``mamba2`` (with ``ssd``, the state-space scan, and ``scan``, the one linear recurrence) is what
-the networks here are made of; ``packing`` lays several sequences into one row and ``lora`` adds
-adapters to a trained network. A new layer brings its slow definition and a test that holds both
-equal.
+``mamba2`` (with ``ssd``, the state-space scan, and ``scan``, the one linear recurrence) is the
+layer of the networks here; ``packing`` puts several sequences into one row and ``lora`` adds
+adapters to a trained network. A new layer comes with a slow definition and a test of equality.
 """

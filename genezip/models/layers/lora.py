@@ -1,8 +1,8 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685) on the projections of every Mamba-2 layer.
 
 A projection W becomes W + (alpha / rank) B A, with A (rank, in) and B (out, rank). B starts at
-zero, so an adapted network begins as the one it was made from. Mixers call their projections
-as modules and the scan never sees a weight, so an adapter acts on input and output alike.
+zero, so an adapted network initially equals the original one. Mixers call their projections as
+modules and the scan uses no weight of them, so input and output projections can have adapters.
 """
 
 import math
@@ -19,14 +19,14 @@ _PARTS = ("lora_a", "lora_b")
 
 
 class AdaptedLinear(nn.Linear):
-    """A linear map with a low-rank addition; its own weight keeps its name.
+    """A linear map with a low-rank addition; the original weight keeps its name.
 
     Attributes
     ----------
     lora_a : Parameter, shape (rank, in_features)
     lora_b : Parameter, shape (out_features, rank), zero at the start
     scale : alpha / rank
-    dropout : share of the inputs of the addition that training sets to zero
+    dropout : share of the inputs of the addition that are zero in training
     """
 
     def __init__(self, plain: nn.Linear, rank: int, alpha: float, dropout: float) -> None:
@@ -40,9 +40,9 @@ class AdaptedLinear(nn.Linear):
         self.lora_b = nn.Parameter(like.new_zeros(plain.out_features, rank))
 
     def reset_adapter(self) -> None:
-        """A uniform in +-1/sqrt(in_features), B zero: the addition is nothing."""
+        """Set A uniform in +-1/sqrt(in_features) and B zero, so that the addition is zero."""
         bound = 1 / math.sqrt(self.in_features)
-        with torch.no_grad():  # drawn on the CPU, so that a seed means the same on any device
+        with torch.no_grad():  # drawn on the CPU, so that a seed gives equal values on any device
             self.lora_a.copy_(torch.empty(self.lora_a.shape).uniform_(-bound, bound))
             self.lora_b.zero_()
 
@@ -58,13 +58,7 @@ def is_adapter(name: str) -> bool:
 
 
 def add_adapters(network: nn.Module, rank: int, alpha: float, dropout: float, seed: int) -> None:
-    """Give every input and output projection of every Mamba-2 layer an adapter, in place.
-
-    Raises
-    ------
-    GenezipError
-        If the network has no Mamba-2 layer, or has adapters already.
-    """
+    """Add an adapter to the input and output projection of every Mamba-2 layer, in place."""
     mixers = [module for module in network.modules() if isinstance(module, Mamba2)]
     if not mixers:
         raise GenezipError("this network has no Mamba-2 layer, so there is nothing to adapt")

@@ -1,11 +1,10 @@
 """Mamba-2 layers: mixer, pre-norm residual block, stack.
 
-Every layer can continue a sequence: given a state, it reads what came before and leaves what
-the next block of positions needs. States are replaced, never written into, so a shallow copy
-is a snapshot.
+Every layer can continue a sequence from a state, which it updates for the next block of positions.
+States are replaced, never changed in place, so a shallow copy is a snapshot.
 
-The convolution is written out as shifted multiply-adds with their gradient: on a CPU this is about
-twice as fast in training as the library's grouped convolution, which a test holds it equal to.
+The convolution is written as shifted multiply-adds with their gradient: on a CPU this is about
+twice as fast in training as torch's grouped convolution; a test checks that both are equal.
 """
 
 import math
@@ -27,7 +26,7 @@ NORM_EPS = 1e-5
 
 @dataclass
 class MixerState:
-    """What a mixer carries from block to block.
+    """State of a mixer between blocks.
 
     Attributes
     ----------
@@ -41,19 +40,19 @@ class MixerState:
 
 @dataclass
 class StackState:
-    """The states of a stack's mixers."""
+    """States of the mixers of a stack."""
 
     mixers: list[MixerState] = field(default_factory=list)
 
     def copy(self) -> Self:
-        """A snapshot."""
+        """A snapshot that later blocks do not change."""
         return type(self)([MixerState(m.tail, m.ssm) for m in self.mixers])
 
 
 class Mamba2(nn.Module):
     """Mamba-2 mixer with one group (Dao and Gu, 2024), causal.
 
-    Parameters per layer at width d, with di = expand d, h = di / headdim, n = d_state:
+    Number of parameters at width d, with di = expand d, h = di / headdim, n = d_state:
     d (2 di + 2 n + h) + (di + 2 n)(d_conv + 1) + 3 h + di + di d.
     """
 
@@ -75,7 +74,7 @@ class Mamba2(nn.Module):
         self.out_proj = nn.Linear(self.inner, width, bias=False)
 
     def reset_parameters(self, out_std: float) -> None:
-        """Initial values (Mamba-2 defaults; linear N(0, 0.02), output N(0, out_std))."""
+        """Set initial values (Mamba-2 defaults; linear N(0, 0.02), output N(0, out_std))."""
         nn.init.normal_(self.in_proj.weight, std=0.02)
         nn.init.normal_(self.out_proj.weight, std=out_std)
         bound = 1 / math.sqrt(self.conv_weight.shape[1])
@@ -93,17 +92,17 @@ class Mamba2(nn.Module):
     def forward(
         self, x: Tensor, state: MixerState | None = None, packed: Packing | None = None
     ) -> Tensor:
-        """Mix a sequence: (B, L, width) -> (B, L, width); position t sees 0..t.
+        """Mix a sequence: (B, L, width) -> (B, L, width); position t depends on 0..t.
 
-        ``state`` continues a sequence and is brought up to its end; ``packed`` says that
-        several sequences lie in one row.
+        ``state`` continues a sequence and is updated to its end; ``packed`` is the layout of
+        several sequences in one row.
         """
         gate, mixed, dt = self.in_proj(x).split(
             [self.inner, self.inner + 2 * self.state, self.heads], dim=-1
         )
         if packed is not None:
             mixed = mixed.masked_fill(packed.gap.unsqueeze(-1), 0.0)
-        # fp32 weights of the convolution lift bf16 to fp32; the scan runs in what autocast chose
+        # fp32 weights of the convolution promote bf16 to fp32; the scan has the type of autocast
         mixed = silu(self._convolve(mixed, state)).to(gate.dtype)
         values, b, c = mixed.split([self.inner, self.state, self.state], dim=-1)
         values = values.unflatten(-1, (self.heads, self.headdim))  # (B, L, H, P)
@@ -116,7 +115,7 @@ class Mamba2(nn.Module):
             dt = torch.where(packed.reset.unsqueeze(-1), -FORGET / a, dt)
         y, after = scan(values, dt, a, b, c, self.chunk, before)
         if state is not None:
-            state.ssm = after.clone()  # not a view that keeps every chunk's state alive
+            state.ssm = after.clone()  # a view would keep the states of all chunks in memory
         y = torch.addcmul(y, values, self.d[:, None].to(y.dtype)).flatten(-2)
         y = rms_norm(y * silu(gate), (self.inner,), self.norm_weight.to(y.dtype), NORM_EPS)
         return self.out_proj(y)
@@ -151,8 +150,8 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """Blocks, then one RMS norm.
 
-    ``recompute`` trades time for memory in training: the inside of a block is computed again
-    in the backward pass. Routers and chunking lie outside, so a mask is computed only once.
+    ``recompute`` trades time for memory in training: the activations of a block are computed again
+    in the backward pass. Routers and chunking are outside, so a mask is computed only once.
     """
 
     def __init__(self, width: int, layers: int, shape: Architecture) -> None:
@@ -178,12 +177,12 @@ class Stack(nn.Module):
         Parameters
         ----------
         state : StackState, optional
-            Continues a sequence; brought up to the end of ``x``.
+            Continues a sequence; updated to the end of ``x``.
         segment : int, optional
-            Positions that go through all blocks at a time (without gradient only): long
-            sequences stay in the caches and need the memory of one segment. Same result.
+            Positions that go through all blocks at a time (only without gradients), so that long
+            sequences fit the caches and need less memory. The result is the same.
         packed : Packing, optional
-            Says that several sequences lie in one row; not together with ``state``.
+            Layout of several sequences in one row; not together with ``state``.
         """
         whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
         if whole or packed is not None:

@@ -1,9 +1,9 @@
 """First-order linear scan: y_t = exp(a_t) y_{t-1} + v_t.
 
-Both recurrences of the model are this one: the state passed between the chunks of the
-state-space layer, and the exponential moving average that de-chunks tokens to bases.
-:func:`linear_scan_loop` is the definition; :func:`linear_scan` computes the same in blocks,
-and :func:`pass_states` is the form for few steps of large states.
+Both recurrences of the model have this form: the state between chunks of the state-space layer,
+and the exponential moving average that de-chunks tokens to bases. :func:`linear_scan_loop` is the
+definition; :func:`linear_scan` computes it in blocks, and :func:`pass_states` for few steps of
+large states.
 """
 
 from typing import Any
@@ -13,21 +13,21 @@ from torch import Tensor
 
 BLOCK = 16
 
-# Log decay, in nats, of which nothing is left: its exponential is zero in fp64.
+# Log decay in nats whose exponential is zero in fp64.
 FORGOTTEN = -800.0
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """fp32, or fp64 where it is given: scans and cosines are never run in less."""
+    """Values in fp32, or in fp64 if they are fp64: the least precision of scans and cosines."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def exact_log_decay(log_decay: Tensor) -> Tensor:
-    """Log decays ready to be summed, in fp64.
+    """Log decays in fp64, clamped for summation.
 
-    The exponential of a difference of large fp32 sums would lose digits, and a step of
-    which nothing remains in fp64 may not drown the small ones beside it: it is cut where
-    its exponential is zero already, which changes no result and no gradient.
+    The exponential of a difference of large fp32 sums would lose digits. Values are clamped where
+    their exponential is zero in fp64, which changes no result and no gradient, so that a large
+    one does not absorb small ones in a sum.
     """
     return log_decay.double().clamp(min=FORGOTTEN)
 
@@ -57,11 +57,10 @@ def linear_scan_loop(log_decay: Tensor, values: Tensor, initial: Tensor | None =
 
 
 def linear_scan(log_decay: Tensor, values: Tensor, initial: Tensor | None = None) -> Tensor:
-    """The same as :func:`linear_scan_loop`, in blocks.
+    """The result of :func:`linear_scan_loop`, computed in blocks.
 
-    Inside a block the recurrence is a lower-triangular matrix of exp(sums of a), all
-    exponents <= 0, so nothing overflows whatever the decay; block ends are scanned in turn
-    by the same function. Arguments and result as in the loop.
+    Inside a block the recurrence is a lower-triangular matrix of exp(sums of a), whose exponents
+    are <= 0 and cannot overflow; block ends are scanned by the same function.
     """
     log_decay = exact_log_decay(log_decay)
     length = values.shape[-2]
@@ -95,10 +94,10 @@ def _block(log_decay: Tensor, values: Tensor, initial: Tensor | None) -> Tensor:
 
 
 def pass_states(log_decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
-    """States s_{k+1} = exp(a_k) s_k + added_k: the one before every step, and the last.
+    """States s_{k+1} = exp(a_k) s_k + added_k before every step, and after the last.
 
-    On a CPU the steps are taken one after the other, which moves each large state once; on
-    a GPU, where a step would be a kernel launch, by :func:`linear_scan`.
+    On a CPU the steps are sequential, which moves each large state once; on a GPU, where a step
+    would be a kernel launch, :func:`linear_scan` computes them.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ def pass_states(log_decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tens
 
 
 class _StatesInTurn(torch.autograd.Function):
-    """s_{k+1} = decay_k s_k + added_k with its gradient, which runs from the end."""
+    """s_{k+1} = decay_k s_k + added_k, with the gradient computed from the last step back."""
 
     @staticmethod
     def forward(ctx: Any, decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,7 +135,7 @@ class _StatesInTurn(torch.autograd.Function):
         before, last = grads
         decay, states = ctx.saved_tensors
         share = decay[:, :, None, :, None].unbind(1)
-        # gradient of the state after every step, which is also that of what the step added
+        # gradient of the state after every step, which is also that of ``added``
         after = torch.empty_like(before, memory_format=torch.contiguous_format)
         after[:, -1] = last
         step = after.unbind(1)

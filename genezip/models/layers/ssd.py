@@ -2,14 +2,13 @@
 
 For every head, with state h of shape (P, N):
 h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t^T and y_t = h_t C_t.
-:func:`ssd_loop` is that recurrence. :func:`ssd` computes the same in chunks, in one of two
-forms: the factorised form shares one Q x Q matrix among all heads and is several times
-faster on a CPU, but is exact only while a chunk's total decay stays small enough for its
-exponentials; beyond that the masked form with one Q x Q matrix per head takes over.
+:func:`ssd_loop` is that recurrence. :func:`ssd` computes it in chunks, in one of two forms: the
+factorised form shares one Q x Q matrix among all heads and is several times faster on a CPU, but
+is exact only while the exponentials of a chunk's total decay stay in range; beyond that the masked
+form with one Q x Q matrix per head is used.
 
-:func:`scan` is the one place that picks between fused and plain kernels. Plain PyTorch is the
-default and the definition; on a CUDA device with the optional package ``mamba-ssm`` its fused
-Triton scan takes its place.
+Only :func:`scan` selects between fused and plain kernels. Plain PyTorch is the default and the
+definition; on a CUDA device the fused Triton scan of the optional package ``mamba-ssm`` is used.
 """
 
 import logging
@@ -24,12 +23,12 @@ from genezip.models.layers.scan import exact_log_decay, full_precision, pass_sta
 
 logger = logging.getLogger(__name__)
 
-# Largest total decay of one chunk, in nats, for the factorised form: its exponentials
-# reach exp(+-75), well inside the range of fp32 (exp(88)).
+# Largest total decay of a chunk (nats) for the factorised form: its exponentials reach exp(+-75),
+# well inside the range of fp32 (exp(88)).
 FACTORISED_LIMIT = 150.0
 
-# Positions that go through the scan at a time on a CPU: their tensors stay in the caches, and
-# the memory of one stretch serves the next.
+# Positions that go through the scan at a time on a CPU: their tensors fit the caches, and all
+# stretches reuse the same memory.
 STRETCH = 2048
 
 
@@ -77,10 +76,10 @@ def ssd(
     chunk: int = 64,
     state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same as :func:`ssd_loop`, in chunks of ``chunk`` positions; any length is allowed.
+    """The result of :func:`ssd_loop`, in chunks of ``chunk`` positions; any length is allowed.
 
-    On a CPU the factorised form is used wherever it is exact, decided stretch by stretch; on
-    a GPU the masked form alone, so that no number has to be read back to decide.
+    On a CPU every stretch uses the factorised form if it is exact there; a GPU uses the masked
+    form only, so that no number is read from the device.
     """
     if state is None:
         state = x.new_zeros(x.shape[0], *x.shape[2:], b.shape[-1])
@@ -157,16 +156,16 @@ def _masked_form(
 
 @cache
 def fused_scan() -> Any | None:
-    """The fused scan of mamba-ssm, or None where the package cannot be imported.
+    """The fused scan of mamba-ssm, or None if it cannot be imported.
 
-    A package that is there but cannot be imported is told once.
+    If the package is installed but its import fails, one warning is logged.
     """
     try:
         from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
     except Exception as error:  # compiled parts of another torch or GPU raise all kinds of errors
         if not (isinstance(error, ModuleNotFoundError) and error.name == "mamba_ssm"):
-            said = f"{type(error).__name__}: {error}"
-            logger.warning(f"mamba-ssm cannot be imported ({said}); plain PyTorch is used instead")
+            reason = f"{type(error).__name__}: {error}"
+            logger.warning(f"mamba-ssm cannot be imported ({reason}); plain PyTorch is used")
         return None
     return mamba_chunk_scan_combined
 
@@ -180,11 +179,11 @@ def scan(
     chunk: int,
     state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Outputs and last state of :func:`~genezip.models.layers.ssd.ssd` by the fastest kernel.
+    """Outputs and last state of :func:`ssd` by the fastest kernel.
 
     y has the type of ``x``; the state is fp32 (fp64 in an fp64 network).
     """
-    # in fp32 the fused kernel multiplies in TF32, too coarse for streams to equal the whole
+    # in fp32 the fused kernel multiplies in TF32, too coarse for streams to equal one pass
     half = x.dtype in (torch.bfloat16, torch.float16)
     fused = fused_scan() if x.is_cuda and half else None
     if fused is not None:

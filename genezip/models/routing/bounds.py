@@ -1,14 +1,14 @@
-"""A bound on routing that never looks ahead.
+"""A causal bound on the number of tokens, which never looks ahead (not in the paper).
 
-The paper's projection ranks a whole sequence, so where it bites a base is decided by later
-ones. This bound decides each position from those before it, and a stream can stop anywhere
-and go on. A position the router wants is *admitted* while credit lasts (a token bucket of
-depth beta, filled at the rate a/b); one exactly a multiple of G after the last admitted
-position is *forced*, which costs nothing. Every prefix of L >= 1 positions then keeps n with
+The paper's projection ranks a whole sequence, so where it is active a base depends on later ones.
+This bound decides each position from those before it, so a stream can stop and resume anywhere. A
+position that the router selects is *admitted* while there is credit (a token bucket of depth beta,
+filled at the rate a/b); one exactly a multiple of G after the last admitted position is *forced*,
+which costs no credit. Every prefix of L >= 1 positions then keeps n with
 
     ceil(L / G) <= n <= min(L, beta + floor((L - 1) a / b) + floor((L - 1) / G)).
 
-Ours, not the paper's. :func:`admit_loop` is the definition, :func:`admit` the same in blocks.
+:func:`admit_loop` is the definition, :func:`admit` computes it in blocks.
 """
 
 import math
@@ -23,21 +23,21 @@ from torch.nn.functional import pad
 from genezip.errors import GenezipError
 
 BLOCK = 16
-LARGEST = 2**31 - 1  # so that a product of two of these integers stays inside int64
+LARGEST = 2**31 - 1  # a product of two such integers fits int64
 
 
 @dataclass(frozen=True)
 class CausalState:
-    """Where a stream stands, per row; never changed in place, so a reference is a snapshot.
+    """State of streams, one per row; never changed in place, so a reference is a snapshot.
 
     Attributes
     ----------
     position : int64 Tensor, shape (B,)
-        t, the number of valid positions seen.
+        t, the number of valid positions read.
     credit : int64 Tensor, shape (B,)
-        x, from 0 to beta: how many more positions may be admitted at once.
+        x, from 0 to beta: number of positions that may be admitted at once.
     last_admitted : int64 Tensor, shape (B,)
-        The last position admitted, counted from the start of the stream; -1 before any.
+        Last admitted position, counted from the start of the stream; -1 before any.
     """
 
     position: Tensor
@@ -47,14 +47,14 @@ class CausalState:
 
 @dataclass(frozen=True)
 class CausalBound:
-    """The integers of one stage, in that stage's own positions.
+    """The integers of the bound of one stage, in positions of that stage.
 
     Attributes
     ----------
     max_chunk : int
         G >= 1, the longest chunk.
     burst : int
-        beta >= 1, how many positions may be admitted in a row whatever the rate.
+        beta >= 1, number of positions that may be admitted in a row whatever the rate.
     rate : (int, int)
         a and b, 0 <= a <= b: in the long run at most a of b positions are admitted.
     """
@@ -71,7 +71,7 @@ class CausalBound:
             )
         if not 1 <= self.burst <= LARGEST:
             raise GenezipError(
-                f"causal bound: burst (beta) is {self.burst}; give at least 1, for the first "
+                f"causal bound: burst (beta) is {self.burst}; give at least 1, because the first "
                 f"position is always kept, and at most {LARGEST}"
             )
         numerator, denominator = self.rate
@@ -90,30 +90,30 @@ class CausalBound:
 def admit(
     provisional: Tensor, valid: Tensor, bound: CausalBound, state: CausalState | None = None
 ) -> tuple[Tensor, Tensor, CausalState]:
-    """Which positions are kept: the same as :func:`admit_loop`, in blocks.
+    """Kept positions: the result of :func:`admit_loop`, computed in blocks.
 
-    Each step takes the credit x to min(high, max(low, x + shift)), and such maps compose to
-    maps of the same kind, so the credit is a scan over integer triples. No loop over
-    positions and no transfer to the host.
+    Each step maps the credit x to min(high, max(low, x + shift)), and such maps compose to maps of
+    the same kind, so the credit is a scan over integer triples, without a loop over positions or
+    a transfer to the host.
 
     Parameters
     ----------
     provisional : bool Tensor, shape (B, L)
-        What the router wants (p > 1/2).
+        Positions that the router selects (p > 1/2).
     valid : bool Tensor, shape (B, L)
-        False at padding, which stands at the end of rows; it is not kept and not counted.
+        False at padding, which is at the end of rows; it is not kept and not counted.
     bound : CausalBound
     state : CausalState, optional
-        Where the stream stands; its start when absent.
+        State of the stream; that at its start when absent.
 
     Returns
     -------
     mask : bool Tensor, shape (B, L)
-        The positions kept, admitted or forced.
+        The kept positions, admitted or forced.
     forced : bool Tensor, shape (B, L)
-        Those of them that the router did not get admitted.
+        The kept positions that were not admitted.
     state : CausalState
-        After the last valid position; blocks of a stream equal the whole, however cut.
+        State after the last valid position; blocks of any lengths give the result of the whole.
     """
     batch, length = provisional.shape
     state = bound.start(batch, provisional.device) if state is None else state
@@ -122,7 +122,7 @@ def admit(
     position = state.position.unsqueeze(1) + torch.arange(length, device=provisional.device)
     wanted = (provisional | (position == 0)) & valid
     allowance = _allowance(position, bound.rate) * valid
-    # a wanted position takes x to min(beta, x + allowance) less one, but not below 0
+    # a selected position changes x to min(beta, x + allowance) - 1, but not below 0
     cost = wanted.long()
     low, high = torch.zeros_like(cost), bound.burst - cost
     after = credit_scan(allowance - cost, low, high, state.credit)
@@ -132,7 +132,7 @@ def admit(
     marks = torch.where(admitted, position, state.last_admitted.unsqueeze(1))
     last_admitted = marks.cummax(dim=1).values
     forced = valid & ~admitted & ((position - last_admitted) % bound.max_chunk == 0)
-    # cloned: a view would keep the whole block in memory as long as the state lives
+    # cloned: a view would keep the whole block in memory
     credit, last = after[:, -1].clone(), last_admitted[:, -1].clone()
     following = CausalState(state.position + valid.sum(1), credit, last)
     return admitted | forced, forced, following
@@ -141,7 +141,7 @@ def admit(
 def _allowance(position: Tensor, rate: tuple[int, int]) -> Tensor:
     """floor(t a/b) - floor((t-1) a/b) at t > 0, and 0 at t = 0 (int64).
 
-    As a <= b it is 0 or 1, and 1 exactly where t a leaves a remainder below a. Reducing t
+    It is 0 or 1 because a <= b, and 1 exactly where the remainder of t a is below a. Reducing t
     first keeps the product inside int64 for any t.
     """
     numerator, denominator = rate
@@ -152,8 +152,8 @@ def _allowance(position: Tensor, rate: tuple[int, int]) -> Tensor:
 def credit_scan(shift: Tensor, low: Tensor, high: Tensor, initial: Tensor) -> Tensor:
     """x_t = min(high_t, max(low_t, x_{t-1} + shift_t)) from x_{-1} = ``initial``.
 
-    Every block of 16 steps is composed to one step, all blocks at once; block ends are
-    scanned in turn by the same function, and each block is then walked from its true start.
+    Every block of 16 steps is composed to one step, all blocks at once; block ends are scanned by
+    the same function, and each block is then computed step by step from its true start.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def credit_scan(shift: Tensor, low: Tensor, high: Tensor, initial: Tensor) -> Te
 
 
 def _step_major(values: Tensor) -> Tensor:
-    # zeros at the end reach no value that is kept: nothing follows the last block
+    # zeros at the end change no value that is kept: nothing follows the last block
     values = pad(values, (0, -values.shape[1] % BLOCK))
     return values.unflatten(1, (-1, BLOCK)).movedim(-1, 0).contiguous()
 
@@ -202,7 +202,7 @@ def _compose(shift: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, 
 def admit_loop(
     provisional: Tensor, valid: Tensor, bound: CausalBound, state: CausalState | None = None
 ) -> tuple[Tensor, Tensor, CausalState]:
-    """The definition, position by position in whole numbers (slow). Arguments as above."""
+    """The definition of :func:`admit`, position by position in whole numbers (slow)."""
     state = bound.start(provisional.shape[0], provisional.device) if state is None else state
     (a, b), burst = bound.rate, bound.burst
     mask, forced = torch.zeros_like(provisional), torch.zeros_like(provisional)
@@ -228,7 +228,7 @@ def admit_loop(
 
 
 def token_limits(bound: CausalBound, length: int) -> tuple[int, int]:
-    """Fewest and most positions kept of the first ``length``, whatever the router wants."""
+    """Fewest and most positions kept of the first ``length``, whatever the router selects."""
     if length == 0:
         return 0, 0
     (a, b), gaps = bound.rate, length - 1
@@ -237,7 +237,7 @@ def token_limits(bound: CausalBound, length: int) -> tuple[int, int]:
 
 
 def stacked_limits(bounds: Sequence[CausalBound], length: int) -> tuple[int, int]:
-    """The same after several stages, outermost first; each limit grows with the length."""
+    """:func:`token_limits` after several stages, outermost first; limits grow with the length."""
     low = high = length
     for bound in bounds:
         low, high = token_limits(bound, low)[0], token_limits(bound, high)[1]
@@ -245,10 +245,10 @@ def stacked_limits(bounds: Sequence[CausalBound], length: int) -> tuple[int, int
 
 
 def default_bound(targets: Sequence[float]) -> CausalBound:
-    """The bound of one stage from its targets N_r, positions per token of every region class.
+    """Bound of one stage from its targets N_r, positions per token of every region class.
 
-    Room for four times the longest target chunk, and for four times the tokens that the
-    densest class asks for; a burst of 64.
+    It allows four times the longest target chunk, four times the token rate of the densest class,
+    and a burst of 64.
     """
     if not targets or not all(1 <= target < math.inf for target in targets):
         raise GenezipError(
@@ -256,5 +256,5 @@ def default_bound(targets: Sequence[float]) -> CausalBound:
             "number of positions per token from 1 up"
         )
     rate = min(Fraction(1), Fraction(4 / min(targets)).limit_denominator(1000))
-    rate = max(rate, Fraction(1, 1000))  # a rate that rounds to nothing would close the bound
+    rate = max(rate, Fraction(1, 1000))  # a rate that rounds to 0 would admit nothing
     return CausalBound(math.ceil(4 * max(targets)), 64, (rate.numerator, rate.denominator))

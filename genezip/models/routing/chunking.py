@@ -1,8 +1,8 @@
-"""From bases to tokens and back.
+"""Chunking of bases to tokens, and de-chunking.
 
 A chunk is represented by its first position (selection, not averaging). De-chunking is an
-exponential moving average over the tokens in fp32, whatever the autocast: a bf16 scan here
-is known to change results.
+exponential moving average over the tokens in fp32, also under autocast, because a bf16 scan is
+known to change results.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class Chunks:
     Attributes
     ----------
     positions : int64 Tensor, shape (B, M)
-        Position of each token in the sequence it was taken from; 0 at padding.
+        Position of each token in its sequence; 0 at padding.
     valid : bool Tensor, shape (B, M)
     token_index : int64 Tensor, shape (B, L)
-        For every position, the last token at or before it; -1 where there is none.
+        Index of the last token at or before every position; -1 where there is none.
     """
 
     positions: Tensor
@@ -40,9 +40,9 @@ class Chunks:
         return _rows(values, self.positions)
 
     def expand(self, tokens: Tensor, before: Tensor | None = None) -> Tensor:
-        """Give every position its token: (B, M, D) -> (B, L, D).
+        """Copy tokens to their positions: (B, M, D) -> (B, L, D).
 
-        ``before``, shape (B, D), is for positions before the first token.
+        Positions before the first token get ``before``, shape (B, D).
         """
         index = self.token_index
         if before is not None:
@@ -52,7 +52,7 @@ class Chunks:
 
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:
-    """values[i, index[i, t]], shape (B, T, D): by whole rows, 18 times as fast as a gather."""
+    """values[i, index[i, t]], shape (B, T, D), by whole rows: 18 times as fast as a gather."""
     first = torch.arange(len(values), device=index.device).unsqueeze(1) * values.shape[1]
     rows = values.flatten(0, 1).index_select(0, (first + index).flatten())
     return rows.unflatten(0, index.shape)
@@ -65,8 +65,8 @@ def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:
     ----------
     boundary_mask : bool Tensor, shape (B, L)
     capacity : int, optional
-        Slots for tokens, at least as many as any sequence keeps (a bound on the mask
-        guarantees that). Without it one value is read from the device: the largest count.
+        Number of token slots, at least that of any sequence (which a bound on the mask
+        guarantees). Without it the largest count is read from the device.
     """
     rank = boundary_mask.cumsum(1)  # 1-based number of the last token at or before t
     batch, length = boundary_mask.shape
@@ -75,9 +75,9 @@ def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:
         capacity = 0
     most = int(counts.max()) if capacity is None else capacity
     slot = torch.where(boundary_mask, rank - 1, most)
-    places = torch.arange(length, device=rank.device).expand_as(rank)
-    # dropped positions all land in one spare column that is cut off
-    positions = rank.new_zeros(batch, most + 1).scatter(1, slot, places)[:, :most]
+    every = torch.arange(length, device=rank.device).expand_as(rank)
+    # positions that are not kept are written to one spare column, which is cut off
+    positions = rank.new_zeros(batch, most + 1).scatter(1, slot, every)[:, :most]
     valid = torch.arange(most, device=rank.device) < counts
     return Chunks(positions * valid, valid, rank - 1)
 
@@ -104,7 +104,7 @@ def ema_dechunk(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> 
 
 
 def ema_dechunk_loop(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> Tensor:
-    """The same, token by token (slow; the definition)."""
+    """The definition of :func:`ema_dechunk`, token by token (slow)."""
     prob = prob.clamp(EMA_CLIP, 1 - EMA_CLIP)
     state = torch.zeros_like(tokens[:, 0]) if initial is None else initial
     states = []
@@ -116,7 +116,7 @@ def ema_dechunk_loop(tokens: Tensor, prob: Tensor, initial: Tensor | None = None
 
 
 def straight_through(values: Tensor, confidence: Tensor) -> Tensor:
-    """The values as they are, with the gradient of ``values * confidence`` at confidence 1.
+    """The unchanged values, with the gradient of ``values * confidence`` at confidence 1.
 
     Parameters
     ----------

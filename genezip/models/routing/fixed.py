@@ -1,8 +1,8 @@
-"""Routers that learn nothing: the controls, behind the interface of the learned one.
+"""Routers that learn nothing (controls), with the interface of the learned router.
 
-Each is a function of the position or of the bases up to it, so all are causal and can be
-streamed. Their boundary probability is 1 at a token and 0 elsewhere, and de-chunking hands
-on each token as it is, without the moving average.
+Each is a function of the position or of the bases up to it, so all are causal and can be streamed.
+Their boundary probability is 1 at a token and 0 elsewhere, and de-chunking copies tokens without
+the moving average.
 """
 
 from abc import ABC, abstractmethod
@@ -15,9 +15,9 @@ from genezip.models.routing.learned import Router, RouterState, Routing
 
 
 class UnlearnedRouter(nn.Module, ABC):
-    """Common frame: a subclass says which positions are tokens.
+    """Base class; a subclass defines which positions are tokens.
 
-    ``marks_end`` is True where a token stands at the last position of its chunk.
+    ``marks_end`` is True if a token is at the last position of its chunk.
     """
 
     marks_end = False
@@ -26,11 +26,11 @@ class UnlearnedRouter(nn.Module, ABC):
 
     @abstractmethod
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
-        """Which positions become tokens.
+        """Mask of the positions that become tokens.
 
         Parameters
         ----------
-        positions : int64 Tensor, shape (L,), numbers of the positions in their sequence
+        positions : int64 Tensor, shape (L,), positions in the sequence
         ids : integer Tensor, shape (B, L), bases (at stage 0 only)
         before : integer Tensor, shape (B, 1), the base before the first; None at the start
 
@@ -40,10 +40,10 @@ class UnlearnedRouter(nn.Module, ABC):
         """
 
     def reset_parameters(self) -> None:
-        """Nothing is learned."""
+        """Do nothing: there are no parameters."""
 
     def capacity(self, length: int) -> int | None:
-        """Tokens that ``length`` positions can have at most; None where that is not known."""
+        """Most tokens that ``length`` positions can have; None if unknown."""
         return None
 
     def forward(
@@ -54,7 +54,7 @@ class UnlearnedRouter(nn.Module, ABC):
         state: RouterState | None = None,
         ids: Tensor | None = None,
     ) -> Routing:
-        """Route a batch; arguments as of :class:`genezip.models.routing.learned.Router`."""
+        """Route a batch; see :meth:`genezip.models.routing.learned.Router.forward`."""
         first = 0 if state is None else state.position
         length = states.shape[1]
         positions = torch.arange(first, first + length, device=states.device)
@@ -69,27 +69,26 @@ class UnlearnedRouter(nn.Module, ABC):
 
 
 class StrideRouter(UnlearnedRouter):
-    """A token at every ``stride``-th position; the first position is one."""
+    """A token at every ``stride``-th position, beginning with the first."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
         self.stride = stride
 
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
-        """Multiples of the stride."""
+        """Positions that are multiples of the stride."""
         return positions % self.stride == 0
 
     def capacity(self, length: int) -> int | None:
-        """One token for every block that has begun."""
+        """One token per block, the last of which may be incomplete."""
         return -(-length // self.stride)
 
 
 class BlockRouter(StrideRouter):
     """Blocks of an autoregressive U-Net: a token is the last position of its block.
 
-    It exists from that position on: earlier positions of the block still receive the token
-    of the block before, those of the first block a learned start vector. An unfinished last
-    block has no token.
+    Earlier positions of the block receive the token of the previous block, those of the first
+    block a learned start vector. An unfinished last block has no token.
     """
 
     marks_end = True
@@ -100,29 +99,29 @@ class BlockRouter(StrideRouter):
 
 
 class RandomRouter(StrideRouter):
-    """One token in every block of ``stride`` positions, at an offset hashed from its number.
+    """One token in every block of ``stride`` positions, at a hash of the block's number.
 
-    So the rate is exact at every length. The same positions in every sequence, whatever it
-    holds: nothing of the sequence can enter the choice, and a stream chooses as the whole
-    does. The first block's token is its first position.
+    The rate is therefore exact at every length. Positions are equal in all sequences, so they do
+    not depend on the bases and a stream gives those of the whole. The token of the first block is
+    its first position.
     """
 
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
-        """Where a position is its block's offset."""
+        """Positions at the offset of their block."""
         block = positions // self.stride
         offset = torch.where(block == 0, 0, position_hash(block) % self.stride)
         return positions % self.stride == offset
 
 
 class CpgRouter(UnlearnedRouter):
-    """A token at the G of every CpG, and at the first position; of stage 0 only.
+    """A token at the G of every CpG and at the first position; for stage 0 only.
 
-    CpG marks many promoters, and the human genome has one per about 100 bp, so this costs
-    nothing to learn and spends about what GeneZip spends.
+    CpG is dense in many promoters, and the human genome has one per about 100 bp, so this router
+    has about as many tokens as GeneZip without training.
     """
 
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
-        """Where C is followed by G."""
+        """Positions of G after C, and the first position."""
         assert ids is not None
         first = ids.new_zeros(len(ids), 1) if before is None else before
         earlier = torch.cat([first, ids[:, :-1]], dim=1)
@@ -130,10 +129,10 @@ class CpgRouter(UnlearnedRouter):
 
 
 def position_hash(positions: Tensor) -> Tensor:
-    """31 well-mixed bits of a position (int64 in, int64 out), the same on every device.
+    """Hash of 31 bits of a position (int64 to int64), equal on every device.
 
-    Multiply and xor-shift on 32 bits, by the constants of the finaliser of MurmurHash3; all
-    products stay below 2^63.
+    It multiplies and xor-shifts 32 bits with the constants of MurmurHash3's finaliser; all
+    products are below 2^63.
     """
     mask = 0xFFFFFFFF
     mixed = (positions + 0x9E3779B9) & mask
@@ -151,7 +150,7 @@ def _multiply(values: Tensor, factor: int) -> Tensor:
 
 
 def make_router(kind: str, width: int, stride: int | None) -> Router | UnlearnedRouter:
-    """The router of a stage by its name in the architecture; bounds are set by the network."""
+    """Router of a stage by its name in the architecture; the network sets its bound."""
     if kind == "learned":
         return Router(width, None)
     if kind == "cpg":

@@ -1,9 +1,9 @@
-"""Where a token starts: boundary probabilities and bounded routing.
+"""The learned router: boundary probabilities and bounded routing.
 
-Eq. 2-4 and 10-11 of GeneZip (arXiv 2602.17739); the order of query and key is that of the
-H-Net reference implementation. Two bounds keep the number of tokens within limits:
-``sequence``, the published projection, which looks at the whole sequence, and ``causal``
-(:mod:`genezip.models.routing.bounds`), which a stream can obey.
+These are Eq. 2-4 and 10-11 of GeneZip (arXiv 2602.17739); the order of query and key is that of
+the H-Net reference implementation. Two bounds limit the number of tokens: ``sequence``, the
+published projection, which depends on the whole sequence, and ``causal``
+(:mod:`genezip.models.routing.bounds`), which can be streamed.
 """
 
 from dataclasses import dataclass, field
@@ -20,20 +20,20 @@ from genezip.models.routing.bounds import CausalBound, CausalState, admit, token
 
 @dataclass
 class Routing:
-    """What one routing stage decided.
+    """Decisions of one routing stage.
 
     Attributes
     ----------
     boundary_prob : float32 Tensor, shape (B, L)
         p_t; 1 at the first position, 0 at padding.
     provisional : bool Tensor, shape (B, L)
-        p_t > 1/2 (a tie is no boundary), before the bounds; the first position is on.
+        p_t > 1/2 (a tie is no boundary), before the bounds; True at the first position.
     boundary_mask : bool Tensor, shape (B, L)
-        After the bounds: the positions that become tokens.
+        The positions that become tokens, after the bounds.
     valid : bool Tensor, shape (B, L)
-        False at padding, which stands at the end.
+        False at padding, which is at the end.
     kept_by : uint8 Tensor, shape (B, L)
-        At tokens, why they are kept: index into :data:`genezip.models.compressed.KEPT_BY`.
+        Reason for each token: index into :data:`genezip.models.compressed.KEPT_BY`.
     """
 
     boundary_prob: Tensor
@@ -49,7 +49,7 @@ class Routing:
 
 @dataclass(frozen=True)
 class SequenceBound:
-    """Eq. 10: between ``floor`` and ``ceiling`` tokens per sequence; None is no bound."""
+    """Between ``floor`` and ``ceiling`` tokens per sequence (Eq. 10); None is no bound."""
 
     floor: int | None
     ceiling: int | None
@@ -60,13 +60,13 @@ Bound = SequenceBound | CausalBound | None
 
 @dataclass
 class RouterState:
-    """What a router carries from block to block.
+    """State of a router between blocks.
 
     Attributes
     ----------
-    previous : Tensor, shape (B, 1, D), the last position's states; None at the start
+    previous : Tensor, shape (B, 1, D), state of the last position; None at the start
     causal : state of the causal bound; None at the start
-    position : positions seen so far
+    position : number of positions read
     """
 
     previous: Tensor | None = None
@@ -79,18 +79,18 @@ def bounded(
 ) -> Tensor:
     """The mask nearest to ``active`` that keeps between floor and ceiling positions.
 
-    Too few: the most probable inactive positions are switched on. Too many: the least
-    probable active ones are switched off, never the first position. Among equal
-    probabilities the earlier position wins. One stable sort of an exact integer key; no
-    loop and no transfer to the host.
+    If there are too few, the most probable inactive positions are added; if there are too many,
+    the least probable active ones are removed, never the first position. Of equal probabilities
+    the earlier position is kept. It is one stable sort of an exact integer key, without a loop or
+    a transfer to the host.
 
     Parameters
     ----------
     boundary_prob : float32 or float64 Tensor, shape (B, L), values in [0, 1]
     active, valid : bool Tensor, shape (B, L)
-        Provisional mask (first position on) and real positions.
+        Provisional mask (True at the first position) and positions without padding.
     floor, ceiling : int or None
-        Bounds per sequence; a floor beyond a sequence's length keeps all of it.
+        Bounds per sequence; a floor above the length of a sequence keeps all of it.
 
     Returns
     -------
@@ -104,8 +104,8 @@ def bounded(
         keep = torch.maximum(keep, length.clamp(max=floor))
     if ceiling is not None:
         keep = torch.minimum(keep, length.clamp(max=max(1, ceiling)))
-    # numbers in [0, 1] order like their bits, which stay below 2^30 in fp32 and below 2^62 in
-    # fp64; activity and the first position rank above them
+    # numbers in [0, 1] have the order of their bits, which are below 2^30 in fp32 and below 2^62
+    # in fp64; active positions and the first one rank above all others
     prob = full_precision(boundary_prob.detach()).contiguous()
     bits, above = (torch.int64, 62) if prob.dtype == torch.float64 else (torch.int32, 30)
     key = prob.view(bits).long() + (active.long() << above)
@@ -119,7 +119,7 @@ def bounded(
 def bounded_loop(
     boundary_prob: Tensor, active: Tensor, valid: Tensor, floor: int | None, ceiling: int | None
 ) -> Tensor:
-    """The same, position by position as the paper words it (slow; the definition)."""
+    """The definition of :func:`bounded`, position by position as in the paper (slow)."""
     mask = active.clone()
     for row in range(mask.shape[0]):
         length = int(valid[row].sum())
@@ -137,13 +137,7 @@ def bounded_loop(
 def apply_bound(
     prob: Tensor, active: Tensor, valid: Tensor, bound: Bound, state: RouterState | None
 ) -> tuple[Tensor, Tensor]:
-    """Mask and ``kept_by`` of a batch under a bound.
-
-    Raises
-    ------
-    GenezipError
-        If a stream is to obey a bound that looks at the whole sequence.
-    """
+    """Mask and ``kept_by`` of a batch; a stream under the bound ``sequence`` is refused."""
     if isinstance(bound, CausalBound):
         before = None if state is None else state.causal
         mask, forced, after = admit(active, valid, bound, before)
@@ -154,8 +148,8 @@ def apply_bound(
         return active, torch.zeros_like(active, dtype=torch.uint8)
     if state is not None:
         raise GenezipError(
-            "the bound `sequence` looks at the whole sequence and cannot be streamed; "
-            "use the bound causal or none, or go window by window"
+            "the bound `sequence` depends on the whole sequence and cannot be streamed; "
+            "use the bound causal or none, or independent windows"
         )
     mask = bounded(prob, active, valid, bound.floor, bound.ceiling)
     return mask, (mask & ~active).to(torch.uint8)
@@ -164,7 +158,7 @@ def apply_bound(
 class Router(nn.Module):
     """Boundary probability from the cosine of adjacent projected states (Eq. 2-3)."""
 
-    marks_end = False  # a token stands at the first position of its chunk
+    marks_end = False  # a token is at the first position of its chunk
     smooths = True  # de-chunking is the moving average over the tokens
 
     def __init__(self, width: int, bound: Bound) -> None:
@@ -174,12 +168,12 @@ class Router(nn.Module):
         self.bound = bound
 
     def reset_parameters(self) -> None:
-        """Identity projections: at the start p depends on the states alone."""
+        """Set the projections to the identity, so that p initially depends on the states only."""
         nn.init.eye_(self.q_proj.weight)
         nn.init.eye_(self.k_proj.weight)
 
     def capacity(self, length: int) -> int | None:
-        """Tokens that the bound allows of ``length`` positions; None where it sets no limit."""
+        """Most tokens of ``length`` positions under the bound; None without a limit."""
         if isinstance(self.bound, CausalBound):
             return token_limits(self.bound, length)[1]
         if self.bound is None or self.bound.ceiling is None:
@@ -191,8 +185,8 @@ class Router(nn.Module):
     ) -> Tensor:
         """p_t = (1 - cos(W_q h_{t-1}, W_k h_t)) / 2 in fp32, p_0 = 1, padding 0.
 
-        ``previous`` holds the states of the position before the first, shape (B, 1, D);
-        without it the first position starts the sequence.
+        ``previous`` is the state of the position before the first, shape (B, 1, D); without it
+        the first position is the start of the sequence.
         """
         with torch.autocast(device_type=states.device.type, enabled=False):
             states = full_precision(states)
@@ -221,9 +215,9 @@ class Router(nn.Module):
         states : Tensor, shape (B, L, D)
         valid : bool Tensor, shape (B, L)
         forced : bool Tensor, shape (B, L), optional
-            Use this mask instead of the model's own (tests and controls).
+            Mask that replaces that of the router (tests and controls).
         state : RouterState, optional
-            Continues a sequence; brought up to the end of ``states``.
+            Continues a sequence; updated to the end of ``states``.
         ids : not used by this router
         """
         previous = None if state is None else state.previous
@@ -234,8 +228,8 @@ class Router(nn.Module):
         else:
             if state is not None and isinstance(self.bound, CausalBound):
                 raise GenezipError(
-                    "a forced mask would leave the causal bound of a stream behind; set the "
-                    "bound none first"
+                    "a forced mask does not update the causal bound of a stream; set the bound "
+                    "none first"
                 )
             mask, kept_by = forced, torch.zeros_like(forced, dtype=torch.uint8)
         if state is not None and states.shape[1]:
@@ -245,17 +239,9 @@ class Router(nn.Module):
 
 
 def adjacent_cosine(query: Tensor, key: Tensor) -> Tensor:
-    """cos(query_{t-1}, key_t) for t = 1 .. L - 1.
+    """cos(query_{t-1}, key_t) for t = 1 .. L - 1: two of (B, L, D) -> (B, L - 1).
 
-    A zero vector has cosine 0 with everything, and no gradient.
-
-    Parameters
-    ----------
-    query, key : Tensor, shape (B, L, D)
-
-    Returns
-    -------
-    Tensor, shape (B, L - 1)
+    A zero vector has cosine 0 with every other, and no gradient.
     """
     return _AdjacentCosine.apply(query, key)
 

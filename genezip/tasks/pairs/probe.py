@@ -27,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from genezip.config.tasks import Pairs
-from genezip.metrics.ranking import HIDDEN_METRICS, METRICS, auroc
+from genezip.metrics.ranking import MASKED_METRICS, METRICS, auroc
 from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import ROUNDING, Moments, Standard
 from genezip.tasks.pairs.folds import (
@@ -236,7 +236,7 @@ def predict_pairs(
                 shown, unseen = probe.score(seen.visible[rows]), probe.score(seen.hidden[rows])
                 yield predictions_at(table, rows, split, shown, unseen, rule=rule, fold=fold.number)
             predicted += 1
-        yield from unpredicted(rule, (*METRICS, *HIDDEN_METRICS), reasons, predicted > 0)
+        yield from unpredicted(rule, (*METRICS, *MASKED_METRICS), reasons, predicted > 0)
 
 
 def _fit_in_words(probe: Probe) -> str:
