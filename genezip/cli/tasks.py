@@ -227,7 +227,7 @@ def features(
     compressor: Compressor
     if model is not None:
         streams = TASKS[task].streams and input != "authors"
-        compressor = load(model, chosen.device, streams=streams)
+        compressor = load(model, chosen.device, streams=streams, precision=chosen.precision)
     else:
         section = config.settings(config.Comparator, comparator, "--comparator")
         compressor = load_comparator(section, name, chosen.device)

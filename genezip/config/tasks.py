@@ -77,7 +77,7 @@ class Task(HeadTraining):
     """Keys that say which result files there are, and decide nothing of what is in them."""
     EXAMPLES: ClassVar[tuple[str, ...]] = ("folds", "train_windows", "schemes")
     """Keys that decide what the examples are."""
-    FEATURES: ClassVar[tuple[str, ...]] = ("device", "tap")
+    FEATURES: ClassVar[tuple[str, ...]] = ("device", "precision", "tap")
     """Keys of cached features."""
     OF_NETWORKS: ClassVar[tuple[str, ...]] = (
         *("alpha", "uniform_bpt", "lora_rank", "lora_alpha", "lora_dropout"),

@@ -11,7 +11,7 @@ import re
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
@@ -52,6 +52,7 @@ def load(
     revision: str | None = None,
     *,
     streams: bool = False,
+    precision: Literal["fp32", "bf16"] = "fp32",
     **options: Any,
 ) -> "Compressor":
     """Open a compressor of any system.
@@ -64,11 +65,12 @@ def load(
     device : ``cpu``, ``cuda`` or ``auto``; used by networks only
     revision : branch, tag or commit of a hub id
     streams : whether the model must be able to stream; used only by systems that have a choice
+    precision : ``bf16`` is autocast on a GPU; used by networks only, and on a CPU by none
     options : options of the system, such as ``bound`` of GeneZip; None counts as absent
     """
     given = {**options, "revision": revision}
     given = {name: value for name, value in given.items() if value is not None}
-    optional = {"device": device, "streams": streams}
+    optional = {"device": device, "streams": streams, "precision": precision}
     if device not in DEVICES:
         raise GenezipError(f"there is no device {device!r}; use cpu, cuda or auto")
     text = str(source)

@@ -19,7 +19,7 @@ from genezip.errors import GenezipError
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 Sequences = list[Any] | tuple[Any, ...]
 """A list or tuple of sequences, each as :func:`genezip.alphabet.encode` takes it."""
@@ -273,16 +273,3 @@ def vector_width(compressor: Compressor) -> int:
     if compressor.width is None:
         lacks(compressor.name, "vectors")
     return compressor.width
-
-
-def choose_device(name: str = "auto") -> "torch.device":
-    """Return the device ``cpu`` or ``cuda``; ``auto`` is CUDA if it is available."""
-    import torch
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise GenezipError(f"there is no device {name!r}; use cpu, cuda or auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise GenezipError("device cuda is not available; use auto or cpu")
-    return torch.device(name)

@@ -42,8 +42,9 @@ from genezip.alphabet import A_ID, BASES, N_ID
 from genezip.artifacts.files import sha256_file
 from genezip.config.tasks import Comparator
 from genezip.errors import GenezipError
-from genezip.models.base import Level, PlainCompressor, Sequences, choose_device, ids_of
+from genezip.models.base import Level, PlainCompressor, Sequences, ids_of
 from genezip.models.compressed import Compressed, Embedding
+from genezip.models.device import choose_device
 from genezip.models.hub import HubId
 
 BATCH_BP = {"cpu": 16_384, "cuda": 131_072}

@@ -228,7 +228,7 @@ def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Itera
 
 def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found]:
     """Predictions with the network in the graph, set up as the mode wants it."""
-    from genezip.models.base import choose_device
+    from genezip.models.device import choose_device
     from genezip.models.pretrained import WEIGHTS, load_network
     from genezip.training.trainable import set_mode
 

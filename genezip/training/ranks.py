@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from genezip import log
 from genezip.errors import GenezipError
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 
 # Longest time that the others wait for validation and writing by rank 0.
 PATIENCE = timedelta(hours=2)

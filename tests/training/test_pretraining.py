@@ -10,7 +10,7 @@ from toolkit.training import Batches, curve_of, next_base, run_of
 
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.pretrained import load_network
 from genezip.training import objectives

@@ -1,4 +1,4 @@
-"""The Python that rules run, with and without a software environment, and how commands are logged."""
+"""The Python that rules run, with and without a software environment, and the logs of commands."""
 
 import os
 import signal

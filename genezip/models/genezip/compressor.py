@@ -18,8 +18,9 @@ from genezip.alphabet import OneSequence, encode
 from genezip.artifacts.files import sha256_json
 from genezip.artifacts.scores import UNTRAINED
 from genezip.errors import GenezipError
-from genezip.models.base import Level, Sequences, choose_device, ids_of, lacks
+from genezip.models.base import Level, Sequences, ids_of, lacks
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
+from genezip.models.device import choose_device
 from genezip.models.hnet.architecture import BoundKind
 from genezip.models.hnet.flops import flops
 from genezip.models.hnet.network import GeneZipNetwork, build

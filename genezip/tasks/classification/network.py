@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from genezip.alphabet import reverse_complement
 from genezip.config.tasks import HeadTraining
 from genezip.metrics.classification import confusion, mcc
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job
 from genezip.tasks.classification.task import Labelled

@@ -20,7 +20,7 @@ from genezip.alphabet import reverse_complement
 from genezip.config.tasks import HeadTraining, Initiation
 from genezip.errors import GenezipError
 from genezip.metrics.correlation import initiation_pcc, initiation_sums
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.initiation.examples import (

@@ -25,7 +25,7 @@ from genezip.config.tasks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.ranking import auprc, auroc
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, learn, seeded

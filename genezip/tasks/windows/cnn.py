@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.contacts import has_signal, mean_score
 from genezip.metrics.correlation import track_pcc, track_sums
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.networks import (
     CNN_MICRO_BATCH,

@@ -21,7 +21,7 @@ from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
 from genezip.metrics.contacts import has_signal, mean_score, n_bins
-from genezip.models.base import choose_device
+from genezip.models.device import choose_device
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.features import Moments, Standard
 from genezip.tasks.networks import (
