@@ -123,29 +123,29 @@ CORPUS_JOBS = {
     "corpus": 1,
     "pretrain": 2,
 }
-ONE_CELL = {"dnalongbench": 1, "prepare": 1, "predict_cnn": 1, "task_baselines": 1, "score": 1}
+ONE_CELL = {"dnalongbench": 1, "prepare": 1, "task_baselines": 1, "score": 1}
 
 
 @pytest.mark.parametrize(
     ("target", "more"),
     [
-        # 2 models x (authors, full); frozen heads on authors, full, contrast; release on authors
+        # 2 models x (authors, full); heads on authors, full, contrast; release on authors; the CNN
         (
             "results/eqtl/artery.tsv",
-            {"benchmark_genome": 1, "features": 4, "predict_frozen": 6, "predict_live": 2},
+            {"benchmark_genome": 1, "features": 4, "predict": 9},
         ),
-        slow("results/cmp/HFF.tsv", {"features": 4, "predict_frozen": 4}),
+        slow("results/cmp/HFF.tsv", {"features": 4, "predict": 5}),
         slow(
             "results/etgp/K562.tsv",
-            {"benchmark_genome": 1, "features": 4, "predict_frozen": 6, "predict_live": 2},
+            {"benchmark_genome": 1, "features": 4, "predict": 9},
         ),
-        ("results/tisp/procap.tsv", {"benchmark_genome": 1, "predict_live": 4}),
+        ("results/tisp/procap.tsv", {"benchmark_genome": 1, "predict": 5}),
         slow(
             "results/rsap/human.tsv",
             {
                 "benchmark_genome": 1,
                 "features": 2,
-                "predict_frozen": 2,
+                "predict": 3,
                 "dnalongbench_intervals": 5,  # its own, besides those that the corpus keeps out
             },
         ),
@@ -169,8 +169,7 @@ def test_a_published_model_is_compared_with_frozen_heads_alone(
     call = ("-n", "-p", "--cores", "1", "--configfile", *files, "--")
     done = snakemake(checkout, *call, "results/eqtl/artery.tsv")
     jobs = planned(done.stdout)
-    assert jobs["features_comparator"] == 2 and jobs["predict_frozen"] == 9, done.stdout
-    assert jobs["predict_live"] == 2
+    assert jobs["features"] == 6 and jobs["predict"] == 12, done.stdout
     assert '"source": "owner/name"' in done.stdout
 
 
@@ -256,49 +255,41 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
         config.check_presets(config.load(folder / "config.yaml", *overlays), repo)
 
 
-def test_params_are_narrow(repo: Path) -> None:
-    """A rule that takes settings takes its own section; config.smk and common.smk see the whole."""
-    allowed = {
-        "fetch": {"genome"},
-        "regions": {"regions"},
-        "corpus": {"corpus"},
-        "leakage": {"leakage"},
-        "pretrain": {"pretrain"},
-        "compress": {"compress", "evaluation", "report"},
-        "repeats": {"evaluation"},
-        "labels": {"labels"},
-        "benchmarks": set(),  # takes a task's own keys, through task_settings
-        "report": {"report", "evaluation"},
-    }
+def test_rules_take_their_own_settings(repo: Path) -> None:
+    """No rule takes the whole configuration; of the metrics each takes the keys that it uses."""
     for path in sorted((repo / "workflow" / "rules").glob("*.smk")):
-        if path.stem in ("config", "common"):
-            continue
         text = path.read_text()
-        assert "config[" not in text
-        assert set(re.findall(r'(?<!_)settings\("(\w+)"', text)) <= allowed[path.stem], path.name
-        assert 'settings("evaluation")' not in text, "name the keys that the rule uses"
+        if path.stem != "config":
+            assert "config[" not in text and "settings(CONFIG)" not in text
+        assert "settings(CONFIG.evaluation)" not in text, "name the keys that the rule uses"
 
 
 def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) -> None:
     """Fetch to report; then nothing is left to do; a new setting reruns only what reads it.
 
-    A region class of the user, which no preset knows, goes all the way.
+    A region class of the user, which no preset knows, goes all the way. The checkout is renamed
+    in between, with the run inside.
     """
-    layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    first, home = tmp_path / "first", tmp_path / "second"
+    for name in ("workflow", "config", "envs", "genezip"):
+        shutil.copytree(repo / name, first / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(repo / "tests" / "workflow" / "config.yaml", first / "test.yaml")
+    layers = ["config/config.yaml", "test.yaml", "own.yaml"]
     bed = "".join(
         f"sim{n}\t{at}\t{at + 600}\n" for n in (1, 2, 3, 4) for at in (3000, 12000, 24000)
     )
-    (tmp_path / "own.bed").write_text(bed)
-    (tmp_path / "own.yaml").write_text(
+    (first / "own.bed").write_text(bed)
+    (first / "own.yaml").write_text(
         "regions: {classes: [{name: enhancer, label: my enhancer, before: promoter, "
-        f"bed: {tmp_path / 'own.bed'}, target_bpt: 48}}]}}\n"
+        "bed: own.bed, target_bpt: 48}]}\n"
         "labels: {tasks: [contacts, elements]}\n"  # which no simulated genome has
     )
-    layers.append(tmp_path / "own.yaml")
-    call = ["--snakefile", repo / "workflow" / "Snakefile", "--directory", tmp_path, "--cores", "2"]
-    done = snakemake(tmp_path, *call, "--configfile", *layers, "--", "all", timeout=300)
+    run, call = Path("runs", "test"), ["--directory", "runs/test", "--cores", "2"]
+    done = snakemake(first, *call, "--configfile", *layers, "--", "all", timeout=300)
     assert done.returncode == 0, done.stdout[-6000:]
-    results = tmp_path / "results"
+    first.rename(home)
+    run = home / run
+    results = run / "results"
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "simulated" in page
     assert len(page) < 5_000_000
@@ -313,25 +304,31 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     proofs = {(results / "corpus" / "sim" / f"{name}.tsv").stat().st_size > 50
               for name in ("leakage", "homology")}  # fmt: skip
     assert proofs == {True}
-    source = json.loads((tmp_path / "resources" / "source.json").read_text())
+    source = json.loads((run / "resources" / "source.json").read_text())
     assert source["source"] == "simulated"
-    for log in (tmp_path / "logs").rglob("*.log"):
+    for log in (run / "logs").rglob("*.log"):
         assert "Traceback" not in log.read_text(), log
 
-    again = snakemake(tmp_path, *call, "--configfile", *layers, "--", "all")
-    assert "Nothing to be done" in again.stdout, again.stdout
+    (home / "free.yaml").write_text(FREE)
+    for more in ([], ["free.yaml"]):
+        again = snakemake(home, *call, "--configfile", *layers, *more, "--", "all")
+        assert "Nothing to be done" in again.stdout, again.stdout
 
-    layers.append(tmp_path / "locus.yaml")
-    layers[-1].write_text("report: {locus: 'sim4:10000-40000'}")
-    other = snakemake(tmp_path, *call, "-n", "--configfile", *layers, "--", "all")
+    (home / "locus.yaml").write_text("report: {locus: 'sim4:10000-40000'}")
+    other = snakemake(home, *call, "-n", "--configfile", *layers, "locus.yaml", "--", "all")
     assert set(planned(other.stdout)) == {"locus", "report", "all"}, other.stdout
 
-    report = ("--report", tmp_path / "workflow.html", "--configfile", *layers[:3], "--", "all")
-    done = snakemake(tmp_path, *call, *report)
+    report = ("--report", tmp_path / "workflow.html", "--configfile", *layers, "--", "all")
+    done = snakemake(home, *call, *report)
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000
 
 
+FREE = """
+pretrain: {micro_batch: 1, device: auto, checkpoint_every: 5, validate_every: 3}
+compress: {batch: 1, device: auto}
+labels: {device: auto}
+"""
 TOKENS = """
 models:
   ruler: {compressor: fixed, stride: 6}
