@@ -25,9 +25,9 @@ from genezip.config.tasks import (
     HeadTraining,
     Initiation,
     Labels,
-    OwnLabels,
     Pairs,
     Task,
+    UserLabels,
 )
 
 __all__ = [
@@ -53,7 +53,6 @@ __all__ = [
     "Labels",
     "Leakage",
     "ModelEntry",
-    "OwnLabels",
     "Pairs",
     "Pretrain",
     "RegionPreset",
@@ -64,6 +63,7 @@ __all__ = [
     "Section",
     "Simulation",
     "Task",
+    "UserLabels",
     "load",
     "merge",
     "parse",

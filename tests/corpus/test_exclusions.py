@@ -151,7 +151,7 @@ def test_missing_files_are_one_sentence(listed: Write, tmp_path: Path, collect: 
     with pytest.raises(GenezipError, match=r"lists no file human/sequences\.bed"):
         collect(folder, "rsap")
     (listed("cmp", {"x/sequences.bed": CMP}) / "x" / "sequences.bed").unlink()
-    with pytest.raises(GenezipError, match=r"which .* lists, does not exist"):
+    with pytest.raises(GenezipError, match=r"listed in .*, does not exist"):
         collect(folder, "cmp")
 
 

@@ -258,7 +258,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
 
 def test_an_example_twice_and_an_empty_file_are_refused(tmp_path):
     twice = pairs_file(tmp_path / "a.parquet", examples=(4, 4))
-    with pytest.raises(GenezipError, match=r"has test example 4 of tiny.* twice under the rule"):
+    with pytest.raises(GenezipError, match=r"has test example 4 of tiny.* twice under the split"):
         read_predictions([twice])
     empty = tmp_path / "b.parquet"
     with PredictionWriter(empty, SCALAR):
