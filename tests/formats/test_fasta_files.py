@@ -113,7 +113,7 @@ def test_an_old_index_does_not_stay(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         (gz(TEXT)[:-12], "is a truncated or broken gzip file"),
-        (gz(b"ACGT\n"), "is no FASTA: it does not begin with '>'"),
+        (gz(b"ACGT\n"), "is not a FASTA: it does not begin with '>'"),
         (gz(b""), "has no record"),
         (gz(b">a\nA\n>a\nC\n"), "has the record a twice"),
         (b">a\nAC\nACG\nA\n", r"hg38.fa.gz cannot be indexed"),

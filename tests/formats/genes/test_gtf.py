@@ -184,7 +184,7 @@ def test_malformed_rows_are_named_by_line(write_gtf, line, sentence):
 
 def test_gff3_given_as_gtf(write_gtf):
     path = write_gtf([("chr1", "exon", 10, 50, "+", "ID=e1;Parent=t1")])
-    with pytest.raises(GenezipError, match=r"exon row at chr1:11-50 without transcript_id"):
+    with pytest.raises(GenezipError, match=r"exon row at chr1:11-50 has neither transcript_id"):
         read_gene_models(path, "gtf", transcripts="all")
 
 
@@ -207,7 +207,7 @@ def test_empty_missing_and_unknown(tmp_path, write_gtf):
     (tmp_path / "nothing.gtf").write_text("")
     with pytest.raises(GenezipError, match=r"nothing\.gtf is empty"):
         read_gene_models(tmp_path / "nothing.gtf", "gtf")
-    with pytest.raises(GenezipError, match="'gtf2' is no annotation format"):
+    with pytest.raises(GenezipError, match="'gtf2' is not an annotation format"):
         read_gene_models(write_gtf([]), "gtf2")
 
 
