@@ -194,8 +194,8 @@ def test_the_interval_files_of_eqtl_in_the_repository(repo: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"<html>", "is no file list"),
-        (b'{"status": "ERROR"}', "is no file list"),
+        (b"<html>", "is not a file list"),
+        (b'{"status": "ERROR"}', "is not a file list"),
         (answer(entry(1, "../x", b"", filename="f")), "leaves its folder"),
         (answer(entry(1, "", b"", filename="/etc/f")), "leaves its folder"),
         (answer(TABLE, TABLE), "lists a file twice"),

@@ -135,7 +135,7 @@ def test_elements_are_those_inside_the_segments_with_their_bases(
         ("id,region,start,end,strand\n0,c,5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,-5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,,1,5,\n", "line 2 of .* is no interval"),
-        ("", "is not a readable table"),
+        ("", "train.ocr.csv is empty; fetch the labels again"),
     ],
 )
 def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:

@@ -50,7 +50,7 @@ def test_a_changed_file_is_refused_although_the_first_was_deleted(
     said = str(error.value)
     assert not isinstance(error.value, SourceUnavailable)
     assert str(tmp_path / "downloads.lock.json") in said
-    assert "take the entry 'x | r1' out of that file and run again" in said
+    assert "remove the entry 'x | r1' from the lock and run again" in said
     assert list((tmp_path / "downloads").iterdir()) == []
     assert at(f"x f {second} r2 - -") == server.files[second]  # a new release is a new file
 
