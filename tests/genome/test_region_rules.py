@@ -235,7 +235,7 @@ def test_another_empty_class_only_warns(write_gtf, make_assembly, messages):
 
 
 def test_an_unknown_annotation_set(make_assembly):
-    with pytest.raises(GenezipError, match="no annotation set is called 'genes'"):
+    with pytest.raises(GenezipError, match="lists the annotation set 'genes', which is missing"):
         build_region_map({}, make_assembly(CHROM), SMALL)
 
 

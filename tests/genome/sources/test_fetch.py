@@ -223,7 +223,7 @@ def test_own_files_of_some_chromosomes(own: Path) -> None:
         ({"fasta": None}, None, "the source `files` needs genome.fasta"),
         ({"fasta": "my/y.fa"}, None, "y.fa does not exist; check genome.fasta"),
         ({"annotation": "my/y.gtf"}, None, "y.gtf does not exist; check genome.annotation"),
-        ({"annotation": "my/x.fa"}, None, "is not known by its name"),
+        ({"annotation": "my/x.fa"}, None, "does not show its format"),
         ({"trf": "my/t.bed"}, None, "t.bed does not exist; check genome.trf"),
         (
             {"test": ["chr8", "chr9"]},
@@ -234,7 +234,7 @@ def test_own_files_of_some_chromosomes(own: Path) -> None:
         ({"chromosomes": ["four"], "test": []}, None, "genome.chromosomes names four"),
         ({"test": ["one", "two", "three"]}, None, "no segment is left to train on"),
         ({}, ("x.fa", ">one\nACGJ\n>two\nACGTACGT\n"), "one has the letter 'J' at position 3"),
-        ({}, ("x.fa", "ACGT\n"), "x.fa is no FASTA"),
+        ({}, ("x.fa", "ACGT\n"), "x.fa is not a FASTA"),
         ({}, ("x.fa", ""), "x.fa has no record"),
         ({}, ("x.fa", ">one\nAC\n>one\nAC\n"), "has the record one twice"),
         ({}, ("x.fa", ">one\nACGT\n>two\n"), "the contig two of {root}/my/x.fa is empty"),
