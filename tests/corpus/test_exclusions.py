@@ -185,7 +185,7 @@ def test_what_is_written_is_read_back(listed: Write, tmp_path: Path, collect: Co
     before = out.read_bytes()
     write_exclusions(out, table)
     assert out.read_bytes() == before
-    with pytest.raises(GenezipError, match="no interval of this genome"):
+    with pytest.raises(GenezipError, match="not an interval of this genome"):
         read_exclusions(out, {"chr2": 160})
 
 
@@ -200,7 +200,7 @@ def test_without_tasks_the_table_is_empty_and_has_its_columns(
     assert again.empty
     assert tuple(again.columns) == EXCLUSION_COLUMNS
     (tmp_path / "other.txt").write_text("# some text\n")
-    with pytest.raises(GenezipError, match="no table of exclusions"):
+    with pytest.raises(GenezipError, match="not a table of exclusions"):
         read_exclusions(tmp_path / "other.txt")
 
 

@@ -288,8 +288,8 @@ def test_a_checkpoint_of_other_windows(reader: CorpusReader) -> None:
 def test_a_shard_of_another_corpus(tmp_path: Path) -> None:
     path = write_corpus(tmp_path)
     for change, says in (
-        ({"rows": 5}, "7 rows, the manifest says 5"),
-        ({"row_group_rows": 2}, "3 rows in a row group, the manifest says 2"),
+        ({"rows": 5}, "7 rows, the manifest lists 5"),
+        ({"row_group_rows": 2}, "3 rows in a row group, the manifest lists 2"),
     ):
         manifest = json.loads(path.read_text())
         manifest["files"][0] |= change
