@@ -81,10 +81,10 @@ class StopRequest:
     """A flag that becomes true, and stays true, when a stop is requested."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.requested
 
 
 @contextmanager
@@ -98,9 +98,9 @@ def stop_request(again_at_once: bool = True) -> Iterator[StopRequest]:
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.asked and again_at_once:
+        if request.requested and again_at_once:
             raise KeyboardInterrupt
-        request.asked = True
+        request.requested = True
 
     if threading.current_thread() is not threading.main_thread():
         yield request  # signals reach the main thread only

@@ -80,6 +80,6 @@ def refuse_other_run(
     if difference is not None:
         key, before, now = difference
         raise GenezipError(
-            f"{path} holds {what} with {key} {before}, not {now}; set it back to go on, or "
-            f"delete {path} to start anew"
+            f"{path} holds {what} with {key} {before}, not {now}; restore it to continue, or "
+            f"delete {path} to start over"
         )

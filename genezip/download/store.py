@@ -44,7 +44,7 @@ class Store:
         self.http = http
         self.fetched = None if fetched is None else Fetched(fetched)
         self.copied = copied
-        self.asked = 0
+        self.requests = 0
         self._logged: set[str] = set()
 
     def here(self, item: Item) -> bool:
@@ -114,7 +114,7 @@ class Store:
 
     def _load(self, row: Row, item: Item) -> Path:
         path = self.folder / row.path
-        self.asked += 1
+        self.requests += 1
         known = self.lock.file(row.key)
         download(
             row.url,

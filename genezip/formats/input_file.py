@@ -41,7 +41,7 @@ class InputFile:
     path : as given
     regular : whether the path can be opened again and gives the same bytes
     name : name in messages about the content: the file name without its folder, or the whole path
-        that was given where that says nothing (``/dev/fd/63``). ``str()`` is the whole path.
+        of an input that is not a regular file (``/dev/fd/63``); ``str()`` is the whole path
     """
 
     def __init__(self, path: str | Path, todo: str = NAME_ONE, folder: Path | None = None) -> None:

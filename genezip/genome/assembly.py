@@ -169,7 +169,10 @@ class Assembly:
 
 def _read_segments(path: Path) -> tuple[Segment, ...]:
     # Not read as CSV, because a contig name may contain quotes.
-    head, *lines = _text(path).split("\n")
+    try:
+        head, *lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
     columns = head.split("\t")
     missing = [name for name in SEGMENT_COLUMNS if name not in columns]
     if missing:
@@ -193,13 +196,6 @@ def _read_segments(path: Path) -> tuple[Segment, ...]:
     if not segments:
         raise GenezipError(f"{path} lists no segment; run `genezip fetch` again")
     return tuple(segments)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
 
 
 def _check_segments(segments: tuple[Segment, ...], sizes: dict[str, int], where: Path) -> None:

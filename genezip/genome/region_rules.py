@@ -210,33 +210,6 @@ def _check_classes(region_map: RegionMap, settings: Regions) -> None:
             logger.info(f"the class {found.name} got {bp[found.name]:,} bp")
 
 
-def tss_distance(
-    positions: np.ndarray, tss: np.ndarray, circular_bp: int | None = None
-) -> np.ndarray:
-    """Distance of positions to the nearest TSS of the same chromosome (bp).
-
-    Parameters
-    ----------
-    positions : int64 array, shape (n,)
-    tss : int64 array, shape (m,)
-        TSS positions of the chromosome, any order.
-    circular_bp : length of the chromosome if it is circular; the shorter way counts
-
-    Returns
-    -------
-    int64 array, shape (n,); the largest int64 where the chromosome has no TSS.
-    """
-    tss = np.unique(tss)
-    if circular_bp is not None:
-        tss = np.concatenate([tss - circular_bp, tss, tss + circular_bp])
-    if len(tss) == 0:
-        return np.full(len(positions), np.iinfo(np.int64).max)
-    right = np.searchsorted(tss, positions)
-    after = np.abs(tss[np.minimum(right, len(tss) - 1)] - positions)
-    before = np.abs(positions - tss[np.maximum(right - 1, 0)])
-    return np.minimum(before, after)
-
-
 def read_user_classes(
     settings: Regions,
     root: str | Path,

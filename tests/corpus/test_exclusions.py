@@ -93,9 +93,9 @@ def test_initiation_takes_whole_chromosomes(tmp_path: Path, collect: Collect) ->
 def test_other_names_of_chromosomes_are_converted(listed: Write, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
     sizes = {name.removeprefix("chr"): bp for name, bp in HG38.items()}
-    table, _, said = collect(folder, "cmp", "tisp", sizes=sizes)
+    table, _, logged = collect(folder, "cmp", "tisp", sizes=sizes)
     assert set(table["chrom"]) == {"2", "21", "8", "9", "10"}
-    assert any("converted (chr2 -> 2" in line for line in said)
+    assert any("converted (chr2 -> 2" in line for line in logged)
 
 
 def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write, collect: Collect) -> None:
@@ -157,10 +157,10 @@ def test_missing_files_are_one_sentence(listed: Write, tmp_path: Path, collect: 
 
 def test_own_files_are_excluded_too(tmp_path: Path, collect: Collect) -> None:
     (tmp_path / "own.bed").write_text("track x\n1\t5\t9\tname\n3\t0\t2\tname\n")
-    table, summary, said = collect(tmp_path, sizes={"chr1": 9, "chr2": 5}, beds=("own.bed",))
+    table, summary, logged = collect(tmp_path, sizes={"chr1": 9, "chr2": 5}, beds=("own.bed",))
     assert table.iloc[0].tolist() == ["chr1", 5, 9, "bed", "all", "in own.bed"]
     assert total(summary, "bed", "all", "absent") == 1
-    assert any("converted (1 -> chr1" in line for line in said)
+    assert any("converted (1 -> chr1" in line for line in logged)
     with pytest.raises(GenezipError, match="no contig in common"):
         collect(tmp_path, sizes={"sim1": 9}, beds=("own.bed",))
     with pytest.raises(GenezipError, match="ends at chr1:9, but chr1 has 8 bases"):

@@ -333,6 +333,6 @@ def test_the_command_takes_a_folder_from_the_environment(
         assert ended.value.code == 0
         assert (tmp_path / "out").exists() == (not more)
     assert server.requests() == 0
-    said = capsys.readouterr()
-    assert said.err.splitlines()[-1].startswith("source download: ")
-    assert said.err.count("licence: 1: open; cite: us") == 1
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1].startswith("source download: ")
+    assert printed.err.count("licence: 1: open; cite: us") == 1

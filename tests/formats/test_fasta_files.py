@@ -129,9 +129,9 @@ def test_a_damaged_file_leaves_what_was_there(
     unpack_fasta(packed(tmp_path / "good.gz", "gzip"), out)
     before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
     source.write_bytes(content)
-    with pytest.raises(GenezipError, match=sentence) as told:
+    with pytest.raises(GenezipError, match=sentence) as caught:
         unpack_fasta(source, out)
-    assert str(out) not in str(told.value) and ".part" not in str(told.value)
+    assert str(out) not in str(caught.value) and ".part" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
 
 

@@ -181,9 +181,9 @@ def _write_regions(
     def segments() -> Iterator[tuple[Segment, bytes]]:
         logger.info("download: sequence of %d regions", len(regions))
         for region, wish in progress(regions, "regions", unit="region"):
-            before = store.asked
+            before = store.requests
             _, path = store.get(wish)
-            if store.asked > before:
+            if store.requests > before:
                 time.sleep(store.http.pause_s)
             sequence = json.loads(path.read_text())["dna"].encode()
             yield _segment(region, sequence, settings), sequence
