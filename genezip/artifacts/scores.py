@@ -100,7 +100,7 @@ class Metric:
 
 
 def under_bound(name: str, bound: str) -> str:
-    """Name of a model that runs with another bound on tokens than it was trained with."""
+    """Name of a model that runs with another bound on tokens than its default."""
     return f"{name} ({bound} bound)"
 
 
