@@ -164,7 +164,7 @@ def test_what_is_wrong_with_a_store_is_said(tmp_path: Path) -> None:
     manifest.write_text(json.dumps(raw))
     with open(manifest.parent / "features.npy", "ab") as file:
         file.write(b"x")
-    with pytest.raises(GenezipError, match=r"features.npy has .* bytes, manifest.json says"):
+    with pytest.raises(GenezipError, match=r"features.npy has .* bytes, manifest.json lists"):
         FeatureStore.load(manifest)
 
 
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_store_is_said(tmp_path: Path) -> None:
 )
 def test_the_manifest_of_another_step_is_one_sentence(tmp_path: Path, facts: dict) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(facts))
-    with pytest.raises(GenezipError, match="is no manifest of features; compute the features"):
+    with pytest.raises(GenezipError, match="is not a manifest of features; compute the features"):
         FeatureStore.load(tmp_path / "manifest.json")
 
 

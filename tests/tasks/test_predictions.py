@@ -220,7 +220,9 @@ def test_files_that_are_no_prediction_files_are_refused(tmp_path):
         read_predictions([text])
     other = tmp_path / "other.parquet"
     pq.write_table(pa.table({"task": ["cmp"]}), other)
-    with pytest.raises(GenezipError, match=r"other.parquet is no prediction file; predict again"):
+    with pytest.raises(
+        GenezipError, match=r"other.parquet is not a prediction file; predict again"
+    ):
         read_predictions([other])
     with pytest.raises(GenezipError, match="no prediction file was given"):
         read_predictions([])

@@ -65,7 +65,7 @@ _FIXED = {
     "crop_bp": RSAP_BINS.first_bp - RSAP_WIDENED,
 }
 _STATISTICS = Kind(
-    "statistics of a Basenji2 deposit",
+    "statistics file of a Basenji2 deposit",
     None,
     "fetch it first",
     "fetch it again",
