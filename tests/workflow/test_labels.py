@@ -49,7 +49,9 @@ def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path:
     """A folder that is named later is then asked for."""
     (tmp_path / "own.yaml").write_text("labels: {tasks: [enhancer_gene]}\n")
     for name in ("genezip-tiny", "hnet-tiny"):
-        save_toy(tmp_path / "results" / "pretrain" / f"{name}.seed0", small_network(), 0, name)
+        save_toy(
+            tmp_path / "results" / "pretrain" / f"{name}.seed0", small_network(), seed=0, name=name
+        )
     (tmp_path / "fetched").mkdir()
     source = fetch(SIMULATED, tmp_path / "resources").folder / "source.json"
     raw = json.loads(source.read_text())
